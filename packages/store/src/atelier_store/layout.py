@@ -1,0 +1,161 @@
+"""Where everything lies in a store. The only place that spells a path."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class TrialPaths:
+    """The files of one trial; the folder's name is the trial's key."""
+
+    folder: Path
+
+    @property
+    def key(self) -> str:
+        return self.folder.name
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "config.json"
+
+    @property
+    def metrics(self) -> Path:
+        return self.folder / "metrics.jsonl"
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.folder / "last.ckpt"
+
+    @property
+    def card(self) -> Path:
+        return self.folder / "card.json"
+
+    @property
+    def bundle(self) -> Path:
+        return self.folder / "model"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "trial.log"
+
+    @property
+    def lease(self) -> Path:
+        return self.folder / "lease"
+
+
+@dataclass(frozen=True)
+class ExperimentPaths:
+    """The files of one experiment."""
+
+    folder: Path
+
+    @property
+    def spec(self) -> Path:
+        return self.folder / "spec.json"
+
+    @property
+    def trials(self) -> Path:
+        return self.folder / "trials"
+
+    def trial(self, name: str) -> Path:
+        return self.trials / f"{name}.json"
+
+    def rung(self, epoch: int) -> Path:
+        return self.folder / "rungs" / str(epoch)
+
+    @property
+    def leaderboard(self) -> Path:
+        return self.folder / "leaderboard.json"
+
+    @property
+    def lease(self) -> Path:
+        return self.folder / "lease"
+
+
+@dataclass(frozen=True)
+class ModelPaths:
+    """The files of one served model."""
+
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    @property
+    def versions(self) -> Path:
+        return self.folder / "versions"
+
+    @property
+    def current(self) -> Path:
+        return self.folder / "current.json"
+
+    @property
+    def history(self) -> Path:
+        return self.folder / "history.jsonl"
+
+    @property
+    def lease(self) -> Path:
+        return self.folder / "lease"
+
+
+@dataclass(frozen=True)
+class DataPaths:
+    """Prepared arrays of one data set; the folder's name is the data digest's first 16 hex digits."""
+
+    folder: Path
+
+    @property
+    def description(self) -> Path:
+        return self.folder / "data.json"
+
+    def array(self, name: str) -> Path:
+        """train_x, train_y, test_x or test_y, as .npy without pickle."""
+        return self.folder / f"{name}.npy"
+
+
+@dataclass(frozen=True)
+class Store:
+    """A folder or a mounted volume."""
+
+    root: Path
+
+    def trial(self, key: str) -> TrialPaths:
+        return TrialPaths(self.root / "trials" / key)
+
+    def trials(self) -> list[TrialPaths]:
+        """Every trial folder, by key."""
+        return [TrialPaths(folder) for folder in _folders(self.root / "trials")]
+
+    def experiment(self, name: str) -> ExperimentPaths:
+        return ExperimentPaths(self.root / "experiments" / name)
+
+    def experiments(self) -> list[ExperimentPaths]:
+        """Every experiment folder, by name."""
+        return [ExperimentPaths(folder) for folder in _folders(self.root / "experiments")]
+
+    def model(self, name: str) -> ModelPaths:
+        return ModelPaths(self.root / "models" / name)
+
+    def models(self) -> list[ModelPaths]:
+        """Every model folder, by name."""
+        return [ModelPaths(folder) for folder in _folders(self.root / "models")]
+
+    def data(self, digest: str) -> DataPaths:
+        return DataPaths(self.root / "data" / digest[:16])
+
+    @property
+    def data_sources(self) -> Path:
+        """One file per known source, saying which prepared data it gives: data/sources/<digest of the source>.json."""
+        return self.root / "data" / "sources"
+
+    @property
+    def downloads(self) -> Path:
+        """Where fetched files are kept, unless the user names another folder."""
+        return self.root / "downloads"
+
+
+def _folders(parent: Path) -> list[Path]:
+    return sorted(p for p in parent.iterdir() if p.is_dir() and not p.name.startswith(".")) if parent.is_dir() else []

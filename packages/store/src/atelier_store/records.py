@@ -1,0 +1,265 @@
+"""What the JSON files of a store say. Each is one pydantic model with a schema version; snake case, like the metrics."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from atelier_store.files import write_text
+from atelier_store.spec import Kind, Task, sha256_of
+
+Status = Literal["running", "paused", "stopped", "over_budget", "succeeded", "failed"]
+
+
+class TornRecord(ValueError):
+    """A record that is there but cannot be read as what it should be."""
+
+
+class Record(BaseModel):
+    """A file of the store. Finite numbers only; unknown fields are refused within one schema version."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    def write(self, path: Path) -> None:
+        """Write to path, atomically."""
+        write_text(path, self.model_dump_json(indent=2) + "\n")
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """The record at path. FileNotFoundError if there is none; TornRecord, naming file and reason, if it is not one."""
+        text = path.read_bytes()
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            raise TornRecord(f"{path}: not a whole {cls.__name__}: {_reasons(error)}") from error
+
+    @classmethod
+    def read_if_whole(cls, path: Path) -> Self | None:
+        """The record at path, or None if it is missing or torn."""
+        try:
+            return cls.read(path)
+        except (FileNotFoundError, TornRecord):
+            return None
+
+
+def _reasons(error: ValidationError) -> str:
+    return "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors()[:3])
+
+
+class TrialConfig(Record):
+    """`config.json`: the canonical configuration; its digest is the trial's key.
+
+    A tail (parent, parent_epochs, tail_epochs set) goes on from the parent's weights at that epoch with a learning rate that falls to zero.
+    """
+
+    schema_version: Literal[1] = 1
+    params: dict[str, Any]
+    data_digest: str
+    network_digest: str
+    recipe_version: int
+    seed: int
+    parent: str | None = None
+    parent_epochs: int | None = None
+    tail_epochs: int | None = None
+
+    @property
+    def key(self) -> str:
+        """First 16 hex digits of the sha256 of the canonical JSON of everything set here but the schema version."""
+        return sha256_of(self.model_dump(exclude_none=True, exclude={"schema_version"}))[:16]
+
+
+class Epoch(Record):
+    """One line of `metrics.jsonl`: what an epoch gave. metrics holds val_* values and train_loss; seconds is wall time."""
+
+    epoch: int
+    metrics: dict[str, float]
+    seconds: float
+    finished_at: str
+
+
+class Latency(Record):
+    """Milliseconds of one prediction of one example, single thread, ONNX Runtime, on the CPU named in the environment."""
+
+    p50_ms: float
+    p95_ms: float
+
+
+class Environment(Record):
+    """What bit-identical replay needs to be equal."""
+
+    python: str
+    torch: str
+    numpy: str
+    onnxruntime: str
+    cpu: str
+    cpu_capability: str
+    threads: int
+    device: str
+    precision: Literal["float32", "bfloat16"]
+    code_version: str
+
+
+class Card(Record):
+    """`card.json`: what became of a trial.
+
+    metric is the objective's best value so far and best_epoch its epoch; metrics are those of the last epoch, which is what the bundle holds.
+    files maps a path below the trial's folder to its sha256; weights_sha256 is over the EMA weights.
+    """
+
+    schema_version: Literal[1] = 1
+    key: str
+    status: Status
+    reason: str | None = None
+    objective_metric_name: str
+    metric: float | None = None
+    best_epoch: int | None = None
+    metrics: dict[str, float] = {}
+    epochs: int = 0
+    params: int | None = None
+    macs: int | None = None
+    latency: Latency | None = None
+    weights_sha256: str | None = None
+    environment: Environment | None = None
+    files: dict[str, str] = {}
+    updated_at: str
+
+
+class TrialRecord(Record):
+    """`experiments/<name>/trials/<trial>.json`: which key a suggestion came to. number is the order of suggestion, from 0, where the engine numbers them."""
+
+    schema_version: Literal[1] = 1
+    trial: str
+    number: int | None = None
+    params: dict[str, str]
+    key: str | None
+    error: str | None = None
+
+
+class Tensor(Record):
+    """One input or output: datatype in the Open Inference Protocol's names (UINT8, FP32, …); -1 is the batch."""
+
+    name: str
+    datatype: str
+    shape: tuple[int, ...]
+
+
+class Provenance(Record):
+    """Where a bundle comes from. experiment and trial are those that trained it first."""
+
+    experiment: str
+    spec_digest: str
+    data_digest: str
+    network_digest: str
+    recipe_version: int
+    seed: int
+    trial: str
+    key: str
+    epochs: int
+    parents: tuple[str, ...] = ()
+    environment: Environment
+
+
+class Parity(Record):
+    """ONNX Runtime against torch on every validation row. argmax_equal is None for regression."""
+
+    rows: int
+    argmax_equal: bool | None
+    max_abs_difference: float
+
+
+class Manifest(Record):
+    """`model/manifest.json`: everything about a bundle but its bytes. files maps name to sha256, the manifest itself excepted."""
+
+    schema_version: Literal[1] = 1
+    kind: Kind
+    task: Task
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    labels: tuple[str, ...] | None
+    feature_names: tuple[str, ...] | None = None
+    target_name: str | None = None
+    objective_metric_name: str
+    metrics: dict[str, float]
+    architecture: str
+    config: TrialConfig
+    params: int
+    macs: int
+    latency: Latency
+    parity: Parity
+    weights_sha256: str
+    provenance: Provenance
+    files: dict[str, str]
+
+
+class Promotion(Record):
+    """`versions/<version>/promotion.json`: why this bundle was promoted and what the test set says of it, computed once."""
+
+    schema_version: Literal[1] = 1
+    version: str
+    experiment: str
+    trial: str
+    key: str
+    metric: float
+    objective_metric_name: str
+    test_metrics: dict[str, float] | None
+    test_rows: int
+    promoted_at: str
+    promoted_by: str
+
+
+class Current(Record):
+    """`models/<model>/current.json`: the pointer that a server follows. version is the first 12 hex digits of the manifest's sha256."""
+
+    schema_version: Literal[1] = 1
+    model: str
+    version: str
+    manifest_sha256: str
+    promoted_at: str
+
+
+class DataDescription(Record):
+    """`data/<digest>/data.json`: what the prepared arrays are.
+
+    digest is over the arrays' dtypes, shapes and bytes and the labels. Images are uint8 (N, H, W) or (N, H, W, C), signals float32 (N, L) or (N, L, C),
+    rows float32 (N, F). y is int64 class numbers or float32 targets.
+    """
+
+    schema_version: Literal[1] = 1
+    digest: str
+    kind: Kind
+    task: Task
+    shape: tuple[int, ...]
+    labels: tuple[str, ...] | None
+    feature_names: tuple[str, ...] | None = None
+    target_name: str | None = None
+    train_rows: int
+    test_rows: int
+    source: str
+
+
+class LeaderboardEntry(Record):
+    """One trial on the leaderboard; rank is None for what cannot be promoted, and reason says why."""
+
+    rank: int | None
+    trial: str
+    key: str | None
+    status: Status | Literal["rejected"]
+    metric: float | None
+    epochs: int
+    params: int | None
+    macs: int | None
+    latency_p50_ms: float | None
+    architecture: str | None
+    reason: str | None
+
+
+class Leaderboard(Record):
+    """`experiments/<name>/leaderboard.json`."""
+
+    schema_version: Literal[1] = 1
+    experiment: str
+    objective_metric_name: str
+    entries: tuple[LeaderboardEntry, ...]
+    written_at: str

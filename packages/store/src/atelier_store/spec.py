@@ -1,0 +1,194 @@
+"""The resolved profile: what a search is asked to do, as the values file says it and as `spec.json` keeps it.
+
+Field names are the values' keys in snake case (`trainer.maxEpochs` is `Spec.trainer.max_epochs`); JSON is written with the values' own names.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+AlgorithmName = Literal["random", "tpe", "multivariate-tpe", "grid", "cmaes", "sobol", "bayesianoptimization"]
+EarlyStoppingName = Literal["halving", "medianstop", "none"]
+SourceName = Literal["sklearn", "npz", "idx", "images", "csv"]
+Kind = Literal["images", "signals", "rows"]
+Task = Literal["classification", "regression"]
+
+
+class SpecModel(BaseModel):
+    """Immutable; unknown keys are refused; read by either spelling, written with the values' spelling."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
+
+
+class Setting(SpecModel):
+    """One algorithm setting, in Katib's form: value is always a string."""
+
+    name: str
+    value: str
+
+
+class Objective(SpecModel):
+    """What is searched for; the names are Katib's."""
+
+    type: Literal["maximize", "minimize"] = "maximize"
+    objective_metric_name: str = "val_accuracy"
+    goal: float | None = None
+    additional_metric_names: tuple[str, ...] = ()
+
+    def better(self, a: float, b: float) -> bool:
+        """Whether value a is strictly better than value b."""
+        return a > b if self.type == "maximize" else a < b
+
+    def rank_key(self, value: float) -> float:
+        """A sort key that puts the best value first."""
+        return -value if self.type == "maximize" else value
+
+
+class Algorithm(SpecModel):
+    """Who suggests, under Katib's names."""
+
+    algorithm_name: AlgorithmName = "multivariate-tpe"
+    algorithm_settings: tuple[Setting, ...] = ()
+
+
+class EarlyStopping(SpecModel):
+    """When a poor trial ends; `halving` is ours (settings eta, min_epochs), `medianstop` is Katib's."""
+
+    algorithm_name: EarlyStoppingName = "halving"
+    algorithm_settings: tuple[Setting, ...] = ()
+
+    def setting(self, name: str, default: int) -> int:
+        """The integer setting of this name, or the default."""
+        return next((int(s.value) for s in self.algorithm_settings if s.name == name), default)
+
+
+class FeasibleSpace(SpecModel):
+    """Katib's feasible space: every number is a string, as Katib wants it."""
+
+    min: str | None = None
+    max: str | None = None
+    step: str | None = None
+    list: tuple[str, ...] | None = None
+    distribution: Literal["uniform", "logUniform", "normal", "logNormal"] | None = None
+
+
+class Parameter(SpecModel):
+    """One dimension of the search space, in Katib's form."""
+
+    name: str
+    parameter_type: Literal["int", "double", "categorical", "discrete"]
+    feasible_space: FeasibleSpace
+
+
+class Experiment(SpecModel):
+    """The search: objective, algorithm, search space, counts."""
+
+    name: str
+    objective: Objective = Objective()
+    algorithm: Algorithm = Algorithm()
+    early_stopping: EarlyStopping = EarlyStopping()
+    parameters: tuple[Parameter, ...]
+    parallel_trial_count: int | Literal["auto"] = "auto"
+    max_trial_count: int = Field(ge=1)
+    max_failed_trial_count: int = Field(ge=0)
+
+
+class DataFile(SpecModel):
+    """One file of the data: a path, or an address with the sha256 of what is behind it."""
+
+    path: str | None = None
+    url: str | None = None
+    sha256: str | None = None
+
+
+class Data(SpecModel):
+    """Where examples come from and how they are split.
+
+    files by source: npz, csv and images: train, and test if there is one; idx: trainImages, trainLabels, testImages, testLabels.
+    """
+
+    source: SourceName
+    name: str | None = None
+    kind: Kind | Literal["auto"] = "auto"
+    task: Task = "classification"
+    files: dict[str, DataFile] = {}
+    target: str | None = None
+    labels: tuple[str, ...] | None = None
+    limit: int | None = Field(default=None, ge=1)
+    validation_fraction: float = Field(default=0.2, gt=0, lt=1)
+    test_fraction: float = Field(default=0.2, gt=0, lt=1)
+
+
+class Budget(SpecModel):
+    """What a network may cost; None is no bound."""
+
+    params: int | None = Field(default=None, ge=1)
+    macs: int | None = Field(default=None, ge=1)
+    latency_ms: float | None = Field(default=None, gt=0)
+
+
+class Trainer(SpecModel):
+    """How a trial trains."""
+
+    data: Data
+    max_epochs: int = Field(ge=1)
+    tail_epochs: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, lt=2**31)
+    network: str = "atelier"
+    budget: Budget = Budget()
+
+
+class Spec(SpecModel):
+    """`experiments/<name>/spec.json`: everything a trial needs to know, and nothing of where it runs."""
+
+    schema_version: Literal[1] = 1
+    experiment: Experiment
+    trainer: Trainer
+
+    @property
+    def experiment_name(self) -> str:
+        """Profile name + hash of what makes it another search; at most 40 characters, Katib's limit."""
+        return f"{self.experiment.name[:31].rstrip('-')}-{self.search_digest[:8]}"
+
+    @property
+    def search_digest(self) -> str:
+        """sha256 of what makes it another search: not counts, not epochs, not how many run at once."""
+        spec = self.model_dump(mode="json", by_alias=True, exclude_none=True)
+        for counter in ("parallelTrialCount", "maxTrialCount", "maxFailedTrialCount", "name"):
+            spec["experiment"].pop(counter, None)
+        for budget in ("maxEpochs", "tailEpochs"):
+            spec["trainer"].pop(budget, None)
+        for file in spec["trainer"]["data"]["files"].values():
+            if "sha256" in file:  # content decides, wherever it is read from
+                file.pop("path", None), file.pop("url", None)
+        return sha256_of(spec)
+
+
+def canonical_json(value: Any) -> str:
+    """JSON with one spelling per value: sorted keys, no spaces, ASCII, finite numbers only.
+
+    Raises ValueError on NaN and infinity.
+    """
+    return json.dumps(_whole(value), sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+
+
+def _whole(value: Any) -> Any:
+    """The same value with 1.0 written as 1, so that a number has one spelling."""
+    if isinstance(value, float) and math.isfinite(value) and value.is_integer() and abs(value) < 2**53:
+        return int(value)
+    if isinstance(value, dict):
+        return {key: _whole(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_whole(inner) for inner in value]
+    return value
+
+
+def sha256_of(value: Any) -> str:
+    """sha256, in hex, of the canonical JSON of value."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
