@@ -57,6 +57,7 @@ class TrialConfig(Record):
     schema_version: Literal[1] = 1
     params: dict[str, Any]
     data_digest: str
+    validation_fraction: float
     network_digest: str
     recipe_version: int
     seed: int

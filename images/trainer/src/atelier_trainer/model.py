@@ -1,0 +1,114 @@
+"""A network together with what turns raw input into its input and its output into an answer: what is trained is what is exported."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, cast
+
+import numpy as np
+import torch
+from atelier_store.spec import Kind, Task
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from atelier_trainer import networks
+from atelier_trainer.space import BUILT_IN, user_function
+
+Precision = Literal["float32", "bfloat16"]
+
+
+class Model(nn.Module):
+    """Raw input (uint8 images (N, H, W[, C]), float signals (N, L[, C]) or rows (N, F)) to scores (N, outputs).
+
+    mean and scale are those of the training rows, per channel or feature; target_mean and target_scale turn scores of a regression into targets.
+    """
+
+    mean: Tensor
+    scale: Tensor
+    target_mean: Tensor
+    target_scale: Tensor
+
+    def __init__(self, network: nn.Module, kind: Kind, has_channels: bool, statistics: dict[str, Tensor]) -> None:
+        super().__init__()
+        self.network = network
+        self.kind = kind
+        self.has_channels = has_channels
+        for name, value in statistics.items():
+            self.register_buffer(name, value)
+
+    def forward(self, raw: Tensor) -> Tensor:
+        x = (raw.float() - self.mean) / self.scale
+        if self.kind != "rows":
+            x = x.movedim(-1, 1) if self.has_channels else x.unsqueeze(1)
+        if self.kind == "images" and not torch.jit.is_tracing():
+            x = x.contiguous(memory_format=torch.channels_last)
+        return cast(Tensor, self.network(x))
+
+
+class Answer(nn.Module):
+    """The model as it is served: class probabilities, or targets in their own unit."""
+
+    def __init__(self, model: Model, task: Task) -> None:
+        super().__init__()
+        self.model = model
+        self.task = task
+
+    def forward(self, raw: Tensor) -> Tensor:
+        scores = self.model(raw)
+        if self.task == "classification":
+            return torch.softmax(scores, dim=1)
+        return scores * self.model.target_scale + self.model.target_mean
+
+
+def build(network: str, params: dict[str, Any], kind: Kind, statistics: dict[str, Tensor], shape: tuple[int, ...], outputs: int) -> Model:
+    """An untrained model for raw examples of this shape; the caller has seeded torch."""
+    has_channels = len(shape) == (3 if kind == "images" else 2)
+    if kind == "rows":
+        input_shape: tuple[int, ...] = shape
+    else:
+        input_shape = (shape[-1], *shape[:-1]) if has_channels else (1, *shape)
+    if network == BUILT_IN:
+        body = networks.build(params, input_shape, outputs)
+    else:
+        training = {"lr", "weight_decay", "batch", "augment", "label_smoothing"}
+        body = user_function(network)(input_shape=input_shape, outputs=outputs, **{k: v for k, v in params.items() if k not in training})
+    return Model(body, kind, has_channels, statistics)
+
+
+def statistics(x: NDArray[Any], y: NDArray[Any], kind: Kind, task: Task) -> dict[str, Tensor]:
+    """Mean and scale of training rows x, per channel or feature, and of regression targets y; float32."""
+    has_channels = x.ndim == (4 if kind == "images" else 3)
+    axes: Any = 0 if kind == "rows" else tuple(range(x.ndim - 1)) if has_channels else None
+    mean = np.asarray(x.mean(axes, dtype=np.float64))
+    scale = np.asarray(x.std(axes, dtype=np.float64))
+    found = {"mean": mean, "scale": np.where(scale > 0, scale, 1.0)}
+    if task == "regression":
+        spread = y.std(0, dtype=np.float64)
+        found |= {"target_mean": y.mean(0, dtype=np.float64), "target_scale": np.where(spread > 0, spread, 1.0)}
+    else:
+        found |= {"target_mean": np.zeros(1), "target_scale": np.ones(1)}
+    return {name: torch.from_numpy(np.atleast_1d(value).astype(np.float32)) for name, value in found.items()}
+
+
+def count_params(model: nn.Module) -> int:
+    """Trainable parameters."""
+    return sum(p.numel() for p in model.parameters())
+
+
+def count_macs(model: nn.Module, example: Tensor) -> int:
+    """Multiply-accumulates of convolutions and linear layers for one example (1, *shape)."""
+    total = 0
+
+    def count(module: nn.Module, _: Any, output: Tensor) -> None:
+        nonlocal total
+        weight = cast(Tensor, module.weight)
+        total += output.numel() * weight[0].numel()
+
+    layers = [m for m in model.modules() if isinstance(m, (nn.Linear, nn.modules.conv._ConvNd))]
+    hooks = [layer.register_forward_hook(count) for layer in layers]
+    was_training = model.training
+    with torch.inference_mode():
+        model.eval()(example)
+    model.train(was_training)
+    for hook in hooks:
+        hook.remove()
+    return total

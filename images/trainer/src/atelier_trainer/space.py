@@ -1,0 +1,203 @@
+"""The built-in search space: which parameters there are, what a builder accepts of each, and the one form that equal networks share.
+
+Torch-free, so that a profile can be checked in milliseconds.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from atelier_store.spec import Kind, Parameter, Task
+
+BUILT_IN = "atelier"
+STAGES = 4
+
+CONVOLUTIONS = ("conv3", "conv5", "res3", "sep3", "sep5", "mbconv3", "mbconv5")
+LAYERS = ("dense", "residual", "gated")
+AUGMENTATIONS: dict[Kind, tuple[str, ...]] = {
+    "images": ("none", "shift", "flip", "shift_flip", "shift_cutout", "shift_flip_cutout"),
+    "signals": ("none", "shift", "noise", "shift_noise"),
+    "rows": ("none", "noise"),
+}
+
+
+class InvalidParams(ValueError):
+    """What no builder accepts; violations lists everything that is wrong."""
+
+    def __init__(self, violations: Sequence[str]) -> None:
+        super().__init__("; ".join(violations))
+        self.violations = list(violations)
+
+
+@dataclass(frozen=True)
+class Domain:
+    """What a builder accepts for one parameter: one of choices, or a whole or real number from low to high."""
+
+    default: Any
+    choices: tuple[Any, ...] = ()
+    low: float = -math.inf
+    high: float = math.inf
+
+    def parse(self, text: str) -> Any:
+        """The value that text stands for. ValueError, saying what is allowed, if there is none."""
+        if isinstance(self.default, bool):
+            return _one_of({"true": True, "false": False}, text.lower(), text)
+        if self.choices:
+            return _one_of({str(choice): choice for choice in self.choices}, text, text)
+        if isinstance(self.default, str):
+            return text
+        try:
+            value = float(text)
+        except ValueError:
+            raise ValueError(f"{text!r} is not a number; allowed: {self.allowed}") from None
+        whole = isinstance(self.default, int)
+        if not self.low <= value <= self.high or (whole and not value.is_integer()):
+            raise ValueError(f"{text} is outside of what a builder accepts: {self.allowed}")
+        return int(value) if whole else value
+
+    @property
+    def allowed(self) -> str:
+        """What is allowed, in words."""
+        if isinstance(self.default, bool):
+            return "true, false"
+        if self.choices:
+            return ", ".join(map(str, self.choices))
+        kind = "whole numbers" if isinstance(self.default, int) else "numbers"
+        return f"{kind} from {self.low:g} to {self.high:g}"
+
+
+def _one_of(choices: dict[str, Any], text: str, shown: str) -> Any:
+    if text not in choices:
+        raise ValueError(f"{shown!r} is not allowed; allowed: {', '.join(choices)}")
+    return choices[text]
+
+
+def training_domains(kind: Kind, task: Task) -> dict[str, Domain]:
+    """Parameters of the training, whatever the network."""
+    domains = {
+        "lr": Domain(3e-3, low=1e-6, high=1.0),
+        "weight_decay": Domain(0.05, low=0.0, high=10.0),
+        "batch": Domain(128, low=2, high=65536),
+        "augment": Domain("none", choices=AUGMENTATIONS[kind]),
+    }
+    if task == "classification":
+        domains["label_smoothing"] = Domain(0.0, low=0.0, high=0.5)
+    return domains
+
+
+def network_domains(kind: Kind) -> dict[str, Domain]:
+    """Parameters of the built-in networks; a stage of depth 0 is not there at all."""
+    convolutional = kind != "rows"
+    domains = {
+        "stem_width": Domain(16, low=1, high=1024),
+        "activation": Domain("relu", choices=("relu", "silu", "gelu", "hardswish")),
+        "dropout": Domain(0.0, low=0.0, high=0.9),
+    }
+    for stage in range(1, STAGES + 1):
+        domains[f"stage{stage}_depth"] = Domain(1 if stage == 1 else 0, low=0, high=16)
+        domains[f"stage{stage}_width"] = Domain(32, low=1, high=4096)
+        operations = CONVOLUTIONS if convolutional else LAYERS
+        domains[f"stage{stage}_op"] = Domain(operations[0], choices=operations)
+        if convolutional:
+            domains[f"stage{stage}_stride"] = Domain(1 if stage == 1 else 2, choices=(1, 2))
+    if convolutional:
+        domains["se"] = Domain(False)
+        domains["head"] = Domain("avg", choices=("avg", "max", "avgmax"))
+    return domains
+
+
+def domains(kind: Kind, task: Task, network: str = BUILT_IN) -> dict[str, Domain]:
+    """Every parameter that may be searched, by name. InvalidParams if the user's network cannot be had."""
+    architecture = network_domains(kind) if network == BUILT_IN else user_domains(network)
+    return training_domains(kind, task) | architecture
+
+
+def user_function(network: str) -> Any:
+    """The function behind `module:function`. InvalidParams, saying what is missing, if there is none."""
+    module_name, _, function_name = network.partition(":")
+    if not module_name or not function_name:
+        raise InvalidParams([f"trainer.network: {network!r}; allowed: {BUILT_IN}, or module:function"])
+    try:
+        function = getattr(importlib.import_module(module_name), function_name)
+    except (ImportError, AttributeError) as error:
+        raise InvalidParams([f"trainer.network: {network!r} cannot be imported: {error}"]) from error
+    if not callable(function):
+        raise InvalidParams([f"trainer.network: {network!r} is not a function"])
+    return function
+
+
+def user_domains(network: str) -> dict[str, Domain]:
+    """The keyword parameters of a user's function beside input_shape and outputs: defaults say type and value."""
+    found, violations = {}, []
+    for name, parameter in inspect.signature(user_function(network)).parameters.items():
+        if name in ("input_shape", "outputs"):
+            continue
+        if not isinstance(parameter.default, (bool, int, float, str)):
+            violations.append(f"trainer.network: {network}: parameter {name!r} needs a default that is a bool, int, float or str")
+        else:
+            found[name] = Domain(parameter.default)
+    if violations:
+        raise InvalidParams(violations)
+    return found
+
+
+def validate(parameters: Sequence[Parameter], kind: Kind, task: Task, network: str = BUILT_IN) -> list[str]:
+    """Everything in a search space that no builder accepts, one line each."""
+    try:
+        known = domains(kind, task, network)
+    except InvalidParams as error:
+        return error.violations
+    violations = []
+    for parameter in parameters:
+        if parameter.name not in known:
+            violations.append(f"{parameter.name}: unknown parameter for {kind}; allowed: {', '.join(sorted(known))}")
+            continue
+        violations += [f"{parameter.name}: {reason}" for reason in _refused(known[parameter.name], _extremes(parameter))]
+    return violations
+
+
+def _extremes(parameter: Parameter) -> Iterable[str]:
+    space = parameter.feasible_space
+    return [value for value in (space.min, space.max, *(space.list or ())) if value is not None]
+
+
+def _refused(domain: Domain, values: Iterable[str]) -> list[str]:
+    reasons = []
+    for value in values:
+        try:
+            domain.parse(value)
+        except ValueError as error:
+            reasons.append(str(error))
+    return reasons
+
+
+def canonicalise(params: dict[str, str], kind: Kind, task: Task, network: str = BUILT_IN) -> dict[str, Any]:
+    """The form that equal networks share: defaults filled in, values typed, inactive parameters dropped.
+
+    Raises InvalidParams with every violation.
+    """
+    known = domains(kind, task, network)
+    violations = [f"{name}: unknown parameter; allowed: {', '.join(sorted(known))}" for name in params if name not in known]
+    values: dict[str, Any] = {}
+    for name, domain in known.items():
+        try:
+            values[name] = domain.parse(params[name]) if name in params else domain.default
+        except ValueError as error:
+            violations.append(f"{name}: {error}")
+    if violations:
+        raise InvalidParams(violations)
+    return values if network != BUILT_IN else _with_stages(values, kind)
+
+
+def _with_stages(values: dict[str, Any], kind: Kind) -> dict[str, Any]:
+    fields = ("depth", "width", "op", "stride") if kind != "rows" else ("depth", "width", "op")
+    stages = [{field: values.pop(f"stage{stage}_{field}") for field in fields} for stage in range(1, STAGES + 1)]
+    stages = [stage for stage in stages if stage["depth"] > 0]
+    if not stages:
+        values.pop("se", None)
+    return values | {"stages": stages}

@@ -1,0 +1,179 @@
+"""Training of one model, epoch by epoch: nothing here depends on how many epochs there will be, and any batch can be made again from the seed."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from atelier_store.spec import Kind, Task
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from atelier_trainer.augment import augment
+from atelier_trainer.model import Answer, Model, Precision
+from atelier_trainer.optimizer import AveragedAdamW
+
+EVALUATION_BATCH = 500
+
+
+class Stopped(Exception):
+    """Training was asked to stop and did, between two batches."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Raw examples x and their y (class numbers, or targets (N, T) in their own unit)."""
+
+    x: Tensor
+    y: Tensor
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What decides a training beside data and network. tail_epochs: the learning rate falls to zero over that many epochs, on a cosine."""
+
+    lr: float
+    weight_decay: float
+    batch: int
+    augment: str
+    label_smoothing: float
+    seed: int
+    tail_epochs: int | None = None
+
+    @classmethod
+    def of(cls, params: dict[str, Any], seed: int, tail_epochs: int | None) -> Recipe:
+        """The recipe in a trial's canonical params."""
+        smoothing = params.get("label_smoothing", 0.0)
+        return cls(params["lr"], params["weight_decay"], params["batch"], params["augment"], smoothing, seed, tail_epochs)
+
+
+class Training:
+    """A training that can be put down after any batch and taken up again with the same result."""
+
+    def __init__(self, model: Model, task: Task, kind: Kind, rows: Rows, recipe: Recipe, precision: Precision) -> None:
+        self.model = model
+        self.task: Task = task
+        self.kind: Kind = kind
+        self.rows = rows
+        self.recipe = recipe
+        self.precision = precision
+        self.device = next(model.parameters()).device
+        self.optimizer = AveragedAdamW(model, recipe.weight_decay)
+        self.batch = min(recipe.batch, len(rows))
+        self.batches = len(rows) // self.batch
+        self.warmup = min(self.batches, 300)
+        self.epoch = 0
+        self.position = 0
+        self.loss_sum = 0.0
+
+    def train_epoch(self, should_stop: Callable[[], bool]) -> float:
+        """Train to the end of the epoch under way, or a new one; the mean loss. Stopped if should_stop() says so after a batch."""
+        self.model.train()
+        order = torch.randperm(len(self.rows), generator=self._generator("order"))
+        while self.position < self.batches:
+            self.loss_sum += self._train_batch(order[self.position * self.batch : (self.position + 1) * self.batch])
+            self.position += 1
+            if should_stop():
+                raise Stopped
+        loss = self.loss_sum / self.batches
+        self.epoch, self.position, self.loss_sum = self.epoch + 1, 0, 0.0
+        return loss
+
+    def _train_batch(self, index: Tensor) -> float:
+        generator = self._generator("batch", self.position)
+        torch.manual_seed(self._number("dropout", self.position))
+        raw = augment(self.rows.x[index], self.recipe.augment, generator, self.model.scale.cpu()).to(self.device)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
+            scores = self.model(raw)
+        loss = self.loss(scores.float(), self.rows.y[index].to(self.device))
+        self.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]  # torch does not annotate it
+        self.optimizer.step(self.learning_rate())
+        return loss.item()
+
+    def learning_rate(self) -> float:
+        """Constant after a linear warm-up; in a tail, half a cosine down to zero."""
+        if self.recipe.tail_epochs is not None:
+            done = (self.epoch * self.batches + self.position) / (self.recipe.tail_epochs * self.batches)
+            return self.recipe.lr * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
+        return self.recipe.lr * min(1.0, (self.optimizer.steps + 1) / self.warmup)
+
+    def loss(self, scores: Tensor, y: Tensor) -> Tensor:
+        """Cross-entropy with label smoothing, or the mean squared error of standardised targets."""
+        if self.task == "classification":
+            return functional.cross_entropy(scores, y, label_smoothing=self.recipe.label_smoothing)
+        return functional.mse_loss(scores, (y - self.model.target_mean) / self.model.target_scale)
+
+    def evaluate(self, rows: Rows) -> dict[str, float]:
+        """Metrics of the averaged weights, in float32, on rows: val_accuracy, val_macro_f1, val_loss, or val_rmse, val_mae, val_r2, val_loss."""
+        answers = self.answers(rows.x)
+        truth = rows.y.numpy()
+        return classification_metrics(answers, truth) if self.task == "classification" else regression_metrics(answers, truth)
+
+    def answers(self, x: Tensor) -> NDArray[np.float32]:
+        """What the averaged weights answer to raw x: probabilities (N, classes) or targets (N, T)."""
+        answer = Answer(self.averaged, self.task).eval()
+        with torch.inference_mode():
+            return torch.cat([answer(part.to(self.device)).cpu() for part in x.split(EVALUATION_BATCH)]).numpy()
+
+    @property
+    def averaged(self) -> Model:
+        """The model with averaged weights."""
+        return self.optimizer.average  # type: ignore[return-value]  # a deep copy of self.model
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything needed to go on after the batch just done."""
+        return {"epoch": self.epoch, "position": self.position, "loss_sum": self.loss_sum, "optimizer": self.optimizer.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what state_dict gave."""
+        self.epoch, self.position, self.loss_sum = state["epoch"], state["position"], state["loss_sum"]
+        self.optimizer.load_state_dict(state["optimizer"])
+
+    def begin_tail(self, parent: dict[str, Any]) -> None:
+        """Start from a parent's state: its weights, moments and average, at epoch 0 of the tail."""
+        self.optimizer.load_state_dict(parent["optimizer"])
+
+    def _number(self, purpose: str, *at: int) -> int:
+        tail = "" if self.recipe.tail_epochs is None else f"tail{self.recipe.tail_epochs}"
+        name = f"{self.recipe.seed}/{tail}/{purpose}/{self.epoch}/{'/'.join(map(str, at))}"
+        return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") >> 1
+
+    def _generator(self, purpose: str, *at: int) -> torch.Generator:
+        return torch.Generator().manual_seed(self._number(purpose, *at))
+
+
+def classification_metrics(probabilities: NDArray[np.float32], truth: NDArray[Any]) -> dict[str, float]:
+    """Accuracy, unweighted mean F1 over classes, mean negative log-likelihood."""
+    guess = probabilities.argmax(1)
+    classes = probabilities.shape[1]
+    confusion = np.bincount(truth * classes + guess, minlength=classes * classes).reshape(classes, classes)
+    hits, support = confusion.diagonal(), confusion.sum(0) + confusion.sum(1)
+    likelihood = probabilities[np.arange(len(truth)), truth].astype(np.float64)
+    return {
+        "val_accuracy": float((guess == truth).mean()),
+        "val_macro_f1": float(np.mean(2 * hits[support > 0] / support[support > 0])),
+        "val_loss": float(-np.log(np.maximum(likelihood, 1e-12)).mean()) if np.isfinite(likelihood).all() else math.nan,
+    }
+
+
+def regression_metrics(prediction: NDArray[np.float32], truth: NDArray[Any]) -> dict[str, float]:
+    """Root mean squared and mean absolute error in the targets' unit, R², and the squared error over the truth's variance."""
+    error = prediction.astype(np.float64) - truth
+    variance = max(float(truth.var(0, dtype=np.float64).mean()), 1e-12)
+    squared = float((error**2).mean())
+    return {
+        "val_rmse": math.sqrt(squared) if math.isfinite(squared) else math.nan,
+        "val_mae": float(np.abs(error).mean()),
+        "val_r2": 1 - squared / variance,
+        "val_loss": squared / variance,
+    }
