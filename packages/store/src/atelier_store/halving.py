@@ -5,9 +5,12 @@ A trial that reaches a rung goes on only if it is in the best 1/eta of all that 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from atelier_store.spec import EarlyStopping, Objective
+
+Outcome = Literal["paused", "succeeded"]
 
 
 def rungs(early_stopping: EarlyStopping, max_epochs: int) -> list[int]:
@@ -36,3 +39,18 @@ def bar(others: Sequence[float], objective: Objective, eta: int) -> float | None
 def passes(value: float, bar: float | None, objective: Objective) -> bool:
     """Whether a value is good enough to go on."""
     return bar is not None and not objective.better(bar, value)
+
+
+def end_of_run(values: Sequence[float], bars: Mapping[int, float | None], max_epochs: int, objective: Objective) -> tuple[int, Outcome] | None:
+    """Where a trial with this curve (values[0] is epoch 1) ends under these bars, and how; None if the curve does not reach that far yet.
+
+    A pure function of numbers fixed when the trial was started, so that a stored curve answers for a trial that need not run again.
+    """
+    for epoch in sorted(bars):
+        if epoch >= max_epochs:
+            break
+        if epoch > len(values):
+            return None
+        if not passes(values[epoch - 1], bars[epoch], objective):
+            return epoch, "paused"
+    return (max_epochs, "succeeded") if len(values) >= max_epochs else None

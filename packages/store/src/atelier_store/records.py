@@ -138,6 +138,14 @@ class TrialRecord(Record):
     error: str | None = None
 
 
+class RungValue(Record):
+    """`experiments/<name>/rungs/<epoch>/<key>.json`: a trial's objective at that epoch."""
+
+    schema_version: Literal[1] = 1
+    key: str
+    value: float
+
+
 class Tensor(Record):
     """One input or output: datatype in the Open Inference Protocol's names (UINT8, FP32, …); -1 is the batch."""
 

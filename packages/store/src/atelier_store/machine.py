@@ -1,0 +1,39 @@
+"""What this process may use of the machine: cores and memory, by affinity and by cgroup v2 or v1 limits."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+CGROUP = Path("/sys/fs/cgroup")
+
+
+def cores(cgroup: Path = CGROUP) -> int:
+    """Whole cores this process may use: its affinity, or its CPU quota rounded up where that is less; at least 1."""
+    allowed = len(os.sched_getaffinity(0))
+    quota = _quota(cgroup)
+    return max(1, min(allowed, allowed if quota is None else -int(-quota // 1)))
+
+
+def available_memory(cgroup: Path = CGROUP) -> int:
+    """Bytes that can still be taken: the machine's, or what is left of the cgroup's limit where that is less."""
+    machine = next(int(line.split()[1]) * 1024 for line in Path("/proc/meminfo").read_text().splitlines() if line.startswith("MemAvailable:"))
+    limits = [("memory.max", "memory.current"), ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes")]
+    left = [limit - (_number(cgroup / used) or 0) for name, used in limits if (limit := _number(cgroup / name)) is not None]
+    return max(0, min([machine, *left]))
+
+
+def _quota(cgroup: Path) -> float | None:
+    try:
+        quota, period = (cgroup / "cpu.max").read_text().split()
+        return None if quota == "max" else int(quota) / int(period)
+    except (OSError, ValueError):
+        quota_v1, period_v1 = _number(cgroup / "cpu/cpu.cfs_quota_us"), _number(cgroup / "cpu/cpu.cfs_period_us")
+        return quota_v1 / period_v1 if quota_v1 is not None and quota_v1 > 0 and period_v1 else None
+
+
+def _number(path: Path) -> int | None:
+    try:
+        return int(path.read_text())
+    except (OSError, ValueError):
+        return None
