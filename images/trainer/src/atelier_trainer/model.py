@@ -59,7 +59,14 @@ class Answer(nn.Module):
         return scores * self.model.target_scale + self.model.target_mean
 
 
-def build(network: str, params: dict[str, Any], kind: Kind, statistics: dict[str, Tensor], shape: tuple[int, ...], outputs: int) -> Model:
+def build(
+    network: str,
+    params: dict[str, Any],
+    kind: Kind,
+    statistics: dict[str, Tensor],
+    shape: tuple[int, ...],
+    outputs: int,
+) -> Model:
     """An untrained model for raw examples of this shape; the caller has seeded torch."""
     has_channels = len(shape) == (3 if kind == "images" else 2)
     if kind == "rows":

@@ -47,7 +47,11 @@ class ConvolutionalNetwork(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.features(x).flatten(2)
-        pooled = {"avg": lambda: x.mean(2), "max": lambda: x.amax(2), "avgmax": lambda: torch.cat([x.mean(2), x.amax(2)], 1)}[self.head]()
+        pooled = {
+            "avg": lambda: x.mean(2),
+            "max": lambda: x.amax(2),
+            "avgmax": lambda: torch.cat([x.mean(2), x.amax(2)], 1),
+        }[self.head]()
         return cast(Tensor, self.classifier(self.dropout(pooled)))
 
 

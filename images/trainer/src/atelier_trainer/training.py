@@ -132,7 +132,12 @@ class Training:
 
     def state_dict(self) -> dict[str, Any]:
         """Everything needed to go on after the batch just done."""
-        return {"epoch": self.epoch, "position": self.position, "loss_sum": self.loss_sum, "optimizer": self.optimizer.state_dict()}
+        return {
+            "epoch": self.epoch,
+            "position": self.position,
+            "loss_sum": self.loss_sum,
+            "optimizer": self.optimizer.state_dict(),
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from what state_dict gave."""

@@ -41,7 +41,9 @@ def passes(value: float, bar: float | None, objective: Objective) -> bool:
     return bar is not None and not objective.better(bar, value)
 
 
-def end_of_run(values: Sequence[float], bars: Mapping[int, float | None], max_epochs: int, objective: Objective) -> tuple[int, Outcome] | None:
+def end_of_run(
+    values: Sequence[float], bars: Mapping[int, float | None], max_epochs: int, objective: Objective
+) -> tuple[int, Outcome] | None:
     """Where a trial with this curve (values[0] is epoch 1) ends under these bars, and how; None if the curve does not reach that far yet.
 
     A pure function of numbers fixed when the trial was started, so that a stored curve answers for a trial that need not run again.

@@ -1,0 +1,117 @@
+"""The trial program: `python -m atelier_trainer --spec FILE --store DIR --trial NAME name=value …`."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+from atelier_store.layout import Store
+from atelier_store.machine import cores
+from atelier_store.spec import Spec
+from pydantic import ValidationError
+
+from atelier_trainer.data import DataError
+from atelier_trainer.space import InvalidParams
+from atelier_trainer.trial import Request, StopRequest, run_trial
+
+WRONG_INPUT = 2
+FAILED = 3
+
+
+def main() -> int:
+    """Run one trial. 0: succeeded, paused, stopped or over budget; 2: wrong input; 3: failed, with the reason in its card."""
+    stop = StopRequest()
+    arguments = parser().parse_args()
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    try:
+        card = run_trial(request_of(arguments), stop)
+    except (InvalidParams, DataError) as error:
+        return refuse(error.violations)
+    except OSError as error:
+        sys.stderr.write(f"the trial failed: {error}\n")
+        return FAILED
+    if card.status == "failed":
+        sys.stderr.write(f"the trial failed: {card.reason}\n")
+        return FAILED
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    found = argparse.ArgumentParser(
+        prog="atelier_trainer", description="Runs one trial of a search; finds it done if its key is already trained."
+    )
+    found.add_argument("--spec", type=Path, required=True, help="the resolved profile, JSON")
+    found.add_argument("--store", type=Path, required=True, help="where trials, experiments and models are kept")
+    found.add_argument("--trial", required=True, help="the trial's name in its experiment")
+    found.add_argument("--number", type=int, help="the order of suggestion, from 0")
+    found.add_argument(
+        "--bar",
+        action="append",
+        metavar="EPOCH=VALUE",
+        help="what must be reached at an epoch to go on; never: pause there",
+    )
+    found.add_argument("--tail-of", metavar="KEY", help="train the tail of this trial: the learning rate falls to zero over tailEpochs")
+    found.add_argument("--threads", type=int, default=cores(), help="default: the CPU quota")
+    found.add_argument("--data-dir", type=Path, help="files already downloaded; also where downloads go")
+    found.add_argument("params", nargs="*", metavar="name=value", help="the suggested parameters")
+    return found
+
+
+def request_of(arguments: argparse.Namespace) -> Request:
+    """The request of a command line. InvalidParams with every violation."""
+    violations: list[str] = []
+    try:
+        spec = Spec.model_validate_json(arguments.spec.read_bytes())
+    except OSError as error:
+        raise InvalidParams([f"--spec: {error}"]) from error
+    except ValidationError as error:
+        reasons = [f"--spec: {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+        raise InvalidParams(reasons) from error
+    params = pairs(arguments.params, "parameter", violations)
+    bars = {}
+    for epoch, value in pairs(arguments.bar or [], "--bar", violations).items():
+        try:
+            bars[int(epoch)] = None if value == "never" else float(value)
+        except ValueError:
+            violations.append(f"--bar: {epoch}={value}; allowed: EPOCH=NUMBER or EPOCH=never")
+    if arguments.threads < 1:
+        violations.append(f"--threads: {arguments.threads}; allowed: 1 or more")
+    if violations:
+        raise InvalidParams(violations)
+    return Request(
+        spec=spec,
+        store=Store(arguments.store.absolute()),
+        trial=arguments.trial,
+        params=params,
+        number=arguments.number,
+        bars=bars if arguments.bar is not None else None,
+        tail_of=arguments.tail_of,
+        threads=arguments.threads,
+        data_dir=arguments.data_dir,
+    )
+
+
+def pairs(texts: list[str], what: str, violations: list[str]) -> dict[str, str]:
+    """name=value texts as a dictionary; what is not one is added to violations."""
+    found: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not (name and equals):
+            violations.append(f"{what}: {text!r}; allowed: name=value")
+        elif name in found:
+            violations.append(f"{what}: {name} is given twice")
+        found[name] = value
+    return found
+
+
+def refuse(violations: list[str]) -> int:
+    """Say everything that is wrong."""
+    sys.stderr.write("".join(f"{violation}\n" for violation in violations))
+    return WRONG_INPUT
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,121 @@
+"""A trained model as a bundle: ONNX with the preprocessing inside, what proves it, and what is to be known about it."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import statistics
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import torch
+from atelier_store.files import fsync_folder, sha256_file, temporary_beside, write_bytes, write_with
+from atelier_store.records import Latency, Manifest, Parity
+from atelier_store.records import Tensor as TensorRecord
+from atelier_store.spec import Task
+from numpy.typing import NDArray
+from torch import Tensor
+
+from atelier_trainer.model import Answer, Model
+
+OPSET = 18
+REFERENCE_ROWS = 64
+LATENCY_RUNS = 50
+DATATYPES = {np.dtype(np.uint8): "UINT8", np.dtype(np.float32): "FP32"}
+
+
+def to_onnx(model: Model, task: Task, example: Tensor) -> bytes:
+    """The model as it is served, in float32, for a batch of any size; example is (1, *shape), raw."""
+    answer = Answer(model, task).eval().cpu()
+    output = output_name(task)
+    file = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the tracing exporter announces its successor, which takes 7 s instead of 0.3
+        torch.onnx.export(
+            answer,
+            (example,),
+            file,
+            dynamo=False,
+            opset_version=OPSET,
+            input_names=["input"],
+            output_names=[output],
+            dynamic_axes={"input": {0: "batch"}, output: {0: "batch"}},
+        )
+    return file.getvalue()
+
+
+def output_name(task: Task) -> str:
+    """What a bundle's output is called."""
+    return "probabilities" if task == "classification" else "prediction"
+
+
+def session(onnx: bytes, threads: int) -> onnxruntime.InferenceSession:
+    """ONNX Runtime on the CPU with this many threads."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
+
+
+def measure_latency(onnx: bytes, example: NDArray[Any]) -> Latency:
+    """Milliseconds for one example (1, *shape), one thread, after a warm-up."""
+    running = session(onnx, threads=1)
+    milliseconds = []
+    for _ in range(LATENCY_RUNS + 10):
+        start = time.perf_counter()
+        running.run(None, {"input": example})
+        milliseconds.append((time.perf_counter() - start) * 1000)
+    cuts = statistics.quantiles(milliseconds[10:], n=20)
+    return Latency(p50_ms=statistics.median(milliseconds[10:]), p95_ms=cuts[-1])
+
+
+def parity(onnx: bytes, x: NDArray[Any], expected: NDArray[np.float32], task: Task, threads: int) -> Parity:
+    """ONNX Runtime's answers to every row of raw x against torch's."""
+    running = session(onnx, threads)
+    found = np.concatenate([running.run(None, {"input": x[i : i + 500]})[0] for i in range(0, len(x), 500)])
+    equal = bool((found.argmax(1) == expected.argmax(1)).all()) if task == "classification" else None
+    return Parity(rows=len(x), argmax_equal=equal, max_abs_difference=float(np.abs(found - expected).max()))
+
+
+def signature(x: NDArray[Any], answers: NDArray[np.float32], task: Task) -> dict[str, tuple[TensorRecord, ...]]:
+    """Names, types and shapes of what goes in and comes out; -1 is the batch."""
+    inputs = TensorRecord(name="input", datatype=DATATYPES[x.dtype], shape=(-1, *x.shape[1:]))
+    return {
+        "inputs": (inputs,),
+        "outputs": (TensorRecord(name=output_name(task), datatype="FP32", shape=(-1, *answers.shape[1:])),),
+    }
+
+
+def write_bundle(folder: Path, onnx: bytes, x: NDArray[Any], answers: NDArray[np.float32], manifest: dict[str, Any]) -> Manifest:
+    """Write model.onnx, reference.npz (the first rows of raw x and torch's answers) and manifest.json; folder holds all of it or what it held.
+
+    manifest is everything the Manifest says but files.
+    """
+    staged = temporary_beside(folder)
+    try:
+        write_bytes(staged / "model.onnx", onnx)
+        reference = {"input": x[:REFERENCE_ROWS], "output": answers[:REFERENCE_ROWS]}
+        write_with(staged / "reference.npz", lambda file: np.savez(file, allow_pickle=False, **reference))
+        files = {name: sha256_file(staged / name) for name in ("model.onnx", "reference.npz")}
+        written = Manifest(**manifest, files=files)
+        written.write(staged / "manifest.json")
+        _replace_folder(staged, folder)
+    except BaseException:
+        shutil.rmtree(staged, ignore_errors=True)
+        raise
+    return written
+
+
+def _replace_folder(staged: Path, folder: Path) -> None:
+    if folder.exists():
+        old = temporary_beside(folder)
+        folder.rename(old)
+        staged.rename(folder)
+        shutil.rmtree(old, ignore_errors=True)
+    else:
+        staged.rename(folder)
+    fsync_folder(folder.parent)

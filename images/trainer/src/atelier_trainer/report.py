@@ -1,0 +1,28 @@
+"""What Katib reads on standard output: `2026-01-02T03:04:05.678Z val_accuracy=0.9312`, one finite metric a line, and nothing else."""
+
+from __future__ import annotations
+
+import math
+import sys
+from datetime import UTC, datetime, timedelta
+
+from atelier_store.spec import Objective
+
+
+class MetricLines:
+    """Prints the metrics that the objective names; each line a millisecond later than the one before, so that their order is known."""
+
+    def __init__(self, objective: Objective) -> None:
+        self.names = (objective.objective_metric_name, *objective.additional_metric_names)
+        self.last = datetime.fromtimestamp(0, UTC)
+
+    def print(self, metrics: dict[str, float]) -> None:
+        """One line per metric. ValueError before anything is printed if one is not finite."""
+        chosen = {name: metrics[name] for name in self.names if name in metrics}
+        if not all(map(math.isfinite, chosen.values())):
+            raise ValueError(f"a metric is not finite: {chosen}")
+        for name, value in chosen.items():
+            self.last = max(datetime.now(UTC), self.last + timedelta(milliseconds=1))
+            moment = self.last.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
+            sys.stdout.write(f"{moment}Z {name}={value:.6g}\n")
+        sys.stdout.flush()
