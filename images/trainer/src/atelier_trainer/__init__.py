@@ -1,0 +1,1 @@
+"""What a trial runs: space, data, network, training, export."""

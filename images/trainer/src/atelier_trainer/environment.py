@@ -6,7 +6,6 @@ import os
 import platform
 from importlib.metadata import version
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import onnxruntime
@@ -56,4 +55,4 @@ def _cpu_flags() -> set[str]:
 def _cpu_field(name: str) -> str | None:
     path = Path("/proc/cpuinfo")
     lines = path.read_text().splitlines() if path.exists() else []
-    return cast("str | None", next((line.partition(":")[2].strip() for line in lines if line.startswith(name)), None))
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith(name)), None)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import shutil
 import statistics
+import tempfile
 import time
 import warnings
 from pathlib import Path
@@ -32,20 +32,19 @@ def to_onnx(model: Model, task: Task, example: Tensor) -> bytes:
     """The model as it is served, in float32, for a batch of any size; example is (1, *shape), raw."""
     answer = Answer(model, task).eval().cpu()
     output = output_name(task)
-    file = io.BytesIO()
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
         warnings.simplefilter("ignore")  # the tracing exporter announces its successor, which takes 7 s instead of 0.3
         torch.onnx.export(
             answer,
             (example,),
-            file,
+            Path(folder) / "model.onnx",
             dynamo=False,
             opset_version=OPSET,
             input_names=["input"],
             output_names=[output],
             dynamic_axes={"input": {0: "batch"}, output: {0: "batch"}},
         )
-    return file.getvalue()
+        return (Path(folder) / "model.onnx").read_bytes()
 
 
 def output_name(task: Task) -> str:
@@ -91,7 +90,7 @@ def signature(x: NDArray[Any], answers: NDArray[np.float32], task: Task) -> dict
 
 
 def write_bundle(folder: Path, onnx: bytes, x: NDArray[Any], answers: NDArray[np.float32], manifest: dict[str, Any]) -> Manifest:
-    """Write model.onnx, reference.npz (the first rows of raw x and torch's answers) and manifest.json; folder holds all of it or what it held.
+    """Write model.onnx, reference.npz (the first rows of raw x and torch's answers) and manifest.json: all of it or nothing.
 
     manifest is everything the Manifest says but files.
     """

@@ -19,7 +19,8 @@ Precision = Literal["float32", "bfloat16"]
 class Model(nn.Module):
     """Raw input (uint8 images (N, H, W[, C]), float signals (N, L[, C]) or rows (N, F)) to scores (N, outputs).
 
-    mean and scale are those of the training rows, per channel or feature; target_mean and target_scale turn scores of a regression into targets.
+    mean and scale are those of the training rows, per channel or feature; target_mean and target_scale turn scores of a regression into
+    targets.
     """
 
     mean: Tensor
@@ -38,8 +39,8 @@ class Model(nn.Module):
     def forward(self, raw: Tensor) -> Tensor:
         x = (raw.float() - self.mean) / self.scale
         if self.kind != "rows":
-            x = x.movedim(-1, 1) if self.has_channels else x.unsqueeze(1)
-        if self.kind == "images" and not torch.jit.is_tracing():
+            x = x.permute(0, x.dim() - 1, *range(1, x.dim() - 1)) if self.has_channels else x.unsqueeze(1)
+        if self.kind == "images" and not torch.onnx.is_in_onnx_export():
             x = x.contiguous(memory_format=torch.channels_last)
         return cast(Tensor, self.network(x))
 
@@ -53,7 +54,7 @@ class Answer(nn.Module):
         self.task = task
 
     def forward(self, raw: Tensor) -> Tensor:
-        scores = self.model(raw)
+        scores: Tensor = self.model(raw)
         if self.task == "classification":
             return torch.softmax(scores, dim=1)
         return scores * self.model.target_scale + self.model.target_mean

@@ -1,7 +1,8 @@
-"""The built-in networks: a stem, up to four stages of one operation each, a pooled linear head. Convolutional in 1-D and 2-D, dense for rows.
+"""The built-in networks: a stem, up to four stages of one operation each, a linear head. Convolutional in 1-D and 2-D, dense for rows.
 
-Operations: plain and residual convolutions (He et al. 2016), depthwise separable convolutions (Chollet 2017), inverted bottlenecks (Sandler et al. 2018),
-squeeze-and-excitation (Hu et al. 2018), gated linear units (Dauphin et al. 2017). This file's digest is in every key: an edit makes other networks.
+Operations: plain and residual convolutions (He et al. 2016), depthwise separable convolutions (Chollet 2017), inverted bottlenecks
+(Sandler et al. 2018), squeeze-and-excitation (Hu et al. 2018), gated linear units (Dauphin et al. 2017). This file's digest is in every
+key: an edit makes other networks.
 """
 
 from __future__ import annotations

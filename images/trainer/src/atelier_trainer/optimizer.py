@@ -9,7 +9,7 @@ import copy
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 BETAS = (0.9, 0.99)
 EPSILON = 1e-8

@@ -19,8 +19,8 @@ from atelier_store.records import Card, DataDescription, Epoch, Latency, Provena
 
 from atelier_trainer import checkpoint, data, describe, environment, export, model
 from atelier_trainer.report import MetricLines
-from atelier_trainer.trial import DIVERGED, Request, StopRequest, Target, card_of
 from atelier_trainer.training import Recipe, Rows, Stopped, Training
+from atelier_trainer.trial import DIVERGED, Request, StopRequest, Target, card_of
 
 log = logging.getLogger("atelier.trial")
 

@@ -1,4 +1,4 @@
-"""Training of one model, epoch by epoch: nothing here depends on how many epochs there will be, and any batch can be made again from the seed."""
+"""Training of one model, epoch by epoch; no epoch depends on how many there will be, and any batch can be made again from the seed."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ class Training:
         return functional.mse_loss(scores, (y - self.model.target_mean) / self.model.target_scale)
 
     def evaluate(self, rows: Rows) -> dict[str, float]:
-        """Metrics of the averaged weights, in float32, on rows: val_accuracy, val_macro_f1, val_loss, or val_rmse, val_mae, val_r2, val_loss."""
+        """Metrics of the averaged weights, in float32: val_accuracy, val_macro_f1, val_loss, or val_rmse, val_mae, val_r2, val_loss."""
         answers = self.answers(rows.x)
         truth = rows.y.numpy()
         return classification_metrics(answers, truth) if self.task == "classification" else regression_metrics(answers, truth)
@@ -123,7 +123,7 @@ class Training:
         """What the averaged weights answer to raw x: probabilities (N, classes) or targets (N, T)."""
         answer = Answer(self.averaged, self.task).eval()
         with torch.inference_mode():
-            return torch.cat([answer(part.to(self.device)).cpu() for part in x.split(EVALUATION_BATCH)]).numpy()
+            return torch.cat([answer(part.to(self.device)).cpu() for part in torch.split(x, EVALUATION_BATCH)]).numpy()
 
     @property
     def averaged(self) -> Model:

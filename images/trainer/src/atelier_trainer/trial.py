@@ -146,7 +146,7 @@ class Target:
         card = Card.read_if_whole(paths.card)
         if card is None:
             return None
-        if budget.exceeded(self.spec.trainer.budget, card.params, card.macs, card.latency and card.latency.p50_ms):
+        if budget.exceeded(self.spec.trainer.budget, card.params, card.macs, card.latency.p50_ms if card.latency else None):
             return card.model_copy(update={"status": "over_budget"})
         if card.status == "failed":
             return card if card.reason is not None and card.reason.startswith(DIVERGED) else None

@@ -51,7 +51,7 @@ def _reasons(error: ValidationError) -> str:
 class TrialConfig(Record):
     """`config.json`: the canonical configuration; its digest is the trial's key.
 
-    A tail (parent, parent_epochs, tail_epochs set) goes on from the parent's weights at that epoch with a learning rate that falls to zero.
+    A tail (parent, parent_epochs, tail_epochs set) goes on from the parent's weights at that epoch while the learning rate falls to zero.
     """
 
     schema_version: Literal[1] = 1
@@ -105,7 +105,7 @@ class Environment(Record):
 class Card(Record):
     """`card.json`: what became of a trial.
 
-    metric is the objective's best value so far and best_epoch its epoch; metrics are those of the last epoch, which is what the bundle holds.
+    metric is the objective's best value so far and best_epoch its epoch; metrics are those of the last epoch, which the bundle holds.
     files maps a path below the trial's folder to its sha256; weights_sha256 is over the EMA weights.
     """
 
@@ -128,7 +128,10 @@ class Card(Record):
 
 
 class TrialRecord(Record):
-    """`experiments/<name>/trials/<trial>.json`: which key a suggestion came to. number is the order of suggestion, from 0, where the engine numbers them."""
+    """`experiments/<name>/trials/<trial>.json`: which key a suggestion came to.
+
+    number is the order of suggestion, from 0, where an engine numbers them.
+    """
 
     schema_version: Literal[1] = 1
     trial: str
@@ -219,7 +222,7 @@ class Promotion(Record):
 
 
 class Current(Record):
-    """`models/<model>/current.json`: the pointer that a server follows. version is the first 12 hex digits of the manifest's sha256."""
+    """`models/<model>/current.json`: the pointer that a server follows. version: first 12 hex digits of the manifest's sha256."""
 
     schema_version: Literal[1] = 1
     model: str
@@ -231,8 +234,8 @@ class Current(Record):
 class DataDescription(Record):
     """`data/<digest>/data.json`: what the prepared arrays are.
 
-    digest is over the arrays' dtypes, shapes and bytes and the labels. Images are uint8 (N, H, W) or (N, H, W, C), signals float32 (N, L) or (N, L, C),
-    rows float32 (N, F). y is int64 class numbers or float32 targets.
+    digest is over the arrays' dtypes, shapes and bytes and the labels. Images are uint8 (N, H, W) or (N, H, W, C), signals float32 (N, L)
+    or (N, L, C), rows float32 (N, F). y is int64 class numbers or float32 targets.
     """
 
     schema_version: Literal[1] = 1

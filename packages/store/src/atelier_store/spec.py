@@ -1,6 +1,6 @@
 """The resolved profile: what a search is asked to do, as the values file says it and as `spec.json` keeps it.
 
-Field names are the values' keys in snake case (`trainer.maxEpochs` is `Spec.trainer.max_epochs`); JSON is written with the values' own names.
+Field names are the values' keys in snake case (`trainer.maxEpochs` is `Spec.trainer.max_epochs`); JSON is written with the values' names.
 """
 
 from __future__ import annotations
@@ -8,10 +8,13 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
+
+from atelier_store.files import write_text
 
 AlgorithmName = Literal["random", "tpe", "multivariate-tpe", "grid", "cmaes", "sobol", "bayesianoptimization"]
 EarlyStoppingName = Literal["halving", "medianstop", "none"]
@@ -150,6 +153,10 @@ class Spec(SpecModel):
     schema_version: Literal[1] = 1
     experiment: Experiment
     trainer: Trainer
+
+    def write(self, path: Path) -> None:
+        """Write to path, atomically, in the values' spelling."""
+        write_text(path, self.model_dump_json(by_alias=True, indent=2) + "\n")
 
     @property
     def experiment_name(self) -> str:

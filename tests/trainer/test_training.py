@@ -1,0 +1,159 @@
+"""Training can be put down after any batch and taken up again with the same bits; averages and augmentation do what they say."""
+
+import io
+
+import numpy as np
+import pytest
+import torch
+from atelier_trainer import checkpoint, model, space
+from atelier_trainer.augment import augment
+from atelier_trainer.optimizer import AveragedAdamW
+from atelier_trainer.training import Recipe, Rows, Stopped, Training, classification_metrics, regression_metrics
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+SHAPE = (8, 8)
+
+
+def rows(n=40):
+    generator = np.random.default_rng(1)
+    return Rows(torch.from_numpy(generator.integers(0, 17, (n, *SHAPE), dtype=np.uint8)), torch.from_numpy(np.arange(n) % 4))
+
+
+def training(tail_epochs=None, seed=0, **params):
+    canonical = space.canonicalise({"batch": "8", "dropout": "0.3", "augment": "shift_flip", **params}, "images", "classification")
+    torch.manual_seed(seed)
+    data = rows()
+    statistics = model.statistics(data.x.numpy(), data.y.numpy(), "images", "classification")
+    built = model.build("atelier", canonical, "images", statistics, SHAPE, 4)
+    return Training(built, "classification", "images", data, Recipe.of(canonical, seed, tail_epochs), "float32")
+
+
+def saved(state):
+    file = io.BytesIO()
+    torch.save(state, file)
+    file.seek(0)
+    return torch.load(file, weights_only=True)
+
+
+def digests(trained):
+    return checkpoint.weights_sha256(trained.model), checkpoint.weights_sha256(trained.averaged)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted():
+    trained = training()
+    losses = [trained.train_epoch(lambda: False) for _ in range(3)]
+    return digests(trained), losses
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.lists(st.integers(1, 4), min_size=1, max_size=6))
+def test_stopping_after_any_batches_and_going_on_gives_the_same_bits(uninterrupted, pauses):
+    trained, losses = training(), []
+    while trained.epoch < 3:
+        left = pauses.pop(0) if pauses else 10**6
+
+        def stop():
+            nonlocal left
+            left -= 1
+            return left <= 0
+
+        try:
+            losses.append(trained.train_epoch(stop))
+        except Stopped:
+            state = saved(trained.state_dict())
+            trained = training()
+            trained.load_state_dict(state)
+            if trained.position == trained.batches:
+                losses.append(trained.train_epoch(lambda: False))
+    assert (digests(trained), losses) == uninterrupted
+
+
+def test_another_seed_gives_other_weights():
+    first, second = training(seed=0), training(seed=1)
+    for trained in (first, second):
+        trained.train_epoch(lambda: False)
+    assert digests(first) != digests(second)
+
+
+def test_a_tail_goes_on_from_its_parent_and_its_learning_rate_falls_to_zero():
+    parent = training()
+    parent.train_epoch(lambda: False)
+    tail = training(tail_epochs=2)
+    tail.begin_tail(saved(parent.state_dict()))
+    assert digests(tail) == digests(parent)
+    rates = []
+    for _ in range(2):
+        rates.append(tail.learning_rate())
+        tail.train_epoch(lambda: False)
+    assert rates[0] == parent.recipe.lr > rates[1] > tail.learning_rate() == 0
+
+
+def test_the_step_is_adamw():
+    torch.manual_seed(0)
+    ours = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Linear(4, 2))
+    theirs = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Linear(4, 2))
+    theirs.load_state_dict(ours.state_dict())
+    optimizer = AveragedAdamW(ours, weight_decay=0.1)
+    matrices, vectors = ([p for p in theirs.parameters() if (p.dim() > 1) is matrix] for matrix in (True, False))
+    groups = [{"params": matrices, "weight_decay": 0.1}, {"params": vectors, "weight_decay": 0.0}]
+    reference = torch.optim.AdamW(groups, lr=0.01, betas=(0.9, 0.99), eps=1e-8)
+    for _ in range(20):
+        x = torch.randn(5, 3)
+        for network, zero, step in (
+            (ours, optimizer.zero_grad, lambda: optimizer.step(0.01)),
+            (theirs, reference.zero_grad, reference.step),
+        ):
+            zero()
+            (network(x) ** 2).sum().backward()
+            step()
+    for mine, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(mine, other, rtol=1e-4, atol=1e-6)
+
+
+def test_the_average_follows_the_weights_by_the_published_decay():
+    network = torch.nn.Linear(1, 1, bias=False)
+    optimizer = AveragedAdamW(network, weight_decay=0.0)
+    expected = network.weight.item()
+    for step in range(1, 6):
+        optimizer.zero_grad()
+        network(torch.ones(1, 1)).sum().backward()
+        optimizer.step(0.1)
+        decay = min(0.995, step / (step + 9))
+        expected = decay * expected + (1 - decay) * network.weight.item()
+        assert optimizer.average.weight.item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_shift_moves_and_fills_with_zeros_and_a_flip_mirrors():
+    image = torch.zeros(64, 8, 8, dtype=torch.uint8)
+    image[:, 4, 4] = 9
+    generator = torch.Generator().manual_seed(0)
+    moved = augment(image, "shift", generator, torch.ones(1))
+    assert moved.dtype == torch.uint8
+    assert moved.sum() == image.sum()
+    places = {tuple(torch.nonzero(m)[0].tolist()) for m in moved}
+    assert places == {(r, c) for r in (3, 4, 5) for c in (3, 4, 5)}
+    flipped = augment(image, "flip", generator, torch.ones(1))
+    assert {int(torch.nonzero(m)[0][1]) for m in flipped} == {3, 4}
+    assert (augment(image + 1, "cutout", generator, torch.ones(1)) == 0).flatten(1).any(1).all()
+
+
+def test_metrics_are_those_of_their_definitions():
+    probabilities = np.array([[0.7, 0.3], [0.4, 0.6], [0.8, 0.2], [0.1, 0.9]], np.float32)
+    found = classification_metrics(probabilities, np.array([0, 1, 1, 1]))
+    assert found["val_accuracy"] == 0.75
+    assert found["val_macro_f1"] == pytest.approx((2 / 3 + 4 / 5) / 2)
+    assert found["val_loss"] == pytest.approx(-np.log([0.7, 0.6, 0.2, 0.9]).mean())
+    truth = np.array([[0.0], [2.0]], np.float32)
+    assert regression_metrics(truth + 1, truth) == {"val_rmse": 1.0, "val_mae": 1.0, "val_r2": 0.0, "val_loss": 1.0}
+
+
+def test_a_torn_checkpoint_is_named(tmp_path):
+    path = tmp_path / "last.ckpt"
+    checkpoint.save(path, {"weights": torch.arange(1000.0)})
+    whole = path.read_bytes()
+    for torn in (whole[: len(whole) // 2], b"", whole[:100] + b"\0" * 50 + whole[150:]):
+        path.write_bytes(torn)
+        with pytest.raises(checkpoint.TornCheckpoint, match=r"last\.ckpt"):
+            checkpoint.load(path, torch.device("cpu"))
