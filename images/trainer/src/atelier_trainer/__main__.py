@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from atelier_store.layout import Store
+from atelier_store.lease import LeaseHeld, LeaseLost
 from atelier_store.machine import cores
 from atelier_store.spec import Spec
 from pydantic import ValidationError
@@ -29,7 +30,10 @@ def main() -> int:
         card = run_trial(request_of(arguments), stop)
     except (InvalidParams, DataError) as error:
         return refuse(error.violations)
-    except OSError as error:
+    except LeaseHeld as error:
+        sys.stderr.write(f"stopped while {error} was at it\n")
+        return 0
+    except (OSError, LeaseLost) as error:
         sys.stderr.write(f"the trial failed: {error}\n")
         return FAILED
     if card.status == "failed":

@@ -25,6 +25,9 @@ from atelier_trainer.trial import DIVERGED, Request, StopRequest, Target, card_o
 log = logging.getLogger("atelier.trial")
 
 
+FIRST_STEP = "first training step done"
+
+
 class Diverged(Exception):
     """Training gave a value that is not finite."""
 
@@ -52,6 +55,7 @@ class Run:
         self.lines = MetricLines(target.objective)
         self.cost: dict[str, Any] = {}
         self.values: list[float] = []
+        self.has_stepped = False
 
     def finish(self) -> Card:
         """Train to the target, or to where a stop is asked for; the card that is then in the store."""
@@ -148,7 +152,7 @@ class Run:
 
     def _epoch(self, training: Training, validation: Rows) -> None:
         started = time.monotonic()
-        loss = training.train_epoch(self.stop)
+        loss = training.train_epoch(self._after_batch)
         metrics = {**training.evaluate(validation), "train_loss": loss}
         if not all(map(math.isfinite, metrics.values())):
             raise Diverged(f"epoch {training.epoch}: " + ", ".join(f"{name} {value}" for name, value in metrics.items()))
@@ -163,6 +167,12 @@ class Run:
             self.target.mark(training.epoch, self.values[-1])
         self.lines.print(metrics)
         log.info("epoch %d: %s", training.epoch, ", ".join(f"{name} {value:.4g}" for name, value in metrics.items()))
+
+    def _after_batch(self) -> bool:
+        if not self.has_stepped:
+            self.has_stepped = True
+            log.info("%s", FIRST_STEP)
+        return self.stop()
 
     def _checkpoint(self, training: Training) -> None:
         self.lease.check()

@@ -69,7 +69,10 @@ def run_trial(request: Request, stop: StopRequest) -> Card:
     record(experiment, request, key=config.key)
     paths = request.store.trial(config.key)
     with Lease.acquire(
-        paths.lease, f"trial {request.trial}", wait=True, on_wait=lambda holder: log.info("waiting for %s", holder)
+        paths.lease,
+        f"trial {request.trial}",
+        keep_waiting=lambda: not stop(),
+        on_wait=lambda holder: log.info("waiting for %s", holder),
     ) as lease:
         config.write(paths.config)
         log_to(paths.log)

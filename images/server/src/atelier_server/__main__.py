@@ -1,0 +1,87 @@
+"""The server's commands: serve and promote.
+
+Exit status: 0 done, 1 nothing could be promoted, 2 wrong input.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import re
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from atelier_store.layout import Store
+
+NAME = re.compile(r"[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?")
+MEBIBYTE = 2**20
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the result is the exit status."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(level=options.log_level.upper(), stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    run: int = options.run(options)
+    return run
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("atelier_server", description="Serve a promoted model, or promote one.")
+    parser.add_argument("--log-level", choices=["debug", "info", "warning", "error"], default="info")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    serve = commands.add_parser("serve", help="answer predictions with the model that is promoted")
+    serve.set_defaults(run=_serve)
+    serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s, this machine only)")
+    serve.add_argument("--port", type=_number(0, 65535), default=8080, help="0 takes a free one (default: %(default)s)")
+    serve.add_argument("--max-body-mib", type=_number(1, 1024), default=16, help="largest request (default: %(default)s)")
+    serve.add_argument("--grace", type=_number(0, 3600), default=25, help="seconds to finish in (default: %(default)s)")
+    serve.add_argument("--access-log", action="store_true", help="log every request")
+
+    promote = commands.add_parser("promote", help="verify and promote the best trial of an experiment")
+    promote.set_defaults(run=_promote)
+    promote.add_argument("--experiment", required=True, help="name of its folder in the store")
+
+    for command in (serve, promote):
+        command.add_argument("--store", required=True, type=Path, help="folder of the store")
+        command.add_argument("--model", required=True, type=_name, help="name to serve it under")
+    return parser
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from atelier_server import serving
+
+    return serving.serve(
+        Store(options.store).model(options.model),
+        host=options.host,
+        port=options.port,
+        max_body=options.max_body_mib * MEBIBYTE,
+        grace=options.grace,
+        access_log=options.access_log,
+    )
+
+
+def _promote(options: argparse.Namespace) -> int:
+    from atelier_server import promoting
+
+    return promoting.promote(Store(options.store), options.experiment, options.model)
+
+
+def _name(text: str) -> str:
+    if not NAME.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"{text!r}: lower-case letters, digits, '.', '_' and '-' only, at most 63")
+    return text
+
+
+def _number(least: int, most: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not text.isdecimal() or not least <= int(text) <= most:
+            raise argparse.ArgumentTypeError(f"{text!r}: must be a whole number, {least} to {most}")
+        return int(text)
+
+    return parse
+
+
+if __name__ == "__main__":
+    sys.exit(main())

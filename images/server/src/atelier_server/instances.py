@@ -1,0 +1,80 @@
+"""The friendly endpoint's rows: {"instances": [...]} in, one prediction per row out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from atelier_store.records import Manifest, Tensor
+
+from atelier_server import values
+from atelier_server.model import Model
+from atelier_server.problems import Invalid
+from atelier_server.values import Violation, refuse
+
+
+def decode(request: Any, manifest: Manifest) -> np.ndarray:
+    """The rows of {"instances": [...]}, shape (N, *input shape), in the input's datatype. Raises Invalid with all violations."""
+    if not isinstance(request, dict):
+        raise Invalid([("#", f'must be an object {{"instances": [...]}}, is {values.shown(request)}')])
+    unknown = [(f"#/{name}", "is not known; only instances is") for name in request if name != "instances"]
+    rows = request.get("instances")
+    if unknown or not isinstance(rows, list) or not rows:
+        wrong = [] if isinstance(rows, list) and rows else [("#/instances", _not_rows(request))]
+        raise Invalid(unknown + wrong)
+    tensor, names = manifest.inputs[0], manifest.feature_names
+    ordered = [_ordered(row, names) for row in rows] if names else rows
+    array = values.convert(ordered, len(tensor.shape), tensor.datatype)
+    if array is None or array.shape[1:] != tensor.shape[1:]:
+        raise refuse(_violations(rows, tensor, names))
+    return array
+
+
+def encode(model: Model, outputs: np.ndarray) -> dict[str, Any]:
+    """What the outputs of N rows say, for people."""
+    labels = model.manifest.labels
+    if model.manifest.task == "classification" and labels:
+        chosen = outputs.argmax(axis=1).tolist()
+        predictions = [
+            {"label": labels[best], "probability": row[best], "probabilities": dict(zip(labels, row, strict=True))}
+            for best, row in zip(chosen, outputs.tolist(), strict=True)
+        ]
+    else:
+        predictions = [{"value": row[0] if len(row) == 1 else row} for row in outputs.tolist()]
+    return {"predictions": predictions, "model": model.name, "version": model.version}
+
+
+def _ordered(row: Any, names: Sequence[str]) -> Any:
+    """A row given by feature names, as a list in the model's order; anything that is not one, unchanged."""
+    if not isinstance(row, dict) or row.keys() != set(names):
+        return row
+    return [row[name] for name in names]
+
+
+def _violations(rows: list[Any], tensor: Tensor, names: Sequence[str] | None) -> Iterator[Violation]:
+    for index, row in enumerate(rows):
+        pointer = f"#/instances/{index}"
+        if isinstance(row, dict):
+            yield from _named(row, names, tensor.datatype, pointer)
+        else:
+            yield from values.walk(row, tensor.shape[1:], tensor.datatype, pointer)
+
+
+def _named(row: dict[str, Any], names: Sequence[str] | None, datatype: str, pointer: str) -> Iterator[Violation]:
+    if not names:
+        yield pointer, "must be a list of numbers: this model's features have no names"
+        return
+    for name in names:
+        if name not in row:
+            yield f"{pointer}/{name}", "is missing"
+        elif wrong := values.check(row[name], datatype):
+            yield f"{pointer}/{name}", wrong
+    for name in row.keys() - set(names):
+        yield f"{pointer}/{name}", f"is not a feature of this model; its features: {', '.join(names)}"
+
+
+def _not_rows(request: dict[str, Any]) -> str:
+    if "instances" not in request:
+        return "is missing"
+    return f"must be a list of at least one row, is {values.shown(request['instances'])}"

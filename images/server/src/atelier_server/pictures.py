@@ -1,0 +1,82 @@
+"""Uploaded pictures, as the pixels that an image model takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import BytesIO
+
+import numpy as np
+from atelier_store.records import Manifest
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from atelier_server.problems import Invalid, Problem
+
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
+MOST_PIXELS = 50_000_000
+MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+
+
+@dataclass(frozen=True)
+class Upload:
+    """One uploaded file."""
+
+    name: str
+    content: bytes
+
+
+def decode(uploads: Sequence[Upload], manifest: Manifest, invert: bool = False) -> np.ndarray:
+    """The pictures as (N, H, W) or (N, H, W, C) in the model's own size and channels, one per upload.
+
+    Turned upright by their EXIF, transparency laid on white, resized without regard to aspect; invert swaps dark and light.
+    Raises Invalid naming every file that cannot be read; Problem 415 if the model does not take pictures.
+    """
+    if manifest.kind != "images":
+        raise Problem(415, f"this model takes {manifest.kind}, not pictures: send JSON {{'instances': [...]}}")
+    shape = manifest.inputs[0].shape[1:]
+    wrong: list[tuple[str, str]] = []
+    pictures: list[np.ndarray] = []
+    for index, upload in enumerate(uploads):
+        try:
+            pictures.append(_pixels(upload.content, shape))
+        except _Unreadable as error:
+            wrong.append((f"#/files/{index}", f"{upload.name}: {error}"))
+    if wrong or not pictures:
+        raise Invalid(wrong or [("#/files", "must hold at least one picture")])
+    array = np.stack(pictures)
+    return 255 - array if invert else array
+
+
+class _Unreadable(ValueError):
+    pass
+
+
+def _pixels(content: bytes, shape: Sequence[int]) -> np.ndarray:
+    height, width = shape[:2]
+    channels = shape[2] if len(shape) == 3 else 1
+    try:
+        with Image.open(BytesIO(content), formats=FORMATS) as image:
+            if image.width * image.height > MOST_PIXELS:
+                raise _Unreadable(f"has {image.width} x {image.height} pixels, at most {MOST_PIXELS} are read")
+            upright = _eight_bits(ImageOps.exif_transpose(image))
+    except UnidentifiedImageError:
+        raise _Unreadable(f"is not a picture in a known format ({', '.join(FORMATS)})") from None
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise error if isinstance(error, _Unreadable) else _Unreadable(f"cannot be read: {error}") from error
+    colour = upright if channels == 4 else _on_white(upright)
+    small = colour.convert(MODES[channels]).resize((width, height), Image.Resampling.LANCZOS)
+    return np.asarray(small, dtype=np.uint8).reshape(tuple(shape))
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """The same picture; 16 bits per pixel are scaled, where Pillow's own conversion would clip them."""
+    if not image.mode.startswith("I;16"):
+        return image.copy()
+    return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    if not image.has_transparency_data:
+        return image
+    layer = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)

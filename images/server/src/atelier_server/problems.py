@@ -1,0 +1,103 @@
+"""Every error that leaves this server: RFC 9457 problem details."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+MEDIA_TYPE = "application/problem+json"
+log = logging.getLogger(__name__)
+
+
+class Problem(Exception):
+    """An error to be told to the client. errors lists (JSON pointer, what is wrong) of every violation."""
+
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        *,
+        type: str = "about:blank",
+        title: str | None = None,
+        errors: Sequence[tuple[str, str]] = (),
+        headers: Mapping[str, str] | None = None,
+        **members: Any,
+    ) -> None:
+        super().__init__(detail)
+        self.status, self.headers = status, headers
+        self.body: dict[str, Any] = {"type": type, "title": title or HTTPStatus(status).phrase, "status": status}
+        self.body |= {"detail": detail} | members
+        if errors:
+            self.body["errors"] = [{"pointer": pointer, "detail": wrong} for pointer, wrong in errors]
+
+    def response(self, path: str) -> Response:
+        """The answer to a request for path. The inference protocol's clients look for the message in `error`."""
+        body = self.body | {"instance": path}
+        if path.startswith("/v2"):
+            body["error"] = self.body["detail"]
+        return Response(json.dumps(body), self.status, self.headers, MEDIA_TYPE)
+
+
+class Invalid(Problem):
+    """Input that was understood and cannot be used: all violations at once."""
+
+    def __init__(self, errors: Sequence[tuple[str, str]], status: int = 422) -> None:
+        first = "; ".join(f"{pointer}: {wrong}" for pointer, wrong in errors[:3])
+        more = f"; and {len(errors) - 3} more" if len(errors) > 3 else ""
+        super().__init__(status, first + more, type="urn:atelier:problem:invalid-input", title="Invalid input", errors=errors)
+
+
+def no_model(name: str, reason: str | None = None, /, **members: Any) -> Problem:
+    """503: there is nothing to predict with yet."""
+    return Problem(
+        503,
+        f"no model promoted yet: {reason or f'{name} has no version to serve'}",
+        type="urn:atelier:problem:no-model",
+        title="No model promoted yet",
+        headers={"Retry-After": "5"},
+        **members,
+    )
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of the app with a problem."""
+    app.add_exception_handler(Problem, _problem)
+    app.add_exception_handler(HTTPException, _http_exception)
+    app.add_exception_handler(RequestValidationError, _request_validation)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+async def _problem(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)
+    return error.response(request.url.path)
+
+
+async def _http_exception(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    headers = dict(error.headers or {})
+    detail = error.detail
+    if error.status_code == 404:
+        detail = f"there is nothing at {request.url.path}; the API is described at /docs"
+    if error.status_code == 405:
+        allowed = headers["Allow"] = headers.get("Allow", "GET").replace("GET", "GET, HEAD")
+        detail = f"{request.scope.get('asked_method', request.method)} is not allowed here; allowed: {allowed}"
+    return Problem(error.status_code, detail, headers=headers).response(request.url.path)
+
+
+async def _request_validation(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    violations = [("/".join(("#", *map(str, e["loc"]))), str(e["msg"])) for e in error.errors()]
+    return Invalid(violations).response(request.url.path)
+
+
+async def _unexpected(request: Request, error: Exception) -> Response:
+    log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return Problem(500, "the server failed on this request; its log says why").response(request.url.path)

@@ -1,0 +1,145 @@
+"""What /docs says of requests and answers; the routes themselves read and write bytes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from pydantic import BaseModel, Field
+from pydantic.json_schema import models_json_schema
+
+from atelier_server.problems import MEDIA_TYPE
+
+
+class Violation(BaseModel):
+    """One thing that is wrong with a request."""
+
+    pointer: str = Field(examples=["#/instances/0/3"])
+    detail: str = Field(examples=["must be 0 to 255, is 256"])
+
+
+class ProblemDetails(BaseModel):
+    """RFC 9457."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    instance: str
+    errors: list[Violation] = []
+
+
+class Instances(BaseModel):
+    """Rows as the model takes them: nested lists, or objects by feature name where features have names."""
+
+    instances: list[Any] = Field(min_length=1, examples=[[[5.1, 3.5, 1.4, 0.2]]])
+
+
+class Prediction(BaseModel):
+    """Classification gives a label with its probability, regression a value."""
+
+    label: str | None = None
+    probability: float | None = None
+    probabilities: dict[str, float] | None = None
+    value: float | list[float] | None = None
+
+
+class Predictions(BaseModel):
+    """One prediction per row, and the version that made them."""
+
+    predictions: list[Prediction]
+    model: str
+    version: str
+
+
+class InferenceInput(BaseModel):
+    """One tensor; data is flat in row-major order, or nested."""
+
+    name: str = Field(examples=["input"])
+    datatype: str = Field(examples=["FP32"])
+    shape: list[int] = Field(examples=[[1, 4]])
+    parameters: dict[str, Any] | None = None
+    data: list[Any] = Field(examples=[[5.1, 3.5, 1.4, 0.2]])
+
+
+class RequestedOutput(BaseModel):
+    """An output to give; all are given if none is named."""
+
+    name: str
+    parameters: dict[str, Any] | None = None
+
+
+class InferenceRequest(BaseModel):
+    """The protocol's request."""
+
+    id: str | None = None
+    parameters: dict[str, Any] | None = None
+    inputs: list[InferenceInput]
+    outputs: list[RequestedOutput] | None = None
+
+
+class InferenceOutput(BaseModel):
+    """One tensor, data flat in row-major order."""
+
+    name: str
+    datatype: str
+    shape: list[int]
+    data: list[Any]
+
+
+class InferenceResponse(BaseModel):
+    """The protocol's answer."""
+
+    model_name: str
+    model_version: str
+    id: str | None = None
+    outputs: list[InferenceOutput]
+
+
+MODELS = (ProblemDetails, Instances, Predictions, InferenceRequest, InferenceResponse)
+
+
+def install(app: FastAPI) -> None:
+    """Put the models named here into the app's OpenAPI document."""
+    definitions = models_json_schema([(m, "validation") for m in MODELS], ref_template="#/components/schemas/{model}")[1]
+    document = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        schema = document()
+        schema.setdefault("components", {}).setdefault("schemas", {}).update(definitions["$defs"])
+        return schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _content(model: type[BaseModel], media_type: str = "application/json") -> dict[str, Any]:
+    return {media_type: {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}}}
+
+
+def _answers(problems: dict[int, str], model: type[BaseModel] | None = None) -> dict[str, Any]:
+    """Responses: 200 with this model, and a problem for every other status."""
+    details = _content(ProblemDetails, MEDIA_TYPE)
+    found: dict[int, dict[str, Any]] = {s: {"description": d, "content": details} for s, d in problems.items()}
+    if model:
+        found[200] = {"description": "The answer", "content": _content(model)}
+    return {"responses": found}
+
+
+def _body(content: dict[str, Any]) -> dict[str, Any]:
+    return {"openapi_extra": {"requestBody": {"required": True, "content": content}}}
+
+
+_PICTURE = {"schema": {"type": "string", "format": "binary"}}
+_FILES = {"type": "object", "properties": {"file": {"type": "array", "items": _PICTURE["schema"]}}}
+_BAD_BODY = {400: "Malformed body", 413: "Body too large", 415: "Wrong Content-Type"}
+_NONE = {503: "No model promoted yet"}
+_WHICH = {404: "Another model or version", **_NONE}
+
+PREDICT: dict[str, Any] = {
+    **_answers({**_BAD_BODY, 422: "Every violation in the input", **_NONE}, Predictions),
+    **_body({**_content(Instances), "multipart/form-data": {"schema": _FILES}, "image/png": _PICTURE}),
+}
+INFER: dict[str, Any] = {**_answers({**_BAD_BODY, **_WHICH}, InferenceResponse), **_body(_content(InferenceRequest))}
+MODEL: dict[str, Any] = _answers(_WHICH)
+CARD: dict[str, Any] = _answers(_NONE)
+METRICS: dict[str, Any] = {"responses": {200: {"description": "Counters", "content": {"text/plain": {}}}}}

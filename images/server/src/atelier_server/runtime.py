@@ -1,0 +1,67 @@
+"""ONNX Runtime as this server uses it: sessions, signatures, batched runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+from atelier_store import machine
+from atelier_store.records import Tensor
+
+BATCH = 256
+"""Rows that go through a session at once: bounds the memory of a large request."""
+
+DATATYPES: dict[str, np.dtype[Any]] = {
+    "BOOL": np.dtype(np.bool_),
+    "UINT8": np.dtype(np.uint8),
+    "UINT16": np.dtype(np.uint16),
+    "UINT32": np.dtype(np.uint32),
+    "UINT64": np.dtype(np.uint64),
+    "INT8": np.dtype(np.int8),
+    "INT16": np.dtype(np.int16),
+    "INT32": np.dtype(np.int32),
+    "INT64": np.dtype(np.int64),
+    "FP16": np.dtype(np.float16),
+    "FP32": np.dtype(np.float32),
+    "FP64": np.dtype(np.float64),
+}
+"""The Open Inference Protocol's names of what numpy calls otherwise."""
+
+ONNX_NAMES = {"FP16": "float16", "FP32": "float", "FP64": "double"}
+
+
+def open_session(path: Path, threads: int | None = None) -> ort.InferenceSession:
+    """A session on the CPU with this many threads (default: the CPU quota). Raises what ONNX Runtime raises on a bad file."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads or machine.cores()
+    options.inter_op_num_threads = 1
+    # Spinning threads would take the CPU from the requests that run beside them.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+
+def signature(session: ort.InferenceSession) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+    """What the network really takes and gives; a symbolic or unknown dimension is -1."""
+    return tuple(map(_tensor, session.get_inputs())), tuple(map(_tensor, session.get_outputs()))
+
+
+def run(session: ort.InferenceSession, inputs: dict[str, np.ndarray], outputs: Sequence[str]) -> list[np.ndarray]:
+    """The named outputs for N rows of every input, in batches of at most BATCH rows."""
+    results = [session.run(list(outputs), batch) for batch in _batches(inputs)]
+    return results[0] if len(results) == 1 else [np.concatenate(parts) for parts in zip(*results, strict=True)]
+
+
+def _batches(inputs: dict[str, np.ndarray]) -> Iterator[dict[str, np.ndarray]]:
+    rows = max(len(array) for array in inputs.values())
+    for start in range(0, rows, BATCH):
+        yield {name: array[start : start + BATCH] for name, array in inputs.items()}
+
+
+def _tensor(node: ort.NodeArg) -> Tensor:
+    onnx_name = node.type.removeprefix("tensor(").removesuffix(")")
+    datatype = next((name for name in DATATYPES if ONNX_NAMES.get(name, name.lower()) == onnx_name), node.type)
+    return Tensor(name=node.name, datatype=datatype, shape=tuple(d if isinstance(d, int) else -1 for d in node.shape))

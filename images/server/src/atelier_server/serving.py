@@ -1,0 +1,45 @@
+"""Runs the application: a socket, a process, a clean end."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+import sys
+
+import uvicorn
+from atelier_store.layout import ModelPaths
+
+from atelier_server import app
+
+log = logging.getLogger(__name__)
+
+
+def serve(paths: ModelPaths, *, host: str, port: int, max_body: int, grace: int, access_log: bool) -> int:
+    """Serve until SIGTERM or SIGINT; requests under way get grace seconds to finish. 2 if the address cannot be had."""
+    try:
+        listening = socket.create_server((host, port), family=_family(host), backlog=2048)
+    except OSError as error:
+        log.error("cannot listen on %s port %d: %s", host, port, error.strerror)
+        return 2
+    # asyncio sets this only on sockets that name their protocol; connections inherit it.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    # uvicorn hands the signal that ended it on to whoever handled it before: then this is a normal end.
+    for ending in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(ending, lambda *_: sys.exit(0))
+    config = uvicorn.Config(
+        app.create(paths, max_body=max_body),
+        log_config=None,
+        log_level="info" if access_log else "warning",
+        access_log=access_log,
+        timeout_graceful_shutdown=grace,
+        server_header=False,
+    )
+    shown = f"[{host}]" if ":" in host else host
+    log.info("%s on http://%s:%d (documentation at /docs)", paths.name, shown, listening.getsockname()[1])
+    uvicorn.Server(config).run([listening])
+    return 0
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET

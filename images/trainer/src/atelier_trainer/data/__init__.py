@@ -1,0 +1,7 @@
+"""Data: where examples come from, what is wrong with them, prepared arrays in the store, and their split. Torch-free."""
+
+from atelier_trainer.data.errors import DataError
+from atelier_trainer.data.prepare import Arrays, load, load_split, prepare
+from atelier_trainer.data.split import split
+
+__all__ = ["Arrays", "DataError", "load", "load_split", "prepare", "split"]

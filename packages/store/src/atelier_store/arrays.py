@@ -1,0 +1,34 @@
+"""Prepared arrays of a data set: how they are read and what their digest is."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from atelier_store.layout import DataPaths
+from atelier_store.records import DataDescription
+from atelier_store.spec import canonical_json
+
+ARRAYS = ("train_x", "train_y", "test_x", "test_y")
+
+
+def data_digest(description: DataDescription, arrays: Mapping[str, NDArray[np.generic]]) -> str:
+    """sha256, in hex, of what the data mean (kind, task, labels, names) and of every array's name, dtype, shape and bytes.
+
+    The description's own digest, counts and source do not count.
+    """
+    meaning = description.model_dump(include={"kind", "task", "labels", "feature_names", "target_name"})
+    digest = hashlib.sha256(canonical_json(meaning).encode())
+    for name in ARRAYS:
+        array = np.ascontiguousarray(arrays[name])
+        digest.update(canonical_json([name, array.dtype.str, array.shape]).encode())
+        digest.update(array.reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()
+
+
+def open_arrays(paths: DataPaths) -> dict[str, NDArray[np.generic]]:
+    """The four arrays, mapped from their files, read only. FileNotFoundError, or ValueError where a file is not a whole array."""
+    return {name: np.load(paths.array(name), mmap_mode="r", allow_pickle=False) for name in ARRAYS}

@@ -1,0 +1,44 @@
+"""`metrics.jsonl`: one line per epoch, appended by the trial that holds the lease and by nobody else."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from atelier_store.files import write_text
+from atelier_store.records import Epoch
+
+
+def append_epoch(path: Path, epoch: Epoch) -> None:
+    """Add a line, durably. OSError as the file system says it."""
+    with path.open("ab") as file:
+        file.write(epoch.model_dump_json().encode() + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_curve(path: Path) -> list[Epoch]:
+    """Epochs 1, 2, 3, … as far as whole lines in that order go; empty if there is no file."""
+    try:
+        lines = path.read_bytes().split(b"\n")[:-1]
+    except FileNotFoundError:
+        return []
+    curve: list[Epoch] = []
+    for line in lines:
+        try:
+            epoch = Epoch.model_validate_json(line)
+        except ValidationError:
+            break
+        if epoch.epoch != len(curve) + 1:
+            break
+        curve.append(epoch)
+    return curve
+
+
+def truncate(path: Path, epochs: int) -> None:
+    """Keep the first epochs lines only: a torn line, or one whose checkpoint was never written, is trained again."""
+    kept = "".join(epoch.model_dump_json() + "\n" for epoch in read_curve(path)[:epochs])
+    if path.exists() and path.read_text(encoding="utf-8", errors="replace") != kept:
+        write_text(path, kept)

@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from atelier_store.layout import Store
+from onnx_bundles import image_bundle, publish, rows_bundle
+from server_process import Server, serving
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store")
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server of an 8 x 8 picture classifier, for tests that only ask."""
+    store = Store(tmp_path_factory.mktemp("images"))
+    publish(store, image_bundle())
+    with serving(store) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server of a regressor with named features, for tests that only ask."""
+    store = Store(tmp_path_factory.mktemp("rows"))
+    publish(store, rows_bundle(), "house")
+    with serving(store, "house") as server:
+        yield server

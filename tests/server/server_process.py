@@ -1,0 +1,82 @@
+"""A real server process and a client for it."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+from atelier_store.layout import Store
+
+
+def eventually(condition: Callable[[], Any], seconds: float = 20.0) -> Any:
+    """The first true result of condition."""
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        time.sleep(0.02)
+    return found
+
+
+class Server:
+    """A server process and a client for it; its log is a file beside the store."""
+
+    def __init__(self, store: Store, model: str = "digits", *arguments: str) -> None:
+        store.root.parent.mkdir(parents=True, exist_ok=True)
+        self._log = store.root.parent / f"server-{os.urandom(3).hex()}.log"
+        command = [sys.executable, "-m", "atelier_server", "serve", "--store", str(store.root), "--model", model]
+        with self._log.open("wb") as log:
+            self.process = subprocess.Popen([*command, "--port", "0", *arguments], stdout=log, stderr=log)
+        self.url = eventually(lambda: self.process.poll() is None and re.search(r"on (http://\S+)", self.log))[1]
+        self.client = httpx.Client(base_url=self.url, timeout=30)
+        self.client.get("/v2/health/live").raise_for_status()
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text()
+
+    def stop(self, with_signal: int = signal.SIGTERM) -> int:
+        """Exit status."""
+        self.client.close()
+        self.process.send_signal(with_signal)
+        return self.process.wait(timeout=30)
+
+    def metric(self, name: str, **labels: str) -> float:
+        """A sample's value; 0 if it is not there."""
+        for line in self.client.get("/metrics").text.splitlines():
+            if line.startswith(name) and all(f'{key}="{value}"' in line for key, value in labels.items()):
+                return float(line.rsplit(" ", 1)[1])
+        return 0.0
+
+
+@contextmanager
+def serving(store: Store, model: str = "digits", *arguments: str) -> Iterator[Server]:
+    server = Server(store, model, *arguments)
+    try:
+        yield server
+    finally:
+        if server.process.poll() is None:
+            server.stop()
+
+
+def problem(response: httpx.Response, status: int) -> dict[str, Any]:
+    """The problem details that a response with this status carries."""
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    body: dict[str, Any] = response.json()
+    assert body["status"] == status
+    assert body["instance"] == response.request.url.path
+    assert body["type"] and body["title"] and body["detail"]
+    return body
+
+
+def errors(response: httpx.Response, status: int) -> dict[str, str]:
+    """Pointer to detail of every violation."""
+    return {error["pointer"]: error["detail"] for error in problem(response, status)["errors"]}
