@@ -65,7 +65,7 @@ def _serve(options: argparse.Namespace) -> int:
 def _promote(options: argparse.Namespace) -> int:
     from atelier_server import promoting
 
-    return promoting.promote(Store(options.store), options.experiment, options.model)
+    return promoting.run(Store(options.store), options.experiment, options.model)
 
 
 def _name(text: str) -> str:

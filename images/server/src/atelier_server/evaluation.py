@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from atelier_store.layout import Store
+from atelier_store.promotion import Evaluate
 from atelier_store.records import Manifest
 
 from atelier_server import runtime
-
-Evaluate = Callable[[Path, Manifest], tuple[dict[str, float], int] | None]
 
 
 def evaluator(store: Store) -> Evaluate:

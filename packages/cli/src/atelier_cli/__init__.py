@@ -1,0 +1,1 @@
+"""The atelier command and the laptop engine."""

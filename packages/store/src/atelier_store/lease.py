@@ -1,7 +1,8 @@
 """One owner at a time, among processes and among machines that share a store.
 
-A lease is a file that appears by link(2) and says who owns it; its owner touches it while it lives. Whoever finds it untouched for STALE_AFTER
-seconds of its own clock, or finds its process gone from this very machine, takes it over; the former owner learns of it at its next `check`.
+A lease is a file that appears by link(2) and says who owns it; its owner touches it while it lives. Whoever finds it untouched for
+STALE_AFTER seconds of its own clock, or finds its process gone from this very machine, takes it over; the former owner learns of it at
+its next `check`.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ class Lease:
         what: str,
         *,
         keep_waiting: Callable[[], bool] = lambda: False,
-        on_wait: Callable[[Holder], object] = lambda holder: None,
+        on_wait: Callable[[Holder], object] = lambda _: None,
     ) -> Iterator[Lease]:
         """Own path while the block runs; what says for what. LeaseHeld if somebody else does and keep_waiting() is false.
 

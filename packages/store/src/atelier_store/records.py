@@ -231,6 +231,20 @@ class Current(Record):
     promoted_at: str
 
 
+class HistoryLine(Record):
+    """One line of `models/<model>/history.jsonl`: who put the pointer on which version, when and why."""
+
+    schema_version: Literal[1] = 1
+    version: str
+    previous: str | None
+    experiment: str
+    trial: str
+    key: str
+    reason: str
+    promoted_at: str
+    promoted_by: str
+
+
 class DataDescription(Record):
     """`data/<digest>/data.json`: what the prepared arrays are.
 

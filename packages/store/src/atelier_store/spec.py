@@ -158,6 +158,11 @@ class Spec(SpecModel):
         """Write to path, atomically, in the values' spelling."""
         write_text(path, self.model_dump_json(by_alias=True, indent=2) + "\n")
 
+    @classmethod
+    def read(cls, path: Path) -> Spec:
+        """The spec at path. FileNotFoundError; pydantic's ValidationError, a ValueError, if it is not one."""
+        return cls.model_validate_json(path.read_bytes())
+
     @property
     def experiment_name(self) -> str:
         """Profile name + hash of what makes it another search; at most 40 characters, Katib's limit."""

@@ -1,0 +1,49 @@
+"""The promotion of an experiment's best trial with this server's own runtime: what is verified here is what will be served here."""
+
+from __future__ import annotations
+
+import getpass
+import logging
+import socket
+
+from atelier_store.layout import Store
+from atelier_store.promotion import NothingToPromote, Promoted, promote
+
+from atelier_server.evaluation import evaluator
+from atelier_server.verification import verify
+
+log = logging.getLogger(__name__)
+
+
+def promote_best(store: Store, experiment: str, model: str) -> Promoted:
+    """Verify, test and promote. NothingToPromote; OSError as the file system says it."""
+    return promote(
+        store,
+        experiment,
+        model,
+        verify=verify,
+        evaluate=evaluator(store),
+        promoted_by=_who(),
+        on_wait=lambda holder: log.info("waiting for %s", holder),
+    )
+
+
+def run(store: Store, experiment: str, model: str) -> int:
+    """The command: 0 promoted, or promoted already; 1 nothing can be promoted, each trial with its reason."""
+    try:
+        done = promote_best(store, experiment, model)
+    except (NothingToPromote, OSError) as error:
+        for reason in error.reasons if isinstance(error, NothingToPromote) else [str(error)]:
+            log.error("not promoted: %s", reason)
+        return 1
+    promotion = done.promotion
+    said = f"{model} version {promotion.version}: trial {promotion.trial}, {promotion.objective_metric_name} {promotion.metric:.6g}"
+    log.info("%s %s", "promoted" if done.is_new else "already promoted:", said)
+    return 0
+
+
+def _who() -> str:
+    try:
+        return f"{getpass.getuser()}@{socket.gethostname()}"
+    except (KeyError, OSError):  # a numeric user of a container has no name
+        return socket.gethostname()

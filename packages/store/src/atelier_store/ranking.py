@@ -1,0 +1,113 @@
+"""Which trial of an experiment is best: by the objective of the weights that its bundle holds, ties by fewer parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from atelier_store import budget, bundle
+from atelier_store.clock import now
+from atelier_store.layout import ExperimentPaths, Store, TrialPaths
+from atelier_store.records import Card, Leaderboard, LeaderboardEntry, Manifest, TornRecord, TrialRecord
+from atelier_store.spec import Spec
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One trial as the store shows it; manifest is there if its bundle is whole, reason if it cannot be promoted."""
+
+    record: TrialRecord
+    card: Card | None
+    manifest: Manifest | None
+    reason: str | None
+
+
+def rank(store: Store, spec: Spec, rejected: Mapping[str, str] | None = None) -> Leaderboard:
+    """Every trial of the spec's experiment, the promotable first. rejected maps keys to reasons found elsewhere.
+
+    A trial that runs, was stopped or paused ranks with the bundle that it left last; one that failed or is over budget does not rank.
+    """
+    objective = spec.experiment.objective
+    standings = [_standing(store, spec, record) for record in _once(trial_records(store.experiment(spec.experiment_name)))]
+    rankable, others = [], []
+    for standing in standings:
+        reason = (rejected or {}).get(standing.record.key or "")
+        if standing.reason is None and reason is None and standing.manifest is not None:
+            rankable.append((standing, standing.manifest))
+        else:
+            others.append(_entry(spec, standing, rank=None, rejected=reason))
+    rankable.sort(key=lambda s: (objective.rank_key(s[1].metrics[objective.objective_metric_name]), s[1].params, s[1].config.key))
+    return Leaderboard(
+        experiment=spec.experiment_name,
+        objective_metric_name=objective.objective_metric_name,
+        entries=(*(_entry(spec, standing, place) for place, (standing, _) in enumerate(rankable, 1)), *others),
+        written_at=now(),
+    )
+
+
+def trial_records(experiment: ExperimentPaths) -> list[TrialRecord]:
+    """Every whole trial record of an experiment, in the order of suggestion."""
+    paths = experiment.trials.glob("[!.]*.json") if experiment.trials.is_dir() else ()
+    records = [record for path in paths if (record := TrialRecord.read_if_whole(path)) is not None]
+    return sorted(records, key=lambda r: (r.number is None, r.number or 0, r.trial))
+
+
+def _once(records: Iterable[TrialRecord]) -> list[TrialRecord]:
+    """The first record of each key, and all that came to none."""
+    seen: set[str] = set()
+    found = []
+    for record in records:
+        if record.key is None or record.key not in seen:
+            found.append(record)
+        seen.add(record.key or "")
+    return found
+
+
+def _standing(store: Store, spec: Spec, record: TrialRecord) -> Standing:
+    if record.key is None:
+        return Standing(record, None, None, record.error or "refused")
+    paths = store.trial(record.key)
+    try:
+        card = Card.read(paths.card)
+    except FileNotFoundError:
+        return Standing(record, None, None, "not started")
+    except TornRecord as error:
+        return Standing(record, None, None, str(error))
+    if card.status == "failed":
+        return Standing(record, card, None, card.reason)
+    over = budget.exceeded(spec.trainer.budget, card.params, card.macs, card.latency.p50_ms if card.latency else None)
+    if over:
+        return Standing(record, card, None, "over budget: " + "; ".join(over))
+    return _with_bundle(spec, record, paths, card)
+
+
+def _with_bundle(spec: Spec, record: TrialRecord, paths: TrialPaths, card: Card) -> Standing:
+    if not paths.bundle.exists():
+        return Standing(record, card, None, "no bundle yet" if card.reason is None else card.reason)
+    if problems := bundle.check_digests(paths.bundle):
+        return Standing(record, card, None, "; ".join(problems))
+    manifest = Manifest.read(paths.bundle / "manifest.json")
+    if manifest.config.key != paths.key:
+        return Standing(record, card, None, f"its bundle is of trial {manifest.config.key}")
+    if spec.experiment.objective.objective_metric_name not in manifest.metrics:
+        return Standing(record, card, None, f"its bundle has no {spec.experiment.objective.objective_metric_name}")
+    return Standing(record, card, manifest, None)
+
+
+def _entry(spec: Spec, standing: Standing, rank: int | None, rejected: str | None = None) -> LeaderboardEntry:
+    card, manifest, reason = standing.card, standing.manifest, rejected or standing.reason
+    over = reason is not None and reason.startswith("over budget")
+    status = "rejected" if card is None or rejected else "over_budget" if over else card.status
+    return LeaderboardEntry(
+        rank=rank,
+        trial=standing.record.trial,
+        key=standing.record.key,
+        status=status,
+        metric=manifest.metrics[spec.experiment.objective.objective_metric_name] if manifest else card.metric if card else None,
+        epochs=manifest.provenance.epochs if manifest else card.epochs if card else 0,
+        params=card.params if card else None,
+        macs=card.macs if card else None,
+        latency_p50_ms=manifest.latency.p50_ms if manifest else None,
+        architecture=manifest.architecture if manifest else None,
+        reason=reason,
+    )
