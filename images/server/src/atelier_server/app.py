@@ -44,6 +44,7 @@ def create(paths: ModelPaths, *, max_body: int = MAX_BODY, every: float = 1.0) -
         description=DESCRIPTION,
         version=metadata.version("atelier-server"),
         redoc_url=None,
+        redirect_slashes=False,
         lifespan=lifespan,
     )
     for routes in (predict, protocol, about):

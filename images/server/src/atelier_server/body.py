@@ -13,20 +13,28 @@ from python_multipart.multipart import File, FormParser, parse_options_header
 from atelier_server.pictures import Upload
 from atelier_server.problems import Problem
 
+MOST_DISCARDED = 64 * 2**20
+"""Bytes of a body over the limit that are still read: most clients look at the answer only when they have sent everything."""
+
 JSON = "application/json"
 MULTIPART = "multipart/form-data"
 
 
 async def read(request: Request, limit: int) -> bytes:
-    """The whole body. Problem 413 if it has more than limit bytes."""
+    """The whole body. Problem 413 if it has more than limit bytes, of which no more than limit are ever kept."""
     declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > limit:
+    size, body = int(declared) if declared.isdecimal() else 0, bytearray()
+    if size > limit and (size > limit + MOST_DISCARDED or "expect" in request.headers):
         raise _too_large(limit)
-    body = bytearray()
+    received = 0
     async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit:
-            raise _too_large(limit)
+        received += len(chunk)
+        if received <= limit:
+            body += chunk
+        elif received > limit + MOST_DISCARDED:
+            break
+    if received > limit:
+        raise _too_large(limit)
     return bytes(body)
 
 

@@ -10,7 +10,7 @@ from atelier_server.metrics import Metrics
 
 
 class Edge:
-    """Wraps the application. Requests that no route matches are counted under the endpoint `none`."""
+    """Wraps the application. Requests that no route matches, and those for static files, are counted under the endpoint `none`."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app, self._metrics = app, metrics

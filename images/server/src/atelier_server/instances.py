@@ -18,7 +18,7 @@ def decode(request: Any, manifest: Manifest) -> np.ndarray:
     """The rows of {"instances": [...]}, shape (N, *input shape), in the input's datatype. Raises Invalid with all violations."""
     if not isinstance(request, dict):
         raise Invalid([("#", f'must be an object {{"instances": [...]}}, is {values.shown(request)}')])
-    unknown = [(f"#/{name}", "is not known; only instances is") for name in request if name != "instances"]
+    unknown = [(f"#/{values.token(name)}", "is not known; only instances is") for name in request if name != "instances"]
     rows = request.get("instances")
     if unknown or not isinstance(rows, list) or not rows:
         wrong = [] if isinstance(rows, list) and rows else [("#/instances", _not_rows(request))]
@@ -67,11 +67,12 @@ def _named(row: dict[str, Any], names: Sequence[str] | None, datatype: str, poin
         return
     for name in names:
         if name not in row:
-            yield f"{pointer}/{name}", "is missing"
+            yield f"{pointer}/{values.token(name)}", "is missing"
         elif wrong := values.check(row[name], datatype):
-            yield f"{pointer}/{name}", wrong
-    for name in row.keys() - set(names):
-        yield f"{pointer}/{name}", f"is not a feature of this model; its features: {', '.join(names)}"
+            yield f"{pointer}/{values.token(name)}", wrong
+    for name in row:
+        if name not in names:
+            yield f"{pointer}/{values.token(name)}", f"is not a feature of this model; its features: {', '.join(names)}"
 
 
 def _not_rows(request: dict[str, Any]) -> str:

@@ -12,7 +12,7 @@ from atelier_server.model import Model
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
-disable_created_metrics()  # a second series for every one, which nobody asks for
+disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for every one, which nobody asks for
 
 
 class Metrics:
@@ -22,7 +22,7 @@ class Metrics:
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         self.requests = Counter("atelier_requests", "Requests by endpoint and HTTP status.", ["endpoint", "status"], registry=registry)
-        self.seconds = Histogram("atelier_request_seconds", "Time to answer.", ["endpoint"], buckets=BUCKETS, registry=registry)
+        self.seconds = Histogram("atelier_request_duration_seconds", "Time to answer.", ["endpoint"], buckets=BUCKETS, registry=registry)
         self.predictions = Counter("atelier_predictions", "Rows predicted.", registry=registry)
         self.loaded = Gauge("atelier_model_loaded", "1 if a model is served, else 0.", registry=registry)
         self.model = Info("atelier_model", "The model that is served.", registry=registry)

@@ -61,8 +61,10 @@ def _pixels(content: bytes, shape: Sequence[int]) -> np.ndarray:
             upright = _eight_bits(ImageOps.exif_transpose(image))
     except UnidentifiedImageError:
         raise _Unreadable(f"is not a picture in a known format ({', '.join(FORMATS)})") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise error if isinstance(error, _Unreadable) else _Unreadable(f"cannot be read: {error}") from error
+    except _Unreadable:
+        raise
+    except Exception as error:  # Pillow's decoders raise a dozen types on a broken file
+        raise _Unreadable(f"cannot be read: {error}") from error
     colour = upright if channels == 4 else _on_white(upright)
     small = colour.convert(MODES[channels]).resize((width, height), Image.Resampling.LANCZOS)
     return np.asarray(small, dtype=np.uint8).reshape(tuple(shape))

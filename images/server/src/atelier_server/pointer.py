@@ -36,13 +36,15 @@ class Seen:
 class Follower:
     """Looks at the pointer at a fixed interval, in a thread of its own; what is served is always whole and verified.
 
+    reason says why the last look gave no version to serve; None if it did.
+
     The file is opened and read at every look: on NFS only an open asks the server, cached attributes may be a minute old.
     A version that cannot be served is refused, counted and tried again, less and less often; the one before goes on.
     """
 
     def __init__(self, paths: ModelPaths, metrics: Metrics, every: float = 1.0) -> None:
         self.name = paths.name
-        self.reason: str | None = None
+        self.reason: str | None = "the first look at the store is not over"
         self._paths, self._metrics, self._every = paths, metrics, every
         self._model: Model | None = None
         self._seen: Seen | None = None
@@ -77,16 +79,16 @@ class Follower:
         self._wait = min(2 * self._wait, LONGEST_WAIT) if seen == self._seen else self._every
         self._seen, self._try_again_at = seen, math.inf
         try:
-            self._take(seen)
-            self.reason = None
+            self.reason = self._take(seen)
         except Exception as error:  # whatever is wrong with a new version, the service goes on
             self._refuse(error)
 
-    def _take(self, seen: Seen) -> None:
+    def _take(self, seen: Seen) -> str | None:
+        """Serve what was seen; the result is what is waited for, if there is nothing yet. Raises whatever is wrong with it."""
         if seen.error:
             raise OSError(seen.error)
         if seen.content is None:
-            return self._missing()
+            return self._wait_for_first()
         pointer = _parse(self._paths, seen.content)
         if self._model and self._model.version == pointer.version:
             return None
@@ -96,10 +98,12 @@ class Follower:
         log.info("serving %s version %s", self.name, pointer.version)
         return None
 
-    def _missing(self) -> None:
+    def _wait_for_first(self) -> str:
         if self._model:
             raise OSError(f"{self._paths.current} is gone")
-        log.info("no model promoted yet: waiting for %s", self._paths.current)
+        waiting = f"waiting for {self._paths.current}"
+        log.info("no model promoted yet: %s", waiting)
+        return waiting
 
     def _refuse(self, error: Exception) -> None:
         self.reason = str(error)

@@ -11,6 +11,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 MEDIA_TYPE = "application/problem+json"
@@ -55,11 +56,11 @@ class Invalid(Problem):
         super().__init__(status, first + more, type="urn:atelier:problem:invalid-input", title="Invalid input", errors=errors)
 
 
-def no_model(name: str, reason: str | None = None, /, **members: Any) -> Problem:
-    """503: there is nothing to predict with yet."""
+def no_model(reason: str | None, /, **members: Any) -> Problem:
+    """503: there is nothing to predict with yet, and why."""
     return Problem(
         503,
-        f"no model promoted yet: {reason or f'{name} has no version to serve'}",
+        f"no model promoted yet: {reason}",
         type="urn:atelier:problem:no-model",
         title="No model promoted yet",
         headers={"Retry-After": "5"},
@@ -72,6 +73,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(HTTPException, _http_exception)
     app.add_exception_handler(RequestValidationError, _request_validation)
+    app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Exception, _unexpected)
 
 
@@ -87,15 +89,26 @@ async def _http_exception(request: Request, error: Exception) -> Response:
     if error.status_code == 404:
         detail = f"there is nothing at {request.url.path}; the API is described at /docs"
     if error.status_code == 405:
-        allowed = headers["Allow"] = headers.get("Allow", "GET").replace("GET", "GET, HEAD")
+        allowed = headers["Allow"] = _with_head(headers.get("Allow", "GET"))
         detail = f"{request.scope.get('asked_method', request.method)} is not allowed here; allowed: {allowed}"
     return Problem(error.status_code, detail, headers=headers).response(request.url.path)
+
+
+def _with_head(allowed: str) -> str:
+    """The methods of an Allow header, with the HEAD that comes with every GET."""
+    methods = set(allowed.split(", "))
+    return ", ".join(sorted(methods | {"HEAD"} if "GET" in methods else methods))
 
 
 async def _request_validation(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     violations = [("/".join(("#", *map(str, e["loc"]))), str(e["msg"])) for e in error.errors()]
     return Invalid(violations).response(request.url.path)
+
+
+async def _gone(request: Request, _: Exception) -> Response:
+    """Nobody reads this; it keeps a client that went away out of the log and of the server's own failures."""
+    return Problem(400, "the client went away before the end of its request").response(request.url.path)
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from atelier_server.metrics import Metrics
 from atelier_server.model import Model
@@ -25,8 +26,9 @@ class Service:
         """The name that this server answers for, promoted or not."""
         return self.follower.name
 
-    def model(self) -> Model:
-        """The model to answer this request with, from its beginning to its end. Problem 503 if there is none."""
+    def model(self, **members: Any) -> Model:
+        """The model to answer this request with, from its beginning to its end. Problem 503, with these members, if there is none."""
+        reason = self.follower.reason  # read first: a model may come meanwhile, and takes the reason away
         if model := self.follower.model:
             return model
-        raise no_model(self.name, self.follower.reason)
+        raise no_model(reason, **members)

@@ -16,7 +16,10 @@ log = logging.getLogger(__name__)
 
 
 def serve(paths: ModelPaths, *, host: str, port: int, max_body: int, grace: int, access_log: bool) -> int:
-    """Serve until SIGTERM or SIGINT; requests under way get grace seconds to finish. 2 if the address cannot be had."""
+    """Serve until SIGTERM or SIGINT; requests under way get grace seconds to finish.
+
+    The result is the exit status: 0 after a signal, 2 if the address cannot be had, 1 if the application fails to start.
+    """
     try:
         listening = socket.create_server((host, port), family=_family(host), backlog=2048)
     except OSError as error:
@@ -37,8 +40,9 @@ def serve(paths: ModelPaths, *, host: str, port: int, max_body: int, grace: int,
     )
     shown = f"[{host}]" if ":" in host else host
     log.info("%s on http://%s:%d (documentation at /docs)", paths.name, shown, listening.getsockname()[1])
-    uvicorn.Server(config).run([listening])
-    return 0
+    server = uvicorn.Server(config)
+    server.run([listening])
+    return 0 if server.started else 1
 
 
 def _family(host: str) -> socket.AddressFamily:

@@ -78,8 +78,9 @@ def _inputs(inputs: Any, model: Model) -> Iterator[Violation]:
             yield f"{pointer}/name", f"{names[index]!r} is given twice"
         else:
             yield from _header(given, tensors[given["name"]], pointer)
-    for name in tensors.keys() - {name for name in names if isinstance(name, str)}:
-        yield "#/inputs", f"the input {name!r} is missing"
+    for name in tensors:
+        if name not in names:
+            yield "#/inputs", f"the input {name!r} is missing"
 
 
 def _header(given: dict[str, Any], tensor: Tensor, pointer: str) -> Iterator[Violation]:
@@ -99,7 +100,7 @@ def _header(given: dict[str, Any], tensor: Tensor, pointer: str) -> Iterator[Vio
 
 
 def _outputs(outputs: Any, model: Model) -> Iterator[Violation]:
-    names = {t.name for t in model.manifest.outputs}
+    names = [t.name for t in model.manifest.outputs]
     if outputs is None:
         return
     if not isinstance(outputs, list):

@@ -27,22 +27,18 @@ def convert(value: Any, depth: int, datatype: str) -> np.ndarray | None:
     for _ in range(depth - 1):
         leaves = chain.from_iterable(leaves)
     try:
-        kinds = set(map(type, leaves))
-        if kinds - ({bool} if datatype == "BOOL" else {int, float}):
+        if set(map(type, leaves)) - ({bool} if datatype == "BOOL" else {int, float}):
             return None
         array = np.array(value)
+        return _cast(array, DATATYPES[datatype]) if array.ndim == depth else None
     except (TypeError, ValueError, OverflowError):
         return None
-    return cast(array, datatype) if array.ndim == depth else None
 
 
-def cast(array: np.ndarray, datatype: str) -> np.ndarray | None:
-    """The same numbers in this datatype; None if one is not finite, not whole or out of range."""
-    wanted = DATATYPES[datatype]
-    if array.dtype == wanted == np.bool_:
+def _cast(array: np.ndarray, wanted: np.dtype[Any]) -> np.ndarray | None:
+    """The same numbers in this type; None if one is not finite, not whole or out of range. OverflowError if one is beyond every float."""
+    if wanted.kind == "b":
         return array
-    if array.dtype.kind not in "iuf":
-        return None
     if wanted.kind == "f":
         with np.errstate(over="ignore"):
             floats = array.astype(wanted)
@@ -50,7 +46,8 @@ def cast(array: np.ndarray, datatype: str) -> np.ndarray | None:
     limits = np.iinfo(wanted)
     if array.size and not (array.min() >= limits.min and array.max() <= limits.max):
         return None
-    whole = array.astype(wanted)
+    with np.errstate(invalid="ignore"):  # 2**63 passes the limits as a float, and is told by the comparison
+        whole = array.astype(wanted)
     return whole if array.dtype.kind != "f" or np.array_equal(whole, array) else None
 
 
@@ -113,8 +110,13 @@ def refuse(violations: Iterator[Violation], status: int = 422) -> Invalid:
     """The problem that lists the violations; a hundred are enough for everybody."""
     found = list(islice(violations, MOST_LISTED + 1))
     if len(found) > MOST_LISTED:
-        found[-1] = ("", f"more than {MOST_LISTED} violations; the rest is not listed")
+        found[-1] = ("#", f"more than {MOST_LISTED} violations; the rest is not listed")
     return Invalid(found, status)
+
+
+def token(name: str) -> str:
+    """A name as one step of a JSON pointer."""
+    return name.replace("~", "~0").replace("/", "~1")
 
 
 def words(shape: Sequence[int]) -> str:

@@ -47,7 +47,9 @@ class Prediction(BaseModel):
 class Predictions(BaseModel):
     """One prediction per row, and the version that made them."""
 
-    predictions: list[Prediction]
+    predictions: list[Prediction] = Field(
+        examples=[[{"label": "7", "probability": 0.98, "probabilities": {"1": 0.02, "7": 0.98}}]],
+    )
     model: str
     version: str
 
@@ -117,9 +119,10 @@ def _content(model: type[BaseModel], media_type: str = "application/json") -> di
 
 
 def _answers(problems: dict[int, str], model: type[BaseModel] | None = None) -> dict[str, Any]:
-    """Responses: 200 with this model, and a problem for every other status."""
+    """Responses: 200 with this model, and a problem for every other status (`default` keeps FastAPI's own 422 out)."""
     details = _content(ProblemDetails, MEDIA_TYPE)
-    found: dict[int, dict[str, Any]] = {s: {"description": d, "content": details} for s, d in problems.items()}
+    found: dict[int | str, dict[str, Any]] = {s: {"description": d, "content": details} for s, d in problems.items()}
+    found["default"] = {"description": "Any other problem", "content": details}
     if model:
         found[200] = {"description": "The answer", "content": _content(model)}
     return {"responses": found}

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from atelier_server import answers, body, tensors
 from atelier_server.model import Model
-from atelier_server.problems import Problem, no_model
+from atelier_server.problems import Problem
 from atelier_server.routes import described
 from atelier_server.service import Service
 
@@ -68,9 +68,7 @@ def _model(service: Service, name: str, version: str | None) -> Model:
     """The model that is asked for. Problem 404 for another name or version, 503 if nothing is promoted."""
     if name != service.name:
         raise Problem(404, f"no model {name!r} here; this server has {service.name!r}", name=name, ready=False)
-    model = service.follower.model
-    if model is None:
-        raise no_model(name, service.follower.reason, name=name, ready=False)
+    model = service.model(name=name, ready=False)
     if version is not None and version != model.version:
         served = f"version {version!r} of {name!r} is not served; version {model.version!r} is"
         raise Problem(404, served, name=name, ready=False)
