@@ -65,21 +65,27 @@ def linear(datatype: int, shape: tuple[int, ...], weights: np.ndarray, output: s
 class Bundle:
     """A bundle in the making; write() puts it into a folder."""
 
-    network: onnx.ModelProto
+    network: onnx.ModelProto | bytes
     inputs: np.ndarray
     fields: dict[str, Any]
     reference: np.ndarray | None = None
 
     def write(self, folder: Path) -> Manifest:
         folder.mkdir(parents=True)
-        (folder / "model.onnx").write_bytes(self.network.SerializeToString())
-        session = ort.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
-        outputs = self.reference if self.reference is not None else session.run(None, {"input": self.inputs})[0]
+        network = self.network if isinstance(self.network, bytes) else self.network.SerializeToString()
+        (folder / "model.onnx").write_bytes(network)
+        outputs = self.reference if self.reference is not None else _outputs(network, self.inputs)
         np.savez(folder / "reference.npz", input=self.inputs, output=outputs)
         files = {name: sha256_file(folder / name) for name in ("model.onnx", "reference.npz")}
         manifest = Manifest(**self.fields, files=files)
         manifest.write(folder / "manifest.json")
         return manifest
+
+
+def _outputs(network: bytes, inputs: np.ndarray) -> np.ndarray:
+    session = ort.InferenceSession(network, providers=["CPUExecutionProvider"])
+    outputs: np.ndarray = session.run(None, {"input": inputs})[0]
+    return outputs
 
 
 def manifest_fields(kind: str, task: str, seed: int, metric: float = 0.9, **more: Any) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 from atelier_store.layout import Store
+from prometheus_client.parser import text_string_to_metric_families
 
 
 def eventually(condition: Callable[[], Any], seconds: float = 20.0) -> Any:
@@ -30,17 +31,33 @@ class Server:
 
     def __init__(self, store: Store, model: str = "digits", *arguments: str) -> None:
         store.root.parent.mkdir(parents=True, exist_ok=True)
+        self.store = store
         self._log = store.root.parent / f"server-{os.urandom(3).hex()}.log"
         command = [sys.executable, "-m", "atelier_server", "serve", "--store", str(store.root), "--model", model]
         with self._log.open("wb") as log:
             self.process = subprocess.Popen([*command, "--port", "0", *arguments], stdout=log, stderr=log)
-        self.url = eventually(lambda: self.process.poll() is None and re.search(r"on (http://\S+)", self.log))[1]
+        self.url = eventually(self._address)
         self.client = httpx.Client(base_url=self.url, timeout=30)
         self.client.get("/v2/health/live").raise_for_status()
 
     @property
     def log(self) -> str:
         return self._log.read_text()
+
+    def _address(self) -> str | None:
+        """Where it listens, once its log says so."""
+        assert self.process.poll() is None, self.log
+        found = re.search(r" on (http://\S+)", self.log)
+        return found and found[1]
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rsplit(":", 1)[1])
+
+    def version(self) -> str | None:
+        """The version that is served now."""
+        response = self.client.get("/model")
+        return response.json()["version"] if response.status_code == 200 else None
 
     def stop(self, with_signal: int = signal.SIGTERM) -> int:
         """Exit status."""
@@ -50,10 +67,9 @@ class Server:
 
     def metric(self, name: str, **labels: str) -> float:
         """A sample's value; 0 if it is not there."""
-        for line in self.client.get("/metrics").text.splitlines():
-            if line.startswith(name) and all(f'{key}="{value}"' in line for key, value in labels.items()):
-                return float(line.rsplit(" ", 1)[1])
-        return 0.0
+        families = text_string_to_metric_families(self.client.get("/metrics").text)
+        samples = [sample for family in families for sample in family.samples]
+        return next((s.value for s in samples if s.name == name and labels.items() <= s.labels.items()), 0.0)
 
 
 @contextmanager

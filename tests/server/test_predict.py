@@ -1,9 +1,12 @@
 import json
+import socket
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import numpy as np
 import pytest
 from onnx_bundles import FEATURES, LABELS, image_bundle
-from server_process import Server, errors, problem
+from server_process import Server, errors, eventually, problem
 
 IMAGE = [[0] * 8 for _ in range(8)]
 
@@ -70,13 +73,13 @@ def test_whole_numbers_written_with_a_point_are_pixels(images: Server) -> None:
         (image(0, 0, {}), "#/instances/0/0/0", "must be a number, is an object"),
         (image(0, 0, 10**400), "#/instances/0/0/0", "must be 0 to 255, is a 401-digit number"),
         (IMAGE[:7], "#/instances/0", "must have shape 8 x 8, has 7 x 8"),
-        ([line + [0] for line in IMAGE], "#/instances/0", "must have shape 8 x 8, has 8 x 9"),
+        ([[*line, 0] for line in IMAGE], "#/instances/0", "must have shape 8 x 8, has 8 x 9"),
         ([0] * 64, "#/instances/0", "must have shape 8 x 8, has 64"),
         ([[[0]]], "#/instances/0", "must have shape 8 x 8, has 1 x 1 x 1"),
         ([], "#/instances/0", "must have shape 8 x 8, has 0"),
         (5, "#/instances/0", "must be a list of shape 8 x 8, is 5"),
         ("picture", "#/instances/0", "must be a list of shape 8 x 8, is 'picture'"),
-        (IMAGE[:7] + [[0] * 7], "#/instances/0/7", "must have 8 values, has 7"),
+        ([*IMAGE[:7], [0] * 7], "#/instances/0/7", "must have 8 values, has 7"),
         ({"a": 1}, "#/instances/0", "must be a list of numbers: this model's features have no names"),
     ],
 )
@@ -164,6 +167,27 @@ def test_a_body_over_the_limit_is_refused_whether_or_not_its_length_is_declared(
     content = (mebibyte for _ in range(17)) if streamed else mebibyte * 17
     response = images.client.post("/predict", content=content, headers={"Content-Type": "application/json"})
     assert "16777216 bytes" in problem(response, 413)["detail"]
+
+
+def test_a_client_that_reads_only_after_it_has_sent_everything_reads_the_refusal(images: Server) -> None:
+    body = b" " * (17 * 2**20)
+    headers = {"Content-Type": "application/json"}
+    with pytest.raises(HTTPError) as refused:
+        urlopen(Request(f"{images.url}/predict", body, headers), timeout=30)
+    assert refused.value.code == 413
+
+
+def test_a_client_that_goes_away_is_no_failure_of_the_server(images: Server) -> None:
+    before = images.metric("atelier_requests_total", endpoint="/predict", status="400")
+    with socket.create_connection(("127.0.0.1", images.port)) as client:
+        client.sendall(b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{")
+    eventually(lambda: images.metric("atelier_requests_total", endpoint="/predict", status="400") > before)
+    assert images.metric("atelier_requests_total", endpoint="/predict", status="500") == 0
+    assert "Traceback" not in images.log
+
+
+def test_whole_numbers_beyond_64_bits_are_numbers_to_a_model_of_floats(rows: Server) -> None:
+    assert predict(rows, [10**30, 0, 0]).json()["predictions"][0]["value"] == pytest.approx(1e30)
 
 
 def test_a_number_of_text_where_a_flag_belongs_is_named(images: Server) -> None:

@@ -36,6 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s, this machine only)")
     serve.add_argument("--port", type=_number(0, 65535), default=8080, help="0 takes a free one (default: %(default)s)")
     serve.add_argument("--max-body-mib", type=_number(1, 1024), default=16, help="largest request (default: %(default)s)")
+    serve.add_argument("--poll-interval", type=_seconds, default=1.0, help="seconds between looks at the pointer (default: %(default)s)")
     serve.add_argument("--grace", type=_number(0, 3600), default=25, help="seconds to finish in (default: %(default)s)")
     serve.add_argument("--access-log", action="store_true", help="log every request")
 
@@ -57,6 +58,7 @@ def _serve(options: argparse.Namespace) -> int:
         host=options.host,
         port=options.port,
         max_body=options.max_body_mib * MEBIBYTE,
+        every=options.poll_interval,
         grace=options.grace,
         access_log=options.access_log,
     )
@@ -72,6 +74,16 @@ def _name(text: str) -> str:
     if not NAME.fullmatch(text):
         raise argparse.ArgumentTypeError(f"{text!r}: lower-case letters, digits, '.', '_' and '-' only, at most 63")
     return text
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0.01 <= seconds <= 3600:
+        raise argparse.ArgumentTypeError(f"{text!r}: must be a number of seconds, 0.01 to 3600")
+    return seconds
 
 
 def _number(least: int, most: int) -> Callable[[str], int]:

@@ -21,13 +21,12 @@ from atelier_server.routes import about, described, predict, protocol
 from atelier_server.service import Service
 from atelier_server.workers import Workers
 
-MAX_BODY = 16 * 2**20
 DESCRIPTION = """Predictions of a searched, verified and promoted network. Every error is an RFC 9457 problem.
 
 `/predict` is made for people and scripts; `/v2` is the Open Inference Protocol, for clients and gateways that speak it."""
 
 
-def create(paths: ModelPaths, *, max_body: int = MAX_BODY, every: float = 1.0) -> ASGIApp:
+def create(paths: ModelPaths, *, max_body: int, every: float) -> ASGIApp:
     """An application that serves what is promoted under paths. max_body is in bytes, every in seconds between looks at the pointer."""
     metrics = Metrics()
     service = Service(Follower(paths, metrics, every), Workers(machine.cores()), metrics, max_body)

@@ -42,7 +42,7 @@ class Follower:
     A version that cannot be served is refused, counted and tried again, less and less often; the one before goes on.
     """
 
-    def __init__(self, paths: ModelPaths, metrics: Metrics, every: float = 1.0) -> None:
+    def __init__(self, paths: ModelPaths, metrics: Metrics, every: float) -> None:
         self.name = paths.name
         self.reason: str | None = "the first look at the store is not over"
         self._paths, self._metrics, self._every = paths, metrics, every

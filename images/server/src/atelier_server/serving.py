@@ -15,7 +15,7 @@ from atelier_server import app
 log = logging.getLogger(__name__)
 
 
-def serve(paths: ModelPaths, *, host: str, port: int, max_body: int, grace: int, access_log: bool) -> int:
+def serve(paths: ModelPaths, *, host: str, port: int, max_body: int, every: float, grace: int, access_log: bool) -> int:
     """Serve until SIGTERM or SIGINT; requests under way get grace seconds to finish.
 
     The result is the exit status: 0 after a signal, 2 if the address cannot be had, 1 if the application fails to start.
@@ -31,7 +31,7 @@ def serve(paths: ModelPaths, *, host: str, port: int, max_body: int, grace: int,
     for ending in (signal.SIGTERM, signal.SIGINT):
         signal.signal(ending, lambda *_: sys.exit(0))
     config = uvicorn.Config(
-        app.create(paths, max_body=max_body),
+        app.create(paths, max_body=max_body, every=every),
         log_config=None,
         log_level="info" if access_log else "warning",
         access_log=access_log,

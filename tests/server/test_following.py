@@ -1,0 +1,221 @@
+"""The server follows the model's pointer: what is whole and verified is served, anything else is refused and the version before stays."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+from atelier_store.clock import now
+from atelier_store.files import sha256_file, write_bytes
+from atelier_store.layout import ModelPaths, Store
+from atelier_store.records import Current, Parity, Tensor
+from onnx_bundles import Bundle, image_bundle, point, publish
+from server_process import Server, eventually, problem, serving
+
+
+def version_folder(paths: ModelPaths) -> Path:
+    return paths.versions / Current.read(paths.current).version
+
+
+def change(path: Path, to: Callable[[bytes], bytes]) -> None:
+    path.write_bytes(to(path.read_bytes()))
+
+
+def flip_a_bit(content: bytes) -> bytes:
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+
+
+def half(content: bytes) -> bytes:
+    return content[: len(content) // 2]
+
+
+def name_another_digest(paths: ModelPaths) -> None:
+    current = Current.read(paths.current)
+    current.model_copy(update={"manifest_sha256": current.manifest_sha256[:12] + "0" * 52}).write(paths.current)
+
+
+def name_another_model(paths: ModelPaths) -> None:
+    Current.read(paths.current).model_copy(update={"model": "letters"}).write(paths.current)
+
+
+def name_a_folder_elsewhere(paths: ModelPaths) -> None:
+    Current(model="digits", version="../../../..", manifest_sha256="0" * 64, promoted_at=now()).write(paths.current)
+
+
+DAMAGES: dict[str, tuple[Callable[[ModelPaths], object], str]] = {
+    "torn pointer": (lambda p: change(p.current, half), "not a whole pointer"),
+    "empty pointer": (lambda p: write_bytes(p.current, b""), "not a whole pointer"),
+    "pointer that is a folder": (lambda p: (p.current.unlink(), p.current.mkdir()), "cannot be read: Is a directory"),
+    "pointer of another model": (name_another_model, "of 'letters', which cannot be here"),
+    "pointer out of the store": (name_a_folder_elsewhere, "which cannot be here"),
+    "missing version": (lambda p: shutil.rmtree(version_folder(p)), "No such file or directory"),
+    "other manifest": (lambda p: change(version_folder(p) / "manifest.json", lambda m: m + b" "), "not the one that current.json names"),
+    "other digest in the pointer": (name_another_digest, "not the one that current.json names"),
+    "flipped bit in the network": (lambda p: change(version_folder(p) / "model.onnx", flip_a_bit), "model.onnx: its sha256 is"),
+    "truncated network": (lambda p: change(version_folder(p) / "model.onnx", half), "model.onnx: its sha256 is"),
+    "truncated reference": (lambda p: change(version_folder(p) / "reference.npz", half), "reference.npz: its sha256 is"),
+    "missing network": (lambda p: (version_folder(p) / "model.onnx").unlink(), "model.onnx: cannot be read: No such file"),
+}
+
+SEED = 7
+GOOD = image_bundle(SEED)
+LIES: dict[str, tuple[Bundle, str]] = {
+    "reference of another network": (replace(GOOD, reference=np.full((64, 3), 1 / 3, np.float32)), "recomputed outputs differ by up to"),
+    "reference of another shape": (replace(GOOD, reference=np.zeros((64, 4), np.float32)), "outputs have shape [64, 4]"),
+    "pickle for a reference": (replace(GOOD, reference=np.array([{}])), "reference.npz: cannot be run through the network"),
+    "no network": (replace(GOOD, network=b"nonsense", reference=np.zeros((64, 3))), "ONNX Runtime cannot load it"),
+    "wrong input": (
+        replace(GOOD, fields=GOOD.fields | {"inputs": (Tensor(name="input", datatype="UINT8", shape=(-1, 9, 9)),)}),
+        "inputs are said to be input UINT8 [-1, 9, 9], the network's are input UINT8 [-1, 8, 8]",
+    ),
+    "too few labels": (replace(GOOD, fields=GOOD.fields | {"labels": ("a", "b")}), "2 labels for 3 outputs"),
+    "failed parity": (
+        replace(GOOD, fields=GOOD.fields | {"parity": Parity(rows=64, argmax_equal=False, max_abs_difference=1.0)}),
+        "did not choose the same class",
+    ),
+}
+
+
+FAULTS = [*DAMAGES, *LIES]
+
+
+def spoil(store: Store, fault: str) -> str:
+    """Promote a version with this fault; the result is a part of the reason to refuse it."""
+    if fault in LIES:
+        bundle, reason = LIES[fault]
+        publish(store, bundle)
+    else:
+        publish(store, GOOD)
+        damage, reason = DAMAGES[fault]
+        damage(store.model("digits"))
+    return reason
+
+
+def clear(store: Store, keep: str | None = None) -> None:
+    """Take away the pointer and every version but one."""
+    paths = store.model("digits")
+    if paths.current.is_dir():
+        paths.current.rmdir()
+    paths.current.unlink(missing_ok=True)
+    for folder in paths.versions.iterdir():
+        if folder.name != keep:
+            shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that never gets a version that it can serve."""
+    with serving(Store(tmp_path_factory.mktemp("empty")), "digits", "--poll-interval", "0.05") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def followed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server of one good version, which tests try to replace."""
+    store = Store(tmp_path_factory.mktemp("followed"))
+    publish(store, image_bundle())
+    with serving(store, "digits", "--poll-interval", "0.05") as server:
+        yield server
+
+
+def predict(server: Server, pixels: np.ndarray) -> httpx.Response:
+    return server.client.post("/predict", json={"instances": pixels.tolist()})
+
+
+def test_without_a_model_the_server_is_live_and_ready_and_says_what_it_waits_for(empty: Server) -> None:
+    assert empty.client.get("/v2/health/live").json() == {"live": True}
+    assert empty.client.get("/v2/health/ready").json() == {"ready": True}
+    response = predict(empty, GOOD.inputs)
+    refused = problem(response, 503)
+    assert refused["title"] == "No model promoted yet"
+    assert refused["detail"] == f"no model promoted yet: waiting for {empty.store.model('digits').current}"
+    assert int(response.headers["retry-after"]) > 0
+    problem(empty.client.get("/model"), 503)
+    for path in ("/v2/models/digits", "/v2/models/digits/ready"):
+        assert problem(empty.client.get(path), 503)["ready"] is False
+    assert "promoted yet" in problem(empty.client.post("/v2/models/digits/infer", json={}), 503)["error"]
+    assert empty.metric("atelier_model_loaded") == 0
+    assert empty.client.get("/").status_code == 200
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_what_cannot_be_served_is_refused_and_the_answer_says_why(empty: Server, fault: str) -> None:
+    try:
+        reason = spoil(empty.store, fault)
+        eventually(lambda: reason in problem(predict(empty, GOOD.inputs), 503)["detail"])
+    finally:
+        clear(empty.store)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_what_cannot_be_served_does_not_take_the_place_of_what_is(followed: Server, fault: str) -> None:
+    served, before = followed.version(), predict(followed, GOOD.inputs).json()
+    failures = followed.metric("atelier_pointer_refresh_failures_total")
+    seen = len(followed.log)
+    try:
+        reason = spoil(followed.store, fault)
+        eventually(lambda: reason in followed.log[seen:])
+        assert predict(followed, GOOD.inputs).raise_for_status().json() == before
+        assert f"version {served} stays" in followed.log[seen:]
+        assert followed.metric("atelier_pointer_refresh_failures_total") > failures
+    finally:
+        clear(followed.store, keep=served)
+        publish(followed.store, image_bundle())
+
+
+def test_a_pointer_that_is_gone_does_not_end_the_service(followed: Server) -> None:
+    before = predict(followed, GOOD.inputs).json()
+    seen = len(followed.log)
+    followed.store.model("digits").current.unlink()
+    eventually(lambda: "current.json is gone" in followed.log[seen:])
+    assert predict(followed, GOOD.inputs).raise_for_status().json() == before
+
+
+def test_the_first_version_and_the_next_are_picked_up_without_a_restart(store: Store) -> None:
+    with serving(store, "digits", "--poll-interval", "0.05") as server:
+        for seed in (1, 2):
+            bundle = image_bundle(seed)
+            version = publish(store, bundle)
+            eventually(lambda version=version: server.version() == version)
+            answer = predict(server, bundle.inputs).raise_for_status().json()
+            assert answer["version"] == version
+            with np.load(store.model("digits").versions / version / "reference.npz") as reference:
+                given = [list(p["probabilities"].values()) for p in answer["predictions"]]
+                np.testing.assert_allclose(given, reference["output"], rtol=1e-5)
+            assert server.metric("atelier_model_info", model="digits", version=version, trial=f"trial-{seed}") == 1
+        assert server.metric("atelier_model_loaded") == 1
+
+
+def test_a_version_that_comes_after_its_pointer_is_tried_again(store: Store) -> None:
+    version = publish(store, GOOD)
+    paths = store.model("digits")
+    away = store.root / "not-here-yet"
+    (paths.versions / version).rename(away)
+    with serving(store, "digits", "--poll-interval", "0.05") as server:
+        problem(predict(server, GOOD.inputs), 503)
+        away.rename(paths.versions / version)
+        eventually(lambda: server.version() == version)
+
+
+def test_a_new_pointer_is_served_while_requests_run_and_none_fails(store: Store) -> None:
+    versions = [publish(store, image_bundle(seed)) for seed in (1, 2)]
+    digests = {v: sha256_file(store.model("digits").versions / v / "manifest.json") for v in versions}
+    with serving(store, "digits", "--poll-interval", "0.05") as server:
+        body, seen, statuses = {"instances": GOOD.inputs[:1].tolist()}, [], set()
+        for flip in range(6):
+            version = versions[flip % 2]
+            point(store, "digits", version, digests[version])
+
+            def answered_by(version: str = version) -> bool:
+                response = server.client.post("/predict", json=body)
+                statuses.add(response.status_code)
+                seen.append(response.json()["version"])
+                return seen[-1] == version
+
+            eventually(answered_by)
+        assert statuses == {200}
+        assert set(seen) == set(versions)
