@@ -23,14 +23,16 @@ def convert(value: Any, depth: int, datatype: str) -> np.ndarray | None:
 
     The fast way: no Python code runs per number.
     """
-    leaves = value
+    leaves, wanted = value, DATATYPES[datatype]
     for _ in range(depth - 1):
         leaves = chain.from_iterable(leaves)
     try:
-        if set(map(type, leaves)) - ({bool} if datatype == "BOOL" else {int, float}):
+        kinds = set(map(type, leaves))
+        if kinds - ({bool} if datatype == "BOOL" else {int, float}):
             return None
-        array = np.array(value)
-        return _cast(array, DATATYPES[datatype]) if array.ndim == depth else None
+        # numpy would make floats of a mixture, and large whole numbers would lose digits
+        array = np.array(value, dtype=object if len(kinds) > 1 and wanted.kind in "iu" else None)
+        return _cast(array, wanted) if array.ndim == depth else None
     except (TypeError, ValueError, OverflowError):
         return None
 
@@ -48,7 +50,7 @@ def _cast(array: np.ndarray, wanted: np.dtype[Any]) -> np.ndarray | None:
         return None
     with np.errstate(invalid="ignore"):  # 2**63 passes the limits as a float, and is told by the comparison
         whole = array.astype(wanted)
-    return whole if array.dtype.kind != "f" or np.array_equal(whole, array) else None
+    return whole if array.dtype.kind in "iu" or np.array_equal(whole, array) else None
 
 
 def check(value: Any, datatype: str) -> str | None:
