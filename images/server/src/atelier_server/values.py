@@ -46,9 +46,9 @@ def _cast(array: np.ndarray, wanted: np.dtype[Any]) -> np.ndarray | None:
             floats = array.astype(wanted)
         return floats if np.isfinite(floats).all() else None
     limits = np.iinfo(wanted)
-    if array.size and not (array.min() >= limits.min and array.max() <= limits.max):
-        return None
-    with np.errstate(invalid="ignore"):  # 2**63 passes the limits as a float, and is told by the comparison
+    with np.errstate(invalid="ignore"):  # NaN is within no limits; 2**63 is, as a float, and is told by the comparison
+        if array.size and not (array.min() >= limits.min and array.max() <= limits.max):
+            return None
         whole = array.astype(wanted)
     return whole if array.dtype.kind in "iu" or np.array_equal(whole, array) else None
 
