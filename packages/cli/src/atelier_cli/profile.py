@@ -94,7 +94,7 @@ class _Layers:
         for part in parts:
             if part in self.lines:
                 return self.lines[part], f"{self.path}:{self.lines[part]}"
-            if part == where and _is_in(self.defaults, part):
+            if part == where and _is_in(self.defaults, part) and lookup(self.defaults, part) is not None:
                 return 0, f"{self.path} (default of the chart)"
         return 0, str(self.path)
 

@@ -192,24 +192,33 @@ def _is_finite(text: str) -> bool:
 
 
 def check_builders(parameters: Sequence[tuple[int, Parameter]], kind: Kind, task: Task, network: str) -> Iterator[Finding]:
-    """What no builder accepts of the search space."""
+    """What no builder accepts of the search space, value by value: all that `space.validate` finds, with its place."""
+    try:
+        known = space.domains(kind, task, network)
+    except space.InvalidParams as error:
+        for line in error.violations:
+            yield Finding(at("trainer.network"), line.removeprefix("trainer.network: "))
+        return
     for index, parameter in parameters:
-        for line in space.validate([_sound(parameter)], kind, task, network):
-            if line.startswith("trainer.network: "):
-                yield Finding(at("trainer.network"), line.removeprefix("trainer.network: "))
-                return
-            reason = line.removeprefix(f"{parameter.name}: ")
-            field = "name" if reason.startswith("unknown parameter") else "feasibleSpace"
-            if field == "name":
-                known = sorted(space.domains(kind, task, network))
-                reason = f"{parameter.name}: unknown parameter for {kind}; {allowed(known, parameter.name)}"
-            yield Finding((*EXPERIMENT, "parameters", index, field), reason)
+        where = (*EXPERIMENT, "parameters", index)
+        domain = known.get(parameter.name)
+        if domain is None:
+            yield Finding((*where, "name"), f"{parameter.name}: unknown parameter for {kind}; {allowed(sorted(known), parameter.name)}")
+            continue
+        for field, text in _values(parameter):
+            try:
+                domain.parse(text)
+            except ValueError as error:
+                yield Finding((*where, "feasibleSpace", *field), f"{parameter.name}: {error}")
 
 
-def _sound(parameter: Parameter) -> Parameter:
-    """The parameter with only those values that fit its type; the others are found elsewhere."""
-    unfit = {"list": None} if parameter.parameter_type in ("int", "double") else {"min": None, "max": None, "step": None}
-    return parameter.model_copy(update={"feasible_space": parameter.feasible_space.model_copy(update=unfit)})
+def _values(parameter: Parameter) -> Iterator[tuple[Where, str]]:
+    """The outermost values of a parameter, with their places; what does not fit its type is found elsewhere."""
+    feasible = parameter.feasible_space
+    if parameter.parameter_type in ("int", "double"):
+        yield from (((name,), text) for name, text in (("min", feasible.min), ("max", feasible.max)) if text is not None)
+    else:
+        yield from ((("list", index), text) for index, text in enumerate(feasible.list or ()))
 
 
 # who suggests, and when a trial ends
@@ -325,7 +334,7 @@ def known_kind(data: Data) -> Kind | None:
         return data.kind
     by_source: dict[SourceName, Kind | None] = {"idx": "images", "images": "images", "csv": "rows", "npz": None}
     if data.source == "sklearn":
-        return "images" if data.name == "digits" else "rows"
+        return "images" if data.name == "digits" else "rows" if data.name in BUNDLED else None
     return by_source[data.source]
 
 

@@ -1,0 +1,209 @@
+"""The chart's values as a contract: strict, documented, and the same as the store's spec, both ways."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from atelier_cli.merging import merge, with_value
+from atelier_store.spec import (
+    Algorithm,
+    Budget,
+    Data,
+    DataFile,
+    EarlyStopping,
+    Experiment,
+    FeasibleSpace,
+    Objective,
+    Parameter,
+    Setting,
+    SpecModel,
+    Trainer,
+)
+from jsonschema import Draft7Validator
+from pydantic_core import PydanticUndefined
+
+ROOT = Path(__file__).resolve().parents[2]
+CHART = ROOT / "charts" / "katib-nas-atelier"
+SCHEMA = json.loads((CHART / "values.schema.json").read_text())
+DEFAULTS = yaml.safe_load((CHART / "values.yaml").read_text())
+PROFILES = sorted((ROOT / "values").glob("*.yaml"))
+
+# what values hold beside the spec: they matter on a cluster only
+CLUSTER_ONLY = {Trainer: {"resources", "image"}}
+MODELS: dict[type[SpecModel], tuple[str, ...]] = {
+    Experiment: ("properties", "experiment"),
+    Objective: ("properties", "experiment", "properties", "objective"),
+    Algorithm: ("properties", "experiment", "properties", "algorithm"),
+    EarlyStopping: ("properties", "experiment", "properties", "earlyStopping"),
+    Trainer: ("properties", "trainer"),
+    Data: ("properties", "trainer", "properties", "data"),
+    Budget: ("properties", "trainer", "properties", "budget"),
+    Setting: ("definitions", "setting"),
+    Parameter: ("definitions", "parameter"),
+    FeasibleSpace: ("definitions", "parameter", "properties", "feasibleSpace"),
+    DataFile: ("definitions", "file"),
+}
+BLOCKS = {
+    Experiment: ("experiment",),
+    Objective: ("experiment", "objective"),
+    Algorithm: ("experiment", "algorithm"),
+    EarlyStopping: ("experiment", "earlyStopping"),
+    Trainer: ("trainer",),
+    Data: ("trainer", "data"),
+    Budget: ("trainer", "budget"),
+}
+
+
+def errors(values: dict[str, Any]) -> list[str]:
+    return [f"{'/'.join(map(str, e.absolute_path))}: {e.message}" for e in Draft7Validator(SCHEMA).iter_errors(values)]
+
+
+def down(tree: Any, path: tuple[str, ...]) -> Any:
+    for step in path:
+        tree = tree[step]
+    return tree
+
+
+def objects(schema: Any, path: str = "") -> list[tuple[str, dict[str, Any]]]:
+    """Every part of the schema that describes a mapping."""
+    found = [(path, schema)] if isinstance(schema, dict) and "object" in str(schema.get("type")) else []
+    inner = schema.items() if isinstance(schema, dict) else enumerate(schema) if isinstance(schema, list) else ()
+    return found + [one for key, value in inner for one in objects(value, f"{path}/{key}")]
+
+
+def test_schema_is_sound_draft_07() -> None:
+    assert SCHEMA["$schema"] == "http://json-schema.org/draft-07/schema#"
+    Draft7Validator.check_schema(SCHEMA)
+
+
+def test_defaults_are_accepted() -> None:
+    assert errors(DEFAULTS) == []
+
+
+@pytest.mark.parametrize("profile", PROFILES, ids=lambda path: path.stem)
+def test_profiles_are_accepted(profile: Path) -> None:
+    assert errors(merge(DEFAULTS, yaml.safe_load(profile.read_text()))) == []
+
+
+def test_the_two_profiles_are_there() -> None:
+    assert {"quickstart", "fashion-mnist"} <= {path.stem for path in PROFILES}
+
+
+def test_an_umbrella_chart_may_hand_down_global_and_enabled() -> None:
+    assert errors(DEFAULTS | {"enabled": True, "global": {"anything": {"at": "all"}}}) == []
+
+
+def test_every_mapping_is_closed_but_the_free_ones() -> None:
+    free = {path for path, schema in objects(SCHEMA) if schema.get("additionalProperties") is not False}
+    assert free == {"/properties/global", "/definitions/quantities", "/properties/trainer/properties/data/properties/files"}
+
+
+def blocks(values: Any, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    inner = values.items() if isinstance(values, dict) else ()
+    return [path] * isinstance(values, dict) + [one for key, value in inner for one in blocks(value, (*path, key))]
+
+
+@pytest.mark.parametrize("block", [b for b in blocks(DEFAULTS) if b != ("global",)], ids=".".join)
+def test_unknown_keys_are_refused_in_every_block(block: tuple[str, ...]) -> None:
+    unknown = (*block, "no such key")
+    places = ("/".join(block) + ": ", "/".join(unknown) + ": ")  # of a free map the value is refused
+    assert any(error.startswith(places) for error in errors(with_value(DEFAULTS, unknown, [])))
+
+
+@pytest.mark.parametrize(
+    ("where", "value"),
+    [
+        ("experiment.parameters", [{"name": "lr", "parameterType": "double", "feasibleSpace": {}, "unknown": 1}]),
+        ("experiment.parameters", [{"name": "lr", "parameterType": "double", "feasibleSpace": {"mim": 1}}]),
+        ("experiment.algorithm.algorithmSettings", [{"name": "eta", "value": 1, "unknown": 1}]),
+        ("trainer.data.files", {"train": {"path": "x.npz", "unknown": 1}}),
+        ("experiment.maxTrialCount", 0),
+        ("experiment.parallelTrialCount", "all"),
+        ("experiment.parallelTrialCount", 0),
+        ("experiment.maxFailedTrialCount", -1),
+        ("trainer.data.validationFraction", 1),
+        ("trainer.seed", 2**31),
+        ("trainer.network", "module"),
+        ("experiment.name", "Upper"),
+        ("experiment.name", "a" * 32),
+    ],
+)
+def test_wrong_values_are_refused(where: str, value: Any) -> None:
+    assert errors(with_value(DEFAULTS, tuple(where.split(".")), value))
+
+
+@pytest.mark.parametrize("value", [1, 0.001, "0.001", "1e-3", "-4"])
+def test_a_feasible_number_may_be_a_number_or_text(value: Any) -> None:
+    parameter = {"name": "lr", "parameterType": "double", "feasibleSpace": {"min": value, "max": value}}
+    assert errors(with_value(DEFAULTS, ("experiment", "parameters"), [parameter])) == []
+
+
+def test_every_schema_part_is_described() -> None:
+    def undescribed(schema: dict[str, Any], path: str) -> list[str]:
+        inner = {f"{path}.{k}": v for k, v in schema.get("properties", {}).items()}
+        here = [] if "description" in schema or "$ref" in schema else [path]
+        return here + [one for name, part in inner.items() for one in undescribed(part, name)]
+
+    assert undescribed(SCHEMA, "values") == []
+    assert [one for name, part in SCHEMA["definitions"].items() for one in undescribed(part, name)] == []
+
+
+# drift
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+def test_spec_and_schema_have_the_same_keys(model: type[SpecModel]) -> None:
+    fields = {field.alias for field in model.model_fields.values()}
+    assert set(down(SCHEMA, MODELS[model])["properties"]) == fields | CLUSTER_ONLY.get(model, set())
+
+
+@pytest.mark.parametrize("model", BLOCKS, ids=lambda model: model.__name__)
+def test_spec_and_defaults_have_the_same_keys_and_defaults(model: type[SpecModel]) -> None:
+    block = down(DEFAULTS, BLOCKS[model])
+    assert set(block) == {field.alias for field in model.model_fields.values()} | CLUSTER_ONLY.get(model, set())
+    for field in model.model_fields.values():
+        default = field.get_default(call_default_factory=True)
+        if default is not PydanticUndefined and not isinstance(default, SpecModel):
+            assert block[field.alias] == (list(default) if isinstance(default, tuple) else default), field.alias
+
+
+def test_defaults_say_every_key_of_the_schema() -> None:
+    def missing(schema: dict[str, Any], values: Any, path: str) -> list[str]:
+        if "$ref" in schema:
+            schema = SCHEMA["definitions"][schema["$ref"].rpartition("/")[2]]
+        found = []
+        for key, part in schema.get("properties", {}).items():
+            if key not in values:
+                found.append(f"{path}.{key}")
+            elif isinstance(values[key], dict):
+                found += missing(part, values[key], f"{path}.{key}")
+        return found
+
+    assert missing(SCHEMA, DEFAULTS, "values") == ["values.enabled"]
+
+
+def test_enumerations_are_those_of_the_spec() -> None:
+    for model, path in MODELS.items():
+        published = model.model_json_schema(by_alias=True)
+        for key, part in down(SCHEMA, path)["properties"].items():
+            ours, theirs = part.get("enum"), published["properties"].get(key, {})
+            options = [theirs, *theirs.get("anyOf", [])]
+            enumerated = [value for option in options for value in option.get("enum", [option["const"]] if "const" in option else [])]
+            if enumerated and key != "parallelTrialCount":
+                assert set(ours) - {None} == set(enumerated), f"{model.__name__}.{key}"
+
+
+def test_every_key_of_the_defaults_has_a_comment_above_it() -> None:
+    lines = (CHART / "values.yaml").read_text().splitlines()
+
+    def keys(node: yaml.Node) -> list[yaml.Node]:
+        pairs = node.value if isinstance(node, yaml.MappingNode) else []
+        return [key for pair in pairs for key in (pair[0], *keys(pair[1]))]
+
+    root = yaml.compose("\n".join(lines), yaml.SafeLoader)
+    bare = [key.value for key in keys(root) if not lines[key.start_mark.line - 1].strip().startswith("#")]
+    assert bare == []
