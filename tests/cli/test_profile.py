@@ -8,14 +8,16 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+import numpy as np
 import pytest
 import yaml
 from atelier_cli.findings import at
 from atelier_cli.merging import lookup, merge, with_value
 from atelier_cli.profile import InvalidProfile, Profile, check_space, load
-from atelier_store.spec import Parameter, Spec
+from atelier_cli.profile_meaning import ALGORITHM_SETTINGS, METRICS
+from atelier_store.spec import AlgorithmName, Parameter, Spec
 from atelier_trainer import space
 from hypothesis import given
 from hypothesis import strategies as st
@@ -339,7 +341,7 @@ def test_a_wrong_value_is_named_with_its_line(tmp_path: Path, old: str, new: str
         ),
         (
             "experiment.algorithm={algorithmName: tpe, algorithmSettings: [{name: gamma, value: 2}]}",
-            "experiment.algorithm.algorithmSettings[0].value: gamma: '2' is not allowed; allowed: numbers more than 0 to 1",
+            "experiment.algorithm.algorithmSettings[0].value: gamma: '2' is not allowed; allowed: numbers above 0 and below 1",
         ),
         (
             "experiment.algorithm.algorithmSettings=[{name: random_state, value: 1}, {name: random_state, value: 2}]",
@@ -505,6 +507,20 @@ def test_data_of_unknown_kind_leave_the_builders_for_later(tmp_path: Path) -> No
     assert [line.partition(";")[0] for line in check_space(spec, "rows")] == [
         "experiment.parameters[0].name: ler: unknown parameter for rows"
     ]
+
+
+def test_the_metrics_known_for_a_task_are_those_a_trial_reports() -> None:
+    from atelier_trainer.training import classification_metrics, regression_metrics
+
+    known = {task: set(metrics) - {"train_loss"} for task, metrics in METRICS.items()}
+    certain, rows = np.eye(2, dtype=np.float32), np.array([0, 1])
+    assert known["classification"] == set(classification_metrics(certain, rows))
+    assert known["regression"] == set(regression_metrics(certain, certain))
+
+
+@pytest.mark.parametrize("algorithm", get_args(AlgorithmName))
+def test_the_settings_of_every_algorithm_are_known(algorithm: str) -> None:
+    assert algorithm in ALGORITHM_SETTINGS
 
 
 # merging

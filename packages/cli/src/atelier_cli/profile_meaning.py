@@ -47,7 +47,8 @@ class Number:
         # the store reads whole settings with int(), which takes no "3.0"
         if inside and (not self.whole or text.strip().lstrip("+-").isdigit()):
             return None
-        bound = f"{'more than' if self.is_open else 'from'} {self.low:g}" + (f" to {self.high:g}" if self.high < math.inf else "")
+        low, high = ("above", " and below") if self.is_open else ("from", " to")
+        bound = f"{low} {self.low:g}" + (f"{high} {self.high:g}" if self.high < math.inf else "")
         return f"{text!r} is not allowed; allowed: {'whole numbers' if self.whole else 'numbers'} {bound}"
 
 
