@@ -24,7 +24,7 @@ def promote_best(store: Store, experiment: str, model: str) -> Promoted:
         verify=verify,
         evaluate=evaluator(store),
         promoted_by=_who(),
-        on_wait=lambda holder: log.info("waiting for %s", holder),
+        on_wait=lambda holder: log.warning("waiting for %s", holder),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from atelier_store.layout import Store
@@ -21,13 +22,13 @@ WRONG_INPUT = 2
 FAILED = 3
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run one trial. 0: succeeded, paused, stopped or over budget; 2: wrong input; 3: failed, with the reason in its card."""
     stop = StopRequest()
-    arguments = parser().parse_args()
+    options = parser().parse_args(arguments)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     try:
-        card = run_trial(request_of(arguments), stop)
+        card = run_trial(request_of(options), stop)
     except (InvalidParams, DataError) as error:
         return refuse(error.violations)
     except LeaseHeld as error:
@@ -55,7 +56,7 @@ def parser() -> argparse.ArgumentParser:
         "--bar",
         action="append",
         metavar="EPOCH=VALUE",
-        help="what must be reached at an epoch to go on; never: pause there",
+        help="what must be reached at an epoch to go on; never: pause there; none: go on to the end",
     )
     found.add_argument("--tail-of", metavar="KEY", help="train the tail of this trial: the learning rate falls to zero over tailEpochs")
     found.add_argument("--threads", type=int, default=cores(), help="default: the CPU quota")
@@ -76,11 +77,12 @@ def request_of(arguments: argparse.Namespace) -> Request:
         raise InvalidParams(reasons) from error
     params = pairs(arguments.params, "parameter", violations)
     bars = {}
-    for epoch, value in pairs(arguments.bar or [], "--bar", violations).items():
+    given = [] if arguments.bar == ["none"] else arguments.bar or []
+    for epoch, value in pairs(given, "--bar", violations).items():
         try:
             bars[int(epoch)] = None if value == "never" else float(value)
         except ValueError:
-            violations.append(f"--bar: {epoch}={value}; allowed: EPOCH=NUMBER or EPOCH=never")
+            violations.append(f"--bar: {epoch}={value}; allowed: EPOCH=NUMBER, EPOCH=never, or none alone")
     if arguments.threads < 1:
         violations.append(f"--threads: {arguments.threads}; allowed: 1 or more")
     if violations:

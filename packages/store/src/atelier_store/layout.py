@@ -62,6 +62,10 @@ class ExperimentPaths:
     def trial(self, name: str) -> Path:
         return self.trials / f"{name}.json"
 
+    def messages(self, name: str) -> Path:
+        """What the last run of a trial wrote to standard error, where an engine keeps it."""
+        return self.folder / "messages" / f"{name}.log"
+
     def rung(self, epoch: int) -> Path:
         return self.folder / "rungs" / str(epoch)
 

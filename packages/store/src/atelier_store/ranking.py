@@ -1,4 +1,4 @@
-"""Which trial of an experiment is best: by the objective of the weights that its bundle holds, ties by fewer parameters."""
+"""Which trial of an experiment is best: by the objective of the weights that its bundle holds, ties by fewer parameters, then loss."""
 
 from __future__ import annotations
 
@@ -36,7 +36,14 @@ def rank(store: Store, spec: Spec, rejected: Mapping[str, str] | None = None) ->
             rankable.append((standing, standing.manifest))
         else:
             others.append(_entry(spec, standing, rank=None, rejected=reason))
-    rankable.sort(key=lambda s: (objective.rank_key(s[1].metrics[objective.objective_metric_name]), s[1].params, s[1].config.key))
+    rankable.sort(
+        key=lambda ranked: (
+            objective.rank_key(ranked[1].metrics[objective.objective_metric_name]),
+            ranked[1].params,
+            ranked[1].metrics.get("val_loss", 0.0),
+            ranked[1].config.key,
+        )
+    )
     return Leaderboard(
         experiment=spec.experiment_name,
         objective_metric_name=objective.objective_metric_name,

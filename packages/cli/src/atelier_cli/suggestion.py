@@ -1,0 +1,174 @@
+"""Who suggests: Optuna's samplers under Katib's algorithm names, asked and told in an order that never depends on the clock."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import optuna
+from atelier_store.spec import AlgorithmName, Parameter, Spec
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.samplers import BaseSampler
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+warnings.filterwarnings("ignore", message=".*(gamma|prior_weight).*", category=FutureWarning)  # Katib has these settings
+
+Settings = dict[str, str]
+LEARNS_FROM_PRUNED = ("tpe", "multivariate-tpe")
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """Suggested params, as Katib would hand them to a trial; number is the order of suggestion, from 0."""
+
+    number: int
+    params: dict[str, str]
+
+
+class Suggester:
+    """Suggests params of a search space; equal seeds, questions and answers give equal suggestions."""
+
+    def __init__(self, spec: Spec) -> None:
+        experiment = spec.experiment
+        self._algorithm = experiment.algorithm.algorithm_name
+        self._objective = experiment.objective
+        self._choices = {p.name: _listed(p) for p in experiment.parameters if p.parameter_type in ("discrete", "categorical")}
+        self._distributions = {p.name: _distribution(p) for p in experiment.parameters}
+        settings = {setting.name: setting.value for setting in experiment.algorithm.algorithm_settings}
+        seed = int(settings.pop("random_state", spec.trainer.seed))
+        self._study = optuna.create_study(
+            direction=experiment.objective.type,
+            sampler=SAMPLERS[self._algorithm](settings, seed, self._distributions),
+        )
+        self.size = _combinations(self._distributions) if self._algorithm == "grid" else math.inf
+        self._asked: list[optuna.Trial] = []
+
+    def ask(self) -> Suggestion | None:
+        """The next suggestion; None if the grid has no other."""
+        if len(self._asked) >= self.size:
+            return None
+        trial = self._study.ask(self._distributions)
+        self._asked.append(trial)
+        return Suggestion(len(self._asked) - 1, {name: self._text(name, value) for name, value in trial.params.items()})
+
+    def tell(self, number: int, values: Sequence[float], is_complete: bool) -> None:
+        """What a suggestion came to: the objective after each epoch (none: it was over budget); told again when it has gone on."""
+        trial = self._asked[number]
+        final = self._final(trial.params, trial.distributions, values, is_complete)
+        if self._study.get_trials(deepcopy=False)[trial.number].state.is_finished():
+            self._study.add_trial(final)
+            return
+        for step, value in final.intermediate_values.items():
+            trial.report(value, step)
+        if final.state == TrialState.COMPLETE:
+            self._study.tell(trial, final.value)
+        else:
+            self._study.tell(trial, state=final.state)
+
+    def tell_failed(self, number: int) -> None:
+        """A suggestion that gave no value at all."""
+        if not self._study.get_trials(deepcopy=False)[self._asked[number].number].state.is_finished():
+            self._study.tell(self._asked[number], state=TrialState.FAIL)
+
+    def _final(
+        self, params: dict[str, Any], distributions: dict[str, BaseDistribution], values: Sequence[float], is_complete: bool
+    ) -> FrozenTrial:
+        """A poor trial was pruned, for whom understands that; for the others it has the value it ended with."""
+        if self._algorithm in LEARNS_FROM_PRUNED and not (is_complete and values):
+            steps = {len(values): values[-1]} if values else {}
+            return create_trial(
+                state=TrialState.PRUNED,
+                params=params,
+                distributions=distributions,
+                intermediate_values=steps,
+                value=values[-1] if values else None,
+            )
+        value = values[-1] if values else self._worst()
+        if value is None:
+            return create_trial(state=TrialState.FAIL, params=params, distributions=distributions)
+        return create_trial(state=TrialState.COMPLETE, params=params, distributions=distributions, value=value)
+
+    def _worst(self) -> float | None:
+        seen = [t.value for t in self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)) if t.value is not None]
+        return max(seen, key=self._objective.rank_key, default=None)
+
+    def _text(self, name: str, value: Any) -> str:
+        if name in self._choices:
+            return self._choices[name][int(value)] if isinstance(value, int) else str(value)
+        return f"{value:.10g}" if isinstance(value, float) else str(value)
+
+
+def _listed(parameter: Parameter) -> list[str]:
+    """The choices; numbers in their order, which a sampler may learn from."""
+    choices = list(parameter.feasible_space.list or ())
+    return sorted(choices, key=float) if parameter.parameter_type == "discrete" else choices
+
+
+def _distribution(parameter: Parameter) -> BaseDistribution:
+    space = parameter.feasible_space
+    if parameter.parameter_type == "categorical":
+        return CategoricalDistribution(_listed(parameter))
+    if parameter.parameter_type == "discrete":
+        return IntDistribution(0, len(_listed(parameter)) - 1)
+    assert space.min is not None and space.max is not None
+    log = space.distribution == "logUniform"
+    if parameter.parameter_type == "int":
+        return IntDistribution(int(space.min), int(space.max), log=log, step=int(space.step) if space.step and not log else 1)
+    return FloatDistribution(float(space.min), float(space.max), log=log, step=float(space.step) if space.step and not log else None)
+
+
+def _values(distribution: BaseDistribution) -> list[Any]:
+    """Every value, for a grid."""
+    if isinstance(distribution, CategoricalDistribution):
+        return list(distribution.choices)
+    if isinstance(distribution, IntDistribution):
+        return list(range(distribution.low, distribution.high + 1, distribution.step))
+    assert isinstance(distribution, FloatDistribution) and distribution.step is not None
+    steps = math.floor((distribution.high - distribution.low) / distribution.step + 1e-9)
+    return [distribution.low + step * distribution.step for step in range(steps + 1)]
+
+
+def _combinations(distributions: dict[str, BaseDistribution]) -> int:
+    return math.prod(len(_values(distribution)) for distribution in distributions.values())
+
+
+def _tpe(multivariate: bool) -> Callable[[Settings, int, dict[str, BaseDistribution]], BaseSampler]:
+    def sampler(settings: Settings, seed: int, _: dict[str, BaseDistribution]) -> BaseSampler:
+        more: dict[str, Any] = {}
+        if "gamma" in settings:
+            more["gamma"] = lambda trials: min(math.ceil(float(settings["gamma"]) * trials), 25)
+        if "prior_weight" in settings:
+            more["prior_weight"] = float(settings["prior_weight"])
+        return optuna.samplers.TPESampler(
+            seed=seed,
+            multivariate=multivariate,
+            constant_liar=True,
+            n_startup_trials=int(settings.get("n_startup_trials", 10)),
+            n_ei_candidates=int(settings.get("n_ei_candidates") or settings.get("n_EI_candidates") or 24),
+            **more,
+        )
+
+    return sampler
+
+
+def _cmaes(settings: Settings, seed: int, _: dict[str, BaseDistribution]) -> BaseSampler:
+    sigma = float(settings["sigma"]) if "sigma" in settings else None
+    return optuna.samplers.CmaEsSampler(seed=seed, sigma0=sigma, warn_independent_sampling=False)
+
+
+SAMPLERS: dict[AlgorithmName, Callable[[Settings, int, dict[str, BaseDistribution]], BaseSampler]] = {
+    "random": lambda _, seed, __: optuna.samplers.RandomSampler(seed),
+    "tpe": _tpe(multivariate=False),
+    "multivariate-tpe": _tpe(multivariate=True),
+    "grid": lambda _, seed, space: optuna.samplers.GridSampler({name: _values(d) for name, d in space.items()}, seed=seed),
+    "cmaes": _cmaes,
+    "sobol": lambda _, seed, __: optuna.samplers.QMCSampler(qmc_type="sobol", scramble=True, seed=seed, warn_independent_sampling=False),
+    "bayesianoptimization": lambda settings, seed, _: optuna.samplers.GPSampler(
+        seed=seed, n_startup_trials=int(settings.get("n_initial_points", 10))
+    ),
+}

@@ -1,0 +1,55 @@
+"""Tables for people: the leaderboard, predictions, what an audit found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from atelier_store.records import Leaderboard
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from atelier_cli.serving import Sample
+
+
+def leaderboard(board: Leaderboard, most: int = 10) -> RenderableType:
+    """The best trials, then every trial that cannot be promoted with its reason."""
+    table = Table(title=f"Leaderboard of {board.experiment}", title_justify="left")
+    for name in ("", "trial", "key"):
+        table.add_column(name, no_wrap=True)
+    for name in (board.objective_metric_name, "epochs", "parameters", "ms"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("status", no_wrap=True)
+    ranked = [entry for entry in board.entries if entry.rank is not None]
+    for entry in ranked[:most]:
+        table.add_row(
+            str(entry.rank),
+            short(entry.trial),
+            entry.key,
+            f"{entry.metric:.4f}",
+            str(entry.epochs),
+            f"{entry.params:,}",
+            f"{entry.latency_p50_ms:.2f}",
+            entry.status,
+            style="bold" if entry.rank == 1 else "",
+        )
+    if len(ranked) > most:
+        table.caption = f"and {len(ranked) - most} more: atelier leaderboard --all"
+    others = [Text(f"{short(e.trial)}: {e.reason or e.status}", "yellow") for e in board.entries if e.rank is None]
+    return Group(table, *others)
+
+
+def short(trial: str) -> str:
+    """A trial's name; that of a tail without most of its parent's key."""
+    return trial if len(trial) < 15 else trial[:12] + "…"
+
+
+def predictions(samples: Sequence[Sample]) -> Table:
+    """What the server answered to test samples, beside the truth."""
+    table = Table(title="Predictions of test samples over HTTP", title_justify="left")
+    for name in ("row", "truth", "prediction", "probability"):
+        table.add_column(name, justify="right")
+    for sample in samples:
+        probability = "" if sample.probability is None else f"{sample.probability:.3f}"
+        table.add_row(str(sample.row), sample.truth, sample.prediction, probability, style="" if sample.is_right else "yellow")
+    return table
