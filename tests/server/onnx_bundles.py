@@ -163,6 +163,13 @@ def rows_bundle(seed: int = 0, names: tuple[str, ...] | None = FEATURES) -> Bund
 
 def publish(store: Store, bundle: Bundle, model: str = "digits") -> str:
     """Make a bundle the model's current version, as a promotion leaves it; the result is the version."""
+    version, digest = place(store, bundle, model)
+    point(store, model, version, digest)
+    return version
+
+
+def place(store: Store, bundle: Bundle, model: str = "digits") -> tuple[str, str]:
+    """Make a bundle a version that nothing points at yet; the result is the version and its manifest's digest."""
     paths = store.model(model)
     staged = paths.versions / f".tmp-{os.urandom(6).hex()}"
     manifest = bundle.write(staged)
@@ -182,8 +189,7 @@ def publish(store: Store, bundle: Bundle, model: str = "digits") -> str:
     ).write(staged / "promotion.json")
     if not (paths.versions / version).exists():
         staged.rename(paths.versions / version)
-    point(store, model, version, digest)
-    return version
+    return version, digest
 
 
 def point(store: Store, model: str, version: str, digest: str) -> None:

@@ -10,18 +10,10 @@ import numpy as np
 import pytest
 from atelier_store.clock import now
 from atelier_store.files import sha256_file, write_bytes
-from atelier_store.layout import ModelPaths, Store
+from atelier_store.layout import Store
 from atelier_store.records import Current, Parity, Tensor
-from onnx_bundles import Bundle, image_bundle, point, publish
+from onnx_bundles import Bundle, image_bundle, place, point, publish
 from server_process import Server, eventually, problem, serving
-
-
-def version_folder(paths: ModelPaths) -> Path:
-    return paths.versions / Current.read(paths.current).version
-
-
-def change(path: Path, to: Callable[[bytes], bytes]) -> None:
-    path.write_bytes(to(path.read_bytes()))
 
 
 def flip_a_bit(content: bytes) -> bytes:
@@ -33,32 +25,43 @@ def half(content: bytes) -> bytes:
     return content[: len(content) // 2]
 
 
-def name_another_digest(paths: ModelPaths) -> None:
-    current = Current.read(paths.current)
-    current.model_copy(update={"manifest_sha256": current.manifest_sha256[:12] + "0" * 52}).write(paths.current)
+def file(name: str, to: Callable[[bytes], bytes]) -> Callable[[Path], object]:
+    """A change of one file of a version's folder."""
+    return lambda folder: (folder / name).write_bytes(to((folder / name).read_bytes()))
 
 
-def name_another_model(paths: ModelPaths) -> None:
-    Current.read(paths.current).model_copy(update={"model": "letters"}).write(paths.current)
+DAMAGED_VERSIONS: dict[str, tuple[Callable[[Path], object], str]] = {
+    "missing version": (shutil.rmtree, "No such file or directory"),
+    "other manifest": (file("manifest.json", lambda content: content + b" "), "not the one that current.json names"),
+    "flipped bit in the network": (file("model.onnx", flip_a_bit), "model.onnx: its sha256 is"),
+    "truncated network": (file("model.onnx", half), "model.onnx: its sha256 is"),
+    "truncated reference": (file("reference.npz", half), "reference.npz: its sha256 is"),
+    "missing network": (lambda folder: (folder / "model.onnx").unlink(), "model.onnx: cannot be read: No such file"),
+}
 
 
-def name_a_folder_elsewhere(paths: ModelPaths) -> None:
-    Current(model="digits", version="../../../..", manifest_sha256="0" * 64, promoted_at=now()).write(paths.current)
+def put_a_folder(pointer: Path, _: Current) -> None:
+    pointer.unlink(missing_ok=True)
+    pointer.mkdir()
 
 
-DAMAGES: dict[str, tuple[Callable[[ModelPaths], object], str]] = {
-    "torn pointer": (lambda p: change(p.current, half), "not a whole pointer"),
-    "empty pointer": (lambda p: write_bytes(p.current, b""), "not a whole pointer"),
-    "pointer that is a folder": (lambda p: (p.current.unlink(), p.current.mkdir()), "cannot be read: Is a directory"),
-    "pointer of another model": (name_another_model, "of 'letters', which cannot be here"),
-    "pointer out of the store": (name_a_folder_elsewhere, "which cannot be here"),
-    "missing version": (lambda p: shutil.rmtree(version_folder(p)), "No such file or directory"),
-    "other manifest": (lambda p: change(version_folder(p) / "manifest.json", lambda m: m + b" "), "not the one that current.json names"),
-    "other digest in the pointer": (name_another_digest, "not the one that current.json names"),
-    "flipped bit in the network": (lambda p: change(version_folder(p) / "model.onnx", flip_a_bit), "model.onnx: its sha256 is"),
-    "truncated network": (lambda p: change(version_folder(p) / "model.onnx", half), "model.onnx: its sha256 is"),
-    "truncated reference": (lambda p: change(version_folder(p) / "reference.npz", half), "reference.npz: its sha256 is"),
-    "missing network": (lambda p: (version_folder(p) / "model.onnx").unlink(), "model.onnx: cannot be read: No such file"),
+def other(**fields: str) -> Callable[[Path, Current], None]:
+    """A whole pointer that says something else."""
+    return lambda pointer, current: current.model_copy(update=fields).write(pointer)
+
+
+def with_another_digest(pointer: Path, current: Current) -> None:
+    other(manifest_sha256=current.version + "0" * 52)(pointer, current)
+
+
+DAMAGED_POINTERS: dict[str, tuple[Callable[[Path, Current], None], str]] = {
+    "torn pointer": (lambda pointer, current: write_bytes(pointer, half(current.model_dump_json().encode())), "not a whole pointer"),
+    "empty pointer": (lambda pointer, _: write_bytes(pointer, b""), "not a whole pointer"),
+    "pointer that is a folder": (put_a_folder, "cannot be read: Is a directory"),
+    "pointer of another model": (other(model="letters"), "of 'letters', which cannot be here"),
+    "pointer out of the store": (other(version="../../../.."), "which cannot be here"),
+    "pointer with another digest": (with_another_digest, "not the one that current.json names"),
+    "pointer to nothing": (other(version="0" * 12, manifest_sha256="0" * 64), "No such file or directory"),
 }
 
 SEED = 7
@@ -80,18 +83,22 @@ LIES: dict[str, tuple[Bundle, str]] = {
 }
 
 
-FAULTS = [*DAMAGES, *LIES]
+FAULTS = [*DAMAGED_VERSIONS, *DAMAGED_POINTERS, *LIES]
 
 
 def spoil(store: Store, fault: str) -> str:
-    """Promote a version with this fault; the result is a part of the reason to refuse it."""
-    if fault in LIES:
-        bundle, reason = LIES[fault]
-        publish(store, bundle)
-    else:
-        publish(store, GOOD)
-        damage, reason = DAMAGES[fault]
-        damage(store.model("digits"))
+    """Promote a version that has this fault from its first moment; the result is a part of the reason to refuse it."""
+    bundle, reason = LIES.get(fault, (GOOD, ""))
+    version, digest = place(store, bundle)
+    paths = store.model("digits")
+    if fault in DAMAGED_POINTERS:
+        write, reason = DAMAGED_POINTERS[fault]
+        write(paths.current, Current(model="digits", version=version, manifest_sha256=digest, promoted_at=now()))
+        return reason
+    if fault in DAMAGED_VERSIONS:
+        damage, reason = DAMAGED_VERSIONS[fault]
+        damage(paths.versions / version)
+    point(store, "digits", version, digest)
     return reason
 
 
@@ -161,6 +168,7 @@ def test_what_cannot_be_served_does_not_take_the_place_of_what_is(followed: Serv
         eventually(lambda: reason in followed.log[seen:])
         assert predict(followed, GOOD.inputs).raise_for_status().json() == before
         assert f"version {served} stays" in followed.log[seen:]
+        assert reason in followed.client.get("/model").json()["refused"]
         assert followed.metric("atelier_pointer_refresh_failures_total") > failures
     finally:
         clear(followed.store, keep=served)

@@ -1,3 +1,4 @@
+import gzip
 import json
 import socket
 from urllib.error import HTTPError
@@ -142,7 +143,7 @@ def test_a_body_without_rows_says_what_is_missing(images: Server, body: object, 
     assert errors(images.client.post("/predict", json=body), 422) == expected
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b'{"instances": [[', b"\xff\xfe", b"[" * 100_000, b"nonsense"])
+@pytest.mark.parametrize("content", [b"", b"{", b'{"instances": [[', b"\xff\xfe", b"[" * 100_000, b"nonsense", b'{"\\ud800": 1}'])
 def test_a_body_that_is_not_json_is_a_bad_request(images: Server, content: bytes) -> None:
     response = images.client.post("/predict", content=content, headers={"Content-Type": "application/json"})
     assert "not JSON" in problem(response, 400)["detail"]
@@ -188,6 +189,15 @@ def test_a_client_that_goes_away_is_no_failure_of_the_server(images: Server) -> 
 
 def test_whole_numbers_beyond_64_bits_are_numbers_to_a_model_of_floats(rows: Server) -> None:
     assert predict(rows, [10**30, 0, 0]).json()["predictions"][0]["value"] == pytest.approx(1e30)
+
+
+def test_a_row_for_which_the_model_gives_no_finite_number_is_refused(rows: Server) -> None:
+    assert "no finite number" in problem(predict(rows, [3e38, 3e38, 3e38]), 422)["detail"]
+
+
+def test_a_compressed_body_is_refused(images: Server) -> None:
+    response = images.client.post("/predict", content=gzip.compress(b"{}"), headers={"Content-Encoding": "gzip"})
+    assert "Content-Encoding must be identity, is gzip" in problem(response, 415)["detail"]
 
 
 def test_a_number_of_text_where_a_flag_belongs_is_named(images: Server) -> None:

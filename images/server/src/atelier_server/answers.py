@@ -9,8 +9,8 @@ from atelier_server.problems import Problem
 
 
 def dump(answer: Any) -> bytes:
-    """Compact JSON. Problem 500 if a model gave NaN or infinity, which JSON cannot say."""
+    """Compact JSON. Problem 422 if a model gave NaN or infinity, which JSON cannot say."""
     try:
         return json.dumps(answer, separators=(",", ":"), allow_nan=False, ensure_ascii=False).encode()
     except ValueError as error:
-        raise Problem(500, "the model gave a number that is not finite for this input") from error
+        raise Problem(422, "the model gives no finite number for this input", title="Invalid input") from error

@@ -21,7 +21,9 @@ MULTIPART = "multipart/form-data"
 
 
 async def read(request: Request, limit: int) -> bytes:
-    """The whole body. Problem 413 if it has more than limit bytes, of which no more than limit are ever kept."""
+    """The whole body. Problem 413 if it has more than limit bytes, of which no more than limit are ever kept; 415 if it is compressed."""
+    if (encoding := request.headers.get("content-encoding", "identity")) != "identity":
+        raise Problem(415, f"Content-Encoding must be identity, is {encoding}", headers={"Accept-Encoding": "identity"})
     declared = request.headers.get("content-length", "")
     size, body = int(declared) if declared.isdecimal() else 0, bytearray()
     if size > limit and (size > limit + MOST_DISCARDED or "expect" in request.headers):

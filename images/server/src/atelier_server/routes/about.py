@@ -27,11 +27,12 @@ def router(service: Service) -> APIRouter:
 
     @routes.get("/model", **described.CARD)
     async def card() -> dict[str, Any]:
-        """The served model's card: its manifest and why it was promoted."""
+        """The served model's card: its manifest, why it was promoted, and why a later version was refused, if one was."""
         model = service.model()
         return {
             "model": model.name,
             "version": model.version,
+            "refused": service.follower.reason,
             "manifest": model.manifest.model_dump(mode="json"),
             "promotion": model.promotion and model.promotion.model_dump(mode="json"),
         }
