@@ -44,8 +44,7 @@ def replay(store: Store, key: str, scratch: Store) -> Replayed:
         raise CannotReplay(f"{key}: no trial with a bundle has this key in {store.root}")
     manifest = Manifest.read(manifest_path)
     _lend_data(store, scratch, manifest.provenance.data_digest)
-    spec, record = _origin(store, key)
-    _train(store, scratch, spec, record, manifest.config, manifest.provenance.epochs, manifest.provenance.environment.threads)
+    _train(store, scratch, key, manifest.provenance.epochs)
     again = Manifest.read(scratch.trial(key).bundle / "manifest.json")
     before, after = manifest.provenance.environment.model_dump(), again.provenance.environment.model_dump()
     return Replayed(
@@ -84,11 +83,14 @@ def _origin(store: Store, key: str) -> tuple[Spec, TrialRecord]:
     raise CannotReplay(f"{key}: no experiment in {store.root} says how it was suggested")
 
 
-def _train(store: Store, scratch: Store, spec: Spec, record: TrialRecord, config: TrialConfig, epochs: int, threads: int) -> None:
+def _train(store: Store, scratch: Store, key: str, epochs: int) -> None:
+    """Train one trial in scratch up to an epoch, with the threads it had; a tail's parent first."""
+    spec, record = _origin(store, key)
+    config = TrialConfig.read(store.trial(key).config)
+    threads = Manifest.read(store.trial(key).bundle / "manifest.json").provenance.environment.threads
     if config.parent is not None:
-        assert config.parent_epochs is not None and config.tail_epochs is not None
-        parent_spec, parent = _origin(store, config.parent)
-        _train(store, scratch, parent_spec, parent, TrialConfig.read(store.trial(config.parent).config), config.parent_epochs, threads)
+        assert config.parent_epochs is not None
+        _train(store, scratch, config.parent, config.parent_epochs)
         trainer = spec.trainer.model_copy(update={"tail_epochs": config.tail_epochs})
     else:
         trainer = spec.trainer.model_copy(update={"max_epochs": epochs})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from atelier_store.records import Leaderboard
+from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -14,10 +15,10 @@ from atelier_cli.serving import Sample
 
 def leaderboard(board: Leaderboard, most: int = 10) -> RenderableType:
     """The best trials, then every trial that cannot be promoted with its reason."""
-    table = Table(title=f"Leaderboard of {board.experiment}", title_justify="left")
+    table = Table(title=f"{board.experiment} by {board.objective_metric_name}", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for name in ("", "trial", "key"):
         table.add_column(name, no_wrap=True)
-    for name in (board.objective_metric_name, "epochs", "parameters", "ms"):
+    for name in ("value", "epochs", "params", "ms"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("status", no_wrap=True)
     ranked = [entry for entry in board.entries if entry.rank is not None]
@@ -46,7 +47,7 @@ def short(trial: str) -> str:
 
 def predictions(samples: Sequence[Sample]) -> Table:
     """What the server answered to test samples, beside the truth."""
-    table = Table(title="Predictions of test samples over HTTP", title_justify="left")
+    table = Table(title="Predictions of test samples over HTTP", title_justify="left", box=box.SIMPLE_HEAD)
     for name in ("row", "truth", "prediction", "probability"):
         table.add_column(name, justify="right")
     for sample in samples:
