@@ -9,6 +9,7 @@ from typing import Any
 
 from atelier_store.layout import Store, TrialPaths
 from atelier_store.spec import Spec
+from atelier_trainer.data import prepare
 
 PARAMS = ("stem_width=8", "stage1_width=24", "stage2_depth=1", "batch=32", "augment=shift", "dropout=0.1")
 
@@ -19,6 +20,12 @@ def digits(max_epochs: int) -> Spec:
     experiment["earlyStopping"] = {"algorithmName": "none"}
     data = {"source": "sklearn", "name": "digits"}
     return Spec.model_validate({"experiment": experiment, "trainer": {"data": data, "maxEpochs": max_epochs}})
+
+
+def prepared(spec: Spec, store: Path) -> Path:
+    """A store that holds the data of a profile and nothing else."""
+    prepare(spec.trainer.data, Store(store), Path.cwd(), None, spec.trainer.seed)
+    return store
 
 
 def start_trial(spec: Spec, store: Path, *params: str, threads: int = 1, stderr: int = subprocess.DEVNULL) -> subprocess.Popen[str]:
