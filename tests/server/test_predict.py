@@ -171,7 +171,7 @@ def test_a_body_over_the_limit_is_refused_whether_or_not_its_length_is_declared(
 
 
 def test_a_client_that_reads_only_after_it_has_sent_everything_reads_the_refusal(images: Server) -> None:
-    body = b" " * (17 * 2**20)
+    body = b" " * (48 * 2**20)
     headers = {"Content-Type": "application/json"}
     with pytest.raises(HTTPError) as refused:
         urlopen(Request(f"{images.url}/predict", body, headers), timeout=30)
