@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from atelier_store.layout import Store
 from atelier_store.lease import LeaseHeld, LeaseLost
@@ -119,5 +121,13 @@ def refuse(violations: list[str]) -> int:
     return WRONG_INPUT
 
 
+def leave(code: int) -> NoReturn:
+    """End at once: to take torch down object by object costs a tenth of a short trial, and all that counts is on disk by now."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -1,0 +1,123 @@
+"""A file is whole or as it was before, whatever goes wrong; nothing temporary stays."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from atelier_store.curve import append_epoch, read_curve, truncate
+from atelier_store.files import sha256_file, write_bytes, write_text, write_with
+from atelier_store.records import Epoch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+
+def test_a_file_and_its_folders_are_made(tmp_path):
+    write_text(tmp_path / "a" / "b" / "c.txt", "größer")
+    assert (tmp_path / "a" / "b" / "c.txt").read_bytes() == "größer".encode()
+
+
+def test_a_write_that_fails_midway_leaves_what_was_there(tmp_path):
+    path = tmp_path / "card.json"
+    write_bytes(path, b"old")
+
+    def half(file):
+        file.write(b"ne")
+        file.flush()
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        write_with(path, half)
+    assert path.read_bytes() == b"old"
+    assert [p.name for p in tmp_path.iterdir()] == ["card.json"]
+
+
+def test_a_write_that_cannot_take_its_place_leaves_nothing_temporary(tmp_path):
+    (tmp_path / "card.json" / "in-the-way").mkdir(parents=True)
+    with pytest.raises(OSError, match="card"):
+        write_bytes(tmp_path / "card.json", b"new")
+    assert [p.name for p in tmp_path.iterdir()] == ["card.json"]
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from atelier_store.files import write_bytes
+path = Path(sys.argv[1])
+for number in range(10**9):
+    write_bytes(path, bytes([number % 256]) * 200_000)
+"""
+
+
+def test_a_reader_and_a_killed_writer_never_leave_a_torn_file(tmp_path):
+    path = tmp_path / "last.ckpt"
+    process = subprocess.Popen([sys.executable, "-c", WRITER, str(path)])
+    try:
+        while not path.exists():
+            time.sleep(0.01)
+        for _ in range(50):
+            content = path.read_bytes()
+            assert len(content) == 200_000
+            assert len(set(content)) == 1
+    finally:
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+    content = path.read_bytes()
+    assert (len(content), len(set(content))) == (200_000, 1)
+
+
+def test_a_sha256_is_that_of_the_content(tmp_path):
+    (tmp_path / "f").write_bytes(b"abc")
+    assert sha256_file(tmp_path / "f") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def epoch(number):
+    return Epoch(epoch=number, metrics={"val_accuracy": number / 10}, seconds=1.0, finished_at="2026-01-02T03:04:05.678Z")
+
+
+def written(path, count):
+    for number in range(1, count + 1):
+        append_epoch(path, epoch(number))
+    return path.read_bytes()
+
+
+def test_a_curve_reads_as_it_was_appended(tmp_path):
+    assert read_curve(tmp_path / "metrics.jsonl") == []
+    written(tmp_path / "metrics.jsonl", 4)
+    assert read_curve(tmp_path / "metrics.jsonl") == [epoch(n) for n in range(1, 5)]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_a_curve_torn_anywhere_is_its_whole_lines_and_is_gone_on_with(tmp_path_factory, data):
+    path = tmp_path_factory.mktemp("curve") / "metrics.jsonl"
+    whole = written(path, 3)
+    torn = whole[: data.draw(st.integers(0, len(whole)))]
+    path.write_bytes(torn)
+    kept = torn.count(b"\n")
+    assert read_curve(path) == [epoch(n) for n in range(1, kept + 1)]
+    truncate(path, kept)
+    append_epoch(path, epoch(kept + 1))
+    assert read_curve(path) == [epoch(n) for n in range(1, kept + 2)]
+
+
+@pytest.mark.parametrize("keep", [0, 1, 2, 3, 9])
+def test_truncating_keeps_the_first_epochs(tmp_path, keep):
+    path = tmp_path / "metrics.jsonl"
+    written(path, 3)
+    truncate(path, keep)
+    assert [e.epoch for e in read_curve(path)] == [1, 2, 3][:keep]
+
+
+def test_truncating_nothing_makes_no_file(tmp_path):
+    truncate(tmp_path / "metrics.jsonl", 2)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_line_out_of_order_ends_a_curve(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    for number in (1, 2, 2, 3):
+        append_epoch(path, epoch(number))
+    assert [e.epoch for e in read_curve(path)] == [1, 2]

@@ -1,0 +1,56 @@
+"""Who goes on at a rung: the best third, equal values in a trial's favour; an end never depends on what comes after it."""
+
+from atelier_store.halving import bar, end_of_run, passes, rungs
+from atelier_store.spec import EarlyStopping, Objective
+from hypothesis import given
+from hypothesis import strategies as st
+
+objectives = st.sampled_from([Objective(), Objective(type="minimize", objective_metric_name="val_loss")])
+numbers = st.floats(-10, 10)
+curves = st.lists(numbers, max_size=12)
+bars = st.dictionaries(st.integers(1, 12), st.none() | numbers, max_size=4)
+
+
+def settings(**given):
+    return EarlyStopping(algorithm_settings=tuple({"name": name, "value": str(value)} for name, value in given.items()))
+
+
+def test_rungs_are_powers_of_eta_below_the_end():
+    assert rungs(EarlyStopping(), 27) == [3, 9]
+    assert rungs(EarlyStopping(), 28) == [3, 9, 27]
+    assert rungs(settings(eta=2, min_epochs=4), 17) == [4, 8, 16]
+    assert rungs(EarlyStopping(algorithm_name="none"), 27) == []
+
+
+@given(st.lists(numbers, max_size=30), numbers, objectives, st.integers(2, 4))
+def test_a_trial_passes_exactly_if_it_is_among_the_best_of_all_that_got_there(others, value, objective, eta):
+    better = sum(objective.better(other, value) for other in others)
+    assert passes(value, bar(others, objective, eta), objective) == (better < (len(others) + 1) // eta)
+
+
+@given(st.lists(numbers, min_size=1, max_size=30, unique=True), objectives)
+def test_of_all_at_a_rung_a_third_goes_on(values, objective):
+    going = [v for i, v in enumerate(values) if passes(v, bar(values[:i] + values[i + 1 :], objective, 3), objective)]
+    assert going == [v for v in values if v in sorted(values, key=objective.rank_key)[: len(values) // 3]]
+
+
+@given(curves, curves, bars, st.integers(1, 12), objectives)
+def test_an_end_that_is_reached_stays_where_it_is(values, more, at, max_epochs, objective):
+    end = end_of_run(values, at, max_epochs, objective)
+    if end is not None:
+        assert end[0] <= len(values)
+        assert end_of_run(values + more, at, max_epochs, objective) == end
+
+
+@given(curves, bars, st.integers(1, 12), objectives)
+def test_an_end_is_the_first_bar_missed_or_the_last_epoch(values, at, max_epochs, objective):
+    end = end_of_run(values, at, max_epochs, objective)
+    missed = [e for e in sorted(at) if e < max_epochs and e <= len(values) and not passes(values[e - 1], at[e], objective)]
+    if missed:
+        assert end == (missed[0], "paused")
+    else:
+        assert end == ((max_epochs, "succeeded") if len(values) >= max_epochs else None)
+
+
+def test_never_pauses_the_best():
+    assert end_of_run([1.0, 1.0, 1.0], {3: None}, 9, Objective()) == (3, "paused")

@@ -1,0 +1,112 @@
+"""Records are whole, finite and known, or refused with the file's name; a bundle's files are those its manifest names."""
+
+import json
+from hashlib import sha256
+
+import pytest
+from atelier_store.bundle import check_digests
+from atelier_store.records import Card, TornRecord
+
+
+def card(**changed):
+    return Card(**{"key": "k", "status": "running", "objective_metric_name": "val_accuracy", "updated_at": "now", **changed})
+
+
+def test_a_record_reads_as_it_was_written(tmp_path):
+    written = card(metric=0.5, metrics={"val_accuracy": 0.5}, files={"model/model.onnx": "0" * 64})
+    written.write(tmp_path / "card.json")
+    assert Card.read(tmp_path / "card.json") == written
+
+
+@pytest.mark.parametrize("metric", ["NaN", "Infinity", "1e999"])
+def test_a_number_that_is_not_finite_is_refused_when_read(tmp_path, metric):
+    path = tmp_path / "card.json"
+    path.write_text(card().model_dump_json().replace('"metric":null', f'"metric":{metric}'))
+    with pytest.raises(TornRecord, match=r"card\.json.*metric"):
+        Card.read(path)
+
+
+def test_a_number_that_is_not_finite_is_refused_when_written():
+    with pytest.raises(ValueError, match="finite"):
+        card(metric=float("nan"))
+
+
+@pytest.mark.parametrize("change", [{"colour": "red"}, {"schema_version": 2}, {"status": "asleep"}])
+def test_what_is_not_known_is_refused_with_file_and_field(tmp_path, change):
+    path = tmp_path / "card.json"
+    path.write_text(json.dumps(card().model_dump() | change))
+    with pytest.raises(TornRecord, match=rf"card\.json: not a whole Card: {next(iter(change))}"):
+        Card.read(path)
+
+
+def test_a_card_torn_anywhere_is_told_from_one_that_is_missing(tmp_path):
+    path = tmp_path / "card.json"
+    with pytest.raises(FileNotFoundError):
+        Card.read(path)
+    assert Card.read_if_whole(path) is None
+    whole = card().model_dump_json()
+    for end in range(0, len(whole), 7):
+        path.write_text(whole[:end])
+        with pytest.raises(TornRecord, match=r"card\.json"):
+            Card.read(path)
+        assert Card.read_if_whole(path) is None
+
+
+@pytest.fixture
+def bundle(tmp_path):
+    files = {"model.onnx": b"onnx", "reference.npz": b"reference"}
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    environment = dict.fromkeys(("python", "torch", "numpy", "onnxruntime", "cpu", "cpu_capability", "device", "code_version"), "")
+    environment |= {"threads": 1, "precision": "float32"}
+    ours = {"data_digest": "", "network_digest": "", "recipe_version": 1, "seed": 0}
+    provenance = {**ours, "experiment": "", "spec_digest": "", "trial": "t", "key": "", "epochs": 1, "environment": environment}
+    tensor = {"name": "input", "datatype": "FP32", "shape": [-1, 3]}
+    manifest = {
+        "kind": "rows",
+        "task": "regression",
+        "inputs": [tensor],
+        "outputs": [tensor],
+        "labels": None,
+        "objective_metric_name": "val_rmse",
+        "metrics": {},
+        "architecture": "",
+        "config": {**ours, "params": {}, "validation_fraction": 0.2},
+        "params": 1,
+        "macs": 1,
+        "latency": {"p50_ms": 1, "p95_ms": 1},
+        "parity": {"rows": 1, "argmax_equal": None, "max_abs_difference": 0},
+        "weights_sha256": "",
+        "provenance": provenance,
+        "files": {name: sha256(content).hexdigest() for name, content in files.items()},
+    }
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    return tmp_path
+
+
+def test_a_whole_bundle_has_no_problems(bundle):
+    assert check_digests(bundle) == []
+
+
+def test_every_problem_of_a_bundle_is_named_at_once(bundle):
+    (bundle / "model.onnx").write_bytes(b"onnX")
+    (bundle / "reference.npz").unlink()
+    first, second = check_digests(bundle)
+    assert first.startswith("model.onnx: its sha256 is")
+    assert second.startswith("reference.npz: cannot be read")
+
+
+def test_a_manifest_may_not_leave_a_file_out_or_point_elsewhere(bundle):
+    manifest = json.loads((bundle / "manifest.json").read_text())
+    manifest["files"]["../secret"] = manifest["files"].pop("model.onnx")
+    (bundle / "manifest.json").write_text(json.dumps(manifest))
+    first, second = check_digests(bundle)
+    assert "model.onnx is missing" in first
+    assert "'../secret' does not belong" in second
+
+
+def test_a_bundle_without_a_whole_manifest_is_refused(bundle):
+    (bundle / "manifest.json").write_text("{")
+    assert "manifest.json: not a whole Manifest" in check_digests(bundle)[0]
+    (bundle / "manifest.json").unlink()
+    assert check_digests(bundle) == ["manifest.json: missing"]
