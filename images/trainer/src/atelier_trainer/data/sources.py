@@ -78,7 +78,8 @@ def _bundled(name: str | None) -> Found:
 
     bunch = getattr(datasets, f"load_{name}")()
     if name == "digits":
-        return Found(Part(name, bunch.images.astype(np.uint8), bunch.target), labels=tuple(map(str, bunch.target_names)))
+        pixels = np.round(bunch.images * (255 / 16)).astype(np.uint8)  # the range that users' pictures have
+        return Found(Part(name, pixels, bunch.target), labels=tuple(map(str, bunch.target_names)))
     features = tuple(map(str, bunch.feature_names))
     if name == "diabetes":
         return Found(Part(name, bunch.data, bunch.target), feature_names=features, target_name="progression")
