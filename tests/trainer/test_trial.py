@@ -1,0 +1,307 @@
+"""The trial program as a process: what it prints, how it ends, and that whatever stops it costs nothing."""
+
+import math
+import re
+import shutil
+import signal
+import subprocess
+from contextlib import suppress
+
+import numpy as np
+import pytest
+from atelier_store.bundle import check_digests
+from atelier_store.curve import read_curve
+from atelier_store.records import Card, Manifest, TrialRecord
+from conftest import NETWORK, Workplace, ended, profile
+
+LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (\w+)=(\S+)")
+
+
+def values(out):
+    """What standard output says, every line of which must be a finite metric."""
+    matches = [LINE.fullmatch(line) for line in out.splitlines()]
+    assert all(matches), out
+    found = [(match[1], float(match[2])) for match in matches]
+    assert all(math.isfinite(value) for _, value in found)
+    return found
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A trial that was never interrupted, and what it printed."""
+    work = Workplace(tmp_path_factory.mktemp("finished"))
+    return work, work.run(profile(4), *NETWORK)
+
+
+def copy_of(finished, work):
+    shutil.copytree(finished[0].store.root, work.store.root)
+
+
+def test_a_trial_prints_its_curve_and_nothing_else(finished):
+    work, end = finished
+    assert end.code == 0, end.err
+    assert values(end.out) == [("val_accuracy", float(f"{e.metrics['val_accuracy']:.6g}")) for e in read_curve(work.trial.metrics)]
+    stamps = [line.split()[0] for line in end.out.splitlines()]
+    assert len(stamps) == 4
+    assert stamps == sorted(set(stamps))
+    card = work.card
+    assert (card.status, card.epochs, card.key) == ("succeeded", 4, work.trial.key)
+    assert check_digests(work.trial.bundle) == []
+    assert TrialRecord.read(work.store.experiments()[0].trial("t")).key == card.key
+
+
+def test_a_finished_trial_prints_its_curve_again_without_importing_torch(finished, work, monkeypatch):
+    copy_of(finished, work)
+    before = work.trial.card.read_bytes()
+    monkeypatch.setenv("PYTHONPROFILEIMPORTTIME", "1")
+    end = work.run(profile(4), *NETWORK, name="another")
+    assert end.code == 0
+    assert values(end.out) == values(finished[1].out)
+    imported = {line.rpartition("|")[2].strip() for line in end.err.splitlines() if line.startswith("import time:")}
+    assert "atelier_trainer.trial" in imported
+    assert not imported & {"torch", "sklearn", "onnxruntime", "scipy", "pandas"}
+    assert work.trial.card.read_bytes() == before
+
+
+def test_more_epochs_go_on_where_the_finished_trial_ended(finished, work):
+    copy_of(finished, work)
+    end = work.run(profile(5), *NETWORK)
+    assert "resuming after epoch 4" in end.err
+    assert values(end.out)[:4] == values(finished[1].out)
+    assert len(values(end.out)) == 5
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_trial_struck_after_an_epoch_ends_with_the_same_weights(finished, work, number):
+    process = work.start(profile(4), *NETWORK)
+    assert process.stdout.readline()
+    process.send_signal(number)
+    struck = ended(process)
+    if number == signal.SIGTERM:
+        assert struck.code == 0, struck.err
+        assert work.card.status in ("stopped", "succeeded")
+    else:
+        assert struck.code in (-number, 0)
+    end = work.run(profile(4), *NETWORK)
+    assert end.code == 0, end.err
+    assert values(end.out) == values(finished[1].out)
+    assert work.card.weights_sha256 == finished[0].card.weights_sha256
+    assert work.card.files["model/model.onnx"] == finished[0].card.files["model/model.onnx"]
+
+
+def test_a_trial_asked_to_stop_says_so_in_its_card(work):
+    process = work.start(profile(100_000), *NETWORK)
+    assert process.stdout.readline()
+    process.terminate()
+    assert ended(process).code == 0
+    assert (work.card.status, work.card.weights_sha256) == ("stopped", None)
+    assert work.card.epochs >= 1
+
+
+def test_a_torn_checkpoint_starts_over_to_the_same_weights(finished, work):
+    copy_of(finished, work)
+    shutil.rmtree(work.trial.bundle)
+    work.trial.card.write_text('{"key": "')
+    content = work.trial.checkpoint.read_bytes()
+    work.trial.checkpoint.write_bytes(content[: len(content) // 2])
+    end = work.run(profile(4), *NETWORK)
+    assert end.code == 0, end.err
+    assert "the checkpoint is torn" in end.err
+    assert work.card.weights_sha256 == finished[0].card.weights_sha256
+    assert values(end.out) == values(finished[1].out)
+
+
+def test_a_torn_card_costs_an_export_and_no_training(finished, work):
+    copy_of(finished, work)
+    work.trial.card.write_text('{"key": "')
+    end = work.run(profile(4), *NETWORK)
+    assert end.code == 0, end.err
+    assert "resuming after epoch 4, batch 0" in end.err
+    assert work.card.weights_sha256 == finished[0].card.weights_sha256
+
+
+def test_a_network_over_budget_is_not_trained_and_does_not_fail(work):
+    end = work.run(profile(4, budget={"params": 10}), *NETWORK)
+    assert end.code == 0, end.err
+    assert values(end.out) == [("val_accuracy", 0.0)]
+    assert work.card.status == "over_budget"
+    assert re.fullmatch(r"over budget: params [\d,]+ > 10", work.card.reason)
+    assert not work.trial.metrics.exists()
+
+
+NETS = """
+import torch
+from torch import nn
+class Poisoned(nn.Module):
+    def __init__(self, inputs, outputs):
+        super().__init__()
+        self.body = nn.Linear(inputs, outputs)
+    def forward(self, x):
+        return self.body(x.flatten(1)) * float("nan")
+def poisoned(input_shape, outputs):
+    return Poisoned(input_shape[0] * input_shape[1] * input_shape[2], outputs)
+def own(input_shape, outputs, hidden=8):
+    size = input_shape[0] * input_shape[1] * input_shape[2]
+    return nn.Sequential(nn.Flatten(), nn.Linear(size, hidden), nn.ReLU(), nn.Linear(hidden, outputs))
+def broken(input_shape, outputs):
+    return nn.Linear(3, outputs)
+"""
+
+
+def test_a_diverged_trial_fails_with_its_reason_and_prints_nothing(work):
+    (work.folder / "nets.py").write_text(NETS)
+    end = work.run(profile(network="nets:poisoned"), "batch=64")
+    assert end.code == 3
+    assert end.out == ""
+    assert "the trial failed: diverged: epoch 1" in end.err
+    assert work.card.status == "failed"
+    assert work.card.reason.startswith("diverged: epoch 1")
+    again = work.run(profile(network="nets:poisoned"), "batch=64")
+    assert (again.code, again.out) == (3, "")
+
+
+def test_a_network_that_raises_fails_alone_with_its_reason(work):
+    (work.folder / "nets.py").write_text(NETS)
+    end = work.run(profile(network="nets:broken"), "batch=64")
+    assert (end.code, end.out) == (3, "")
+    assert work.card.reason.startswith("RuntimeError: ")
+
+
+def test_a_users_own_network_is_trained_with_its_own_parameters(work):
+    (work.folder / "nets.py").write_text(NETS)
+    end = work.run(profile(network="nets:own"), "batch=64", "hidden=5")
+    assert end.code == 0, end.err
+    manifest = Manifest.read(work.trial.bundle / "manifest.json")
+    assert manifest.config.params["hidden"] == 5
+    assert manifest.params == 64 * 5 + 5 + 5 * 10 + 10
+    assert manifest.parity.argmax_equal is True
+
+
+def test_a_trial_below_its_bar_pauses_with_a_bundle_and_goes_on_when_asked(finished, work):
+    end = work.run(profile(4), "--bar", "3=never", *NETWORK)
+    assert end.code == 0, end.err
+    assert values(end.out) == values(finished[1].out)[:3]
+    assert (work.card.status, work.card.epochs) == ("paused", 3)
+    assert check_digests(work.trial.bundle) == []
+    on = work.run(profile(4), "--bar", "3=0", *NETWORK)
+    assert values(on.out) == values(finished[1].out)
+    assert work.card.weights_sha256 == finished[0].card.weights_sha256
+
+
+def test_everything_wrong_with_the_parameters_is_said_at_once(work):
+    end = work.run(profile(), "lr=fast", "stem_widht=4", "batch=0")
+    assert (end.code, end.out) == (2, "")
+    assert [line.split(":")[0] for line in end.err.splitlines()] == ["stem_widht", "lr", "batch"]
+    assert TrialRecord.read(work.store.experiments()[0].trial("t")).error.count(";") >= 2
+
+
+def test_everything_wrong_with_the_command_line_is_said_at_once(work):
+    end = work.run(profile(), "--bar", "x=1", "lr", "batch=1", "batch=2", "--threads", "0")
+    assert (end.code, end.out) == (2, "")
+    for part in ("'lr'", "batch is given twice", "--bar: x=1", "--threads: 0"):
+        assert part in end.err
+
+
+def test_two_processes_with_one_key_train_once_and_print_the_same_curve(finished, work):
+    first = work.start(profile(4), *NETWORK, name="first")
+    second = work.start(profile(4), *NETWORK, name="second")
+    ends = [ended(process) for process in (first, second)]
+    assert [end.code for end in ends] == [0, 0]
+    assert [values(end.out) for end in ends] == [values(finished[1].out)] * 2
+    assert sum("first training step done" in end.err for end in ends) == 1
+    assert work.card.weights_sha256 == finished[0].card.weights_sha256
+
+
+def test_a_tail_ends_with_its_own_key_and_leaves_its_parent_alone(finished, work):
+    copy_of(finished, work)
+    parent = work.card
+    end = work.run(profile(4, tailEpochs=2), "--tail-of", parent.key, name="tail")
+    assert end.code == 0, end.err
+    assert len(values(end.out)) == 2
+    (tail,) = [paths for paths in work.store.trials() if paths.key != parent.key]
+    assert Card.read(tail.card).status == "succeeded"
+    assert Manifest.read(tail.bundle / "manifest.json").provenance.parents == (parent.key,)
+    assert Card.read(work.store.trial(parent.key).card) == parent
+
+
+@pytest.fixture
+def read_only(finished, work):
+    """A copy of the finished store, on a mount that nobody may write to."""
+    copy_of(finished, work)
+    root = str(work.store.root)
+    mounted = subprocess.run(["mount", "--bind", root, root], capture_output=True, check=False).returncode == 0
+    if not mounted or subprocess.run(["mount", "-o", "remount,ro,bind", root], capture_output=True, check=False).returncode:
+        pytest.skip("this user may not mount")
+    yield work
+    subprocess.run(["umount", root], check=True)
+
+
+def test_a_read_only_store_is_said_in_one_line_and_stays_as_it_is(read_only):
+    end = read_only.run(profile(4), *NETWORK, "lr=0.01")
+    assert (end.code, end.out) == (3, "")
+    assert "Traceback" not in end.err
+    assert re.fullmatch(r"the trial failed: .*Read-only file system.*\n", end.err)
+    assert check_digests(read_only.trial.bundle) == []
+
+
+@pytest.fixture
+def full(finished, work):
+    """A copy of the finished store on a file system with no room left."""
+    root = work.store.root
+    root.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(root)], capture_output=True, check=False).returncode:
+        pytest.skip("this user may not mount")
+    shutil.copytree(finished[0].store.root, root, dirs_exist_ok=True)
+    with suppress(OSError), (root / "ballast").open("wb", buffering=0) as file:
+        while file.write(b"\0" * 4096):
+            pass
+    yield work
+    subprocess.run(["umount", "-l", str(root)], check=True)
+
+
+def test_a_full_store_fails_the_trial_alone_with_one_message(finished, full):
+    end = full.run(profile(4), *NETWORK, "lr=0.01", name="b")
+    assert (end.code, end.out) == (3, "")
+    assert "Traceback" not in end.err
+    assert end.err.splitlines()[-1].startswith("the trial failed: ")
+    assert "No space left on device" in end.err
+    key = finished[0].trial.key
+    assert check_digests(full.store.trial(key).bundle) == []
+    assert Card.read(full.store.trial(key).card) == finished[0].card
+
+
+CASES = {
+    "images-classification": (lambda n: np.random.default_rng(0).integers(0, 256, (n, 8, 8, 3), dtype=np.uint8), "classification"),
+    "signals-classification": (lambda n: np.random.default_rng(0).normal(2, 3, (n, 20)), "classification"),
+    "rows-classification": (lambda n: np.random.default_rng(0).normal(2, 3, (n, 5)), "classification"),
+    "images-regression": (lambda n: np.random.default_rng(0).integers(0, 256, (n, 8, 8), dtype=np.uint8), "regression"),
+    "signals-regression": (lambda n: np.random.default_rng(0).normal(2, 3, (n, 20, 2)), "regression"),
+    "rows-regression": (lambda n: np.random.default_rng(0).normal(2, 3, (n, 5)), "regression"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_onnx_and_torch_agree_on_every_validation_row(work, case):
+    make, task = CASES[case]
+    x = make(100)
+    flat = x.reshape(len(x), -1).astype(float)
+    np.savez(work.folder / "train.npz", x=x, y=flat[:, :2].sum(1) if task == "regression" else (flat.mean(1) > np.median(flat.mean(1))) * 1)
+    objective = {"type": "minimize", "objectiveMetricName": "val_rmse"} if task == "regression" else {}
+    data = {"source": "npz", "kind": case.split("-")[0], "task": task, "files": {"train": {"path": "train.npz"}}}
+    end = work.run(profile(1, data, {"objective": objective}), "stem_width=4", "stage1_width=4", "batch=16")
+    assert end.code == 0, end.err
+    assert len(values(end.out)) == 1
+    manifest = Manifest.read(work.trial.bundle / "manifest.json")
+    assert manifest.kind == case.split("-")[0]
+    assert manifest.parity.rows == 16
+    assert manifest.parity.argmax_equal is (True if task == "classification" else None)
+    scale = 1 if task == "classification" else float(np.abs(flat).max())
+    assert manifest.parity.max_abs_difference < 1e-4 * scale
+
+
+def test_environment_and_provenance_are_recorded(finished):
+    work, _ = finished
+    provenance = Manifest.read(work.trial.bundle / "manifest.json").provenance
+    assert provenance.environment == work.card.environment
+    assert (provenance.environment.threads, provenance.trial, provenance.epochs) == (1, "t", 4)
+    assert provenance.spec_digest == profile(4).search_digest
