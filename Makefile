@@ -24,7 +24,7 @@ demo: setup ## Search, promote, predict and serve on scikit-learn's digits (SERV
 	@$(UV) run --locked atelier up --values values/quickstart.yaml --store $(STORE) $(if $(filter 0,$(SERVE)),--no-serve)
 
 test: lint ## Run every test that needs no cluster
-	@$(UV) run --locked pytest
+	@$(UV) run --locked pytest --numprocesses=logical --dist=loadfile
 
 lint: setup
 	@$(UV) run --locked ruff check
