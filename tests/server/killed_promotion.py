@@ -40,4 +40,4 @@ def fsync(descriptor: int) -> None:
 sys.addaudithook(watch)
 os.fsync = fsync
 promote_best(Store(Path(store)), experiment, model)
-print(steps)
+sys.stdout.write(str(steps))

@@ -1,6 +1,7 @@
 """The `atelier` command.
 
-Exit codes: 0 done; 1 nothing to promote, a replay that differs, an audit with findings; 2 wrong input; 3 trials failed; 130 interrupted.
+Exit codes: 0 done; 1 nothing to promote, a replay that differs, an audit with findings; 2 wrong input; 3 too many trials failed;
+130 interrupted.
 """
 
 from __future__ import annotations
@@ -161,6 +162,9 @@ def _search(profile: Profile, store: Store, data_dir: Path | None) -> DataDescri
     board = rank(store, spec)
     board.write(store.experiment(spec.experiment_name).leaderboard)
     out.print(tables.leaderboard(board))
+    if totals.failed > spec.experiment.max_failed_trial_count:
+        most = f"more than experiment.maxFailedTrialCount {spec.experiment.max_failed_trial_count}"
+        refuse([f"{totals.failed} trials failed, {most}: the search ended early; reasons are on the leaderboard"], code=3)
     return description
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import random
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,9 +16,6 @@ from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
-warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
-warnings.filterwarnings("ignore", message=".*(gamma|prior_weight).*", category=FutureWarning)  # Katib has these settings
-
 Settings = dict[str, str]
 LEARNS_FROM_PRUNED = ("tpe", "multivariate-tpe")
 
@@ -41,17 +39,20 @@ class Suggester:
         self._distributions = {p.name: _distribution(p) for p in experiment.parameters}
         settings = {setting.name: setting.value for setting in experiment.algorithm.algorithm_settings}
         seed = int(settings.pop("random_state", spec.trainer.seed))
-        self._study = optuna.create_study(
-            direction=experiment.objective.type,
-            sampler=SAMPLERS[self._algorithm](settings, seed, self._distributions),
-        )
-        self.size = _combinations(self._distributions) if self._algorithm == "grid" else math.inf
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # experimental or deprecated in Optuna; named by Katib
+            sampler = SAMPLERS[self._algorithm](settings, seed)
+        self._study = optuna.create_study(direction=experiment.objective.type, sampler=sampler)
+        self._grid = _grid(self._distributions, seed, experiment.max_trial_count) if self._algorithm == "grid" else None
         self._asked: list[optuna.Trial] = []
 
     def ask(self) -> Suggestion | None:
         """The next suggestion; None if the grid has no other."""
-        if len(self._asked) >= self.size:
-            return None
+        if self._grid is not None:
+            point = next(self._grid, None)
+            if point is None:
+                return None
+            self._study.enqueue_trial(point)
         trial = self._study.ask(self._distributions)
         self._asked.append(trial)
         return Suggestion(len(self._asked) - 1, {name: self._text(name, value) for name, value in trial.params.items()})
@@ -133,12 +134,21 @@ def _values(distribution: BaseDistribution) -> list[Any]:
     return [distribution.low + step * distribution.step for step in range(steps + 1)]
 
 
-def _combinations(distributions: dict[str, BaseDistribution]) -> int:
-    return math.prod(len(_values(distribution)) for distribution in distributions.values())
+def _grid(distributions: dict[str, BaseDistribution], seed: int, most: int) -> Iterator[dict[str, Any]]:
+    """Points of the grid in an order drawn from the seed, each once."""
+    axes = {name: _values(distribution) for name, distribution in distributions.items()}
+    size = math.prod(map(len, axes.values()))
+    drawn = random.Random(seed).sample(range(size), min(size, most))  # noqa: S311  # no secret
+    for place in drawn:
+        point = {}
+        for name, values in axes.items():
+            place, index = divmod(place, len(values))
+            point[name] = values[index]
+        yield point
 
 
-def _tpe(multivariate: bool) -> Callable[[Settings, int, dict[str, BaseDistribution]], BaseSampler]:
-    def sampler(settings: Settings, seed: int, _: dict[str, BaseDistribution]) -> BaseSampler:
+def _tpe(multivariate: bool) -> Callable[[Settings, int], BaseSampler]:
+    def sampler(settings: Settings, seed: int) -> BaseSampler:
         more: dict[str, Any] = {}
         if "gamma" in settings:
             more["gamma"] = lambda trials: min(math.ceil(float(settings["gamma"]) * trials), 25)
@@ -156,19 +166,19 @@ def _tpe(multivariate: bool) -> Callable[[Settings, int, dict[str, BaseDistribut
     return sampler
 
 
-def _cmaes(settings: Settings, seed: int, _: dict[str, BaseDistribution]) -> BaseSampler:
+def _cmaes(settings: Settings, seed: int) -> BaseSampler:
     sigma = float(settings["sigma"]) if "sigma" in settings else None
     return optuna.samplers.CmaEsSampler(seed=seed, sigma0=sigma, warn_independent_sampling=False)
 
 
-SAMPLERS: dict[AlgorithmName, Callable[[Settings, int, dict[str, BaseDistribution]], BaseSampler]] = {
-    "random": lambda _, seed, __: optuna.samplers.RandomSampler(seed),
+SAMPLERS: dict[AlgorithmName, Callable[[Settings, int], BaseSampler]] = {
+    "random": lambda _, seed: optuna.samplers.RandomSampler(seed),
     "tpe": _tpe(multivariate=False),
     "multivariate-tpe": _tpe(multivariate=True),
-    "grid": lambda _, seed, space: optuna.samplers.GridSampler({name: _values(d) for name, d in space.items()}, seed=seed),
+    "grid": lambda _, seed: optuna.samplers.RandomSampler(seed),  # its points are drawn by _grid
     "cmaes": _cmaes,
-    "sobol": lambda _, seed, __: optuna.samplers.QMCSampler(qmc_type="sobol", scramble=True, seed=seed, warn_independent_sampling=False),
-    "bayesianoptimization": lambda settings, seed, _: optuna.samplers.GPSampler(
+    "sobol": lambda _, seed: optuna.samplers.QMCSampler(qmc_type="sobol", scramble=True, seed=seed, warn_independent_sampling=False),
+    "bayesianoptimization": lambda settings, seed: optuna.samplers.GPSampler(
         seed=seed, n_startup_trials=int(settings.get("n_initial_points", 10))
     ),
 }

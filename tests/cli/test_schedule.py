@@ -1,0 +1,149 @@
+"""Decisions depend on results and never on their order in time; halving keeps its rule; every search ends."""
+
+import hashlib
+import json
+import random
+
+import pytest
+from atelier_cli.schedule import Result, Schedule, expected_epochs
+from atelier_store import halving
+from atelier_store.spec import Spec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+PARAMETERS = [
+    {"name": "stem_width", "parameterType": "int", "feasibleSpace": {"min": "1", "max": "400"}},
+    {"name": "stage1_op", "parameterType": "categorical", "feasibleSpace": {"list": ["conv3", "sep3"]}},
+]
+
+
+def spec(trials=12, max_epochs=27, algorithm="multivariate-tpe", failed=0, goal=None, early="halving", parameters=None):
+    experiment = {
+        "name": "tests",
+        "objective": {"goal": goal},
+        "algorithm": {"algorithmName": algorithm},
+        "earlyStopping": {"algorithmName": early},
+        "parameters": parameters or PARAMETERS,
+        "maxTrialCount": trials,
+        "maxFailedTrialCount": failed,
+    }
+    trainer = {"data": {"source": "sklearn", "name": "digits"}, "maxEpochs": max_epochs}
+    return Spec.model_validate({"experiment": experiment, "trainer": trainer})
+
+
+def key_of(params):
+    return hashlib.sha256(json.dumps(params, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def curve(params, epochs):
+    """A curve that grows towards a quality that the params decide."""
+    noise = int(key_of(params)[:4], 16) / 65536
+    quality = 0.5 + 0.4 * (1 - abs(int(params["stem_width"]) - 250) / 250) + 0.1 * noise
+    return tuple(quality * (1 - 0.7 / (epoch + 1)) for epoch in range(1, epochs + 1))
+
+
+def answer(job, of):
+    """What a trial that keeps its word would come to."""
+    values = curve(job.suggestion.params, of.trainer.max_epochs)
+    end, outcome = halving.end_of_run(values, job.bars, of.trainer.max_epochs, of.experiment.objective)
+    return Result(outcome, values[:end])
+
+
+def search(of, parallel=2, shuffle=None, reply=answer):
+    """All jobs with their results; shuffle decides which of the waiting results is reported next."""
+    schedule, jobs, waiting = Schedule(of, key_of, parallel), [], []
+    while not schedule.is_done or waiting:
+        while schedule.ready and not schedule.is_done:
+            job = schedule.decide()
+            if job is not None:
+                jobs.append((job, reply(job, of)))
+                waiting.append(jobs[-1])
+        if waiting:
+            schedule.report(*waiting.pop(shuffle.randrange(len(waiting)) if shuffle else 0))
+    return jobs
+
+
+@settings(deadline=None, max_examples=15)
+@given(st.integers(1, 20), st.integers(1, 4), st.randoms(use_true_random=False), st.sampled_from(["random", "tpe", "multivariate-tpe"]))
+def test_whatever_ends_first_the_same_jobs_are_decided(trials, parallel, shuffle, algorithm):
+    of = spec(trials, algorithm=algorithm)
+    assert search(of, parallel, shuffle) == search(of, parallel)
+
+
+@settings(deadline=None, max_examples=15)
+@given(st.integers(1, 30), st.integers(1, 4), st.integers(2, 40))
+def test_every_suggestion_is_made_and_only_the_best_third_that_a_decision_may_see_goes_on(trials, parallel, max_epochs):
+    of = spec(trials, max_epochs, algorithm="random")
+    jobs = search(of, parallel)
+    assert sum(job.resumed_at == 0 for job, _ in jobs) == trials
+    resumed = [job for job, _ in jobs if job.resumed_at]
+    assert len({(job.key, job.resumed_at) for job in resumed}) == len(resumed)
+    for job in resumed:
+        assert job.resumed_at in halving.rungs(of.experiment.early_stopping, max_epochs)
+        seen = [(j.key, r.values) for j, r in jobs if j.number <= job.number - (1 if parallel == 1 else 2 * parallel)]
+        values = {key: values[job.resumed_at - 1] for key, values in seen if len(values) >= job.resumed_at}
+        assert job.key in sorted(values, key=values.__getitem__, reverse=True)[: len(values) // 3]
+
+
+def test_halving_finds_what_training_everything_finds_with_a_third_of_the_epochs():
+    full = {job.key: result for job, result in search(spec(27, algorithm="random", early="none"))}
+    halved = {job.key: result for job, result in search(spec(27, algorithm="random"))}
+    assert full.keys() == halved.keys()
+    epochs = [sum(len(result.values) for result in found.values()) for found in (full, halved)]
+    assert epochs[1] <= 0.35 * epochs[0]
+    assert max(r.values[-1] for r in halved.values()) == max(r.values[-1] for r in full.values())
+
+
+@pytest.mark.parametrize("parallel", [1, 2])
+def test_more_trials_go_on_with_the_same_search(parallel):
+    fewer, more = ([(job.trial, job.key) for job, _ in search(spec(trials), parallel) if job.resumed_at == 0] for trials in (8, 14))
+    assert more[:8] == fewer
+
+
+def test_more_epochs_need_no_trial_that_stopped_before_to_start_over():
+    first, second = (search(spec(9, epochs, algorithm="random"), 1) for epochs in (9, 27))
+    assert {job.key for job, _ in first} == {job.key for job, _ in second}
+
+
+def test_the_goal_ends_the_search():
+    jobs = search(spec(30, goal=0.6, early="none", algorithm="random"), 1)
+    assert len(jobs) < 30
+    assert max(jobs[-1][1].values) >= 0.6
+    assert all(max(result.values) < 0.6 for _, result in jobs[:-1])
+
+
+def test_more_failures_than_allowed_end_the_search():
+    def fails(job, of):
+        return Result("failed") if job.number % 2 else answer(job, of)
+
+    jobs = search(spec(30, failed=2, algorithm="random", early="none"), 1, reply=fails)
+    assert sum(result.outcome == "failed" for _, result in jobs) == 3
+
+
+def test_what_is_over_budget_is_learned_from_and_does_not_end_the_search():
+    def dear(job, of):
+        return Result("over_budget") if int(job.suggestion.params["stem_width"]) > 200 else answer(job, of)
+
+    jobs = search(spec(40), 1, reply=dear)
+    new = [int(job.suggestion.params["stem_width"]) > 200 for job, _ in jobs if job.resumed_at == 0]
+    assert len(new) == 40
+    assert sum(new[20:]) < sum(new[:20])
+
+
+def test_a_grid_ends_when_it_has_no_other():
+    parameters = [
+        {"name": "stem_width", "parameterType": "int", "feasibleSpace": {"min": "10", "max": "30", "step": "10"}},
+        {"name": "stage1_op", "parameterType": "categorical", "feasibleSpace": {"list": ["conv3", "sep3"]}},
+    ]
+    jobs = search(spec(50, algorithm="grid", parameters=parameters, early="none"))
+    assert len({job.key for job, _ in jobs}) == len(jobs) == 6
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_expected_epochs_are_those_of_a_search_without_ties(seed):
+    of = spec(27, algorithm="random")
+    shuffle = random.Random(seed)
+    spent = {}
+    for job, result in search(of, 1, shuffle):
+        spent[job.key] = max(spent.get(job.key, 0), len(result.values))
+    assert expected_epochs(of) <= sum(spent.values()) <= 1.5 * expected_epochs(of)
