@@ -30,9 +30,6 @@ class Ends:
     def __init__(self) -> None:
         self.values: dict[str, tuple[float, ...]] = {}
 
-    def decided(self, is_new: bool) -> None:
-        """Nothing to keep."""
-
     def started(self, name: str, epochs_before: int) -> None:
         """Nothing to keep."""
 

@@ -2,8 +2,8 @@
 
     uv run python benchmarks/start.py --runs 7
 
-Both are timed from outside, in turn: the trial until its log says that the first step is done, `python -c "import torch"` until it has ended.
-Data are prepared beforehand, as the engine does once for all trials of a search.
+Both are timed from outside, in turn: the trial until its log says that the first step is done, `python -c "import torch"` until it has
+ended. Data are prepared beforehand, as the engine does once for all trials of a search.
 """
 
 from __future__ import annotations

@@ -47,9 +47,6 @@ class SearchDisplay(AbstractContextManager["SearchDisplay"]):
 
     # what the engine tells
 
-    def decided(self, is_new: bool) -> None:
-        """Nothing to show: it runs, or is answered, at once or soon."""
-
     def started(self, name: str, epochs_before: int) -> None:
         """A trial's process runs."""
         self._curves[name], self._before[name] = [], epochs_before

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from atelier_store import machine
 from atelier_store.curve import read_curve
-from atelier_store.layout import ExperimentPaths, Store
+from atelier_store.layout import ExperimentPaths, Store, TrialPaths
 from atelier_store.lease import Lease
 from atelier_store.ranking import rank
 from atelier_store.records import Card, DataDescription, TrialConfig
@@ -52,9 +52,6 @@ class Watcher(Protocol):
     def ended(self, name: str, result: Result, trained: int, reason: str | None) -> None:
         """A trial's run ended, or was answered from the store with trained = 0 epochs."""
 
-    def decided(self, is_new: bool) -> None:
-        """A trial was suggested (is_new), or one that had paused goes on."""
-
 
 @dataclass
 class Totals:
@@ -68,17 +65,24 @@ class Totals:
 
 
 @dataclass(frozen=True)
-class _Run:
-    """A process that is under way for a job or a tail."""
+class Assignment:
+    """What a trial's process is to do, or the store to answer; job is None for the winner's tail."""
 
     name: str
     request: Request
     target: Target
+    paths: TrialPaths
     job: Job | None
+
+
+@dataclass(frozen=True)
+class _Running:
+    """A process under way. epochs_before were trained by earlier runs."""
+
+    assignment: Assignment
     child: Child
     epochs_before: int
     tries: int
-    errors: Path
 
 
 class Engine:
@@ -93,7 +97,7 @@ class Engine:
         self.parallel = parallel_trials(spec)
         self.totals = totals
         self._events: queue.Queue[tuple[str, str, Any]] = queue.Queue()
-        self._running: dict[str, _Run] = {}
+        self._running: dict[str, _Running] = {}
         self._lines: dict[str, int] = {}
         self._stop = threading.Event()
 
@@ -109,8 +113,7 @@ class Engine:
     def search(self, description: DataDescription) -> None:
         """Search, then train the winner's tail if the spec asks for one."""
         started = time.monotonic()
-        what = f"search {self.spec.experiment_name}"
-        with Lease.acquire(self.experiment.lease, what), self._signals():
+        with Lease.acquire(self.experiment.lease, f"search {self.spec.experiment_name}"), self._signals():
             self.spec.write(self.experiment.spec)
             try:
                 self._search(description)
@@ -123,119 +126,115 @@ class Engine:
         self._schedule = schedule = Schedule(
             self.spec, lambda params: identity.trial_config(self.spec, description, params).key, self.parallel
         )
-        share = max(1, machine.cores() // self.parallel)
-        waiting: list[Job] = []
+        waiting: list[Assignment] = []
         while not schedule.is_done or waiting or self._running:
             while schedule.ready and not schedule.is_done:
                 job = schedule.decide()
                 if job is not None:
-                    self.watcher.decided(is_new=job.resumed_at == 0)
                     self.totals.trials += job.resumed_at == 0
-                    if not self._answered(job, description, share):
-                        waiting.append(job)
+                    assignment = self._assigned(job, description)
+                    if not self._answered(assignment):
+                        waiting.append(assignment)
             while waiting and len(self._running) < self.parallel:
-                job = waiting.pop(0)
-                if not self._answered(job, description, share):
-                    self._start(job.trial, self._request(job, share), description, job)
+                assignment = waiting.pop(0)
+                if not self._answered(assignment):  # a trial with the same key may have ended meanwhile
+                    self._start(assignment)
             if self._running:
-                self._handle_events()
+                self._handle_event()
 
-    def _request(self, job: Job, threads: int) -> Request:
+    def _assigned(self, job: Job, description: DataDescription) -> Assignment:
         suggestion = job.suggestion
-        return Request(
+        request = Request(
             spec=self.spec,
             store=self.store,
             trial=job.trial,
             params=suggestion.params,
             number=suggestion.number,
             bars=job.bars,
-            threads=threads,
+            threads=max(1, machine.cores() // self.parallel),
             data_dir=self.data_dir,
         )
+        return self._assignment(request, description, job)
 
-    def _answered(self, job: Job, description: DataDescription, threads: int) -> bool:
-        """Whether the store has the answer already; it is then reported."""
-        request = self._request(job, threads)
+    def _assignment(self, request: Request, description: DataDescription, job: Job | None) -> Assignment:
         config = configuration(request, description)
         target = Target.of(request, self.experiment, config)
-        card = target.finished(self.store.trial(config.key))
+        record(self.experiment, request, config.key)
+        return Assignment(request.trial, request, target, self.store.trial(config.key), job)
+
+    def _answered(self, assignment: Assignment) -> bool:
+        """Whether the store has the answer already; it is then reported."""
+        card = assignment.target.finished(assignment.paths)
         if card is None:
             return False
-        record(self.experiment, request, config.key)
-        self.totals.reused += job.resumed_at == 0
-        self._end(job.trial, job, target, card, trained=0, reason=card.reason)
+        self.totals.reused += assignment.job is not None and assignment.job.resumed_at == 0
+        self._end(assignment, card, trained=0)
         return True
 
-    def _start(self, name: str, request: Request, description: DataDescription, job: Job | None, tries: int = 1) -> None:
-        config = configuration(request, description)
-        before = len(read_curve(self.store.trial(config.key).metrics))
-        errors = self.experiment.messages(name)
+    def _start(self, assignment: Assignment, tries: int = 1) -> None:
+        name = assignment.name
+        before = len(read_curve(assignment.paths.metrics))
         child = Child(
-            arguments_of(request, self.experiment.spec),
-            errors,
+            arguments_of(assignment.request, self.experiment.spec),
+            self.experiment.messages(name),
             on_line=lambda line: self._events.put(("line", name, line)),
             on_exit=lambda code: self._events.put(("exit", name, code)),
         )
-        target = Target.of(request, self.experiment, config)
-        self._running[name] = _Run(name, request, target, job, child, before, tries, errors)
+        self._running[name] = _Running(assignment, child, before, tries)
         self._lines[name] = 0
         self.watcher.started(name, before)
-        self._description = description
 
-    def _handle_events(self) -> None:
+    def _handle_event(self) -> None:
         """Wait for something to happen, and take it in."""
         if self._stop.is_set():
             raise Interrupted
         try:
             kind, name, what = self._events.get(timeout=0.5)
         except queue.Empty:
-            return
-        run = self._running[name]
+            return None
         if kind == "line":
-            self._line(run, what)
-        else:
-            del self._running[name]
+            return self._line(name, what)
+        run = self._running.pop(name)
+        if not self._stop.is_set():  # else it ended because it was asked to
             self._exited(run, what)
+        return None
 
-    def _line(self, run: _Run, line: str) -> None:
+    def _line(self, name: str, line: str) -> None:
         metric, _, value = line.partition(" ")[2].strip().partition("=")
         if metric == self.spec.experiment.objective.objective_metric_name:
-            self._lines[run.name] += 1
-            self.watcher.epoch(run.name, self._lines[run.name], float(value))
+            self._lines[name] += 1
+            self.watcher.epoch(name, self._lines[name], float(value))
 
-    def _exited(self, run: _Run, code: int) -> None:
-        if self._stop.is_set():
-            return
-        paths = self.store.trial(run.target.key)
-        trained = max(0, len(read_curve(paths.metrics)) - run.epochs_before)
+    def _exited(self, run: _Running, code: int) -> None:
+        assignment = run.assignment
+        trained = max(0, len(read_curve(assignment.paths.metrics)) - run.epochs_before)
         self.totals.epochs_trained += trained
-        card = run.target.finished(paths)
+        card = assignment.target.finished(assignment.paths)
         if card is not None:
-            self._end(run.name, run.job, run.target, card, trained, card.reason)
+            self._end(assignment, card, trained)
         elif code <= 0 and run.tries < TRIES:
-            self._start(run.name, run.request, self._description, run.job, run.tries + 1)
+            self._start(assignment, run.tries + 1)
         else:
-            self._fail(run, code, trained)
+            self._report(assignment, Result("failed"), trained, self._reason(run, code))
 
-    def _fail(self, run: _Run, code: int, trained: int) -> None:
-        card = Card.read_if_whole(self.store.trial(run.target.key).card)
-        said = run.errors.read_text(errors="replace").strip().splitlines()
-        reason = card.reason if card and card.status == "failed" and card.reason else said[-1] if said else f"exit code {code}"
+    def _reason(self, run: _Running, code: int) -> str:
+        """Why a trial failed: by its card, or by the last thing that its process said."""
         if code < 0:
-            reason = f"its process was killed by signal {-code}, {run.tries} times"
-        self.totals.failed += 1
-        result = Result("failed")
-        if run.job is not None:
-            self._schedule.report(run.job, result)
-        self.watcher.ended(run.name, result, trained, reason)
+            return f"its process was killed by signal {-code}, {run.tries} times"
+        card = Card.read_if_whole(run.assignment.paths.card)
+        if card is not None and card.status == "failed" and card.reason is not None:
+            return card.reason
+        said = self.experiment.messages(run.assignment.name).read_text(errors="replace").strip().splitlines()
+        return said[-1] if said else f"exit code {code}"
 
-    def _end(self, name: str, job: Job | None, target: Target, card: Card, trained: int, reason: str | None) -> None:
-        result = self._result(target, card)
-        if result.outcome == "failed":
-            self.totals.failed += 1
-        if job is not None:
-            self._schedule.report(job, result)
-        self.watcher.ended(name, result, trained, reason)
+    def _end(self, assignment: Assignment, card: Card, trained: int) -> None:
+        self._report(assignment, self._result(assignment.target, card), trained, card.reason)
+
+    def _report(self, assignment: Assignment, result: Result, trained: int, reason: str | None) -> None:
+        self.totals.failed += result.outcome == "failed"
+        if assignment.job is not None:
+            self._schedule.report(assignment.job, result)
+        self.watcher.ended(assignment.name, result, trained, reason)
 
     def _result(self, target: Target, card: Card) -> Result:
         if card.status == "over_budget":
@@ -251,27 +250,21 @@ class Engine:
     def _tail(self, description: DataDescription) -> None:
         parent = self._best_parent() if self.spec.trainer.tail_epochs else None
         if parent is None:
-            return None
-        name = f"tail-{parent}"
+            return
         request = Request(
             spec=self.spec,
             store=self.store,
-            trial=name,
+            trial=f"tail-{parent}",
             params={},
             tail_of=parent,
             threads=machine.cores(),
             data_dir=self.data_dir,
         )
-        config = configuration(request, description)
-        target = Target.of(request, self.experiment, config)
-        card = target.finished(self.store.trial(config.key))
-        if card is not None:
-            record(self.experiment, request, config.key)
-            return self._end(name, None, target, card, 0, card.reason)
-        self._start(name, request, description, None)
+        assignment = self._assignment(request, description, job=None)
+        if not self._answered(assignment):
+            self._start(assignment)
         while self._running:
-            self._handle_events()
-        return None
+            self._handle_event()
 
     def _best_parent(self) -> str | None:
         """The key of the best trial that is no tail itself and rests at the end of an epoch."""
