@@ -1,0 +1,155 @@
+"""The commands on a finished store, as a person uses them: what they print, what they refuse, how they end."""
+
+import re
+import shutil
+import socket
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from atelier_store.files import sha256_file
+from atelier_store.layout import Store
+from atelier_store.records import Manifest
+from conftest import atelier
+
+COMMANDS = ("up", "search", "leaderboard", "promote", "serve", "replay", "audit")
+
+
+def trained(store: Path) -> list[str]:
+    """Keys of trials that are no tails."""
+    found = []
+    for paths in Store(store).trials():
+        manifest = Manifest.read(paths.bundle / "manifest.json")
+        if manifest.config.parent is None:
+            found.append(paths.key)
+    return found
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return int(listening.getsockname()[1])
+
+
+def test_help_names_every_command() -> None:
+    text = atelier("--help").stdout
+    assert all(command in text for command in COMMANDS)
+
+
+def test_up_shows_leaderboard_winner_scores_predictions_address_and_store(searches, copied) -> None:
+    port = free_port()
+    done = searches.run(copied, "--no-serve", "--port", str(port), name="up")
+    assert done.returncode == 0, done.stderr
+    for shown in ("by val_accuracy", "Promoted tiny version", "stem of", "validation: val_accuracy", "test:       test_accuracy"):
+        assert shown in done.stdout
+    assert f"http://127.0.0.1:{port}/docs" in done.stdout
+    assert str(copied) in done.stdout
+    assert len(re.findall(r"^ +\d+ +\d +\d +\d\.\d{3} *$", done.stdout, re.MULTILINE)) == 8
+    again = searches.run(copied, "--no-serve", "--port", str(port), name="up")
+    assert "Promoted already: tiny version" in again.stdout
+
+
+def test_a_port_that_is_taken_is_named(searches, copied) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        done = searches.run(copied, "--no-serve", "--port", str(listening.getsockname()[1]), name="up")
+    assert done.returncode == 2
+    assert "port" in done.stderr
+
+
+def test_the_leaderboard_fits_eighty_columns_and_ranks_every_trial(finished) -> None:
+    printed = atelier("leaderboard", "--store", str(finished[0]), "--all").stdout
+    assert max(map(len, printed.splitlines())) <= 100  # COLUMNS of these tests
+    assert all(key in printed for key in trained(finished[0]))
+    assert "…" not in re.sub("tail-.*?…", "", printed)
+
+
+def test_promote_and_audit_say_what_they_did(copied) -> None:
+    done = atelier("promote", "--model", "clothes", "--store", str(copied))
+    assert done.returncode == 0, done.stderr
+    assert "Promoted clothes version" in done.stdout
+    audited = atelier("audit", "--store", str(copied))
+    assert (audited.returncode, "0 do not match" in audited.stdout) == (0, True)
+
+
+@pytest.mark.parametrize("name", ["model/model.onnx", "model/reference.npz", "config.json", "last.ckpt", "metrics.jsonl", "card.json"])
+def test_audit_names_a_file_of_which_one_bit_has_flipped(copied, name) -> None:
+    path = Store(copied).trial(trained(copied)[0]).folder / name
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    audited = atelier("audit", "--store", str(copied))
+    assert audited.returncode == 1
+    assert str(path.relative_to(copied)) in audited.stdout or "model" in audited.stdout
+    assert trained_folder(path) in audited.stdout
+
+
+def trained_folder(path: Path) -> str:
+    return next(part for part in path.parts if re.fullmatch("[0-9a-f]{16}", part))
+
+
+def test_audit_names_data_that_changed_and_leaves_unfinished_files_alone(copied) -> None:
+    (copied / "trials" / ".tmp-killed").mkdir()
+    assert "1 unfinished" in atelier("audit", "--store", str(copied)).stdout
+    path = next(copied.glob("data/*/train_x.npy"))
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    audited = atelier("audit", "--store", str(copied))
+    assert audited.returncode == 1 and path.parent.name in audited.stdout
+
+
+def test_a_replay_gives_every_tensor_bit_for_bit_and_names_one_that_was_changed(copied) -> None:
+    key = trained(copied)[0]
+    done = atelier("replay", key, "--store", str(copied))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"\d+ tensors compared, 0 differ", done.stdout)
+    bundle = Store(copied).trial(key).bundle
+    model = onnx.load(bundle / "model.onnx")
+    changed = next(tensor for tensor in model.graph.initializer if tensor.name.endswith("classifier.bias"))
+    values = onnx.numpy_helper.to_array(changed) + np.float32(1e-7)
+    changed.CopyFrom(onnx.numpy_helper.from_array(values, changed.name))
+    onnx.save(model, bundle / "model.onnx")
+    manifest = Manifest.read(bundle / "manifest.json")
+    files = manifest.files | {"model.onnx": sha256_file(bundle / "model.onnx")}
+    manifest.model_copy(update={"files": files}).write(bundle / "manifest.json")
+    again = atelier("replay", key, "--store", str(copied))
+    assert again.returncode == 1
+    assert "classifier.bias" in again.stdout and ", 1 differ" in again.stdout
+
+
+def test_what_is_not_there_is_named_with_what_is(finished, tmp_path) -> None:
+    for arguments, said in (
+        (("leaderboard", "other", "--store", str(finished[0])), r"no experiment 'other'; it has: tiny-[0-9a-f]{8}"),
+        (("leaderboard", "--store", str(tmp_path)), "has no experiment; it has: none"),
+        (("replay", "0" * 16, "--store", str(finished[0])), "0{16}: no trial with a bundle has this key"),
+        (("audit", "--store", str(tmp_path / "nowhere")), "no such folder"),
+        (("promote", "--model", "x", "--store", str(tmp_path)), "has no experiment"),
+    ):
+        done = atelier(*arguments)
+        assert done.returncode == 2
+        assert re.search(said, done.stderr.replace("\n", " ")), done.stderr
+
+
+def test_a_wrong_profile_is_refused_with_every_violation_at_its_line(edited, tmp_path) -> None:
+    wrong = edited("maxTrialCount: 5", "maxTrialCount: 0\n  trials: 3")
+    done = wrong.run(tmp_path / "store")
+    assert done.returncode == 2
+    assert "tiny.yaml:4: experiment.maxTrialCount: 0" in done.stderr
+    assert "tiny.yaml:5: experiment.trials: unknown key" in done.stderr
+    assert not (tmp_path / "store").exists()
+
+
+def test_a_store_that_is_a_file_is_refused_in_one_line(searches, tmp_path) -> None:
+    (tmp_path / "store").write_text("")
+    done = searches.run(tmp_path / "store")
+    assert done.returncode == 2
+    assert len(done.stderr.strip().splitlines()) == 1 and "store" in done.stderr
+
+
+def test_a_torn_card_costs_that_trial_a_look_and_nothing_else(searches, finished, copied) -> None:
+    key = trained(copied)[0]
+    Store(copied).trial(key).card.write_text("{")
+    done = searches.run(copied)
+    assert done.returncode == 0, done.stderr
+    assert "0 failed; 0 epochs trained" in done.stdout
+    shutil.rmtree(copied)
