@@ -7,6 +7,7 @@ import logging
 import socket
 
 from atelier_store.layout import Store
+from atelier_store.lease import LeaseLost
 from atelier_store.promotion import NothingToPromote, Promoted, promote
 
 from atelier_server.evaluation import evaluator
@@ -16,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 def promote_best(store: Store, experiment: str, model: str) -> Promoted:
-    """Verify, test and promote. NothingToPromote; OSError as the file system says it."""
+    """Verify, test and promote. NothingToPromote, LeaseLost, OSError as the file system says it, ValueError on torn test arrays."""
     return promote(
         store,
         experiment,
@@ -29,17 +30,28 @@ def promote_best(store: Store, experiment: str, model: str) -> Promoted:
 
 
 def run(store: Store, experiment: str, model: str) -> int:
-    """The command: 0 promoted, or promoted already; 1 nothing can be promoted, each trial with its reason."""
+    """The command: 0 promoted, or promoted already; 1 nothing can be promoted, each trial with its reason, or the store cannot be used.
+
+    After 1 the model's pointer is where it was.
+    """
     try:
         done = promote_best(store, experiment, model)
-    except (NothingToPromote, OSError) as error:
-        for reason in error.reasons if isinstance(error, NothingToPromote) else [str(error)]:
-            log.error("not promoted: %s", reason)
-        return 1
+    except NothingToPromote as error:
+        return _not_promoted(error.reasons)
+    except OSError as error:
+        return _not_promoted([f"{error.filename or store.root}: {error.strerror or error}"])
+    except (LeaseLost, ValueError) as error:
+        return _not_promoted([str(error)])
     promotion = done.promotion
     said = f"{model} version {promotion.version}: trial {promotion.trial}, {promotion.objective_metric_name} {promotion.metric:.6g}"
     log.info("%s %s", "promoted" if done.is_new else "already promoted:", said)
     return 0
+
+
+def _not_promoted(reasons: list[str]) -> int:
+    for reason in reasons:
+        log.error("not promoted: %s", reason)
+    return 1
 
 
 def _who() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -40,7 +41,7 @@ def rank(store: Store, spec: Spec, rejected: Mapping[str, str] | None = None) ->
         key=lambda ranked: (
             objective.rank_key(ranked[1].metrics[objective.objective_metric_name]),
             ranked[1].params,
-            ranked[1].metrics.get("val_loss", 0.0),
+            ranked[1].metrics.get("val_loss", math.inf),
             ranked[1].config.key,
         )
     )
@@ -91,9 +92,14 @@ def _standing(store: Store, spec: Spec, record: TrialRecord) -> Standing:
 def _with_bundle(spec: Spec, record: TrialRecord, paths: TrialPaths, card: Card) -> Standing:
     if not paths.bundle.exists():
         return Standing(record, card, None, "no bundle yet" if card.reason is None else card.reason)
-    if problems := bundle.check_digests(paths.bundle):
+    try:
+        manifest = Manifest.read(paths.bundle / "manifest.json")
+    except FileNotFoundError:
+        return Standing(record, card, None, "its bundle has no manifest.json")
+    except TornRecord as error:
+        return Standing(record, card, None, str(error))
+    if problems := bundle.problems(paths.bundle, manifest):
         return Standing(record, card, None, "; ".join(problems))
-    manifest = Manifest.read(paths.bundle / "manifest.json")
     if manifest.config.key != paths.key:
         return Standing(record, card, None, f"its bundle is of trial {manifest.config.key}")
     if spec.experiment.objective.objective_metric_name not in manifest.metrics:
@@ -102,15 +108,17 @@ def _with_bundle(spec: Spec, record: TrialRecord, paths: TrialPaths, card: Card)
 
 
 def _entry(spec: Spec, standing: Standing, rank: int | None, rejected: str | None = None) -> LeaderboardEntry:
+    objective = spec.experiment.objective.objective_metric_name
     card, manifest, reason = standing.card, standing.manifest, rejected or standing.reason
     over = reason is not None and reason.startswith("over budget")
+    best = card.metric if card and card.objective_metric_name == objective else None  # the card may be of a search for something else
     status = "rejected" if card is None or rejected else "over_budget" if over else card.status
     return LeaderboardEntry(
         rank=rank,
         trial=standing.record.trial,
         key=standing.record.key,
         status=status,
-        metric=manifest.metrics[spec.experiment.objective.objective_metric_name] if manifest else card.metric if card else None,
+        metric=manifest.metrics[objective] if manifest else best,
         epochs=manifest.provenance.epochs if manifest else card.epochs if card else 0,
         params=card.params if card else None,
         macs=card.macs if card else None,
