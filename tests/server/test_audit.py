@@ -177,3 +177,14 @@ def test_what_lies_under_another_name_is_named(store: Store) -> None:
         for path in named(store)
     ]
     assert set(under) == {folder.with_name("0" * 12) for folder in moved}
+
+
+def test_a_trial_that_was_killed_as_it_began_is_no_finding(store: Store) -> None:
+    paths = store.trial("f" * 16)
+    paths.folder.mkdir()
+    paths.log.write_text("begins")
+    paths.lease.write_text("of a process that is gone")
+    shutil.copy(store.trials()[0].config, paths.config)
+    assert named(store) == set()
+    paths.checkpoint.write_bytes(b"trained")
+    assert paths.card in named(store)

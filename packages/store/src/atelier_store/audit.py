@@ -100,6 +100,8 @@ def _data(paths: DataPaths) -> Iterator[Finding]:
 
 
 def _trial(paths: TrialPaths) -> Iterator[Finding]:
+    if not any(path.exists() for path in (paths.card, paths.metrics, paths.checkpoint, paths.bundle)):
+        return  # it was killed as it began; the next run begins it again
     config, findings = _read(TrialConfig, paths.config)
     yield from findings
     if config is not None and config.key != paths.key:
