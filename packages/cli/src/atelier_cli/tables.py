@@ -15,7 +15,8 @@ from atelier_cli.serving import Sample
 
 def leaderboard(board: Leaderboard, most: int = 10) -> RenderableType:
     """The best trials, then every trial that cannot be promoted with its reason."""
-    table = Table(title=f"{board.experiment} by {board.objective_metric_name}", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=0)
+    title = f"{board.experiment} by {board.objective_metric_name}"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=0)
     for name in ("", "trial", "key"):
         table.add_column(name, no_wrap=True)
     for name in ("value", "epochs", "params", "ms"):
