@@ -12,6 +12,7 @@ Exit code 1 if any of them.
 
 from __future__ import annotations
 
+import argparse
 import shutil
 import subprocess
 import sys
@@ -124,6 +125,7 @@ def wrong_end(store: Store, old: str, new: str) -> str | None:
 
 def main() -> int:
     """All rounds, under one server."""
+    argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None).parse_args()
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder))
         paths = store.model(MODEL)
