@@ -262,7 +262,7 @@ def test_an_empty_file_lacks_what_has_no_default(tmp_path: Path) -> None:
         (
             "min: 0.001",
             "distribution: normal\n        min: 0.001",
-            "x.yaml:9: experiment.parameters[0].feasibleSpace.distribution: multivariate-tpe cannot draw from normal",
+            "x.yaml:9: experiment.parameters[0].feasibleSpace.distribution: one machine's multivariate-tpe cannot draw from normal",
         ),
         ("max: 0.01", "max: 7", "x.yaml:10: experiment.parameters[0].feasibleSpace.max: lr: 7 is outside of what a builder accepts"),
         (

@@ -18,7 +18,7 @@ import typer
 from atelier_server.promoting import promote_best
 from atelier_store.audit import audit as audit_store
 from atelier_store.layout import ExperimentPaths, Store
-from atelier_store.lease import LeaseHeld
+from atelier_store.lease import LeaseHeld, LeaseLost
 from atelier_store.promotion import NothingToPromote, Promoted
 from atelier_store.ranking import rank
 from atelier_store.records import DataDescription
@@ -216,7 +216,7 @@ def messages() -> Iterator[None]:
         refuse([f"another run is at work on this: {error}; wait for it, or use another store"])
     except NothingToPromote as error:
         refuse([f"nothing to promote: {reason}" for reason in error.reasons], code=1)
-    except (CannotReplay, NotServing) as error:
+    except (CannotReplay, NotServing, LeaseLost, ValueError) as error:
         refuse([str(error)])
     except OSError as error:
         refuse([f"{error.filename or 'the store'}: {error.strerror or error}"])

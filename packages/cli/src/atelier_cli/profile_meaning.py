@@ -104,7 +104,7 @@ def check(spec: Spec, parameters: Sequence[tuple[int, Parameter]], broken: Seque
     kind = known_kind(trainer.data)
     checks: list[Check] = [
         (lambda: check_objective(experiment, trainer.data.task), ("experiment.objective", "trainer.data.task")),
-        (lambda: check_algorithm(experiment, parameters), ("experiment.algorithm",)),
+        (lambda: check_algorithm(experiment, parameters, laptop), ("experiment.algorithm",)),
         (lambda: check_grid(experiment), ("experiment.algorithm", "experiment.parameters", "experiment.maxTrialCount")),
         (lambda: check_early_stopping(experiment, laptop), ("experiment.earlyStopping",)),
         (lambda: check_parallel(experiment), ("experiment.parallelTrialCount", "experiment.maxTrialCount")),
@@ -225,7 +225,7 @@ def _values(parameter: Parameter) -> Iterator[tuple[Where, str]]:
 # who suggests, and when a trial ends
 
 
-def check_algorithm(experiment: Experiment, parameters: Sequence[tuple[int, Parameter]]) -> Iterator[Finding]:
+def check_algorithm(experiment: Experiment, parameters: Sequence[tuple[int, Parameter]], laptop: bool) -> Iterator[Finding]:
     """Settings that the algorithm does not know, and parameters that it cannot search."""
     algorithm = experiment.algorithm
     name = algorithm.algorithm_name
@@ -244,8 +244,9 @@ def check_algorithm(experiment: Experiment, parameters: Sequence[tuple[int, Para
                 (*where, "min"),
                 f"{feasible.min} is not allowed: bayesianoptimization draws a double from its logarithm; allowed: more than 0",
             )
-        if feasible.distribution in ("normal", "logNormal") and name not in ("random", "tpe"):
-            yield Finding((*where, "distribution"), f"{name} cannot draw from {feasible.distribution}; allowed: uniform, logUniform")
+        if feasible.distribution in ("normal", "logNormal") and (laptop or name not in ("random", "tpe")):
+            who = f"one machine's {name}" if laptop else name
+            yield Finding((*where, "distribution"), f"{who} cannot draw from {feasible.distribution}; allowed: uniform, logUniform")
 
 
 def check_grid(experiment: Experiment) -> Iterator[Finding]:
