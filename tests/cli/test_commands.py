@@ -11,7 +11,7 @@ import pytest
 from atelier_store.files import sha256_file
 from atelier_store.layout import Store
 from atelier_store.records import Manifest
-from conftest import atelier
+from searches import atelier
 
 COMMANDS = ("up", "search", "leaderboard", "promote", "serve", "replay", "audit")
 

@@ -15,7 +15,7 @@ from atelier_store.lease import Holder
 from atelier_store.ranking import rank
 from atelier_store.records import Manifest
 from atelier_store.spec import Spec
-from conftest import weights
+from searches import weights
 
 
 def eventually(condition, seconds=60.0):

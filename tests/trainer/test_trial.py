@@ -12,7 +12,7 @@ import pytest
 from atelier_store.bundle import check_digests
 from atelier_store.curve import read_curve
 from atelier_store.records import Card, Manifest, TrialRecord
-from conftest import NETWORK, Workplace, ended, profile
+from workplace import NETWORK, Workplace, ended, profile
 
 LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (\w+)=(\S+)")
 
