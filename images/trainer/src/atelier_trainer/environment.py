@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import os
 import platform
 from importlib.metadata import version
@@ -17,25 +15,13 @@ from atelier_store.spec import Kind
 
 from atelier_trainer.model import Precision
 
-M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
-"""Options of glibc's mallopt(3)."""
-
 
 def configure(threads: int) -> torch.device:
     """Set threads and determinism before torch starts work; the device to train on."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    _keep_freed_memory()
     torch.set_num_threads(threads)
     torch.set_deterministic_debug_mode("error")  # what use_deterministic_algorithms(True) does, but that imports the compiler: 4 s
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def _keep_freed_memory() -> None:
-    """Let glibc keep what tensors free instead of giving it back and asking for it again: a tenth of a convolution's training time."""
-    with contextlib.suppress(OSError, AttributeError):  # another C library has its own ways
-        libc = ctypes.CDLL(None)
-        libc.mallopt(M_MMAP_MAX, 0)
-        libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
 
 
 def precision(device: torch.device, kind: Kind) -> Precision:
