@@ -49,9 +49,9 @@ def answer(job, of):
     return Result(outcome, values[:end])
 
 
-def search(of, parallel=2, shuffle=None, reply=answer):
-    """All jobs with their results; shuffle decides which of the waiting results is reported next."""
-    schedule, jobs, waiting = Schedule(of, key_of, parallel), [], []
+def search(of, parallel=2, shuffle=None, reply=answer, made=None):
+    """All jobs with their results; shuffle decides which of the waiting results is reported next, made is what was suggested before."""
+    schedule, jobs, waiting = Schedule(of, key_of, parallel, made), [], []
     while not schedule.is_done or waiting:
         while schedule.ready and not schedule.is_done:
             job = schedule.decide()
@@ -94,15 +94,53 @@ def test_halving_finds_what_training_everything_finds_with_a_third_of_the_epochs
     assert max(r.values[-1] for r in halved.values()) == max(r.values[-1] for r in full.values())
 
 
+def suggested(jobs):
+    return {job.suggestion.number: job.suggestion.params for job, _ in jobs if job.resumed_at == 0}
+
+
+def trained(jobs):
+    """The longest curve of every key."""
+    return {job.key: max((r.values for j, r in jobs if j.key == job.key), key=len) for job, _ in jobs}
+
+
+@pytest.mark.parametrize("algorithm", ["multivariate-tpe", "grid"])
 @pytest.mark.parametrize("parallel", [1, 2])
-def test_more_trials_go_on_with_the_same_search(parallel):
-    fewer, more = ([(job.trial, job.key) for job, _ in search(spec(trials), parallel) if job.resumed_at == 0] for trials in (8, 14))
-    assert more[:8] == fewer
+def test_more_trials_go_on_with_the_same_search(parallel, algorithm):
+    fewer, more = (suggested(search(spec(trials, algorithm=algorithm), parallel)) for trials in (8, 300))
+    assert len(fewer) == 8 and len(more) == 300
+    assert {number: more[number] for number in fewer} == fewer
 
 
-def test_more_epochs_need_no_trial_that_stopped_before_to_start_over():
-    first, second = (search(spec(9, epochs, algorithm="random"), 1) for epochs in (9, 27))
-    assert {job.key for job, _ in first} == {job.key for job, _ in second}
+@settings(max_examples=20)
+@given(st.integers(1, 3), st.integers(1, 3), st.integers(4, 30), st.integers(4, 30), st.sampled_from(["multivariate-tpe", "random"]))
+def test_more_epochs_or_another_number_at_a_time_go_on_with_the_trials_there_are(parallel, later, epochs, more, algorithm):
+    first = search(spec(16, epochs, algorithm), parallel)
+    second = search(spec(20, epochs + more, algorithm), later, made=suggested(first))
+    assert {number: suggested(second)[number] for number in suggested(first)} == suggested(first)
+    assert trained(first).keys() <= trained(second).keys()
+
+
+def test_a_search_that_goes_on_half_way_decides_as_if_it_had_never_stopped():
+    whole = search(spec(16), 2)
+    for count in (0, 5, 12, 16):
+        made = {number: params for number, params in suggested(whole).items() if number < count}
+        assert search(spec(16), 2, made=made) == whole
+
+
+def test_equal_networks_share_what_was_trained():
+    parameters = [{"name": "stem_width", "parameterType": "discrete", "feasibleSpace": {"list": ["100", "200"]}}]
+    jobs = search(spec(30, algorithm="random", parameters=parameters), 1)
+    assert len(jobs) >= 30
+    assert len(trained(jobs)) == 2
+
+
+@pytest.mark.parametrize("algorithm", ["cmaes", "sobol", "bayesianoptimization"])
+def test_every_other_algorithm_brings_a_search_to_its_end(algorithm):
+    numbers = [entry for entry in PARAMETERS if entry["parameterType"] == "int"]
+    numbers.append({"name": "lr", "parameterType": "double", "feasibleSpace": {"min": "0.1", "max": "0.9"}})
+    first, again = (search(spec(14, algorithm=algorithm, parameters=numbers), 2, shuffle) for shuffle in (None, random.Random(1)))
+    assert first == again
+    assert len(suggested(first)) == 14
 
 
 def test_the_goal_ends_the_search():

@@ -83,3 +83,32 @@ def test_what_fails_is_told_and_does_not_stop_the_suggestions():
     for number in range(14):
         assert suggester.ask() is not None
         suggester.tell_failed(number)
+
+
+@pytest.mark.parametrize("algorithm", SAMPLERS)
+def test_suggestions_that_were_made_stand_whatever_would_be_suggested_now(algorithm):
+    other = suggested(spec(algorithm, seed=1), 6)
+    suggester = Suggester(spec(algorithm), dict(enumerate(other)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for number in range(10):
+            suggestion = suggester.ask()
+            assert suggestion is not None
+            assert (suggestion.params == other[number]) if number < 6 else (suggestion.params.keys() == other[0].keys())
+            suggester.tell(number, [0.5 + number / 100], is_complete=True)
+
+
+def test_a_grid_gives_every_point_once():
+    suggester = Suggester(spec("grid"))
+    points = []
+    while (suggestion := suggester.ask()) is not None:
+        points.append(tuple(suggestion.params.items()))
+    assert len(set(points)) == len(points) == 3 * 3 * 4 * 5 * 2
+
+
+def test_what_is_over_budget_or_failed_is_the_worst_there_is_for_samplers_that_know_only_values():
+    suggester = Suggester(spec("bayesianoptimization"))
+    for number, values in enumerate([[0.5], [0.2], []]):
+        suggester.ask()
+        suggester.tell(number, values, is_complete=bool(values))
+    assert [trial.value for trial in suggester._study.trials] == [0.5, 0.2, 0.2]

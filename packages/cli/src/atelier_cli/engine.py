@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import queue
 import signal
 import threading
 import time
@@ -10,19 +9,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from atelier_store import machine
 from atelier_store.curve import read_curve
 from atelier_store.layout import ExperimentPaths, Store, TrialPaths
 from atelier_store.lease import Lease
-from atelier_store.ranking import rank
+from atelier_store.ranking import rank, trial_records
 from atelier_store.records import Card, DataDescription, TrialConfig
 from atelier_store.spec import Spec
 from atelier_trainer import data, identity
 from atelier_trainer.trial import Request, Target, configuration, record
 
-from atelier_cli.children import Child
+from atelier_cli.children import Children, Ended, arguments_of
 from atelier_cli.profile import InvalidProfile, check_space
 from atelier_cli.schedule import Job, Result, Schedule
 
@@ -31,9 +30,6 @@ MEMORY_PER_TRIAL = 1.5 * 2**30
 
 TRIES = 3
 """How often a trial whose process was killed is started in one search."""
-
-STOP_WITHIN = 30.0
-"""Seconds that trials get to write their checkpoints."""
 
 
 class Interrupted(Exception):
@@ -55,13 +51,14 @@ class Watcher(Protocol):
 
 @dataclass
 class Totals:
-    """What a search has come to so far. reused counts trials that the store answered."""
+    """What a search has come to so far. reused counts trials that the store answered; gave_up: more failed than may."""
 
     trials: int = 0
     reused: int = 0
     failed: int = 0
     epochs_trained: int = 0
     seconds: float = 0.0
+    gave_up: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,14 +72,14 @@ class Assignment:
     job: Job | None
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Running:
-    """A process under way. epochs_before were trained by earlier runs."""
+    """A process under way. epochs_before were trained by earlier runs, told are those that it has printed."""
 
     assignment: Assignment
-    child: Child
     epochs_before: int
     tries: int
+    told: int = 0
 
 
 class Engine:
@@ -96,9 +93,9 @@ class Engine:
         self.experiment: ExperimentPaths = store.experiment(spec.experiment_name)
         self.parallel = parallel_trials(spec)
         self.totals = totals
-        self._events: queue.Queue[tuple[str, str, Any]] = queue.Queue()
+        self._children = Children()
         self._running: dict[str, _Running] = {}
-        self._lines: dict[str, int] = {}
+        self._waiting: list[Assignment] = []
         self._stop = threading.Event()
 
     def prepare(self) -> DataDescription:
@@ -117,30 +114,43 @@ class Engine:
             self.spec.write(self.experiment.spec)
             try:
                 self._search(description)
-                self._tail(description)
+                if not self.totals.gave_up:
+                    self._tail(description)
             finally:
-                self._stop_children()
+                self._children.stop()
         self.totals.seconds = time.monotonic() - started
 
     def _search(self, description: DataDescription) -> None:
+        made = {record.number: record.params for record in trial_records(self.experiment) if record.number is not None}
         self._schedule = schedule = Schedule(
-            self.spec, lambda params: identity.trial_config(self.spec, description, params).key, self.parallel
+            self.spec, lambda params: identity.trial_config(self.spec, description, params).key, self.parallel, made
         )
-        waiting: list[Assignment] = []
-        while not schedule.is_done or waiting or self._running:
+        while not schedule.is_done or self._waiting or self._running:
             while schedule.ready and not schedule.is_done:
+                self._end_if_asked()
                 job = schedule.decide()
                 if job is not None:
                     self.totals.trials += job.resumed_at == 0
-                    assignment = self._assigned(job, description)
-                    if not self._answered(assignment):
-                        waiting.append(assignment)
-            while waiting and len(self._running) < self.parallel:
-                assignment = waiting.pop(0)
-                if not self._answered(assignment):  # a trial with the same key may have ended meanwhile
-                    self._start(assignment)
+                    self._do(self._assigned(job, description))
+            self._start_what_may()
             if self._running:
                 self._handle_event()
+        self.totals.gave_up = schedule.gave_up
+
+    def _do(self, assignment: Assignment) -> None:
+        """Answer it from the store, or have it wait for a process."""
+        if not self._answered(assignment):
+            self._waiting.append(assignment)
+
+    def _start_what_may(self) -> None:
+        """Start what waits, in its order, as far as there is room; a key that is at work already may soon be the answer."""
+        for assignment in list(self._waiting):
+            if len(self._running) == self.parallel:
+                return
+            if all(run.assignment.target.key != assignment.target.key for run in self._running.values()):
+                self._waiting.remove(assignment)
+                if not self._answered(assignment):
+                    self._start(assignment)
 
     def _assigned(self, job: Job, description: DataDescription) -> Assignment:
         suggestion = job.suggestion
@@ -174,36 +184,28 @@ class Engine:
     def _start(self, assignment: Assignment, tries: int = 1) -> None:
         name = assignment.name
         before = len(read_curve(assignment.paths.metrics))
-        child = Child(
-            arguments_of(assignment.request, self.experiment.spec),
-            self.experiment.messages(name),
-            on_line=lambda line: self._events.put(("line", name, line)),
-            on_exit=lambda code: self._events.put(("exit", name, code)),
-        )
-        self._running[name] = _Running(assignment, child, before, tries)
-        self._lines[name] = 0
+        self._children.start(name, arguments_of(assignment.request, self.experiment.spec), self.experiment.messages(name))
+        self._running[name] = _Running(assignment, before, tries)
         self.watcher.started(name, before)
 
     def _handle_event(self) -> None:
         """Wait for something to happen, and take it in."""
+        event = self._children.event(timeout=0.5)
+        self._end_if_asked()  # before it: a trial that ended because it was asked to has no result
+        if isinstance(event, Ended):
+            self._exited(self._running.pop(event.name), event.code)
+        elif event is not None:
+            self._printed(self._running[event.name], event.line)
+
+    def _end_if_asked(self) -> None:
         if self._stop.is_set():
             raise Interrupted
-        try:
-            kind, name, what = self._events.get(timeout=0.5)
-        except queue.Empty:
-            return None
-        if kind == "line":
-            return self._line(name, what)
-        run = self._running.pop(name)
-        if not self._stop.is_set():  # else it ended because it was asked to
-            self._exited(run, what)
-        return None
 
-    def _line(self, name: str, line: str) -> None:
+    def _printed(self, run: _Running, line: str) -> None:
         metric, _, value = line.partition(" ")[2].strip().partition("=")
         if metric == self.spec.experiment.objective.objective_metric_name:
-            self._lines[name] += 1
-            self.watcher.epoch(name, self._lines[name], float(value))
+            run.told += 1
+            self.watcher.epoch(run.assignment.name, run.told, float(value))
 
     def _exited(self, run: _Running, code: int) -> None:
         assignment = run.assignment
@@ -260,9 +262,8 @@ class Engine:
             threads=machine.cores(),
             data_dir=self.data_dir,
         )
-        assignment = self._assignment(request, description, job=None)
-        if not self._answered(assignment):
-            self._start(assignment)
+        self._do(self._assignment(request, description, job=None))
+        self._start_what_may()
         while self._running:
             self._handle_event()
 
@@ -284,37 +285,6 @@ class Engine:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
-
-    def _stop_children(self) -> None:
-        self._stop.set()
-        for run in self._running.values():
-            run.child.terminate()
-        deadline = time.monotonic() + STOP_WITHIN
-        while self._running:
-            try:
-                kind, name, _ = self._events.get(timeout=max(0.0, deadline - time.monotonic()))
-            except queue.Empty:
-                for run in self._running.values():
-                    run.child.kill()
-                deadline = time.monotonic() + STOP_WITHIN
-                continue
-            if kind == "exit":
-                del self._running[name]
-
-
-def arguments_of(request: Request, spec: Path) -> list[str]:
-    """The trial program's command line for a request, as Katib's Job would have it."""
-    arguments = ["--spec", str(spec), "--store", str(request.store.root), "--trial", request.trial, "--threads", str(request.threads)]
-    if request.number is not None:
-        arguments += ["--number", str(request.number)]
-    if request.data_dir is not None:
-        arguments += ["--data-dir", str(request.data_dir)]
-    if request.tail_of is not None:
-        return [*arguments, "--tail-of", request.tail_of]
-    if request.bars is not None:
-        bars = [f"{epoch}={'never' if bar is None else repr(bar)}" for epoch, bar in request.bars.items()]
-        arguments += [f"--bar={bar}" for bar in bars or ["none"]]
-    return [*arguments, *(f"{name}={value}" for name, value in request.params.items())]
 
 
 def parallel_trials(spec: Spec) -> int:

@@ -16,7 +16,7 @@ from atelier_store.records import Card, Manifest, TrialConfig, TrialRecord
 from atelier_store.spec import Spec
 from atelier_trainer.trial import Request
 
-from atelier_cli.engine import arguments_of
+from atelier_cli.children import arguments_of
 
 
 class CannotReplay(ValueError):

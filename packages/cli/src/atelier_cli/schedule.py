@@ -6,7 +6,7 @@ ended first on the day. So the same profile, seed and results give the same deci
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -46,16 +46,22 @@ def trial_name(number: int) -> str:
 
 
 class Schedule:
-    """Decides job after job; `decide` may be called once `ready`, and the results of earlier jobs are reported in any order."""
+    """Decides job after job; `decide` may be called once `ready`, and the results of earlier jobs are reported in any order.
 
-    def __init__(self, spec: Spec, key_of: Callable[[dict[str, str]], str], parallel: int) -> None:
+    made holds what earlier runs suggested, by number: a search goes on with those trials even where more epochs, another number of
+    trials at a time or another release of the sampler would have suggested others.
+    """
+
+    def __init__(
+        self, spec: Spec, key_of: Callable[[dict[str, str]], str], parallel: int, made: Mapping[int, dict[str, str]] | None = None
+    ) -> None:
         self._spec = spec
         self._objective = spec.experiment.objective
         self._key_of = key_of
         self._lag = 1 if parallel == 1 else 2 * parallel
         self._rungs = halving.rungs(spec.experiment.early_stopping, spec.trainer.max_epochs)
         self._eta = spec.experiment.early_stopping.setting("eta", 3)
-        self._suggester = Suggester(spec)
+        self._suggester = Suggester(spec, made)
         self._jobs: list[Job | None] = []
         self._results: dict[int, Result] = {}
         self._told = 0
@@ -110,11 +116,14 @@ class Schedule:
     def _must_end(self) -> bool:
         """Whether the goal is reached, or more trials failed than may."""
         goal = self._objective.goal
-        reached = goal is not None and any(not self._objective.better(goal, max(c, key=self._sign)) for c in self._curves.values() if c)
-        return reached or len(self._failed) > self._spec.experiment.max_failed_trial_count
+        if goal is not None and any(not self._objective.better(goal, value) for curve in self._curves.values() for value in curve):
+            return True
+        return self.gave_up
 
-    def _sign(self, value: float) -> float:
-        return -self._objective.rank_key(value)
+    @property
+    def gave_up(self) -> bool:
+        """Whether more trials failed than may."""
+        return len(self._failed) > self._spec.experiment.max_failed_trial_count
 
     def _resume(self, number: int) -> Job | None:
         """The best of a rung's best third that is paused there and that nobody has resumed yet, from the highest rung down."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,9 +29,12 @@ class Suggestion:
 
 
 class Suggester:
-    """Suggests params of a search space; equal seeds, questions and answers give equal suggestions."""
+    """Suggests params of a search space; equal seeds, questions and answers give equal suggestions.
 
-    def __init__(self, spec: Spec) -> None:
+    made holds the params of suggestions that an earlier run made, by number: they stand, whatever would be suggested now.
+    """
+
+    def __init__(self, spec: Spec, made: Mapping[int, dict[str, str]] | None = None) -> None:
         experiment = spec.experiment
         self._algorithm = experiment.algorithm.algorithm_name
         self._objective = experiment.objective
@@ -43,19 +46,29 @@ class Suggester:
             warnings.simplefilter("ignore")  # experimental or deprecated in Optuna; named by Katib
             sampler = SAMPLERS[self._algorithm](settings, seed)
         self._study = optuna.create_study(direction=experiment.objective.type, sampler=sampler)
-        self._grid = _grid(self._distributions, seed, experiment.max_trial_count) if self._algorithm == "grid" else None
+        self._grid = _grid(self._distributions, seed) if self._algorithm == "grid" else None
+        self._made = made or {}
         self._asked: list[optuna.Trial] = []
 
     def ask(self) -> Suggestion | None:
         """The next suggestion; None if the grid has no other."""
-        if self._grid is not None:
-            point = next(self._grid, None)
-            if point is None:
-                return None
-            self._study.enqueue_trial(point)
-        trial = self._study.ask(self._distributions)
+        point = None
+        if self._grid is not None and (point := next(self._grid, None)) is None:
+            return None
+        number = len(self._asked)
+        trial = self._ask(point)
+        made = self._made.get(number)
+        if made is not None and made != self._texts(trial):
+            self._study.tell(trial, state=TrialState.FAIL)
+            trial = self._ask({name: self._value(name, text) for name, text in made.items()})
         self._asked.append(trial)
-        return Suggestion(len(self._asked) - 1, {name: self._text(name, value) for name, value in trial.params.items()})
+        return Suggestion(number, self._texts(trial))
+
+    def _ask(self, point: dict[str, Any] | None) -> optuna.Trial:
+        """Optuna's next trial; at this point, if there is one."""
+        if point is not None:
+            self._study.enqueue_trial(point)
+        return self._study.ask(self._distributions)
 
     def tell(self, number: int, values: Sequence[float], is_complete: bool) -> None:
         """What a suggestion came to: the objective after each epoch (none: it was over budget); told again when it has gone on."""
@@ -98,10 +111,22 @@ class Suggester:
         seen = [t.value for t in self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)) if t.value is not None]
         return max(seen, key=self._objective.rank_key, default=None)
 
+    def _texts(self, trial: optuna.Trial) -> dict[str, str]:
+        return {name: self._text(name, value) for name, value in trial.params.items()}
+
     def _text(self, name: str, value: Any) -> str:
         if name in self._choices:
             return self._choices[name][int(value)] if isinstance(value, int) else str(value)
         return f"{value:.10g}" if isinstance(value, float) else str(value)
+
+    def _value(self, name: str, text: str) -> Any:
+        """The value that has this text."""
+        distribution = self._distributions[name]
+        if isinstance(distribution, CategoricalDistribution):
+            return text
+        if name in self._choices:
+            return self._choices[name].index(text)
+        return int(text) if isinstance(distribution, IntDistribution) else float(text)
 
 
 def _listed(parameter: Parameter) -> list[str]:
@@ -134,12 +159,14 @@ def _values(distribution: BaseDistribution) -> list[Any]:
     return [distribution.low + step * distribution.step for step in range(steps + 1)]
 
 
-def _grid(distributions: dict[str, BaseDistribution], seed: int, most: int) -> Iterator[dict[str, Any]]:
-    """Points of the grid in an order drawn from the seed, each once."""
+def _grid(distributions: dict[str, BaseDistribution], seed: int) -> Iterator[dict[str, Any]]:
+    """Points of the grid in an order drawn from the seed, each once (Fisher and Yates' shuffle, one draw at a time)."""
     axes = {name: _values(distribution) for name, distribution in distributions.items()}
-    size = math.prod(map(len, axes.values()))
-    drawn = random.Random(seed).sample(range(size), min(size, most))  # noqa: S311  # no secret
-    for place in drawn:
+    draw = random.Random(seed)  # noqa: S311  # no secret
+    moved: dict[int, int] = {}
+    for last in reversed(range(math.prod(map(len, axes.values())))):
+        drawn = draw.randint(0, last)
+        place, moved[drawn] = moved.get(drawn, drawn), moved.get(last, last)
         point = {}
         for name, values in axes.items():
             place, index = divmod(place, len(values))
