@@ -7,6 +7,7 @@ Exit codes: 0 done; 1 nothing to promote, a replay that differs, an audit with f
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -32,7 +33,7 @@ from atelier_cli.engine import Engine, Interrupted, Totals
 from atelier_cli.profile import InvalidProfile, Profile, load
 from atelier_cli.replay import CannotReplay
 from atelier_cli.replay import replay as replay_trial
-from atelier_cli.serving import NotServing, predict_samples, serving
+from atelier_cli.serving import NotServing, check_free, predict_samples, serving
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -67,15 +68,17 @@ def up(
     """Search, promote the best, ask it for predictions over HTTP, and serve it. Run again, it goes on where it was."""
     with messages():
         profile, place = load(values, set_), Store(store.absolute())
+        port = port or profile.values["server"]["port"]
+        check_free(host, port)  # now rather than after an hour of search
         description = _search(profile, place, data_dir)
         _show_promoted(promote_best(place, profile.spec.experiment_name, profile.model), profile.model)
-        with serving(place, profile.model, host, port or profile.values["server"]["port"]) as (address, process):
+        with serving(place, profile.model, host, port) as (address, process):
             out.print(tables.predictions(predict_samples(address, place, description)))
             out.print(f"\nServing [bold]{profile.model}[/] at {address}  (documentation: {address}/docs)\nStore: {place.root}")
             if serve:
                 out.print("Ctrl-C ends it.")
                 try:
-                    process.wait()
+                    raise NotServing(f"the server ended with exit code {process.wait()}; its message is above")
                 except KeyboardInterrupt:
                     out.print("Stopped.")
 
@@ -162,7 +165,7 @@ def _search(profile: Profile, store: Store, data_dir: Path | None) -> DataDescri
     board = rank(store, spec)
     board.write(store.experiment(spec.experiment_name).leaderboard)
     out.print(tables.leaderboard(board))
-    if totals.failed > spec.experiment.max_failed_trial_count:
+    if totals.gave_up:
         most = f"more than experiment.maxFailedTrialCount {spec.experiment.max_failed_trial_count}"
         refuse([f"{totals.failed} trials failed, {most}: the search ended early; reasons are on the leaderboard"], code=3)
     return description
@@ -222,6 +225,8 @@ def messages() -> Iterator[None]:
         refuse([f"{error.filename or 'the store'}: {error.strerror or error}"])
     except Interrupted:
         refuse(["Stopped. Every trial is checkpointed; the same command goes on from here."], code=130)
+    except KeyboardInterrupt:
+        refuse(["Stopped. What was finished stays; the same command goes on from here."], code=130)
 
 
 def refuse(lines: list[str], code: int = 2) -> NoReturn:
@@ -232,7 +237,8 @@ def refuse(lines: list[str], code: int = 2) -> NoReturn:
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line; SIGTERM ends it as Ctrl-C does, so that no process of its own is left behind."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     app()
 
 

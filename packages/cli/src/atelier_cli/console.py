@@ -81,22 +81,22 @@ class SearchDisplay(AbstractContextManager["SearchDisplay"]):
         return min(self._values, key=lambda name: self._objective.rank_key(self._values[name]), default=None)
 
     def _picture(self) -> RenderableType:
-        expected = expected_epochs(self._spec)
+        expected = max(1, expected_epochs(self._spec) + self._spec.trainer.tail_epochs)
         done = min(sum(self._ends.values()) + sum(map(len, self._curves.values())), expected)
+        progress = Table.grid(padding=(0, 2))
+        progress.add_row(ProgressBar(total=expected, completed=done, width=40), f"{done / expected:.0%}", self._left(done, expected))
         best = self._best()
-        facts = Table.grid(padding=(0, 3))
-        facts.add_row(
-            f"trials {self._totals.trials} of {self._spec.experiment.max_trial_count}, {self._totals.reused} found trained",
-            f"best {self._values[best]:.4f} ({best})" if best else "best: none yet",
-            f"epochs spent {self._trained_now}, saved {self.saved()}",
-            f"about {self._left(done, expected)} left",
-        )
+        trials = f"trials {self._totals.trials} of {self._spec.experiment.max_trial_count}, {self._totals.reused} found trained"
+        facts = [
+            f"{trials}; best {self._values[best]:.4f} ({short(best)})" if best else trials,
+            f"epochs {self._trained_now} spent, {self.saved()} saved by stopping early",
+        ]
         running = Table.grid(padding=(0, 2))
         for name, curve in self._curves.items():
             latest = f"{curve[-1]:.4f}" if curve else "…"
             kind = "tail" if name.startswith("tail-") else "goes on" if self._before[name] else "new"
             running.add_row(short(name), kind, f"epoch {len(curve)}", latest, sparkline(curve))
-        return Group(ProgressBar(total=max(expected, 1), completed=done, width=60), facts, running)
+        return Group(progress, *(Text(fact, no_wrap=True, overflow="ellipsis") for fact in facts), running)
 
     def saved(self) -> int:
         """Epochs that were not trained, against training every trial that ended to maxEpochs."""
@@ -105,9 +105,9 @@ class SearchDisplay(AbstractContextManager["SearchDisplay"]):
 
     def _left(self, done: int, expected: int) -> str:
         if not self._trained_now:
-            return "…"
+            return ""
         seconds = (time.monotonic() - self._started) / self._trained_now * max(expected - done, 0)
-        return duration(seconds)
+        return f"about {duration(seconds)} left"
 
 
 def sparkline(curve: list[float]) -> str:

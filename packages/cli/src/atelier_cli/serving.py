@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -34,6 +35,14 @@ class Sample:
     prediction: str
     probability: float | None
     is_right: bool
+
+
+def check_free(host: str, port: int) -> None:
+    """NotServing if nobody could listen there now."""
+    try:
+        socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
+    except OSError as error:
+        raise NotServing(f"cannot listen on {host} port {port}: {error.strerror}; choose another with --host or --port") from error
 
 
 @contextmanager
