@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -58,11 +59,12 @@ def test_a_search_trains_every_suggestion_and_leaves_a_whole_store(finished) -> 
     assert "\x1b" not in printed
 
 
-def test_a_second_run_trains_nothing_and_comes_to_the_same(searches, finished, copied) -> None:
-    before = {path: path.stat().st_mtime_ns for path in copied.rglob("metrics.jsonl")}
+def test_a_second_run_starts_no_process_and_comes_to_the_same(searches, finished, copied) -> None:
+    touched = [*copied.rglob("metrics.jsonl"), *copied.glob("experiments/*/messages/*")]  # a process empties its messages
+    before = {path: path.stat().st_mtime_ns for path in touched}
     again = searches.run(copied)
     assert counted(again.stdout) == counted(finished[1]) | {"reused": 5, "epochs": 0}
-    assert {path: path.stat().st_mtime_ns for path in copied.rglob("metrics.jsonl")} == before
+    assert len(touched) > 10 and {path: path.stat().st_mtime_ns for path in touched} == before
     assert winner(copied) == winner(finished[0])
 
 
@@ -131,6 +133,23 @@ def test_more_trials_and_more_epochs_continue_instead_of_starting_over(searches,
         assert after[key][: len(curve)] == curve
 
 
+def test_another_number_at_a_time_goes_on_with_the_trials_there_are(searches, finished, copied) -> None:
+    again = searches.run(copied, "--set", "experiment.parallelTrialCount=1", "--set", "trainer.tailEpochs=0")
+    assert counted(again.stdout)["trials"] == 5
+    assert weights(copied).keys() == weights(finished[0]).keys()
+
+
+def test_equal_suggestions_at_the_same_time_are_trained_once(edited, tmp_path) -> None:
+    same = edited("list: [8, 12, 16]", "list: [8]")
+    text = same.profile.read_text().replace("feasibleSpace: {list: [8, 12]}", "feasibleSpace: {list: [8]}")
+    double = "{name: lr, parameterType: double, feasibleSpace: {min: 0.003, max: 0.02, distribution: logUniform}}"
+    same.profile.write_text(text.replace(double, "{name: lr, parameterType: discrete, feasibleSpace: {list: [0.01]}}"))
+    found = counted(same.run(tmp_path / "store", "--set", "trainer.tailEpochs=0").stdout)
+    (only,) = Store(tmp_path / "store").trials()
+    assert found["trials"] == 5
+    assert found["epochs"] == len(read_curve(only.metrics)) <= 5
+
+
 def test_another_search_space_reuses_every_trial_that_it_shares(edited, finished, copied) -> None:
     grid = "algorithm: {algorithmName: grid}"
     space = "{name: lr, parameterType: discrete, feasibleSpace: {list: [0.01]}}"
@@ -155,6 +174,47 @@ WIDTHS = "feasibleSpace: {list: [6, 7]}"
 
 
 @pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 8 MiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(folder)], capture_output=True).returncode:
+        pytest.skip("this user may not mount")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk_is_one_message_and_what_was_finished_goes_on_where_there_is_room(searches, finished, small_disk, tmp_path) -> None:
+    store, filler = small_disk / "store", small_disk / "filler"
+    store.mkdir()
+    process = searches.start(store)
+    eventually(lambda: list(store.glob("trials/*/model/manifest.json")))
+    with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
+        while file.write(bytes(4096)):
+            pass
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 2, said
+    assert "No space left on device" in said
+    assert len(said.strip().splitlines()) == 1, said
+    filler.unlink()
+    assert searches.run(store).returncode == 0
+    assert weights(store) == weights(finished[0])
+
+
+def test_a_store_that_cannot_be_written_is_one_message(searches, finished, tmp_path) -> None:
+    folder = tmp_path / "read-only"
+    folder.mkdir()
+    if subprocess.run(["mount", "--bind", "-o", "ro", str(finished[0]), str(folder)], capture_output=True).returncode:
+        pytest.skip("this user may not mount")
+    try:
+        done = searches.run(folder)
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+    assert done.returncode == 2
+    assert "Read-only file system" in done.stderr and len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.fixture
 def own_network(edited):
     own = edited(
         "stem_width, parameterType: discrete, feasibleSpace: {list: [8, 12]}",
@@ -176,7 +236,8 @@ def test_a_trial_that_fails_fails_alone_with_its_reason(own_network, tmp_path) -
 
 def test_more_failures_than_allowed_end_the_search_with_their_reason(own_network, tmp_path) -> None:
     own_network.profile.write_text(own_network.profile.read_text().replace("list: [6, 7]", "list: [7]"))
-    done = own_network.run(tmp_path / "store")
+    done = own_network.run(tmp_path / "store", "--set", "experiment.maxTrialCount=30", name="up")
     assert done.returncode == 3
+    assert counted(done.stdout)["trials"] < 10
     assert "no network of width 7" in done.stdout
     assert "more than experiment.maxFailedTrialCount 1" in done.stderr

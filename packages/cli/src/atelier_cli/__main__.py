@@ -44,13 +44,24 @@ app = typer.Typer(
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
-ProfileOption = Annotated[Path, typer.Option("--values", "-f", help="The profile: a values file.", show_default=False)]
-SetOption = Annotated[list[str], typer.Option("--set", help="Set a value over the profile: trainer.maxEpochs=30", default_factory=list)]
-StoreOption = Annotated[Path, typer.Option("--store", help="Folder of trials, experiments and models.")]
-DataOption = Annotated[Path | None, typer.Option("--data-dir", help="Where data files are looked for by name, and downloaded to.")]
-ModelOption = Annotated[str, typer.Option("--model", help="Name that the model is served under.", show_default=False)]
+ProfileOption = Annotated[Path, typer.Option("--values", "-f", metavar="FILE", help="The profile: a values file.", show_default=False)]
+SetOption = Annotated[
+    list[str],
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Set a value over the profile: trainer.maxEpochs=30; may be repeated.",
+        default_factory=list,
+        show_default=False,
+    ),
+]
+StoreOption = Annotated[Path, typer.Option("--store", metavar="FOLDER", help="Folder of trials, experiments and models.")]
+DataOption = Annotated[
+    Path | None, typer.Option("--data-dir", metavar="FOLDER", help="Where data files are looked for by name, and downloaded to.")
+]
+ModelOption = Annotated[str, typer.Option("--model", metavar="NAME", help="Name that the model is served under.", show_default=False)]
 ExperimentArgument = Annotated[str | None, typer.Argument(help="Its name in the store; the latest if left out.", show_default=False)]
-HostOption = Annotated[str, typer.Option(help="Address to listen on.")]
+HostOption = Annotated[str, typer.Option(metavar="ADDRESS", help="Address to listen on.")]
 PortOption = Annotated[int | None, typer.Option(help="Port to listen on; the profile's if left out.", min=1, max=65535)]
 DEFAULT_STORE = Path("store")
 
@@ -239,7 +250,7 @@ def refuse(lines: list[str], code: int = 2) -> NoReturn:
 def main() -> None:
     """Run the command line; SIGTERM ends it as Ctrl-C does, so that no process of its own is left behind."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    app()
+    app(prog_name="atelier")
 
 
 if __name__ == "__main__":

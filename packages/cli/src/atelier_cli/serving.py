@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
@@ -42,7 +43,12 @@ def check_free(host: str, port: int) -> None:
     try:
         socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
     except OSError as error:
-        raise NotServing(f"cannot listen on {host} port {port}: {error.strerror}; choose another with --host or --port") from error
+        raise NotServing(f"cannot listen on {host} port {port}: {_plain(error)}; choose another with --host or --port") from error
+
+
+def _plain(error: OSError) -> str:
+    """What the system says of it, without what Python adds."""
+    return os.strerror(error.errno) if error.errno and error.errno > 0 else str(error.strerror or error)
 
 
 @contextmanager
