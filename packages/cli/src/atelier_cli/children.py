@@ -10,15 +10,17 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from pathlib import Path
+from types import ModuleType
 
 from atelier_trainer.trial import Request
 
-WARM = ["atelier_trainer.run", "atelier_cli.children"]
-"""What the server imports before the first fork."""
+WARM = ["atelier_trainer.run", "atelier_cli.children", "numpy.random", "onnx", "torch.onnx"]
+"""What the server imports before the first fork; the last three are what a trial would import as late as its split and its export."""
 
 STOP_WITHIN = 30.0
 """Seconds that trials get to write their checkpoints."""
@@ -89,7 +91,9 @@ class _Child:
         self._reader, writer = CONTEXT.Pipe(duplex=False)
         tied, self._tie = CONTEXT.Pipe(duplex=False)
         self._process = CONTEXT.Process(target=_run, args=(list(arguments), str(messages), writer, tied), daemon=True)
-        self._process.start()
+        warm_up()
+        with _no_main_module():
+            self._process.start()
         writer.close()
         tied.close()
         self.terminate, self.kill = self._process.terminate, self._process.kill
@@ -103,6 +107,25 @@ class _Child:
         self._reader.close()
         self._tie.close()
         self._tell(Ended(self._name, self._process.exitcode or 0))
+
+
+def warm_up() -> None:
+    """Start the fork server unless it runs; it takes seconds to import torch. Ctrl-C is kept from it: the engine ends its trials."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextlib.contextmanager
+def _no_main_module() -> Iterator[None]:
+    """Keep multiprocessing from importing in every trial what the command line imports: half a second each."""
+    main, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def arguments_of(request: Request, spec: Path) -> list[str]:

@@ -21,7 +21,7 @@ from atelier_store.spec import Spec
 from atelier_trainer import data, identity
 from atelier_trainer.trial import Request, Target, configuration, record
 
-from atelier_cli.children import Children, Ended, arguments_of
+from atelier_cli.children import Children, Ended, arguments_of, warm_up
 from atelier_cli.profile import InvalidProfile, check_space
 from atelier_cli.schedule import Job, Result, Schedule
 
@@ -101,6 +101,8 @@ class Engine:
     def prepare(self) -> DataDescription:
         """The data, prepared in the store; what only its kind can tell about the spec is checked."""
         trainer = self.spec.trainer
+        if not self.experiment.spec.exists():
+            warm_up()  # a new search needs it, and it is ready by the time the data are
         description = data.prepare(trainer.data, self.store, Path.cwd(), self.data_dir, trainer.seed)
         violations = check_space(self.spec, description.kind)
         if violations:
