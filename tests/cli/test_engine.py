@@ -89,6 +89,24 @@ def test_a_stop_ends_in_order_and_the_same_command_goes_on_to_the_same_weights(s
     assert weights(store) == weights(finished[0])
 
 
+def children(pid: int) -> list[bytes]:
+    """Command lines of the processes that a process started."""
+    found = []
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        with contextlib.suppress(OSError):  # it ends while it is read
+            found.append(Path(f"/proc/{child}/cmdline").read_bytes())
+    return found
+
+
+def test_a_stop_before_the_first_trial_is_one_line(searches, tmp_path) -> None:
+    process = searches.start(tmp_path / "store")
+    eventually(lambda: any(b"forkserver" in command for command in children(process.pid)))
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=40)
+    assert process.returncode == 130
+    assert said.startswith("Stopped.") and len(said.strip().splitlines()) == 1
+
+
 def test_a_killed_engine_leaves_no_trial_behind_and_the_next_goes_on(searches, finished, tmp_path) -> None:
     store = tmp_path / "store"
     process = searches.start(store)
