@@ -175,7 +175,7 @@ def test_what_is_not_there_is_named_with_what_is(finished, tmp_path) -> None:
     for arguments, said in (
         (("leaderboard", "other", "--store", str(finished[0])), r"no experiment 'other'; it has: tiny-[0-9a-f]{8}"),
         (("leaderboard", "--store", str(tmp_path)), "has no experiment; it has: none"),
-        (("replay", "0" * 16, "--store", str(finished[0])), "0{16}: no trial with a bundle has this key"),
+        (("replay", "0" * 16, "--store", str(finished[0])), "0{16}: no trial with a bundle has this key in .*; it has: [0-9a-f]{16}, "),
         (("audit", "--store", str(tmp_path / "nowhere")), "no such folder"),
         (("promote", "--model", "x", "--store", str(tmp_path)), "has no experiment"),
     ):
@@ -191,6 +191,14 @@ def test_a_wrong_profile_is_refused_with_every_violation_at_its_line(edited, tmp
     assert "tiny.yaml:4: experiment.maxTrialCount: 0" in done.stderr
     assert "tiny.yaml:5: experiment.trials: unknown key" in done.stderr
     assert not (tmp_path / "store").exists()
+
+
+def test_a_store_whose_path_looks_like_markup_is_shown_as_it_is(searches, finished, tmp_path) -> None:
+    store = tmp_path / "[red]" / "[/]"
+    shutil.copytree(finished[0], store, symlinks=True)
+    done = searches.run(store)
+    assert done.returncode == 0, done.stderr
+    assert f"store: {store}" in done.stdout
 
 
 def test_a_store_that_is_a_file_is_refused_in_one_line(searches, tmp_path) -> None:

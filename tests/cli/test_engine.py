@@ -259,3 +259,11 @@ def test_more_failures_than_allowed_end_the_search_with_their_reason(own_network
     assert counted(done.stdout)["trials"] < 10
     assert "no network of width 7" in done.stdout
     assert "more than experiment.maxFailedTrialCount 1" in done.stderr
+
+
+def test_a_trial_that_finds_the_disk_full_ends_the_search_and_is_not_blamed(own_network, tmp_path) -> None:
+    own_network.profile.write_text(own_network.profile.read_text().replace("list: [6, 7]", "list: [9]"))
+    done = own_network.run(tmp_path / "store")
+    assert done.returncode == 2
+    assert re.search(r"store: .*No space left on device \(trial-000\d\)", done.stderr)
+    assert len(done.stderr.strip().splitlines()) == 1

@@ -11,7 +11,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -26,6 +26,7 @@ from atelier_store.records import DataDescription
 from atelier_store.spec import Spec
 from atelier_trainer.data import DataError
 from rich.console import Console
+from rich.markup import escape
 
 from atelier_cli import tables
 from atelier_cli.console import SearchDisplay, duration
@@ -85,7 +86,8 @@ def up(
         _show_promoted(promote_best(place, profile.spec.experiment_name, profile.model), profile.model)
         with serving(place, profile.model, host, port) as (address, process):
             out.print(tables.predictions(predict_samples(address, place, description)))
-            out.print(f"\nServing [bold]{profile.model}[/] at {address}  (documentation: {address}/docs)\nStore: {place.root}")
+            out.print(f"\nServing [bold]{profile.model}[/] at {address}  (documentation: {address}/docs)")
+            out.print(f"Store: {escape(str(place.root))}")
             if serve:
                 out.print("Ctrl-C ends it.")
                 try:
@@ -135,12 +137,13 @@ def serve(model: ModelOption, store: StoreOption = DEFAULT_STORE, host: HostOpti
 @app.command()
 def replay(key: Annotated[str, typer.Argument(help="The trial's key: 16 hex digits.")], store: StoreOption = DEFAULT_STORE) -> None:
     """Train a trial again from nothing, elsewhere, and compare every tensor of the model it gave."""
-    with messages(), tempfile.TemporaryDirectory(prefix="atelier-replay-") as scratch, err.status(f"training {key} again …"):
+    with messages(), tempfile.TemporaryDirectory(prefix="atelier-replay-") as scratch, err.status(f"training {escape(key)} again …"):
         found = replay_trial(Store(store.absolute()), key, Store(Path(scratch)))
         for name, (before, now) in found.environment.items():
-            out.print(f"[yellow]environment: {name} was {before}, is {now}[/]")
+            out.print(f"environment: {name} was {before}, is {now}", markup=False, style="yellow")
         for name in found.different:
-            out.print(f"[red]{name}: {found.stored.get(name, 'missing')[:16]} stored, {found.again.get(name, 'missing')[:16]} again[/]")
+            before, now = (digests.get(name, "missing")[:16] for digests in (found.stored, found.again))
+            out.print(f"{name}: {before} stored, {now} again", markup=False, style="red")
         out.print(f"{len(found.stored)} tensors compared, {len(found.different)} differ")
     raise typer.Exit(1 if found.different else 0)
 
@@ -151,9 +154,9 @@ def audit(store: StoreOption = DEFAULT_STORE) -> None:
     with messages():
         place = Store(_existing(store))
         with err.status("hashing …") as status:
-            found = audit_store(place, lambda path: status.update(f"hashing {path.relative_to(place.root)}"))
+            found = audit_store(place, lambda path: status.update(f"hashing {escape(str(path.relative_to(place.root)))}"))
         for finding in found.findings:
-            out.print(f"[red]{finding.path.relative_to(place.root)}[/]: {finding.problem}")
+            out.print(f"[red]{escape(str(finding.path.relative_to(place.root)))}[/]: {escape(finding.problem)}")
         counts = ", ".join(f"{count} {name}" for name, count in found.checked.items())
         unfinished = f"; {len(found.leftovers)} unfinished files of processes that were killed" if found.leftovers else ""
         out.print(f"{counts} hashed: {len(found.findings)} do not match{unfinished}")
@@ -165,11 +168,11 @@ def _search(profile: Profile, store: Store, data_dir: Path | None) -> DataDescri
     totals = Totals()
     with SearchDisplay(spec, totals, out) as display:
         engine = Engine(spec, store, display, totals, data_dir)
-        with err.status("preparing the data …") if not out.is_terminal else _nothing():
+        with err.status("preparing the data …") if not out.is_terminal else nullcontext():
             description = engine.prepare()
         rows = f"{description.train_rows:,} rows to learn from, {description.test_rows:,} to test"
-        out.print(f"[bold]{spec.experiment_name}[/]: {spec.experiment.max_trial_count} trials of {description.source} ({rows})")
-        out.print(f"{engine.parallel} at a time, {spec.experiment.algorithm.algorithm_name}; store: {store.root}")
+        out.print(f"[bold]{spec.experiment_name}[/]: {spec.experiment.max_trial_count} trials of {escape(description.source)} ({rows})")
+        out.print(f"{engine.parallel} at a time, {spec.experiment.algorithm.algorithm_name}; store: {escape(str(store.root))}")
         engine.search(description)
     done = f"{totals.trials} trials in {duration(totals.seconds)}: {totals.reused} found trained, {totals.failed} failed"
     out.print(f"{done}; {totals.epochs_trained} epochs trained, {display.saved()} saved by stopping early")
@@ -182,16 +185,11 @@ def _search(profile: Profile, store: Store, data_dir: Path | None) -> DataDescri
     return description
 
 
-@contextmanager
-def _nothing() -> Iterator[None]:
-    yield
-
-
 def _show_promoted(done: Promoted, model: str) -> None:
     promotion, manifest = done.promotion, done.manifest
     words = "Promoted" if done.is_new else "Promoted already:"
     out.print(f"\n{words} [bold]{model}[/] version {promotion.version} (trial {promotion.trial}, key {promotion.key})")
-    out.print(f"  {manifest.architecture}")
+    out.print(f"  {escape(manifest.architecture)}")
     out.print(f"  {manifest.params:,} parameters, {manifest.macs:,} MACs, {manifest.latency.p50_ms:.2f} ms")
     out.print(f"  validation: {_scores(manifest.metrics)}")
     tested = f"{_scores(promotion.test_metrics)}, {promotion.test_rows:,} rows" if promotion.test_metrics else "no test set"
@@ -237,7 +235,7 @@ def messages() -> Iterator[None]:
     except Interrupted:
         refuse(["Stopped. Every trial is checkpointed; the same command goes on from here."], code=130)
     except KeyboardInterrupt:
-        refuse(["Stopped. What was finished stays; the same command goes on from here."], code=130)
+        refuse(["Stopped. What was finished stays in the store."], code=130)
 
 
 def refuse(lines: list[str], code: int = 2) -> NoReturn:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import signal
 import threading
 import time
@@ -27,6 +29,9 @@ from atelier_cli.schedule import Job, Result, Schedule
 
 MEMORY_PER_TRIAL = 1.5 * 2**30
 """Bytes that a trial with torch may take beside its share of the data; decides how many `auto` is."""
+
+FAILURES_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
+"""They end the search: whatever it trained next would be lost."""
 
 TRIES = 3
 """How often a trial whose process was killed is started in one search."""
@@ -219,7 +224,15 @@ class Engine:
         elif code <= 0 and run.tries < TRIES:
             self._start(assignment, run.tries + 1)
         else:
-            self._report(assignment, Result("failed"), trained, self._reason(run, code))
+            reason = self._reason(run, code)
+            self._end_if_of_the_disk(assignment, reason)
+            self._report(assignment, Result("failed"), trained, reason)
+
+    def _end_if_of_the_disk(self, assignment: Assignment, reason: str) -> None:
+        """OSError if a trial failed by what would fail every other as well; it is no fault of this one."""
+        for number in FAILURES_OF_THE_DISK:
+            if os.strerror(number) in reason:
+                raise OSError(number, f"{reason} ({assignment.name})", str(self.store.root))
 
     def _reason(self, run: _Running, code: int) -> str:
         """Why a trial failed: by its card, or by the last thing that its process said."""

@@ -41,7 +41,7 @@ def replay(store: Store, key: str, scratch: Store) -> Replayed:
     """Train the trial with this key again in scratch. CannotReplay says what is missing or went wrong."""
     manifest_path = store.trial(key).bundle / "manifest.json"
     if not manifest_path.exists():
-        raise CannotReplay(f"{key}: no trial with a bundle has this key in {store.root}")
+        raise CannotReplay(f"{key}: no trial with a bundle has this key in {store.root}; it has: {_known(store)}")
     manifest = Manifest.read(manifest_path)
     _lend_data(store, scratch, manifest.provenance.data_digest)
     _train(store, scratch, key, manifest.provenance.epochs)
@@ -52,6 +52,13 @@ def replay(store: Store, key: str, scratch: Store) -> Replayed:
         again=tensor_digests(scratch.trial(key).bundle / "model.onnx"),
         environment={name: (before[name], after[name]) for name in before if before[name] != after[name]},
     )
+
+
+def _known(store: Store, most: int = 8) -> str:
+    """Some keys that can be replayed, in words."""
+    keys = [paths.key for paths in store.trials() if (paths.bundle / "manifest.json").exists()]
+    more = [f"{len(keys) - most} more, on the leaderboard"] if len(keys) > most else []
+    return ", ".join(keys[:most] + more) or "none"
 
 
 def tensor_digests(model: Path) -> dict[str, str]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from atelier_store.records import Leaderboard
 from rich import box
 from rich.console import Group, RenderableType
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -53,5 +54,6 @@ def predictions(samples: Sequence[Sample]) -> Table:
         table.add_column(name, justify="right")
     for sample in samples:
         probability = "" if sample.probability is None else f"{sample.probability:.3f}"
-        table.add_row(str(sample.row), sample.truth, sample.prediction, probability, style="" if sample.is_right else "yellow")
+        names = escape(sample.truth), escape(sample.prediction)
+        table.add_row(str(sample.row), *names, probability, style="" if sample.is_right else "yellow")
     return table
