@@ -125,6 +125,23 @@ def test_an_experiment_has_a_name_that_katib_takes(name):
     assert found.rpartition("-")[2] == digest(value)[:8]
 
 
+def test_a_name_that_was_given_is_the_experiments_and_leaves_its_digest_alone():
+    given = Spec.model_validate({**profile(), "name": "digits-nas-0123abcd"})
+    assert given.experiment_name == "digits-nas-0123abcd"
+    assert given.search_digest == digest(profile())
+    assert Spec.model_validate({**profile(), "name": ""}).experiment_name == Spec.model_validate(profile()).experiment_name
+
+
+@pytest.mark.parametrize("name", ["a" * 41, "1a", "a-", "A", "a_b", "a.b", "../a", "a\n"])
+def test_a_name_that_katib_does_not_take_is_refused(name):
+    with pytest.raises(ValueError, match=r"\nname\n"):
+        Spec.model_validate({**profile(), "name": name})
+
+
+def test_the_digest_of_a_spec_is_what_it_was_when_its_trials_ran():
+    assert digest(profile()) == "87e902a059704902cdc9e5966a3ac8c05428f2890c78629861f002ba45780afb"
+
+
 def test_a_spec_reads_as_it_was_written(tmp_path):
     spec = Spec.model_validate(profile())
     spec.write(tmp_path / "spec.json")

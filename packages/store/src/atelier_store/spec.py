@@ -148,9 +148,13 @@ class Trainer(SpecModel):
 
 
 class Spec(SpecModel):
-    """`experiments/<name>/spec.json`: everything a trial needs to know, and nothing of where it runs."""
+    """`experiments/<name>/spec.json`: everything a trial needs to know, and nothing of where it runs.
+
+    name is the experiment's whole name where a cluster gave it one, which is then Katib's name for it too.
+    """
 
     schema_version: Literal[1] = 1
+    name: str = Field(default="", pattern=r"^([a-z]([-a-z0-9]{0,38}[a-z0-9])?)?$")
     experiment: Experiment
     trainer: Trainer
 
@@ -165,13 +169,13 @@ class Spec(SpecModel):
 
     @property
     def experiment_name(self) -> str:
-        """Profile name + hash of what makes it another search; at most 40 characters, Katib's limit."""
-        return f"{self.experiment.name[:31].rstrip('-')}-{self.search_digest[:8]}"
+        """The name it was given, or profile name + hash of what makes it another search; at most 40 characters, Katib's limit."""
+        return self.name or f"{self.experiment.name[:31].rstrip('-')}-{self.search_digest[:8]}"
 
     @property
     def search_digest(self) -> str:
         """sha256 of what makes it another search: not counts, not epochs, not how many run at once."""
-        spec = self.model_dump(mode="json", by_alias=True, exclude_none=True)
+        spec = self.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"name"})
         for counter in ("parallelTrialCount", "maxTrialCount", "maxFailedTrialCount", "name"):
             spec["experiment"].pop(counter, None)
         for budget in ("maxEpochs", "tailEpochs"):
