@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from atelier_server.promoting import run
 from atelier_store.layout import Store
-from atelier_store.ranking import rank
+from atelier_store.ranking import best_parent, rank
 from atelier_store.records import Card, Latency, TrialRecord
 from atelier_store.spec import Spec
 from experiments import add_trial, begin, spec
@@ -175,3 +175,26 @@ def test_a_suggestion_that_came_to_no_trial_shows_its_error_each_time(store: Sto
         TrialRecord(trial=name, params={}, key=None, error="depth: 9 is too much").write(store.experiment(of.experiment_name).trial(name))
     assert reasons(store, of) == {"t": "depth: 9 is too much", "u": "depth: 9 is too much"}
     assert {entry.status for entry in rank(store, of).entries} == {"rejected"}
+
+
+def test_the_best_parent_rests_and_is_no_tail(store: Store) -> None:
+    of = spec()
+    begin(store, of)
+    assert best_parent(store, of) is None
+    for seed, (status, accuracy) in enumerate({"running": 0.99, "stopped": 0.98, "failed": 0.97, "paused": 0.8, "succeeded": 0.7}.items()):
+        add(store, of, seed, status, val_accuracy=accuracy, card={"status": status})
+    expected = image_bundle(3).fields["config"].key
+    assert best_parent(store, of) == expected
+    tail = image_bundle(9, metric=1.0)
+    tail.fields["config"] = tail.fields["config"].model_copy(update={"parent": expected, "parent_epochs": 3, "tail_epochs": 2})
+    add_trial(store, of, tail, "tail")
+    assert rank(store, of).entries[0].trial == "tail"
+    assert best_parent(store, of) == expected
+
+
+def test_a_trial_whose_configuration_is_torn_is_no_parent(store: Store) -> None:
+    of = spec()
+    begin(store, of)
+    best, second = add(store, of, 1, "best", val_accuracy=0.9), add(store, of, 2, "second", val_accuracy=0.8)
+    store.trial(best).config.write_text("{")
+    assert best_parent(store, of) == second

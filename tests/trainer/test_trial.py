@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from atelier_store.bundle import check_digests
 from atelier_store.curve import read_curve
+from atelier_store.ranking import rank
 from atelier_store.records import Card, Manifest, TrialRecord
 from workplace import NETWORK, Workplace, ended, profile
 
@@ -222,6 +223,40 @@ def test_a_tail_ends_with_its_own_key_and_leaves_its_parent_alone(finished, work
     assert Card.read(tail.card).status == "succeeded"
     assert Manifest.read(tail.bundle / "manifest.json").provenance.parents == (parent.key,)
     assert Card.read(work.store.trial(parent.key).card) == parent
+
+
+def test_the_tail_of_the_best_is_of_the_same_trial_though_the_tail_itself_ranks_first(finished, work):
+    copy_of(finished, work)
+    best = work.card
+    poor = work.run(profile(4), "--bar", "3=never", *NETWORK, "lr=0.00001", name="poor")
+    assert poor.code == 0, poor.err
+    first = work.run(profile(4, tailEpochs=2), "--tail-of", "best", name="tail")
+    assert first.code == 0, first.err
+    record = TrialRecord.read(work.store.experiments()[0].trial("tail"))
+    manifest = Manifest.read(work.store.trial(record.key).bundle / "manifest.json")
+    assert manifest.provenance.parents == (best.key,)
+    assert rank(work.store, profile(4)).entries[0].trial == "tail"
+    again = work.run(profile(4, tailEpochs=2), "--tail-of", "best", name="tail")
+    assert again.code == 0, again.err
+    assert "already trained for 2 epochs: nothing to do" in again.err
+    assert values(again.out) == values(first.out)
+    assert TrialRecord.read(work.store.experiments()[0].trial("tail")) == record
+
+
+def test_without_a_trial_to_go_on_from_there_is_no_tail(work):
+    end = work.run(profile(4, tailEpochs=2), "--tail-of", "best", name="tail")
+    assert (end.code, end.out) == (2, "")
+    name = profile(4).experiment_name
+    assert end.err == f"--tail-of: best: no trial of {name} that is paused or succeeded can be promoted, so none has a tail\n"
+    assert work.store.trials() == []
+
+
+@pytest.mark.parametrize("tail_of", ["best", "0123456789abcdef"])
+def test_a_profile_without_tail_epochs_has_no_tail(work, tail_of):
+    end = work.run(profile(4), "--tail-of", tail_of)
+    assert (end.code, end.out) == (2, "")
+    assert end.err == "--tail-of: trainer.tailEpochs is 0, so there is no tail to train; allowed: 1 or more\n"
+    assert not work.store.root.exists()
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from atelier_trainer.data import DataError
 from atelier_trainer.space import InvalidParams
-from atelier_trainer.trial import Request, StopRequest, run_trial
+from atelier_trainer.trial import BEST, Request, StopRequest, run_trial
 
 WRONG_INPUT = 2
 FAILED = 3
@@ -60,7 +60,11 @@ def parser() -> argparse.ArgumentParser:
         metavar="EPOCH=VALUE",
         help="what must be reached at an epoch to go on; never: pause there; none: go on to the end",
     )
-    found.add_argument("--tail-of", metavar="KEY", help="train the tail of this trial: the learning rate falls to zero over tailEpochs")
+    found.add_argument(
+        "--tail-of",
+        metavar="KEY",
+        help=f"train the tail of this trial: the learning rate falls to zero over tailEpochs; {BEST}: of the experiment's best trial",
+    )
     found.add_argument("--threads", type=int, default=cores(), help="default: the CPU quota")
     found.add_argument("--data-dir", type=Path, help="files already downloaded; also where downloads go")
     found.add_argument("params", nargs="*", metavar="name=value", help="the suggested parameters")
@@ -85,6 +89,8 @@ def request_of(arguments: argparse.Namespace) -> Request:
             bars[int(epoch)] = None if value == "never" else float(value)
         except ValueError:
             violations.append(f"--bar: {epoch}={value}; allowed: EPOCH=NUMBER, EPOCH=never, or none alone")
+    if arguments.tail_of is not None and spec.trainer.tail_epochs == 0:
+        violations.append("--tail-of: trainer.tailEpochs is 0, so there is no tail to train; allowed: 1 or more")
     if arguments.threads < 1:
         violations.append(f"--threads: {arguments.threads}; allowed: 1 or more")
     if violations:

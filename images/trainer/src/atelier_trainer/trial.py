@@ -15,6 +15,7 @@ from atelier_store.clock import now
 from atelier_store.curve import read_curve
 from atelier_store.layout import ExperimentPaths, Store, TrialPaths
 from atelier_store.lease import Lease
+from atelier_store.ranking import best_parent
 from atelier_store.records import Card, DataDescription, Epoch, RungValue, TrialConfig, TrialRecord
 from atelier_store.spec import Objective, Spec
 
@@ -25,11 +26,13 @@ from atelier_trainer.space import InvalidParams
 log = logging.getLogger("atelier.trial")
 
 DIVERGED = "diverged"
+BEST = "best"
+"""In the place of a key: the best trial of the experiment."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """What the command line asks for. bars is None where the trial decides by itself from the store."""
+    """What the command line asks for. bars is None where the trial decides by itself from the store; tail_of is a key, or BEST."""
 
     spec: Spec
     store: Store
@@ -91,11 +94,23 @@ def configuration(request: Request, description: DataDescription) -> TrialConfig
     """The canonical configuration that the request comes to. InvalidParams."""
     if request.tail_of is None:
         return identity.trial_config(request.spec, description, request.params)
-    parent = request.store.trial(request.tail_of)
-    if not parent.config.exists():
-        raise InvalidParams([f"--tail-of: {request.tail_of}: no such trial in this store"])
+    parent = request.store.trial(parent_of(request, request.tail_of))
     card = Card.read(parent.card)
     return identity.tail_config(TrialConfig.read(parent.config), card.epochs, request.spec.trainer.tail_epochs)
+
+
+def parent_of(request: Request, tail_of: str) -> str:
+    """The key of the trial whose tail is asked for. InvalidParams."""
+    if tail_of != BEST:
+        if not request.store.trial(tail_of).config.exists():
+            raise InvalidParams([f"--tail-of: {tail_of}: no such trial in this store"])
+        return tail_of
+    parent = best_parent(request.store, request.spec)
+    if parent is None:
+        name = request.spec.experiment_name
+        raise InvalidParams([f"--tail-of: {BEST}: no trial of {name} that is paused or succeeded can be promoted, so none has a tail"])
+    log.info("the best trial of %s is %s", request.spec.experiment_name, parent)
+    return parent
 
 
 def record(experiment: ExperimentPaths, request: Request, key: str | None, error: str | None = None) -> None:

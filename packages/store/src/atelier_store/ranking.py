@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from atelier_store import budget, bundle
 from atelier_store.clock import now
 from atelier_store.layout import ExperimentPaths, Store, TrialPaths
-from atelier_store.records import Card, Leaderboard, LeaderboardEntry, Manifest, TornRecord, TrialRecord
+from atelier_store.records import Card, Leaderboard, LeaderboardEntry, Manifest, TornRecord, TrialConfig, TrialRecord
 from atelier_store.spec import Spec
 
 
@@ -51,6 +51,17 @@ def rank(store: Store, spec: Spec, rejected: Mapping[str, str] | None = None) ->
         entries=(*(_entry(spec, standing, place) for place, (standing, _) in enumerate(rankable, 1)), *others),
         written_at=now(),
     )
+
+
+def best_parent(store: Store, spec: Spec) -> str | None:
+    """The key of the best trial that is no tail itself and rests at the end of an epoch: the one whose tail is worth training."""
+    for entry in rank(store, spec).entries:
+        if entry.rank is None or entry.key is None or entry.status not in ("paused", "succeeded"):
+            continue
+        config = TrialConfig.read_if_whole(store.trial(entry.key).config)
+        if config is not None and config.parent is None:
+            return entry.key
+    return None
 
 
 def trial_records(experiment: ExperimentPaths) -> list[TrialRecord]:
