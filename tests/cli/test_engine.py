@@ -252,13 +252,13 @@ def test_a_trial_that_fails_fails_alone_with_its_reason(own_network, tmp_path) -
     assert counted(done.stdout)["failed"] > 0
 
 
-def test_more_failures_than_allowed_end_the_search_with_their_reason(own_network, tmp_path) -> None:
+def test_too_many_failures_end_the_search_with_their_reason(own_network, tmp_path) -> None:
     own_network.profile.write_text(own_network.profile.read_text().replace("list: [6, 7]", "list: [7]"))
     done = own_network.run(tmp_path / "store", "--set", "experiment.maxTrialCount=30", name="up")
     assert done.returncode == 3
     assert counted(done.stdout)["trials"] < 10
     assert "no network of width 7" in done.stdout
-    assert "more than experiment.maxFailedTrialCount 1" in done.stderr
+    assert "and experiment.maxFailedTrialCount is 1: the search ended early" in done.stderr
 
 
 def test_a_trial_that_finds_the_disk_full_ends_the_search_and_is_not_blamed(own_network, tmp_path) -> None:

@@ -150,12 +150,17 @@ def test_the_goal_ends_the_search():
     assert all(max(result.values) < 0.6 for _, result in jobs[:-1])
 
 
-def test_more_failures_than_allowed_end_the_search():
+@pytest.mark.parametrize(("most", "failed"), [(0, 1), (1, 1), (2, 2), (5, 5)])
+def test_as_many_failures_as_in_katib_end_the_search(most, failed):
     def fails(job, of):
         return Result("failed") if job.number % 2 else answer(job, of)
 
-    jobs = search(spec(30, failed=2, algorithm="random", early="none"), 1, reply=fails)
-    assert sum(result.outcome == "failed" for _, result in jobs) == 3
+    jobs = search(spec(30, failed=most, algorithm="random", early="none"), 1, reply=fails)
+    assert sum(result.outcome == "failed" for _, result in jobs) == failed
+
+
+def test_a_search_without_failures_goes_to_its_end_whatever_number_is_allowed():
+    assert len(search(spec(8, failed=0, algorithm="random", early="none"), 1)) == 8
 
 
 def test_what_is_over_budget_is_learned_from_and_does_not_end_the_search():

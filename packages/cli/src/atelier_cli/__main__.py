@@ -180,8 +180,8 @@ def _search(profile: Profile, store: Store, data_dir: Path | None) -> DataDescri
     board.write(store.experiment(spec.experiment_name).leaderboard)
     out.print(tables.leaderboard(board))
     if totals.gave_up:
-        most = f"more than experiment.maxFailedTrialCount {spec.experiment.max_failed_trial_count}"
-        refuse([f"{totals.failed} trials failed, {most}: the search ended early; reasons are on the leaderboard"], code=3)
+        most = f"experiment.maxFailedTrialCount is {spec.experiment.max_failed_trial_count}"
+        refuse([f"failed trials: {totals.failed}, and {most}: the search ended early; reasons are on the leaderboard"], code=3)
     return description
 
 

@@ -56,7 +56,7 @@ class Watcher(Protocol):
 
 @dataclass
 class Totals:
-    """What a search has come to so far. reused counts trials that the store answered; gave_up: more failed than may."""
+    """What a search has come to so far. reused counts trials that the store answered; gave_up: too many failed."""
 
     trials: int = 0
     reused: int = 0

@@ -114,7 +114,7 @@ class Schedule:
                 self._paused.pop(job.key, None)
 
     def _must_end(self) -> bool:
-        """Whether the goal is reached, or more trials failed than may."""
+        """Whether the goal is reached, or too many trials failed."""
         goal = self._objective.goal
         if goal is not None and any(not self._objective.better(goal, value) for curve in self._curves.values() for value in curve):
             return True
@@ -122,8 +122,8 @@ class Schedule:
 
     @property
     def gave_up(self) -> bool:
-        """Whether more trials failed than may."""
-        return len(self._failed) > self._spec.experiment.max_failed_trial_count
+        """Whether too many trials failed, by Katib's rule: the maxFailedTrialCount-th ends the search, and for 0 the first as well."""
+        return len(self._failed) >= max(1, self._spec.experiment.max_failed_trial_count)
 
     def _resume(self, number: int) -> Job | None:
         """The best of a rung's best third that is paused there and that nobody has resumed yet, from the highest rung down."""
