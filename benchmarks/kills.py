@@ -25,7 +25,7 @@ from atelier_store.curve import read_curve
 from atelier_store.records import Card
 from trials import PARAMS, digits, start_trial, trial_of
 
-MAX_EPOCHS = 12
+MAX_EPOCHS = 48
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def where(store: Path) -> str:
     if card.status != "running":
         return f"after it had {card.status}"
     epochs = len(read_curve(trial.metrics))
-    return f"epochs {epochs // 4 * 4}-{epochs // 4 * 4 + 3}" if epochs < MAX_EPOCHS else "during export"
+    return f"epochs {epochs // 12 * 12}-{epochs // 12 * 12 + 11}" if epochs < MAX_EPOCHS else "during export"
 
 
 def strike(index: int, seconds: float, folder: Path) -> Round:

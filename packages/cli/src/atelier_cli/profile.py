@@ -167,7 +167,7 @@ def _spec(layers: _Layers, broken: Sequence[Where], parameters: Sequence[Paramet
     data = dict(trainer["data"])
     if SOURCE in broken:
         data["source"] = "sklearn"
-    cluster_only = ("resources", "image")
+    cluster_only = ("resources", "image", "pod")
     trainer = {key: value for key, value in trainer.items() if key not in cluster_only} | {"data": data}
     return Spec.model_validate({"experiment": experiment, "trainer": trainer})
 

@@ -1,0 +1,112 @@
+{{/* Labels of everything but the Experiment (its labels leak onto pods that Katib makes). Takes (dict "root" $ "component" "server"). */}}
+{{- define "atelier.labels" -}}
+{{ include "atelier.selector" . }}
+app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
+app.kubernetes.io/part-of: katib-nas-atelier
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+{{- end -}}
+
+{{/* Labels that never change: of pods, and of what selects them. */}}
+{{- define "atelier.selector" -}}
+app.kubernetes.io/name: {{ .root.Chart.Name }}
+app.kubernetes.io/instance: {{ include "atelier.instance" .root }}
+app.kubernetes.io/component: {{ .component }}
+{{- end -}}
+
+{{/* Image reference. Takes (dict "root" $ "image" .Values.server.image). */}}
+{{- define "atelier.image" -}}
+{{- if .image.digest -}}
+{{- printf "%s@%s" .image.repository .image.digest -}}
+{{- else -}}
+{{- printf "%s:%s" .image.repository (.image.tag | default .root.Chart.AppVersion) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Security of every pod: nobody, no profile but the runtime's own. null leaves an id to the cluster, as OpenShift wants it. */}}
+{{- define "atelier.pod.security" -}}
+runAsNonRoot: true
+{{- range $key := list "runAsUser" "runAsGroup" "fsGroup" }}
+{{- $value := index $.Values.security $key }}
+{{- if not (kindIs "invalid" $value) }}
+{{ $key }}: {{ $value | int64 }}
+{{- end }}
+{{- end }}
+fsGroupChangePolicy: OnRootMismatch
+seccompProfile:
+  type: RuntimeDefault
+{{- end -}}
+
+{{/* Security of every container. */}}
+{{- define "atelier.container.security" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+runAsNonRoot: true
+capabilities:
+  drop: [ALL]
+{{- end -}}
+
+{{/* Where a pod may run, and who pulls. Takes (dict "root" $ "pod" .Values.server.pod). */}}
+{{- define "atelier.pod.placement" -}}
+{{- with .root.Values.imagePullSecrets }}
+imagePullSecrets:
+{{ toYaml . }}
+{{- end }}
+{{- range $key := list "nodeSelector" "tolerations" "affinity" "topologySpreadConstraints" "priorityClassName" "runtimeClassName" }}
+{{- with index $.pod $key }}
+{{ $key }}: {{ toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* The volumes of every pod: the store, and a place for temporary files. Takes (dict "root" $ "readOnly" true "pod" .Values.trainer.pod). */}}
+{{- define "atelier.volumes" -}}
+- name: store
+  persistentVolumeClaim:
+    claimName: {{ include "atelier.store.name" .root }}
+    {{- if .readOnly }}
+    readOnly: true
+    {{- end }}
+- name: tmp
+  emptyDir:
+    sizeLimit: 1Gi
+{{- with .pod.volumes }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- define "atelier.mounts" -}}
+- name: store
+  mountPath: /store
+  {{- if .readOnly }}
+  readOnly: true
+  {{- end }}
+- name: tmp
+  mountPath: /tmp
+{{- with .pod.volumeMounts }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- define "atelier.env" -}}
+- name: HOME
+  value: /tmp
+{{- with .env }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/*
+Whether an object of an optional API is rendered: "true" or nothing. Takes (dict "root" $ "api" "group/version/Kind"); fails elsewhere
+(validate.yaml), where all violations are said at once.
+*/}}
+{{- define "atelier.renders" -}}
+{{- if or (ne .root.Values.monitoring.renderMode "skipIfMissing") (.root.Capabilities.APIVersions.Has .api) }}true{{ end -}}
+{{- end -}}
+
+{{/* Annotations of what outlives the release: for Helm, and for Argo CD, which takes Helm's only halfway. */}}
+{{- define "atelier.kept" -}}
+helm.sh/resource-policy: keep
+argocd.argoproj.io/sync-options: Prune=false
+argocd.argoproj.io/compare-options: IgnoreExtraneous
+{{- end -}}

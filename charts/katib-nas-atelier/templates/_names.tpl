@@ -1,0 +1,55 @@
+{{/*
+Every name that this chart gives, in one place. Budgets: Experiment 40 (Katib), CronJob 52, everything else 63.
+*/}}
+
+{{/* What all names of a release begin with: the release's name, told apart from other charts of an umbrella. At most 45 characters. */}}
+{{- define "atelier.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride -}}
+{{- else if contains "atelier" .Release.Name -}}
+{{- .Release.Name | trunc 45 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-atelier" (.Release.Name | trunc 37 | trimSuffix "-") -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The search's name before its hash: what the store calls the experiment. At most 31 characters. */}}
+{{- define "atelier.search.prefix" -}}
+{{- .Values.experiment.name | default (include "atelier.fullname" . | trunc 31 | trimSuffix "-") -}}
+{{- end -}}
+
+{{/* Name of the Experiment, of its ConfigMap and of its folder in the store. Another search has another name. */}}
+{{- define "atelier.experiment.name" -}}
+{{- printf "%s-%s" (include "atelier.search.prefix" .) (include "atelier.experiment.hash" .) -}}
+{{- end -}}
+
+{{/* The release, as labels say it: a label holds 63 characters, a release name 53. */}}
+{{- define "atelier.instance" -}}{{ .Release.Name }}{{- end -}}
+
+{{/* Name that the model is served under. */}}
+{{- define "atelier.model.name" -}}
+{{- .Values.server.model | default (include "atelier.search.prefix" .) -}}
+{{- end -}}
+
+{{- define "atelier.store.name" -}}
+{{- .Values.storage.existingClaim | default (printf "%s-store" (include "atelier.fullname" .)) -}}
+{{- end -}}
+
+{{- define "atelier.server.name" -}}{{ include "atelier.fullname" . }}-server{{- end -}}
+{{- define "atelier.extractor.name" -}}{{ include "atelier.fullname" . }}-extractor{{- end -}}
+{{- define "atelier.inspector.name" -}}{{ include "atelier.fullname" . }}-inspector{{- end -}}
+{{- define "atelier.dashboard.name" -}}{{ include "atelier.fullname" . }}-dashboard{{- end -}}
+{{- define "atelier.trial.name" -}}{{ include "atelier.fullname" . }}-trial{{- end -}}
+{{- define "atelier.suggestion.name" -}}{{ include "atelier.fullname" . }}-suggestion{{- end -}}
+{{- define "atelier.test.name" -}}{{ include "atelier.fullname" . }}-test{{- end -}}
+
+{{/* The Job of a search: a Job cannot be changed, so another pod, or another number of trials to wait for, is another Job. */}}
+{{- define "atelier.extractor.job.name" -}}
+{{- $counts := pick .Values.experiment "maxTrialCount" "maxFailedTrialCount" -}}
+{{- $hash := list (include "atelier.extractor.job" . | fromYaml) $counts | toJson | sha256sum | trunc 6 -}}
+{{- printf "%s-extract-%s" (include "atelier.experiment.name" .) $hash -}}
+{{- end -}}
+
+{{- define "atelier.inspector.job.name" -}}
+{{- printf "%s-%s" (include "atelier.inspector.name" .) (include "atelier.inspector.job" . | fromYaml | toJson | sha256sum | trunc 6) -}}
+{{- end -}}

@@ -1,0 +1,152 @@
+{{/*
+What a search is: the ConfigMap that every trial reads (the same spec.json that the command writes on one machine) and the Experiment.
+Both take (dict "root" $ "name" NAME): with an empty name they are what the name's hash is made of.
+*/}}
+
+{{/* A number or truth value as the text that Katib wants. JSON writes 1000000 where text would be 1e+06. */}}
+{{- define "atelier.text" -}}
+{{- if kindIs "string" . }}{{ . }}{{ else }}{{ toJson . }}{{ end -}}
+{{- end -}}
+
+{{- define "atelier.search.parameters" -}}
+{{- range .Values.experiment.parameters }}
+- name: {{ .name }}
+  parameterType: {{ .parameterType }}
+  feasibleSpace:
+    {{- $space := .feasibleSpace }}
+    {{- range $key := list "min" "max" "step" }}
+    {{- if hasKey $space $key }}
+    {{ $key }}: {{ include "atelier.text" (index $space $key) | quote }}
+    {{- end }}
+    {{- end }}
+    {{- with $space.list }}
+    list:
+      {{- range . }}
+      - {{ include "atelier.text" . | quote }}
+      {{- end }}
+    {{- end }}
+    {{- with $space.distribution }}
+    distribution: {{ . }}
+    {{- end }}
+{{- end }}
+{{- end -}}
+
+{{- define "atelier.search.settings" -}}
+{{- range . }}
+- name: {{ .name }}
+  value: {{ include "atelier.text" .value | quote }}
+{{- end }}
+{{- end -}}
+
+{{/* The map without its nulls. */}}
+{{- define "atelier.said" -}}
+{{- $said := dict -}}
+{{- range $key, $value := . -}}
+{{- if kindIs "map" $value -}}
+{{- $_ := set $said $key (include "atelier.said" $value | fromJson) -}}
+{{- else if not (kindIs "invalid" $value) -}}
+{{- $_ := set $said $key $value -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $said -}}
+{{- end -}}
+
+{{/* spec.json: the profile, resolved, and nothing of where it runs. JSON. */}}
+{{- define "atelier.search.spec" -}}
+{{- $experiment := omit .root.Values.experiment "parameters" "algorithm" "earlyStopping" -}}
+{{- $_ := set $experiment "name" (include "atelier.search.prefix" .root) -}}
+{{- $_ := set $experiment "parameters" (include "atelier.search.parameters" .root | fromYamlArray) -}}
+{{- range $chooser := list "algorithm" "earlyStopping" -}}
+{{- $chosen := index $.root.Values.experiment $chooser -}}
+{{- $settings := include "atelier.search.settings" $chosen.algorithmSettings | fromYamlArray -}}
+{{- $_ := set $experiment $chooser (set (omit $chosen "algorithmSettings") "algorithmSettings" $settings) -}}
+{{- end -}}
+{{- $trainer := omit .root.Values.trainer "resources" "image" "pod" -}}
+{{- $spec := dict "schemaVersion" 1 "experiment" $experiment "trainer" $trainer -}}
+{{- with .name -}}{{- $_ := set $spec "name" . -}}{{- end -}}
+{{- include "atelier.said" $spec -}}
+{{- end -}}
+
+{{/* Trials at a time: a number, as Katib wants it. auto is Katib's own default, since the chart does not know the nodes. */}}
+{{- define "atelier.search.parallel" -}}
+{{- $experiment := .Values.experiment -}}
+{{- if eq (toString $experiment.parallelTrialCount) "auto" -}}
+{{- min 3 ($experiment.maxTrialCount | int64) -}}
+{{- else -}}
+{{- $experiment.parallelTrialCount | int64 -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Spec of the Experiment. Every field that Katib's defaulter would add is here, so that what lives is what was rendered. */}}
+{{- define "atelier.experiment.spec" -}}
+{{- $root := .root -}}
+{{- $experiment := $root.Values.experiment -}}
+{{- $objective := $experiment.objective -}}
+objective:
+  type: {{ $objective.type }}
+  {{- if not (kindIs "invalid" $objective.goal) }}
+  goal: {{ $objective.goal }}
+  {{- end }}
+  objectiveMetricName: {{ $objective.objectiveMetricName }}
+  {{- with $objective.additionalMetricNames }}
+  additionalMetricNames: {{ toJson . }}
+  {{- end }}
+  # a bundle holds the weights of the last epoch: so does the number that stands for it
+  metricStrategies:
+    {{- range prepend $objective.additionalMetricNames $objective.objectiveMetricName }}
+    - name: {{ . }}
+      value: latest
+    {{- end }}
+algorithm:
+  algorithmName: {{ $experiment.algorithm.algorithmName }}
+  {{- with $experiment.algorithm.algorithmSettings }}
+  algorithmSettings: {{- include "atelier.search.settings" . | nindent 4 }}
+  {{- end }}
+{{- if eq $experiment.earlyStopping.algorithmName "medianstop" }}
+earlyStopping:
+  algorithmName: medianstop
+  {{- with $experiment.earlyStopping.algorithmSettings }}
+  algorithmSettings: {{- include "atelier.search.settings" . | nindent 4 }}
+  {{- end }}
+{{- end }}
+parallelTrialCount: {{ include "atelier.search.parallel" $root }}
+maxTrialCount: {{ $experiment.maxTrialCount | int64 }}
+maxFailedTrialCount: {{ $experiment.maxFailedTrialCount | int64 }}
+resumePolicy: {{ $root.Values.katib.resumePolicy }}
+parameters:
+  {{- range include "atelier.search.parameters" $root | fromYamlArray }}
+  {{- $_ := set .feasibleSpace "distribution" (.feasibleSpace.distribution | default "uniform") }}
+  - {{ toYaml . | nindent 4 | trim }}
+  {{- end }}
+metricsCollectorSpec:
+  collector:
+    kind: StdOut
+trialTemplate:
+  primaryContainerName: trial
+  retain: {{ $root.Values.trainer.pod.retain }}
+  successCondition: status.conditions.#(type=="Complete")#|#(status=="True")#
+  failureCondition: status.conditions.#(type=="Failed")#|#(status=="True")#
+  trialParameters:
+    - name: trialName
+      description: Name of the trial
+      reference: ${trialSpec.Name}
+    {{- range $experiment.parameters }}
+    - name: {{ .name }}
+      description: {{ printf "Parameter %s of the search space" .name }}
+      reference: {{ .name }}
+    {{- end }}
+  trialSpec: {{- include "atelier.trial.job" . | nindent 4 }}
+{{- end -}}
+
+{{/* What makes it another search: everything that Katib refuses to change, and what trials read. Counts may be raised; labels, key order and the chart's version do not matter. */}}
+{{- define "atelier.experiment.hash" -}}
+{{- $nameless := dict "root" . "name" "" -}}
+{{- $counts := list "parallelTrialCount" "maxTrialCount" "maxFailedTrialCount" -}}
+{{- $spec := include "atelier.experiment.spec" $nameless | fromYaml -}}
+{{- $config := include "atelier.search.spec" $nameless | fromJson -}}
+{{- range $counts -}}
+{{- $_ := unset $spec . -}}
+{{- $_ := unset $config.experiment . -}}
+{{- end -}}
+{{- list .Release.Namespace (include "atelier.instance" .) $spec $config | toJson | sha256sum | trunc 8 -}}
+{{- end -}}

@@ -1,0 +1,87 @@
+{{/*
+Spec of the Job that ends a search: wait for the Experiment, train the winner's tail if the profile asks for one, verify and promote.
+All three can be run again at any time. The pod alone of this chart talks to the API server.
+*/}}
+{{- define "atelier.extractor.job" -}}
+{{- $server := .Values.server -}}
+{{- $extractor := .Values.extractor -}}
+{{- $experiment := include "atelier.experiment.name" . -}}
+{{- $mounts := include "atelier.mounts" (dict "readOnly" false "pod" $extractor.pod) -}}
+backoffLimit: 2
+activeDeadlineSeconds: {{ $extractor.timeoutSeconds | int64 }}
+template:
+  metadata:
+    labels: {{- include "atelier.selector" (dict "root" . "component" "extractor") | nindent 6 }}
+      sidecar.istio.io/inject: "false"
+    annotations:
+      sidecar.istio.io/inject: "false"
+  spec:
+    restartPolicy: Never
+    serviceAccountName: {{ include "atelier.extractor.name" . }}
+    automountServiceAccountToken: true
+    enableServiceLinks: false
+    securityContext: {{- include "atelier.pod.security" . | nindent 6 }}
+    {{- with include "atelier.pod.placement" (dict "root" . "pod" $extractor.pod) | trim }}
+    {{- . | nindent 4 }}
+    {{- end }}
+    initContainers:
+      - name: wait
+        image: {{ include "atelier.image" (dict "root" . "image" $server.image) }}
+        imagePullPolicy: {{ $server.image.pullPolicy }}
+        command: [python, -m, atelier_server, wait]
+        args:
+          - --store=/store
+          - --experiment={{ $experiment }}
+          - --model={{ include "atelier.model.name" . }}
+          - --namespace={{ .Release.Namespace }}
+          # it says so itself before the Job's deadline would end it without a word
+          - --timeout={{ max 1 (sub ($extractor.timeoutSeconds | int64) 30) }}
+        env: {{- include "atelier.env" $extractor.pod | nindent 10 }}
+        resources: {{- toYaml $extractor.resources | nindent 10 }}
+        securityContext: {{- include "atelier.container.security" . | nindent 10 }}
+        volumeMounts: {{- $mounts | nindent 10 }}
+      {{- if gt (.Values.trainer.tailEpochs | int64) 0 }}
+      - name: tail
+        image: {{ include "atelier.image" (dict "root" . "image" .Values.trainer.image) }}
+        imagePullPolicy: {{ .Values.trainer.image.pullPolicy }}
+        command: [python, -m, atelier_trainer]
+        args:
+          - --spec=/etc/atelier/spec.json
+          - --store=/store
+          - --trial=tail
+          - --tail-of=best
+        env: {{- include "atelier.env" .Values.trainer.pod | nindent 10 }}
+        resources: {{- toYaml .Values.trainer.resources | nindent 10 }}
+        securityContext: {{- include "atelier.container.security" . | nindent 10 }}
+        volumeMounts: {{- $mounts | nindent 10 }}
+          - name: spec
+            mountPath: /etc/atelier
+            readOnly: true
+          {{- with .Values.trainer.pod.volumeMounts }}
+          {{- toYaml . | nindent 10 }}
+          {{- end }}
+      {{- end }}
+    containers:
+      - name: promote
+        image: {{ include "atelier.image" (dict "root" . "image" $server.image) }}
+        imagePullPolicy: {{ $server.image.pullPolicy }}
+        command: [python, -m, atelier_server, promote]
+        args:
+          - --store=/store
+          - --experiment={{ $experiment }}
+          - --model={{ include "atelier.model.name" . }}
+          - --namespace={{ .Release.Namespace }}
+        env: {{- include "atelier.env" $extractor.pod | nindent 10 }}
+        resources: {{- toYaml $extractor.resources | nindent 10 }}
+        securityContext: {{- include "atelier.container.security" . | nindent 10 }}
+        volumeMounts: {{- $mounts | nindent 10 }}
+    volumes: {{- include "atelier.volumes" (dict "root" . "readOnly" false "pod" $extractor.pod) | nindent 6 }}
+      {{- if gt (.Values.trainer.tailEpochs | int64) 0 }}
+      - name: spec
+        configMap:
+          name: {{ $experiment }}
+      {{- with .Values.trainer.pod.volumes }}
+      {{- toYaml . | nindent 6 }}
+      {{- end }}
+      {{- end }}
+{{- end -}}
