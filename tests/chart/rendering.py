@@ -1,0 +1,148 @@
+"""The chart as Helm renders it: by both versions, offline, and once for equal arguments."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Hashable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import yaml
+from programs import ROOT, program
+
+CHART = ROOT / "charts" / "katib-nas-atelier"
+PROFILES = sorted((ROOT / "values").glob("*.yaml"))
+HELMS = ("helm", "helm3")
+API_VERSIONS = (
+    "kubeflow.org/v1beta1/Experiment",
+    "monitoring.coreos.com/v1/ServiceMonitor",
+    "monitoring.coreos.com/v1/PrometheusRule",
+    "gateway.networking.k8s.io/v1/HTTPRoute",
+)
+KUBERNETES = "1.34.0"
+
+
+def render(values_files: Path | Iterable[Path] = (), **arguments: Any) -> list[dict[str, Any]]:
+    """The objects that `helm template` renders; the arguments are those of rendered()."""
+    return documents(rendered(values_files, **arguments))
+
+
+def rendered(values_files: Path | Iterable[Path] = (), **arguments: Any) -> str:
+    """The text that `helm template` writes."""
+    run = _run(values_files, **arguments)
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+def refused(values_files: Path | Iterable[Path] = (), **arguments: Any) -> str:
+    """What Helm says when it renders nothing."""
+    run = _run(values_files, **arguments)
+    assert run.returncode != 0, "nothing was refused"
+    return run.stderr
+
+
+def notes(values_files: Path | Iterable[Path] = (), *, chart: Path = CHART, **arguments: Any) -> str:
+    """NOTES.txt, which `helm template` leaves out: a copy of the chart renders it as an object."""
+    (found,) = render(values_files, chart=Path(_with_notes(chart).name), show_only="templates/notes.yaml", **arguments)
+    return found["notes"]
+
+
+def _run(
+    values_files: Path | Iterable[Path],
+    *,
+    helm: str = "helm",
+    release: str = "digits",
+    namespace: str = "atelier",
+    set: Iterable[str] = (),
+    values: Mapping[str, Any] | None = None,
+    api_versions: Iterable[str] = API_VERSIONS,
+    kube_version: str = KUBERNETES,
+    is_upgrade: bool = False,
+    chart: Path = CHART,
+    show_only: str | None = None,
+) -> subprocess.CompletedProcess[str]:
+    """Values lie over the files, set over both."""
+    files = [values_files] if isinstance(values_files, Path) else list(values_files)
+    arguments = [release, str(chart), "--namespace", namespace, "--kube-version", kube_version]
+    arguments += [f"--values={file}" for file in files]
+    arguments += ["--values=-"] if values is not None else []
+    arguments += [f"--set={one}" for one in set]
+    arguments += [f"--api-versions={one}" for one in api_versions]
+    arguments += ["--is-upgrade"] if is_upgrade else []
+    arguments += ["--show-only", show_only] if show_only else []
+    state = tuple((file.stat().st_mtime_ns, file.stat().st_size) for file in files)
+    return template(helm, tuple(arguments), json.dumps(values), state)
+
+
+@functools.cache
+def template(helm: str, arguments: tuple[str, ...], stdin: str, state: Hashable = None) -> subprocess.CompletedProcess[str]:
+    """One run of `helm template`; state tells files of one path apart."""
+    command = [program(helm), "template", *arguments]
+    return subprocess.run(command, input=stdin, capture_output=True, text=True, env=OFFLINE, check=False, timeout=60)
+
+
+OFFLINE = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "KUBECONFIG": os.devnull}
+"""No cluster, no plugin and no repository of whoever runs the tests."""
+
+
+@functools.cache
+def _with_notes(chart: Path) -> tempfile.TemporaryDirectory[str]:
+    """A copy of the chart that is kept as long as the process."""
+    folder = tempfile.TemporaryDirectory()
+    shutil.copytree(chart, folder.name, dirs_exist_ok=True)
+    template = '{notes: {{ include (print .Template.BasePath "/NOTES.txt") . | toJson }}}'
+    Path(folder.name, "templates", "notes.yaml").write_text(template)
+    return folder
+
+
+# objects
+
+
+def by_kind(objects: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+    """The objects of a kind."""
+    return [one for one in objects if one["kind"] == kind]
+
+
+def only(objects: list[dict[str, Any]], kind: str, name_suffix: str | None = None) -> dict[str, Any]:
+    """The one object of a kind, and with that end of its name where it is given."""
+    found = [one for one in by_kind(objects, kind) if one["metadata"]["name"].endswith(name_suffix or "")]
+    assert len(found) == 1, f"{kind} …{name_suffix or ''}: {[one['metadata']['name'] for one in by_kind(objects, kind)]}"
+    return found[0]
+
+
+# YAML as Go reads it
+
+
+class GoLoader(yaml.CSafeLoader):
+    """Types of plain text as in Helm and kubectl (y is true, 1e3 and a hash like 12345e67 are numbers, dates are text); no key twice."""
+
+    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value]
+        assert len(keys) == len({*keys}), f"line {node.start_mark.line + 1}: a key is said twice: {keys}"
+        return super().construct_mapping(node, deep)
+
+    def construct_yaml_bool(self, node: yaml.ScalarNode) -> bool:
+        return node.value.lower() in ("y", "yes", "true", "on")
+
+
+for _tag, _pattern in {
+    "null": r"^(~|null|Null|NULL|)$",
+    "bool": r"^([yYnN]|yes|Yes|YES|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF)$",
+    "int": r"^[-+]?(0b[01_]+|0x[0-9a-fA-F_]+|0[0-7_]*|[1-9][0-9_]*)$",
+    "float": r"^([-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN))$",
+}.items():
+    GoLoader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), None)
+GoLoader.add_constructor("tag:yaml.org,2002:bool", GoLoader.construct_yaml_bool)
+
+
+def documents(text: str) -> list[dict[str, Any]]:
+    """The objects in a text; empty documents are left out."""
+    return [one for one in yaml.load_all(text, Loader=GoLoader) if one is not None]
