@@ -1,12 +1,15 @@
-# Needs python3 (3.11 or newer), make and PyPI; everything else comes into .tools and .venv, at locked versions.
+# Needs python3 (3.11 or newer), make and PyPI, and for the chart's tests Go and promtool; everything else comes into .tools and .venv,
+# at locked versions.
 UV_VERSION := 0.13.9
 PYTHON ?= python3
+GO ?= go
 STORE ?= ./store
 SERVE ?= 1
 UV := .tools/bin/uv
+HELMS_AND_CT := .tools/bin/helm .tools/bin/helm3 .tools/bin/ct
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help setup demo test lint clean
+.PHONY: help setup demo tools test lint clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -23,7 +26,31 @@ setup: $(UV) ## Install everything, as locked
 demo: setup ## Search, promote, predict and serve on scikit-learn's digits (SERVE=0 ends after the predictions)
 	@$(UV) run --locked atelier up --values values/quickstart.yaml --store $(STORE) $(if $(filter 0,$(SERVE)),--no-serve)
 
-test: lint ## Run every test that needs no cluster
+tools: $(HELMS_AND_CT) ## Build Helm 4, Helm 3 and chart-testing, which the chart's tests run (needs Go)
+
+# $(call pinned,folder of a go.mod,module): the version that it pins.
+pinned = $(shell sed -n 's|^[[:space:]]*$(2) \(v[^ ]*\).*|\1|p' $(1)/go.mod)
+
+# $(call go-build,folder of a go.mod,package,values that the linker sets)
+define go-build
+@$(GO) version >/dev/null 2>&1 || { echo "$(GO) is missing: Helm and ct are built with Go 1.26 (Go from 1.21 on fetches it); install it, or: make GO=/path/to/go tools" >&2; exit 2; }
+@mkdir -p $(@D)
+CGO_ENABLED=0 $(GO) build -C $(1) -trimpath -buildvcs=false -ldflags "-s -w $(addprefix -X ,$(3))" -o $(CURDIR)/$@ $(2)
+endef
+
+.tools/bin/helm: tools/go.mod tools/go.sum
+	$(call go-build,tools,helm.sh/helm/v4/cmd/helm,helm.sh/helm/v4/internal/version.version=$(call pinned,tools,helm.sh/helm/v4))
+
+.tools/bin/ct: tools/go.mod tools/go.sum
+	$(call go-build,tools,github.com/helm/chart-testing/v3/ct,github.com/helm/chart-testing/v3/ct/cmd.Version=$(call pinned,tools,github.com/helm/chart-testing/v3))
+
+# Helm 4 knows by itself which Kubernetes it was made for; Helm 3 is told: 1.36 is what k8s.io/client-go v0.36 speaks.
+.tools/bin/helm3: KUBERNETES_MINOR = $(word 2,$(subst ., ,$(call pinned,tools/helm3,k8s.io/client-go)))
+.tools/bin/helm3: tools/helm3/go.mod tools/helm3/go.sum
+	$(call go-build,tools/helm3,helm.sh/helm/v3/cmd/helm,helm.sh/helm/v3/internal/version.version=$(call pinned,tools/helm3,helm.sh/helm/v3) \
+		$(foreach package,chartutil lint/rules,helm.sh/helm/v3/pkg/$(package).k8sVersionMajor=1 helm.sh/helm/v3/pkg/$(package).k8sVersionMinor=$(KUBERNETES_MINOR)))
+
+test: lint tools ## Run every test that needs no cluster
 	@$(UV) run --locked pytest --numprocesses=logical --dist=loadfile
 
 lint: setup
