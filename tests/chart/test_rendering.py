@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import programs
 import pytest
 from rendering import CHART, HELMS, documents, notes, refused, render
 
@@ -98,6 +99,17 @@ def test_values_lie_over_files_and_set_over_both(chart: Path, tmp_path: Path, he
 def test_refusals_and_notes_are_those_of_helm(chart: Path, helm: str) -> None:
     assert "wrong is refused" in refused(chart=chart, helm=helm, set=["wrong=true"])
     assert notes(chart=chart, helm=helm, set=["size=5"]) == "digits has the size 5.\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [*[(name, "make tools") for name in ("helm", "helm3", "ct")], ("promtool", "apt-get install prometheus")],
+)
+def test_a_missing_program_fails_with_what_brings_it(name: str, remedy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(programs, "BUILT", tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(pytest.fail.Exception, match=f"^{name} is missing; what brings it: {remedy}"):
+        programs.program(name)
 
 
 def test_a_file_that_changed_is_rendered_anew(chart: Path, tmp_path: Path) -> None:
