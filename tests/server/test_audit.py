@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from atelier_server.promoting import promote_best
+from atelier_server.searching import say
 from atelier_store.arrays import ARRAYS, data_digest
 from atelier_store.audit import audit
 from atelier_store.files import sha256_file
@@ -33,6 +34,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Store:
         card.model_copy(update={"files": card.files | files}).write(paths.card)
         RungValue(key=key, value=0.9).write(store.experiment(of.experiment_name).rung(3) / f"{key}.json")
         promote_best(store, of.experiment_name, "digits")
+    say(store.model("digits"), of.experiment_name, "promoted")
     place_data(store)
     return store
 
@@ -119,6 +121,7 @@ def test_one_flipped_bit_is_named(whole: Store, pattern: str, bit: int) -> None:
         "models/*/versions/*/promotion.json",
         "models/*/current.json",
         "models/*/history.jsonl",
+        "models/*/search.json",
     ],
 )
 def test_a_torn_record_is_named(store: Store, pattern: str) -> None:
@@ -146,6 +149,11 @@ def test_a_pointer_to_what_is_not_there_is_named(store: Store, change: dict[str,
     path = store.model("digits").current
     Current.read(path).model_copy(update=change).write(path)
     assert problem in next(finding.problem for finding in audit(store).findings if finding.path == path)
+
+
+def test_the_search_of_another_model_is_named(store: Store) -> None:
+    shutil.copytree(store.model("digits").folder, store.model("letters").folder)
+    assert store.model("letters").search in named(store)
 
 
 def lines(store: Store) -> list[HistoryLine]:

@@ -1,6 +1,6 @@
-"""The server's commands: serve and promote.
+"""The server's commands: serve, wait and promote.
 
-Exit status: 0 done, 1 nothing could be promoted, 2 wrong input.
+Exit status: 0 done, 1 the search failed or nothing could be promoted, 2 wrong input; ended by a signal: 128 and its number.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import logging
 import re
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from pathlib import Path
 from atelier_store.layout import Store
 
 NAME = re.compile(r"[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?")
+NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 MEBIBYTE = 2**20
 
 
@@ -27,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("atelier_server", description="Serve a promoted model, or promote one.")
+    parser = argparse.ArgumentParser("atelier_server", description="Serve a promoted model, promote one, or wait until one can be.")
     parser.add_argument("--log-level", choices=["debug", "info", "warning", "error"], default="info")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -40,11 +42,20 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--grace", type=_number(0, 3600), default=25, help="seconds to finish in (default: %(default)s)")
     serve.add_argument("--access-log", action="store_true", help="log every request")
 
+    wait = commands.add_parser("wait", help="wait until Katib's Experiment has succeeded or failed")
+    wait.set_defaults(run=_wait)
+    wait.add_argument("--timeout", type=_number(1, 31_536_000), required=True, help="seconds after which it has failed")
+    wait.add_argument("--poll-interval", type=_seconds, default=5.0, help="seconds between looks at it (default: %(default)s)")
+
     promote = commands.add_parser("promote", help="verify and promote the best trial of an experiment")
     promote.set_defaults(run=_promote)
-    promote.add_argument("--experiment", required=True, help="name of its folder in the store")
+    compared = "also tell what Katib's Experiment in this namespace would have chosen"
+    promote.add_argument("--namespace", type=_namespace, help=compared)
+    wait.add_argument("--namespace", type=_namespace, required=True, help="where the Experiment is")
 
-    for command in (serve, promote):
+    for command in (wait, promote):
+        command.add_argument("--experiment", required=True, help="name of its folder in the store, and Katib's for it")
+    for command in (serve, wait, promote):
         command.add_argument("--store", required=True, type=Path, help="folder of the store")
         command.add_argument("--model", required=True, type=_name, help="name to serve it under")
     return parser
@@ -64,15 +75,42 @@ def _serve(options: argparse.Namespace) -> int:
     )
 
 
+def _wait(options: argparse.Namespace) -> int:
+    from atelier_server import waiting
+
+    _end_on_signals()
+    return waiting.run(
+        Store(options.store),
+        options.experiment,
+        options.model,
+        namespace=options.namespace,
+        timeout=options.timeout,
+        every=options.poll_interval,
+    )
+
+
 def _promote(options: argparse.Namespace) -> int:
     from atelier_server import promoting
 
-    return promoting.run(Store(options.store), options.experiment, options.model)
+    _end_on_signals()
+    return promoting.run(Store(options.store), options.experiment, options.model, options.namespace)
+
+
+def _end_on_signals() -> None:
+    """A container's first process is not ended by a signal that it does not handle."""
+    for ending in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(ending, lambda number, _: sys.exit(128 + number))
 
 
 def _name(text: str) -> str:
     if not NAME.fullmatch(text):
         raise argparse.ArgumentTypeError(f"{text!r}: lower-case letters, digits, '.', '_' and '-' only, at most 63")
+    return text
+
+
+def _namespace(text: str) -> str:
+    if not NAMESPACE.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"{text!r}: lower-case letters, digits and '-' only, at most 63")
     return text
 
 

@@ -23,6 +23,7 @@ from atelier_store.records import (
     Promotion,
     Record,
     RungValue,
+    Search,
     TornRecord,
     TrialConfig,
     TrialRecord,
@@ -151,6 +152,8 @@ def _experiment(paths: ExperimentPaths) -> Iterator[Finding]:
 def _model(paths: ModelPaths) -> Iterator[Finding]:
     for folder in sorted(paths.versions.glob("[!.]*")):
         yield from _version(folder)
+    if paths.search.exists():
+        yield from _search(paths)
     if not paths.current.exists() and not paths.history.exists():
         return  # a first promotion was killed, or found nothing to promote
     current, findings = _read(Current, paths.current)
@@ -161,6 +164,13 @@ def _model(paths: ModelPaths) -> Iterator[Finding]:
     yield from _pointer(paths, current)
     if not torn and lines[-1].version != current.version:
         yield Finding(paths.history, f"ends with version {lines[-1].version}, current.json names {current.version}")
+
+
+def _search(paths: ModelPaths) -> Iterator[Finding]:
+    search, findings = _read(Search, paths.search)
+    yield from findings
+    if search is not None and search.model != paths.name:
+        yield Finding(paths.search, f"is of model {search.model}")
 
 
 def _version(folder: Path) -> Iterator[Finding]:

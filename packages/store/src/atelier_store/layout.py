@@ -89,6 +89,11 @@ class ModelPaths:
         return self.folder.name
 
     @property
+    def store(self) -> Store:
+        """The store that this model is in."""
+        return Store(self.folder.parents[1])
+
+    @property
     def versions(self) -> Path:
         return self.folder / "versions"
 
@@ -99,6 +104,10 @@ class ModelPaths:
     @property
     def history(self) -> Path:
         return self.folder / "history.jsonl"
+
+    @property
+    def search(self) -> Path:
+        return self.folder / "search.json"
 
     @property
     def lease(self) -> Path:

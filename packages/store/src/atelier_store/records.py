@@ -245,6 +245,30 @@ class HistoryLine(Record):
     promoted_by: str
 
 
+class KatibPick(Record):
+    """The trial that Katib itself holds for the best, compared with the promoted one.
+
+    key and value are None where the store or Katib does not know them. It agrees if it is the promoted trial, or the one whose tail that is.
+    """
+
+    trial: str
+    key: str | None
+    value: float | None
+    agrees: bool
+
+
+class Search(Record):
+    """`models/<model>/search.json`: what became of the search for this model, as the server's commands saw it."""
+
+    schema_version: Literal[1] = 1
+    model: str
+    experiment: str
+    state: Literal["running", "promoted", "failed"]
+    reason: str | None = None
+    katib: KatibPick | None = None
+    updated_at: str
+
+
 class DataDescription(Record):
     """`data/<digest>/data.json`: what the prepared arrays are.
 
