@@ -73,6 +73,42 @@ def test_a_port_that_is_taken_is_one_message_and_exit_code_2(store: Store) -> No
     assert f"cannot listen on 127.0.0.1 port {port}: Address already in use" in line
 
 
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return free.getsockname()[1]
+
+
+def test_metrics_have_a_port_of_their_own_where_one_is_given(store: Store) -> None:
+    publish(store, image_bundle())
+    port = free_port()
+    with serving(store, "digits", "--metrics-port", str(port)) as server:
+        server.client.post("/predict", content=BODY).raise_for_status()
+        shown = httpx.get(f"http://127.0.0.1:{port}/metrics")
+        assert shown.headers["content-type"].startswith("text/plain; version=")
+        assert 'atelier_requests_total{endpoint="/predict",status="200"} 1.0' in shown.text
+        assert "atelier_model_loaded 1.0" in shown.text
+        assert problem(server.client.get("/metrics"), 404)
+        assert "/metrics" not in server.client.get("/openapi.json").json()["paths"]
+        assert "metrics" not in server.client.get("/").text.lower().split("</nav>")[0].split("<nav>")[1]
+        assert server.stop() == 0
+
+
+def test_a_metrics_port_that_is_taken_is_one_message_and_exit_code_2(store: Store) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = run("serve", "--store", str(store.root), "--model", "digits", "--port", "0", "--metrics-port", str(port))
+    assert done.returncode == 2
+    [line] = done.stderr.splitlines()
+    assert f"cannot listen on 127.0.0.1 port {port}: Address already in use" in line
+
+
+def test_one_port_cannot_be_both(store: Store) -> None:
+    port = str(free_port())
+    done = run("serve", "--store", str(store.root), "--model", "digits", "--port", port, "--metrics-port", port)
+    assert done.returncode == 2
+    assert f"cannot listen on 127.0.0.1 port {port}: Address already in use" in done.stderr
+
+
 def test_an_address_that_is_not_this_machines_is_one_message_and_exit_code_2(store: Store) -> None:
     done = run("serve", "--store", str(store.root), "--model", "digits", "--host", "192.0.2.1")
     assert done.returncode == 2

@@ -37,6 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.set_defaults(run=_serve)
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s, this machine only)")
     serve.add_argument("--port", type=_number(0, 65535), default=8000, help="0 takes a free one (default: %(default)s)")
+    serve.add_argument("--metrics-port", type=_number(0, 65535), default=0, help="for /metrics alone; 0: the same (default: %(default)s)")
     serve.add_argument("--max-body-mib", type=_number(1, 1024), default=16, help="largest request (default: %(default)s)")
     serve.add_argument("--poll-interval", type=_seconds, default=1.0, help="seconds between looks at the pointer (default: %(default)s)")
     serve.add_argument("--grace", type=_number(0, 3600), default=25, help="seconds to finish in (default: %(default)s)")
@@ -68,6 +69,7 @@ def _serve(options: argparse.Namespace) -> int:
         Store(options.store).model(options.model),
         host=options.host,
         port=options.port,
+        metrics_port=options.metrics_port,
         max_body=options.max_body_mib * MEBIBYTE,
         every=options.poll_interval,
         grace=options.grace,

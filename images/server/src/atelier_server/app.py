@@ -26,9 +26,11 @@ DESCRIPTION = """Predictions of a searched, verified and promoted network. Every
 `/predict` is made for people and scripts; `/v2` is the Open Inference Protocol, for clients and gateways that speak it."""
 
 
-def create(paths: ModelPaths, *, max_body: int, every: float) -> ASGIApp:
-    """An application that serves what is promoted under paths. max_body is in bytes, every in seconds between looks at the pointer."""
-    metrics = Metrics()
+def create(paths: ModelPaths, metrics: Metrics, *, max_body: int, every: float, shows_metrics: bool) -> ASGIApp:
+    """An application that serves what is promoted under paths. max_body is in bytes, every in seconds between looks at the pointer.
+
+    shows_metrics is false where they are served on a port of their own.
+    """
     service = Service(Follower(paths, metrics, every), Workers(machine.cores()), metrics, max_body)
 
     @asynccontextmanager
@@ -46,8 +48,8 @@ def create(paths: ModelPaths, *, max_body: int, every: float) -> ASGIApp:
         redirect_slashes=False,
         lifespan=lifespan,
     )
-    for routes in (predict, protocol, about):
-        app.include_router(routes.router(service))
+    for router in (predict.router(service), protocol.router(service), about.router(service, shows_metrics)):
+        app.include_router(router)
     problems.install(app)
     described.install(app)
     return Edge(app, metrics)

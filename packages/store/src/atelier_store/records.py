@@ -248,7 +248,7 @@ class HistoryLine(Record):
 class KatibPick(Record):
     """The trial that Katib itself holds for the best, compared with the promoted one.
 
-    key and value are None where the store or Katib does not know them. It agrees if it is the promoted trial, or the one whose tail that is.
+    key and value are None where the store or Katib does not know them. It agrees if it is the promoted trial, or the parent of that.
     """
 
     trial: str

@@ -16,10 +16,15 @@ ONLY_ITSELF = "default-src 'self' 'unsafe-inline' data: blob:"
 """The page's content security policy: nothing from elsewhere."""
 
 
-def router(service: Service) -> APIRouter:
-    """The page, the card and the counters."""
+LINK = '<a href="metrics">Metrics</a>'
+"""The page's way to the counters."""
+
+
+def router(service: Service, shows_metrics: bool) -> APIRouter:
+    """The page, the card and, unless they are served elsewhere, the counters."""
     routes = APIRouter(tags=["about"])
     page = resources.files("atelier_server").joinpath("page.html").read_text(encoding="utf-8")
+    page = page if shows_metrics else page.replace(LINK, "")
 
     @routes.get("/", include_in_schema=False)
     async def home() -> HTMLResponse:
@@ -37,9 +42,10 @@ def router(service: Service) -> APIRouter:
             "promotion": model.promotion and model.promotion.model_dump(mode="json"),
         }
 
-    @routes.get("/metrics", **described.METRICS)
-    async def metrics() -> Response:
+    def metrics() -> Response:  # in a thread of its own, since it may read the store
         """Counters in Prometheus' text format."""
         return Response(generate_latest(service.metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
+    if shows_metrics:
+        routes.get("/metrics", **described.METRICS)(metrics)
     return routes
