@@ -10,7 +10,7 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{/* Labels that never change: of pods, and of what selects them. */}}
 {{- define "atelier.selector" -}}
 app.kubernetes.io/name: {{ .root.Chart.Name }}
-app.kubernetes.io/instance: {{ include "atelier.instance" .root }}
+app.kubernetes.io/instance: {{ include "atelier.instance" .root | quote }}
 app.kubernetes.io/component: {{ .component }}
 {{- end -}}
 

@@ -10,24 +10,19 @@ Both take (dict "root" $ "name" NAME): with an empty name they are what the name
 
 {{- define "atelier.search.parameters" -}}
 {{- range .Values.experiment.parameters }}
+{{- $space := dict }}
+{{- range $key, $value := .feasibleSpace }}
+{{- if eq $key "list" }}
+{{- $texts := list }}
+{{- range $value }}{{ $texts = append $texts (include "atelier.text" .) }}{{ end }}
+{{- $_ := set $space $key $texts }}
+{{- else }}
+{{- $_ := set $space $key (include "atelier.text" $value) }}
+{{- end }}
+{{- end }}
 - name: {{ .name }}
   parameterType: {{ .parameterType }}
-  feasibleSpace:
-    {{- $space := .feasibleSpace }}
-    {{- range $key := list "min" "max" "step" }}
-    {{- if hasKey $space $key }}
-    {{ $key }}: {{ include "atelier.text" (index $space $key) | quote }}
-    {{- end }}
-    {{- end }}
-    {{- with $space.list }}
-    list:
-      {{- range . }}
-      - {{ include "atelier.text" . | quote }}
-      {{- end }}
-    {{- end }}
-    {{- with $space.distribution }}
-    distribution: {{ . }}
-    {{- end }}
+  feasibleSpace: {{ toJson $space }}
 {{- end }}
 {{- end -}}
 
@@ -93,7 +88,7 @@ objective:
   {{- end }}
   # a bundle holds the weights of the last epoch: so does the number that stands for it
   metricStrategies:
-    {{- range prepend $objective.additionalMetricNames $objective.objectiveMetricName }}
+    {{- range prepend ($objective.additionalMetricNames | default list) $objective.objectiveMetricName }}
     - name: {{ . }}
       value: latest
     {{- end }}

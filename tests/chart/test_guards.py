@@ -1,0 +1,262 @@
+"""Every profile that would fail later is refused at once, everything that is wrong with it in one message.
+
+`helm lint` swallows fail, so each guard is proved by `helm template`.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from atelier_cli.merging import with_value
+from atelier_cli.profile import InvalidProfile, load
+from rendering import API_VERSIONS, CHART, HELMS, PROFILES, refused, render
+
+ROOT = CHART.parents[1]
+QUICKSTART = ROOT / "values" / "quickstart.yaml"
+LR = {"name": "lr", "parameterType": "double", "feasibleSpace": {"min": 0.001, "max": 0.1}}
+DEPTH = {"name": "stage1_depth", "parameterType": "int", "feasibleSpace": {"min": 1, "max": 2}}
+WIDTH = {"name": "stage1_width", "parameterType": "discrete", "feasibleSpace": {"list": [16, 32]}}
+
+
+def values(*changes: tuple[str, Any]) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    for where, value in changes:
+        made = with_value(made, tuple(where.split(".")), value)
+    return made
+
+
+def parameter(name: str, kind: str, **space: Any) -> tuple[str, Any]:
+    return "experiment.parameters", [{"name": name, "parameterType": kind, "feasibleSpace": space}]
+
+
+def algorithm(name: str, *parameters: Any, **settings: Any) -> list[tuple[str, Any]]:
+    asked = [{"name": key, "value": value} for key, value in settings.items()]
+    chosen = ("experiment.algorithm", {"algorithmName": name, "algorithmSettings": asked})
+    return [chosen, ("experiment.parameters", list(parameters))] if parameters else [chosen]
+
+
+BOTH: dict[str, tuple[list[tuple[str, Any]], str]] = {
+    "no parameter": ([("experiment.parameters", [])], "experiment.parameters: is empty"),
+    "parameter twice": ([("experiment.parameters", [LR, LR])], "experiment.parameters[1].name: lr is there twice"),
+    "unknown parameter": ([parameter("learning_rate", "double", min=0.1, max=1)], "experiment.parameters[0].name: learning_rate: unknown"),
+    "range turned round": ([parameter("lr", "double", min=0.1, max=0.01)], "parameters[0].feasibleSpace.min: 0.1 is more than max 0.01"),
+    "no max": ([parameter("lr", "double", min=0.1)], "parameters[0].feasibleSpace.max: is missing"),
+    "list of a range": ([parameter("lr", "double", min=0.1, max=1, list=[1])], "parameters[0].feasibleSpace.list: double has no list"),
+    "range of a list": ([parameter("batch", "discrete", min=1, list=[32])], "parameters[0].feasibleSpace.min: discrete has no min"),
+    "no list": ([parameter("batch", "discrete")], "parameters[0].feasibleSpace.list: is missing"),
+    "word in discrete": (
+        [parameter("activation", "discrete", list=["relu"])],
+        'parameters[0].feasibleSpace.list[0]: "relu" is not a number',
+    ),
+    "value twice": ([parameter("batch", "discrete", list=[32, 32])], "parameters[0].feasibleSpace.list[1]: 32 is there twice"),
+    "int with a fraction": ([parameter("batch", "int", min=2.5, max=8)], "parameters[0].feasibleSpace.min: 2.5 is not a whole number"),
+    "step 0": ([parameter("lr", "double", min=0.1, max=1, step=0)], "parameters[0].feasibleSpace.step: 0 is not allowed"),
+    "logarithm of 0": ([parameter("lr", "double", min=0, max=1, distribution="logUniform")], "min: 0 is not allowed with logUniform"),
+    "value no builder takes": ([parameter("batch", "discrete", list=[1])], "parameters[0].feasibleSpace.list[0]: batch: "),
+    "word no builder takes": ([parameter("activation", "categorical", list=["tanh"])], "parameters[0].feasibleSpace.list[0]: activation: "),
+    "range no builder takes": ([parameter("dropout", "double", min=0, max=1)], "parameters[0].feasibleSpace.max: dropout: "),
+    "bayesianoptimization from 0": (
+        algorithm("bayesianoptimization", {"name": "dropout", "parameterType": "double", "feasibleSpace": {"min": 0, "max": 0.5}}),
+        "parameters[0].feasibleSpace.min: 0 is not allowed: bayesianoptimization draws a double from its logarithm",
+    ),
+    "grid without step": (algorithm("grid", LR), "parameters[0].feasibleSpace.step: is missing; grid needs the step of a double"),
+    "grid with too few points": (algorithm("grid", DEPTH, WIDTH), "experiment.maxTrialCount: 15 is more than the 4 points of the grid"),
+    "cmaes with one number": (algorithm("cmaes", LR, WIDTH), "experiment.algorithm.algorithmName: cmaes needs at least 2"),
+    "normal with multivariate-tpe": (
+        [parameter("lr", "double", min=0.1, max=1, distribution="normal")],
+        "parameters[0].feasibleSpace.distribution: multivariate-tpe cannot draw from normal",
+    ),
+    "unknown setting": (algorithm("random", gamma=1), "algorithm.algorithmSettings[0].name: random has no setting gamma"),
+    "setting out of range": (algorithm("tpe", gamma=2), "algorithm.algorithmSettings[0].value: gamma: "),
+    "setting of another word": (algorithm("cmaes", restart_strategy="often"), "algorithm.algorithmSettings[0].value: restart_strategy: "),
+    "halving by 1": (
+        [("experiment.earlyStopping", {"algorithmName": "halving", "algorithmSettings": [{"name": "eta", "value": 1}]})],
+        "earlyStopping.algorithmSettings[0].value: eta: ",
+    ),
+    "metric of another task": (
+        [("experiment.objective.objectiveMetricName", "val_rmse")],
+        "classification has no val_rmse",
+    ),
+    "looking for the worst": (
+        [("experiment.objective.type", "minimize")],
+        "type: minimize val_accuracy would look for the worst",
+    ),
+    "objective again": (
+        [("experiment.objective.additionalMetricNames", ["val_accuracy"])],
+        "additionalMetricNames[0]: val_accuracy is the objective already",
+    ),
+    "more at once than there are": (
+        [("experiment.parallelTrialCount", 16)],
+        "parallelTrialCount: 16 is more than maxTrialCount 15",
+    ),
+    "more failures than trials": (
+        [("experiment.maxFailedTrialCount", 16)],
+        "maxFailedTrialCount: 16 is more than maxTrialCount 15",
+    ),
+    "no source": ([("trainer.data.source", None)], "trainer.data.source: is missing"),
+    "unknown bundled set": ([("trainer.data.name", "cifar")], "trainer.data.name: "),
+    "csv without target": (
+        [("trainer.data", {"source": "csv", "name": None, "kind": "auto", "files": {"train": {"path": "/store/a.csv"}}})],
+        "trainer.data.target: is missing",
+    ),
+    "labels of numbers": (
+        [("trainer.data", {"name": "diabetes", "task": "regression", "labels": ["a", "b"]})],
+        "trainer.data.labels: only classes have labels",
+    ),
+    "missing file": ([("trainer.data", {"source": "npz", "name": None, "files": {}})], "trainer.data.files"),
+    "unknown file": (
+        [("trainer.data", {"source": "npz", "name": None, "files": {"train": {"path": "/a"}, "valid": {"path": "/b"}}})],
+        "trainer.data.files.valid: ",
+    ),
+    "url without sha256": (
+        [("trainer.data", {"source": "npz", "name": None, "files": {"train": {"url": "https://example.com/a.npz"}}})],
+        "trainer.data.files.train",
+    ),
+}
+"""Refused by both engines, at the same place."""
+
+CLUSTER: dict[str, tuple[list[tuple[str, Any]], str]] = {
+    "relative path": (
+        [("trainer.data", {"source": "npz", "name": None, "files": {"train": {"path": "a.npz"}}})],
+        'trainer.data.files.train.path: "a.npz" is relative',
+    ),
+    "one port for two": ([("server.metricsPort", 8000)], "server.metricsPort: 8000 is server.port too"),
+    "one service port for two": ([("server.metricsPort", 80)], "server.service.port: 80 is server.metricsPort too"),
+    "node port of a ClusterIP": ([("server.service.nodePort", 30000)], "server.service.nodePort: a ClusterIP has none"),
+    "ingress to nowhere": ([("server.ingress.enabled", True)], "server.ingress.hosts: is empty"),
+    "route without gateway": ([("server.httpRoute.enabled", True)], "server.httpRoute.parentRefs: is empty"),
+    "fewer than the fewest": (
+        [("server.autoscaling", {"enabled": True, "minReplicas": 5})],
+        "server.autoscaling.minReplicas: 5 is more than maxReplicas 4",
+    ),
+    "autoscaling against nothing": (
+        [("server.autoscaling.enabled", True), ("server.resources.requests.cpu", None)],
+        "server.resources.requests.cpu: is missing",
+    ),
+    "trials spread over one node's disk": (
+        [("trainer.pod.topologySpreadConstraints", [{"maxSkew": 1}])],
+        "trainer.pod.topologySpreadConstraints: pods on several nodes need storage.accessMode ReadWriteMany",
+    ),
+    "servers spread over one node's disk": (
+        [("server.pod.topologySpreadConstraints", [{"maxSkew": 1}])],
+        "server.pod.topologySpreadConstraints: pods on several nodes need storage.accessMode ReadWriteMany",
+    ),
+    "quota of nothing": ([("quota.enabled", True)], "quota.hard: is empty"),
+}
+"""Refused by Helm; one machine has no such things."""
+
+GUARDS = BOTH | CLUSTER
+
+
+def said(error: str) -> list[str]:
+    """The violations of a message, without Helm's frame."""
+    return [line.removeprefix("  - ") for line in error.splitlines() if line.startswith("  - ")]
+
+
+@pytest.mark.parametrize("case", GUARDS)
+def test_what_would_fail_later_is_refused_with_its_place(case: str) -> None:
+    changes, expected = GUARDS[case]
+    error = refused(QUICKSTART, values=values(*changes))
+    assert any(expected in line for line in said(error)), error
+
+
+@pytest.mark.parametrize("case", BOTH)
+def test_one_machine_refuses_the_same_at_the_same_place(case: str, tmp_path: Path) -> None:
+    changes, expected = BOTH[case]
+    file = tmp_path / "quickstart.yaml"
+    profile = yaml.safe_load(QUICKSTART.read_text())
+    for where, value in changes:
+        old = profile
+        for step in where.split("."):
+            old = old.get(step, {}) if isinstance(old, dict) else {}
+        merged = old | value if isinstance(old, dict) and isinstance(value, dict) else value
+        profile = with_value(profile, tuple(where.split(".")), merged)
+    file.write_text(yaml.safe_dump(profile))
+    with pytest.raises(InvalidProfile) as caught:
+        load(file, laptop=False)
+    place = expected.partition(": ")[0]
+    assert any(place in line for line in caught.value.violations), caught.value.violations
+
+
+def test_all_that_is_wrong_is_said_in_one_message() -> None:
+    cases = ["one port for two", "ingress to nowhere", "quota of nothing", "more at once than there are", "unknown parameter"]
+    error = refused(QUICKSTART, values=values(*[change for case in cases for change in GUARDS[case][0]]), api_versions=())
+    lines = said(error)
+    assert len(lines) == len(cases) + 1, error
+    for case in cases:
+        assert any(GUARDS[case][1] in line for line in lines)
+
+
+@pytest.mark.parametrize("helm", HELMS)
+def test_a_cluster_without_katib_is_refused_with_the_way_out(helm: str) -> None:
+    error = refused(QUICKSTART, helm=helm, api_versions=())
+    assert "-a kubeflow.org/v1beta1/Experiment" in error
+    assert "katib.crdCheck=false" in error
+    assert render(QUICKSTART, helm=helm, api_versions=(), set=["katib.crdCheck=false"])
+
+
+@pytest.mark.parametrize("kind", ["ServiceMonitor", "PrometheusRule"])
+@pytest.mark.parametrize("mode", ["failIfMissing", "skipIfMissing", "alwaysRender"])
+@pytest.mark.parametrize("known", [True, False])
+def test_monitoring_on_a_cluster_without_its_operator_is_as_the_mode_says(kind: str, mode: str, known: bool) -> None:
+    switch = kind[0].lower() + kind[1:]
+    given: dict[str, Any] = {
+        "values": values(("monitoring.renderMode", mode), (f"monitoring.{switch}.enabled", True)),
+        "api_versions": [one for one in API_VERSIONS if known or "monitoring.coreos.com" not in one],
+    }
+    if mode == "failIfMissing" and not known:
+        assert f"cluster: has no monitoring.coreos.com/v1/{kind}" in refused(QUICKSTART, **given)
+    else:
+        kinds = {one["kind"] for one in render(QUICKSTART, **given)}
+        assert (kind in kinds) == (known or mode == "alwaysRender")
+
+
+def test_a_cluster_without_the_gateway_api_is_refused() -> None:
+    route = values(("server.httpRoute", {"enabled": True, "parentRefs": [{"name": "gateway"}]}))
+    error = refused(QUICKSTART, values=route, api_versions=[one for one in API_VERSIONS if "gateway" not in one])
+    assert "cluster: has no gateway.networking.k8s.io/v1/HTTPRoute" in error
+
+
+@pytest.mark.parametrize("release", ["1digits", "digits.v2"])
+def test_a_release_name_that_services_do_not_allow_is_refused(release: str) -> None:
+    assert f'release name: "{release}"' in refused(QUICKSTART, release=release)
+
+
+def test_a_name_of_ones_own_makes_up_for_the_releases() -> None:
+    assert render(QUICKSTART, release="1digits", set=["fullnameOverride=digits"])
+
+
+@pytest.mark.parametrize("name", ["hyperband", "pbt", "enas", "darts"])
+def test_algorithms_that_trials_of_ours_do_not_fit_are_refused_by_the_schema(name: str) -> None:
+    """hyperband starts every rung anew and stalls at the first failed trial; halving is our answer to what it is for."""
+    error = refused(QUICKSTART, values=values(("experiment.algorithm.algorithmName", name)))
+    assert "algorithmName" in error
+    assert "multivariate-tpe" in error
+
+
+def test_a_missing_number_of_trials_is_refused_by_the_schema() -> None:
+    assert "maxTrialCount" in refused(QUICKSTART, values=values(("experiment.maxTrialCount", None)))
+
+
+@pytest.mark.parametrize("value", ["a b", "a;b", "$(date)", 'a"b', "a'b", "a\\b"])
+def test_a_value_that_a_shell_would_read_otherwise_is_refused_by_the_schema(value: str) -> None:
+    """Katib joins a trial's arguments and hands them to a shell."""
+    assert refused(QUICKSTART, values=values(parameter("activation", "categorical", list=[value])))
+
+
+def test_facts_are_those_of_the_code() -> None:
+    sys.path.insert(0, str(ROOT / "tools"))
+    from chart_facts import facts
+
+    written = (CHART / "files" / "facts.json").read_text()
+    assert written == json.dumps(facts(), indent=1) + "\n", "uv run python tools/chart_facts.py > the file"
+
+
+def test_profiles_are_the_values_that_chart_testing_installs() -> None:
+    copies = {path.name.removesuffix("-values.yaml"): path.read_text() for path in (CHART / "ci").glob("*-values.yaml")}
+    assert copies == {profile.stem: profile.read_text() for profile in PROFILES}

@@ -1,0 +1,125 @@
+"""What a search is on a cluster: the spec, parameters and keys of one machine, and an Experiment that Katib has nothing to add to."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+from atelier_cli.profile import load
+from atelier_store.spec import Spec
+from atelier_trainer.__main__ import parser, request_of
+from rendering import PROFILES, only, render
+
+KEPT = {
+    "helm.sh/resource-policy": "keep",
+    "argocd.argoproj.io/sync-options": "Prune=false",
+    "argocd.argoproj.io/compare-options": "IgnoreExtraneous",
+}
+each_profile = pytest.mark.parametrize("profile", PROFILES, ids=lambda path: path.stem)
+
+
+def search(profile: Path, **arguments: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Experiment and its ConfigMap."""
+    objects = render(profile, **arguments)
+    experiment = only(objects, "Experiment")
+    return experiment, only(objects, "ConfigMap", experiment["metadata"]["name"])
+
+
+@each_profile
+def test_trials_read_the_spec_that_the_command_makes_of_the_profile(profile: Path) -> None:
+    experiment, config = search(profile)
+    on_cluster = Spec.model_validate_json(config["data"]["spec.json"])
+    assert on_cluster.experiment_name == experiment["metadata"]["name"]
+    assert on_cluster.model_copy(update={"name": ""}) == load(profile, laptop=False).spec
+    assert on_cluster.search_digest == load(profile, laptop=False).spec.search_digest
+
+
+@each_profile
+def test_katib_searches_the_space_of_the_spec(profile: Path) -> None:
+    experiment, config = search(profile)
+    spec, read = experiment["spec"], Spec.model_validate_json(config["data"]["spec.json"]).experiment
+    asked = [json.loads(p.model_dump_json(by_alias=True, exclude_none=True)) for p in read.parameters]
+    for parameter in asked:
+        parameter["feasibleSpace"].setdefault("distribution", "uniform")
+    assert spec["parameters"] == asked
+    assert spec["algorithm"]["algorithmName"] == read.algorithm.algorithm_name
+    assert spec["maxTrialCount"] == read.max_trial_count
+    assert 1 <= spec["parallelTrialCount"] <= spec["maxTrialCount"]
+
+
+@each_profile
+def test_every_metric_is_taken_from_the_last_epoch(profile: Path) -> None:
+    objective = search(profile)[0]["spec"]["objective"]
+    names = [objective["objectiveMetricName"], *objective.get("additionalMetricNames", [])]
+    assert objective["metricStrategies"] == [{"name": name, "value": "latest"} for name in names]
+
+
+@each_profile
+def test_halving_is_the_trials_own_affair_and_medianstop_is_katibs(profile: Path) -> None:
+    experiment, config = search(profile)
+    rule = Spec.model_validate_json(config["data"]["spec.json"]).experiment.early_stopping
+    assert ("earlyStopping" in experiment["spec"]) == (rule.algorithm_name == "medianstop")
+
+
+@each_profile
+def test_every_parameter_and_the_name_reach_the_trial_program(profile: Path, tmp_path: Path) -> None:
+    """The arguments as Katib and the shell make them are ones that the trial program takes."""
+    experiment, config = search(profile)
+    template = experiment["spec"]["trialTemplate"]
+    (tmp_path / "spec.json").write_text(config["data"]["spec.json"])
+    values = {p["name"]: p["feasibleSpace"].get("list", [p["feasibleSpace"].get("max")])[-1] for p in experiment["spec"]["parameters"]}
+    values |= {"trialName": "digits-abc"}
+    assert {p["name"]: p["reference"] for p in template["trialParameters"]} == {n: n for n in values} | {"trialName": "${trialSpec.Name}"}
+    (container,) = template["trialSpec"]["spec"]["template"]["spec"]["containers"]
+    text = json.dumps(container["args"])
+    for name, value in values.items():
+        assert text.count(f"${{trialParameters.{name}}}") == 1
+        text = text.replace(f"${{trialParameters.{name}}}", value)
+    through_shell = shlex.split(" ".join(json.loads(text)))
+    assert through_shell == json.loads(text), "a shell leaves every argument alone"
+    arguments = [one.replace("/etc/atelier", str(tmp_path)) for one in through_shell]
+    request = request_of(parser().parse_args(arguments))
+    assert request.trial == "digits-abc"
+    assert request.params == {name: value for name, value in values.items() if name != "trialName"}
+    assert container["command"] == ["python", "-m", "atelier_trainer"]
+
+
+@each_profile
+def test_a_trial_fails_alone_and_leaves_nothing_running(profile: Path) -> None:
+    template = search(profile)[0]["spec"]["trialTemplate"]
+    job = template["trialSpec"]["spec"]
+    pod = job["template"]["spec"]
+    assert (job["backoffLimit"], pod["restartPolicy"]) == (0, "Never")
+    assert job["activeDeadlineSeconds"] > 0
+    assert job["template"]["metadata"]["annotations"]["sidecar.istio.io/inject"] == "false"
+    assert template["primaryContainerName"] == pod["containers"][0]["name"]
+    assert pod["terminationGracePeriodSeconds"] > 30, "a trial has 30 seconds to leave its checkpoint"
+
+
+@each_profile
+def test_experiment_and_config_outlive_the_release(profile: Path) -> None:
+    for one in search(profile):
+        assert KEPT.items() <= one["metadata"]["annotations"].items()
+        assert one["metadata"]["labels"]["atelier/release"] == "digits"
+
+
+@each_profile
+def test_labels_of_the_experiment_are_private_and_stable(profile: Path) -> None:
+    """They are copied onto pods of trials and suggestions: nothing that a Service selects, nothing that a new version changes."""
+    assert search(profile)[0]["metadata"]["labels"] == {"atelier/release": "digits"}
+
+
+@pytest.mark.parametrize(("asked", "most", "parallel"), [("auto", 30, 3), ("auto", 2, 2), ("7", 30, 7)])
+def test_auto_is_katibs_default_but_not_more_than_there_are_trials(asked: str, most: int, parallel: int) -> None:
+    quickstart = next(p for p in PROFILES if p.stem == "quickstart")
+    counts = [f"experiment.parallelTrialCount={asked}", f"experiment.maxTrialCount={most}", "experiment.maxFailedTrialCount=1"]
+    assert search(quickstart, set=counts)[0]["spec"]["parallelTrialCount"] == parallel
+
+
+@each_profile
+def test_no_template_text_is_left(profile: Path) -> None:
+    assert not re.search(r"\{\{|<no value>|%!", json.dumps(search(profile)))
