@@ -18,7 +18,7 @@ from atelier_store.records import Manifest
 from searches import atelier, environment
 
 UNBUFFERED = {"PYTHONUNBUFFERED": "1"}
-COMMANDS = ("up", "search", "leaderboard", "promote", "serve", "replay", "audit")
+COMMANDS = ("up", "search", "leaderboard", "promote", "serve", "replay", "audit", "doctor")
 
 
 def trained(store: Path) -> list[str]:
@@ -51,6 +51,7 @@ def test_help_names_every_command() -> None:
         ("serve", ["--model", "--store", "--host", "--port"]),
         ("replay", ["key", "--store"]),
         ("audit", ["--store"]),
+        ("doctor", ["--values", "-f", "--set", "--namespace", "--context", "--kubeconfig", "--katib-namespace"]),
     ],
 )
 def test_help_of_a_command_names_everything_that_it_takes(command, named) -> None:

@@ -1,7 +1,7 @@
 """The `atelier` command.
 
-Exit codes: 0 done; 1 nothing to promote, a replay that differs, an audit with findings; 2 wrong input; 3 too many trials failed;
-130 interrupted.
+Exit codes: 0 done; 1 nothing to promote, a replay that differs, an audit with findings, a cluster that lacks something; 2 wrong input;
+3 too many trials failed; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import logging
 import signal
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -161,6 +162,35 @@ def audit(store: StoreOption = DEFAULT_STORE) -> None:
         unfinished = f"; {len(found.leftovers)} unfinished files of processes that were killed" if found.leftovers else ""
         out.print(f"{counts} hashed: {len(found.findings)} do not match{unfinished}")
     raise typer.Exit(1 if found.findings else 0)
+
+
+@app.command()
+def doctor(
+    set_: SetOption,
+    values: Annotated[
+        Path | None, typer.Option("--values", "-f", metavar="FILE", help="The profile to be installed; without it, what every one needs.")
+    ] = None,
+    namespace: Annotated[str | None, typer.Option(metavar="NAME", help="Namespace to install into; the context's if left out.")] = None,
+    context: Annotated[str | None, typer.Option(metavar="NAME", help="Context of the kubeconfig; the current one if left out.")] = None,
+    kubeconfig: Annotated[Path | None, typer.Option(metavar="FILE", help="Kubeconfig; KUBECONFIG's if left out.")] = None,
+    katib_namespace: Annotated[str | None, typer.Option(metavar="NAME", help="Namespace of Katib; the profile's if left out.")] = None,
+) -> None:
+    """Look at a cluster before an installation: what is missing, and the command that mends it."""
+    from atelier_cli.doctor.cluster import connect
+    from atelier_cli.doctor.examination import examine
+
+    with messages():
+        if set_ and values is None:
+            refuse([f"--set {set_[0]}: there is no profile to lay it over; say one with -f FILE"])
+        profile = load(values, set_, laptop=False) if values else None
+        cluster = connect(kubeconfig, context, namespace)
+        with err.status(f"asking {escape(cluster.server)} …"):
+            found = examine(cluster, profile, katib_namespace)
+        out.print(f"Context [bold]{escape(cluster.context)}[/], namespace [bold]{escape(cluster.namespace)}[/]")
+        out.print(tables.diagnoses(found))
+        counts = Counter(one.result for one in found)
+        out.print(f"\n{counts['ok']} ok, {counts['warning']} warnings, {counts['missing']} missing")
+    raise typer.Exit(1 if counts["missing"] else 0)
 
 
 def _search(profile: Profile, store: Store, data_dir: Path | None) -> DataDescription:

@@ -1,4 +1,4 @@
-"""Tables for people: the leaderboard, predictions, what an audit found."""
+"""Tables for people: the leaderboard, predictions, what the doctor found."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from atelier_cli.doctor.diagnosis import Diagnosis
 from atelier_cli.serving import Sample
 
 
@@ -57,3 +58,20 @@ def predictions(samples: Sequence[Sample]) -> Table:
         names = escape(sample.truth), escape(sample.prediction)
         table.add_row(str(sample.row), *names, probability, style="" if sample.is_right else "yellow")
     return table
+
+
+def diagnoses(found: Sequence[Diagnosis]) -> RenderableType:
+    """A line per check; below, unbroken so that they can be copied, the commands that mend, each with what it mends."""
+    colours = {"ok": "green", "warning": "yellow", "missing": "red"}
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in ("result", "check"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("found", overflow="fold")
+    for one in found:
+        table.add_row(Text(one.result, colours[one.result]), one.what, Text(one.found))
+    mends: dict[str, list[str]] = {}
+    for one in found:
+        if one.mend:
+            mends.setdefault(one.mend, []).append(one.what)
+    lines = [Text(f"\n# {', '.join(whats)}\n", "dim").append(mend, "not dim") for mend, whats in mends.items()]
+    return Group(table, *lines)

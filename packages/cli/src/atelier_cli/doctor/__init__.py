@@ -1,0 +1,1 @@
+"""Whether a cluster has what a search needs, before anything is installed."""

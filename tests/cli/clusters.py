@@ -1,0 +1,164 @@
+"""A local server that answers as a Kubernetes API server would, from objects that a test may take away."""
+
+from __future__ import annotations
+
+import json
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import yaml
+
+NAMESPACE = "/api/v1/namespaces/team"
+CONFIG = "/api/v1/namespaces/kubeflow/configmaps/katib-config"
+CONTROLLER = "/apis/apps/v1/namespaces/kubeflow/deployments/katib-controller"
+DB_MANAGER = "/apis/apps/v1/namespaces/kubeflow/deployments/katib-db-manager"
+VALIDATING = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/katib.kubeflow.org"
+MUTATING = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/katib.kubeflow.org"
+KATIB = "/apis/kubeflow.org/v1beta1"
+PROMETHEUS = "/apis/monitoring.coreos.com/v1"
+CLASSES = "/apis/storage.k8s.io/v1/storageclasses"
+CLAIMS = "/api/v1/namespaces/team/persistentvolumeclaims"
+VOLUMES = "/api/v1/persistentvolumes"
+NODES = "/api/v1/nodes"
+
+
+def named(name: str, **rest: Any) -> dict[str, Any]:
+    return {"metadata": {"name": name}, **rest}
+
+
+def listed(*items: dict[str, Any]) -> dict[str, Any]:
+    return {"metadata": {"resourceVersion": "1"}, "items": list(items)}
+
+
+def served(*plurals: str) -> dict[str, Any]:
+    return {"kind": "APIResourceList", "resources": [{"name": plural} for plural in plurals]}
+
+
+def webhooks(*names: str, bundle: str = "Q0E=") -> dict[str, Any]:
+    about = {"sideEffects": "None", "admissionReviewVersions": ["v1"]}
+    return named("katib.kubeflow.org", webhooks=[{"name": name, "clientConfig": {"caBundle": bundle}, **about} for name in names])
+
+
+def deployment(name: str, available: int) -> dict[str, Any]:
+    labels = {"app": name}
+    spec = {"selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}}}
+    conditions = [{"type": "Available", "status": str(available > 0), "message": f"{available} replicas are available."}]
+    return named(name, spec=spec, status={"availableReplicas": available, "conditions": conditions})
+
+
+def katib_config(**changes: Any) -> dict[str, Any]:
+    runtime = {
+        "metricsCollectors": [{"kind": "StdOut"}, {"kind": "File"}],
+        "suggestions": [{"algorithmName": name} for name in ("random", "tpe", "multivariate-tpe")],
+        "earlyStoppings": [{"algorithmName": "medianstop"}],
+    }
+    init = {"controller": {"injectSecurityContext": changes.pop("injectSecurityContext", False)}}
+    text = yaml.safe_dump({"init": init, "runtime": runtime | changes})
+    return named("katib-config", data={"katib-config.yaml": text})
+
+
+def storage_class(name: str, provisioner: str = "nfs.csi.k8s.io", default: bool = False) -> dict[str, Any]:
+    annotations = {"storageclass.kubernetes.io/is-default-class": "true"} if default else {}
+    return {"metadata": {"name": name, "annotations": annotations}, "provisioner": provisioner}
+
+
+def claim(name: str, *modes: str) -> dict[str, Any]:
+    return named(name, spec={"accessModes": list(modes)})
+
+
+def volume(name: str, size: str, *modes: str, phase: str = "Available") -> dict[str, Any]:
+    return named(name, spec={"accessModes": list(modes), "capacity": {"storage": size}}, status={"phase": phase})
+
+
+def node(name: str, **allocatable: str) -> dict[str, Any]:
+    return named(name, status={"allocatable": allocatable})
+
+
+def everything() -> dict[str, Any]:
+    """A cluster where nothing is missing, by path."""
+    label = {"katib.kubeflow.org/metrics-collector-injection": "enabled"}
+    return {
+        "/version": {"major": "1", "minor": "34+", "gitVersion": "v1.34.2"},
+        NAMESPACE: {"metadata": {"name": "team", "labels": label}},
+        KATIB: served("experiments", "experiments/status", "suggestions", "trials"),
+        PROMETHEUS: served("servicemonitors", "prometheusrules", "podmonitors"),
+        VALIDATING: webhooks("validator.experiment.katib.kubeflow.org"),
+        MUTATING: webhooks("defaulter.experiment.katib.kubeflow.org", "mutator.pod.katib.kubeflow.org"),
+        CONTROLLER: deployment("katib-controller", 1),
+        DB_MANAGER: deployment("katib-db-manager", 1),
+        CONFIG: katib_config(),
+        CLASSES: listed(storage_class("fast"), storage_class("nfs", default=True)),
+        CLAIMS: listed(claim("store", "ReadWriteMany")),
+        f"{CLAIMS}/store": claim("store", "ReadWriteMany"),
+        VOLUMES: listed(volume("disk", "20Gi", "ReadWriteOnce")),
+        NODES: listed(node("small", cpu="500m", memory="512Mi"), node("big", cpu="3920m", memory="7951204Ki")),
+    }
+
+
+class ApiServer(ThreadingHTTPServer):
+    """Answers from objects; 403 for what is forbidden, and what is denied may not be created."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.objects = everything()
+        self.forbidden: set[str] = set()
+        self.denied: set[str] = set()
+        self.status = 0
+        Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+    def kubeconfig(self, folder: Path) -> Path:
+        """A kubeconfig with two contexts: here, and nowhere, where nothing listens."""
+        clusters = {"here": self.url, "nowhere": "http://127.0.0.1:1"}
+        path = folder / "kubeconfig"
+        content = {
+            "current-context": "here",
+            "clusters": [{"name": name, "cluster": {"server": url}} for name, url in clusters.items()],
+            "contexts": [{"name": name, "context": {"cluster": name, "user": "ada", "namespace": "team"}} for name in clusters],
+            "users": [{"name": "ada", "user": {"token": "secret"}}],
+        }
+        path.write_text(yaml.safe_dump(content))
+        return path
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: ApiServer
+
+    def do_GET(self) -> None:
+        path = self.path.partition("?")[0]
+        if self.server.status:
+            self._refuse(self.server.status, "the server is not itself")
+        elif path in self.server.forbidden:
+            self._refuse(403, f'{path.rpartition("/")[2]} is forbidden: User "ada" cannot get it')
+        elif path in self.server.objects:
+            self._answer(200, self.server.objects[path])
+        else:
+            self._refuse(404, f"{path} not found")
+
+    def do_POST(self) -> None:
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if asked["kind"] == "SelfSubjectReview":
+            self._answer(201, asked | {"status": {"userInfo": {"username": "ada"}}})
+        else:
+            wanted = asked["spec"]["resourceAttributes"]
+            allowed = (wanted["namespace"], wanted["verb"]) == ("team", "create") and wanted["resource"] not in self.server.denied
+            self._answer(201, asked | {"status": {"allowed": allowed}})
+
+    def _refuse(self, code: int, message: str) -> None:
+        self._answer(code, {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "message": message})
+
+    def _answer(self, code: int, content: dict[str, Any]) -> None:
+        body = json.dumps(content).encode()
+        self.send_response(code)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        pass
