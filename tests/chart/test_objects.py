@@ -1,0 +1,224 @@
+"""What holds for every object of every profile: names, labels, security, and who may talk to whom."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rendering import CHART, PROFILES, by_kind, only, render
+
+LONG = "a" + "b" * 52
+"""As long as Helm lets a release's name be."""
+BUDGETS = {"Experiment": 40, "CronJob": 52}
+STANDARD = {"app.kubernetes.io/name", "app.kubernetes.io/instance", "app.kubernetes.io/component", "app.kubernetes.io/version"}
+STANDARD |= {"app.kubernetes.io/part-of", "app.kubernetes.io/managed-by", "helm.sh/chart"}
+each_profile = pytest.mark.parametrize("profile", PROFILES, ids=lambda path: path.stem)
+EVERYTHING = next(path for path in PROFILES if path.stem == "everything")
+QUICKSTART = next(path for path in PROFILES if path.stem == "quickstart")
+MODES = ["job", "hook", "cronjob", "none"]
+
+
+def pods(objects: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
+    """Component, metadata and spec of every pod that the objects make."""
+    for one in objects:
+        part, kind = one.get("spec", {}), one["kind"]
+        if kind == "Experiment":
+            part = part["trialTemplate"]["trialSpec"]["spec"]["template"]
+        elif kind == "CronJob":
+            part = part["jobTemplate"]["spec"]["template"]
+        elif kind in ("Deployment", "Job"):
+            part = part["template"]
+        elif kind == "Pod":
+            part = one
+        else:
+            continue
+        yield part["metadata"]["labels"]["app.kubernetes.io/component"], part["metadata"], part["spec"]
+
+
+def containers(spec: dict[str, Any]) -> list[dict[str, Any]]:
+    return [*spec.get("initContainers", []), *spec["containers"]]
+
+
+# names
+
+
+@pytest.mark.parametrize("release", [LONG, "a", "my-atelier"])
+@pytest.mark.parametrize("mode", MODES)
+def test_names_fit_their_kinds_however_long_the_releases_is(release: str, mode: str) -> None:
+    for one in render(EVERYTHING, release=release, set=[f"extractor.mode={mode}", "experiment.name="]):
+        name = one["metadata"]["name"]
+        assert len(name) <= BUDGETS.get(one["kind"], 63), f"{one['kind']} {name}"
+        assert re.fullmatch(r"[a-z]([-a-z0-9]*[a-z0-9])?", name), f"{one['kind']} {name}"
+
+
+def test_two_releases_share_no_name() -> None:
+    first, second = ({(o["kind"], o["metadata"]["name"]) for o in render(EVERYTHING, release=name)} for name in ("one", "two"))
+    assert not first & second
+
+
+def test_an_own_name_is_the_beginning_of_every_name() -> None:
+    named = render(EVERYTHING, set=["fullnameOverride=mine"])
+    searches = {one["metadata"]["name"] for one in by_kind(named, "Experiment")}
+    assert all(o["metadata"]["name"].startswith("mine") or o["metadata"]["name"] in searches for o in named)
+
+
+def test_every_pod_uses_the_claim_that_is_there_already() -> None:
+    objects = render(EVERYTHING, set=["storage.existingClaim=shared"])
+    assert by_kind(objects, "PersistentVolumeClaim") == []
+    claims = {v["persistentVolumeClaim"]["claimName"] for _, _, spec in pods(objects) for v in spec["volumes"] if v["name"] == "store"}
+    assert claims == {"shared"}
+
+
+# labels
+
+
+@each_profile
+def test_every_object_but_the_experiment_has_the_standard_labels(profile: Path) -> None:
+    for one in render(profile):
+        if one["kind"] != "Experiment":
+            assert set(one["metadata"]["labels"]) >= STANDARD, one["metadata"]["name"]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_service_selects_servers_and_no_other_pod(mode: str) -> None:
+    objects = render(EVERYTHING, set=[f"extractor.mode={mode}"])
+    selector = only(objects, "Service")["spec"]["selector"].items()
+    leaked = only(objects, "Experiment")["metadata"]["labels"]
+    selected = [component for component, metadata, _ in pods(objects) if selector <= (metadata["labels"] | leaked).items()]
+    assert selected == ["server"]
+    assert not selector <= leaked.items()
+
+
+@each_profile
+def test_pods_carry_no_label_that_a_new_version_changes(profile: Path) -> None:
+    """It would start servers anew, and change Jobs that cannot be changed."""
+    for component, metadata, _ in pods(render(profile)):
+        if component not in ("test",):
+            assert not {"helm.sh/chart", "app.kubernetes.io/version"} & set(metadata["labels"]), component
+
+
+# security
+
+
+@pytest.mark.parametrize("mode", MODES)
+@each_profile
+def test_pods_are_nobody_and_may_nothing(profile: Path, mode: str) -> None:
+    """What Kubernetes calls the restricted profile, and read-only besides."""
+    for component, _, spec in pods(render(profile, set=[f"extractor.mode={mode}", "inspector.enabled=true"])):
+        assert spec["securityContext"]["runAsNonRoot"] is True
+        assert spec["securityContext"]["runAsUser"] == 10001
+        assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert spec["automountServiceAccountToken"] is (component == "extractor")
+        assert not spec.get("hostNetwork") and not spec.get("hostPID")
+        for container in containers(spec):
+            security = container["securityContext"]
+            assert security["capabilities"] == {"drop": ["ALL"]}
+            assert (security["allowPrivilegeEscalation"], security["readOnlyRootFilesystem"]) == (False, True)
+            assert security["runAsNonRoot"] is True
+            assert container["resources"]["requests"] and container["resources"]["limits"]
+            assert "/tmp" in {mount["mountPath"] for mount in container["volumeMounts"]}
+
+
+@each_profile
+def test_only_those_who_write_may_write_the_store(profile: Path) -> None:
+    for component, _, spec in pods(render(profile, set=["inspector.enabled=true"])):
+        for container in containers(spec):
+            (mount,) = [mount for mount in container["volumeMounts"] if mount["name"] == "store"]
+            assert mount.get("readOnly", False) is (component in ("server", "inspector", "test")), component
+
+
+def test_ids_can_be_left_to_the_cluster() -> None:
+    ids = {"security": {"runAsUser": None, "runAsGroup": None, "fsGroup": None}}
+    for _, _, spec in pods(render(QUICKSTART, values=ids)):
+        assert not {"runAsUser", "runAsGroup", "fsGroup"} & set(spec["securityContext"])
+        assert spec["securityContext"]["runAsNonRoot"] is True
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_extractor_alone_may_read_experiments_and_trials(mode: str) -> None:
+    objects = render(QUICKSTART, set=[f"extractor.mode={mode}"])
+    roles = by_kind(objects, "Role")
+    assert [r["rules"] for r in roles] == [
+        [{"apiGroups": ["kubeflow.org"], "resources": ["experiments", "trials"], "verbs": ["get", "list", "watch"]}]
+    ] * (mode != "none")
+    assert not by_kind(objects, "ClusterRole") and not by_kind(objects, "ClusterRoleBinding")
+    for binding in by_kind(objects, "RoleBinding"):
+        accounts = [spec.get("serviceAccountName") for component, _, spec in pods(objects) if component == "extractor"]
+        assert [subject["name"] for subject in binding["subjects"]] == accounts
+    assert all(account["automountServiceAccountToken"] is False for account in by_kind(objects, "ServiceAccount"))
+
+
+# network
+
+
+def test_every_pod_of_ours_has_a_policy_for_both_directions() -> None:
+    objects = render(EVERYTHING)
+    policies = by_kind(objects, "NetworkPolicy")
+    assert all(policy["spec"]["policyTypes"] == ["Ingress", "Egress"] for policy in policies)
+    for component, metadata, _ in pods(objects):
+        matching = [p for p in policies if matches(p["spec"]["podSelector"], metadata["labels"])]
+        assert len(matching) == 1, component
+
+
+def test_katibs_suggestion_pods_have_a_policy_by_the_label_that_the_experiment_leaves_on_them() -> None:
+    objects = render(EVERYTHING)
+    labels = only(objects, "Experiment")["metadata"]["labels"] | {"katib.kubeflow.org/suggestion": "digits"}
+    (policy,) = [p for p in by_kind(objects, "NetworkPolicy") if matches(p["spec"]["podSelector"], labels)]
+    assert [rule["ports"] for rule in policy["spec"]["ingress"]] == [[{"port": 6789}], [{"port": 6788}]]
+
+
+def test_trials_get_out_only_where_the_profiles_files_are() -> None:
+    def ports(profile: str) -> set[int]:
+        chosen = next(path for path in PROFILES if path.stem == profile)
+        policy = only(render(chosen, set=["networkPolicy.enabled=true"]), "NetworkPolicy", "-trial")
+        return {port["port"] for rule in policy["spec"]["egress"] for port in rule["ports"]}
+
+    assert ports("quickstart") == {53, 6788, 6789}
+    assert ports("fashion-mnist") == {53, 6788, 6789, 443}
+
+
+def matches(selector: dict[str, Any], labels: dict[str, str]) -> bool:
+    exists = [one["key"] for one in selector.get("matchExpressions", []) if one["operator"] == "Exists"]
+    return selector.get("matchLabels", {}).items() <= labels.items() and all(key in labels for key in exists)
+
+
+# placement
+
+
+@pytest.mark.parametrize("who", ["trainer", "server", "extractor", "inspector"])
+def test_placement_reaches_the_pod_it_is_said_of(who: str) -> None:
+    component = {"trainer": "trial"}.get(who, who)
+    said = {
+        "nodeSelector": {"disk": "ssd"},
+        "tolerations": [{"key": "search", "operator": "Exists"}],
+        "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": []}}},
+    }
+    objects = render(QUICKSTART, values={who: {"pod": said}}, set=["inspector.enabled=true", "imagePullSecrets[0].name=registry"])
+    for name, _, spec in pods(objects):
+        placed = {key: spec[key] for key in said if key in spec}
+        assert placed == (said if name == component or (name == "test" and who == "server") else {}), name
+        assert spec["imagePullSecrets"] == [{"name": "registry"}]
+
+
+def test_environment_and_volumes_reach_the_trial() -> None:
+    ((_, _, spec),) = [found for found in pods(render(EVERYTHING)) if found[0] == "trial"]
+    (container,) = spec["containers"]
+    assert {"name": "HTTPS_PROXY", "value": "http://proxy.example.com:3128"} in container["env"]
+    assert "data" in {volume["name"] for volume in spec["volumes"]}
+    assert "/data" in {mount["mountPath"] for mount in container["volumeMounts"]}
+    assert container["image"] == "registry.example.com/trainer:v1"
+
+
+def test_a_digest_stands_for_a_tag() -> None:
+    ((_, _, spec),) = [found for found in pods(render(EVERYTHING)) if found[0] == "server"]
+    assert re.fullmatch(r"registry\.example\.com/server@sha256:[0-9a-f]{64}", spec["containers"][0]["image"])
+
+
+def test_images_without_a_tag_are_those_of_the_charts_application() -> None:
+    version = re.search(r'(?m)^appVersion: "(.+)"$', (CHART / "Chart.yaml").read_text())
+    assert version
+    images = {c["image"] for _, _, spec in pods(render(QUICKSTART)) for c in containers(spec)}
+    assert images == {f"katib-nas-atelier/{name}:{version[1]}" for name in ("trainer", "server")}
