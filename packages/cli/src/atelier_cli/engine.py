@@ -17,8 +17,8 @@ from atelier_store import machine
 from atelier_store.curve import read_curve
 from atelier_store.layout import ExperimentPaths, Store, TrialPaths
 from atelier_store.lease import Lease
-from atelier_store.ranking import rank, trial_records
-from atelier_store.records import Card, DataDescription, TrialConfig
+from atelier_store.ranking import best_parent, trial_records
+from atelier_store.records import Card, DataDescription
 from atelier_store.spec import Spec
 from atelier_trainer import data, identity
 from atelier_trainer.trial import Request, Target, configuration, record
@@ -265,7 +265,7 @@ class Engine:
         return Result(end[1], tuple(values[: end[0]]))
 
     def _tail(self, description: DataDescription) -> None:
-        parent = self._best_parent() if self.spec.trainer.tail_epochs else None
+        parent = best_parent(self.store, self.spec) if self.spec.trainer.tail_epochs else None
         if parent is None:
             return
         request = Request(
@@ -281,15 +281,6 @@ class Engine:
         self._start_what_may()
         while self._running:
             self._handle_event()
-
-    def _best_parent(self) -> str | None:
-        """The key of the best trial that is no tail itself and rests at the end of an epoch."""
-        for entry in rank(self.store, self.spec).entries:
-            if entry.rank is None or entry.key is None or entry.status not in ("paused", "succeeded"):
-                continue
-            if TrialConfig.read(self.store.trial(entry.key).config).parent is None:
-                return entry.key
-        return None
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
