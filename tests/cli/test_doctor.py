@@ -87,13 +87,13 @@ def test_a_cluster_that_has_everything_is_ok_in_every_check(kubeconfig, profile)
     assert [one.what for one in found] == [
         "API server",
         "namespace label",
-        "rights",
         "Katib CRDs",
         "validating webhooks",
         "mutating webhooks",
         "katib-controller",
         "katib-db-manager",
         "katib-config",
+        "rights",
         "storage",
         "monitoring",
         "one trial",
@@ -106,6 +106,13 @@ def test_without_a_profile_only_what_needs_none_is_looked_at(api, kubeconfig) ->
     found = examined(kubeconfig)
     assert wrong(found) == []
     assert {one.what for one in found}.isdisjoint({"storage", "monitoring", "one trial"})
+
+
+def test_the_page_about_the_doctor_lists_its_checks_in_their_order(api, kubeconfig, profile) -> None:
+    api.objects[NAMESPACE]["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] = "restricted"
+    page = (Path(__file__).parents[2] / "docs" / "doctor.md").read_text()
+    rows = [name for names in re.findall(r"^\| (.*?) \|", page, re.MULTILINE) for name in names.split(", ")]
+    assert rows[1:] == [one.what for one in examined(kubeconfig, profile, *MONITORED)]
 
 
 # each thing taken away
@@ -200,7 +207,9 @@ def test_what_one_may_not_create_is_named_with_the_role_that_lets_one(api, kubec
     (lacking,) = wrong(examined(kubeconfig, profile))
     assert (lacking.what, lacking.result) == ("rights", "missing")
     assert "may not create experiments.kubeflow.org, roles.rbac.authorization.k8s.io in team" in lacking.found
-    assert "create role atelier --verb='*' --resource=experiments.kubeflow.org,roles.rbac.authorization.k8s.io" in lacking.mend
+    assert (
+        "-n team create role atelier --verb=create,get,list,watch,update,patch,delete --resource=experiments.kubeflow.org," in lacking.mend
+    )
     assert lacking.mend.endswith("create rolebinding atelier --role=atelier --user=ada")
 
 
@@ -412,7 +421,7 @@ def doctor(kubeconfig: Path, *arguments: str) -> tuple[int, str]:
 def test_the_command_ends_with_0_if_nothing_is_missing(kubeconfig, profile) -> None:
     code, said = doctor(kubeconfig, "-f", str(profile))
     assert code == 0, said
-    assert "11 ok, 0 warnings, 0 missing" in said
+    assert "ok: 11, warnings: 0, missing: 0" in said
 
 
 def test_the_command_ends_with_1_and_prints_each_mend_once_and_unbroken(api, kubeconfig, profile) -> None:
@@ -423,7 +432,7 @@ def test_the_command_ends_with_1_and_prints_each_mend_once_and_unbroken(api, kub
     mends = [line for line in said.splitlines() if line.startswith("kubectl")]
     assert len(mends) == 1 and re.fullmatch(INSTALL, mends[0])
     assert "# Katib CRDs, validating webhooks, mutating webhooks" in said
-    assert said.count("missing") == 4 and "3 missing" in said
+    assert said.count("missing") == 4 and "missing: 3" in said
 
 
 def test_the_command_ends_with_1_if_nothing_answers(kubeconfig) -> None:

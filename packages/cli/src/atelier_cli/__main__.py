@@ -189,7 +189,7 @@ def doctor(
         out.print(f"Context [bold]{escape(cluster.context)}[/], namespace [bold]{escape(cluster.namespace)}[/]")
         out.print(tables.diagnoses(found))
         counts = Counter(one.result for one in found)
-        out.print(f"\n{counts['ok']} ok, {counts['warning']} warnings, {counts['missing']} missing")
+        out.print(f"\nok: {counts['ok']}, warnings: {counts['warning']}, missing: {counts['missing']}")
     raise typer.Exit(1 if counts["missing"] else 0)
 
 

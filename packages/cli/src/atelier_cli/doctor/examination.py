@@ -31,11 +31,11 @@ def examine(cluster: Cluster, profile: Profile | None, katib_namespace: str | No
     checks: dict[str, Callable[[], Iterator[Diagnosis]]] = {
         SERVER: lambda: _check_server(cluster),
         "namespace label": lambda: check_labels(cluster, katib, spec),
-        "rights": lambda: check_rights(cluster, storage.get("existingClaim", "")),
         "Katib CRDs": lambda: check_api(cluster),
         "Katib's webhooks": lambda: check_webhooks(cluster, katib),
         "Katib's pods": lambda: check_pods(cluster, katib),
         "katib-config": lambda: check_configuration(cluster, katib, spec),
+        "rights": lambda: check_rights(cluster, storage.get("existingClaim", "")),
     }
     if profile is not None:
         checks |= {

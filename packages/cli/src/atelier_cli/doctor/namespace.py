@@ -30,6 +30,7 @@ CREATED = (
     "rolebindings.rbac.authorization.k8s.io",
 )
 """What an installation of the chart creates."""
+VERBS = "create,get,list,watch,update,patch,delete"
 
 
 def check_labels(cluster: Cluster, katib_namespace: str, spec: Spec | None) -> Iterator[Diagnosis]:
@@ -77,7 +78,8 @@ def check_rights(cluster: Cluster, claim: str) -> Iterator[Diagnosis]:
         yield ok("rights", f"you may create all that the chart creates in {cluster.namespace}")
         return
     within = f"{cluster.kubectl} -n {cluster.namespace} create"
-    role = f"{within} role atelier --verb='*' --resource={','.join(refused)}"
+    # all of it, and trials: nobody may give the extractor's Role what they have not
+    role = f"{within} role atelier --verb={VERBS} --resource={','.join([*CREATED, 'trials.kubeflow.org'])}"
     yield missing(
         "rights",
         f"you may not create {', '.join(refused)} in {cluster.namespace}; an administrator may let you",
