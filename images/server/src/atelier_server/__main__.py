@@ -1,6 +1,7 @@
-"""The server's commands: serve, wait and promote.
+"""The server's commands: serve, wait, promote and check.
 
-Exit status: 0 done, 1 the search failed or nothing could be promoted, 2 wrong input; ended by a signal: 128 and its number.
+Exit status: 0 done, 1 the search failed, nothing could be promoted or a check found something, 2 wrong input; ended by a signal: 128 and
+its number.
 """
 
 from __future__ import annotations
@@ -54,9 +55,13 @@ def _parser() -> argparse.ArgumentParser:
     promote.add_argument("--namespace", type=_namespace, help=compared)
     wait.add_argument("--namespace", type=_namespace, required=True, help="where the Experiment is")
 
+    check = commands.add_parser("check", help="ask a running server whether it is ready and answers as the model did when it was trained")
+    check.set_defaults(run=_check)
+    check.add_argument("--url", required=True, help="where the server is, for example http://127.0.0.1:8000")
+
     for command in (wait, promote):
         command.add_argument("--experiment", required=True, help="name of its folder in the store, and Katib's for it")
-    for command in (serve, wait, promote):
+    for command in (serve, wait, promote, check):
         command.add_argument("--store", required=True, type=Path, help="folder of the store")
         command.add_argument("--model", required=True, type=_name, help="name to serve it under")
     return parser
@@ -96,6 +101,12 @@ def _promote(options: argparse.Namespace) -> int:
 
     _end_on_signals()
     return promoting.run(Store(options.store), options.experiment, options.model, options.namespace)
+
+
+def _check(options: argparse.Namespace) -> int:
+    from atelier_server import checking
+
+    return checking.run(Store(options.store).model(options.model), options.url)
 
 
 def _end_on_signals() -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import onnxruntime as ort
 from atelier_store import bundle
 from atelier_store.records import Manifest, Tensor
+from atelier_store.spec import Task
 
 from atelier_server import runtime
 
@@ -62,13 +63,18 @@ def _reference(session: ort.InferenceSession, folder: Path, manifest: Manifest) 
         outputs = runtime.run(session, {manifest.inputs[0].name: given}, [manifest.outputs[0].name])[0]
     except Exception as error:  # numpy and ONNX Runtime raise a dozen types here; each means the same
         return [f"reference.npz: cannot be run through the network: {error}"]
+    return [f"reference.npz: {one}" for one in differences(outputs, expected, manifest.task)]
+
+
+def differences(outputs: np.ndarray, expected: np.ndarray, task: Task) -> list[str]:
+    """What is wrong with outputs for reference inputs, beside the outputs as trained; both (rows, outputs)."""
     if outputs.shape != expected.shape:
-        return [f"reference.npz: outputs have shape {list(expected.shape)}, recomputed {list(outputs.shape)}"]
+        return [f"outputs have shape {list(expected.shape)}, recomputed {list(outputs.shape)}"]
     wrong = []
     if not np.allclose(outputs, expected, rtol=RELATIVE, atol=ABSOLUTE):
         worst = float(np.max(np.abs(outputs - expected)))
-        wrong.append(f"reference.npz: recomputed outputs differ by up to {worst:.3g}")
-    if manifest.task == "classification" and not np.array_equal(outputs.argmax(-1), expected.argmax(-1)):
+        wrong.append(f"recomputed outputs differ by up to {worst:.3g}")
+    if task == "classification" and not np.array_equal(outputs.argmax(-1), expected.argmax(-1)):
         rows = int(np.sum(outputs.argmax(-1) != expected.argmax(-1)))
-        wrong.append(f"reference.npz: another class is chosen on {rows} of {len(expected)} rows")
+        wrong.append(f"another class is chosen on {rows} of {len(expected)} rows")
     return wrong
