@@ -103,6 +103,12 @@ def test_every_object_of_a_profile_is_accepted(profile: Path) -> None:
     assert [error for one in objects for error in violations(one)] == []
 
 
+@pytest.mark.parametrize("release", ["a" * 53, "y", "on", "null", "a1234567"])
+def test_any_release_name_gives_objects_that_are_accepted(release: str) -> None:
+    everything = next(profile for profile in PROFILES if profile.stem == "everything")
+    assert [error for one in render(everything, release=release) for error in violations(one)] == []
+
+
 @pytest.mark.parametrize("profile", PROFILES, ids=lambda path: path.stem)
 def test_both_helm_versions_render_the_same_objects(profile: Path) -> None:
     fourth, third = (sorted(render(profile, helm=helm), key=identity) for helm in HELMS)
