@@ -174,6 +174,11 @@ def each_stage(name: str, default: str) -> Iterator[tuple[str, str]]:
         yield name.replace("N", str(stage)), first if stage == 1 or not others else others
 
 
+def test_the_profiles_listed_are_those_that_are_there() -> None:
+    listed = [name for name, _, _ in table(PROFILES, "file in values/", "is for", "a cluster needs")]
+    assert sorted(listed) == sorted(file.name for file in (ROOT / "values").iterdir())
+
+
 def test_the_sources_listed_are_those_that_can_be_read() -> None:
     rows = {source: files for source, files, _ in table(PROFILES, "source", "files", "what they hold")}
     assert rows.keys() == REQUIRED.keys()
