@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -28,13 +29,15 @@ def prepared(spec: Spec, store: Path) -> Path:
     return store
 
 
-def start_trial(spec: Spec, store: Path, *params: str, threads: int = 1, stderr: int = subprocess.DEVNULL) -> subprocess.Popen[str]:
-    """The trial program as a child process."""
+def start_trial(
+    spec: Spec, store: Path, *params: str, threads: int = 1, stderr: int = subprocess.DEVNULL, **environment: str
+) -> subprocess.Popen[str]:
+    """The trial program as a child process, with more environment where it is said."""
     store.mkdir(exist_ok=True)
     spec.write(store / "spec.json")
     command = [sys.executable, "-m", "atelier_trainer", "--spec", str(store / "spec.json"), "--store", str(store), "--trial", "t"]
     command += ["--threads", str(threads), *params]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=stderr, text=True)
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=stderr, text=True, env=os.environ | environment)
 
 
 def trial_of(store: Path) -> TrialPaths | None:
