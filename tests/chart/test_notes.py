@@ -110,7 +110,7 @@ def test_who_promotes_is_said(mode: str) -> None:
     text = notes(QUICKSTART, set=[f"extractor.mode={mode}", 'extractor.schedule="1 2 * * *"'])
     assert f"PROMOTION  {mode}\n" in text
     promotion = " ".join(part(text, "PROMOTION"))
-    words = {"job": "waits for the search, then promotes", "hook": "Helm waits", "cronjob": "1 2 * * *", "none": "nothing promotes"}
+    words = {"job": "waits for the search, trains the winner's tail", "hook": "Helm waits", "cronjob": "1 2 * * *", "none": "nothing promotes"}
     assert {one for one, said in words.items() if said in promotion} == {mode}
 
 
@@ -194,8 +194,9 @@ def test_what_outlives_the_release_can_be_taken_away_and_a_claim_of_others_is_no
         return [line.partition(" delete ")[2] for line in commands(notes(QUICKSTART, **arguments), "kubectl") if " delete " in line]
 
     kept = "experiments,configmaps -l atelier/release=digits"
-    assert deletions() == [kept, "pvc digits-atelier-store"]
-    assert deletions(set=["storage.existingClaim=shared"]) == [kept]
+    hooks = "jobs,pods -l app.kubernetes.io/instance=digits"
+    assert deletions() == [kept, hooks, "pvc digits-atelier-store"]
+    assert deletions(set=["storage.existingClaim=shared"]) == [kept, hooks]
     annotated = [one for one in render(QUICKSTART) if (one["metadata"].get("annotations") or {}).get("helm.sh/resource-policy") == "keep"]
     assert {one["kind"] for one in annotated} == {"Experiment", "ConfigMap", "PersistentVolumeClaim"}
 
