@@ -1,0 +1,41 @@
+"""Why a cluster cannot be here; all reasons at once."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+from .layout import BIN, CONTAINERD_SOCKET, KUBELET, ROOT
+from .machine import foreign_kubernetes
+from .steps import Failure
+
+LONGEST_SOCKET = 107
+FREE = {True: 4e9, False: 12e9}
+"""Bytes needed with the binaries built, and without: Go's caches are most of it."""
+
+
+def refuse(*reasons: str) -> None:
+    if reasons:
+        raise Failure("\n".join(reasons))
+
+
+def need_root() -> list[str]:
+    return [] if os.geteuid() == 0 else ["this must run as root: it starts containers, and changes network links and iptables"]
+
+
+def need_room() -> list[str]:
+    reasons = []
+    needed, free = FREE[BIN.exists()], shutil.disk_usage(ROOT).free
+    if free < needed:
+        reasons.append(f"{ROOT} has {free / 1e9:.1f} GB free; {needed / 1e9:.0f} GB are needed")
+    sockets = [f"{CONTAINERD_SOCKET}.ttrpc", *(str(KUBELET / folder / "kubelet.sock") for folder in ("pod-resources", "device-plugins"))]
+    longest = max(sockets, key=len)
+    if len(longest) > LONGEST_SOCKET:
+        reasons.append(f"the path of the checkout is {len(longest) - LONGEST_SOCKET} characters too long for a socket's: {longest}")
+    return reasons
+
+
+def other_kubernetes() -> list[str]:
+    """Two of them would take each other's rules away."""
+    sign = foreign_kubernetes()
+    return [f"another Kubernetes seems to run on this machine ({sign}): stop it first"] if sign else []
