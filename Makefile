@@ -9,10 +9,10 @@ UV := .tools/bin/uv
 HELMS_AND_CT := .tools/bin/helm .tools/bin/helm3 .tools/bin/ct
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help setup demo tools test lint clean
+.PHONY: help setup demo tools images images-import-microk8s test lint clean
 
 help: ## Show what can be made
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 24
 
 $(UV): Makefile
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is $$($(PYTHON) -V); Python 3.11 or newer is needed: make PYTHON=python3.12 …" >&2; exit 2; }
@@ -49,6 +49,12 @@ endef
 .tools/bin/helm3: tools/helm3/go.mod tools/helm3/go.sum
 	$(call go-build,tools/helm3,helm.sh/helm/v3/cmd/helm,helm.sh/helm/v3/internal/version.version=$(call pinned,tools/helm3,helm.sh/helm/v3) \
 		$(foreach package,chartutil lint/rules,helm.sh/helm/v3/pkg/$(package).k8sVersionMajor=1 helm.sh/helm/v3/pkg/$(package).k8sVersionMinor=$(KUBERNETES_MINOR)))
+
+images: ## Build both images with docker, podman or buildah; takes BASE, TORCH_INDEX, CA and REGISTRY (docs/images.md)
+	@$(PYTHON) tools/images.py build
+
+images-import-microk8s: ## Hand both images to the MicroK8s of this machine
+	@$(PYTHON) tools/images.py import-microk8s
 
 test: lint tools ## Run every test that needs no cluster
 	@$(UV) run --locked pytest --numprocesses=logical --dist=loadfile

@@ -1,0 +1,137 @@
+"""What the Dockerfiles promise, as far as reading them shows it; what only an image shows, its build checks (tools/image-build)."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+NAMES = ("server", "trainer")
+MEMBERS = sorted(path.parent.relative_to(ROOT).as_posix() for folder in ("packages", "images") for path in ROOT.glob(f"{folder}/*/*.toml"))
+
+Step = tuple[str, str]
+
+
+def steps(name: str) -> list[Step]:
+    """Instruction and what follows it."""
+    text = re.sub(r"^#.*\n", "", (ROOT / "images" / name / "Dockerfile").read_text(), flags=re.MULTILINE)
+    lines = re.sub(r"\\\n\s*", " ", text).splitlines()
+    return [(word, rest) for word, _, rest in (line.partition(" ") for line in lines if line.strip())]
+
+
+def last_stage(name: str) -> list[Step]:
+    every = steps(name)
+    return every[max(index for index, (word, _) in enumerate(every) if word == "FROM") :]
+
+
+def said(those: list[Step], word: str) -> list[str]:
+    return [rest for instruction, rest in those if instruction == word]
+
+
+def assigned(those: list[Step]) -> dict[str, str]:
+    return dict(pair.split("=", 1) for rest in said(those, "ENV") for pair in rest.split())
+
+
+@pytest.fixture(params=NAMES)
+def name(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+def test_an_image_has_a_user_that_kubernetes_can_tell_from_root(name: str) -> None:
+    assert said(last_stage(name), "USER") == ["10001:10001"]
+
+
+def test_an_image_writes_nothing_beside_tmp_and_finds_python(name: str) -> None:
+    values = assigned(last_stage(name))
+    assert values == {
+        "PATH": "/opt/venv/bin:${PATH}",
+        "HOME": "/tmp",
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+
+
+def test_an_image_holds_the_environment_alone_and_starts_what_the_chart_names(name: str) -> None:
+    stage = last_stage(name)
+    assert said(stage, "COPY") == ["--from=dependencies /opt/venv /opt/venv"]
+    assert said(stage, "ENTRYPOINT") == []
+    assert said(stage, "CMD") == [f'["python", "-m", "atelier_{name}", "--help"]']
+
+
+def test_the_build_checks_the_image_as_its_user(name: str) -> None:
+    stage = last_stage(name)
+    words = [word for word, _ in stage]
+    runs = [(index, rest) for index, (word, rest) in enumerate(stage) if word == "RUN"]
+    [(checked, command)] = [(index, rest) for index, rest in runs if "check.py" in rest]
+    assert checked > words.index("USER")
+    assert f"python -m atelier_{name} --help" in command
+
+
+def test_the_server_is_small_and_without_what_trains() -> None:
+    [command] = [rest for rest in said(last_stage("server"), "RUN") if "check.py" in rest]
+    assert "--at-most 400 --lacks torch --lacks optuna --lacks sklearn " in command
+
+
+def test_an_image_says_where_it_comes_from(name: str) -> None:
+    [labels] = said(last_stage(name), "LABEL")
+    described = tomllib.loads((ROOT / "images" / name / "pyproject.toml").read_text())["project"]["description"]
+    source = re.search(r"^home: (.+)$", (ROOT / "charts/katib-nas-atelier/Chart.yaml").read_text(), re.MULTILINE)[1]
+    assert dict(re.findall(r'org\.opencontainers\.image\.(\w+)="([^"]*)"', labels)) == {
+        "title": f"Katib NAS Atelier: {name}",
+        "description": described,
+        "source": source,
+        "version": "${VERSION}",
+        "revision": "${REVISION}",
+    }
+
+
+def test_everything_is_installed_as_locked(name: str) -> None:
+    """The lock is checked against every member's pyproject.toml, so all of them have to be there."""
+    every = steps(name)
+    copied = {rest.split()[0] for rest in said(every, "COPY")}
+    assert {f"{member}/pyproject.toml" for member in MEMBERS} | {"pyproject.toml"} <= copied
+    [export] = [rest for rest in said(every, "RUN") if " export " in rest]
+    assert "--locked" in export and "--no-dev" in export and f"--package atelier-{name}" in export
+    installs = " ".join(said(every, "RUN"))
+    assert "--require-hashes --requirements /locked.txt" in installs
+    assert "uv pip check" in installs
+
+
+def test_torch_of_another_index_has_the_locked_version_and_the_rest_stays_locked() -> None:
+    [install] = [rest for rest in said(steps("trainer"), "RUN") if "TORCH_INDEX" in rest]
+    assert "--require-hashes --requirements /without-torch.txt" in install
+    assert """--no-deps --default-index "${TORCH_INDEX}" "$(grep -o '^torch==[^ ;]*' /locked.txt)\"""" in install
+    assert "--constraints /locked.txt torch" in install
+
+
+def test_every_download_trusts_the_bundle_that_was_given(name: str) -> None:
+    for command in said(steps(name), "RUN"):
+        if re.search(r"pip install|uv build|\$UV build", command) and "--offline" not in command:
+            assert command.startswith("--mount=type=secret,id=ca ")
+            downloads = re.split(r" && |; (?:else|then)|then ", command.partition(" ")[2])
+            assert all("with-ca" in one or '"$@"' in one for one in downloads if re.search(r"pip install|\$UV build", one))
+
+
+def test_both_images_begin_alike(name: str) -> None:
+    """One base and one uv: layers are shared, and no image is built by another uv than the rest of the project."""
+    beginnings = {one: steps(one)[: [word for word, _ in steps(one)].index("FROM", 2)] for one in NAMES}
+    assert beginnings["server"] == beginnings["trainer"]
+    arguments = dict(rest.split("=", 1) for rest in said(beginnings[name], "ARG"))
+    assert arguments["BASE"].startswith("docker.io/library/python:")
+    makefile = (ROOT / "Makefile").read_text()
+    assert arguments["UV_VERSION"] == re.search(r"^UV_VERSION := (.+)$", makefile, re.MULTILINE)[1]
+
+
+def test_what_a_build_copies_travels_and_nothing_else_does(name: str) -> None:
+    listed = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if line and not line.startswith("#")]
+    assert listed[0] == "*"
+    allowed = {Path(line[1:]) for line in listed if line.startswith("!")}
+    copied = {Path(part) for rest in said(steps(name), "COPY") if "--from" not in rest for part in rest.split()[:-1]}
+    mounted = {Path(one) for rest in said(steps(name), "RUN") for one in re.findall(r"type=bind,source=([^,]+)", rest)}
+    assert copied | mounted
+    for path in copied | mounted:
+        assert (ROOT / path).exists()
+        assert any(path.is_relative_to(one) for one in allowed), f"{path} is kept out by .dockerignore"

@@ -1,0 +1,163 @@
+"""Build the trainer's and the server's image, or import them into MicroK8s; `make images` and `make images-import-microk8s` run this.
+
+    python3 tools/images.py build | import-microk8s
+
+Settings are variables of make or of the environment; docs/images.md says what they are. Needs Python alone.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+CHART = ROOT / "charts" / "katib-nas-atelier" / "Chart.yaml"
+NAMES = ("server", "trainer")
+PASSED_ON = ("BASE", "TORCH_INDEX", "UV_DEFAULT_INDEX", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
+
+
+class Refused(Exception):
+    """What is wrong, and what to do."""
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A program that builds images, and how it is asked to."""
+
+    program: str
+    answers: tuple[str, ...]
+    build: tuple[str, ...]
+
+    def works(self) -> bool:
+        """Docker may be there without its daemon."""
+        return (
+            bool(shutil.which(self.program))
+            and subprocess.run([self.program, *self.answers], capture_output=True, check=False).returncode == 0
+        )
+
+    def run(self, *arguments: str) -> str:
+        """What it prints."""
+        return subprocess.run([self.program, *arguments], check=True, stdout=subprocess.PIPE, text=True).stdout
+
+    def save(self, image: str, archive: Path) -> None:
+        """Write an image as the archive that every container runtime reads."""
+        if self.program == "buildah":
+            self.run("push", "--quiet", image, f"docker-archive:{archive}:{image}")
+        else:
+            self.run("save", "--output", str(archive), image)
+
+
+ENGINES = (
+    Engine("docker", ("version",), ("build",)),
+    Engine("podman", ("info",), ("build", "--layers")),
+    # Isolation by chroot needs no other program and no rights that a container lacks.
+    Engine("buildah", ("info",), ("build", "--layers", "--isolation", "chroot")),
+)
+
+
+def engine() -> Engine:
+    """The first that works."""
+    for one in ENGINES:
+        if one.works():
+            return one
+    raise Refused("no program that builds images answers; one of these has to: docker (with its daemon running), podman, buildah")
+
+
+def reference(name: str, environment: Mapping[str, str]) -> str:
+    """The image's name as the chart's values have it, spelled out as container runtimes do, with the chart's appVersion."""
+    return f"{environment.get('REGISTRY') or 'docker.io'}/katib-nas-atelier/{name}:{version()}"
+
+
+def version() -> str:
+    """The chart's appVersion."""
+    found = re.search(r'^appVersion: "(.+)"$', CHART.read_text(), re.MULTILINE)
+    if not found:
+        raise Refused(f'{CHART.relative_to(ROOT)}: appVersion is missing; allowed: a line appVersion: "0.1.0"')
+    return found[1]
+
+
+def revision() -> str:
+    """The commit, marked if what is built differs from it."""
+    described = subprocess.run(
+        ["git", "describe", "--always", "--abbrev=40", "--match=", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    return described.stdout.strip() or "unknown"
+
+
+def arguments(name: str, environment: Mapping[str, str]) -> list[str]:
+    """What a build is given. An argument that is not set is the Dockerfile's; TORCH_INDEX may be set to nothing."""
+    given = {one: environment[one] for one in PASSED_ON if one in environment and (environment[one] or one == "TORCH_INDEX")}
+    if name != "trainer":
+        given.pop("TORCH_INDEX", None)
+    given |= {"VERSION": version(), "REVISION": revision()}
+    parts = ["--file", f"images/{name}/Dockerfile", "--tag", reference(name, environment)]
+    parts += [part for key, value in given.items() for part in ("--build-arg", f"{key}={value}")]
+    if bundle := environment.get("CA"):
+        if not Path(bundle).is_file():
+            raise Refused(f"CA: {bundle} is no file; allowed: the path of a bundle of certificates (PEM)")
+        parts += ["--secret", f"id=ca,src={bundle}"]
+    return [*parts, "."]
+
+
+def build(environment: Mapping[str, str]) -> None:
+    """Build both images, then say how large they are and what comes next."""
+    builder = engine()
+    commands = {name: [builder.program, *builder.build, *arguments(name, environment)] for name in NAMES}
+    seconds = {}
+    for name, command in commands.items():
+        _say(shlex.join(command))
+        began = time.monotonic()
+        if subprocess.run(command, cwd=ROOT, check=False, env={**os.environ, "DOCKER_BUILDKIT": "1"}).returncode:
+            raise Refused(f"{name}: {builder.program} could not build the image; what it said last is above")
+        seconds[name] = time.monotonic() - began
+    _say()
+    for name in NAMES:
+        size = builder.run("images", "--format", "{{.Size}}", reference(name, environment)).splitlines()[0]
+        _say(f"{reference(name, environment)}  {size}, built in {seconds[name]:.0f} s")
+    _say("\nThe nodes need them next:")
+    _say("  one node with MicroK8s   make images-import-microk8s")
+    _say(f"  a registry               make images REGISTRY=HOST, then {builder.program} push each, and install with")
+    _say("                           --set trainer.image.repository=HOST/katib-nas-atelier/trainer")
+    _say("                           --set server.image.repository=HOST/katib-nas-atelier/server")
+
+
+def import_microk8s(environment: Mapping[str, str]) -> None:
+    """Hand both images to MicroK8s' container runtime."""
+    if not shutil.which("microk8s"):
+        raise Refused("microk8s is missing: run this on the node, or see docs/images.md for other clusters")
+    builder = engine()
+    for image in (reference(name, environment) for name in NAMES):
+        with tempfile.TemporaryDirectory() as folder:
+            archive = Path(folder) / "image.tar"
+            try:
+                builder.save(image, archive)
+            except subprocess.CalledProcessError:
+                raise Refused(f"{image} is not there: make images comes first, with the same REGISTRY") from None
+            if subprocess.run(["microk8s", "ctr", "image", "import", str(archive)], check=False).returncode:
+                raise Refused(f"{image}: MicroK8s did not take it; what it said is above (its group or root may be needed)")
+        _say(f"{image} is on this node")
+
+
+def _say(line: str = "") -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+COMMANDS = {"build": build, "import-microk8s": import_microk8s}
+
+if __name__ == "__main__":
+    if sys.argv[1:] not in ([one] for one in COMMANDS):
+        sys.exit(f"usage: images.py {' | '.join(COMMANDS)}")
+    try:
+        COMMANDS[sys.argv[1]](os.environ)
+    except Refused as refused:
+        sys.exit(str(refused))
