@@ -9,9 +9,22 @@ from .layout import CONTAINERD_SOCKET
 from .steps import Failure
 from .waiting import until
 
+LABEL = "atelier/content"
+"""On an image in containerd: what it was made of, or the id that an engine knows it by."""
+
 
 def ctr(*arguments: str | Path, seconds: float = 60) -> str:
     return output("ctr", "--address", CONTAINERD_SOCKET, "--namespace", "k8s.io", *arguments, seconds=seconds)
+
+
+def has_image(name: str, content: str) -> bool:
+    return name in ctr("images", "ls", "--quiet", f'labels."{LABEL}"=={content}').splitlines()
+
+
+def import_images(archive: Path, contents: dict[str, str]) -> None:
+    ctr("images", "import", archive, seconds=1800)
+    for name, content in contents.items():
+        ctr("images", "label", name, f"{LABEL}={content}")
 
 
 def remove_containers() -> str:

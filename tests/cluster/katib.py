@@ -1,4 +1,4 @@
-"""Katib out of its own module's manifests: with Postgres on the base image, without its UI, tpe and random by its Go service."""
+"""Katib out of its own module's manifests: with Debian's Postgres, without its UI, tpe and random by its Go service."""
 
 from __future__ import annotations
 

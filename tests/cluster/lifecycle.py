@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from . import builds, control_plane, dns, images, katib, machine, monitoring, node, packages, pki, storage
+from . import builds, control_plane, debian, dns, engines, images, katib, machine, monitoring, node, packages, pki, storage
 from .containerd import remove_containers
 from .layout import KUBECONFIG, NODE, RUN, STATE
 from .obstacles import need_room, need_root, other_kubernetes, refuse
@@ -26,8 +26,8 @@ def up() -> None:
         for module in builds.ALL:
             with step(module.folder) as now:
                 now.outcome = builds.ensure(module, now)
-        with step("base image") as now:
-            now.outcome = images.ensure_rootfs(now)
+        with step("debian") as now:
+            now.outcome = debian.ensure(now)
         with step("machine") as now:
             now.outcome = machine.prepare()
         with step("pki") as now:
@@ -116,7 +116,7 @@ def _alone() -> Iterator[None]:
 def load(names: list[str]) -> None:
     refuse(*need_root(), *([] if running("containerd") else ["no cluster is up: make cluster-up"]))
     with step("images") as now:
-        now.outcome = images.load(names, now)
+        now.outcome = engines.load(names, now)
 
 
 def base() -> None:
@@ -125,5 +125,4 @@ def base() -> None:
     with step("packages") as now:
         now.outcome = packages.ensure(now)
     with step("base image") as now:
-        images.ensure_rootfs(now)
-        now.outcome = images.offer_base(now)
+        now.outcome = engines.offer_base(now)

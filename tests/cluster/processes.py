@@ -90,6 +90,8 @@ def start(daemon: Daemon) -> Process:
             raise Failure(f"{name}: {command[0]} is missing") from error
     process = Process(name, pid, start_time(pid) or 0, command, list(daemon.ports))
     (RECORDS / f"{name}.json").write_text(json.dumps(asdict(process)))
+    # For a moment after exec the kernel shows no command line.
+    until(lambda: None if process.runs() or start_time(pid) is None else "it has no command line", 5, name, every=0.005)
     return process
 
 

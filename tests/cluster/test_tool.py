@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from . import builds, images, katib, lifecycle, machine, obstacles, packages, pki, processes
+from . import builds, debian, engines, images, katib, lifecycle, machine, obstacles, packages, pki, processes
 from .__main__ import main
 from .steps import Failure
 from .waiting import until
@@ -69,7 +69,6 @@ def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def sleeper() -> Iterator[processes.Process]:
     process = processes.start(processes.Daemon("sleeper", ["sleep", "600"], check=lambda: None))
-    until(lambda: None if process.runs() else "sleep runs", 5, "sleep")
     yield process
     processes.stop("sleeper")
 
@@ -96,7 +95,8 @@ def test_a_process_that_took_over_the_pid_is_left_alone(sleeper: processes.Proce
 
 def test_one_that_ignores_the_request_to_end_is_killed(tmp_path: Path) -> None:
     ready = tmp_path / "ready"
-    script = f"import signal, time, pathlib; signal.signal(signal.SIGTERM, signal.SIG_IGN); pathlib.Path({str(ready)!r}).touch(); time.sleep(600)"
+    ignore = "signal.signal(signal.SIGTERM, signal.SIG_IGN)"
+    script = f"import pathlib, signal, time; {ignore}; pathlib.Path({str(ready)!r}).touch(); time.sleep(600)"
     command = [sys.executable, "-c", script]
     process = processes.start(processes.Daemon("stubborn", command, check=lambda: None))
     until(lambda: None if ready.exists() else "the process is ready", 30, "the process")
@@ -228,17 +228,19 @@ def test_a_build_is_made_again_only_if_its_pins_change(tmp_path: Path, monkeypat
 
 
 @pytest.fixture
-def two_images(tmp_path: Path) -> list[images.Image]:
+def two_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[images.Image]:
     program = tmp_path / "program"
     program.write_bytes(b"#!/bin/sh\n")
-    return [images.BASE, images.Image("localhost/app:1", ("/app/program",), "/app", {"app/program": program})]
+    monkeypatch.setattr(debian, "CACHE", tmp_path)
+    tiny = debian.Debian("tiny", ())
+    with tarfile.open(tiny.file, "w") as tar:
+        tar.add(program, "bin/sh")
+    app = images.Image("localhost/app:1", ("/app/program",), "/app", {"app/program": program}, tiny)
+    return [images.Image("localhost/base:1", debian=tiny), app]
 
 
 def test_images_share_the_base_layer_and_run_their_program(two_images: list[images.Image], tmp_path: Path) -> None:
-    rootfs = tmp_path / "rootfs.tar"
-    with tarfile.open(rootfs, "w") as tar:
-        tar.add(tmp_path / "program", "bin/sh")
-    images.write_archive(tmp_path / "images.tar", two_images, rootfs)
+    images.write_archive(tmp_path / "images.tar", two_images)
     with tarfile.open(tmp_path / "images.tar") as tar:
         names = tar.getnames()
         base, app = json.load(tar.extractfile("manifest.json"))
@@ -272,7 +274,7 @@ def test_an_image_is_another_if_a_file_of_it_is(two_images: list[images.Image]) 
     ],
 )
 def test_images_are_named_as_kubernetes_names_them(name: str, full: str) -> None:
-    assert images.full_name(name) == full
+    assert engines.full_name(name) == full
 
 
 # Katib
