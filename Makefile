@@ -56,6 +56,24 @@ images: ## Build both images with docker, podman or buildah; takes BASE, TORCH_I
 images-import-microk8s: ## Hand both images to the MicroK8s of this machine
 	@$(PYTHON) tools/images.py import-microk8s
 
+.PHONY: cluster-up cluster-down cluster-status cluster-load cluster-base
+CLUSTER = @cd tests && $(CURDIR)/$(UV) run --locked python -m cluster
+
+cluster-up: setup ## Start a real Kubernetes with Katib and Prometheus on this machine (Debian or Ubuntu, root, Go; docs/cluster.md)
+	$(CLUSTER) up
+
+cluster-down: setup ## Stop it and put the machine back (ALL=1 removes its binaries and images as well)
+	$(CLUSTER) down $(if $(ALL),--all)
+
+cluster-status: setup ## What of it runs, or was left
+	$(CLUSTER) status
+
+cluster-load: setup ## Bring images of docker, podman or buildah into it: IMAGES="name:tag …"
+	$(CLUSTER) load $(IMAGES)
+
+cluster-base: setup ## Give docker, podman or buildah a base image for `make images BASE=localhost/base:1`, where no registry can be reached
+	$(CLUSTER) base
+
 test: lint tools ## Run every test that needs no cluster
 	@$(UV) run --locked pytest --numprocesses=logical --dist=loadfile
 
