@@ -59,7 +59,7 @@ images-import-microk8s: ## Hand both images to the MicroK8s of this machine
 .PHONY: cluster-up cluster-down cluster-status cluster-load cluster-base
 CLUSTER = @cd tests && $(CURDIR)/$(UV) run --locked python -m cluster
 
-cluster-up: setup ## Start a real Kubernetes with Katib and Prometheus on this machine (Debian or Ubuntu, root, Go; docs/cluster.md)
+cluster-up: setup ## Start a real Kubernetes with Katib and Prometheus on this machine (Debian or Ubuntu, as root; needs Go)
 	$(CLUSTER) up
 
 cluster-down: setup ## Stop it and put the machine back (ALL=1 removes its binaries and images as well)
@@ -71,7 +71,7 @@ cluster-status: setup ## What of it runs, or was left
 cluster-load: setup ## Bring images of docker, podman or buildah into it: IMAGES="name:tag …"
 	$(CLUSTER) load $(IMAGES)
 
-cluster-base: setup ## Give docker, podman or buildah a base image for `make images BASE=localhost/base:1`, where no registry can be reached
+cluster-base: setup ## Give docker, podman or buildah the image localhost/base:1, for make images where no registry can be reached
 	$(CLUSTER) base
 
 test: lint tools ## Run every test that needs no cluster
