@@ -35,6 +35,8 @@ def main(words: list[str] | None = None) -> int:
     except Failure as failure:
         show(failure)
         return 1
+    except KeyboardInterrupt:
+        return 130
     return 0
 
 

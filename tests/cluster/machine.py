@@ -37,7 +37,12 @@ NEEDED = {"net.ipv4.ip_forward": "1", "net.bridge.bridge-nf-call-iptables": "1"}
 CGROUPS = ["kubepods", "k8s.io"]
 CONTAINER_LOG_LINKS = Path("/var/log/containers")
 CNI_RESULTS = Path("/var/lib/cni/results")
-FOREIGN_FOLDERS = [CONTAINER_LOG_LINKS, CNI_RESULTS, CNI_RESULTS.parent]
+RUNTIME = Path("/run/containerd")
+FOREIGN_FOLDERS = [
+    *(CONTAINER_LOG_LINKS, CNI_RESULTS, CNI_RESULTS.parent),
+    *(RUNTIME / "fifo", RUNTIME / "s", RUNTIME / "runc" / "k8s.io", RUNTIME / "runc", RUNTIME),
+]
+"""Folders that kubelet, the network plugins and containerd's shims have outside of ours; inner ones first."""
 
 
 def prepare() -> str:

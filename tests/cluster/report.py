@@ -9,8 +9,8 @@ from rich.table import Table
 
 from . import machine
 from .kubectl import kubectl
-from .layout import KUBECONFIG, RUN
-from .processes import Process, log_of, running
+from .layout import KUBECONFIG, LOGS, RUN
+from .processes import Process, running
 from .steps import Failure, console
 
 DAEMONS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "containerd", "kubelet", "kube-proxy")
@@ -25,12 +25,13 @@ def status() -> None:
 
 def _up() -> None:
     processes = {name: running(name) for name in DAEMONS}
-    table = Table("process", "pid", "since", "for", "ports", "log", box=None, pad_edge=False)
+    table = Table("process", "pid", "since", "for", "ports", box=None, pad_edge=False)
     for name, process in processes.items():
-        table.add_row(name, *(_facts(process) if process else ("-", "not running", "", "")), str(log_of(name)))
+        table.add_row(name, *(_facts(process) if process else ("-", "not running")))
     console.print(table)
+    console.print(f"\nlogs: {LOGS}")
     if processes["kube-apiserver"]:
-        console.print(f"\nexport KUBECONFIG={KUBECONFIG}\n")
+        console.print(f"export KUBECONFIG={KUBECONFIG}\n")
         console.print(kubectl("get", "nodes", "--output=wide"))
         console.print(kubectl("get", "pods", "--all-namespaces"))
     if not all(processes.values()):
