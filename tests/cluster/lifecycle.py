@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from . import builds, control_plane, debian, dns, engines, images, katib, machine, monitoring, node, packages, pki, storage
+from . import builds, control_plane, debian, dns, engines, images, katib, machine, monitoring, mounts, node, packages, pki, storage
 from .containerd import remove_containers
 from .layout import KUBECONFIG, NODE, RUN, STATE
 from .obstacles import need_room, need_root, other_kubernetes, refuse
@@ -85,8 +85,8 @@ def _stop() -> list[str]:
         now.outcome = _stopped("containerd", "kube-apiserver", "etcd")
     with step("machine") as now:
         machine.restore()
-        if mounts := machine.our_mounts():
-            raise Failure(f"still mounted, so {RUN} cannot be removed: {', '.join(mounts)}")
+        if mounted := mounts.ours():
+            raise Failure(f"still mounted, so {RUN} cannot be removed: {', '.join(mounted)}")
         shutil.rmtree(RUN)
         now.outcome = "as it was"
     return machine.leftovers()

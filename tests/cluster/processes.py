@@ -91,7 +91,7 @@ def start(daemon: Daemon) -> Process:
     process = Process(name, pid, start_time(pid) or 0, command, list(daemon.ports))
     (RECORDS / f"{name}.json").write_text(json.dumps(asdict(process)))
     # For a moment after exec the kernel shows no command line.
-    until(lambda: None if process.runs() or start_time(pid) is None else "it has no command line", 5, name, every=0.005)
+    until(lambda: None if process.runs() or start_time(pid) is None else "it has no command line", 30, name, every=0.005)
     return process
 
 

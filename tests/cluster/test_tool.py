@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from . import builds, debian, engines, images, katib, lifecycle, machine, obstacles, packages, pki, processes
+from . import builds, debian, engines, images, iptables, katib, lifecycle, mounts, obstacles, packages, pki, processes
 from .__main__ import main
 from .steps import Failure
 from .waiting import until
@@ -136,8 +136,8 @@ def test_a_taken_port_is_named_before_anything_is_started() -> None:
 
 
 def test_only_chains_of_kubernetes_and_of_our_network_are_removed() -> None:
-    assert machine.rules_removal(SAVED) == REMOVAL
-    assert machine.rules_removal("*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -j ACCEPT\nCOMMIT\n") == ""
+    assert iptables.removal(SAVED) == REMOVAL
+    assert iptables.removal("*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -j ACCEPT\nCOMMIT\n") == ""
 
 
 def test_mounts_come_deepest_first_and_only_from_inside() -> None:
@@ -149,7 +149,7 @@ def test_mounts_come_deepest_first_and_only_from_inside() -> None:
             "proc /proc proc rw 0 0",
         ]
     )
-    assert machine.mounts_below(table, Path("/srv/a b/run")) == ["/srv/a b/run/kubelet/pods/1/volume", "/srv/a b/run/kubelet"]
+    assert mounts.below(table, Path("/srv/a b/run")) == ["/srv/a b/run/kubelet/pods/1/volume", "/srv/a b/run/kubelet"]
 
 
 @pytest.mark.parametrize("words", [["up"], ["down"], ["load", "model:1"], ["base"]])
