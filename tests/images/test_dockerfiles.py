@@ -125,6 +125,14 @@ def test_both_images_begin_alike(name: str) -> None:
     assert arguments["UV_VERSION"] == re.search(r"^UV_VERSION := (.+)$", makefile, re.MULTILINE)[1]
 
 
+def test_a_mirror_is_asked_in_every_stage(name: str) -> None:
+    """What a stage is given as an argument ends with it; what is set in its environment goes on in those that begin with it."""
+    every = steps(name)
+    assert assigned(every)["UV_DEFAULT_INDEX"] == "${UV_DEFAULT_INDEX}"
+    stages = dict(reversed(rest.split(" AS ")) for rest in said(every, "FROM") if " AS " in rest)
+    assert {one for one, base in stages.items() if base == "tools"} == stages.keys() - {"tools"}
+
+
 def test_what_a_build_copies_travels_and_nothing_else_does(name: str) -> None:
     listed = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if line and not line.startswith("#")]
     assert listed[0] == "*"
