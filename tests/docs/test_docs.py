@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import time
+import tomllib
 import zipfile
 from collections.abc import Iterator
 from contextlib import ExitStack, chdir, contextmanager
@@ -561,3 +562,9 @@ def test_flags_listed_are_those_of_the_server(capsys: pytest.CaptureFixture[str]
     assert listed.keys() == flags.keys() - {"--help"}
     for flag, default in listed.items():
         assert default == (flags[flag][1] if flags[flag] else "off" if flag == "--access-log" else "required"), flag
+
+
+def test_every_folder_of_tests_is_run_unless_it_needs_a_cluster() -> None:
+    folders = {f"tests/{file.parent.name}" for file in (ROOT / "tests").glob("*/test_*.py")}
+    configured = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]["testpaths"]
+    assert folders - {*configured} == {"tests/e2e"}

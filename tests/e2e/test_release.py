@@ -1,0 +1,182 @@
+"""The life of a release, in order: install, search, promote, predict, upgrade, roll back, uninstall, install again."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from cluster_access import EXPERIMENT, MINUTES, STORE, TRIAL, Release, condition, eventually
+from sklearn.datasets import load_digits
+
+KINDS = ("deployments", "services", "jobs", "persistentvolumeclaims", "configmaps", "roles", "rolebindings", "serviceaccounts", EXPERIMENT)
+OTHER_SPACE = {
+    "experiment": {
+        "parameters": [
+            {"name": "stem_width", "parameterType": "discrete", "feasibleSpace": {"list": [8, 16]}},
+            {"name": "stage1_width", "parameterType": "discrete", "feasibleSpace": {"list": [16, 32]}},
+        ]
+    }
+}
+"""Half of its networks are in the first space too."""
+
+
+@contextmanager
+def asked_all_the_while(release: Release) -> Iterator[list[int]]:
+    """Predictions, one after the other, while the block runs; their statuses."""
+    statuses: list[int] = []
+    over = threading.Event()
+
+    def ask() -> None:
+        with release.client() as client:
+            while not over.is_set():
+                try:
+                    statuses.append(client.post("/predict", json=EIGHT).status_code)
+                except httpx.HTTPError:
+                    statuses.append(0)
+                over.wait(0.02)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        yield statuses
+    finally:
+        over.set()
+        thread.join()
+
+
+PIXELS = np.clip(np.round(load_digits().images * 255 / 16), 0, 255).astype(int)
+EIGHT = {"instances": PIXELS[:1].tolist()}
+
+
+@pytest.fixture(scope="module")
+def seen() -> dict[str, Any]:
+    """What a test leaves for those that follow it."""
+    return {}
+
+
+def test_an_installation_waits_for_a_server_that_is_ready_without_a_model(release: Release) -> None:
+    said = release.upgrade(flags=("--wait", "--timeout=3m"))
+    assert "PROMOTION  job" in said
+    with release.client() as client:
+        assert client.get("/v2/health/ready").status_code == 200
+        card = release.model(client)
+        if card is None:
+            answer = client.post("/predict", json=EIGHT)
+            assert answer.status_code == 503
+            assert "no model" in answer.text
+
+
+def test_trials_run_as_pods_and_their_metrics_reach_katib(release: Release) -> None:
+    experiment = release.search_ends()
+    status = experiment["status"]
+    assert (status["trials"], status["trialsSucceeded"]) == (4, 4)
+    best = {metric["name"]: float(metric["latest"]) for metric in status["currentOptimalTrial"]["observation"]["metrics"]}
+    assert best["val_accuracy"] > 0.5
+    assert {"val_accuracy", "val_loss"} == set(best)
+
+
+def test_the_winner_is_promoted_and_served(release: Release, seen: dict[str, Any]) -> None:
+    with release.client() as client:
+        card = release.model_of(release.experiment, client)
+        answer = client.post("/predict", json={"instances": PIXELS[:100].tolist()}).raise_for_status().json()
+        labels = [int(one["label"]) for one in answer["predictions"]]
+        assert np.mean(labels == load_digits().target[:100]) > 0.5
+        request = {"inputs": [{"name": "input", "datatype": "UINT8", "shape": [2, 8, 8], "data": PIXELS[:2].ravel().tolist()}]}
+        inferred = client.post("/v2/models/digits/infer", json=request)
+        assert inferred.status_code == 200, inferred.text
+        assert inferred.json()["outputs"][0]["shape"][0] == 2
+    seen["version"], seen["experiment"] = card["version"], release.experiment
+
+
+def test_the_store_says_what_katib_would_have_chosen(release: Release) -> None:
+    search = release.store(STORE)["searches"]["digits"]
+    assert search["state"] == "promoted"
+    assert search["katib"]["trial"] in release.namespace.names(TRIAL)
+
+
+def test_helm_test_passes(release: Release) -> None:
+    said = release.helm("test", release.name, "--logs", "--timeout=3m")
+    assert "Succeeded" in said
+    assert "reference inputs give their reference outputs" in said
+
+
+def test_an_upgrade_with_nothing_changed_makes_no_object(release: Release) -> None:
+    before = release.namespace.uids(*KINDS)
+    generation = release.namespace.get("deployments")[0]["metadata"]["generation"]
+    release.upgrade(flags=("--wait",))
+    assert release.namespace.uids(*KINDS) == before
+    assert release.namespace.get("deployments")[0]["metadata"]["generation"] == generation
+
+
+def test_higher_counts_go_on_with_the_same_search(release: Release, seen: dict[str, Any]) -> None:
+    before = release.namespace.uids(EXPERIMENT)
+    release.upgrade("experiment.maxTrialCount=6")
+
+    def all_six() -> bool:
+        (experiment,) = release.namespace.get(EXPERIMENT, seen["experiment"])
+        return bool(condition(experiment, "Succeeded")) and experiment["status"]["trialsSucceeded"] == 6
+
+    eventually(all_six, 5 * MINUTES, "six trials")
+    assert release.namespace.uids(EXPERIMENT) == before
+
+
+def test_another_space_is_another_search_that_trains_only_what_is_new(release: Release, seen: dict[str, Any]) -> None:
+    """And the model is replaced without one failed request."""
+    known = release.store(STORE)["trials"]
+    with asked_all_the_while(release) as statuses:
+        release.upgrade("experiment.maxTrialCount=6", values=OTHER_SPACE)
+        assert release.experiment != seen["experiment"]
+        release.search_ends()
+        with release.client() as client:
+            release.model_of(release.experiment, client)
+    assert len(statuses) > 100
+    assert set(statuses) == {200}
+    found = release.store(STORE)
+    records = found["records"][release.experiment].values()
+    shared = {record["key"] for record in records} & set(known)
+    assert shared, "a search of six that shares half of its space has met a network of the first"
+    assert all(found["trials"][key]["weights_sha256"] == known[key]["weights_sha256"] for key in shared)
+    assert seen["experiment"] in release.namespace.names(EXPERIMENT), "the first search is kept"
+    seen["second"] = release.experiment
+
+
+def test_a_rollback_brings_the_first_search_and_its_model_back(release: Release, seen: dict[str, Any]) -> None:
+    """With Helm 4; every released Helm 3 refuses an Experiment that it did not take away."""
+    history = release.helm("history", release.name, "--output=json")
+    assert history
+    release.helm("rollback", release.name, "3", "--wait", "--timeout=5m")
+    assert release.experiment == seen["experiment"]
+    with release.client() as client:
+        release.model_of(seen["experiment"], client)
+
+
+def test_helm_3_rolls_forward_to_the_second_search(release: Release, seen: dict[str, Any]) -> None:
+    forward = Release(release.namespace, release.name, helm="helm3")
+    forward.upgrade("experiment.maxTrialCount=6", values=OTHER_SPACE)
+    assert forward.experiment == seen["second"]
+    with forward.client() as client:
+        forward.model_of(seen["second"], client)
+
+
+def test_uninstalling_leaves_the_store_and_the_searches(release: Release, seen: dict[str, Any]) -> None:
+    release.uninstall()
+    left = {key for key in release.namespace.uids(*KINDS) if "kube-root-ca" not in key and key != "ServiceAccount/default"}
+    searches = {seen["experiment"], seen["second"]}
+    kept = {f"{kind}/{name}" for kind in ("Experiment", "ConfigMap") for name in searches}
+    assert {key for key in left if not key.startswith(("Deployment/", "Service/"))} == kept | {"PersistentVolumeClaim/digits-atelier-store"}
+    suggestions = {key for key in left if key.startswith(("Deployment/", "Service/"))}
+    assert all(any(name in key for name in searches) for key in suggestions), suggestions
+
+
+def test_installing_again_serves_the_model_within_seconds(release: Release, seen: dict[str, Any]) -> None:
+    before = release.namespace.uids(EXPERIMENT)
+    release.upgrade("experiment.maxTrialCount=6", values=OTHER_SPACE, flags=("--wait", "--timeout=3m"))
+    with release.client() as client:
+        card = release.model_of(seen["second"], client, seconds=20)
+    assert card
+    assert release.namespace.uids(EXPERIMENT) == before
