@@ -1,4 +1,4 @@
-"""The commands that pods would run, run here: trials as Katib starts them, the tail, the promotion, the server, and helm test's check."""
+"""The commands that pods would run, run here: trials as Katib starts them, the extractor's steps, the server, helm test's check."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_the_store_calls_the_experiment_as_katib_does(pods: Pods, logs: list[str
 
 
 def test_the_tail_of_the_best_is_trained_and_found_trained_again(pods: Pods, logs: list[str]) -> None:
-    first, second = (pods.run(pods.extractor("tail")) for _ in range(2))
+    first, second = (pods.run(pods.extractor("finish")) for _ in range(2))
     assert first.returncode == 0, first.stderr
     assert second.returncode == 0, second.stderr
     assert first.stdout

@@ -110,7 +110,7 @@ def test_who_promotes_is_said(mode: str) -> None:
     text = notes(QUICKSTART, set=[f"extractor.mode={mode}", 'extractor.schedule="1 2 * * *"'])
     assert f"PROMOTION  {mode}\n" in text
     promotion = " ".join(part(text, "PROMOTION"))
-    words = {"job": "trains the winner's tail", "hook": "Helm waits", "cronjob": "1 2 * * *", "none": "nothing promotes"}
+    words = {"job": "trains on what paused too early", "hook": "Helm waits", "cronjob": "1 2 * * *", "none": "nothing promotes"}
     assert {one for one, said in words.items() if said in promotion} == {mode}
 
 

@@ -122,11 +122,11 @@ def test_none_leaves_promotion_to_people() -> None:
 
 
 @pytest.mark.parametrize("mode", ["job", "hook", "cronjob"])
-def test_every_mode_waits_trains_the_tail_and_promotes_the_release_search(mode: str) -> None:
+def test_every_mode_waits_finishes_and_promotes_the_release_search(mode: str) -> None:
     (one,) = extractor(mode)
     spec = one["spec"]["jobTemplate"]["spec"] if mode == "cronjob" else one["spec"]
     pod = spec["template"]["spec"]
-    assert [c["name"] for c in pod["initContainers"]] == ["wait", "tail"]
+    assert [c["name"] for c in pod["initContainers"]] == ["wait", "finish"]
     assert [c["name"] for c in pod["containers"]] == ["promote"]
     experiment = only(render(QUICKSTART), "Experiment")["metadata"]["name"]
     for container in (pod["initContainers"][0], pod["containers"][0]):
@@ -135,12 +135,14 @@ def test_every_mode_waits_trains_the_tail_and_promotes_the_release_search(mode: 
     assert int(timeout.removeprefix("--timeout=")) < spec["activeDeadlineSeconds"]
 
 
-def test_without_a_tail_no_trainer_is_pulled() -> None:
-    found = render(QUICKSTART, set=["trainer.tailEpochs=0"])
+@pytest.mark.parametrize(("tail", "rule", "trains"), [(0, "none", False), (0, "halving", True), (2, "none", True)])
+def test_a_trainer_is_pulled_only_where_something_may_be_left_to_train(tail: int, rule: str, trains: bool) -> None:
+    stopping = {"algorithmName": rule, "algorithmSettings": []}
+    found = render(QUICKSTART, values={"trainer": {"tailEpochs": tail}, "experiment": {"earlyStopping": stopping}})
     (job,) = by_kind(found, "Job")
     pod = job["spec"]["template"]["spec"]
-    assert [c["name"] for c in pod["initContainers"]] == ["wait"]
-    assert "spec" not in {v["name"] for v in pod["volumes"]}
+    assert [c["name"] for c in pod["initContainers"]] == ["wait", "finish"][: 1 + trains]
+    assert ("spec" in {v["name"] for v in pod["volumes"]}) == trains
 
 
 # the server

@@ -50,9 +50,10 @@ class Workplace:
     def card(self) -> Card:
         return Card.read(self.trial.card)
 
-    def start(self, spec: Spec, *arguments: str, name: str = "t") -> subprocess.Popen[str]:
+    def start(self, spec: Spec, *arguments: str, name: str | None = "t") -> subprocess.Popen[str]:
         spec.write(self.folder / "spec.json")
-        command = [sys.executable, "-m", "atelier_trainer", "--spec", "spec.json", "--store", str(self.store.root), "--trial", name]
+        command = [sys.executable, "-m", "atelier_trainer", "--spec", "spec.json", "--store", str(self.store.root)]
+        command += ["--trial", name] if name else []
         environment = os.environ | {"PYTHONPATH": str(self.folder)}
         return subprocess.Popen(
             [*command, "--threads", "1", *arguments],
@@ -63,7 +64,7 @@ class Workplace:
             text=True,
         )
 
-    def run(self, spec: Spec, *arguments: str, name: str = "t") -> Ended:
+    def run(self, spec: Spec, *arguments: str, name: str | None = "t") -> Ended:
         return ended(self.start(spec, *arguments, name=name))
 
 

@@ -1,5 +1,5 @@
 {{/*
-Spec of the Job that ends a search: wait for the Experiment, train the winner's tail if the profile asks for one, verify and promote.
+Spec of the Job that ends a search: wait for the Experiment, train on what halving paused too early and the winner's tail, promote.
 All three can be run again at any time. The pod alone of this chart talks to the API server.
 */}}
 {{- define "atelier.extractor.job" -}}
@@ -40,16 +40,15 @@ template:
         resources: {{- toYaml $extractor.resources | nindent 10 }}
         securityContext: {{- include "atelier.container.security" . | nindent 10 }}
         volumeMounts: {{- $mounts | nindent 10 }}
-      {{- if gt (.Values.trainer.tailEpochs | int64) 0 }}
-      - name: tail
+      {{- if include "atelier.finishes" . }}
+      - name: finish
         image: {{ include "atelier.image" (dict "root" . "image" .Values.trainer.image) }}
         imagePullPolicy: {{ .Values.trainer.image.pullPolicy }}
         command: [python, -m, atelier_trainer]
         args:
           - --spec=/etc/atelier/spec.json
           - --store=/store
-          - --trial=tail
-          - --tail-of=best
+          - --finish
         env: {{- include "atelier.env" .Values.trainer.pod | nindent 10 }}
         resources: {{- toYaml .Values.trainer.resources | nindent 10 }}
         securityContext: {{- include "atelier.container.security" . | nindent 10 }}
@@ -76,7 +75,7 @@ template:
         securityContext: {{- include "atelier.container.security" . | nindent 10 }}
         volumeMounts: {{- $mounts | nindent 10 }}
     volumes: {{- include "atelier.volumes" (dict "root" . "readOnly" false "pod" $extractor.pod) | nindent 6 }}
-      {{- if gt (.Values.trainer.tailEpochs | int64) 0 }}
+      {{- if include "atelier.finishes" . }}
       - name: spec
         configMap:
           name: {{ $experiment }}
@@ -84,4 +83,9 @@ template:
       {{- toYaml . | nindent 6 }}
       {{- end }}
       {{- end }}
+{{- end -}}
+
+{{/* "true" if anything may be left to train once the Experiment has ended. */}}
+{{- define "atelier.finishes" -}}
+{{- if or (gt (.Values.trainer.tailEpochs | int64) 0) (eq .Values.experiment.earlyStopping.algorithmName "halving") }}true{{ end -}}
 {{- end -}}

@@ -1,4 +1,4 @@
-"""The trial program: `python -m atelier_trainer --spec FILE --store DIR --trial NAME name=value …`."""
+"""The trial program: `python -m atelier_trainer --spec FILE --store DIR --trial NAME name=value …`, or `… --finish` at a search's end."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from atelier_store.spec import Spec
 from pydantic import ValidationError
 
 from atelier_trainer.data import DataError
+from atelier_trainer.finishing import finish
 from atelier_trainer.space import InvalidParams
 from atelier_trainer.trial import BEST, Request, StopRequest, run_trial
 
@@ -30,7 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     try:
-        card = run_trial(request_of(options), stop)
+        request = request_of(options)
+        card = finish(request, stop) if options.finish else run_trial(request, stop)
     except (InvalidParams, DataError) as error:
         return refuse(error.violations)
     except LeaseHeld as error:
@@ -39,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (OSError, LeaseLost) as error:
         sys.stderr.write(f"the trial failed: {error}\n")
         return FAILED
-    if card.status == "failed":
+    if card is not None and card.status == "failed":
         sys.stderr.write(f"the trial failed: {card.reason}\n")
         return FAILED
     return 0
@@ -52,7 +54,11 @@ def parser() -> argparse.ArgumentParser:
     )
     found.add_argument("--spec", type=Path, required=True, help="the resolved profile, JSON")
     found.add_argument("--store", type=Path, required=True, help="where trials, experiments and models are kept")
-    found.add_argument("--trial", required=True, help="the trial's name in its experiment")
+    which = found.add_mutually_exclusive_group(required=True)
+    which.add_argument("--trial", default="", help="the trial's name in its experiment")
+    which.add_argument(
+        "--finish", action="store_true", help="resume the paused trials that are among the best by now, then train the tail of the best"
+    )
     found.add_argument("--number", type=int, help="the order of suggestion, from 0")
     found.add_argument(
         "--bar",

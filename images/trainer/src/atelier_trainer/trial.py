@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,16 +80,16 @@ def run_trial(request: Request, stop: StopRequest) -> Card:
         on_wait=lambda holder: log.info("waiting for %s", holder),
     ) as lease:
         config.write(paths.config)
-        log_to(paths.log)
-        log.info("trial %s is %s", request.trial, config.key)
-        target = Target.of(request, experiment, config)
-        finished = target.finished(paths)
-        if finished is not None:
-            target.print_stored(paths, finished)
-            return finished
-        from atelier_trainer.run import Run  # imports torch, seconds that a finished trial need not spend
+        with logged_to(paths.log):
+            log.info("trial %s is %s", request.trial, config.key)
+            target = Target.of(request, experiment, config)
+            finished = target.finished(paths)
+            if finished is not None:
+                target.print_stored(paths, finished)
+                return finished
+            from atelier_trainer.run import Run  # imports torch, seconds that a finished trial need not spend
 
-        return Run(request, target, description, config, paths, lease, stop).finish()
+            return Run(request, target, description, config, paths, lease, stop).finish()
 
 
 def configuration(request: Request, description: DataDescription) -> TrialConfig:
@@ -207,11 +209,18 @@ def rung_values(experiment: ExperimentPaths, epoch: int) -> dict[str, float]:
     return {mark.key: mark.value for mark in marks if mark is not None}
 
 
-def log_to(path: Path) -> None:
-    """Keep the log in the store as well."""
+@contextmanager
+def logged_to(path: Path) -> Iterator[None]:
+    """Keep the log in the store as well, while this lasts."""
     handler = logging.FileHandler(path)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    logging.getLogger("atelier").addHandler(handler)
+    logger = logging.getLogger("atelier")
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        handler.close()
 
 
 def card_of(key: str, objective: Objective, **fields: Any) -> Card:

@@ -129,9 +129,7 @@ class Schedule:
         """The best of a rung's best third that is paused there and that nobody has resumed yet, from the highest rung down."""
         resumed = {(job.key, job.resumed_at) for job in self._jobs if job is not None}
         for rung in reversed(self._rungs):
-            values = self._values_at(rung)
-            best = sorted(values, key=lambda key: (self._objective.rank_key(values[key]), key))[: len(values) // self._eta]
-            for key in best:
+            for key in halving.best(self._values_at(rung), self._objective, self._eta):
                 if self._paused.get(key) == rung and (key, rung) not in resumed:
                     first = next(job for job in self._jobs if job is not None and job.key == key)
                     return Job(number, first.suggestion, key, self._bars(key, above=rung), resumed_at=rung)

@@ -36,6 +36,11 @@ def bar(others: Sequence[float], objective: Objective, eta: int) -> float | None
     return sorted(others, key=objective.rank_key)[places - 1]
 
 
+def best(values: Mapping[str, float], objective: Objective, eta: int) -> list[str]:
+    """The keys of a rung's best 1/eta, the best first: those that may go on by now, whenever they paused there."""
+    return sorted(values, key=lambda key: (objective.rank_key(values[key]), key))[: len(values) // eta]
+
+
 def passes(value: float, bar: float | None, objective: Objective) -> bool:
     """Whether a value is good enough to go on."""
     return bar is not None and not objective.better(bar, value)

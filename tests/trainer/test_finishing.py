@@ -1,0 +1,73 @@
+"""What is left of a search on a cluster: trials that halving paused before others had come, and the tail."""
+
+import pytest
+from atelier_store.curve import read_curve
+from atelier_store.layout import Store
+from atelier_store.records import Card, TrialRecord
+from workplace import NETWORK, Workplace, profile
+
+HALVING = {"earlyStopping": {"algorithmName": "halving", "algorithmSettings": [{"name": "min_epochs", "value": "1"}]}}
+GOOD, POOR, POORER = "lr=0.01", "lr=0.00001", "lr=0.000001"
+
+
+def card(store: Store, name: str) -> Card:
+    (experiment,) = store.experiments()
+    key = TrialRecord.read(experiment.trial(name)).key
+    assert key
+    return Card.read(store.trial(key).card)
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
+    """Three trials, one after the other as Katib starts them; the best came first, when there was nobody to be better than."""
+    work = Workplace(tmp_path_factory.mktemp("searched"))
+    for name, lr in {"first": GOOD, "second": POOR, "third": POORER}.items():
+        end = work.run(profile(3, experiment=HALVING), *NETWORK, lr, name=name)
+        assert end.code == 0, end.err
+    return work
+
+
+def test_the_first_of_a_search_pauses_whatever_its_value(searched: Workplace) -> None:
+    cards = [card(searched.store, name) for name in ("first", "second", "third")]
+    assert [(one.status, one.epochs) for one in cards] == [("paused", 1)] * 3
+    assert max(cards, key=lambda one: one.metric or 0) is cards[0]
+
+
+def test_who_deserves_it_goes_on_at_the_end_and_nobody_else(searched: Workplace) -> None:
+    end = searched.run(profile(3, experiment=HALVING, tailEpochs=1), "--finish", name=None)
+    assert end.code == 0, end.err
+    assert "first is among the best at epoch 1 by now and goes on" in end.err
+    assert (card(searched.store, "first").status, card(searched.store, "first").epochs) == ("succeeded", 3)
+    assert {card(searched.store, name).epochs for name in ("second", "third")} == {1}
+    tail = card(searched.store, "tail")
+    assert (tail.status, tail.epochs) == ("succeeded", 1)
+
+
+def test_finishing_again_finds_everything_done(searched: Workplace) -> None:
+    searched.run(profile(3, experiment=HALVING, tailEpochs=1), "--finish", name=None)
+    before = {trial.key: trial.card.read_bytes() for trial in searched.store.trials()}
+    end = searched.run(profile(3, experiment=HALVING, tailEpochs=1), "--finish", name=None)
+    assert end.code == 0, end.err
+    assert "goes on" not in end.err
+    assert {trial.key: trial.card.read_bytes() for trial in searched.store.trials()} == before
+
+
+def test_each_trial_keeps_its_own_log(searched: Workplace) -> None:
+    searched.run(profile(3, experiment=HALVING, tailEpochs=1), "--finish", name=None)
+    for trial in searched.store.trials():
+        assert {line.rpartition(" is ")[2] for line in trial.log.read_text().splitlines() if " INFO trial " in line} == {trial.key}
+        assert read_curve(trial.metrics)
+
+
+def test_a_search_without_halving_and_tail_has_nothing_to_finish(work: Workplace) -> None:
+    assert work.run(profile(1), *NETWORK).code == 0
+    before = work.trial.card.read_bytes()
+    end = work.run(profile(1), "--finish", name=None)
+    assert (end.code, end.out) == (0, ""), end.err
+    assert work.trial.card.read_bytes() == before
+
+
+def test_finish_takes_no_trial(work: Workplace) -> None:
+    end = work.run(profile(1), "--finish")
+    assert end.code == 2
+    assert "not allowed with argument" in end.err
