@@ -77,7 +77,9 @@ PROMETHEUS_OPERATOR = Module(
     },
     manifests=("example/prometheus-operator-crd", "example/rbac/prometheus-operator", "example/rbac/prometheus"),
 )
-ALL = (KUBERNETES, COREDNS, KATIB, PROMETHEUS_OPERATOR)
+PROMETHEUS = Module("prometheus", "github.com/prometheus/prometheus", {"prometheus": "github.com/prometheus/prometheus/cmd/prometheus"})
+"""Debian's cannot ask Kubernetes for what to scrape."""
+ALL = (KUBERNETES, COREDNS, KATIB, PROMETHEUS_OPERATOR, PROMETHEUS)
 
 
 def ensure(module: Module, step: Step) -> str:

@@ -54,7 +54,7 @@ BASE = Image("localhost/base:1")
 POSTGRES = Image("localhost/postgres:1", debian=DATABASE)
 PAUSE = Image("localhost/pause:1", ("sleep", "infinity"))
 DNS = Image(f"registry.k8s.io/coredns/coredns:{COREDNS.version()}", ("/coredns",), "/", {"coredns": BIN / "coredns"})
-PROMETHEUS = Image("localhost/prometheus:1", ("/bin/prometheus",), "/prometheus", {"usr/bin/prometheus": Path("/usr/bin/prometheus")})
+PROMETHEUS = Image("localhost/prometheus:1", ("/bin/prometheus",), "/prometheus", {"usr/bin/prometheus": BIN / "prometheus"})
 ALL = [
     BASE,
     PAUSE,

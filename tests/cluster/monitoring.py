@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 
-from .builds import PROMETHEUS_OPERATOR
-from .commands import output
+from .builds import PROMETHEUS, PROMETHEUS_OPERATOR
 from .kubectl import apply_text, kubectl, rolled_out
 from .layout import MANIFESTS, UPSTREAM
-from .steps import Failure, Step
+from .steps import Step
 from .waiting import until
 
 NAMESPACE = "monitoring"
@@ -23,22 +21,19 @@ def install(step: Step) -> str:
     overlay = SOURCE / "atelier"
     shutil.copytree(MANIFESTS / "monitoring", overlay, dirs_exist_ok=True)
     prometheus = overlay / "prometheus.yaml"
-    prometheus.write_text(prometheus.read_text().replace("{{version}}", prometheus_version()))
+    prometheus.write_text(prometheus.read_text().replace("{{version}}", prometheus_release(PROMETHEUS.version())))
     apply_text(kubectl("kustomize", "--load-restrictor=LoadRestrictionsNone", overlay))
     step.now("waiting for its workloads")
     rolled_out(NAMESPACE, "deployment/prometheus-operator")
     until(_no_prometheus, 60, "prometheus-operator makes the StatefulSet of Prometheus")
     rolled_out(NAMESPACE, "statefulset/prometheus-prometheus")
-    return f"{PROMETHEUS_OPERATOR.version()}, Prometheus {prometheus_version()}"
+    return f"{PROMETHEUS_OPERATOR.version()}, Prometheus {prometheus_release(PROMETHEUS.version())}"
 
 
-def prometheus_version() -> str:
-    """Debian's, which the operator writes arguments and configuration for."""
-    said = output("prometheus", "--version")
-    found = re.search(r"version (\d+\.\d+\.\d+)", said)
-    if found is None:
-        raise Failure(f"prometheus --version names no version: {said}")
-    return found[1]
+def prometheus_release(module: str) -> str:
+    """As users know it: the Go module v0.305.1 is Prometheus 3.5.1. The operator writes arguments and configuration for it."""
+    _, release, patch = module.split(".")
+    return f"{int(release) // 100}.{int(release) % 100}.{patch}"
 
 
 def _no_prometheus() -> str | None:

@@ -18,7 +18,6 @@ PROGRAMS = {
     "ip": "iproute2",
     "openssl": "openssl",
     "debootstrap": "debootstrap",
-    "prometheus": "prometheus",
 }
 
 

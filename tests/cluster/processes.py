@@ -83,6 +83,8 @@ def start(daemon: Daemon) -> Process:
         raise Failure(f"{name}: another process listens on port {' and '.join(taken)} of this machine (which: ss -ltnp)")
     LOGS.mkdir(parents=True, exist_ok=True)
     RECORDS.mkdir(parents=True, exist_ok=True)
+    if log_of(name).exists():
+        log_of(name).rename(LOGS / f"{name}.before.log")
     with log_of(name).open("w") as log:
         try:
             pid = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True).pid

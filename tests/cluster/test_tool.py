@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from . import builds, debian, engines, images, iptables, katib, lifecycle, mounts, obstacles, packages, pki, processes
+from . import builds, debian, engines, images, iptables, katib, lifecycle, monitoring, mounts, obstacles, packages, pki, processes
 from .__main__ import main
 from .steps import Failure
 from .waiting import until
@@ -277,7 +277,7 @@ def test_images_are_named_as_kubernetes_names_them(name: str, full: str) -> None
     assert engines.full_name(name) == full
 
 
-# Katib
+# Katib and Prometheus
 
 
 def test_only_tpe_and_random_are_given_to_goptuna() -> None:
@@ -292,3 +292,8 @@ runtime:
     assert katib.algorithms(upstream) == ["cmaes", "random", "tpe"]
     assert "readinessProbe" in katib.configuration(upstream)
     assert "optuna:1" in katib.configuration(upstream)
+
+
+@pytest.mark.parametrize(("module", "release"), [("v0.305.0", "3.5.0"), ("v0.310.2", "3.10.2")])
+def test_the_release_of_prometheus_is_read_from_its_module(module: str, release: str) -> None:
+    assert monitoring.prometheus_release(module) == release
