@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from .files import write
 from .http_checks import answers, api_ready
 from .layout import API, BIN, ETCD, NODE_ADDRESS, PKI, RUN, SERVICE_NETWORK
 from .processes import Daemon
@@ -45,7 +46,7 @@ def apiserver() -> Daemon:
 
 def controller_manager() -> Daemon:
     template = RUN / "recycler.json"
-    template.write_text(json.dumps(recycler()))
+    write(template, json.dumps(recycler()))
     flags = {
         "kubeconfig": PKI / "controller-manager.conf",
         "service-account-private-key-file": PKI / "service-accounts.key",

@@ -43,7 +43,6 @@ def up() -> None:
         with step("node") as now:
             until(node.not_ready, 90, f"{NODE} becomes Ready", log_of("kubelet"))
             now.outcome = f"{NODE} is Ready"
-        # After the node is known: kube-proxy ends when the node's addresses change.
         _bring_up(node.proxy())
         with step("storage") as now:
             now.outcome = storage.install()

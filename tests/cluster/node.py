@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from .commands import output
+from .files import write
 from .http_checks import answers
 from .images import PAUSE
 from .kubectl import kubectl
@@ -60,10 +61,9 @@ state = "{RUN}/containerd"
 
 
 def containerd() -> Daemon:
-    CNI.mkdir(parents=True, exist_ok=True)
-    (CNI / "10-atelier.conflist").write_text(json.dumps(pod_network()))
+    write(CNI / "10-atelier.conflist", json.dumps(pod_network()))
     config = RUN / "containerd.toml"
-    config.write_text(CONTAINERD)
+    write(config, CONTAINERD)
     return Daemon("containerd", ["containerd", "--config", str(config)], _containerd_missing)
 
 
@@ -84,7 +84,7 @@ def pod_network() -> dict[str, Any]:
 
 def kubelet() -> Daemon:
     config = RUN / "kubelet.yaml"
-    config.write_text(yaml.safe_dump(kubelet_configuration(), sort_keys=False))
+    write(config, yaml.safe_dump(kubelet_configuration(), sort_keys=False))
     command = [
         *(str(BIN / "kubelet"), f"--config={config}", f"--kubeconfig={PKI / 'kubelet.conf'}"),
         *(f"--hostname-override={NODE}", f"--node-ip={NODE_ADDRESS}", f"--root-dir={KUBELET}", "--v=2"),
@@ -135,7 +135,7 @@ def proxy() -> Daemon:
         "metricsBindAddress": f"127.0.0.1:{PROXY_METRICS}",
         "healthzBindAddress": f"127.0.0.1:{PROXY_HEALTH}",
     }
-    config.write_text(yaml.safe_dump(configuration, sort_keys=False))
+    write(config, yaml.safe_dump(configuration, sort_keys=False))
     command = [str(BIN / "kube-proxy"), f"--config={config}"]
     return Daemon("kube-proxy", command, answers(f"http://127.0.0.1:{PROXY_HEALTH}/healthz"), ports=(PROXY_METRICS, PROXY_HEALTH))
 

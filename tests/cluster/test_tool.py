@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from . import builds, debian, engines, images, iptables, katib, lifecycle, monitoring, mounts, obstacles, packages, pki, processes
+from . import builds, debian, engines, files, images, iptables, katib, lifecycle, monitoring, mounts, obstacles, packages, pki, processes
 from .__main__ import main
 from .steps import Failure
 from .waiting import until
@@ -130,6 +130,16 @@ def test_a_taken_port_is_named_before_anything_is_started() -> None:
         with pytest.raises(Failure, match=f"web: another process listens on port {port}"):
             processes.ensure(processes.Daemon("web", ["sleep", "600"], check=lambda: None, ports=(port,)))
     assert processes.running("web") is None
+
+
+def test_a_configuration_that_says_the_same_is_not_written(tmp_path: Path) -> None:
+    file = tmp_path / "folder" / "daemon.yaml"
+    files.write(file, "port: 1")
+    os.utime(file, (0, 0))
+    files.write(file, "port: 1")
+    assert file.stat().st_mtime == 0
+    files.write(file, "port: 2")
+    assert file.read_text() == "port: 2"
 
 
 # the machine
