@@ -13,12 +13,14 @@ from atelier_cli.profile import load
 from atelier_store.spec import Spec
 from atelier_trainer.__main__ import parser, request_of
 from rendering import PROFILES, only, render
+from schemas import violations
 
 KEPT = {
     "helm.sh/resource-policy": "keep",
     "argocd.argoproj.io/sync-options": "Prune=false",
     "argocd.argoproj.io/compare-options": "IgnoreExtraneous",
 }
+QUICKSTART = next(path for path in PROFILES if path.stem == "quickstart")
 each_profile = pytest.mark.parametrize("profile", PROFILES, ids=lambda path: path.stem)
 
 
@@ -59,10 +61,18 @@ def test_every_metric_is_taken_from_the_last_epoch(profile: Path) -> None:
 
 
 @each_profile
-def test_halving_is_the_trials_own_affair_and_medianstop_is_katibs(profile: Path) -> None:
-    experiment, config = search(profile)
-    rule = Spec.model_validate_json(config["data"]["spec.json"]).experiment.early_stopping
-    assert ("earlyStopping" in experiment["spec"]) == (rule.algorithm_name == "medianstop")
+def test_halving_is_the_trials_own_affair(profile: Path) -> None:
+    assert "earlyStopping" not in search(profile)[0]["spec"]
+
+
+def test_medianstop_is_katibs() -> None:
+    settings = [{"name": "min_trials_required", "value": 3}, {"name": "start_step", "value": 4}]
+    rule = {"algorithmName": "medianstop", "algorithmSettings": settings}
+    experiment, config = search(QUICKSTART, values={"experiment": {"earlyStopping": rule}})
+    as_text = [setting | {"value": str(setting["value"])} for setting in settings]
+    assert experiment["spec"]["earlyStopping"] == rule | {"algorithmSettings": as_text}
+    assert Spec.model_validate_json(config["data"]["spec.json"]).experiment.early_stopping.algorithm_name == "medianstop"
+    assert violations(experiment) == []
 
 
 @each_profile
@@ -115,9 +125,8 @@ def test_labels_of_the_experiment_are_private_and_stable(profile: Path) -> None:
 
 @pytest.mark.parametrize(("asked", "most", "parallel"), [("auto", 30, 3), ("auto", 2, 2), ("7", 30, 7)])
 def test_auto_is_katibs_default_but_not_more_than_there_are_trials(asked: str, most: int, parallel: int) -> None:
-    quickstart = next(p for p in PROFILES if p.stem == "quickstart")
     counts = [f"experiment.parallelTrialCount={asked}", f"experiment.maxTrialCount={most}", "experiment.maxFailedTrialCount=1"]
-    assert search(quickstart, set=counts)[0]["spec"]["parallelTrialCount"] == parallel
+    assert search(QUICKSTART, set=counts)[0]["spec"]["parallelTrialCount"] == parallel
 
 
 @each_profile

@@ -12,12 +12,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import ModuleType
 
 from atelier_trainer.trial import Request
+
+from atelier_cli.signals import ctrl_c_kept_from_children
 
 WARM = ["atelier_trainer.run", "atelier_cli.children", "numpy.random", "onnx", "torch.onnx"]
 """What the server imports before the first fork; the last three are what a trial would import as late as its split and its export."""
@@ -111,11 +113,9 @@ class _Child:
 
 def warm_up() -> None:
     """Start the fork server unless it runs; it takes seconds to import torch. Ctrl-C is kept from it: the engine ends its trials."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
+    resource_tracker.ensure_running()  # first: after its own start it lets Ctrl-C through again
+    with ctrl_c_kept_from_children():
         forkserver.ensure_running()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextlib.contextmanager

@@ -7,11 +7,12 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from types import FrameType
+from typing import Any, Protocol
 
 from atelier_store import machine
 from atelier_store.curve import read_curve
@@ -108,7 +109,10 @@ class Engine:
         trainer = self.spec.trainer
         if not self.experiment.spec.exists():
             warm_up()  # a new search needs it, and it is ready by the time the data are
-        description = data.prepare(trainer.data, self.store, Path.cwd(), self.data_dir, trainer.seed)
+        with self._signals(self._interrupt):
+            description = data.prepare(trainer.data, self.store, Path.cwd(), self.data_dir, trainer.seed)
+        if self._stop.is_set():
+            raise KeyboardInterrupt  # the first one was lost: Python ignores what is raised while it tidies up after an import
         violations = check_space(self.spec, description.kind)
         if violations:
             raise InvalidProfile(violations)
@@ -117,7 +121,7 @@ class Engine:
     def search(self, description: DataDescription) -> None:
         """Search, then train the winner's tail if the spec asks for one."""
         started = time.monotonic()
-        with Lease.acquire(self.experiment.lease, f"search {self.spec.experiment_name}"), self._signals():
+        with Lease.acquire(self.experiment.lease, f"search {self.spec.experiment_name}"), self._signals(lambda *_: self._stop.set()):
             self.spec.write(self.experiment.spec)
             try:
                 self._search(description)
@@ -282,10 +286,14 @@ class Engine:
         while self._running:
             self._handle_event()
 
+    def _interrupt(self, *_: object) -> None:
+        self._stop.set()
+        raise KeyboardInterrupt
+
     @contextmanager
-    def _signals(self) -> Iterator[None]:
-        """While this lasts, Ctrl-C and SIGTERM end the search in order."""
-        before = {number: signal.signal(number, lambda *_: self._stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    def _signals(self, handler: Callable[[int, FrameType | None], object]) -> Iterator[None]:
+        """While this lasts, Ctrl-C and SIGTERM are handled so."""
+        before: dict[signal.Signals, Any] = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield
         finally:

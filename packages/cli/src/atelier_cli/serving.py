@@ -19,6 +19,8 @@ from atelier_store.arrays import open_arrays
 from atelier_store.layout import Store
 from atelier_store.records import DataDescription
 
+from atelier_cli.signals import ctrl_c_kept_from_children
+
 PATIENCE = 60.0
 """Seconds that a server gets to load its model."""
 
@@ -55,7 +57,8 @@ def _plain(error: OSError) -> str:
 def serving(store: Store, model: str, host: str, port: int) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """A server of the model while the block runs: its address, and its process. NotServing if it does not get ready."""
     command = [sys.executable, "-m", "atelier_server", "--log-level", "warning", "serve", "--store", str(store.root), "--model", model]
-    process = subprocess.Popen([*command, "--host", host, "--port", str(port)])
+    with ctrl_c_kept_from_children():
+        process = subprocess.Popen([*command, "--host", host, "--port", str(port)])
     address = f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{port}"  # noqa: S104  # compared, not listened on
     try:
         _wait_until_ready(process, address, model)
