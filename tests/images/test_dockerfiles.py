@@ -56,9 +56,17 @@ def test_an_image_writes_nothing_beside_tmp_and_finds_python(name: str) -> None:
 
 def test_an_image_holds_the_environment_alone_and_starts_what_the_chart_names(name: str) -> None:
     stage = last_stage(name)
-    assert said(stage, "COPY") == ["--from=dependencies /opt/venv /opt/venv"]
+    assert said(stage, "COPY") == ["--from=dependencies /opt/venv /opt/venv", "--from=packages /wheels /opt/wheels"]
     assert said(stage, "ENTRYPOINT") == []
     assert said(stage, "CMD") == [f'["python", "-m", "atelier_{name}", "--help"]']
+
+
+def test_a_change_of_our_code_is_not_answered_from_a_cache(name: str) -> None:
+    """buildah's cache of a RUN looks at what was copied before it, and not into what is only mounted."""
+    words = [(word, rest) for word, rest in last_stage(name)]
+    copied = next(index for index, (word, rest) in enumerate(words) if word == "COPY" and "/wheels" in rest)
+    installed = next(index for index, (word, rest) in enumerate(words) if word == "RUN" and "/opt/wheels/*.whl" in rest)
+    assert copied < installed
 
 
 def test_the_build_checks_the_image_as_its_user(name: str) -> None:
