@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -208,3 +209,9 @@ def test_every_key_of_the_defaults_has_a_comment_above_it() -> None:
     root = yaml.compose("\n".join(lines), yaml.SafeLoader)
     bare = [key.value for key in keys(root) if not lines[key.start_mark.line - 1].strip().startswith("#")]
     assert bare == []
+
+
+def test_alerts_that_can_be_left_out_are_the_alerts_there_are() -> None:
+    rule = SCHEMA["properties"]["monitoring"]["properties"]["prometheusRule"]["properties"]
+    named = re.findall(r"(?m)^- alert: (\w+)$", (CHART / "files" / "alerts.yaml").read_text())
+    assert named and sorted(rule["disabledAlerts"]["items"]["enum"]) == sorted(named)

@@ -37,6 +37,7 @@ Every name that this chart gives, in one place. Budgets: Experiment 40 (Katib), 
 
 {{- define "atelier.server.name" -}}{{ include "atelier.fullname" . }}-server{{- end -}}
 {{- define "atelier.extractor.name" -}}{{ include "atelier.fullname" . }}-extractor{{- end -}}
+{{- define "atelier.extractor.cronjob.name" -}}{{ include "atelier.extractor.name" . | trunc 52 | trimSuffix "-" }}{{- end -}}
 {{- define "atelier.inspector.name" -}}{{ include "atelier.fullname" . }}-inspector{{- end -}}
 {{- define "atelier.dashboard.name" -}}{{ include "atelier.fullname" . }}-dashboard{{- end -}}
 {{- define "atelier.trial.name" -}}{{ include "atelier.fullname" . }}-trial{{- end -}}

@@ -42,7 +42,7 @@ class Cluster:
     def find(self, kind: type[R], name: str, namespace: str | None = None) -> R | None:
         """An object; None if there is none of this name."""
         try:
-            found: R = self.client.get(kind, name, namespace=namespace)  # type: ignore[type-var]
+            found: R = self.client.get(kind, name, namespace=namespace)  # type: ignore[type-var]  # get is overloaded: R is a global kind or a namespaced one
         except httpx2.HTTPStatusError as error:
             if error.response.status_code == 404:
                 return None
