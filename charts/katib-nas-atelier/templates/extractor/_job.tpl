@@ -85,6 +85,11 @@ template:
       {{- end }}
 {{- end -}}
 
+{{/* Without a search there is nothing to promote. */}}
+{{- define "atelier.extractor.mode" -}}
+{{- ternary .Values.extractor.mode "none" .Values.experiment.enabled -}}
+{{- end -}}
+
 {{/* "true" if anything may be left to train once the Experiment has ended. */}}
 {{- define "atelier.finishes" -}}
 {{- if or (gt (.Values.trainer.tailEpochs | int64) 0) (eq .Values.experiment.earlyStopping.algorithmName "halving") }}true{{ end -}}
