@@ -77,6 +77,13 @@ cluster-base: setup ## Give docker, podman or buildah the image localhost/base:1
 e2e: setup tools ## Test the chart on a real cluster: up, images, tests, down; KUBECONFIG=FILE: on a cluster that is there and has the images
 	@PYTHON=$(PYTHON) UV=$(CURDIR)/$(UV) tests/e2e/run.sh
 
+.PHONY: kind-up kind-down
+kind-up: ## The same on kind, with upstream's Katib and the images of make images (needs docker, kind, kubectl; tests/cluster/kind.md)
+	@tests/cluster/kind.sh up
+
+kind-down: ## Delete it
+	@tests/cluster/kind.sh down
+
 test: lint tools ## Run every test that needs no cluster
 	@$(UV) run --locked pytest --numprocesses=logical --dist=loadfile
 
