@@ -142,12 +142,9 @@ def test_the_variable_shown_reaches_the_trials() -> None:
 def test_sizes_listed_are_the_defaults() -> None:
     rows = dict(re.findall(r"^\| ([\w' ,]+?) \| ([\w ,]+?) \| .* \|$", OPERATIONS.read_text().partition("## Sizes")[2], re.MULTILINE))
     defaults = yaml.safe_load((CHART / "values.yaml").read_text())
-    for row, part in (("server", "server"), ("trial", "trainer")):
+    for row, part in (("server", "server"), ("trial", "trainer"), ("extractor", "extractor")):
         said = {"cpu": rows[row].split(",")[0].replace(" cores", ""), "memory": rows[row].split(", ")[1]}
         assert said == defaults[part]["resources"]["requests"]
-    extractor = only(render(QUICKSTART), "Job", None)["spec"]["template"]["spec"]
-    (finish,) = [one for one in extractor["initContainers"] if one["name"] == "finish"]
-    assert finish["resources"]["requests"] == defaults["trainer"]["resources"]["requests"]
 
 
 def messages() -> list[str]:

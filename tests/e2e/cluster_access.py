@@ -103,7 +103,8 @@ def a_namespace(*labels: str) -> Iterator[Namespace]:
 
 def doctor(namespace: Namespace, *arguments: str | Path) -> str:
     """What `atelier doctor` says of a namespace; it may find something missing."""
-    return run(sys.executable, "-m", "atelier_cli", "doctor", "--namespace", namespace.name, *arguments, may_fail=True)
+    command = [sys.executable, "-m", "atelier_cli", "doctor", "--namespace", namespace.name, *arguments]
+    return run("env", "COLUMNS=400", *command, may_fail=True)
 
 
 def condition(one: dict[str, Any], kind: str) -> dict[str, Any] | None:

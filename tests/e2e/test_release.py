@@ -78,7 +78,7 @@ def test_trials_run_as_pods_and_their_metrics_reach_katib(release: Release) -> N
     status = experiment["status"]
     assert (status["trials"], status["trialsSucceeded"]) == (4, 4)
     best = {metric["name"]: float(metric["latest"]) for metric in status["currentOptimalTrial"]["observation"]["metrics"]}
-    assert best["val_accuracy"] > 0.5
+    assert best["val_accuracy"] > 0.3, "ten classes, four epochs"
     assert {"val_accuracy", "val_loss"} == set(best)
 
 
@@ -102,14 +102,15 @@ def test_the_store_says_what_katib_would_have_chosen(release: Release) -> None:
 
 
 def test_training_on_this_machine_gives_the_same_weights(release: Release, tmp_path: Path) -> None:
-    """Replayed with the threads that the trial's limit of CPU gave it; another kind of CPU may round otherwise, and is named then."""
+    """Replayed with the threads that the trial's limit of CPU gave it. Only Python's patch release may be another one here."""
     store = release.copy_store(tmp_path / "store")
     keys = sorted(path.parent.parent.name for path in store.glob("trials/*/model/manifest.json"))
     assert keys
     for key in keys[:2]:
         said = run(sys.executable, "-m", "atelier_cli", "replay", key, "--store", store, may_fail=True)
-        if "environment:" in said:
-            pytest.skip(said)
+        others = [line for line in said.splitlines() if line.startswith("environment: ") and "environment: python " not in line]
+        if others:
+            pytest.skip(f"trained on another kind of machine: {others}")
         assert " 0 differ" in said
 
 
