@@ -86,10 +86,15 @@ class Namespace:
     def apply(self, *objects: dict[str, Any]) -> None:
         self.kubectl("apply", "--filename=-", stdin=yaml.safe_dump_all(objects))
 
+    def remove(self) -> None:
+        """It and all that is in it, Experiments first: they need Katib to go."""
+        self.kubectl("delete", EXPERIMENT, "--all", "--timeout=60s", may_fail=True)
+        self.kubectl("delete", "namespace", self.name, "--timeout=120s", may_fail=True)
+
 
 @contextmanager
 def a_namespace(*labels: str) -> Iterator[Namespace]:
-    """A new one, with the label of Katib unless others are said. It goes with all in it, Experiments first: they need Katib to go."""
+    """A new one, with the label of Katib unless others are said; it goes."""
     made = Namespace(f"e2e-{uuid.uuid4().hex[:6]}")
     run(kubectl_program(), "create", "namespace", made.name)
     try:
@@ -97,8 +102,7 @@ def a_namespace(*labels: str) -> Iterator[Namespace]:
             run(kubectl_program(), "label", "namespace", made.name, label)
         yield made
     finally:
-        made.kubectl("delete", EXPERIMENT, "--all", "--timeout=60s", may_fail=True)
-        run(kubectl_program(), "delete", "namespace", made.name, "--timeout=120s", may_fail=True)
+        made.remove()
 
 
 def doctor(namespace: Namespace, *arguments: str | Path) -> str:
