@@ -217,6 +217,23 @@ def a_release(*labels: str) -> Iterator[Release]:
 
 
 @contextmanager
+def a_claim(namespace: Namespace, name: str, source: dict[str, Any]) -> Iterator[None]:
+    """A claim of a volume that is bound by hand, and lasts a little longer than the volume is wanted: it goes with its namespace."""
+    volume = f"{namespace.name}-{name}"
+    common = {"storageClassName": "", "accessModes": ["ReadWriteOnce", "ReadWriteMany"]}
+    spec = common | source | {"capacity": {"storage": "1Gi"}, "persistentVolumeReclaimPolicy": "Retain"}
+    claim = common | {"volumeName": volume, "resources": {"requests": {"storage": "1Gi"}}}
+    namespace.apply(
+        {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": volume}, "spec": spec},
+        {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": name, "namespace": namespace.name}, "spec": claim},
+    )
+    try:
+        yield
+    finally:
+        namespace.kubectl("delete", "persistentvolume", volume, "--wait=false")
+
+
+@contextmanager
 def forwarded(namespace: Namespace, target: str, port: int) -> Iterator[int]:
     """A free port of this machine that leads to a port of a pod or Service."""
     with socket.create_server(("127.0.0.1", 0)) as free:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from cluster_access import MODEL, Namespace, Release, a_release
-from test_faults import claim_of
+from cluster_access import MODEL, Namespace, Release, a_claim, a_release
 
 UNKNOWN_TO_KATIB = "atelier.test/serves=only"
 
@@ -22,13 +21,9 @@ def apart(release: Release) -> Iterator[Release]:
     sources = {key: volume["spec"][key] for key in ("hostPath", "nfs") if key in volume["spec"]}
     if not sources:
         pytest.skip(f"no second claim can be made here of {volume['spec']}")
-    with a_release(UNKNOWN_TO_KATIB) as made:
-        claim_of(made.namespace, "models", sources)
+    with a_release(UNKNOWN_TO_KATIB) as made, a_claim(made.namespace, "models", sources):
         made.upgrade("experiment.enabled=false", "storage.existingClaim=models", f"server.model={MODEL}", flags=("--wait", "--timeout=3m"))
         yield made
-        made.uninstall()
-        made.namespace.kubectl("delete", "persistentvolumeclaim", "models")
-        made.namespace.kubectl("delete", "persistentvolume", f"{made.namespace.name}-models")
 
 
 def test_it_serves_the_other_releases_model(release: Release, apart: Release) -> None:
