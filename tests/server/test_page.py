@@ -416,6 +416,18 @@ def test_a_refused_version_is_named_while_the_one_before_goes_on(page: Page, sto
         assert version in text(page, "state")
 
 
+def test_what_is_shown_stays_while_the_server_restarts(page: Page, store: Store) -> None:
+    publish(store, rows_bundle())
+    with serving(store) as before:
+        opened(page, before)
+        page.get_by_label("age").fill("41")
+    expect(page.locator("#notice")).to_contain_text("The server does not answer", timeout=15_000)
+    expect(page.locator("#served")).to_be_visible()
+    with serving(store, "digits", "--port", str(before.port)):
+        expect(page.locator("#notice")).to_be_hidden(timeout=15_000)
+        assert page.get_by_label("age").input_value() == "41"
+
+
 # for everybody
 
 

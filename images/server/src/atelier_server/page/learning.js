@@ -5,6 +5,8 @@ import { at, count, make, metricName, number, score } from "./elements.js";
 
 const before = what => `This version was promoted before ${what} was kept with it.`;
 
+const HOLDS = "Ringed: the best epoch. The model has the weights of the last.";
+
 export function showCurve(manifest, report) {
   const curve = report ? report.curve : [];
   if (!curve.length) return at("curve").replaceChildren(make("p", { class: "quiet" }, report ? "The store had lost the curve by the time of the promotion." : before("the curve")));
@@ -12,7 +14,7 @@ export function showCurve(manifest, report) {
   const holder = make("div", { class: "holder" }), choice = make("select", { id: "measure" }, ...names.map(name => make("option", { value: name }, metricName(name))));
   const paint = () => chart(holder, curveOf(choice.value, curve, manifest.config.parent_epochs, report.objective));
   choice.addEventListener("change", paint);
-  at("curve").replaceChildren(make("p", { class: "choice" }, make("label", { for: "measure" }, "Show "), choice), holder, asTable(curve, names));
+  at("curve").replaceChildren(make("p", { class: "choice" }, make("label", { for: "measure" }, "Show "), choice), holder, make("p", { class: "quiet legend" }, HOLDS), asTable(curve, names));
   paint();
 }
 

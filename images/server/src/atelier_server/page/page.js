@@ -6,20 +6,37 @@ import { showNetwork } from "./network.js";
 import { showCurve, showTrials } from "./learning.js";
 import { offerTrial } from "./trying.js";
 
-const EVERY = 4000;
+const EVERY = 2000;  // milliseconds from one look at the model to the next
 let shown;  // the version on the page
 let takes;  // what its input is like, as text
 
-async function look() {
+async function follow() {
   try {
-    const response = await fetch("model");
-    const card = await response.json();
-    if (response.ok) await show(card);
-    else wait(card.title, card.detail);
-  } catch {
-    wait("The server does not answer", "It may be restarting, or the network is down.");
+    await look();
+  } finally {
+    setTimeout(follow, EVERY);
   }
-  setTimeout(look, EVERY);
+}
+
+async function look() {
+  const card = await asked("model");
+  if (!card) lose();
+  else if (card.status >= 400) wait(card.title, card.detail);
+  else await show(card);
+}
+
+/** What the server says, problems too; nothing if it does not answer. */
+async function asked(path) {
+  try {
+    return await (await fetch(path)).json();
+  } catch {
+    return undefined;
+  }
+}
+
+function lose() {
+  if (shown === undefined) wait("The server does not answer", "It may be restarting, or the network is down.");
+  else notice("The server does not answer. It may be restarting, or the network is down; this page tries again.");
 }
 
 function wait(what, why) {
@@ -27,16 +44,22 @@ function wait(what, why) {
   at("state").textContent = "Nothing is served yet";
   at("lacking").textContent = what;
   at("reason").textContent = upper(why.replace(/^no model promoted yet: /, ""));
-  at("refused").hidden = at("served").hidden = true;
+  notice("");
+  at("served").hidden = true;
   at("waiting").hidden = false;
 }
 
+/** Only when it changes, so that it is read out once. */
+function notice(text) {
+  at("notice").hidden = !text;
+  if (at("notice").textContent !== text) at("notice").textContent = text;
+}
+
 async function show(card) {
-  at("refused").hidden = !card.refused;
-  at("refused").textContent = card.refused ? `A later version was refused, and this one goes on: ${card.refused}` : "";
+  notice(card.refused ? `A later version was refused, and this one goes on: ${card.refused}` : "");
   if (card.version === shown) return;
-  const told = await (await fetch("model/report")).json();
-  if (told.version !== card.version) return;  // a promotion came in between: the next look sees it whole
+  const told = await asked("model/report");
+  if (!told || told.version !== card.version) return;  // a promotion came in between: the next look sees it whole
   shown = card.version;
   showAll(card, told.report);
 }
@@ -74,4 +97,4 @@ function whatItDoes({ kind, task, inputs, labels, target_name }) {
   return task === "classification" ? `Tells ${(labels || []).length} classes of ${what} apart.` : `Predicts ${target_name || "a value"} from ${what}.`;
 }
 
-look();
+follow();
