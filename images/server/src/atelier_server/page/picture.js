@@ -30,7 +30,7 @@ export function offerPicture(holder, manifest, ask) {
   takeDropped(holder, choose);
 
   const hint = isGrey ? "Draw here, or drop or paste a picture." : "Drop or paste a picture here.";
-  const asSeen = make("figure", { class: "asseen" }, seen, make("figcaption", { class: "quiet" }, `as the model gets it: ${height} × ${width} pixels`));
+  const asSeen = make("figure", { class: "asseen" }, seen, make("figcaption", { class: "quiet" }, `about what the model gets: ${height} × ${width} pixels`));
   holder.append(
     make("div", { class: "easel" }, canvas, make("div", {}, make("p", {}, hint), asSeen)),
     make("p", { class: "buttons" }, erase, make("label", { class: "check", for: "swap" }, swap, " swap dark and light")),
