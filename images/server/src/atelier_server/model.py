@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime as ort
 from atelier_store.layout import ModelPaths
-from atelier_store.records import Current, Manifest, Promotion, Tensor
+from atelier_store.records import Current, Manifest, Promotion, Report, Tensor
 
 from atelier_server import runtime
 from atelier_server.verification import verify
@@ -29,6 +29,8 @@ class Model:
     version: str
     manifest: Manifest
     promotion: Promotion | None
+    report: Report | None
+    onnx_bytes: int
     session: ort.InferenceSession
 
     @property
@@ -56,8 +58,16 @@ def load(paths: ModelPaths, pointer: Current) -> Model:
     manifest = _manifest(folder, pointer)
     if problems := verify(folder, manifest):
         raise BadBundle(f"{folder}: {'; '.join(problems)}")
-    promotion = Promotion.read_if_whole(folder / "promotion.json")
-    model = Model(paths.name, pointer.version, manifest, promotion, runtime.open_session(folder / "model.onnx"))
+    network = folder / "model.onnx"
+    model = Model(
+        name=paths.name,
+        version=pointer.version,
+        manifest=manifest,
+        promotion=Promotion.read_if_whole(folder / "promotion.json"),
+        report=Report.read_if_whole(folder / "report.json"),
+        onnx_bytes=network.stat().st_size,
+        session=runtime.open_session(network),
+    )
     _warm_up(model)
     return model
 
