@@ -92,7 +92,7 @@ def _kubectl() -> Parser:
         ("top", ("-l",), "what"),
         ("create", (), "what"),
         ("label", (), "what"),
-        ("wait", ("--for",), "what"),
+        ("wait", ("--for", "--timeout", "-l"), "what"),
         ("rollout", (), "other"),
         ("port-forward", (), "what"),
         ("logs", ("-l", "-c", "--tail"), "what"),
