@@ -27,4 +27,6 @@ if [ -z "${KUBECONFIG:-}" ]; then
     timed "images" make --no-print-directory images
     timed "images into the cluster" make --no-print-directory cluster-load IMAGES="$("$PYTHON" tools/images.py names)"
 fi
-timed "tests" "$UV" run --locked pytest tests/e2e --durations=0 --durations-min=5
+show=(--durations=0 --durations-min=5)
+timed "tests side by side" "$UV" run --locked pytest tests/e2e -m "not alone" --numprocesses=2 --dist=loadfile "${show[@]}"
+timed "tests that disturb others" "$UV" run --locked pytest tests/e2e -m alone "${show[@]}"

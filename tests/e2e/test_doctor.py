@@ -9,6 +9,8 @@ import pytest
 from cluster_access import DIGITS, MINUTES, Namespace, doctor, eventually, run
 from cluster_access import kubectl_program as kubectl
 
+pytestmark = pytest.mark.alone
+
 LABEL = "katib.kubeflow.org/metrics-collector-injection"
 DEFAULT = "storageclass.kubernetes.io/is-default-class"
 KATIB = Namespace("kubeflow")

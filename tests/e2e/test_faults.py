@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from cluster_access import EXPERIMENT, MINUTES, MODEL, OURS, ROOT, STORE, Namespace, Release, a_claim, a_release, condition, eventually, run
 
+pytestmark = pytest.mark.alone
+
 TRIALS = "app.kubernetes.io/component=trial"
 EXTRACTOR = "app.kubernetes.io/component=extractor"
 EPOCHS = 100

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import pytest
 from cluster_access import MODEL, Namespace, Release, a_claim, a_release
 
+pytestmark = pytest.mark.alone
+
 UNKNOWN_TO_KATIB = "atelier.test/serves=only"
 
 
