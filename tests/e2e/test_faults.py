@@ -168,10 +168,18 @@ def test_while_katib_is_away_the_server_answers_and_the_search_goes_on_when_it_i
         eventually(lambda: not katib.get("pods", selector="katib.kubeflow.org/component=controller"), MINUTES, "Katib's end")
         with release.client() as client:
             assert client.get("/v2/health/ready").status_code == 200
+        release.namespace.kubectl("delete", "pod", release.server)
+
+        def kept_out() -> bool:
+            events = release.namespace.get("events")
+            return any('failed calling webhook "mutator.pod.katib.kubeflow.org"' in one["message"] for one in events)
+
+        eventually(kept_out, MINUTES, "a new pod that Katib's webhook keeps out")
         katib.kubectl("scale", "deployment/katib-controller", "--replicas=1")
         katib.kubectl("rollout", "status", "deployment/katib-controller", "--timeout=120s")
         status = release.search_ends()["status"]
         assert (status["trialsSucceeded"], status.get("trialsFailed", 0)) == (2, 0)
+        release.server_is_ready()
 
 
 @ours_only
