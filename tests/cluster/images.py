@@ -101,7 +101,10 @@ def write_archive(archive: Path, images: list[Image]) -> None:
                 _add(tar, f"{layers[-1]}/layer.tar", layer)
             system = {"architecture": _architecture(), "os": "linux"}
             diffs = [f"sha256:{layer}" for layer in layers]
-            config = json.dumps({**system, "config": image.config(), "rootfs": {"type": "layers", "diff_ids": diffs}}).encode()
+            # buildah refuses to build upon an image whose history has not an entry for each layer
+            history = [{"created_by": "tests/cluster"} for _ in layers]
+            rootfs = {"type": "layers", "diff_ids": diffs}
+            config = json.dumps({**system, "config": image.config(), "rootfs": rootfs, "history": history}).encode()
             name = f"{hashlib.sha256(config).hexdigest()}.json"
             _add(tar, name, config)
             manifest.append({"Config": name, "RepoTags": [image.name], "Layers": [f"{layer}/layer.tar" for layer in layers]})
