@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from atelier_trainer.data import DataError
 from atelier_trainer.finishing import finish
+from atelier_trainer.sidecar import wait_until_seen
 from atelier_trainer.space import InvalidParams
 from atelier_trainer.trial import BEST, Request, StopRequest, run_trial
 
@@ -44,6 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if card is not None and card.status == "failed":
         sys.stderr.write(f"the trial failed: {card.reason}\n")
         return FAILED
+    wait_until_seen(stop)
     return 0
 
 
