@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import math
+import time
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import onnxruntime as ort
 from atelier_store.layout import ModelPaths
-from atelier_store.records import Current, Manifest, Promotion, Tensor
+from atelier_store.records import Manifest, Promotion, Tensor
 
 from atelier_server import runtime
 from atelier_server.verification import verify
 
 WARM_UP_RUNS = 3
+SESSION_BYTES = 4 * 2**20
 
 
 class BadBundle(ValueError):
@@ -23,22 +27,46 @@ class BadBundle(ValueError):
 
 @dataclass(frozen=True)
 class Model:
-    """Immutable: a request that began with one version ends with it, whatever is promoted meanwhile."""
+    """Immutable: a request that began with one version ends with it, whatever is promoted meanwhile.
+
+    row_seconds is how long one row took when it was loaded; size is what it counts for in memory, in bytes.
+    """
 
     name: str
     version: str
     manifest: Manifest
     promotion: Promotion | None
     session: ort.InferenceSession
+    row_seconds: float
+    size: int
 
     @property
     def input(self) -> Tensor:
         """The one input that the friendly endpoint fills."""
         return self.manifest.inputs[0]
 
+    @cached_property
+    def inputs(self) -> dict[str, Tensor]:
+        """The inputs by name."""
+        return {tensor.name: tensor for tensor in self.manifest.inputs}
+
+    @cached_property
+    def outputs(self) -> dict[str, Tensor]:
+        """The outputs by name."""
+        return {tensor.name: tensor for tensor in self.manifest.outputs}
+
+    @cached_property
+    def row_values(self) -> int:
+        """Numbers in one row of all inputs."""
+        return sum(math.prod(tensor.shape[1:]) for tensor in self.manifest.inputs)
+
+    def seconds(self, body: int) -> float:
+        """About how long a request of this many bytes takes, most of them numbers of two characters or more."""
+        return runtime.BYTE_SECONDS * body + self.row_seconds * max(1.0, body / (2 * self.row_values))
+
     def run(self, inputs: dict[str, np.ndarray], outputs: list[str] | None = None) -> dict[str, np.ndarray]:
         """The named outputs (default: all) for N rows of every input."""
-        names = outputs or [tensor.name for tensor in self.manifest.outputs]
+        names = outputs or list(self.outputs)
         return dict(zip(names, runtime.run(self.session, inputs, names), strict=True))
 
     def predict(self, rows: np.ndarray) -> np.ndarray:
@@ -47,29 +75,40 @@ class Model:
         return self.run({self.input.name: rows}, [name])[name]
 
 
-def load(paths: ModelPaths, pointer: Current) -> Model:
-    """The version that the pointer names, verified and warm.
+def load(paths: ModelPaths, version: str, manifest_sha256: str | None = None, threads: int | None = None) -> Model:
+    """The version, verified and warm, for sessions with this many threads (default: the CPU quota).
 
-    Raises BadBundle if it must not be served; OSError or TornRecord if it cannot be read.
+    The digest of its manifest begins with its name, and is the one given. Raises BadBundle if it must not be served; OSError or TornRecord
+    if it cannot be read.
     """
-    folder = paths.versions / pointer.version
-    manifest = _manifest(folder, pointer)
+    folder = paths.versions / version
+    manifest = _manifest(folder, version, manifest_sha256)
     if problems := verify(folder, manifest):
         raise BadBundle(f"{folder}: {'; '.join(problems)}")
     promotion = Promotion.read_if_whole(folder / "promotion.json")
-    model = Model(paths.name, pointer.version, manifest, promotion, runtime.open_session(folder / "model.onnx"))
-    _warm_up(model)
-    return model
+    network = folder / "model.onnx"
+    session = runtime.open_session(network, threads)
+    size = SESSION_BYTES + 2 * network.stat().st_size
+    return Model(paths.name, version, manifest, promotion, session, _warm_up(session, manifest), size)
 
 
-def _manifest(folder: Path, pointer: Current) -> Manifest:
+def _manifest(folder: Path, version: str, expected: str | None) -> Manifest:
     path = folder / "manifest.json"
-    if hashlib.sha256(path.read_bytes()).hexdigest() != pointer.manifest_sha256:
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    if expected is not None and digest != expected:
         raise BadBundle(f"{path}: its sha256 is not the one that current.json names")
+    if digest[: len(version)] != version:
+        raise BadBundle(f"{path}: its sha256 is not the one that names this version")
     return Manifest.read(path)
 
 
-def _warm_up(model: Model) -> None:
-    one_row = {t.name: np.zeros((1, *t.shape[1:]), runtime.DATATYPES[t.datatype]) for t in model.manifest.inputs}
+def _warm_up(session: ort.InferenceSession, manifest: Manifest) -> float:
+    """Seconds that one row takes, once it has taken all memory it needs."""
+    one_row = {t.name: np.zeros((1, *t.shape[1:]), runtime.DATATYPES[t.datatype]) for t in manifest.inputs}
+    outputs = [tensor.name for tensor in manifest.outputs]
+    seconds = []
     for _ in range(WARM_UP_RUNS):
-        model.run(one_row)
+        started = time.perf_counter()
+        runtime.run(session, one_row, outputs)
+        seconds.append(time.perf_counter() - started)
+    return min(seconds)

@@ -14,6 +14,9 @@ from atelier_store.records import Tensor
 BATCH = 256
 """Rows that go through a session at once: bounds the memory of a large request."""
 
+BYTE_SECONDS = 2e-8
+"""Seconds that a byte of JSON takes to become a number, about."""
+
 DATATYPES: dict[str, np.dtype[Any]] = {
     "BOOL": np.dtype(np.bool_),
     "UINT8": np.dtype(np.uint8),
