@@ -35,7 +35,10 @@ HERE = Path(__file__).parent
 CONNECTIONS = (1, 8, 32, 128)
 WARM_UP = 2
 INFER = f"/v2/models/{MODEL}/infer"
-PEERS = {"mlserver": "mlserver==1.7.1", "kserve": "kserve==0.21.0"}
+PEERS = {
+    "mlserver": ("mlserver==1.7.1", "uvloop<0.22"),  # the next uvloop breaks MLServer's pool of workers
+    "kserve": ("kserve==0.21.0",),
+}
 
 
 @dataclass(frozen=True)
@@ -59,12 +62,13 @@ class Contender:
     folder: Path = HERE
 
 
-def uv(package: str, *command: str) -> list[str]:
-    """The command in an environment with this package, ONNX Runtime and nothing of ours."""
+def uv(peer: str, *command: str) -> list[str]:
+    """The command in an environment with this peer's packages, ONNX Runtime and nothing of ours."""
     program = os.environ.get("UV") or shutil.which("uv")
     if program is None:
         raise SystemExit("uv is missing: make bench-serving has it")
-    return [program, "run", "--quiet", "--isolated", "--no-project", "--with", PEERS[package], "--with", "onnxruntime", *command]
+    packages = [word for package in (*PEERS[peer], "onnxruntime") for word in ("--with", package)]
+    return [program, "run", "--quiet", "--isolated", "--no-project", "--python", "3.11", *packages, *command]
 
 
 def contenders(subject: Subject, port: int, folder: Path) -> Iterator[Contender]:
@@ -132,7 +136,7 @@ def load(url: str, payload: Payload, body: Path, connections: int, seconds: int)
     """Ask as fast as so many connections can."""
     body.write_bytes(payload.body)
     headers = "\n".join(f"{name}: {value}" for name, value in payload.headers.items())
-    command = ["wrk", "--threads", str(min(2, connections)), "--connections", str(connections), "--duration", f"{seconds}s"]
+    command = ["wrk", "--threads", str(min(2, connections)), "--connections", str(connections), "--duration", f"{seconds}s", "--timeout", "20s"]
     done = subprocess.run(
         [*command, "--script", str(HERE / "post.lua"), url],
         env=os.environ | {"BODY": str(body), "HEADERS": headers},

@@ -10,24 +10,18 @@ from kserve import InferOutput, InferRequest, InferResponse, Model, ModelServer
 
 
 class OnnxModel(Model):
-    """The network."""
+    """The network, opened by the process that runs it: KServe hands the model over to its workers."""
 
     def __init__(self, name: str, network: str) -> None:
         super().__init__(name)
-        self.network = network
-        self.session = None
-        self.load()
-
-    def load(self) -> bool:
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = 1
-        self.session = ort.InferenceSession(self.network, options, providers=["CPUExecutionProvider"])
-        self.ready = True
-        return True
+        self.network, self.session, self.ready = network, None, True
 
     async def predict(self, payload: InferRequest, *_: object, **__: object) -> InferResponse:
-        array = payload.inputs[0].as_numpy()
-        output = self.session.run(None, {"input": array})[0]
+        if self.session is None:
+            options = ort.SessionOptions()
+            options.intra_op_num_threads = 1
+            self.session = ort.InferenceSession(self.network, options, providers=["CPUExecutionProvider"])
+        output = self.session.run(None, {"input": payload.inputs[0].as_numpy()})[0]
         answer = InferOutput(name="probabilities", datatype="FP32", shape=list(output.shape))
         answer.set_data_from_numpy(output, binary_data=False)
         return InferResponse(response_id=payload.id or "1", model_name=self.name, infer_outputs=[answer])

@@ -85,6 +85,7 @@ def test_a_tensor_larger_than_a_batch_keeps_its_order(rows: Server) -> None:
         (tensor([1, 2, 3], datatype=None), {"#/inputs/0/datatype": "must be 'FP32', is null"}),
         (tensor([1, 2, 3], shape=None), {"#/inputs/0/shape": "must be a list of whole numbers, is null"}),
         (tensor([1, 2, 3], shape=[1.0, 3]), {"#/inputs/0/shape": "must be a list of whole numbers, is a list of 2"}),
+        (tensor([1, 2, 3], shape=[]), {"#/inputs/0/shape": "must be [-1, 3] with -1 the number of rows, is []"}),
         (tensor([1, 2, 3], shape=[3]), {"#/inputs/0/shape": "must be [-1, 3] with -1 the number of rows, is [3]"}),
         (tensor([1, 2, 3], shape=[1, 4]), {"#/inputs/0/shape": "must be [-1, 3] with -1 the number of rows, is [1, 4]"}),
         (tensor([], shape=[0, 3]), {"#/inputs/0/shape": "must hold at least one row, is [0, 3]"}),

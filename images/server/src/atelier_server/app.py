@@ -46,12 +46,12 @@ def create(service: Service, registry: CollectorRegistry, *, shows_metrics: bool
     return app
 
 
-def counters(registry: CollectorRegistry) -> ASGIApp:
+def counters(service: Service, registry: CollectorRegistry) -> ASGIApp:
     """/metrics and nothing else, for a port of its own."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] == "/metrics":
-            response = await asyncio.to_thread(about.counters, registry)
+            response = await asyncio.to_thread(about.counters, service, registry)
         else:
             response = problems.Problem(404, "there is only /metrics here").response(scope["path"])
         await response(scope, receive, send)

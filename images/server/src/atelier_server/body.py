@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Generator
 from io import BytesIO
 from typing import Any, cast
 
@@ -21,6 +22,15 @@ MOST_DISCARDED = 64 * 2**20
 JSON = "application/json"
 OCTETS = "application/octet-stream"
 MULTIPART = "multipart/form-data"
+HEADERS = "atelier.headers"
+
+
+def headers(scope: Scope) -> dict[bytes, bytes]:
+    """The request's headers, the last of a name."""
+    found: dict[bytes, bytes] | None = scope.get(HEADERS)
+    if found is None:
+        found = scope[HEADERS] = dict(scope["headers"])
+    return found
 
 
 async def read(scope: Scope, receive: Receive, limit: int, deadline: float) -> bytes:
@@ -28,18 +38,35 @@ async def read(scope: Scope, receive: Receive, limit: int, deadline: float) -> b
 
     Problem 413 if it has more, 415 if it is compressed, 408 if it is not there within deadline seconds. ClientDisconnect as it says.
     """
-    headers = dict(scope["headers"])
-    if (encoding := headers.get(b"content-encoding", b"identity")) != b"identity":
+    given = headers(scope)
+    if (encoding := given.get(b"content-encoding", b"identity")) != b"identity":
         raise Problem(415, f"Content-Encoding must be identity, is {encoding.decode('latin-1')}", headers={"Accept-Encoding": "identity"})
-    declared = headers.get(b"content-length", b"")
+    declared = given.get(b"content-length", b"")
     size = int(declared) if declared.isdigit() else 0
-    if size > limit and (size > limit + MOST_DISCARDED or b"expect" in headers):
+    if size > limit and (size > limit + MOST_DISCARDED or b"expect" in given):
         raise _too_large(limit)
+    reading = _read(receive, limit).__await__()
+    try:
+        waiting = next(reading)
+    except StopIteration as done:
+        body: bytes = done.value  # it was there already, as nearly always: no timer is needed
+        return body
     try:
         async with asyncio.timeout(deadline):
-            return await _read(receive, limit)
+            return await _Rest(waiting, reading)
     except TimeoutError as error:
         raise Problem(408, f"the request was not complete within {deadline:g} s", headers={"Connection": "close"}) from error
+
+
+class _Rest:
+    """A coroutine that has begun and waits for something, to be awaited from there on."""
+
+    def __init__(self, waiting: Any, coroutine: Generator[Any, None, bytes]) -> None:
+        self._waiting, self._coroutine = waiting, coroutine
+
+    def __await__(self) -> Generator[Any, None, bytes]:
+        yield self._waiting
+        return (yield from self._coroutine)
 
 
 async def _read(receive: Receive, limit: int) -> bytes:
@@ -64,7 +91,10 @@ async def _read(receive: Receive, limit: int) -> bytes:
 
 def media_type(scope: Scope, *allowed: str) -> str:
     """The body's media type; no header is the first of the allowed, where image/* allows every picture. Problem 415 if it is another."""
-    given = content_type(scope, allowed[0]).split(";")[0].strip().lower()
+    given = content_type(scope, allowed[0])
+    if given in allowed:
+        return given
+    given = given.split(";")[0].strip().lower()
     if given not in allowed and f"{given.split('/')[0]}/*" not in allowed:
         accepted = " or ".join(allowed)
         raise Problem(415, f"Content-Type must be {accepted}, is {given or 'empty'}", headers={"Accept": ", ".join(allowed)})
@@ -73,7 +103,8 @@ def media_type(scope: Scope, *allowed: str) -> str:
 
 def content_type(scope: Scope, otherwise: str) -> str:
     """The Content-Type header, with its parameters."""
-    return next((value.decode("latin-1") for name, value in scope["headers"] if name == b"content-type"), otherwise)
+    given = headers(scope).get(b"content-type")
+    return otherwise if given is None else given.decode("latin-1")
 
 
 def parse_json(body: bytes) -> Any:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import re
 import time
+from collections.abc import Awaitable
 from itertools import count
 
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from atelier_server import access_log, problems, shortcut
+from atelier_server import access_log, body, problems, shortcut
 from atelier_server.credentials import Token
+from atelier_server.metrics import Answered
 from atelier_server.service import MODEL, Service
 
 OPEN = ("/v2/health/live", "/v2/health/ready")
@@ -31,57 +34,73 @@ class Edge:
     ) -> None:
         self._app, self._counters, self._service = app, counters, service
         self._token, self._logs, self._metrics_port = token, logs, metrics_port
-        self._ids, self._prefix = count(1), os.urandom(6).hex()
+        self._ids, self._prefix = count(1), os.urandom(6).hex().encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One ASGI connection."""
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
-        started, status = time.perf_counter(), 500
-        if scope["method"] == "HEAD":
-            scope = {**scope, "method": "GET", "asked_method": "HEAD"}  # the HTTP layer leaves the body out
+        started = time.perf_counter()
         if self._metrics_port is not None and scope["server"][1] == self._metrics_port:
             return await self._counters(scope, receive, send)
-        headers = dict(scope["headers"])
+        if scope["method"] == "HEAD":
+            scope = {**scope, "method": "GET", "asked_method": "HEAD"}  # the HTTP layer leaves the body out
+        headers = body.headers(scope)
         given, traceparent = headers.get(b"x-request-id", b""), headers.get(b"traceparent", b"")
-        request_id = given if REQUEST_ID.fullmatch(given) else f"{self._prefix}-{next(self._ids):x}".encode()
+        request_id = given if given and REQUEST_ID.fullmatch(given) else b"%s-%x" % (self._prefix, next(self._ids))
+        added = [(b"x-request-id", request_id)]
+        if traceparent and access_log.TRACEPARENT.fullmatch(traceparent):
+            added.append((b"traceparent", traceparent))
+        status, endpoint = 500, "none"
+        try:
+            short = self._refused(scope) or shortcut.find(self._service, scope, receive)
+            if short:
+                endpoint, response = short[0], await _settled(scope, short[1])
+                status = response.status_code
+                await send({"type": "http.response.start", "status": status, "headers": response.raw_headers + added})
+                await send({"type": "http.response.body", "body": response.body})
+            else:
+                status = await self._long(scope, receive, send, added)
+                endpoint = getattr(scope.get("route"), "path", "none")
+        finally:
+            seconds, model = time.perf_counter() - started, scope.get(MODEL)
+            self._service.metrics.happened.append(Answered(endpoint, status, model, seconds))
+            if self._logs:
+                access_log.write(scope, status, seconds, request_id.decode(), model, traceparent)
+        return None
+
+    async def _long(self, scope: Scope, receive: Receive, send: Send, added: list[tuple[bytes, bytes]]) -> int:
+        """Have the application answer, with these headers too; the result is the status."""
+        status = 500
 
         async def sending(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"].append((b"x-request-id", request_id))
-                if access_log.TRACEPARENT.fullmatch(traceparent):
-                    message["headers"].append((b"traceparent", traceparent))
+                message["headers"] = [*message["headers"], *added]
             await send(message)
 
-        taken = None
+        await self._app(scope, receive, sending)
+        return status
+
+    def _refused(self, scope: Scope) -> tuple[str, Awaitable[Response]] | None:
+        """The answer to who may not ask."""
+        if self._token is None or scope["path"] in OPEN:
+            return None
         try:
-            taken = await self._answer(scope, headers.get(b"authorization", b""), receive, sending)
-        finally:
-            seconds, model = time.perf_counter() - started, scope.get(MODEL)
-            endpoint = taken or str(getattr(scope.get("route"), "path", "none"))
-            self._service.metrics.answered(endpoint, status, model, seconds)
-            if self._logs:
-                access_log.write(scope, status, seconds, request_id.decode(), model, traceparent)
+            self._token.check(body.headers(scope).get(b"authorization", b""))
+        except problems.Problem as refused:
+            return "none", _raise(refused)
         return None
 
-    async def _answer(self, scope: Scope, authorization: bytes, receive: Receive, send: Send) -> str | None:
-        """Send the answer; the result is the template of the path if it went the short way."""
-        if self._token and scope["path"] not in OPEN:
-            try:
-                self._token.check(authorization)
-            except problems.Problem as refused:
-                await refused.response(scope["path"])(scope, receive, send)
-                return None
-        found = shortcut.find(self._service, scope, receive)
-        if found is None:
-            await self._app(scope, receive, send)
-            return None
-        endpoint, answer = found
-        try:
-            response = await answer
-        except Exception as error:
-            response = problems.response(error, scope)
-        await response(scope, receive, send)
-        return endpoint
+
+async def _raise(problem: problems.Problem) -> Response:
+    raise problem
+
+
+async def _settled(scope: Scope, answer: Awaitable[Response]) -> Response:
+    """The answer, or the problem that came instead."""
+    try:
+        return await answer
+    except Exception as error:
+        return problems.response(error, scope)

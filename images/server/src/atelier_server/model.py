@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import onnxruntime as ort
@@ -23,6 +24,15 @@ SESSION_BYTES = 4 * 2**20
 
 class BadBundle(ValueError):
     """A version that must not be served; the message lists every problem."""
+
+
+class Row(NamedTuple):
+    """One row of an input: its shape, as JSON has it, how many numbers it has, and the bytes of each."""
+
+    datatype: str
+    shape: list[int]
+    values: int
+    item_size: int
 
 
 @dataclass(frozen=True)
@@ -45,6 +55,11 @@ class Model:
         """The one input that the friendly endpoint fills."""
         return self.manifest.inputs[0]
 
+    @property
+    def output(self) -> Tensor:
+        """The one output that the friendly endpoint tells of."""
+        return self.manifest.outputs[0]
+
     @cached_property
     def inputs(self) -> dict[str, Tensor]:
         """The inputs by name."""
@@ -56,13 +71,23 @@ class Model:
         return {tensor.name: tensor for tensor in self.manifest.outputs}
 
     @cached_property
-    def row_values(self) -> int:
-        """Numbers in one row of all inputs."""
-        return sum(math.prod(tensor.shape[1:]) for tensor in self.manifest.inputs)
+    def rows(self) -> dict[str, Row]:
+        """The rows of the inputs by name."""
+        return {
+            tensor.name: Row(
+                tensor.datatype, list(tensor.shape[1:]), math.prod(tensor.shape[1:]), runtime.DATATYPES[tensor.datatype].itemsize
+            )
+            for tensor in self.manifest.inputs
+        }
+
+    @cached_property
+    def row_bytes(self) -> int:
+        """The fewest bytes of JSON that one row of all inputs is: a digit and a comma for each number."""
+        return 2 * sum(row.values for row in self.rows.values())
 
     def seconds(self, body: int) -> float:
-        """About how long a request of this many bytes takes, most of them numbers of two characters or more."""
-        return runtime.BYTE_SECONDS * body + self.row_seconds * max(1.0, body / (2 * self.row_values))
+        """About how long a request of this many bytes takes at most."""
+        return runtime.BYTE_SECONDS * body + self.row_seconds * max(1.0, body / self.row_bytes)
 
     def run(self, inputs: dict[str, np.ndarray], outputs: list[str] | None = None) -> dict[str, np.ndarray]:
         """The named outputs (default: all) for N rows of every input."""
@@ -71,7 +96,7 @@ class Model:
 
     def predict(self, rows: np.ndarray) -> np.ndarray:
         """The first output for N rows of the first input: probabilities (N, K) or predictions (N, T)."""
-        name = self.manifest.outputs[0].name
+        name = self.output.name
         return self.run({self.input.name: rows}, [name])[name]
 
 

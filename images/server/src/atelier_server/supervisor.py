@@ -15,14 +15,17 @@ ENDING = (signal.SIGTERM, signal.SIGINT)
 AFTER_GRACE = 5.0
 """Seconds beyond their grace after which workers that are still there are killed."""
 
+LONGEST_START = 60.0
+"""Seconds after which a worker that is not ready yet will not be."""
+
 log = logging.getLogger(__name__)
 
 
 class Supervisor:
     """Runs work(number) in a process for every number below workers; work's result is the exit status.
 
-    A worker that dies, or whose event loop stands still for twice hang_after seconds, is replaced, at most once a second. One that dies
-    before it was ready ends them all: the next would not fare better.
+    A worker that dies, or whose event loop stands still for twice hang_after seconds, is replaced, at most once a second. If one dies
+    before any is ready, that ends them all: the next would not fare better.
     """
 
     def __init__(self, workers: int, work: Callable[[int], int], board: Board, *, hang_after: float, grace: float) -> None:
@@ -70,21 +73,25 @@ class Supervisor:
             os._exit(status)  # what the supervisor left to do at its own end is not a worker's
 
     def _bury(self) -> bool:
-        """Take note of workers that have ended; False if one had never been ready."""
-        well = True
+        """Take note of workers that have ended; False if one has and none was ready."""
+        ready = self._board.entries()
         for number, pid in list(self._pids.items()):
             if os.waitpid(pid, os.WNOHANG)[0]:
-                was_ready = self._board.entries().get(number)
                 del self._pids[number]
                 self._board.clear(number)
                 log.error("worker %d (process %d) ended", number, pid)
-                well = well and was_ready is not None
-        return well
+                if not ready:
+                    return False
+        return True
 
     def _kill_hung(self) -> None:
         for number, entry in self._board.hung(2 * self._hang_after).items():
             log.error("worker %d (process %d) has hung for %.0f s and is killed", number, entry.pid, 2 * self._hang_after)
             os.kill(entry.pid, signal.SIGKILL)
+        for number, pid in self._pids.items():
+            if number not in self._board.entries() and time.monotonic() - self._started[number] > LONGEST_START:
+                log.error("worker %d (process %d) has not started within %.0f s and is killed", number, pid, LONGEST_START)
+                os.kill(pid, signal.SIGKILL)
 
     def _end(self) -> None:
         for pid in self._pids.values():

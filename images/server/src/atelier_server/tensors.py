@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 import numpy as np
-from atelier_store.records import Tensor
 
 from atelier_server import answers, packing, tensor_checks
 from atelier_server.model import Model
@@ -79,7 +77,7 @@ def decode(content: bytes, header: int, model: Model) -> Inference:
 
     The usual request is taken at a glance. Every other one is looked at number by number, and taken if nothing is wrong with it.
     """
-    text, tail = content[:header], content[header:]
+    text, tail = (content, b"") if header == len(content) else (content[:header], content[header:])
     try:
         request = _usual.decode(text)
     except msgspec.MsgspecError:
@@ -121,25 +119,20 @@ def _arrays(inputs: list[Input], tail: bytes, model: Model) -> dict[str, np.ndar
     arrays: dict[str, np.ndarray] = {}
     offset = 0
     for given in inputs:
-        tensor = model.inputs.get(given.name)
-        if tensor is None or given.name in arrays or given.datatype != tensor.datatype or not _fits(given.shape, tensor):
+        row = model.rows.get(given.name)
+        if row is None or given.name in arrays or given.datatype != row.datatype:
             return None
-        size = given.parameters.binary_data_size
+        if not given.shape or given.shape[0] < 1 or given.shape[1:] != row.shape:
+            return None
+        count, size = given.shape[0] * row.values, given.parameters.binary_data_size
         if size is None:
-            array = packing.pack(given.data, tensor.datatype) if given.data else None
-        elif given.data is None and size == math.prod(given.shape) * tensor_checks.item_size(tensor):
-            array = packing.unpack(tail[offset : offset + size], tensor.datatype) if offset + size <= len(tail) else None
+            array = packing.pack(given.data, row.datatype) if given.data else None
+        elif given.data is None and size == count * row.item_size and offset + size <= len(tail):
+            array = packing.unpack(tail[offset : offset + size], row.datatype)
             offset += size
         else:
             return None
-        if array is None or array.size != math.prod(given.shape):
+        if array is None or array.size != count:
             return None
         arrays[given.name] = array.reshape(given.shape)
     return arrays if offset == len(tail) and len(arrays) == len(model.inputs) else None
-
-
-def _fits(shape: list[int], tensor: Tensor) -> bool:
-    """Whether it is the tensor's, with at least one row."""
-    if len(shape) != len(tensor.shape):
-        return False
-    return all(size == wanted or (wanted == -1 and size > 0) for size, wanted in zip(shape, tensor.shape, strict=True))

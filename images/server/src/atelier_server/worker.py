@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import uvicorn
 from atelier_store import machine
 
-from atelier_server import access_log, app, state_metrics
+from atelier_server import access_log, app, one_write, state_metrics
 from atelier_server.board import Board
 from atelier_server.catalogue import Catalogue
 from atelier_server.credentials import Token
@@ -39,7 +39,7 @@ def run(number: int, settings: Settings, board: Board, metrics: Metrics, token: 
     metrics_port = sockets[-1].getsockname()[1] if settings.metrics_port else None
     edge = Edge(
         app.create(service, registry, shows_metrics=metrics_port is None),
-        app.counters(registry),
+        app.counters(service, registry),
         service,
         token=token,
         logs=settings.access_log,
@@ -51,7 +51,8 @@ def run(number: int, settings: Settings, board: Board, metrics: Metrics, token: 
         uvicorn.Config(
             edge,
             loop="uvloop",
-            http="httptools",
+            http=one_write.Protocol,
+            proxy_headers=False,
             ws="none",
             log_config=None,
             log_level="warning",
@@ -63,17 +64,18 @@ def run(number: int, settings: Settings, board: Board, metrics: Metrics, token: 
     threads.under_way = server.server_state.tasks
 
     async def serve() -> None:
-        beating = asyncio.create_task(_beat(number, server, board))
+        beating = asyncio.create_task(_beat(number, server, board, metrics))
         await server.serve(list(sockets))
         beating.cancel()
+        metrics.flush()
 
     with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
         runner.run(serve())
     return 0 if server.started else 1
 
 
-async def _beat(number: int, server: uvicorn.Server, board: Board) -> None:
-    """Say, again and again, that the event loop turns; end with the supervisor."""
+async def _beat(number: int, server: uvicorn.Server, board: Board, metrics: Metrics) -> None:
+    """Say, again and again, that the event loop turns, and count what has happened; end with the supervisor."""
     supervisor = os.getppid()
     while not server.started:
         await asyncio.sleep(0.01)
@@ -81,6 +83,7 @@ async def _beat(number: int, server: uvicorn.Server, board: Board) -> None:
     gc.freeze()  # what is there by now stays: no collection need look at it again
     while True:
         board.write(number, os.getpid(), len(server.server_state.tasks))
+        metrics.flush()
         if os.getppid() != supervisor:
             server.should_exit = True
         await asyncio.sleep(BEAT)

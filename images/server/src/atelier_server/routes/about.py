@@ -44,13 +44,14 @@ def router(service: Service, registry: CollectorRegistry, shows_metrics: bool) -
 
     def metrics() -> Response:  # in a thread of its own, since it may read the store
         """Counters in Prometheus' text format."""
-        return counters(registry)
+        return counters(service, registry)
 
     if shows_metrics:
         routes.get("/metrics", **described.METRICS)(metrics)
     return routes
 
 
-def counters(registry: CollectorRegistry) -> Response:
-    """Everything in the registry, in Prometheus' text format."""
+def counters(service: Service, registry: CollectorRegistry) -> Response:
+    """Everything in the registry, in Prometheus' text format, with what has happened in this worker until now."""
+    service.metrics.flush()
     return Response(generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})

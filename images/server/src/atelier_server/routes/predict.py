@@ -8,6 +8,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope
 
 from atelier_server import answers, body, instances, pictures
+from atelier_server.metrics import Predicted
 from atelier_server.model import Model
 from atelier_server.pictures import Upload
 from atelier_server.routes import described
@@ -38,8 +39,8 @@ async def answer(service: Service, scope: Scope, receive: Receive, invert: bool 
     seconds = model.seconds(len(content)) if media_type == body.JSON else PICTURE_SECONDS
     header = body.content_type(scope, body.JSON)
     outputs, said = await service.threads.predict(lambda: _predict(model, content, media_type, header, invert), seconds)
-    service.metrics.predicted(model, len(outputs), outputs)
-    return Response(said, media_type=body.JSON)
+    service.metrics.happened.append(Predicted(model, len(outputs), outputs))
+    return answers.Answer(said, b"application/json")
 
 
 def _predict(model: Model, content: bytes, media_type: str, header: str, invert: bool) -> tuple[np.ndarray, bytes]:

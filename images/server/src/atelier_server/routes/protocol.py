@@ -11,6 +11,8 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope
 
 from atelier_server import body, tensors
+from atelier_server.answers import Answer
+from atelier_server.metrics import Predicted
 from atelier_server.model import Model
 from atelier_server.problems import Problem
 from atelier_server.routes import described
@@ -18,7 +20,7 @@ from atelier_server.service import Service
 
 PLATFORM = "onnx_onnxv1"
 EXTENSIONS = ["binary_tensor_data"]
-LENGTH = "Inference-Header-Content-Length"
+LENGTH = b"inference-header-content-length"
 """How much of a body is JSON; the rest is tensors as bytes."""
 
 
@@ -78,10 +80,10 @@ async def answer(service: Service, scope: Scope, receive: Receive, name: str, ve
     header = _json_length(scope, content)
     outputs, said, length = await service.threads.predict(lambda: _infer(model, content, header), model.seconds(len(content)))
     rows = next(iter(outputs.values()))
-    service.metrics.predicted(model, len(rows), outputs.get(model.manifest.outputs[0].name))
+    service.metrics.happened.append(Predicted(model, len(rows), outputs.get(model.output.name)))
     if length is None:
-        return Response(said, media_type=body.JSON)
-    return Response(said, media_type=body.OCTETS, headers={LENGTH: str(length)})
+        return Answer(said, b"application/json")
+    return Answer(said, b"application/octet-stream", (LENGTH, str(length).encode()))
 
 
 def _infer(model: Model, content: bytes, header: int) -> tuple[dict[str, np.ndarray], bytes, int | None]:
@@ -92,12 +94,13 @@ def _infer(model: Model, content: bytes, header: int) -> tuple[dict[str, np.ndar
 
 
 def _json_length(scope: Scope, content: bytes) -> int:
-    name = LENGTH.lower().encode()
-    given = next((value for header, value in scope["headers"] if header == name), None)
+    given = body.headers(scope).get(LENGTH)
     if given is None:
         return len(content)
     if not given.isdigit() or len(given) > 12 or int(given) > len(content):
-        raise Problem(400, f"{LENGTH} must be 0 to {len(content)}, the length of the body, is {given.decode('latin-1')[:20]!r}")
+        raise Problem(
+            400, f"Inference-Header-Content-Length must be 0 to {len(content)}, the length of the body, is {given.decode('latin-1')[:20]!r}"
+        )
     return int(given)
 
 
