@@ -56,7 +56,7 @@ images: ## Build both images with docker, podman or buildah; takes BASE, TORCH_I
 images-import-microk8s: ## Hand both images to the MicroK8s of this machine
 	@$(PYTHON) tools/images.py import-microk8s
 
-.PHONY: cluster-up cluster-down cluster-status cluster-load cluster-base
+.PHONY: cluster-up cluster-down cluster-status cluster-load cluster-base e2e
 CLUSTER = @cd tests && $(CURDIR)/$(UV) run --locked python -m cluster
 
 cluster-up: setup ## Start a real Kubernetes with Katib and Prometheus on this machine (Debian or Ubuntu, as root; needs Go)
@@ -73,6 +73,16 @@ cluster-load: setup ## Bring images of docker, podman or buildah into it: IMAGES
 
 cluster-base: setup ## Give docker, podman or buildah the image localhost/base:1, for make images where no registry can be reached
 	$(CLUSTER) base
+
+e2e: setup tools ## Test the chart on a real cluster: up, images, tests, down; KUBECONFIG=FILE: on a cluster that is there and has the images
+	@PYTHON=$(PYTHON) UV=$(CURDIR)/$(UV) tests/e2e/run.sh
+
+.PHONY: kind-up kind-down
+kind-up: ## The same on kind, with upstream's Katib and the images of make images (needs docker, kind, kubectl; tests/cluster/kind.md)
+	@tests/cluster/kind.sh up
+
+kind-down: ## Delete it
+	@tests/cluster/kind.sh down
 
 bench-serving: setup ## Predictions a second beside the limit, MLServer and KServe's server (needs wrk; takes minutes)
 	@$(UV) run --locked python benchmarks/serving

@@ -1,6 +1,6 @@
 """Build the trainer's and the server's image, or import them into MicroK8s; `make images` and `make images-import-microk8s` run this.
 
-    python3 tools/images.py build | import-microk8s
+    python3 tools/images.py build | import-microk8s | names
 
 Settings are variables of make or of the environment; docs/images.md says what they are. Needs Python alone.
 """
@@ -152,7 +152,12 @@ def _say(line: str = "") -> None:
     sys.stdout.flush()
 
 
-COMMANDS = {"build": build, "import-microk8s": import_microk8s}
+def names(environment: Mapping[str, str]) -> None:
+    """Print what the images are called."""
+    _say(" ".join(reference(name, environment) for name in NAMES))
+
+
+COMMANDS = {"build": build, "import-microk8s": import_microk8s, "names": names}
 
 if __name__ == "__main__":
     if sys.argv[1:] not in ([one] for one in COMMANDS):

@@ -92,6 +92,8 @@ def _kubectl() -> Parser:
         ("top", ("-l",), "what"),
         ("create", (), "what"),
         ("label", (), "what"),
+        ("wait", ("--for", "--timeout", "-l"), "what"),
+        ("rollout", (), "other"),
         ("port-forward", (), "what"),
         ("logs", ("-l", "-c", "--tail"), "what"),
         ("exec", (), "other"),
@@ -101,7 +103,12 @@ def _kubectl() -> Parser:
         one = verbs.add_parser(verb, allow_abbrev=False)
         for option in options:
             one.add_argument(option)
-        switches = {"get": ["-w", "--show-labels"], "logs": ["-f", "--all-containers", "--prefix", "--previous"], "exec": ["-it"]}
+        switches = {
+            "get": ["-w", "--show-labels"],
+            "logs": ["-f", "--all-containers", "--prefix", "--previous"],
+            "exec": ["-it", "-i"],
+            "label": ["--overwrite"],
+        }
         for switch in switches.get(verb, []):
             one.add_argument(switch, action="store_true")
         one.add_argument(arguments, nargs=argparse.REMAINDER if verb == "exec" else "*")
@@ -119,11 +126,13 @@ KINDS = {
     "job": "Job",
     "namespace": "Namespace",
     "pod": "Pod",
+    "pv": "PersistentVolume",
     "pvc": "PersistentVolumeClaim",
     "service": "Service",
     "trial": "Trial",
+    "volumesnapshot": "VolumeSnapshot",
 }
-NOT_OURS = {"EndpointSlice", "Event", "Namespace", "Pod", "Trial"}
+NOT_OURS = {"EndpointSlice", "Event", "Namespace", "PersistentVolume", "Pod", "Trial"}
 """What others make."""
 NAMED_BY_LABEL = {"katib.kubeflow.org/experiment": "Experiment", "kubernetes.io/service-name": "Service"}
 """Labels of others that hold the name of an object of ours."""

@@ -199,7 +199,8 @@ def test_placement_reaches_the_pod_it_is_said_of(who: str) -> None:
     objects = render(QUICKSTART, values={who: {"pod": said}}, set=["inspector.enabled=true", "imagePullSecrets[0].name=registry"])
     for name, _, spec in pods(objects):
         placed = {key: spec[key] for key in said if key in spec}
-        assert placed == (said if name == component or (name == "test" and who == "server") else {}), name
+        follows = {"test": "server", "extractor": "trainer"}.get(name) == who
+        assert placed == (said if name == component or follows else {}), name
         assert spec["imagePullSecrets"] == [{"name": "registry"}]
 
 
@@ -222,3 +223,29 @@ def test_images_without_a_tag_are_those_of_the_charts_application() -> None:
     assert version
     images = {c["image"] for _, _, spec in pods(render(QUICKSTART)) for c in containers(spec)}
     assert images == {f"katib-nas-atelier/{name}:{version[1]}" for name in ("trainer", "server")}
+
+
+# the extractor trains too
+
+
+def extractor(profile: Path, **arguments: Any) -> dict[str, Any]:
+    return next(spec for component, _, spec in pods(render(profile, **arguments)) if component == "extractor")
+
+
+@each_profile
+def test_a_waiting_extractor_holds_no_room_that_trials_need(profile: Path) -> None:
+    """A pod requests what its hungriest init container does, from its start."""
+    spec = extractor(profile)
+    (finish,) = [one for one in spec["initContainers"] if one["name"] == "finish"]
+    assert finish["resources"]["requests"] == spec["containers"][0]["resources"]["requests"]
+    trial = next(spec for component, _, spec in pods(render(profile)) if component == "trial")
+    assert finish["resources"]["limits"] == trial["containers"][0]["resources"]["limits"], "as many threads, as much memory"
+
+
+def test_the_extractor_trains_where_trials_run_unless_it_is_told_otherwise() -> None:
+    gpu = next(path for path in PROFILES if path.stem == "gpu")
+    assert extractor(gpu)["runtimeClassName"] == "nvidia"
+    assert [one["key"] for one in extractor(gpu)["tolerations"]] == ["nvidia.com/gpu"]
+    assert extractor(gpu, set=["extractor.pod.nodeSelector.disk=ssd"])["nodeSelector"] == {"disk": "ssd"}
+    idle = ["trainer.tailEpochs=0", "experiment.earlyStopping.algorithmName=none", "experiment.earlyStopping.algorithmSettings=null"]
+    assert "runtimeClassName" not in extractor(gpu, set=idle)

@@ -12,7 +12,7 @@ import pytest
 from atelier_cli.profile import load
 from atelier_store.spec import Spec
 from atelier_trainer.__main__ import parser, request_of
-from rendering import PROFILES, only, render
+from rendering import PROFILES, notes, only, render
 from schemas import violations
 
 KEPT = {
@@ -132,3 +132,31 @@ def test_auto_is_katibs_default_but_not_more_than_there_are_trials(asked: str, m
 @each_profile
 def test_no_template_text_is_left(profile: Path) -> None:
     assert not re.search(r"\{\{|<no value>|%!", json.dumps(search(profile)))
+
+
+# without a search
+
+SERVED_ONLY = {"experiment": {"enabled": False}, "server": {"model": "clothes"}, "storage": {"existingClaim": "models"}}
+
+
+def test_without_a_search_nothing_is_rendered_that_needs_katib() -> None:
+    objects = render(values=SERVED_ONLY, api_versions=())
+    assert {one["kind"] for one in objects} == {"Deployment", "Service", "ServiceAccount", "Pod"}
+    container = only(objects, "Deployment")["spec"]["template"]["spec"]["containers"][0]
+    assert "--model=clothes" in container["args"]
+
+
+def test_without_a_search_policies_and_quotas_are_of_what_is_left() -> None:
+    everything = next(path for path in PROFILES if path.stem == "everything")
+    on = {one["metadata"]["name"] for one in render(everything)}
+    off = {one["metadata"]["name"] for one in render(everything, values={"experiment": {"enabled": False}})}
+    assert off < on
+    assert all(part in " ".join(on - off) for part in ("trial", "suggestion", "extract"))
+    assert not any(word in name for name in off for word in ("trial", "suggestion", "extract"))
+
+
+def test_the_notes_of_a_release_without_a_search_speak_of_none() -> None:
+    said = notes(values=SERVED_ONLY, api_versions=())
+    assert "SEARCH  off" in said
+    assert "PROMOTION" not in said
+    assert "metrics-collector-injection" not in said

@@ -279,6 +279,13 @@ def test_a_claim_that_is_there_needs_no_right_to_make_one(api, kubeconfig, profi
     assert [one.what for one in wrong(examined(kubeconfig, profile))] == ["rights"]
 
 
+def test_without_a_search_katib_is_not_looked_for(api, kubeconfig, profile) -> None:
+    del api.objects[CONFIG]
+    found = examined(kubeconfig, profile, "experiment.enabled=false")
+    assert [one.what for one in found] == ["API server", "rights", "storage"]
+    assert wrong(found) == []
+
+
 def test_medianstop_has_to_be_known_where_the_profile_uses_it(api, kubeconfig, profile) -> None:
     api.objects[CONFIG] = katib_config(earlyStoppings=[])
     assert wrong(examined(kubeconfig, profile)) == []

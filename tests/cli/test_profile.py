@@ -429,6 +429,18 @@ def test_a_cluster_may_use_medianstop(tmp_path: Path) -> None:
     assert load(written(tmp_path, SOUND), ["experiment.earlyStopping.algorithmName=medianstop"], laptop=False)
 
 
+SERVED_ONLY = "experiment: {enabled: false}\nserver: {model: clothes}\n"
+
+
+def test_a_cluster_may_serve_without_a_search(tmp_path: Path) -> None:
+    assert load(written(tmp_path, SERVED_ONLY, "served.yaml"), laptop=False).model == "clothes"
+
+
+def test_one_machine_has_nothing_to_do_without_a_search(tmp_path: Path) -> None:
+    (violation,) = refused(written(tmp_path, SERVED_ONLY, "served.yaml"))
+    assert "x.yaml:1: experiment.enabled: is false, so there is nothing to search" in violation
+
+
 def test_everything_wrong_is_said_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
     text = (
         SOUND.replace("maxTrialCount: 8", "maxTrialCount: none")

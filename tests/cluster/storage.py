@@ -9,7 +9,7 @@ from .kubectl import apply
 from .layout import VOLUMES
 
 CLASS = "atelier-local"
-COUNT, SIZE = 24, "100Gi"
+COUNT, SIZE = 100, "100Gi"
 
 
 def install() -> str:

@@ -7,7 +7,9 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,8 +23,12 @@ CHART = ROOT / "charts" / "katib-nas-atelier"
 BUILT = ROOT / ".tools" / "bin"
 DIGITS = Path(__file__).parent / "digits.yaml"
 """A small search on scikit-learn's digits, with what every cluster has: a suggestion service for tpe, a default storage class."""
+OURS = ROOT / ".cluster" / "run"
+"""What `make cluster-up` left there, if the cluster is the one that it starts."""
 MODEL = "digits"
 EXPERIMENT, TRIAL = "experiments.kubeflow.org", "trials.kubeflow.org"
+LABEL = "katib.kubeflow.org/metrics-collector-injection=enabled"
+"""Without it on its namespace, Katib refuses an Experiment."""
 MINUTES = 60.0
 
 
@@ -79,6 +85,30 @@ class Namespace:
 
     def apply(self, *objects: dict[str, Any]) -> None:
         self.kubectl("apply", "--filename=-", stdin=yaml.safe_dump_all(objects))
+
+    def remove(self) -> None:
+        """It and all that is in it, Experiments first: they need Katib to go."""
+        self.kubectl("delete", EXPERIMENT, "--all", "--timeout=60s", may_fail=True)
+        self.kubectl("delete", "namespace", self.name, "--timeout=120s", may_fail=True)
+
+
+@contextmanager
+def a_namespace(*labels: str) -> Iterator[Namespace]:
+    """A new one, with the label of Katib unless others are said; it goes."""
+    made = Namespace(f"e2e-{uuid.uuid4().hex[:6]}")
+    run(kubectl_program(), "create", "namespace", made.name)
+    try:
+        for label in labels or (LABEL,):
+            run(kubectl_program(), "label", "namespace", made.name, label)
+        yield made
+    finally:
+        made.remove()
+
+
+def doctor(namespace: Namespace, *arguments: str | Path) -> str:
+    """What `atelier doctor` says of a namespace; it may find something missing."""
+    command = [sys.executable, "-m", "atelier_cli", "doctor", "--namespace", namespace.name, *arguments]
+    return run("env", "COLUMNS=400", *command, may_fail=True)
 
 
 def condition(one: dict[str, Any], kind: str) -> dict[str, Any] | None:
@@ -158,11 +188,49 @@ class Release:
         found: dict[str, Any] = eventually(served, seconds, f"a model of {experiment}")
         return found
 
+    @property
+    def server(self) -> str:
+        """A pod that serves, and so has the store before it."""
+        selector = f"app.kubernetes.io/instance={self.name},app.kubernetes.io/component=server"
+        ready = [one for one in self.namespace.get("pods", selector=selector) if condition(one, "Ready")]
+        return sorted(one["metadata"]["name"] for one in ready if "deletionTimestamp" not in one["metadata"])[0]
+
     def store(self, script: str) -> Any:
         """What a Python script prints as JSON, run beside the store, with the server's image, for reading."""
-        selector = f"app.kubernetes.io/instance={self.name},app.kubernetes.io/component=server"
-        pod = sorted(one["metadata"]["name"] for one in self.namespace.get("pods", selector=selector) if condition(one, "Ready"))[0]
-        return json.loads(self.namespace.kubectl("exec", pod, "--container=server", "--", "python", "-c", script))
+        return json.loads(self.namespace.kubectl("exec", self.server, "--container=server", "--", "python", "-c", script))
+
+    def copy_store(self, to: Path) -> Path:
+        """The whole store, on this machine."""
+        self.namespace.kubectl("cp", "--container=server", f"{self.server}:/store", str(to))
+        return to
+
+
+@contextmanager
+def a_release(*labels: str) -> Iterator[Release]:
+    """A release in a new namespace, not installed yet; both go."""
+    with a_namespace(*labels) as namespace:
+        made = Release(namespace)
+        try:
+            yield made
+        finally:
+            made.uninstall()
+
+
+@contextmanager
+def a_claim(namespace: Namespace, name: str, source: dict[str, Any]) -> Iterator[None]:
+    """A claim of a volume that is bound by hand, and lasts a little longer than the volume is wanted: it goes with its namespace."""
+    volume = f"{namespace.name}-{name}"
+    common = {"storageClassName": "", "accessModes": ["ReadWriteOnce", "ReadWriteMany"]}
+    spec = common | source | {"capacity": {"storage": "1Gi"}, "persistentVolumeReclaimPolicy": "Retain"}
+    claim = common | {"volumeName": volume, "resources": {"requests": {"storage": "1Gi"}}}
+    namespace.apply(
+        {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": volume}, "spec": spec},
+        {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": name, "namespace": namespace.name}, "spec": claim},
+    )
+    try:
+        yield
+    finally:
+        namespace.kubectl("delete", "persistentvolume", volume, "--wait=false")
 
 
 @contextmanager

@@ -52,7 +52,7 @@ def test_the_cronjob_promotes_when_its_time_comes(release: Release, namespace: N
 
 
 def test_the_inspector_shows_the_store_and_goes_when_its_time_is_over(release: Release, namespace: Namespace, tmp_path: Path) -> None:
-    release.upgrade("extractor.mode=none", "inspector.enabled=true", "inspector.seconds=40")
+    release.upgrade("extractor.mode=none", "inspector.enabled=true", "inspector.seconds=15")
 
     def running() -> str | None:
         pods = [one for one in namespace.get("pods", selector=INSPECTOR) if condition(one, "Ready")]

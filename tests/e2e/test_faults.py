@@ -1,105 +1,229 @@
-"""What breaks in a real cluster while a search runs: pods are taken away, Katib is away for a while, the promotion is killed."""
+"""What breaks in a real cluster while a search runs: pods, processes, memory, disks and networks, each alone."""
 
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
-from cluster_access import EXPERIMENT, MINUTES, MODEL, STORE, Namespace, Release, condition, eventually
+from cluster_access import EXPERIMENT, MINUTES, MODEL, OURS, ROOT, STORE, Namespace, Release, a_claim, a_release, condition, eventually, run
+
+pytestmark = pytest.mark.alone
 
 TRIALS = "app.kubernetes.io/component=trial"
 EXTRACTOR = "app.kubernetes.io/component=extractor"
-LONGER = {"trainer": {"maxEpochs": 12, "tailEpochs": 0}, "experiment": {"parallelTrialCount": 1, "maxTrialCount": 2}}
-KATIB = Namespace("kubeflow")
+EPOCHS = 100
+LONGER = {
+    "trainer": {"maxEpochs": EPOCHS, "tailEpochs": 0},
+    "experiment": {
+        "parallelTrialCount": 1,
+        "maxTrialCount": 1,
+        "maxFailedTrialCount": 0,
+        "parameters": [
+            {"name": "stem_width", "parameterType": "discrete", "feasibleSpace": {"list": [64]}},
+            {"name": "stage1_width", "parameterType": "discrete", "feasibleSpace": {"list": [96, 128]}},
+        ],
+    },
+}
+"""Half a minute of training, in which things can happen to it."""
 LOGS = "import json; from pathlib import Path; print(json.dumps([p.read_text() for p in Path('/store').glob('trials/*/*.log')]))"
+EPOCHS_TRAINED = "import pathlib; print(sum(len(p.open().readlines()) for p in pathlib.Path('/store').glob('trials/*/metrics.jsonl')))"
+ours_only = pytest.mark.skipif(not OURS.exists(), reason="reaches under the cluster, which only `make cluster-up`'s lets one do")
 
 
-def running_trials(namespace: Namespace) -> list[dict[str, Any]]:
-    return [one for one in namespace.get("pods", selector=TRIALS) if condition(one, "Ready") and "deletionTimestamp" not in one["metadata"]]
+def running_trial(release: Release) -> str:
+    """The pod of a trial that has trained for two epochs."""
+
+    def trained() -> str | None:
+        pods = release.namespace.get("pods", selector=TRIALS)
+        running = [one for one in pods if condition(one, "Ready") and "deletionTimestamp" not in one["metadata"]]
+        return running[0]["metadata"]["name"] if running and release.store(EPOCHS_TRAINED) >= 2 else None
+
+    pod: str = eventually(trained, 3 * MINUTES, "a trial's second epoch", every=0.1)
+    return pod
 
 
-@pytest.fixture
-def katib_comes_back() -> Any:
-    """Whatever a test does to Katib is undone."""
-    yield
-    KATIB.kubectl("scale", "deployment/katib-controller", "--replicas=1")
-    KATIB.kubectl("rollout", "status", "deployment/katib-controller", "--timeout=120s")
+def went_on(release: Release) -> bool:
+    """Whether a trial's log tells that it was resumed."""
+    return any("resum" in log for log in release.store(LOGS))
 
 
-def test_a_trial_that_is_evicted_goes_on_from_its_checkpoint(release: Release, namespace: Namespace) -> None:
+def test_a_trial_that_is_evicted_goes_on_from_its_checkpoint() -> None:
     """As a drained node does it: by the eviction API, which marks the pod so that its Job does not count it as a failure."""
-    release.upgrade(values=LONGER, flags=("--wait", "--timeout=3m"))
-    pod = eventually(lambda: running_trials(namespace), 3 * MINUTES, "a running trial")[0]["metadata"]["name"]
+    with a_release() as release:
+        release.upgrade("extractor.mode=none", values=LONGER, flags=("--wait", "--timeout=3m"))
+        pod, where = running_trial(release), release.namespace
+        metadata = {"name": pod, "namespace": where.name}
+        # Katib's shell does not pass SIGTERM on: what ends the trial is SIGKILL, when the patience is over
+        eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": metadata, "deleteOptions": {"gracePeriodSeconds": 1}}
+        address = f"/api/v1/namespaces/{where.name}/pods/{pod}/eviction"
+        where.kubectl("create", "--raw", address, "--filename=-", stdin=json.dumps(eviction))
+        status = release.search_ends()["status"]
+        assert (status["trialsSucceeded"], status.get("trialsFailed", 0)) == (1, 0)
+        assert went_on(release)
+        (card,) = release.store(STORE)["trials"].values()
+        assert (card["status"], card["epochs"]) == ("succeeded", EPOCHS)
 
-    def epochs() -> int:
-        return max([card["epochs"] for card in release.store(STORE)["trials"].values()], default=0)
 
-    before = eventually(lambda: epochs() >= 2 and epochs(), 3 * MINUTES, "two epochs")
-    eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod, "namespace": namespace.name}}
+def test_a_trial_whose_pod_is_deleted_fails_alone_and_the_next_search_resumes_it() -> None:
+    """Nothing tells Katib that it was no fault of the trial; what it trained is not lost."""
+    with a_release() as release:
+        release.upgrade("extractor.mode=none", "experiment.maxFailedTrialCount=1", values=LONGER, flags=("--wait", "--timeout=3m"))
+        release.namespace.kubectl("delete", "pod", running_trial(release), "--grace-period=1")
 
-    namespace.kubectl(
-        "create", "--raw", f"/api/v1/namespaces/{namespace.name}/pods/{pod}/eviction", "--filename=-", stdin=json.dumps(eviction)
-    )
-    experiment = release.search_ends()
-    assert experiment["status"].get("trialsFailed", 0) == 0
-    assert experiment["status"]["trialsSucceeded"] == 2
-    log = release.store(
-        "import json; from pathlib import Path; print(json.dumps([p.read_text() for p in Path('/store').glob('trials/*/*.log')]))"
-    )
-    assert before >= 2
-    assert any("resum" in one for one in log), "a log tells that a trial went on"
+        def over() -> dict[str, Any] | None:
+            (experiment,) = release.namespace.get(EXPERIMENT, release.experiment)
+            return experiment["status"] if condition(experiment, "Failed") or condition(experiment, "Succeeded") else None
+
+        status = eventually(over, 3 * MINUTES, "the search's end")
+        assert status["trialsFailed"] == 1
+        assert 2 <= release.store(EPOCHS_TRAINED) < EPOCHS
+        release.upgrade("extractor.mode=none", "experiment.name=again", values=LONGER)
+        assert release.search_ends()["status"]["trialsSucceeded"] == 1
+        assert went_on(release)
+
+
+def test_trials_that_diverge_or_take_too_much_memory_fail_alone() -> None:
+    """By a user's network that also prints a NaN as if it were a metric: Katib never sees it, and the sound trials win."""
+    with a_release() as release:
+        release.namespace.kubectl("create", "configmap", "faulty", f"--from-file={Path(__file__).parent / 'faulty_network.py'}")
+        faulty = {
+            "experiment": {
+                "maxTrialCount": 6,
+                "maxFailedTrialCount": 6,
+                "parameters": [
+                    {"name": "fault", "parameterType": "categorical", "feasibleSpace": {"list": ["none", "nan", "memory"]}},
+                    {"name": "width", "parameterType": "int", "feasibleSpace": {"min": 8, "max": 64}},
+                ],
+            },
+            "trainer": {
+                "maxEpochs": 2,
+                "tailEpochs": 0,
+                "network": "faulty_network:build",
+                "pod": {
+                    "env": [{"name": "PYTHONPATH", "value": "/networks"}],
+                    "volumes": [{"name": "networks", "configMap": {"name": "faulty"}}],
+                    "volumeMounts": [{"name": "networks", "mountPath": "/networks"}],
+                },
+            },
+        }
+        release.upgrade(values=faulty)
+        status = release.search_ends()["status"]
+        records = release.store(STORE)["records"][release.experiment].values()
+        faults = [record["params"]["fault"] for record in records]
+        assert {"none", "nan", "memory"} <= set(faults)
+        assert status["trialsSucceeded"] == faults.count("none")
+        assert "nan" not in json.dumps(status["currentOptimalTrial"]["observation"]).lower()
+        cards = release.store(STORE)["trials"]
+        for record in records:
+            card = cards[record["key"]]
+            expected = {"none": "succeeded", "nan": "failed", "memory": "running"}[record["params"]["fault"]]
+            assert card["status"] == expected, (record, card)
+            assert record["params"]["fault"] != "nan" or "diverged" in card["reason"]
+        with release.client() as client:
+            promoted = release.model_of(release.experiment, client)["promotion"]
+        assert next(record for record in records if record["key"] == promoted["key"])["params"]["fault"] == "none"
 
 
 def test_a_killed_promotion_is_made_good_by_the_jobs_next_try(release: Release, namespace: Namespace) -> None:
+    release.upgrade(flags=("--wait", "--timeout=3m"))
     with release.client() as client:
-        release.model_of(release.experiment, client)
-        version = release.model(client)["version"]
-        release.upgrade("extractor.timeoutSeconds=500", values=LONGER)
+        version = release.model_of(release.experiment, client)["version"]
+        release.upgrade("extractor.timeoutSeconds=500")
 
         def promoting() -> list[dict[str, Any]]:
             return [one for one in namespace.get("pods", selector=EXTRACTOR) if one["status"]["phase"] in ("Pending", "Running")]
 
-        pod = eventually(promoting, MINUTES, "an extractor's pod")[0]["metadata"]["name"]
+        pod = eventually(promoting, MINUTES, "an extractor's pod", every=0.1)[0]["metadata"]["name"]
         namespace.kubectl("delete", "pod", pod, "--grace-period=0", "--force", may_fail=True)
 
         def complete() -> bool:
-            return any(condition(one, "Complete") for one in namespace.get("jobs", selector=EXTRACTOR))
+            jobs = namespace.get("jobs", selector=EXTRACTOR)
+            return len(jobs) == 1 and bool(condition(jobs[0], "Complete"))
 
         eventually(complete, 3 * MINUTES, "the Job's next try")
         assert release.model(client)["version"] == version
         assert release.store(STORE)["searches"][MODEL]["state"] == "promoted"
 
 
-def test_while_katib_is_away_the_server_answers_and_the_search_goes_on_when_it_is_back(
-    release: Release, namespace: Namespace, katib_comes_back: None
-) -> None:
-    release.upgrade("experiment.maxTrialCount=4", values=LONGER | {"experiment": LONGER["experiment"] | {"maxTrialCount": 4}})
-    KATIB.kubectl("scale", "deployment/katib-controller", "--replicas=0")
-    eventually(lambda: not KATIB.get("pods", selector="katib.kubeflow.org/component=controller"), MINUTES, "Katib's end")
-    with release.client() as client:
-        assert client.get("/model").status_code == 200
-        assert client.get("/v2/health/ready").status_code == 200
-    KATIB.kubectl("scale", "deployment/katib-controller", "--replicas=1")
-    KATIB.kubectl("rollout", "status", "deployment/katib-controller", "--timeout=120s")
-
-    def done() -> bool:
-        (experiment,) = namespace.get(EXPERIMENT, release.experiment)
-        return experiment["status"].get("trialsSucceeded", 0) >= 4
-
-    eventually(done, 6 * MINUTES, "four trials")
+@pytest.fixture
+def katib() -> Iterator[Namespace]:
+    """Katib's namespace; whatever a test does to Katib is undone."""
+    there = Namespace("kubeflow")
+    yield there
+    there.kubectl("scale", "deployment/katib-controller", "--replicas=1")
+    there.kubectl("rollout", "status", "deployment/katib-controller", "--timeout=120s")
 
 
-def test_never_more_trials_run_than_allowed(release: Release, namespace: Namespace) -> None:
-    three = {"experiment": {"parallelTrialCount": 2, "maxTrialCount": 4}, "trainer": {"maxEpochs": 3, "tailEpochs": 0, "seed": 7}}
-    release.upgrade(values=three)
-    most = 0
+def test_while_katib_is_away_the_server_answers_and_the_search_goes_on_when_it_is_back(katib: Namespace) -> None:
+    with a_release() as release:
+        two = LONGER | {"experiment": LONGER["experiment"] | {"maxTrialCount": 2}}
+        release.upgrade("extractor.mode=none", values=two, flags=("--wait", "--timeout=3m"))
+        running_trial(release)
+        katib.kubectl("scale", "deployment/katib-controller", "--replicas=0")
+        eventually(lambda: not katib.get("pods", selector="katib.kubeflow.org/component=controller"), MINUTES, "Katib's end")
+        with release.client() as client:
+            assert client.get("/v2/health/ready").status_code == 200
+        release.namespace.kubectl("delete", "pod", release.server)
 
-    def ended() -> bool:
-        nonlocal most
-        most = max(most, len([one for one in namespace.get("pods", selector=TRIALS) if one["status"]["phase"] == "Running"]))
-        (experiment,) = namespace.get(EXPERIMENT, release.experiment) or [{}]
-        return bool(condition(experiment, "Succeeded"))
+        def kept_out() -> bool:
+            events = release.namespace.get("events")
+            return any('failed calling webhook "mutator.pod.katib.kubeflow.org"' in one["message"] for one in events)
 
-    eventually(ended, 5 * MINUTES, "the search", every=0.2)
-    assert 1 <= most <= 2
+        eventually(kept_out, MINUTES, "a new pod that Katib's webhook keeps out")
+        katib.kubectl("scale", "deployment/katib-controller", "--replicas=1")
+        katib.kubectl("rollout", "status", "deployment/katib-controller", "--timeout=120s")
+        status = release.search_ends()["status"]
+        assert (status["trialsSucceeded"], status.get("trialsFailed", 0)) == (2, 0)
+        release.server_is_ready()
+
+
+@ours_only
+def test_a_kubelet_that_is_restarted_finds_the_trial_running() -> None:
+    with a_release() as release:
+        release.upgrade("extractor.mode=none", values=LONGER, flags=("--wait", "--timeout=3m"))
+        running_trial(release)
+        tool = [sys.executable, "-c", "from cluster.processes import stop; assert stop('kubelet')"]
+        subprocess.run(tool, cwd=ROOT / "tests", check=True)
+        subprocess.run([sys.executable, "-m", "cluster", "up"], cwd=ROOT / "tests", check=True, capture_output=True)
+        status = release.search_ends()["status"]
+        assert (status["trialsSucceeded"], status.get("trialsFailed", 0)) == (1, 0)
+        assert not went_on(release), "the trial's process was never touched"
+
+
+@pytest.fixture
+def small_disk() -> Iterator[Path]:
+    """A disk of this machine, and so of the node, that is soon full."""
+    folder = OURS / "small-disk"
+    folder.mkdir()
+    run("mount", "-t", "tmpfs", "-o", "size=160k,mode=777", "tmpfs", folder)
+    try:
+        yield folder
+    finally:
+        run("umount", folder)
+        folder.rmdir()
+
+
+@ours_only
+def test_a_full_store_stops_the_search_with_its_reason_and_room_lets_it_go_on(small_disk: Path) -> None:
+    with a_release() as release, a_claim(release.namespace, "small", {"hostPath": {"path": str(small_disk), "type": "Directory"}}):
+        short = {"trainer": {"tailEpochs": 0}, "experiment": {"maxTrialCount": 2, "maxFailedTrialCount": 1}}
+        release.upgrade("storage.existingClaim=small", values=short, flags=("--wait", "--timeout=3m"))
+
+        def failed() -> bool:
+            (experiment,) = release.namespace.get(EXPERIMENT, release.experiment) or [{}]
+            return bool(condition(experiment, "Failed"))
+
+        eventually(failed, 3 * MINUTES, "a search that has no room")
+        said = " ".join(release.namespace.logs(one["metadata"]["name"]) for one in release.namespace.get("pods", selector=TRIALS))
+        with release.client() as client:
+            assert client.get("/v2/health/ready").status_code == 200
+        run("mount", "-o", "remount,size=64m", small_disk)
+        release.upgrade("storage.existingClaim=small", "experiment.name=roomy", values=short)
+        assert release.search_ends()["status"]["trialsSucceeded"] == 2, said
+        with release.client() as client:
+            assert release.model_of(release.experiment, client)

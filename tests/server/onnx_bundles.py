@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +159,29 @@ def rows_bundle(seed: int = 0, names: tuple[str, ...] | None = FEATURES) -> Bund
     )
     network = linear(TensorProto.FLOAT, (3,), np.array([[1.0], [2.0], [3.0]]), "prediction", softmax=False)
     return Bundle(network, random.normal(size=(64, 3)).astype(np.float32), fields)
+
+
+def signal_bundle(seed: int = 0, length: int = 12, channels: int = 0) -> Bundle:
+    """float32 signals (x channels) to three classes."""
+    random = np.random.default_rng(seed)
+    shape = (length, channels) if channels else (length,)
+    weights = random.normal(size=(int(np.prod(shape)), 3))
+    fields = manifest_fields(
+        "signals",
+        "classification",
+        seed,
+        inputs=(Tensor(name="input", datatype="FP32", shape=(-1, *shape)),),
+        outputs=(Tensor(name="probabilities", datatype="FP32", shape=(-1, 3)),),
+    )
+    network = linear(TensorProto.FLOAT, shape, weights, "probabilities", softmax=True)
+    return Bundle(network, random.normal(size=(64, *shape)).astype(np.float32), fields)
+
+
+def configured(bundle: Bundle, params: dict[str, Any], **config: Any) -> Bundle:
+    """The bundle as that of a trial with these parameters."""
+    changed = bundle.fields["config"].model_copy(update={"params": params, **config})
+    provenance = bundle.fields["provenance"].model_copy(update={"key": changed.key})
+    return replace(bundle, fields=bundle.fields | {"config": changed, "provenance": provenance})
 
 
 def publish(store: Store, bundle: Bundle, model: str = "digits") -> str:

@@ -14,6 +14,7 @@ from server_process import Server, problem
 ROUTES = {
     "/predict": "post",
     "/model": "get",
+    "/model/report": "get",
     "/metrics": "get",
     "/v2": "get",
     "/v2/health/live": "get",
@@ -33,6 +34,7 @@ def test_the_card_is_the_manifest_and_the_promotion_of_what_is_served(images: Se
     assert card["model"] == "digits" and card["refused"] is None
     assert Manifest.model_validate(card["manifest"]) == Manifest.read(folder / "manifest.json")
     assert Promotion.model_validate(card["promotion"]) == Promotion.read(folder / "promotion.json")
+    assert card["onnx_bytes"] == (folder / "model.onnx").stat().st_size
 
 
 def test_metrics_are_prometheus_text_and_follow_its_conventions(images: Server) -> None:
@@ -137,14 +139,30 @@ def test_the_documentation_loads_everything_from_this_server(images: Server) -> 
 def test_the_page_refers_to_nothing_outside_and_forbids_it(images: Server) -> None:
     page = images.client.get("/").raise_for_status()
     assert page.headers["content-type"] == "text/html; charset=utf-8"
-    assert page.headers["content-security-policy"].startswith("default-src 'self'")
+    policy = page.headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'") and "unsafe" not in policy and "data:" not in policy and "http" not in policy
     assert "http:" not in page.text and "https:" not in page.text
-    links = [address for address in Addresses(page.text).found if not address.startswith("data:")]
-    assert links == ["docs", "model", "v2", "metrics"]
+    links = [address for address in Addresses(page.text).found if not address.startswith("page/")]
+    assert links == ["docs", "model", "v2", "metrics", "model"]
     assert all(images.client.get(f"/{link}").status_code == 200 for link in links)
 
 
-@pytest.mark.parametrize("path", ["/", "/docs", "/openapi.json", "/model", "/metrics", "/v2", "/v2/health/ready", "/v2/models/digits"])
+def test_the_page_and_its_scripts_name_no_file_that_is_not_served_with_its_type(images: Server) -> None:
+    types = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+    wanted, seen = {address for address in Addresses(images.client.get("/").text).found if address.startswith("page/")}, set()
+    assert len(wanted) == 3
+    while wanted:
+        seen.add(address := wanted.pop())
+        answer = images.client.get(f"/{address}").raise_for_status()
+        assert answer.headers["content-type"].split(";")[0] == types[address.rsplit(".", 1)[1]]
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        wanted |= {f"page/{name}" for name in re.findall(r'^import .* from "\./(.+)";$', answer.text, re.MULTILINE)} - seen
+    assert len(seen) > 8
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/page/page.js", "/docs", "/openapi.json", "/model", "/metrics", "/v2", "/v2/health/ready", "/v2/models/digits"]
+)
 def test_head_answers_as_get_does_without_the_body(images: Server, path: str) -> None:
     head, get = images.client.head(path), images.client.get(path)
     assert head.status_code == get.status_code == 200
@@ -157,7 +175,19 @@ def test_head_of_an_error_has_its_status_and_no_body(images: Server) -> None:
     assert response.status_code == 404 and response.content == b""
 
 
-@pytest.mark.parametrize("path", ["/nothing", "/predict/", "/static-offline-docs/nothing", "/static-offline-docs/../app.py", "/%00"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/nothing",
+        "/page/index.html",
+        "/page/nothing.js",
+        "/page/../app.py",
+        "/predict/",
+        "/static-offline-docs/nothing",
+        "/static-offline-docs/../app.py",
+        "/%00",
+    ],
+)
 def test_what_is_not_there_is_a_problem(images: Server, path: str) -> None:
     response = images.client.get(path)
     assert response.status_code == 404

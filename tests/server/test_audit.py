@@ -11,7 +11,7 @@ from atelier_store.arrays import ARRAYS, data_digest
 from atelier_store.audit import audit
 from atelier_store.files import sha256_file
 from atelier_store.layout import Store
-from atelier_store.records import Card, Current, DataDescription, HistoryLine, RungValue
+from atelier_store.records import Card, Current, DataDescription, HistoryLine, Report, RungValue
 from experiments import add_trial, begin, spec
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -119,6 +119,7 @@ def test_one_flipped_bit_is_named(whole: Store, pattern: str, bit: int) -> None:
         "experiments/*/rungs/3/*.json",
         "experiments/*/leaderboard.json",
         "models/*/versions/*/promotion.json",
+        "models/*/versions/*/report.json",
         "models/*/current.json",
         "models/*/history.jsonl",
         "models/*/search.json",
@@ -154,6 +155,12 @@ def test_a_pointer_to_what_is_not_there_is_named(store: Store, change: dict[str,
 def test_the_search_of_another_model_is_named(store: Store) -> None:
     shutil.copytree(store.model("digits").folder, store.model("letters").folder)
     assert store.model("letters").search in named(store)
+
+
+def test_the_report_of_another_experiment_is_named(store: Store) -> None:
+    path = sorted(store.model("digits").versions.glob("*/report.json"))[0]
+    Report.read(path).model_copy(update={"experiment": "other"}).write(path)
+    assert named(store) == {path}
 
 
 def lines(store: Store) -> list[HistoryLine]:

@@ -18,9 +18,9 @@ from atelier_store.audit import audit
 from atelier_store.files import sha256_file
 from atelier_store.layout import Store
 from atelier_store.promotion import NothingToPromote, history, promote
-from atelier_store.records import Current, Leaderboard, Manifest, Parity, Tensor, TrialRecord
-from experiments import add_trial, begin, spec
-from onnx_bundles import image_bundle, rows_bundle
+from atelier_store.records import Current, Leaderboard, Manifest, Parity, Report, Tensor, TrialRecord
+from experiments import add_curve, add_trial, begin, spec
+from onnx_bundles import configured, image_bundle, rows_bundle
 from sklearn import metrics
 
 HARNESS = Path(__file__).with_name("killed_promotion.py")
@@ -71,6 +71,53 @@ def test_the_best_is_promoted_once_and_history_says_why(store: Store) -> None:
     assert (line.version, line.previous, line.key) == (first.promotion.version, None, first.promotion.key)
     assert "val_accuracy" in line.reason
     assert audit(store).findings == []
+
+
+WIDTHS = {"name": "stage1_width", "parameterType": "discrete", "feasibleSpace": {"list": ["8", "16"]}}
+
+
+def report_of(store: Store, version: str) -> Report:
+    return Report.read(store.model("digits").versions / version / "report.json")
+
+
+def test_the_version_tells_what_was_searched_and_how_the_winner_learned(store: Store) -> None:
+    of = spec(parameters=[WIDTHS], budget={"params": 12})
+    experiment = begin(store, of)
+    key = add_trial(store, of, image_bundle(1, metric=0.9), "won", {"stage1_width": "16"})
+    add_curve(store, key, "val_accuracy", [0.5, 0.8, 0.9, 0.7])  # it went on after its bundle of epoch 3
+    add_trial(store, of, image_bundle(2, metric=0.8), "lost", {"stage1_width": "8"})
+    add_trial(store, of, image_bundle(3, metric=0.99), "dear", params=13)
+    report = report_of(store, promote_best(store, experiment, "digits").promotion.version)
+    assert (report.experiment, report.budget.params, report.max_epochs, report.max_trial_count) == (experiment, 12, 3, 9)
+    assert (report.parameters, report.chosen) == (of.experiment.parameters, {"stage1_width": "16"})
+    assert [(trial.trial, trial.rank, trial.status) for trial in report.trials] == [
+        ("won", 1, "succeeded"),
+        ("lost", 2, "succeeded"),
+        ("dear", None, "over_budget"),
+    ]
+    assert [(epoch.epoch, epoch.metrics["val_accuracy"]) for epoch in report.curve] == [(1, 0.5), (2, 0.8), (3, 0.9)]
+
+
+def test_the_curve_of_a_tail_begins_with_its_parents(store: Store) -> None:
+    of = spec(parameters=[WIDTHS])
+    experiment = begin(store, of)
+    parent = add_trial(store, of, image_bundle(1, metric=0.8), "parent", {"stage1_width": "8"})
+    add_curve(store, parent, "val_accuracy", [0.6, 0.7, 0.8])
+    tail = configured(image_bundle(1, metric=0.9), {"seed": 1}, parent=parent, parent_epochs=2, tail_epochs=3)
+    add_curve(store, add_trial(store, of, tail, "tail"), "val_accuracy", [0.85, 0.88, 0.9])
+    report = report_of(store, promote_best(store, experiment, "digits").promotion.version)
+    assert [(epoch.epoch, epoch.metrics["val_accuracy"]) for epoch in report.curve] == [(1, 0.6), (2, 0.7), (3, 0.85), (4, 0.88), (5, 0.9)]
+    assert report.chosen == {"stage1_width": "8"}
+
+
+def test_a_version_of_before_reports_were_kept_stays_as_it_is(store: Store) -> None:
+    experiment = two_trials(store)
+    promotion = promote_best(store, experiment, "digits").promotion
+    (store.model("digits").versions / promotion.version / "report.json").unlink()
+    assert audit(store).findings == []
+    again = promote_best(store, experiment, "digits")
+    assert (again.promotion, again.is_new) == (promotion, False)
+    assert not (store.model("digits").versions / promotion.version / "report.json").exists()
 
 
 def test_a_promotion_killed_before_any_step_leaves_the_old_model_or_the_new_and_the_next_one_mends_the_rest(tmp_path: Path) -> None:
@@ -217,7 +264,7 @@ def test_an_experiment_that_is_not_there_is_named_with_those_that_are(store: Sto
         promote_best(store, "other", "digits")
 
 
-@pytest.mark.parametrize("file", ["manifest.json", "model.onnx", "reference.npz", "promotion.json"])
+@pytest.mark.parametrize("file", ["manifest.json", "model.onnx", "reference.npz", "promotion.json", "report.json"])
 def test_a_version_that_was_damaged_after_promotion_is_made_again(store: Store, file: str) -> None:
     experiment = two_trials(store)
     version = promote_best(store, experiment, "digits").promotion.version
@@ -225,6 +272,7 @@ def test_a_version_that_was_damaged_after_promotion_is_made_again(store: Store, 
     assert any(version in str(finding.path) for finding in audit(store).findings)
     promote_best(store, experiment, "digits")
     assert served(store) == version
+    assert audit(store).findings == []
 
 
 def test_a_version_whose_manifest_says_something_else_is_made_again(store: Store) -> None:

@@ -10,7 +10,10 @@ release name: {{ $root.Release.Name | quote }} begins with a digit, which Servic
 {{- if contains "." $root.Release.Name }}
 release name: {{ $root.Release.Name | quote }} holds a dot, which Services do not allow
 {{- end }}
-{{- $name := include "atelier.experiment.name" $root }}
+{{- end -}}
+
+{{- define "atelier.check.experiment.name" -}}
+{{- $name := include "atelier.experiment.name" .root }}
 {{- if gt (len $name) 40 }}
 experiment.name: {{ $name | quote }} has {{ len $name }} characters; Katib allows 40
 {{- end }}
@@ -338,7 +341,7 @@ quota.hard: is empty; a quota needs a bound, for example requests.cpu
 {{- $root := .root -}}
 {{- $values := $root.Values -}}
 {{- $has := $root.Capabilities.APIVersions -}}
-{{- if and $values.katib.crdCheck (not ($has.Has "kubeflow.org/v1beta1/Experiment")) }}
+{{- if and $values.experiment.enabled $values.katib.crdCheck (not ($has.Has "kubeflow.org/v1beta1/Experiment")) }}
 cluster: has no kubeflow.org/v1beta1/Experiment: install Katib first. Without a cluster (helm template): -a kubeflow.org/v1beta1/Experiment, or katib.crdCheck=false
 {{- end }}
 {{- $wanted := dict "ServiceMonitor" $values.monitoring.serviceMonitor.enabled "PrometheusRule" $values.monitoring.prometheusRule.enabled }}

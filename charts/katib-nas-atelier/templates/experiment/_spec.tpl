@@ -48,7 +48,7 @@ Both take (dict "root" $ "name" NAME): with an empty name they are what the name
 
 {{/* spec.json: the profile, resolved, and nothing of where it runs. JSON. */}}
 {{- define "atelier.search.spec" -}}
-{{- $experiment := omit .root.Values.experiment "parameters" "algorithm" "earlyStopping" -}}
+{{- $experiment := omit .root.Values.experiment "enabled" "parameters" "algorithm" "earlyStopping" -}}
 {{- $_ := set $experiment "name" (include "atelier.search.prefix" .root) -}}
 {{- $_ := set $experiment "parameters" (include "atelier.search.parameters" .root | fromYamlArray) -}}
 {{- range $chooser := list "algorithm" "earlyStopping" -}}

@@ -21,7 +21,7 @@ template:
     automountServiceAccountToken: true
     enableServiceLinks: false
     securityContext: {{- include "atelier.pod.security" . | nindent 6 }}
-    {{- with include "atelier.pod.placement" (dict "root" . "pod" $extractor.pod) | trim }}
+    {{- with include "atelier.pod.placement" (dict "root" . "pod" (include "atelier.extractor.place" . | fromYaml)) | trim }}
     {{- . | nindent 4 }}
     {{- end }}
     initContainers:
@@ -50,7 +50,8 @@ template:
           - --store=/store
           - --finish
         env: {{- include "atelier.env" .Values.trainer.pod | nindent 10 }}
-        resources: {{- toYaml .Values.trainer.resources | nindent 10 }}
+        # a pod holds what its hungriest container requests from the start: a trial's requests would keep the search's own trials out
+        resources: {{- toYaml (dict "requests" $extractor.resources.requests "limits" .Values.trainer.resources.limits) | nindent 10 }}
         securityContext: {{- include "atelier.container.security" . | nindent 10 }}
         volumeMounts: {{- $mounts | nindent 10 }}
           - name: spec
@@ -83,6 +84,22 @@ template:
       {{- toYaml . | nindent 6 }}
       {{- end }}
       {{- end }}
+{{- end -}}
+
+{{/* Where it runs: as extractor.pod says, and where that says nothing and something may be left to train, where trials run. */}}
+{{- define "atelier.extractor.place" -}}
+{{- $place := deepCopy .Values.extractor.pod -}}
+{{- if include "atelier.finishes" . -}}
+{{- range $key := list "nodeSelector" "tolerations" "affinity" "priorityClassName" "runtimeClassName" -}}
+{{- $_ := set $place $key (index $.Values.extractor.pod $key | default (index $.Values.trainer.pod $key)) -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $place -}}
+{{- end -}}
+
+{{/* Without a search there is nothing to promote. */}}
+{{- define "atelier.extractor.mode" -}}
+{{- ternary .Values.extractor.mode "none" .Values.experiment.enabled -}}
 {{- end -}}
 
 {{/* "true" if anything may be left to train once the Experiment has ended. */}}

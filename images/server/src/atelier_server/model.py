@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import onnxruntime as ort
 from atelier_store.layout import ModelPaths
-from atelier_store.records import Manifest, Promotion, Tensor
+from atelier_store.records import Manifest, Promotion, Report, Tensor
 
 from atelier_server import runtime
 from atelier_server.verification import verify
@@ -39,16 +39,22 @@ class Row(NamedTuple):
 class Model:
     """Immutable: a request that began with one version ends with it, whatever is promoted meanwhile.
 
-    row_seconds is how long one row took when it was loaded; size is what it counts for in memory, in bytes.
+    row_seconds is how long one row took when it was loaded.
     """
 
     name: str
     version: str
     manifest: Manifest
     promotion: Promotion | None
+    report: Report | None
+    onnx_bytes: int
     session: ort.InferenceSession
     row_seconds: float
-    size: int
+
+    @property
+    def size(self) -> int:
+        """What it counts for in memory, in bytes: weights as they are and as ONNX Runtime packs them, and the session."""
+        return SESSION_BYTES + 2 * self.onnx_bytes
 
     @property
     def input(self) -> Tensor:
@@ -110,11 +116,18 @@ def load(paths: ModelPaths, version: str, manifest_sha256: str | None = None, th
     manifest = _manifest(folder, version, manifest_sha256)
     if problems := verify(folder, manifest):
         raise BadBundle(f"{folder}: {'; '.join(problems)}")
-    promotion = Promotion.read_if_whole(folder / "promotion.json")
     network = folder / "model.onnx"
     session = runtime.open_session(network, threads)
-    size = SESSION_BYTES + 2 * network.stat().st_size
-    return Model(paths.name, version, manifest, promotion, session, _warm_up(session, manifest), size)
+    return Model(
+        name=paths.name,
+        version=version,
+        manifest=manifest,
+        promotion=Promotion.read_if_whole(folder / "promotion.json"),
+        report=Report.read_if_whole(folder / "report.json"),
+        onnx_bytes=network.stat().st_size,
+        session=session,
+        row_seconds=_warm_up(session, manifest),
+    )
 
 
 def _manifest(folder: Path, version: str, expected: str | None) -> Manifest:

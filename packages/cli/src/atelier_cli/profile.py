@@ -41,6 +41,7 @@ class Profile:
 
 PARAMETERS = at("experiment.parameters")
 SOURCE = at("trainer.data.source")
+ENABLED = at("experiment.enabled")
 
 
 def load(path: Path, overrides: Sequence[str] = (), laptop: bool = True) -> Profile:
@@ -51,12 +52,18 @@ def load(path: Path, overrides: Sequence[str] = (), laptop: bool = True) -> Prof
     """
     layers = _read(path, overrides)
     findings = profile_schema.check(layers.values)
-    findings += _undecided(layers, [finding.where for finding in findings])
     broken = [finding.where for finding in findings]
+    searches = at("experiment") in broken or layers.values["experiment"].get("enabled") is not False
+    if searches:
+        findings += _undecided(layers, broken)
+    elif laptop:
+        findings.append(Finding(ENABLED, "is false, so there is nothing to search; `atelier serve` serves what is promoted"))
+    broken = [finding.where for finding in findings] if searches else [*broken, SOURCE]
     parameters = _parameters(layers.values, broken)
     try:
         spec = _spec(layers, broken, [parameter for _, parameter in parameters])
-        findings += profile_meaning.check(spec, parameters, broken, laptop)
+        if searches:
+            findings += profile_meaning.check(spec, parameters, broken, laptop)
     except ValidationError as error:  # what the schema lets through and the spec does not
         findings += [Finding(at("experiment") if not e["loc"] else tuple(e["loc"]), e["msg"]) for e in error.errors()]
     if findings:
@@ -158,7 +165,8 @@ def _spec(layers: _Layers, broken: Sequence[Where], parameters: Sequence[Paramet
     for where in broken:
         if where[:2] != PARAMETERS or len(where) == 2:
             values = _without(values, layers.defaults, where)
-    experiment, trainer = dict(values["experiment"]), dict(values["trainer"])
+    experiment = {key: value for key, value in values["experiment"].items() if key != "enabled"}
+    trainer = dict(values["trainer"])
     experiment |= {"name": experiment["name"] or layers.path.stem, "parameters": parameters}
     for chooser in ("algorithm", "earlyStopping"):
         if "algorithmSettings" in experiment.get(chooser, {}):

@@ -22,6 +22,7 @@ from atelier_store.records import (
     Manifest,
     Promotion,
     Record,
+    Report,
     RungValue,
     Search,
     TornRecord,
@@ -178,9 +179,18 @@ def _version(folder: Path) -> Iterator[Finding]:
     yield from findings
     if promotion is not None and promotion.version != folder.name:
         yield Finding(folder / "promotion.json", f"is of version {promotion.version}")
+    if (folder / "report.json").exists():  # versions of before it was kept have none
+        yield from _report(folder / "report.json", promotion)
     yield from _bundle(folder, promotion.key if promotion else None)
     if (folder / "manifest.json").exists() and not (found := sha256_file(folder / "manifest.json")).startswith(folder.name):
         yield Finding(folder, f"manifest.json has sha256 {found}")
+
+
+def _report(path: Path, promotion: Promotion | None) -> Iterator[Finding]:
+    report, findings = _read(Report, path)
+    yield from findings
+    if report is not None and promotion is not None and report.experiment != promotion.experiment:
+        yield Finding(path, f"is of experiment {report.experiment}")
 
 
 def _pointer(paths: ModelPaths, current: Current) -> Iterator[Finding]:

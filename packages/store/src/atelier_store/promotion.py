@@ -23,7 +23,8 @@ from atelier_store.files import fsync_folder, sha256_file, temporary_beside, wri
 from atelier_store.layout import ModelPaths, Store
 from atelier_store.lease import Holder, Lease
 from atelier_store.ranking import rank
-from atelier_store.records import Current, HistoryLine, Leaderboard, LeaderboardEntry, Manifest, Promotion
+from atelier_store.records import Current, HistoryLine, Leaderboard, LeaderboardEntry, Manifest, Promotion, Report
+from atelier_store.report import report
 from atelier_store.spec import Spec
 
 Verify = Callable[[Path, Manifest], list[str]]
@@ -80,7 +81,8 @@ def promote(
     with Lease.acquire(paths.lease, f"promotion of {model}", keep_waiting=lambda: True, on_wait=on_wait) as lease:
         winner = _winner(store, spec, verify)
         now_promoted = _promotion(spec, winner, promoted_by)
-        promotion = _publish(paths, store.trial(now_promoted.key).bundle, winner, now_promoted, evaluate)
+        told = report(store, spec, winner.leaderboard, winner.manifest)
+        promotion = _publish(paths, store.trial(now_promoted.key).bundle, winner, now_promoted, told, evaluate)
         before = Current.read_if_whole(paths.current)
         after = Current(model=model, version=promotion.version, manifest_sha256=winner.digest, promoted_at=now_promoted.promoted_at)
         is_new = before is None or before.model_copy(update={"promoted_at": after.promoted_at}) != after
@@ -138,11 +140,11 @@ def _promotion(spec: Spec, winner: Winner, promoted_by: str) -> Promotion:
     )
 
 
-def _publish(paths: ModelPaths, source: Path, winner: Winner, now_promoted: Promotion, evaluate: Evaluate) -> Promotion:
+def _publish(paths: ModelPaths, source: Path, winner: Winner, now_promoted: Promotion, told: Report, evaluate: Evaluate) -> Promotion:
     """The winner's version: as it stands there already, or copied, checked again, tested, and put in place whole."""
     folder = paths.versions / now_promoted.version
     there = Promotion.read_if_whole(folder / "promotion.json")
-    if there is not None and there.version == folder.name and not _changed(folder, winner):
+    if there is not None and there.version == folder.name and not _changed(folder, winner) and not _is_torn(folder / "report.json"):
         return there
     staged, damaged = temporary_beside(folder), temporary_beside(folder)
     try:
@@ -153,6 +155,7 @@ def _publish(paths: ModelPaths, source: Path, winner: Winner, now_promoted: Prom
         tested = evaluate(staged, winner.manifest)
         promotion = now_promoted.model_copy(update={"test_metrics": tested[0], "test_rows": tested[1]} if tested else {})
         promotion.write(staged / "promotion.json")
+        told.write(staged / "report.json")
         if folder.exists():  # not whole, or we would not be here
             folder.rename(damaged)
         staged.rename(folder)
@@ -169,6 +172,11 @@ def _changed(folder: Path, winner: Winner) -> list[str]:
     if not (folder / "manifest.json").exists() or sha256_file(folder / "manifest.json") != winner.digest:
         return ["manifest.json"]
     return bundle.problems(folder, winner.manifest)
+
+
+def _is_torn(report: Path) -> bool:
+    """Versions of before reports were kept have none, and stay as they are."""
+    return report.exists() and Report.read_if_whole(report) is None
 
 
 def history(paths: ModelPaths) -> list[HistoryLine]:

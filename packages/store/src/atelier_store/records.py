@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from atelier_store.files import write_text
-from atelier_store.spec import Kind, Task, sha256_of
+from atelier_store.spec import Algorithm, Budget, EarlyStopping, Kind, Objective, Parameter, Task, sha256_of
 
 Status = Literal["running", "paused", "stopped", "over_budget", "succeeded", "failed"]
 
@@ -303,6 +303,41 @@ class LeaderboardEntry(Record):
     latency_p50_ms: float | None
     architecture: str | None
     reason: str | None
+
+
+class TriedTrial(Record):
+    """One trial of a search in its report; rank is None for what could not be promoted."""
+
+    trial: str
+    rank: int | None
+    status: Status | Literal["rejected"]
+    metric: float | None
+    epochs: int
+    params: int | None
+    macs: int | None
+
+
+class Report(Record):
+    """`versions/<version>/report.json`, for people: what was searched, what it came to at the promotion, how the promoted trial learned.
+
+    chosen is what was suggested for the promoted trial, or for its parent if it is a tail. The curve of a tail begins with its parent's,
+    and its epochs are counted on from there. What the store no longer had is empty, or None.
+    """
+
+    schema_version: Literal[1] = 1
+    experiment: str
+    data: DataDescription | None
+    network: str
+    objective: Objective
+    algorithm: Algorithm
+    early_stopping: EarlyStopping
+    max_trial_count: int
+    max_epochs: int
+    budget: Budget
+    parameters: tuple[Parameter, ...]
+    chosen: dict[str, str]
+    trials: tuple[TriedTrial, ...]
+    curve: tuple[Epoch, ...]
 
 
 class Leaderboard(Record):

@@ -28,21 +28,24 @@ def examine(cluster: Cluster, profile: Profile | None, katib_namespace: str | No
     spec = profile.spec if profile else None
     katib = katib_namespace or (values.get("katib") or {}).get("namespace") or "kubeflow"
     storage = values.get("storage") or {}
-    checks: dict[str, Callable[[], Iterator[Diagnosis]]] = {
-        SERVER: lambda: _check_server(cluster),
-        "namespace label": lambda: check_labels(cluster, katib, spec),
-        "Katib CRDs": lambda: check_api(cluster),
-        "Katib's webhooks": lambda: check_webhooks(cluster, katib),
-        "Katib's pods": lambda: check_pods(cluster, katib),
-        "katib-config": lambda: check_configuration(cluster, katib, spec),
-        "rights": lambda: check_rights(cluster, storage.get("existingClaim", "")),
-    }
+    searches = (values.get("experiment") or {}).get("enabled") is not False
+    checks: dict[str, Callable[[], Iterator[Diagnosis]]] = {SERVER: lambda: _check_server(cluster)}
+    if searches:
+        checks |= {
+            "namespace label": lambda: check_labels(cluster, katib, spec),
+            "Katib CRDs": lambda: check_api(cluster),
+            "Katib's webhooks": lambda: check_webhooks(cluster, katib),
+            "Katib's pods": lambda: check_pods(cluster, katib),
+            "katib-config": lambda: check_configuration(cluster, katib, spec),
+        }
+    checks["rights"] = lambda: check_rights(cluster, storage.get("existingClaim", ""))
     if profile is not None:
         checks |= {
             "storage": lambda: check_storage(cluster, storage),
             "monitoring": lambda: check_monitoring(cluster, values.get("monitoring") or {}),
-            "one trial": lambda: check_nodes(cluster, values["trainer"].get("resources") or {}),
         }
+    if profile is not None and searches:
+        checks["one trial"] = lambda: check_nodes(cluster, values["trainer"].get("resources") or {})
     found: list[Diagnosis] = []
     try:
         for what, check in checks.items():

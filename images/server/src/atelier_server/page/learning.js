@@ -1,0 +1,79 @@
+/** How the winner learned, epoch by epoch, and where it stands among everything that was tried. */
+
+import { chart } from "./charts.js";
+import { at, count, make, metricName, number, score } from "./elements.js";
+
+const before = what => `This version was promoted before ${what} was kept with it.`;
+
+const HOLDS = "Ringed: the best epoch. The model has the weights of the last.";
+
+export function showCurve(manifest, report) {
+  const curve = report ? report.curve : [];
+  if (!curve.length) return at("curve").replaceChildren(make("p", { class: "quiet" }, report ? "The store had lost the curve by the time of the promotion." : before("the curve")));
+  const names = Object.keys(curve[0].metrics).sort((a, b) => (b === manifest.objective_metric_name) - (a === manifest.objective_metric_name) || a.localeCompare(b));
+  const holder = make("div", { class: "holder" }), choice = make("select", { id: "measure" }, ...names.map(name => make("option", { value: name }, metricName(name))));
+  const paint = () => chart(holder, curveOf(choice.value, curve, manifest.config.parent_epochs, report.objective));
+  choice.addEventListener("change", paint);
+  at("curve").replaceChildren(make("p", { class: "choice" }, make("label", { for: "measure" }, "Show "), choice), holder, make("p", { class: "quiet legend" }, HOLDS), asTable(curve, names));
+  paint();
+}
+
+function curveOf(name, curve, tailFrom, objective) {
+  const values = curve.map(epoch => epoch.metrics[name]);
+  const lowest = name === objective.objective_metric_name ? objective.type === "minimize" : /(loss|rmse|mae)$/.test(name);
+  const best = values.indexOf(lowest ? Math.min(...values) : Math.max(...values));
+  const says = index => `epoch ${curve[index].epoch}: ${score(name, values[index])}`;
+  return {
+    x: { name: "epoch", whole: true, shown: number },
+    y: { shown: value => score(name, value).replace(/\.?0+ %$/, " %") },
+    dots: values.map((value, index) => ({ x: curve[index].epoch, y: value, class: index === best ? "best" : "dot", says: says(index) })),
+    line: true,
+    band: tailFrom ? { from: tailFrom, says: "falling learning rate" } : undefined,
+    says: `${metricName(name)} over ${count(curve.length, "epoch")}: first ${score(name, values[0])}, best ${score(name, values[best])} at epoch ${curve[best].epoch}, last ${score(name, values.at(-1))}`,
+  };
+}
+
+function asTable(curve, names) {
+  const row = (cell, first, ...rest) => make("tr", {}, make("th", { scope: cell }, first), ...rest.map(text => make(cell === "col" ? "th" : "td", cell === "col" ? { scope: "col" } : {}, text)));
+  const lines = curve.map(epoch => row("row", epoch.epoch, ...names.map(name => score(name, epoch.metrics[name]))));
+  const table = make("table", {}, make("thead", {}, row("col", "Epoch", ...names.map(metricName))), make("tbody", {}, ...lines));
+  return make("details", {}, make("summary", {}, "As a table"), make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Metrics by epoch" }, table));
+}
+
+const STATUSES = { succeeded: "trained to the end", paused: "ended early", stopped: "stopped on request", running: "still running", over_budget: "over budget", failed: "failed", rejected: "refused" };
+
+export function showTrials({ manifest, promotion }, report) {
+  if (!report) return at("trials").replaceChildren(make("p", { class: "quiet" }, before("the search")));
+  const drawn = report.trials.filter(trial => trial.metric !== null && trial.params !== null);
+  const holder = make("div", { class: "holder" });
+  at("trials").replaceChildren(make("p", {}, inWords(report.trials)), holder, make("p", { class: "quiet legend" }, legend(drawn, promotion)));
+  if (drawn.length) chart(holder, trialsOf(drawn, manifest, promotion, report));
+}
+
+function inWords(trials) {
+  const statuses = Object.keys(STATUSES).map(status => [STATUSES[status], trials.filter(trial => trial.status === status).length]);
+  return `${count(trials.length, "trial")} by the time of the promotion: ${statuses.filter(([, many]) => many).map(([words, many]) => `${many} ${words}`).join(", ")}.`;
+}
+
+const LOOKS = { best: "Ringed: the winner.", dot: "Filled: trained to the end.", early: "Hollow: ended early.", lost: "Dashed: not to be promoted." };
+
+const look = (trial, won) => trial.trial === won ? "best" : trial.rank === null ? "lost" : trial.status === "succeeded" ? "dot" : "early";
+
+function legend(trials, promotion) {
+  const there = new Set(trials.map(trial => look(trial, promotion && promotion.trial)));
+  return Object.keys(LOOKS).filter(name => there.has(name)).map(name => LOOKS[name]).join(" ");
+}
+
+function trialsOf(trials, manifest, promotion, { objective, budget }) {
+  const name = objective.objective_metric_name, won = promotion && promotion.trial;
+  return {
+    x: { name: "parameters", log: true },
+    y: { shown: value => score(name, value).replace(/\.?0+ %$/, " %") },
+    dots: trials.map(trial => ({
+      x: trial.params, y: trial.metric, class: look(trial, won),
+      says: `${trial.trial}${trial.trial === won ? ", the winner" : ""}: ${metricName(name)} ${score(name, trial.metric)}, ${count(trial.params, "parameter")}, ${count(trial.epochs, "epoch")}, ${STATUSES[trial.status]}`,
+    })),
+    bound: budget.params && budget.params < 20 * Math.max(...trials.map(trial => trial.params)) ? { x: budget.params, says: "budget" } : undefined,
+    says: `${metricName(name)} and size of ${count(trials.length, "trial")}; the winner, ringed, has ${score(name, manifest.metrics[name])} with ${count(manifest.params, "parameter")}`,
+  };
+}

@@ -1,0 +1,100 @@
+/** The page: looks for the model, and shows what it finds. */
+
+import { at, make, moment, upper } from "./elements.js";
+import { showProvenance, showScores, showSearch, showTiles } from "./facts.js";
+import { showNetwork } from "./network.js";
+import { showCurve, showTrials } from "./learning.js";
+import { offerTrial } from "./trying.js";
+
+const EVERY = 2000;  // milliseconds from one look at the model to the next
+let shown;  // the version on the page
+let takes;  // what its input is like, as text
+
+async function follow() {
+  try {
+    await look();
+  } finally {
+    setTimeout(follow, EVERY);
+  }
+}
+
+async function look() {
+  const card = await asked("model");
+  if (!card) lose();
+  else if (card.status >= 400) wait(card.title, card.detail);
+  else await show(card);
+}
+
+/** What the server says, problems too; nothing if it does not answer. */
+async function asked(path) {
+  try {
+    return await (await fetch(path)).json();
+  } catch {
+    return undefined;
+  }
+}
+
+function lose() {
+  if (shown === undefined) wait("The server does not answer", "It may be restarting, or the network is down.");
+  else notice("The server does not answer. It may be restarting, or the network is down; this page tries again.");
+}
+
+function wait(what, why) {
+  shown = undefined;
+  at("state").textContent = "Nothing is served yet";
+  at("lacking").textContent = what;
+  at("reason").textContent = upper(why.replace(/^no model promoted yet: /, ""));
+  notice("");
+  at("served").hidden = true;
+  at("waiting").hidden = false;
+}
+
+/** Only when it changes, so that it is read out once. */
+function notice(text) {
+  at("notice").hidden = !text;
+  if (at("notice").textContent !== text) at("notice").textContent = text;
+}
+
+async function show(card) {
+  notice(card.refused ? `A later version was refused, and this one goes on: ${card.refused}` : "");
+  if (card.version === shown) return;
+  const told = await asked("model/report");
+  if (!told || told.version !== card.version) return;  // a promotion came in between: the next look sees it whole
+  shown = card.version;
+  showAll(card, told.report);
+}
+
+function showAll(card, report) {
+  document.title = at("name").textContent = card.model;
+  const since = card.promotion ? `, promoted ${moment(card.promotion.promoted_at)}` : "";
+  at("state").replaceChildren(`${whatItDoes(card.manifest)} Version `, make("code", {}, card.version), `${since}.`);
+  showTiles(card);
+  showNetwork(card.manifest, report);
+  showCurve(card.manifest, report);
+  showTrials(card, report);
+  showSearch(card, report);
+  showScores(card, report);
+  showProvenance(card, report);
+  at("waiting").hidden = true;
+  at("served").hidden = false;
+  offerTrialOnce(card);
+}
+
+/** What somebody has drawn or written stays, as long as the next version takes the same. */
+function offerTrialOnce({ model, manifest }) {
+  const now = JSON.stringify([model, manifest.kind, manifest.inputs, manifest.feature_names, manifest.labels, manifest.target_name]);
+  if (now !== takes) offerTrial(manifest);
+  takes = now;
+}
+
+function whatItDoes({ kind, task, inputs, labels, target_name }) {
+  const size = inputs[0].shape.slice(1);
+  const what = {
+    images: `pictures of ${size.slice(0, 2).join(" × ")} pixels`,
+    signals: `signals of ${size[0]} values`,
+    rows: `rows of ${size[0]} ${size[0] === 1 ? "feature" : "features"}`,
+  }[kind];
+  return task === "classification" ? `Tells ${(labels || []).length} classes of ${what} apart.` : `Predicts ${target_name || "a value"} from ${what}.`;
+}
+
+follow();

@@ -1,0 +1,113 @@
+/** The try-it area: an input that fits the model's signature, and what the model answers. */
+
+import { at, make, number, percent, upper } from "./elements.js";
+import { offerRow } from "./row.js";
+import { offerPicture } from "./picture.js";
+import { offerSignal } from "./signal.js";
+
+const MOST_BARS = 12;
+const OFFERS = { images: offerPicture, signals: offerSignal, rows: offerRow };
+let asked = 0;  // an answer that comes after a later question is dropped
+
+/**
+ * Offer to try a model. An offer fills the holder and gets `ask`: ask({query, body, type, curl}, place) posts to /predict, where place(steps)
+ * finds the field for a violation from the steps of its JSON pointer, or nothing; ask() with nothing clears the answer.
+ */
+export function offerTrial(manifest) {
+  const holder = make("div", { id: "input" });
+  at("input").replaceWith(holder);
+  clear();
+  at("verdict").textContent = "";
+  const ask = (request, place = () => undefined) => request ? predict(request, place, manifest) : forget();
+  at("form").onsubmit = event => event.preventDefault();
+  at("terminal").hidden = true;
+  OFFERS[manifest.kind](holder, manifest, ask);
+}
+
+function forget() {
+  asked += 1;
+  clear();
+  at("verdict").textContent = "";
+}
+
+async function predict({ query = "", body, type, curl }, place, manifest) {
+  const mine = asked += 1, started = performance.now();
+  let answer, problem;
+  try {
+    const response = await fetch(`predict${query}`, { method: "POST", body, headers: type ? { "Content-Type": type } : {} });
+    const content = await response.json();
+    if (response.ok) answer = content;
+    else problem = content;
+  } catch {
+    problem = { detail: "The server does not answer." };
+  }
+  if (mine !== asked) return;
+  clear();
+  if (problem) return showProblem(problem, place);
+  showPrediction(answer.predictions[0], manifest, performance.now() - started);
+  at("terminal").hidden = false;
+  at("curl").textContent = `curl '${new URL("predict", location.href)}${query}' ${curl}`;
+}
+
+function clear() {
+  at("bars").replaceChildren();
+  at("problems").replaceChildren();
+  for (const field of document.querySelectorAll("#input [aria-invalid]")) {
+    field.removeAttribute("aria-invalid");
+    field.removeAttribute("aria-describedby");
+  }
+  for (const words of document.querySelectorAll("#input .wrong")) words.remove();
+}
+
+/** Every violation at its field; those without one, and what is no violation, below the answer. */
+function showProblem({ detail, errors = [] }, place) {
+  at("verdict").textContent = "";
+  const homeless = errors.filter(error => !showAtField(error, place(steps(error.pointer))));
+  const lines = errors.length ? homeless.map(error => error.detail) : [detail];
+  at("problems").replaceChildren(...lines.map(line => make("p", {}, sentence(line))));
+  const first = document.querySelector("#input [aria-invalid]");
+  if (first) first.focus();
+}
+
+function showAtField({ detail }, found) {
+  if (!found) return false;
+  const { field, name } = found, id = `${field.id}-wrong`;
+  const words = at(id) || make("p", { id, class: "wrong" });
+  words.append(words.textContent ? " " : "", sentence(name ? `${name} ${detail}` : detail));
+  field.setAttribute("aria-invalid", "true");
+  field.setAttribute("aria-describedby", id);
+  field.after(words);
+  return true;
+}
+
+/** The steps of a JSON pointer below #/instances/0 or #/files/0; undefined for one elsewhere. */
+function steps(pointer) {
+  const [root, list, , ...rest] = pointer.split("/").map(step => step.replace(/~1/g, "/").replace(/~0/g, "~"));
+  return root === "#" && (list === "instances" || list === "files") ? rest : undefined;
+}
+
+const sentence = text => `${upper(text)}${/[.!?]$/.test(text) ? "" : "."}`;
+
+function showPrediction(prediction, manifest, took) {
+  const speed = make("small", { class: "quiet" }, `answered in ${number(Math.max(1, Math.round(took)))} ms`);
+  if (prediction.probabilities) {
+    at("verdict").replaceChildren(make("strong", {}, prediction.label), " ", make("span", {}, percent(prediction.probability)), speed);
+    at("bars").replaceChildren(...bars(prediction));
+    return;
+  }
+  const values = [prediction.value].flat().map(number).join(", ");
+  at("verdict").replaceChildren(make("span", { class: "quiet" }, manifest.target_name || "value"), " ", make("strong", {}, values), speed);
+}
+
+/** Few classes stay in their order, so that bars move and do not jump; of many, the likeliest. */
+function bars({ label, probabilities }) {
+  const all = Object.entries(probabilities);
+  const shown = all.length <= MOST_BARS ? all : [...all].sort((a, b) => b[1] - a[1]).slice(0, MOST_BARS);
+  const rows = shown.map(([name, probability]) => {
+    const length = make("i", { "aria-hidden": true });
+    length.style.width = `${100 * probability}%`;
+    return make("li", { class: name === label ? "chosen" : undefined }, make("span", { title: name }, name), make("span", { class: "track" }, length), make("span", {}, percent(probability)));
+  });
+  if (shown.length < all.length) rows.push(make("li", { class: "quiet more" }, `and ${all.length - shown.length} more, each below ${percent(shown.at(-1)[1])}`));
+  return rows;
+}

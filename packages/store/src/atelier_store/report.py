@@ -1,0 +1,50 @@
+"""The report of a promotion: the search in short, so that a version tells its story wherever it is copied to."""
+
+from __future__ import annotations
+
+from atelier_store.curve import read_curve
+from atelier_store.layout import Store
+from atelier_store.ranking import trial_records
+from atelier_store.records import DataDescription, Epoch, Leaderboard, LeaderboardEntry, Manifest, Report, TriedTrial
+from atelier_store.spec import Spec
+
+
+def report(store: Store, spec: Spec, leaderboard: Leaderboard, winner: Manifest) -> Report:
+    """What was searched, what the leaderboard says of its trials, and how the winner learned."""
+    experiment, trainer = spec.experiment, spec.trainer
+    return Report(
+        experiment=spec.experiment_name,
+        data=DataDescription.read_if_whole(store.data(winner.provenance.data_digest).description),
+        network=trainer.network,
+        objective=experiment.objective,
+        algorithm=experiment.algorithm,
+        early_stopping=experiment.early_stopping,
+        max_trial_count=experiment.max_trial_count,
+        max_epochs=trainer.max_epochs,
+        budget=trainer.budget,
+        parameters=experiment.parameters,
+        chosen=_chosen(store, spec, winner),
+        trials=tuple(map(_tried, leaderboard.entries)),
+        curve=_curve(store, winner),
+    )
+
+
+def _chosen(store: Store, spec: Spec, winner: Manifest) -> dict[str, str]:
+    key = winner.config.parent or winner.config.key
+    records = trial_records(store.experiment(spec.experiment_name))
+    return next((record.params for record in records if record.key == key), {})
+
+
+def _tried(entry: LeaderboardEntry) -> TriedTrial:
+    """What may be shown to everybody: no reasons, which can name files."""
+    return TriedTrial.model_validate(entry.model_dump(include=set(TriedTrial.model_fields)))
+
+
+def _curve(store: Store, winner: Manifest) -> tuple[Epoch, ...]:
+    """Up to the weights that the bundle holds: the trial may have gone on since."""
+    own = read_curve(store.trial(winner.config.key).metrics)[: winner.provenance.epochs]
+    if winner.config.parent is None:
+        return tuple(own)
+    before = winner.config.parent_epochs or 0
+    parents = read_curve(store.trial(winner.config.parent).metrics)[:before]
+    return (*parents, *(epoch.model_copy(update={"epoch": before + epoch.epoch}) for epoch in own))

@@ -1,0 +1,39 @@
+"""Early stopping in pods: a paused trial ends with 0, Katib counts it as succeeded, and the best of all by the store's rule is promoted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from atelier_store.layout import Store
+from atelier_store.ranking import rank
+from atelier_store.spec import Spec
+from cluster_access import STORE, Release
+
+HALVING = {
+    "experiment": {
+        "earlyStopping": {
+            "algorithmName": "halving",
+            "algorithmSettings": [{"name": "eta", "value": 2}, {"name": "min_epochs", "value": 1}],
+        },
+        "maxTrialCount": 6,
+        "parameters": [
+            {"name": "stem_width", "parameterType": "discrete", "feasibleSpace": {"list": [4, 8, 16]}},
+            {"name": "lr", "parameterType": "double", "feasibleSpace": {"min": 0.00001, "max": 0.01, "distribution": "logUniform"}},
+        ],
+    },
+    "trainer": {"tailEpochs": 0},
+}
+
+
+def test_paused_trials_are_no_failures_and_the_best_of_all_is_promoted(release: Release, tmp_path: Path) -> None:
+    release.upgrade(values=HALVING)
+    status = release.search_ends()["status"]
+    assert (status["trialsSucceeded"], status.get("trialsFailed", 0)) == (6, 0)
+    with release.client() as client:
+        promoted = release.model_of(release.experiment, client)["promotion"]
+    states = [card["status"] for card in release.store(STORE)["trials"].values()]
+    assert {"paused", "succeeded"} <= set(states)
+    store = Store(release.copy_store(tmp_path / "store"))
+    first, *others = rank(store, Spec.read(store.experiment(release.experiment).spec)).entries
+    assert promoted["key"] == first.key
+    assert all(other.metric <= first.metric for other in others if other.rank is not None)
