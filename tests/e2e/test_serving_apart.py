@@ -50,7 +50,7 @@ def test_its_pods_start_while_katib_is_away(apart: Release) -> None:
 
 
 def test_it_follows_what_is_promoted_elsewhere(release: Release, apart: Release) -> None:
-    release.upgrade("trainer.maxEpochs=6")
+    release.upgrade("trainer.maxEpochs=14")
     with apart.client() as client:
         before = apart.model(client)
         after = release.model_of(release.experiment, client)
