@@ -13,9 +13,10 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from atelier_store.processes import PROC, process
+
 log = logging.getLogger("atelier")
 
-PROC = Path("/proc")
 MARK = b"echo completed > "
 SETTLED = 3.0
 """Seconds that a collector has to be there: it looks at once, but what is at once on a busy node?"""
@@ -48,21 +49,12 @@ def _ages_of_neighbours(proc: Path, own: int) -> Iterator[float]:
     """Seconds since each first process of another container was started."""
     for folder in proc.glob("[0-9]*"):
         pid = int(folder.name)
-        stat = _stat(proc, pid)
-        if stat is not None and stat[0] == 0 and pid not in (1, own):
-            yield time.clock_gettime(time.CLOCK_BOOTTIME) - stat[1]
+        neighbour = process(pid, proc)
+        if neighbour is not None and neighbour.parent == 0 and pid not in (1, own):
+            yield time.clock_gettime(time.CLOCK_BOOTTIME) - neighbour.started / os.sysconf("SC_CLK_TCK")
 
 
 def _first(proc: Path, pid: int) -> int:
     """The first process of a process's container."""
-    stat = _stat(proc, pid)
-    return pid if stat is None or stat[0] == 0 else _first(proc, stat[0])
-
-
-def _stat(proc: Path, pid: int) -> tuple[int, float] | None:
-    """Parent and start, in seconds after boot; None for a process that is gone. proc(5): fields 4 and 22."""
-    try:
-        fields = (proc / str(pid) / "stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return None
-    return int(fields[1]), int(fields[19]) / os.sysconf("SC_CLK_TCK")
+    found = process(pid, proc)
+    return pid if found is None or found.parent == 0 else _first(proc, found.parent)

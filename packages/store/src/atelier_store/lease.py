@@ -20,6 +20,7 @@ from typing import Literal
 
 from atelier_store.clock import now
 from atelier_store.files import temporary_beside, write_text
+from atelier_store.processes import process
 from atelier_store.records import Record
 
 HEARTBEAT = 5.0
@@ -190,8 +191,5 @@ def _is_gone(holder: Holder) -> bool:
 
 def _started(pid: int) -> int | None:
     """The kernel's tick at which a living process of this number started; None if there is none."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return None
-    return None if fields[0] in "ZX" else int(fields[19])
+    found = process(pid)
+    return found and found.started
