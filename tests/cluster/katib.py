@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import shutil
-from typing import Any
 
 import yaml
 
 from .builds import KATIB
-from .kubectl import apply, apply_text, kubectl, rolled_out
+from .kubectl import apply_text, kubectl, rolled_out
 from .layout import MANIFESTS, UPSTREAM
 from .steps import Failure, Step
 from .waiting import until
@@ -19,12 +18,8 @@ GOPTUNA = f"ghcr.io/kubeflow/katib/suggestion-goptuna:{KATIB.version()}"
 BY_GOPTUNA = ("random", "tpe")
 """Upstream runs them by Python services, whose images cannot be built here; the Go service knows both."""
 
-CHECKED_IN: dict[str, Any] = {
-    "apiVersion": "v1",
-    "kind": "Namespace",
-    "metadata": {"name": "webhooks-answer", "labels": {"katib.kubeflow.org/metrics-collector-injection": "enabled"}},
-}
-"""Katib refuses Experiments elsewhere than in a namespace with its label."""
+CHECKED_IN = "webhooks-answer"
+"""The namespace in which an Experiment is tried, so that its webhooks have to answer."""
 
 
 def install(step: Step) -> str:
@@ -36,9 +31,9 @@ def install(step: Step) -> str:
     step.now("waiting for its workloads")
     rolled_out(NAMESPACE, "deployment/katib-postgres", "deployment/katib-db-manager", "deployment/katib-controller")
     step.now("waiting for its webhooks")
-    apply([CHECKED_IN])
+    apply_text((MANIFESTS / f"{CHECKED_IN}.yaml").read_text())
     until(_refused, 90, "Katib's webhooks")
-    kubectl("delete", "namespace", CHECKED_IN["metadata"]["name"], "--wait=false")
+    kubectl("delete", "namespace", CHECKED_IN, "--wait=false")
     return f"{KATIB.version()}; algorithms {', '.join(algorithms(upstream))}"
 
 

@@ -33,6 +33,6 @@ kubectl wait --for=condition=Established --timeout=1m crd/prometheuses.monitorin
 kubectl kustomize --load-restrictor=LoadRestrictionsNone "$MANIFESTS/kind" | kubectl apply -f -
 kubectl -n kubeflow wait --for=condition=Available --timeout=10m --all deployments
 kubectl -n monitoring wait --for=condition=Available --timeout=5m prometheus/prometheus
-kubectl apply -f "$MANIFESTS/kind/webhooks-answer.yaml" # a namespace with Katib's label
+kubectl apply -f "$MANIFESTS/webhooks-answer.yaml" # a namespace with Katib's label
 timeout 90 sh -c "until kubectl create --dry-run=server -f $MANIFESTS/experiment.yaml; do sleep 1; done"
 kubectl delete namespace webhooks-answer
