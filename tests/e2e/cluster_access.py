@@ -27,6 +27,7 @@ OURS = ROOT / ".cluster" / "run"
 """What `make cluster-up` left there, if the cluster is the one that it starts."""
 MODEL = "digits"
 EXPERIMENT, TRIAL = "experiments.kubeflow.org", "trials.kubeflow.org"
+TRIALS, EXTRACTOR, INSPECTOR = (f"app.kubernetes.io/component={component}" for component in ("trial", "extractor", "inspector"))
 LABEL = "katib.kubeflow.org/metrics-collector-injection=enabled"
 """Without it on its namespace, Katib refuses an Experiment."""
 MINUTES = 60.0
@@ -105,6 +106,21 @@ def a_namespace(*labels: str) -> Iterator[Namespace]:
         made.remove()
 
 
+KATIB = Namespace("kubeflow")
+
+
+@contextmanager
+def without_katib() -> Iterator[None]:
+    """While the block runs, Katib's controller and its webhooks are away; afterwards they answer again."""
+    KATIB.kubectl("scale", "deployment/katib-controller", "--replicas=0")
+    try:
+        eventually(lambda: not KATIB.get("pods", selector="katib.kubeflow.org/component=controller"), MINUTES, "Katib's end")
+        yield
+    finally:
+        KATIB.kubectl("scale", "deployment/katib-controller", "--replicas=1")
+        KATIB.kubectl("rollout", "status", "deployment/katib-controller", "--timeout=120s")
+
+
 def doctor(namespace: Namespace, *arguments: str | Path) -> str:
     """What `atelier doctor` says of a namespace; it may find something missing."""
     command = [sys.executable, "-m", "atelier_cli", "doctor", "--namespace", namespace.name, *arguments]
@@ -145,17 +161,21 @@ class Release:
         """Name of the Experiment that the release has now."""
         return next(one["metadata"]["name"] for one in self.manifest if one["kind"] == "Experiment")
 
-    def search_ends(self, name: str | None = None, seconds: float = 6 * MINUTES) -> dict[str, Any]:
-        """The Experiment, once it has succeeded; AssertionError at once if it failed."""
-        asked = name or self.experiment
+    def search_ends(
+        self, expected: str = "Succeeded", seconds: float = 6 * MINUTES, watch: Callable[[], None] | None = None
+    ) -> dict[str, Any]:
+        """The Experiment's status, once its search is over; AssertionError at once if it ended otherwise. watch is called all the while."""
+        name = self.experiment
 
         def ended() -> dict[str, Any] | None:
-            (experiment,) = self.namespace.get(EXPERIMENT, asked) or [{}]
-            failed = condition(experiment, "Failed")
-            assert not failed, f"{asked}: {failed}"
-            return experiment if condition(experiment, "Succeeded") else None
+            if watch is not None:
+                watch()
+            (experiment,) = self.namespace.get(EXPERIMENT, name) or [{}]
+            over = condition(experiment, "Failed") or condition(experiment, "Succeeded")
+            assert over is None or over["type"] == expected, f"{name}: {over}"
+            return experiment["status"] if over else None
 
-        found: dict[str, Any] = eventually(ended, seconds, f"search {asked}")
+        found: dict[str, Any] = eventually(ended, seconds, f"search {name}", every=0.2 if watch else 0.5)
         return found
 
     def server_is_ready(self, seconds: float = 2 * MINUTES) -> None:
@@ -206,14 +226,20 @@ class Release:
 
 
 @contextmanager
+def a_release_in(namespace: Namespace) -> Iterator[Release]:
+    """A release, not installed yet; it goes."""
+    made = Release(namespace)
+    try:
+        yield made
+    finally:
+        made.uninstall()
+
+
+@contextmanager
 def a_release(*labels: str) -> Iterator[Release]:
     """A release in a new namespace, not installed yet; both go."""
-    with a_namespace(*labels) as namespace:
-        made = Release(namespace)
-        try:
-            yield made
-        finally:
-            made.uninstall()
+    with a_namespace(*labels) as namespace, a_release_in(namespace) as made:
+        yield made
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from cluster_access import OURS, Namespace, Release, a_namespace
+from cluster_access import OURS, Namespace, Release, a_namespace, a_release_in
 
 
 def pytest_configure() -> None:
@@ -25,8 +25,5 @@ def namespace() -> Iterator[Namespace]:
 @pytest.fixture(scope="module")
 def release(namespace: Namespace) -> Iterator[Release]:
     """A release in it, not installed yet."""
-    made = Release(namespace)
-    try:
+    with a_release_in(namespace) as made:
         yield made
-    finally:
-        made.uninstall()

@@ -8,11 +8,10 @@ import sys
 from pathlib import Path
 
 import yaml
-from cluster_access import EXPERIMENT, ROOT, STORE, Release, eventually, kubectl_program, run
+from cluster_access import EXPERIMENT, INSPECTOR, ROOT, STORE, Release, eventually, kubectl_program, run
 
 PAGE = ROOT / "docs" / "operations.md"
 PARTS = ("models", "trials", "experiments", "data")
-INSPECTOR = "app.kubernetes.io/component=inspector"
 
 
 def test_a_store_that_was_backed_up_serves_and_is_searched_again_without_training(release: Release, tmp_path: Path) -> None:

@@ -6,14 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from cluster_access import DIGITS, MINUTES, Namespace, doctor, eventually, run
+from cluster_access import DIGITS, LABEL, MINUTES, Namespace, doctor, eventually, run, without_katib
 from cluster_access import kubectl_program as kubectl
 
 pytestmark = pytest.mark.alone
 
-LABEL = "katib.kubeflow.org/metrics-collector-injection"
+WITHOUT_LABEL = LABEL.replace("=enabled", "-")
 DEFAULT = "storageclass.kubernetes.io/is-default-class"
-KATIB = Namespace("kubeflow")
 
 
 @contextmanager
@@ -37,20 +36,16 @@ def test_a_namespace_that_is_ready_lacks_nothing(namespace: Namespace) -> None:
 
 def test_the_label_of_the_namespace_is_named(namespace: Namespace) -> None:
     label = ["label", "namespace", namespace.name]
-    with taken_away([*label, f"{LABEL}-"], [*label, f"{LABEL}=enabled"]):
+    with taken_away([*label, WITHOUT_LABEL], [*label, LABEL]):
         said = missing(namespace)
     assert "missing: 1" in said
-    assert f"label --overwrite namespace {namespace.name} {LABEL}=enabled" in said
+    assert f"label --overwrite namespace {namespace.name} {LABEL}" in said
 
 
 def test_katibs_controller_is_named(namespace: Namespace) -> None:
-    scale = ["-n", KATIB.name, "scale", "deployment/katib-controller"]
-    try:
-        with taken_away([*scale, "--replicas=0"], [*scale, "--replicas=1"]):
-            said = eventually(lambda: (said := missing(namespace)) and "missing: 1" in said and said, MINUTES, "a missing controller")
-        assert "rollout restart deployment/katib-controller" in said
-    finally:
-        KATIB.kubectl("rollout", "status", "deployment/katib-controller", "--timeout=120s")
+    with without_katib():
+        said = eventually(lambda: (said := missing(namespace)) and "missing: 1" in said and said, MINUTES, "a missing controller")
+    assert "rollout restart deployment/katib-controller" in said
 
 
 def test_the_default_storage_class_is_named(namespace: Namespace) -> None:
@@ -83,5 +78,5 @@ def test_katib_that_is_elsewhere_is_named(namespace: Namespace) -> None:
 
 def test_without_a_search_katib_is_not_needed(namespace: Namespace) -> None:
     label = ["label", "namespace", namespace.name]
-    with taken_away([*label, f"{LABEL}-"], [*label, f"{LABEL}=enabled"]):
+    with taken_away([*label, WITHOUT_LABEL], [*label, LABEL]):
         assert "missing: 0" in missing(namespace, "experiment.enabled=false")

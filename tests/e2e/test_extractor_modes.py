@@ -5,10 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from cluster_access import MINUTES, MODEL, STORE, Namespace, Release, condition, eventually
-
-INSPECTOR = "app.kubernetes.io/component=inspector"
-EXTRACTOR = "app.kubernetes.io/component=extractor"
+from cluster_access import EXTRACTOR, INSPECTOR, MINUTES, MODEL, STORE, Namespace, Release, condition, eventually
 
 
 @pytest.fixture(autouse=True, scope="module")

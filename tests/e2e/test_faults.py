@@ -10,12 +10,26 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cluster_access import EXPERIMENT, MINUTES, MODEL, OURS, ROOT, STORE, Namespace, Release, a_claim, a_release, condition, eventually, run
+from cluster_access import (
+    EXTRACTOR,
+    MINUTES,
+    MODEL,
+    OURS,
+    ROOT,
+    STORE,
+    TRIALS,
+    Namespace,
+    Release,
+    a_claim,
+    a_release,
+    condition,
+    eventually,
+    run,
+    without_katib,
+)
 
 pytestmark = pytest.mark.alone
 
-TRIALS = "app.kubernetes.io/component=trial"
-EXTRACTOR = "app.kubernetes.io/component=extractor"
 EPOCHS = 100
 LONGER = {
     "trainer": {"maxEpochs": EPOCHS, "tailEpochs": 0},
@@ -62,7 +76,7 @@ def test_a_trial_that_is_evicted_goes_on_from_its_checkpoint() -> None:
         eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": metadata, "deleteOptions": {"gracePeriodSeconds": 1}}
         address = f"/api/v1/namespaces/{where.name}/pods/{pod}/eviction"
         where.kubectl("create", "--raw", address, "--filename=-", stdin=json.dumps(eviction))
-        status = release.search_ends()["status"]
+        status = release.search_ends()
         assert (status["trialsSucceeded"], status.get("trialsFailed", 0)) == (1, 0)
         assert went_on(release)
         (card,) = release.store(STORE)["trials"].values()
@@ -74,16 +88,11 @@ def test_a_trial_whose_pod_is_deleted_fails_alone_and_the_next_search_resumes_it
     with a_release() as release:
         release.upgrade("extractor.mode=none", "experiment.maxFailedTrialCount=1", values=LONGER, flags=("--wait", "--timeout=3m"))
         release.namespace.kubectl("delete", "pod", running_trial(release), "--grace-period=1")
-
-        def over() -> dict[str, Any] | None:
-            (experiment,) = release.namespace.get(EXPERIMENT, release.experiment)
-            return experiment["status"] if condition(experiment, "Failed") or condition(experiment, "Succeeded") else None
-
-        status = eventually(over, 3 * MINUTES, "the search's end")
+        status = release.search_ends("Failed", 3 * MINUTES)
         assert status["trialsFailed"] == 1
         assert 2 <= release.store(EPOCHS_TRAINED) < EPOCHS
         release.upgrade("extractor.mode=none", "experiment.name=again", values=LONGER)
-        assert release.search_ends()["status"]["trialsSucceeded"] == 1
+        assert release.search_ends()["trialsSucceeded"] == 1
         assert went_on(release)
 
 
@@ -112,7 +121,7 @@ def test_trials_that_diverge_or_take_too_much_memory_fail_alone() -> None:
             },
         }
         release.upgrade(values=faulty)
-        status = release.search_ends()["status"]
+        status = release.search_ends()
         records = release.store(STORE)["records"][release.experiment].values()
         faults = [record["params"]["fault"] for record in records]
         assert {"none", "nan", "memory"} <= set(faults)
@@ -150,34 +159,22 @@ def test_a_killed_promotion_is_made_good_by_the_jobs_next_try(release: Release, 
         assert release.store(STORE)["searches"][MODEL]["state"] == "promoted"
 
 
-@pytest.fixture
-def katib() -> Iterator[Namespace]:
-    """Katib's namespace; whatever a test does to Katib is undone."""
-    there = Namespace("kubeflow")
-    yield there
-    there.kubectl("scale", "deployment/katib-controller", "--replicas=1")
-    there.kubectl("rollout", "status", "deployment/katib-controller", "--timeout=120s")
-
-
-def test_while_katib_is_away_the_server_answers_and_the_search_goes_on_when_it_is_back(katib: Namespace) -> None:
+def test_while_katib_is_away_the_server_answers_and_the_search_goes_on_when_it_is_back() -> None:
     with a_release() as release:
         two = LONGER | {"experiment": LONGER["experiment"] | {"maxTrialCount": 2}}
         release.upgrade("extractor.mode=none", values=two, flags=("--wait", "--timeout=3m"))
         running_trial(release)
-        katib.kubectl("scale", "deployment/katib-controller", "--replicas=0")
-        eventually(lambda: not katib.get("pods", selector="katib.kubeflow.org/component=controller"), MINUTES, "Katib's end")
-        with release.client() as client:
-            assert client.get("/v2/health/ready").status_code == 200
-        release.namespace.kubectl("delete", "pod", release.server)
+        with without_katib():
+            with release.client() as client:
+                assert client.get("/v2/health/ready").status_code == 200
+            release.namespace.kubectl("delete", "pod", release.server)
 
-        def kept_out() -> bool:
-            events = release.namespace.get("events")
-            return any('failed calling webhook "mutator.pod.katib.kubeflow.org"' in one["message"] for one in events)
+            def kept_out() -> bool:
+                events = release.namespace.get("events")
+                return any('failed calling webhook "mutator.pod.katib.kubeflow.org"' in one["message"] for one in events)
 
-        eventually(kept_out, MINUTES, "a new pod that Katib's webhook keeps out")
-        katib.kubectl("scale", "deployment/katib-controller", "--replicas=1")
-        katib.kubectl("rollout", "status", "deployment/katib-controller", "--timeout=120s")
-        status = release.search_ends()["status"]
+            eventually(kept_out, MINUTES, "a new pod that Katib's webhook keeps out")
+        status = release.search_ends()
         assert (status["trialsSucceeded"], status.get("trialsFailed", 0)) == (2, 0)
         release.server_is_ready()
 
@@ -190,7 +187,7 @@ def test_a_kubelet_that_is_restarted_finds_the_trial_running() -> None:
         tool = [sys.executable, "-c", "from cluster.processes import stop; assert stop('kubelet')"]
         subprocess.run(tool, cwd=ROOT / "tests", check=True)
         subprocess.run([sys.executable, "-m", "cluster", "up"], cwd=ROOT / "tests", check=True, capture_output=True)
-        status = release.search_ends()["status"]
+        status = release.search_ends()
         assert (status["trialsSucceeded"], status.get("trialsFailed", 0)) == (1, 0)
         assert not went_on(release), "the trial's process was never touched"
 
@@ -213,17 +210,12 @@ def test_a_full_store_stops_the_search_with_its_reason_and_room_lets_it_go_on(sm
     with a_release() as release, a_claim(release.namespace, "small", {"hostPath": {"path": str(small_disk), "type": "Directory"}}):
         short = {"trainer": {"tailEpochs": 0}, "experiment": {"maxTrialCount": 2, "maxFailedTrialCount": 1}}
         release.upgrade("storage.existingClaim=small", values=short, flags=("--wait", "--timeout=3m"))
-
-        def failed() -> bool:
-            (experiment,) = release.namespace.get(EXPERIMENT, release.experiment) or [{}]
-            return bool(condition(experiment, "Failed"))
-
-        eventually(failed, 3 * MINUTES, "a search that has no room")
+        release.search_ends("Failed", 3 * MINUTES)
         said = " ".join(release.namespace.logs(one["metadata"]["name"]) for one in release.namespace.get("pods", selector=TRIALS))
         with release.client() as client:
             assert client.get("/v2/health/ready").status_code == 200
         run("mount", "-o", "remount,size=64m", small_disk)
         release.upgrade("storage.existingClaim=small", "experiment.name=roomy", values=short)
-        assert release.search_ends()["status"]["trialsSucceeded"] == 2, said
+        assert release.search_ends()["trialsSucceeded"] == 2, said
         with release.client() as client:
             assert release.model_of(release.experiment, client)

@@ -27,7 +27,7 @@ HALVING = {
 
 def test_paused_trials_are_no_failures_and_the_best_of_all_is_promoted(release: Release, tmp_path: Path) -> None:
     release.upgrade(values=HALVING)
-    status = release.search_ends()["status"]
+    status = release.search_ends()
     assert (status["trialsSucceeded"], status.get("trialsFailed", 0)) == (6, 0)
     with release.client() as client:
         promoted = release.model_of(release.experiment, client)["promotion"]

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from cluster_access import DIGITS, EXPERIMENT, LABEL, MINUTES, Release, a_release, condition, doctor, eventually
+from cluster_access import DIGITS, EXPERIMENT, EXTRACTOR, LABEL, MINUTES, TRIALS, Release, a_release, doctor, eventually
 
-TRIALS = "app.kubernetes.io/component=trial"
 SHORT = {
     "trainer": {"maxEpochs": 1, "tailEpochs": 0},
     "experiment": {"maxTrialCount": 3, "parallelTrialCount": 2, "maxFailedTrialCount": 0},
@@ -15,17 +14,14 @@ SHORT = {
 
 def most_at_once(release: Release, selector: str) -> int:
     """Most pods of a label that there were at once, until the search ended."""
-    most, name = 0, release.experiment
+    most = 0
 
-    def ended() -> bool:
+    def count() -> None:
         nonlocal most
         pods = release.namespace.get("pods", selector=selector)
         most = max(most, len([one for one in pods if one["status"]["phase"] in ("Pending", "Running")]))
-        (experiment,) = release.namespace.get(EXPERIMENT, name) or [{}]
-        assert not condition(experiment, "Failed"), experiment["status"]
-        return bool(condition(experiment, "Succeeded"))
 
-    eventually(ended, 8 * MINUTES, "the search", every=0.2)
+    release.search_ends(seconds=8 * MINUTES, watch=count)
     return most
 
 
@@ -69,7 +65,7 @@ def test_two_releases_of_one_profile_in_two_namespaces_do_not_meet() -> None:
             one.upgrade(values=SHORT)
         assert first.experiment != second.experiment
         for one in (first, second):
-            assert one.search_ends()["status"]["trialsSucceeded"] == 3
+            assert one.search_ends()["trialsSucceeded"] == 3
             assert len(one.namespace.get(EXPERIMENT)) == 1
             with one.client() as client:
                 assert one.model_of(one.experiment, client)
@@ -91,7 +87,7 @@ def test_a_restricted_namespace_takes_every_pod_of_the_chart() -> None:
         release.upgrade(*on)
 
         def extracts() -> bool:
-            pods = release.namespace.get("pods", selector="app.kubernetes.io/component=extractor")
+            pods = release.namespace.get("pods", selector=EXTRACTOR)
             return any(one["status"].get("initContainerStatuses", [{}])[0].get("started") for one in pods)
 
         eventually(extracts, 2 * MINUTES, "an extractor that waits")

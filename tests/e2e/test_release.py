@@ -74,8 +74,7 @@ def test_an_installation_waits_for_a_server_that_is_ready_without_a_model(releas
 
 
 def test_trials_run_as_pods_and_their_metrics_reach_katib(release: Release) -> None:
-    experiment = release.search_ends()
-    status = experiment["status"]
+    status = release.search_ends()
     assert (status["trials"], status["trialsSucceeded"]) == (4, 4)
     best = {metric["name"]: float(metric["latest"]) for metric in status["currentOptimalTrial"]["observation"]["metrics"]}
     assert best["val_accuracy"] > 0.3, "ten classes"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from cluster_access import MODEL, Namespace, Release, a_claim, a_release
+from cluster_access import MODEL, Release, a_claim, a_release, without_katib
 
 pytestmark = pytest.mark.alone
 
@@ -37,16 +37,11 @@ def test_it_serves_the_other_releases_model(release: Release, apart: Release) ->
 
 
 def test_its_pods_start_while_katib_is_away(apart: Release) -> None:
-    katib = Namespace("kubeflow")
-    try:
-        katib.kubectl("scale", "deployment/katib-controller", "--replicas=0")
+    with without_katib():
         apart.namespace.kubectl("delete", "pod", apart.server)
         apart.server_is_ready()
         with apart.client() as client:
             assert apart.model(client)
-    finally:
-        katib.kubectl("scale", "deployment/katib-controller", "--replicas=1")
-        katib.kubectl("rollout", "status", "deployment/katib-controller", "--timeout=120s")
 
 
 def test_it_follows_what_is_promoted_elsewhere(release: Release, apart: Release) -> None:
