@@ -192,4 +192,4 @@ def _is_gone(holder: Holder) -> bool:
 def _started(pid: int) -> int | None:
     """The kernel's tick at which a living process of this number started; None if there is none."""
     found = process(pid)
-    return found and found.started
+    return None if found is None else found.started
