@@ -45,8 +45,14 @@ def test_metrics_are_prometheus_text_and_follow_its_conventions(images: Server) 
     ours = {name: family for name, family in families.items() if name.startswith("atelier_")}
     assert ours.keys() == {
         "atelier_requests",
+        "atelier_requests_in_flight",
         "atelier_request_duration_seconds",
+        "atelier_request_rows",
+        "atelier_queue_duration_seconds",
         "atelier_predictions",
+        "atelier_predicted_classes",
+        "atelier_model_swaps",
+        "atelier_model_evictions",
         "atelier_model_loaded",
         "atelier_model_info",
         "atelier_model_load_timestamp_seconds",

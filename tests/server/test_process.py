@@ -1,6 +1,7 @@
 """The server as a process: how it starts, ends, and what it says when it cannot."""
 
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -83,9 +84,9 @@ def test_metrics_have_a_port_of_their_own_where_one_is_given(store: Store) -> No
     port = free_port()
     with serving(store, "digits", "--metrics-port", str(port)) as server:
         server.client.post("/predict", content=BODY).raise_for_status()
-        shown = httpx.get(f"http://127.0.0.1:{port}/metrics")
+        counted = re.compile(r'atelier_requests_total{endpoint="/predict",model="digits",status="200",version="[0-9a-f]{12}"} 1.0')
+        shown = eventually(lambda: counted.search((answer := httpx.get(f"http://127.0.0.1:{port}/metrics")).text) and answer)
         assert shown.headers["content-type"].startswith("text/plain; version=")
-        assert 'atelier_requests_total{endpoint="/predict",status="200"} 1.0' in shown.text
         assert "atelier_model_loaded 1.0" in shown.text
         assert problem(server.client.get("/metrics"), 404)
         assert "/metrics" not in server.client.get("/openapi.json").json()["paths"]

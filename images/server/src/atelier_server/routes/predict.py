@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import numpy as np
 from fastapi import APIRouter, Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope
 
 from atelier_server import answers, body, instances, pictures
+from atelier_server.metrics import Predicted
 from atelier_server.model import Model
 from atelier_server.pictures import Upload
 from atelier_server.routes import described
 from atelier_server.service import Service
+
+PICTURE_SECONDS = 1.0
+"""More than the event loop is ever given for one request: pictures are decoded by a thread."""
 
 
 def router(service: Service) -> APIRouter:
@@ -19,22 +25,31 @@ def router(service: Service) -> APIRouter:
     @routes.post("/predict", **described.PREDICT)
     async def predict(request: Request, invert: bool = False) -> Response:
         """Predict rows given as JSON, or pictures given as a form's files or as the body itself."""
-        media_type = body.media_type(request, body.JSON, body.MULTIPART, "image/*")
-        model = service.model()
-        content = await body.read(request, service.max_body)
-        header = request.headers.get("content-type", body.JSON)
-        rows, answer = await service.workers.run(lambda: _answer(model, content, media_type, header, invert))
-        service.metrics.predictions.inc(rows)
-        return Response(answer, media_type=body.JSON)
+        return await answer(service, request.scope, request.receive, invert)
 
     return routes
 
 
-def _answer(model: Model, content: bytes, media_type: str, header: str, invert: bool) -> tuple[int, bytes]:
-    """How many rows were predicted, and the answer."""
+async def answer(service: Service, scope: Scope, receive: Receive, invert: bool = False) -> Response:
+    """The answer to a request for predictions. Raises Problem."""
+    service.threads.admit()
+    media_type = body.media_type(scope, body.JSON, body.MULTIPART, "image/*")
+    model = service.served(scope)
+    content = await body.read(scope, receive, service.max_body, service.deadline)
+    seconds = model.seconds(len(content)) if media_type == body.JSON else PICTURE_SECONDS
+    header = body.content_type(scope, body.JSON)
+    outputs, said = await service.threads.predict(lambda: _predict(model, content, media_type, header, invert), seconds)
+    service.metrics.happened.append(Predicted(model, len(outputs), outputs))
+    return answers.Answer(said, b"application/json")
+
+
+def _predict(model: Model, content: bytes, media_type: str, header: str, invert: bool) -> tuple[np.ndarray, bytes]:
+    """What the model says of every row, and the answer."""
     if media_type == body.JSON:
-        rows = instances.decode(body.parse_json(content), model.manifest)
+        rows = instances.decode(content, model.manifest)
     else:
         uploads = body.parse_uploads(content, header) if media_type == body.MULTIPART else [Upload("body", content)]
         rows = pictures.decode(uploads, model.manifest, invert)
-    return len(rows), answers.dump(instances.encode(model, model.predict(rows)))
+    outputs = model.predict(rows)
+    answers.check_finite(outputs, 422)
+    return outputs, answers.dump(instances.encode(model, outputs))
