@@ -128,11 +128,12 @@ KINDS = {
     "pod": "Pod",
     "pv": "PersistentVolume",
     "pvc": "PersistentVolumeClaim",
+    "secret": "Secret",
     "service": "Service",
     "trial": "Trial",
     "volumesnapshot": "VolumeSnapshot",
 }
-NOT_OURS = {"EndpointSlice", "Event", "Namespace", "PersistentVolume", "Pod", "Trial"}
+NOT_OURS = {"EndpointSlice", "Event", "Namespace", "PersistentVolume", "Pod", "Secret", "Trial"}
 """What others make."""
 NAMED_BY_LABEL = {"katib.kubeflow.org/experiment": "Experiment", "kubernetes.io/service-name": "Service"}
 """Labels of others that hold the name of an object of ours."""
