@@ -90,7 +90,7 @@ def _kubectl() -> Parser:
         ("describe", ("-l",), "what"),
         ("delete", ("-l",), "what"),
         ("top", ("-l",), "what"),
-        ("create", (), "what"),
+        ("create", ("--from-literal",), "what"),
         ("label", (), "what"),
         ("wait", ("--for", "--timeout", "-l"), "what"),
         ("rollout", (), "other"),

@@ -452,7 +452,7 @@ def test_a_token_is_asked_for_and_a_wrong_one_is_named_at_its_field(page: Page, 
     assert Axe().run(page).violations_count == 0
     page.get_by_role("button", name="Show the model").click()
     expect(page.locator("#token-wrong")).to_have_text("Is missing.")
-    for wrong in ("wrong", "rıght…"):  # also one that is not made of bytes
+    for wrong in ("wrong", "right…"):  # also one that is not made of bytes
         give(page, wrong)
         expect(page.locator("#token-wrong")).to_have_text("The server does not accept this token.")
         expect(field).to_be_focused()
