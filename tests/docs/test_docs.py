@@ -29,7 +29,10 @@ from atelier_cli.__main__ import app
 from atelier_cli.profile import load
 from atelier_cli.profile_meaning import ALGORITHM_SETTINGS, METRICS
 from atelier_server import __main__ as server_command
+from atelier_server.search_metrics import SearchMetrics
+from atelier_server.searching import say
 from atelier_store.layout import Store
+from atelier_store.records import Card, TrialRecord
 from atelier_trainer import data, identity, space
 from atelier_trainer.data.files import OPTIONAL, REQUIRED
 from atelier_trainer.data.sources import BUNDLED
@@ -435,15 +438,24 @@ def addresses(place: Place) -> Iterator[dict[str, str]]:
             "8000": servers.enter_context(serving(place.folder, "store", "digits")),
             "8001": servers.enter_context(serving(place.folder, "elsewhere", "rent")),
             "8002": servers.enter_context(serving(place.folder, "empty", "rent")),
+            "8003": servers.enter_context(serving(place.folder, "elsewhere", "rent", "--token-file", str(token_file(place.folder)))),
         }
 
 
+TOKEN = "a-token"
+
+
+def token_file(folder: Path) -> Path:
+    (folder / "token").write_text(TOKEN)
+    return folder / "token"
+
+
 @contextmanager
-def serving(folder: Path, store: str, model: str) -> Iterator[str]:
+def serving(folder: Path, store: str, model: str, *arguments: str) -> Iterator[str]:
     """The address of a real server process; ended afterwards."""
-    log = folder / f"server-{store}.log"
+    log = folder / f"server-{store}{'-guarded' if arguments else ''}.log"
     command = [sys.executable, "-m", "atelier_server", "serve", "--store", str(folder / store), "--model", model]
-    command += ["--port", "0", "--max-body-mib", "1"]
+    command += ["--port", "0", "--max-body-mib", "1", *arguments]
     with log.open("wb") as file:
         process = subprocess.Popen(command, cwd=folder, stdout=file, stderr=file)
     try:
@@ -472,7 +484,7 @@ def curl(line: str, addresses: dict[str, str], folder: Path) -> httpx.Response:
     parser.add_argument("--data-binary")
     parser.add_argument("-F", action="append", default=[])
     parser.add_argument("-H", action="append", default=[])
-    options = parser.parse_args(shlex.split(line)[1:])
+    options = parser.parse_args(shlex.split(line.replace("$TOKEN", TOKEN))[1:])
     port = re.search(r":(\d+)/", options.url)[1]
     headers = dict(header.split(": ", 1) for header in options.H)
     content: Any = None
@@ -554,12 +566,27 @@ def test_metrics_listed_are_those_exported(addresses: dict[str, str]) -> None:
         assert {label for sample in samples for label in re.findall(r'(\w+)="', sample)} - {"le"} == labels, name
 
 
+def test_metrics_of_a_search_listed_are_those_exported(tmp_path: Path) -> None:
+    store, spec, key = Store(tmp_path), load(ROOT / "values" / "quickstart.yaml").spec, "0123456789abcdef"
+    experiment, objective = store.experiment(spec.experiment_name), spec.experiment.objective.objective_metric_name
+    spec.write(experiment.spec)
+    TrialRecord(trial="a", params={}, key=key).write(experiment.trial("a"))
+    Card(key=key, status="succeeded", metric=0.9, objective_metric_name=objective, updated_at="now").write(store.trial(key).card)
+    say(store.model("digits"), spec.experiment_name, "running")
+    exported = {
+        (family.name, family.type, frozenset(label for sample in family.samples for label in sample.labels))
+        for family in SearchMetrics(store.model("digits")).collect()
+    }
+    rows = table(SERVING, "metric of the search", "type", "labels", "is")
+    assert {(name, kind, frozenset(labels.split(", "))) for name, kind, labels, _ in rows} == exported
+
+
 def test_flags_listed_are_those_of_the_server(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="0"):
         server_command.main(["serve", "--help"])
     described = " ".join(capsys.readouterr().out.partition("options:")[2].split())
     flags = {part.split()[0]: re.search(r"\(default: ([^,)]+)", part) for part in re.split(r" (?=--[a-z])", described) if part[:2] == "--"}
-    listed = {flag: default for flag, default, _ in table(SERVING, "flag", "default", "is")}
+    listed = {flag: default for flag, default, _, _ in table(SERVING, "flag", "default", "value of the chart", "is")}
     assert listed.keys() == flags.keys() - {"--help"}
     for flag, default in listed.items():
         assert default == (flags[flag][1] if flags[flag] else "off" if flag in ("--access-log", "--token-file") else "required"), flag

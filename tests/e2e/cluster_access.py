@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CHART = ROOT / "charts" / "katib-nas-atelier"
 BUILT = ROOT / ".tools" / "bin"
 DIGITS = Path(__file__).parent / "digits.yaml"
-"""A small search on scikit-learn's digits, with what every cluster has: a suggestion service for tpe, a default storage class."""
+"""A small search on scikit-learn's digits, with what every cluster has: a suggestion service for sobol, a default storage class."""
 OURS = ROOT / ".cluster" / "run"
 """What `make cluster-up` left there, if the cluster is the one that it starts."""
 MODEL = "digits"

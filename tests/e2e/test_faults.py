@@ -102,10 +102,9 @@ def test_trials_that_diverge_or_take_too_much_memory_fail_alone() -> None:
         release.namespace.kubectl("create", "configmap", "faulty", f"--from-file={Path(__file__).parent / 'faulty_network.py'}")
         faulty = {
             "experiment": {
-                # its points are the same every time, and its first three lie in three different thirds
-                "algorithm": {"algorithmName": "sobol", "algorithmSettings": []},
                 "maxTrialCount": 6,
                 "maxFailedTrialCount": 6,
+                # sobol's first three points lie in three different thirds
                 "parameters": [
                     {"name": "fault", "parameterType": "categorical", "feasibleSpace": {"list": ["none", "nan", "memory"]}},
                     {"name": "width", "parameterType": "int", "feasibleSpace": {"min": 8, "max": 64}},

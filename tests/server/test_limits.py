@@ -12,7 +12,7 @@ import httpx
 import pytest
 from atelier_store.layout import Store
 from onnx_bundles import image_bundle, place, publish
-from server_process import Server, eventually, problem, serving
+from server_process import Server, eventually, free_port, problem, serving
 
 BODY = json.dumps({"instances": image_bundle().inputs[:1].tolist()}).encode()
 HEAD = f"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: {len(BODY)}\r\n\r\n".encode()
@@ -87,13 +87,41 @@ def bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
-@pytest.mark.parametrize("path", ["/", "/model", "/metrics", "/docs", "/openapi.json", "/v2", "/v2/models/digits", "/nothing"])
-def test_where_a_token_is_asked_for_nothing_but_health_is_answered_without_it(guarded: Server, path: str) -> None:
+@pytest.mark.parametrize(
+    "path", ["/model", "/model/report", "/metrics", "/docs", "/openapi.json", "/v2", "/v2/models/digits", "/nothing", "/page"]
+)
+def test_where_a_token_is_asked_for_nothing_of_the_model_is_told_without_it(guarded: Server, path: str) -> None:
     refused = guarded.client.get(path)
     assert "a bearer token is needed" in problem(refused, 401)["detail"]
     assert refused.headers["www-authenticate"] == "Bearer"
-    assert guarded.client.get("/v2/health/live").status_code == guarded.client.get("/v2/health/ready").status_code == 200
-    assert guarded.client.get(path, headers=bearer("first-token")).status_code == (404 if path == "/nothing" else 200)
+    there = 404 if path in ("/nothing", "/page") else 200
+    assert guarded.client.get(path, headers=bearer("first-token")).status_code == there
+
+
+@pytest.mark.parametrize("path", ["/v2/health/live", "/v2/health/ready", "/", "/page/page.js", "/page/style.css"])
+def test_probes_and_a_browser_that_opens_the_page_need_no_token(guarded: Server, path: str) -> None:
+    for headers in ({}, bearer("another-token")):
+        answer = guarded.client.get(path, headers=headers)
+        assert answer.status_code == 200
+        assert b"digits" not in answer.content
+
+
+@pytest.mark.parametrize("path", ["/page/../model", "/page/..%2fmodel", "/page/%2e%2e/model", "//model", "/page//model"])
+def test_there_is_no_way_round_the_token_through_the_pages_files(guarded: Server, path: str) -> None:
+    with socket.create_connection(("127.0.0.1", guarded.port)) as client:  # as it is: httpx would shorten the path
+        client.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode())
+        answer = b"".join(iter(lambda: client.recv(65536), b""))
+    assert answer.split()[1] in (b"401", b"404") and b"manifest" not in answer
+
+
+def test_the_metrics_own_port_asks_for_no_token(store: Store) -> None:
+    """Whoever scrapes has none; the port is for the cluster alone."""
+    port = free_port()
+    token_file(store).parent.mkdir(exist_ok=True)
+    token_file(store).write_text("a-token")
+    with serving(store, "digits", "--token-file", str(token_file(store)), "--metrics-port", str(port)):
+        assert "atelier_requests_total" in httpx.get(f"http://127.0.0.1:{port}/metrics").raise_for_status().text
+        assert httpx.get(f"http://127.0.0.1:{port}/model").status_code == 404
 
 
 @pytest.mark.parametrize("value", ["first-token", "Basic first-token", "Bearer", "Bearer first-toke", "Bearer first-token2", "Bearer é"])

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from atelier_store.layout import Store
 from onnx_bundles import image_bundle, publish
-from server_process import Server, eventually, problem, serving
+from server_process import Server, eventually, free_port, problem, serving
 
 BODY = json.dumps({"instances": image_bundle().inputs.tolist()}).encode()
 
@@ -72,11 +72,6 @@ def test_a_port_that_is_taken_is_one_message_and_exit_code_2(store: Store) -> No
     assert done.returncode == 2 and done.stdout == ""
     [line] = done.stderr.splitlines()
     assert f"cannot listen on 127.0.0.1 port {port}: Address already in use" in line
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return free.getsockname()[1]
 
 
 def test_metrics_have_a_port_of_their_own_where_one_is_given(store: Store) -> None:

@@ -16,7 +16,7 @@ def run(scenario: Callable[[Threads], Coroutine[None, None, None]], *, most: int
     waited: list[float] = []
 
     async def with_threads() -> None:
-        threads = Threads(1, most_under_way=most, deadline=deadline, waited=waited.append)
+        threads = Threads(1, max_requests=most, deadline=deadline, waited=waited.append)
         try:
             await scenario(threads)
         finally:

@@ -66,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser("check", help="ask a running server whether it is ready and answers as the model did when it was trained")
     check.set_defaults(run=_check)
     check.add_argument("--url", required=True, help="where the server is, for example http://127.0.0.1:8000")
+    check.add_argument("--token-file", type=Path, help="send the bearer token in this file")
 
     for command in (wait, promote):
         command.add_argument("--experiment", required=True, help="name of its folder in the store, and Katib's for it")
@@ -90,7 +91,7 @@ def _serve(options: argparse.Namespace) -> int:
                 metrics_port=options.metrics_port,
                 workers=options.workers,
                 max_body=options.max_body_mib * MEBIBYTE,
-                most_under_way=options.max_requests,
+                max_requests=options.max_requests,
                 deadline=options.deadline,
                 cache=options.cache_mib * MEBIBYTE,
                 poll_interval=options.poll_interval,
@@ -126,7 +127,7 @@ def _promote(options: argparse.Namespace) -> int:
 def _check(options: argparse.Namespace) -> int:
     from atelier_server import checking
 
-    return checking.run(Store(options.store).model(options.model), options.url)
+    return checking.run(Store(options.store).model(options.model), options.url, options.token_file)
 
 
 def _end_on_signals() -> None:

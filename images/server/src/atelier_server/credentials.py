@@ -20,7 +20,7 @@ class Token:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._token = _read(path)
+        self._token = read(path)
         self._looked = time.monotonic()
 
     def check(self, authorization: bytes) -> None:
@@ -36,12 +36,13 @@ class Token:
             return
         self._looked = time.monotonic()
         try:
-            self._token = _read(self._path)
+            self._token = read(self._path)
         except (OSError, ValueError) as error:
             log.error("the token stays what it was: %s", error)
 
 
-def _read(path: Path) -> bytes:
+def read(path: Path) -> bytes:
+    """The token in a file. OSError or ValueError if there is none."""
     token = path.read_bytes().strip()
     if not token or len(token.split()) > 1:
         raise ValueError(f"{path}: must hold one token, without spaces")

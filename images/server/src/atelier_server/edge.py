@@ -16,8 +16,8 @@ from atelier_server.credentials import Token
 from atelier_server.metrics import Answered
 from atelier_server.service import MODEL, Service
 
-OPEN = ("/v2/health/live", "/v2/health/ready")
-"""What probes ask, who carry no token."""
+OPEN = ("/", "/v2/health/live", "/v2/health/ready")
+"""What is asked without a token: by probes, and by a browser that opens the page, whose files tell nothing of the model."""
 
 REQUEST_ID = re.compile(rb"[\x21-\x7e]{1,128}")
 
@@ -85,7 +85,7 @@ class Edge:
 
     def _refused(self, scope: Scope) -> tuple[str, Awaitable[Response]] | None:
         """The answer to who may not ask."""
-        if self._token is None or scope["path"] in OPEN:
+        if self._token is None or scope["path"] in OPEN or scope["path"].startswith("/page/"):
             return None
         try:
             self._token.check(body.headers(scope).get(b"authorization", b""))

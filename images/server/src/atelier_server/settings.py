@@ -18,7 +18,7 @@ class Settings:
     metrics_port: int
     workers: int
     max_body: int
-    most_under_way: int
+    max_requests: int
     deadline: float
     cache: int
     poll_interval: float

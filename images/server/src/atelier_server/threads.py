@@ -22,9 +22,9 @@ class Threads:
     under_way is whatever knows the requests that this worker has begun, whether they are being read, wait or are being answered.
     """
 
-    def __init__(self, count: int, *, most_under_way: int, deadline: float, waited: Callable[[float], None]) -> None:
+    def __init__(self, count: int, *, max_requests: int, deadline: float, waited: Callable[[float], None]) -> None:
         self.under_way: Sized = ()
-        self._most, self._deadline, self._waited = most_under_way, deadline, waited
+        self._most, self._deadline, self._waited = max_requests, deadline, waited
         self._pool = ThreadPoolExecutor(count, thread_name_prefix="predict")
         self._loader = ThreadPoolExecutor(1, thread_name_prefix="load")
 

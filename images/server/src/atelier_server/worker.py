@@ -33,7 +33,7 @@ def run(number: int, settings: Settings, board: Board, metrics: Metrics, token: 
     cores = max(1, machine.cores() // settings.workers)
     follower = Follower(settings.paths, metrics, settings.poll_interval, cores)
     catalogue = Catalogue(settings.paths.store, follower, metrics, room=settings.cache, every=settings.poll_interval, threads=cores)
-    threads = Threads(cores, most_under_way=settings.most_under_way, deadline=settings.deadline, waited=metrics.queued.observe)
+    threads = Threads(cores, max_requests=settings.max_requests, deadline=settings.deadline, waited=metrics.queued.observe)
     service = Service(catalogue, threads, metrics, lambda: board.hung(settings.hang_after), settings.max_body, settings.deadline)
     registry = state_metrics.registry(follower, board, SearchMetrics(settings.paths))
     metrics_port = sockets[-1].getsockname()[1] if settings.metrics_port else None
