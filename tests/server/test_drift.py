@@ -93,6 +93,8 @@ def test_what_is_kept_to_be_compared_is_bounded_and_spread_evenly(shape: tuple[i
         values = kept.reshape(len(kept), -1, channels)
         assert len(set(np.diff(values[:, 0, 0]).tolist())) <= 1  # each as far from the next
         assert kept is x or not np.shares_memory(kept, x)
+        above_nought = drift.deviations(trained, [kept, drift.sample(trained, x[:1], room), drift.sample(trained, x[:1], 1)])
+        np.testing.assert_allclose(above_nought[0], np.minimum(values[:, 0, 0], FARTHEST).sum())
 
 
 # a server

@@ -17,7 +17,7 @@ from atelier_store.records import Manifest
 MOST_FEATURES = 64
 """Features, or channels, that are compared: the first. Each is two series of every model."""
 
-MOST_VALUES = 2**16
+MOST_VALUES = 2**15
 """Numbers that are compared at a time, about: the rows that come first. A request that has too many gives some of its rows, and a row that
 has too many some of its points, evenly spread."""
 
@@ -69,10 +69,13 @@ def deviations(trained: Training, inputs: Sequence[np.ndarray]) -> tuple[np.ndar
 
     A row's is the mean over its pixels or points.
     """
-    rows = np.concatenate(inputs)
-    values = rows.reshape(len(rows), -1, trained.count)[:, :, : len(trained.features)]
+    values = np.concatenate([one.reshape(len(one), -1, trained.count) for one in inputs])[:, :, : len(trained.features)]
+    # the numbers of a feature side by side: numpy is slow along a short last axis
+    far = np.array(values.transpose(2, 0, 1), np.float64, order="C").reshape(len(trained.features), -1)
     with np.errstate(over="ignore"):
-        far = (values - trained.mean) / trained.scale
-    points = values.shape[1]
-    above, below = (np.clip(side, 0.0, FARTHEST).sum(axis=(0, 1)) / points for side in (far, -far))
-    return above, below
+        far -= trained.mean[:, np.newaxis]
+        far /= trained.scale[:, np.newaxis]
+    np.clip(far, -FARTHEST, FARTHEST, out=far)
+    shift = far.sum(axis=1) / values.shape[1]
+    distance = np.abs(far, out=far).sum(axis=1) / values.shape[1]
+    return np.maximum(distance + shift, 0.0) / 2, np.maximum(distance - shift, 0.0) / 2  # rounding may leave less than nothing
