@@ -83,7 +83,7 @@ class Metrics:
         compared = None
         if self._room > 0 and model.training:
             compared = drift.sample(model.training, inputs, self._room)
-            self._room -= compared.size
+            self._room -= compared.size  # a scrape's thread may give it back right now: then a little more is kept
         self._happened.append(Predicted(model, rows, outputs, compared))
 
     def flush(self) -> None:

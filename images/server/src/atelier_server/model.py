@@ -37,7 +37,7 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """Immutable: a request that began with one version ends with it, whatever is promoted meanwhile.
+    """Immutable, and equal to itself alone: a request that began with one version ends with it, whatever is promoted meanwhile.
 
     row_seconds is how long one row took when it was loaded.
     """
