@@ -13,7 +13,8 @@ HALVING = {
     "experiment": {
         "earlyStopping": {
             "algorithmName": "halving",
-            "algorithmSettings": [{"name": "eta", "value": 2}, {"name": "min_epochs", "value": 1}],
+            # of six trials at epoch 4, three go on to 8 and one to 12, at least: whatever order they end in, some pause and one does not
+            "algorithmSettings": [{"name": "eta", "value": 2}, {"name": "min_epochs", "value": 4}],
         },
         "maxTrialCount": 6,
         "parameters": [

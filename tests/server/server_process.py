@@ -17,7 +17,7 @@ from atelier_store.layout import Store
 from prometheus_client.parser import text_string_to_metric_families
 
 
-def eventually(condition: Callable[[], Any], seconds: float = 20.0) -> Any:
+def eventually(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
     """The first true result of condition."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):
