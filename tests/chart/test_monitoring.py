@@ -178,6 +178,7 @@ def test_bounds_and_runbooks_are_those_of_the_values() -> None:
         "overloadRatio": 0.25,
         "latencySeconds": 2,
         "stalledMinutes": 90,
+        "driftDeviations": 1.5,
         "runbookUrl": "https://example.com/books/",
     }
     found = {one["alert"]: one for one in rules(values={"monitoring": {"prometheusRule": bounds}})}
@@ -186,6 +187,7 @@ def test_bounds_and_runbooks_are_those_of_the_values() -> None:
     assert found["AtelierLatency"]["expr"].strip().endswith("> 2")
     assert "> 60 * 90\n" in found["AtelierSearchStalled"]["expr"]
     assert "90 minutes" in found["AtelierSearchStalled"]["annotations"]["description"]
+    assert "\n> 1.5\nand" in found["AtelierInputDrift"]["expr"]
     assert found["AtelierLatency"]["annotations"]["runbook_url"] == "https://example.com/books/AtelierLatency.md"
 
 
@@ -219,6 +221,14 @@ def test_a_runbooks_queries_are_understood_and_use_metrics_that_the_server_expor
     assert {name for query in shown for name, _ in selectors(query)} <= exported
     asked = [{"record": f"asked:{number}", "expr": query} for number, query in enumerate(shown)]
     run = promtool("check", "rules", written(tmp_path, {"name": alert, "rules": asked}))
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_the_queries_of_the_docs_are_understood_and_use_metrics_that_the_server_exports(tmp_path: Path, exported: set[str]) -> None:
+    shown = queries(ROOT / "docs" / "serving.md")
+    assert shown
+    assert {name for query in shown for name in re.findall(r"\batelier_\w+", query)} <= exported
+    run = promtool("check", "rules", written(tmp_path, {"name": "docs", "rules": [{"record": "asked:0", "expr": one} for one in shown]}))
     assert run.returncode == 0, run.stdout + run.stderr
 
 

@@ -11,7 +11,7 @@ import pytest
 from atelier_store.clock import now
 from atelier_store.files import sha256_file, write_bytes
 from atelier_store.layout import Store
-from atelier_store.records import Current, Parity, Tensor
+from atelier_store.records import Current, InputStatistics, Parity, Tensor
 from onnx_bundles import Bundle, image_bundle, place, point, publish
 from server_process import Server, eventually, problem, serving
 
@@ -76,6 +76,10 @@ LIES: dict[str, tuple[Bundle, str]] = {
         "inputs are said to be input UINT8 [-1, 9, 9], the network's are input UINT8 [-1, 8, 8]",
     ),
     "too few labels": (replace(GOOD, fields=GOOD.fields | {"labels": ("a", "b")}), "2 labels for 3 outputs"),
+    "statistics of other inputs": (
+        replace(GOOD, fields=GOOD.fields | {"input_statistics": InputStatistics(mean=(0.0,) * 8, std=(1.0,) * 7, count=64)}),
+        "input_statistics: 8 means and 7 deviations for 1 features or channels",
+    ),
     "failed parity": (
         replace(GOOD, fields=GOOD.fields | {"parity": Parity(rows=64, argmax_equal=False, max_abs_difference=1.0)}),
         "did not choose the same class",

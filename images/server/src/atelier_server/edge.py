@@ -13,7 +13,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from atelier_server import access_log, body, problems, shortcut
 from atelier_server.credentials import Token
-from atelier_server.metrics import Answered
 from atelier_server.service import MODEL, Service
 
 OPEN = ("/", "/v2/health/live", "/v2/health/ready")
@@ -64,7 +63,7 @@ class Edge:
                 endpoint = getattr(scope.get("route"), "path", "none")
         finally:
             seconds, model = time.perf_counter() - started, scope.get(MODEL)
-            self._service.metrics.happened.append(Answered(endpoint, status, model, seconds))
+            self._service.metrics.answered(endpoint, status, model, seconds)
             if self._logs:
                 access_log.write(scope, status, seconds, request_id.decode(), model, traceparent)
         return None

@@ -15,7 +15,7 @@ import onnxruntime as ort
 from atelier_store.layout import ModelPaths
 from atelier_store.records import Manifest, Promotion, Report, Tensor
 
-from atelier_server import runtime
+from atelier_server import drift, runtime
 from atelier_server.verification import verify
 
 WARM_UP_RUNS = 3
@@ -35,9 +35,9 @@ class Row(NamedTuple):
     item_size: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Model:
-    """Immutable: a request that began with one version ends with it, whatever is promoted meanwhile.
+    """Immutable, and equal to itself alone: a request that began with one version ends with it, whatever is promoted meanwhile.
 
     row_seconds is how long one row took when it was loaded.
     """
@@ -85,6 +85,11 @@ class Model:
             )
             for tensor in self.manifest.inputs
         }
+
+    @cached_property
+    def training(self) -> drift.Training | None:
+        """What the first input is compared with, if the bundle says what the training set was like."""
+        return drift.training(self.manifest)
 
     @cached_property
     def row_bytes(self) -> int:

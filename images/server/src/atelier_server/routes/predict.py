@@ -8,7 +8,6 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope
 
 from atelier_server import answers, body, instances, pictures
-from atelier_server.metrics import Predicted
 from atelier_server.model import Model
 from atelier_server.pictures import Upload
 from atelier_server.routes import described
@@ -38,13 +37,13 @@ async def answer(service: Service, scope: Scope, receive: Receive, invert: bool 
     content = await body.read(scope, receive, service.max_body, service.deadline)
     seconds = model.seconds(len(content)) if media_type == body.JSON else PICTURE_SECONDS
     header = body.content_type(scope, body.JSON)
-    outputs, said = await service.threads.predict(lambda: _predict(model, content, media_type, header, invert), seconds)
-    service.metrics.happened.append(Predicted(model, len(outputs), outputs))
+    rows, outputs, said = await service.threads.predict(lambda: _predict(model, content, media_type, header, invert), seconds)
+    service.metrics.predicted(model, len(rows), outputs, rows)
     return answers.Answer(said, b"application/json")
 
 
-def _predict(model: Model, content: bytes, media_type: str, header: str, invert: bool) -> tuple[np.ndarray, bytes]:
-    """What the model says of every row, and the answer."""
+def _predict(model: Model, content: bytes, media_type: str, header: str, invert: bool) -> tuple[np.ndarray, np.ndarray, bytes]:
+    """The rows, what the model says of each, and the answer."""
     if media_type == body.JSON:
         rows = instances.decode(content, model.manifest)
     else:
@@ -52,4 +51,4 @@ def _predict(model: Model, content: bytes, media_type: str, header: str, invert:
         rows = pictures.decode(uploads, model.manifest, invert)
     outputs = model.predict(rows)
     answers.check_finite(outputs, 422)
-    return outputs, answers.dump(instances.encode(model, outputs))
+    return rows, outputs, answers.dump(instances.encode(model, outputs))

@@ -12,7 +12,6 @@ from starlette.types import Receive, Scope
 
 from atelier_server import body, tensors
 from atelier_server.answers import Answer
-from atelier_server.metrics import Predicted
 from atelier_server.model import Model
 from atelier_server.problems import Problem
 from atelier_server.routes import described
@@ -78,19 +77,18 @@ async def answer(service: Service, scope: Scope, receive: Receive, name: str, ve
     model = await service.model(scope, name, version)
     content = await body.read(scope, receive, service.max_body, service.deadline)
     header = _json_length(scope, content)
-    outputs, said, length = await service.threads.predict(lambda: _infer(model, content, header), model.seconds(len(content)))
-    rows = next(iter(outputs.values()))
-    service.metrics.happened.append(Predicted(model, len(rows), outputs.get(model.output.name)))
+    rows, outputs, said, length = await service.threads.predict(lambda: _infer(model, content, header), model.seconds(len(content)))
+    service.metrics.predicted(model, len(rows), outputs.get(model.output.name), rows)
     if length is None:
         return Answer(said, b"application/json")
     return Answer(said, b"application/octet-stream", (LENGTH, str(length).encode()))
 
 
-def _infer(model: Model, content: bytes, header: int) -> tuple[dict[str, np.ndarray], bytes, int | None]:
-    """What the model says, the answer, and the length of the JSON in it if bytes follow."""
+def _infer(model: Model, content: bytes, header: int) -> tuple[np.ndarray, dict[str, np.ndarray], bytes, int | None]:
+    """The first input, what the model says, the answer, and the length of the JSON in it if bytes follow."""
     inference = tensors.decode(content, header, model)
     outputs = model.run(inference.inputs, list(inference.outputs))
-    return outputs, *tensors.encode(model, inference, outputs)
+    return inference.inputs[model.input.name], outputs, *tensors.encode(model, inference, outputs)
 
 
 def _json_length(scope: Scope, content: bytes) -> int:
