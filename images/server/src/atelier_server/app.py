@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from atelier_server import problems
-from atelier_server.routes import about, described, predict, protocol
+from atelier_server.routes import about, document, predict, protocol
 from atelier_server.service import Service
 
 DESCRIPTION = """Predictions of a searched, verified and promoted network. Every error is an RFC 9457 problem.
@@ -35,14 +35,13 @@ def create(service: Service, registry: CollectorRegistry, *, shows_metrics: bool
         title=f"Katib NAS Atelier: {service.catalogue.name}",
         description=DESCRIPTION,
         version=metadata.version("atelier-server"),
-        redoc_url=None,
         redirect_slashes=False,
         lifespan=lifespan,
     )
     for router in (predict.router(service), protocol.router(service), about.router(service, registry, shows_metrics)):
         app.include_router(router)
     problems.install(app)
-    described.install(app)
+    document.install(app, service)
     return app
 
 
