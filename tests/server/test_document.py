@@ -4,14 +4,17 @@ import base64
 import json
 import re
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
 from atelier_server import examples
 from atelier_store.layout import Store
 from fastapi.openapi.models import OpenAPI
-from onnx_bundles import image_bundle, publish, rows_bundle, signal_bundle
+from onnx_bundles import FEATURES, image_bundle, publish, rows_bundle, signal_bundle
+from playwright.sync_api import Page, Request, expect, sync_playwright
 from server_process import Server, eventually, serving
+from test_page import CHROMIUM
 
 
 def document(server: Server) -> dict[str, Any]:
@@ -56,7 +59,7 @@ def test_a_picture_is_shown_as_pixels_and_as_itself_and_answered_as_shown(images
     assert parameters(document(images))["top_k"] == {"type": "integer", "minimum": 1, "maximum": 3}
     assert close(images.client.post("/predict", json=takes["application/json"]["examples"]["list"]["value"]).json(), answer)
     shown = document(images)["paths"]["/predict"]["post"]["requestBody"]["description"]
-    picture = base64.b64decode(re.search(r"data:image/png;base64,([^)]+)\)", shown)[1])
+    picture = base64.b64decode(re.search('data:image/png;base64,([^"]+)', shown)[1])
     assert close(images.client.post("/predict", files={"file": picture}).json(), answer)
     assert close(images.client.post("/predict", content=picture, headers={"Content-Type": "image/png"}).json(), answer)
 
@@ -94,3 +97,30 @@ def test_a_row_too_long_to_be_read_is_not_written_out(store: Store) -> None:
         takes, answer = predicting(document(server))
         assert "examples" not in takes["application/json"] and answer["predictions"]
         assert len(json.dumps(document(server))) < 100_000
+
+
+def asked_for(page: Page) -> set[str]:
+    """The hosts that the page asks, filled in as it loads; what its policy forbids is not asked for."""
+    hosts: set[str] = set()
+
+    def note(request: Request) -> None:
+        if not request.url.startswith(("blob:", "data:")):
+            hosts.add(str(urlsplit(request.url).hostname))
+
+    page.on("requestfinished", note)
+    page.on("requestfailed", lambda request: None if request.failure == "csp" else note(request))
+    return hosts
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here to open the pages in; on Debian: apt-get install chromium")
+def test_swagger_ui_and_redoc_show_the_models_example_and_load_nothing_from_elsewhere(rows: Server) -> None:
+    with sync_playwright() as playwright, playwright.chromium.launch(executable_path=CHROMIUM) as browser:
+        for path, opening in (("docs", "#operations-predict-predict_predict_post .opblock-summary-control"), ("redoc", "text=Expand all")):
+            page = browser.new_page()
+            hosts, wrong = asked_for(page), []
+            page.on("pageerror", lambda error, wrong=wrong: wrong.append(str(error)))
+            page.goto(f"{rows.url}/{path}")
+            page.locator(opening).first.click()
+            for name in FEATURES:
+                expect(page.get_by_text(f'"{name}"').first).to_be_visible()
+            assert wrong == [] and hosts == {"127.0.0.1"}, path

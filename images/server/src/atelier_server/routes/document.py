@@ -14,7 +14,9 @@ from atelier_server.model import Model
 from atelier_server.routes import described
 from atelier_server.service import Service
 
-PICTURE = "The example's picture, to be sent as a file of a form or as the body: ![a reference input](data:image/png;base64,{})"
+PICTURE = (
+    'The picture of the example, to be sent as a file of a form or as the body:\n\n<img alt="" width="112" src="data:image/png;base64,{}">'
+)
 
 
 def install(app: FastAPI, service: Service) -> None:
