@@ -491,7 +491,8 @@ def curl(line: str, addresses: dict[str, str], folder: Path) -> httpx.Response:
     if options.json:
         content, headers["Content-Type"] = options.json, "application/json"
     if options.data_binary:
-        content = (folder / options.data_binary.removeprefix("@")).read_bytes()
+        given = options.data_binary
+        content = (folder / given[1:]).read_bytes() if given.startswith("@") else given
     files = [(n, (p, (folder / p).read_bytes())) for n, p in (form.split("=@") for form in options.F)]
     url = options.url.replace(f"http://127.0.0.1:{port}", addresses[port])
     return httpx.request("POST" if content or files else "GET", url, headers=headers, content=content, files=files or None)

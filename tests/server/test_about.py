@@ -126,8 +126,12 @@ class Addresses(HTMLParser):
         self.found += [value for name, value in attrs if name in ("src", "href") and value]
 
 
-def test_the_documentation_loads_everything_from_this_server(images: Server) -> None:
-    page = images.client.get("/docs").raise_for_status()
+@pytest.mark.parametrize("path", ["/docs", "/redoc"])
+def test_the_documentation_loads_everything_from_this_server_and_nothing_else(images: Server, path: str) -> None:
+    page = images.client.get(path).raise_for_status()
+    assert (
+        page.headers["content-security-policy"].startswith("default-src 'none'") and "http" not in page.headers["content-security-policy"]
+    )
     addresses = Addresses(page.text).found
     assert len(addresses) >= 2
     for address in addresses:

@@ -172,3 +172,15 @@ def test_the_server_needs_none_of_what_trains_and_no_network_to_start() -> None:
     loaded = set(done.stdout.split())
     assert {"atelier_server", "atelier_store", "onnxruntime", "uvicorn"} <= loaded
     assert not loaded & {"torch", "optuna", "sklearn", "scipy", "onnx", "atelier_trainer", "atelier_cli"}
+
+
+def test_what_workers_need_is_imported_once_before_they_are_forked(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    publish(store, image_bundle())
+    monkeypatch.setenv("PYTHONPROFILEIMPORTTIME", "1")
+    with serving(store) as server:
+        server.client.post("/predict", content=BODY).raise_for_status()
+        before, after = (
+            set(re.findall(r"^import time:.*\| +([\w.]+)$", part, re.MULTILINE)) for part in server.log.split("(documentation at")
+        )
+    assert {"onnxruntime", "fastapi", "PIL.Image", "pydantic.v1", "uvloop"} <= before
+    assert len(after) < 20

@@ -8,12 +8,11 @@ from contextlib import asynccontextmanager
 from importlib import metadata
 
 from fastapi import FastAPI
-from fastapi_offline import FastAPIOffline
 from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from atelier_server import problems
-from atelier_server.routes import about, described, predict, protocol
+from atelier_server.routes import about, document, documentation, predict, protocol
 from atelier_server.service import Service
 
 DESCRIPTION = """Predictions of a searched, verified and promoted network. Every error is an RFC 9457 problem.
@@ -31,18 +30,20 @@ def create(service: Service, registry: CollectorRegistry, *, shows_metrics: bool
         service.catalogue.follower.stop()
         service.threads.stop()
 
-    app = FastAPIOffline(
+    app = FastAPI(
         title=f"Katib NAS Atelier: {service.catalogue.name}",
         description=DESCRIPTION,
         version=metadata.version("atelier-server"),
+        docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
         lifespan=lifespan,
     )
     for router in (predict.router(service), protocol.router(service), about.router(service, registry, shows_metrics)):
         app.include_router(router)
+    documentation.install(app)
     problems.install(app)
-    described.install(app)
+    document.install(app, service)
     return app
 
 

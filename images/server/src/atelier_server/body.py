@@ -20,6 +20,7 @@ MOST_DISCARDED = 64 * 2**20
 """Bytes of a body over the limit that are still read: most clients look at the answer only when they have sent everything."""
 
 JSON = "application/json"
+CSV = "text/csv"
 OCTETS = "application/octet-stream"
 MULTIPART = "multipart/form-data"
 HEADERS = "atelier.headers"
@@ -105,6 +106,12 @@ def content_type(scope: Scope, otherwise: str) -> str:
     """The Content-Type header, with its parameters."""
     given = headers(scope).get(b"content-type")
     return otherwise if given is None else given.decode("latin-1")
+
+
+def parameter(content_type: str, name: str) -> str | None:
+    """A parameter of a Content-Type header, such as its charset."""
+    given = parse_options_header(content_type)[1].get(name.encode())
+    return None if given is None else given.decode("latin-1")
 
 
 def parse_json(body: bytes) -> Any:

@@ -61,10 +61,28 @@ def _checked(request: Any, manifest: Manifest) -> np.ndarray:
     return array
 
 
-def encode(model: Model, outputs: np.ndarray) -> dict[str, Any]:
-    """What the outputs of N rows say, for people."""
-    labels = model.manifest.labels
-    if model.manifest.task == "classification" and labels:
+def classes(manifest: Manifest) -> Sequence[str]:
+    """The labels, in the order of the outputs; none if the model gives values."""
+    return manifest.labels or () if manifest.task == "classification" else ()
+
+
+def check_top_k(top_k: int, manifest: Manifest) -> None:
+    """Invalid if the model has no such number of classes to tell of."""
+    count = len(classes(manifest))
+    if not 1 <= top_k <= count:
+        given = values.shown(top_k)
+        wrong = (
+            f"must be 1 to {count}, the number of classes, is {given}" if count else f"must not be given to a model of values, is {given}"
+        )
+        raise Invalid([("#/query/top_k", wrong)])
+
+
+def encode(model: Model, outputs: np.ndarray, top_k: int | None = None) -> dict[str, Any]:
+    """What the outputs of N rows say, for people; with top_k only of that many classes, the most probable first."""
+    labels = classes(model.manifest)
+    if labels and top_k:
+        predictions = _most_probable(labels, outputs, top_k)
+    elif labels:
         chosen = outputs.argmax(axis=1).tolist()
         predictions = [
             {"label": labels[best], "probability": row[best], "probabilities": dict(zip(labels, row, strict=True))}
@@ -73,6 +91,19 @@ def encode(model: Model, outputs: np.ndarray) -> dict[str, Any]:
     else:
         predictions = [{"value": row[0] if len(row) == 1 else row} for row in outputs.tolist()]
     return {"predictions": predictions, "model": model.name, "version": model.version}
+
+
+def _most_probable(labels: Sequence[str], outputs: np.ndarray, top_k: int) -> list[dict[str, Any]]:
+    order = np.argsort(-outputs, axis=1, kind="stable")[:, :top_k]  # stable: the first of equals comes first, as argmax has it
+    probabilities = np.take_along_axis(outputs, order, axis=1)
+    return [
+        {
+            "label": labels[chosen[0]],
+            "probability": row[0],
+            "probabilities": {labels[one]: probability for one, probability in zip(chosen, row, strict=True)},
+        }
+        for chosen, row in zip(order.tolist(), probabilities.tolist(), strict=True)
+    ]
 
 
 def _ordered(row: Any, names: Sequence[str]) -> Any:

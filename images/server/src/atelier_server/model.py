@@ -35,6 +35,13 @@ class Row(NamedTuple):
     item_size: int
 
 
+class Example(NamedTuple):
+    """The first of the reference inputs, shape (1, …), and what the model gives for it by output."""
+
+    given: np.ndarray
+    outputs: dict[str, np.ndarray]
+
+
 @dataclass(frozen=True, eq=False)
 class Model:
     """Immutable, and equal to itself alone: a request that began with one version ends with it, whatever is promoted meanwhile.
@@ -50,6 +57,7 @@ class Model:
     onnx_bytes: int
     session: ort.InferenceSession
     row_seconds: float
+    example: Example
 
     @property
     def size(self) -> int:
@@ -123,6 +131,7 @@ def load(paths: ModelPaths, version: str, manifest_sha256: str | None = None, th
         raise BadBundle(f"{folder}: {'; '.join(problems)}")
     network = folder / "model.onnx"
     session = runtime.open_session(network, threads)
+    row_seconds, example = _warm_up(session, manifest, folder)
     return Model(
         name=paths.name,
         version=version,
@@ -131,7 +140,8 @@ def load(paths: ModelPaths, version: str, manifest_sha256: str | None = None, th
         report=Report.read_if_whole(folder / "report.json"),
         onnx_bytes=network.stat().st_size,
         session=session,
-        row_seconds=_warm_up(session, manifest),
+        row_seconds=row_seconds,
+        example=example,
     )
 
 
@@ -145,13 +155,14 @@ def _manifest(folder: Path, version: str, expected: str | None) -> Manifest:
     return Manifest.read(path)
 
 
-def _warm_up(session: ort.InferenceSession, manifest: Manifest) -> float:
-    """Seconds that one row takes, once it has taken all memory it needs."""
-    one_row = {t.name: np.zeros((1, *t.shape[1:]), runtime.DATATYPES[t.datatype]) for t in manifest.inputs}
+def _warm_up(session: ort.InferenceSession, manifest: Manifest, folder: Path) -> tuple[float, Example]:
+    """Seconds that one row takes, once it has taken all memory it needs; and that row."""
+    with np.load(folder / "reference.npz", allow_pickle=False) as reference:
+        given = reference["input"][:1].copy()
     outputs = [tensor.name for tensor in manifest.outputs]
     seconds = []
     for _ in range(WARM_UP_RUNS):
         started = time.perf_counter()
-        runtime.run(session, one_row, outputs)
+        gives = runtime.run(session, {manifest.inputs[0].name: given}, outputs)
         seconds.append(time.perf_counter() - started)
-    return min(seconds)
+    return min(seconds), Example(given, dict(zip(outputs, gives, strict=True)))

@@ -32,7 +32,7 @@ def decode(uploads: Sequence[Upload], manifest: Manifest, invert: bool = False) 
     Raises Invalid naming every file that cannot be read; Problem 415 if the model does not take pictures.
     """
     if manifest.kind != "images":
-        raise Problem(415, f"this model takes {manifest.kind}, not pictures: send JSON {{'instances': [...]}}")
+        raise Problem(415, f"this model takes {manifest.kind}, not pictures: send JSON {{'instances': [...]}} or CSV")
     shape = manifest.inputs[0].shape[1:]
     wrong: list[tuple[str, str]] = []
     pictures: list[np.ndarray] = []
@@ -45,6 +45,16 @@ def decode(uploads: Sequence[Upload], manifest: Manifest, invert: bool = False) 
         raise Invalid(wrong or [("#/files", "must hold at least one picture")])
     array = np.stack(pictures)
     return 255 - array if invert else array
+
+
+def encode(pixels: np.ndarray) -> bytes | None:
+    """One picture, shape (H, W) or (H, W, C), as a PNG that decode() makes the same of; None if no PNG has so many channels."""
+    channels = pixels.shape[2] if pixels.ndim == 3 else 1
+    if channels not in MODES:
+        return None
+    file = BytesIO()
+    Image.fromarray(pixels[..., 0] if pixels.ndim == 3 and channels == 1 else pixels).save(file, "PNG")
+    return file.getvalue()
 
 
 class _Unreadable(ValueError):

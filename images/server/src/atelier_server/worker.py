@@ -8,7 +8,9 @@ import os
 import socket
 from collections.abc import Sequence
 
+import pydantic.v1  # noqa: F401  # FastAPI does at the first route: once for all workers, before they are forked
 import uvicorn
+import uvloop
 from atelier_store import machine
 
 from atelier_server import access_log, app, one_write, state_metrics
@@ -50,7 +52,6 @@ def run(number: int, settings: Settings, board: Board, metrics: Metrics, token: 
     server = uvicorn.Server(
         uvicorn.Config(
             edge,
-            loop="uvloop",
             http=one_write.Protocol,
             proxy_headers=False,
             ws="none",
@@ -69,7 +70,7 @@ def run(number: int, settings: Settings, board: Board, metrics: Metrics, token: 
         beating.cancel()
         metrics.flush()
 
-    with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serve())
     return 0 if server.started else 1
 

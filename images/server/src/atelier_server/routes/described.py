@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import FastAPI
+from fastapi import Query
 from pydantic import BaseModel, Field
-from pydantic.json_schema import models_json_schema
 
+from atelier_server import body
 from atelier_server.problems import MEDIA_TYPE
 
 
@@ -102,17 +102,8 @@ class InferenceResponse(BaseModel):
 MODELS = (ProblemDetails, Instances, Predictions, InferenceRequest, InferenceResponse)
 
 
-def install(app: FastAPI) -> None:
-    """Put the models named here into the app's OpenAPI document."""
-    definitions = models_json_schema([(m, "validation") for m in MODELS], ref_template="#/components/schemas/{model}")[1]
-    document = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        schema = document()
-        schema.setdefault("components", {}).setdefault("schemas", {}).update(definitions["$defs"])
-        return schema
-
-    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's own way to extend it
+Invert = Annotated[bool, Query(description="Swap dark and light in pictures, for a model of white on black.")]
+TopK = Annotated[int | None, Query(description="Tell only of this many classes, the most probable first.")]
 
 
 def _content(model: type[BaseModel], media_type: str = "application/json") -> dict[str, Any]:
@@ -133,8 +124,10 @@ def _body(content: dict[str, Any]) -> dict[str, Any]:
     return {"openapi_extra": {"requestBody": {"required": True, "content": content}}}
 
 
+PNG = "image/png"
 _PICTURE = {"schema": {"type": "string", "format": "binary"}}
 _FILES = {"type": "object", "properties": {"file": {"type": "array", "items": _PICTURE["schema"]}}}
+_TABLE = {"schema": {"type": "string"}, "example": "length,width\n5.1,3.5\n4.9,3\n"}
 _BAD_BODY = {400: "Malformed body", 413: "Body too large", 415: "Wrong Content-Type"}
 _NONE = {503: "No model promoted yet, or it cannot be served"}
 _WHICH = {404: "No such model or version", **_NONE}
@@ -143,7 +136,7 @@ _BYTES = {"application/octet-stream": {"schema": {"type": "string", "format": "b
 
 PREDICT: dict[str, Any] = {
     **_answers({**_BAD_BODY, 422: "Every violation in the input", **_LATER, **_NONE}, Predictions),
-    **_body({**_content(Instances), "multipart/form-data": {"schema": _FILES}, "image/png": _PICTURE}),
+    **_body({**_content(Instances), body.CSV: _TABLE, body.MULTIPART: {"schema": _FILES}, PNG: _PICTURE}),
 }
 INFER: dict[str, Any] = {
     **_answers({**_BAD_BODY, **_LATER, **_WHICH}, InferenceResponse),
