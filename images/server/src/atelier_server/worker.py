@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import uvicorn
 from atelier_store import machine
 
-from atelier_server import access_log, app, one_write, state_metrics
+from atelier_server import access_log, app, heads, state_metrics
 from atelier_server.board import Board
 from atelier_server.catalogue import Catalogue
 from atelier_server.credentials import Token
@@ -51,7 +51,7 @@ def run(number: int, settings: Settings, board: Board, metrics: Metrics, token: 
         uvicorn.Config(
             edge,
             loop="uvloop",
-            http=one_write.Protocol,
+            http=heads.Protocol,
             proxy_headers=False,
             ws="none",
             log_config=None,
@@ -64,7 +64,7 @@ def run(number: int, settings: Settings, board: Board, metrics: Metrics, token: 
     threads.under_way = server.server_state.tasks
 
     async def serve() -> None:
-        beating = asyncio.create_task(_beat(number, server, board, metrics))
+        beating = asyncio.create_task(_beat(number, server, board, metrics, settings.deadline))
         await server.serve(list(sockets))
         beating.cancel()
         metrics.flush()
@@ -74,8 +74,8 @@ def run(number: int, settings: Settings, board: Board, metrics: Metrics, token: 
     return 0 if server.started else 1
 
 
-async def _beat(number: int, server: uvicorn.Server, board: Board, metrics: Metrics) -> None:
-    """Say, again and again, that the event loop turns, and count what has happened; end with the supervisor."""
+async def _beat(number: int, server: uvicorn.Server, board: Board, metrics: Metrics, deadline: float) -> None:
+    """Say, again and again, that the event loop turns, count what has happened, give slow clients up; end with the supervisor."""
     supervisor = os.getppid()
     while not server.started:
         await asyncio.sleep(0.01)
@@ -84,6 +84,9 @@ async def _beat(number: int, server: uvicorn.Server, board: Board, metrics: Metr
     while True:
         board.write(number, os.getpid(), len(server.server_state.tasks))
         metrics.flush()
+        for connection in list(server.server_state.connections):
+            if isinstance(connection, heads.Protocol):
+                connection.give_up_after(deadline)
         if os.getppid() != supervisor:
             server.should_exit = True
         await asyncio.sleep(BEAT)
