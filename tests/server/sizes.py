@@ -6,5 +6,6 @@ import pytest
 
 
 def sizes(short: Any, full: Any) -> list[Any]:
-    """Values of a parameter of pytest's."""
-    return [pytest.param(short, id="short"), pytest.param(full, id="full", marks=pytest.mark.soak)]
+    """Values of a parameter of pytest's; tuples are those of several."""
+    short, full = (one if isinstance(one, tuple) else (one,) for one in (short, full))
+    return [pytest.param(*short, id="short"), pytest.param(*full, id="full", marks=pytest.mark.soak)]

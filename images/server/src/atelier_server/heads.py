@@ -1,4 +1,4 @@
-"""Heads of requests: not too large, not too slow, and HTTP; what is not is told so as a problem."""
+"""Connections: heads of requests that are not too large, not too slow, and HTTP; and an end at which no request is lost."""
 
 from __future__ import annotations
 
@@ -13,12 +13,19 @@ LARGEST = 64 * 2**10
 """Bytes after which a head that is not over, or whatever else comes that is no body, is given up."""
 
 
+LINGER = 2.0
+"""Seconds that a connection without a request stays when the server ends: one may be on its way."""
+
+
 class Protocol(one_write.Protocol):
-    """Bounds what uvicorn does not: a client could otherwise fill the memory, or hold connections for ever."""
+    """Bounds what uvicorn does not: a client could otherwise fill the memory, or hold connections for ever.
+
+    At the server's end uvicorn closes connections without a request at once, also under one that the client has just sent.
+    """
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        self._size = 0
+        self._size, self._ending = 0, False
         self._waiting_since: float | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -42,6 +49,8 @@ class Protocol(one_write.Protocol):
         """It is there."""
         super().on_headers_complete()
         self._waiting_since = None
+        if self._ending:
+            self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
         """A piece of a body is there; body.read() bounds it."""
@@ -50,13 +59,29 @@ class Protocol(one_write.Protocol):
 
     def give_up_after(self, deadline: float) -> None:
         """End the connection if its client has not finished the head of a request in so many seconds; with 408 if it has begun one."""
-        since, idle = self._waiting_since, self.cycle is None or self.cycle.response_complete
-        if since is None or not idle or self.loop.time() - since < deadline:
+        since = self._waiting_since
+        if since is None or self._answering or self.loop.time() - since < deadline:
             return
         if self.headers is None:
             self.transport.close()
         else:
             self._refuse(408, f"the request was not complete within {deadline:g} s")
+
+    def shutdown(self) -> None:
+        """The server ends: the next answer is the last one here, and says so."""
+        self._ending = True
+        if self._answering:
+            self.cycle.keep_alive = False
+        else:
+            self.loop.call_later(LINGER, self._close_unless_answering)
+
+    def _close_unless_answering(self) -> None:
+        if not self._answering:
+            self.transport.close()
+
+    @property
+    def _answering(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
 
     def send_400_response(self, msg: str) -> None:
         """What came is not HTTP."""
