@@ -43,13 +43,13 @@ class Load:
     def done(self) -> int:
         return self.answers.total() + self.failures.total()
 
-    async def run(self, requests: int) -> None:
-        """Until so many requests more have become something."""
+    async def run(self, requests: int, further: Callable[[], bool] = lambda: False) -> None:
+        """Until so many requests more have become something, and for as long as further is true."""
         end = self.begun + requests
-        await asyncio.gather(*(self._client(number, end) for number in range(self.connections)))
+        await asyncio.gather(*(self._client(number, lambda: self.begun < end or further()) for number in range(self.connections)))
 
-    async def _client(self, number: int, end: int) -> None:
-        while self.begun < end:
+    async def _client(self, number: int, goes_on: Callable[[], bool]) -> None:
+        while goes_on():
             port = self.rotation[number % len(self.rotation)]
             self.opening[port] += 1
             try:
@@ -62,7 +62,7 @@ class Load:
             self.opened[port] += 1
             try:
                 fresh = True
-                while self.begun < end and not reader.at_eof():
+                while goes_on() and not reader.at_eof():
                     self.begun += 1
                     keeps = await self._ask(reader, writer)
                     if fresh:  # the server has taken the connection: it is more than a place in its queue

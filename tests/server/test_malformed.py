@@ -22,7 +22,7 @@ from PIL import Image
 from server_process import Server, eventually, problem, serving, status_field, workers
 from sizes import sizes
 
-EXAMPLES = sizes(60, 10_000)
+EXAMPLES = sizes(60, 3000)
 MEBIBYTE = 2**20
 PIXELS = image_bundle().inputs[:1]
 ROW = [62.0, 3.0, 1.0]

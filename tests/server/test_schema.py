@@ -8,7 +8,7 @@ import pytest
 from server_process import Server
 from sizes import sizes
 
-EXAMPLES = sizes(5, 1000)
+EXAMPLES = sizes(5, 300)
 """Requests drawn for every operation, beside those that schemathesis derives from the description one by one."""
 
 SERVERS = {"images": "digits", "rows": "house"}
