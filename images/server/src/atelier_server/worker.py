@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import uvicorn
 from atelier_store import machine
 
-from atelier_server import access_log, app, heads, state_metrics
+from atelier_server import access_log, app, connections, state_metrics
 from atelier_server.board import Board
 from atelier_server.catalogue import Catalogue
 from atelier_server.credentials import Token
@@ -51,7 +51,7 @@ def run(number: int, settings: Settings, board: Board, metrics: Metrics, token: 
         uvicorn.Config(
             edge,
             loop="uvloop",
-            http=heads.Protocol,
+            http=connections.Protocol,
             proxy_headers=False,
             ws="none",
             log_config=None,
@@ -85,7 +85,7 @@ async def _beat(number: int, server: uvicorn.Server, board: Board, metrics: Metr
         board.write(number, os.getpid(), len(server.server_state.tasks))
         metrics.flush()
         for connection in list(server.server_state.connections):
-            if isinstance(connection, heads.Protocol):
+            if isinstance(connection, connections.Protocol):
                 connection.give_up_after(deadline)
         if os.getppid() != supervisor:
             server.should_exit = True

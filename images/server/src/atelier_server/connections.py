@@ -12,7 +12,6 @@ from atelier_server import one_write, problems
 LARGEST = 64 * 2**10
 """Bytes after which a head that is not over, or whatever else comes that is no body, is given up."""
 
-
 LINGER = 2.0
 """Seconds that a connection without a request stays when the server ends: one may be on its way."""
 
