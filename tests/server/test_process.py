@@ -55,6 +55,27 @@ def test_requests_under_way_are_answered_before_the_server_ends(store: Store) ->
         assert "Traceback" not in server.log
 
 
+def test_a_request_on_a_connection_that_was_kept_is_answered_while_the_server_ends(store: Store) -> None:
+    publish(store, image_bundle())
+    with serving(store, "digits", "--workers", "1") as server, httpx.Client(base_url=server.url) as client:
+        assert "connection" not in client.get("/model").headers
+        server.process.terminate()
+        eventually(lambda: refuses_connections(server))
+        answer = client.get("/model")
+        assert answer.status_code == 200 and answer.headers["connection"] == "close"
+        assert server.process.wait(timeout=30) == 0
+
+
+def test_a_connection_without_a_request_does_not_keep_the_server(store: Store) -> None:
+    publish(store, image_bundle())
+    with serving(store) as server, socket.create_connection(("127.0.0.1", server.port)) as client:
+        server.client.get("/model").raise_for_status()
+        assert server.process.poll() is None
+        server.process.terminate()
+        assert server.process.wait(timeout=15) == 0  # well within its grace
+        assert client.recv(1) == b""
+
+
 def test_a_request_that_never_ends_does_not_outlive_the_grace(store: Store) -> None:
     with serving(store, "digits", "--grace", "1") as server:
         publish(store, image_bundle())

@@ -9,15 +9,9 @@ import httpx
 import pytest
 from atelier_store.layout import Store
 from onnx_bundles import image_bundle, publish
-from server_process import Server, eventually, problem, serving
+from server_process import Server, eventually, problem, serving, workers
 
 ROW = {"instances": image_bundle().inputs[:1].tolist()}
-
-
-def workers(server: Server) -> list[int]:
-    """The process ids of the workers."""
-    children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text()
-    return [int(pid) for pid in children.split()]
 
 
 def lives(pid: int) -> bool:

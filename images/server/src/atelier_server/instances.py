@@ -28,7 +28,7 @@ def decode(content: bytes, manifest: Manifest) -> np.ndarray:
 def _at_a_glance(content: bytes, tensor: Tensor) -> np.ndarray | None:
     try:
         request = _usual(len(tensor.shape)).decode(content)
-    except msgspec.MsgspecError:
+    except packing.UNUSUAL:
         return None
     rows = request.instances
     flat = packing.flatten(rows, tensor.shape[1:])
@@ -52,7 +52,7 @@ def _checked(request: Any, manifest: Manifest) -> np.ndarray:
     rows = request.get("instances")
     if unknown or not isinstance(rows, list) or not rows:
         wrong = [] if isinstance(rows, list) and rows else [("#/instances", _not_rows(request))]
-        raise Invalid(unknown + wrong)
+        raise refuse(iter(unknown + wrong))
     tensor, names = manifest.inputs[0], manifest.feature_names
     ordered = [_ordered(row, names) for row in rows] if names else rows
     array = values.convert(ordered, len(tensor.shape), tensor.datatype)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from atelier_server.runtime import DATATYPES
@@ -23,6 +24,9 @@ CODES = {
     "FP64": "d",
 }
 """How Python's own arrays, the fastest way from a list, name what they hold. FP16 and BOOL are not among them."""
+
+UNUSUAL = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises on JSON that is not what it was told to expect; the last two where it skips or names what it does not know."""
 
 
 def flatten(value: list[Any], shape: Sequence[int]) -> list[Any] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,8 @@ from atelier_server.runtime import DATATYPES
 from atelier_server.values import Violation, refuse
 
 BAD_REQUEST = 400
+LARGEST = 2**63 - 1
+"""The largest size there is; Python would go on, but not write a product of two that are much larger."""
 
 
 def decode(text: bytes, tail: bytes, model: Model) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -24,9 +27,9 @@ def decode(text: bytes, tail: bytes, model: Model) -> tuple[dict[str, Any], dict
     if not isinstance(request, dict):
         raise Invalid([("#", f"must be an object with inputs, is {values.shown(request)}")], BAD_REQUEST)
     inputs = request.get("inputs")
-    wrong = [*_envelope(request), *_inputs(inputs, model), *_tail(inputs, tail), *_outputs(request.get("outputs"), model)]
-    if wrong:
-        raise refuse(iter(wrong), BAD_REQUEST)
+    wrong = chain(_envelope(request), _inputs(inputs, model), _tail(inputs, tail), _outputs(request.get("outputs"), model))
+    if (first := next(wrong, None)) is not None:
+        raise refuse(chain([first], wrong), BAD_REQUEST)
     arrays: dict[str, np.ndarray] = {}
     offset = 0
     for index, given in enumerate(request["inputs"]):
@@ -46,7 +49,7 @@ def item_size(tensor: Tensor) -> int:
 
 
 def _envelope(request: dict[str, Any]) -> Iterator[Violation]:
-    if not isinstance(request.get("id") or "", str):
+    if not isinstance(request.get("id"), str | None):
         yield "#/id", f"must be a string, is {values.shown(request['id'])}"
     yield from _parameters(request, "#", "binary_data_output")
 
@@ -91,8 +94,8 @@ def _header(given: dict[str, Any], tensor: Tensor, pointer: str) -> Iterator[Vio
         yield f"{pointer}/datatype", f"must be {tensor.datatype!r}, is {values.shown(given.get('datatype'))}"
     shape: Any = given.get("shape")
     is_shape = False
-    if not isinstance(shape, list) or not all(type(d) is int for d in shape):
-        yield f"{pointer}/shape", f"must be a list of whole numbers, is {values.shown(shape)}"
+    if not isinstance(shape, list) or not all(type(d) is int and abs(d) <= LARGEST for d in shape):
+        yield f"{pointer}/shape", f"must be a list of whole numbers up to {LARGEST}, is {values.shown(shape)}"
     elif len(shape) != len(tensor.shape) or any(w not in (-1, d) for d, w in zip(shape, tensor.shape, strict=True)):
         yield f"{pointer}/shape", f"must be {list(tensor.shape)} with -1 the number of rows, is {shape}"
     elif min(shape) < 1:
@@ -104,7 +107,7 @@ def _header(given: dict[str, Any], tensor: Tensor, pointer: str) -> Iterator[Vio
     if size is None:
         if not isinstance(given.get("data"), list):
             yield f"{pointer}/data", "is missing" if "data" not in given else f"must be a list, is {values.shown(given['data'])}"
-    elif type(size) is not int or size < 0:
+    elif type(size) is not int or not 0 <= size <= LARGEST:
         yield f"{pointer}/parameters/binary_data_size", f"must be a whole number of bytes, is {values.shown(size)}"
     elif "data" in given:
         yield f"{pointer}/data", "must not be given beside binary_data_size"
@@ -115,7 +118,7 @@ def _header(given: dict[str, Any], tensor: Tensor, pointer: str) -> Iterator[Vio
 def _tail(inputs: Any, tail: bytes) -> Iterator[Violation]:
     """Whether the bytes after the JSON are those that the inputs name."""
     sizes = [_size(given) for given in inputs] if isinstance(inputs, list) else []
-    named = sum(size for size in sizes if type(size) is int and size > 0)
+    named = sum(size for size in sizes if type(size) is int and 0 < size <= LARGEST)
     if named != len(tail):
         yield "#", f"the inputs name {named} bytes of binary data, {len(tail)} follow the JSON"
 

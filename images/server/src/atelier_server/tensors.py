@@ -80,7 +80,7 @@ def decode(content: bytes, header: int, model: Model) -> Inference:
     text, tail = (content, b"") if header == len(content) else (content[:header], content[header:])
     try:
         request = _usual.decode(text)
-    except msgspec.MsgspecError:
+    except packing.UNUSUAL:
         request = None
     arrays = _arrays(request.inputs, tail, model) if request else None
     if request is None or arrays is None or not all(output.name in model.outputs for output in request.outputs):

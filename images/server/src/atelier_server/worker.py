@@ -13,7 +13,7 @@ import uvicorn
 import uvloop
 from atelier_store import machine
 
-from atelier_server import access_log, app, one_write, state_metrics
+from atelier_server import access_log, app, connections, state_metrics
 from atelier_server.board import Board
 from atelier_server.catalogue import Catalogue
 from atelier_server.credentials import Token
@@ -52,7 +52,7 @@ def run(number: int, settings: Settings, board: Board, metrics: Metrics, token: 
     server = uvicorn.Server(
         uvicorn.Config(
             edge,
-            http=one_write.Protocol,
+            http=connections.Protocol,
             proxy_headers=False,
             ws="none",
             log_config=None,
@@ -65,7 +65,7 @@ def run(number: int, settings: Settings, board: Board, metrics: Metrics, token: 
     threads.under_way = server.server_state.tasks
 
     async def serve() -> None:
-        beating = asyncio.create_task(_beat(number, server, board, metrics))
+        beating = asyncio.create_task(_beat(number, server, board, metrics, settings.deadline))
         await server.serve(list(sockets))
         beating.cancel()
         metrics.flush()
@@ -75,8 +75,8 @@ def run(number: int, settings: Settings, board: Board, metrics: Metrics, token: 
     return 0 if server.started else 1
 
 
-async def _beat(number: int, server: uvicorn.Server, board: Board, metrics: Metrics) -> None:
-    """Say, again and again, that the event loop turns, and count what has happened; end with the supervisor."""
+async def _beat(number: int, server: uvicorn.Server, board: Board, metrics: Metrics, deadline: float) -> None:
+    """Say, again and again, that the event loop turns, count what has happened, give slow clients up; end with the supervisor."""
     supervisor = os.getppid()
     while not server.started:
         await asyncio.sleep(0.01)
@@ -85,6 +85,9 @@ async def _beat(number: int, server: uvicorn.Server, board: Board, metrics: Metr
     while True:
         board.write(number, os.getpid(), len(server.server_state.tasks))
         metrics.flush()
+        for connection in list(server.server_state.connections):
+            if isinstance(connection, connections.Protocol):
+                connection.give_up_after(deadline)
         if os.getppid() != supervisor:
             server.should_exit = True
         await asyncio.sleep(BEAT)
