@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 import socket
 
 from atelier_server import worker
@@ -39,10 +40,12 @@ def serve(settings: Settings) -> int:
     log.info("%s on http://%s:%d (documentation at /docs)", settings.paths.name, shown, port)
     gc.freeze()  # what the workers share stays shared: the collector does not write into it
 
+    supervisor = os.getpid()  # asked for by a worker, it may be another's already
+
     def work(number: int) -> int:
         own = [sockets.pop(number) for sockets in listening]
         close()  # the others'
-        return worker.run(number, settings, board, metrics, token, own)
+        return worker.run(number, settings, board, metrics, token, own, supervisor)
 
     def close() -> None:
         for sockets in listening:

@@ -29,8 +29,19 @@ BEAT = 0.25
 """Seconds between two beats."""
 
 
-def run(number: int, settings: Settings, board: Board, metrics: Metrics, token: Token | None, sockets: Sequence[socket.socket]) -> int:
-    """Serve until a signal; the last of the sockets is that of the metrics, if they have one. 0, or 1 if the application does not start."""
+def run(
+    number: int,
+    settings: Settings,
+    board: Board,
+    metrics: Metrics,
+    token: Token | None,
+    sockets: Sequence[socket.socket],
+    supervisor: int,
+) -> int:
+    """Serve until a signal, or until the process supervisor has ended; the last of the sockets is that of the metrics, if they have one.
+
+    0, or 1 if the application does not start.
+    """
     # Workers share the cores: each request is then calculated by one thread, and nothing is lost between threads.
     cores = max(1, machine.cores() // settings.workers)
     follower = Follower(settings.paths, metrics, settings.poll_interval, cores)
@@ -65,7 +76,7 @@ def run(number: int, settings: Settings, board: Board, metrics: Metrics, token: 
     threads.under_way = server.server_state.tasks
 
     async def serve() -> None:
-        beating = asyncio.create_task(_beat(number, server, board, metrics, settings.deadline))
+        beating = asyncio.create_task(_beat(number, server, board, metrics, settings.deadline, supervisor))
         await server.serve(list(sockets))
         beating.cancel()
         metrics.flush()
@@ -75,9 +86,8 @@ def run(number: int, settings: Settings, board: Board, metrics: Metrics, token: 
     return 0 if server.started else 1
 
 
-async def _beat(number: int, server: uvicorn.Server, board: Board, metrics: Metrics, deadline: float) -> None:
+async def _beat(number: int, server: uvicorn.Server, board: Board, metrics: Metrics, deadline: float, supervisor: int) -> None:
     """Say, again and again, that the event loop turns, count what has happened, give slow clients up; end with the supervisor."""
-    supervisor = os.getppid()
     while not server.started:
         await asyncio.sleep(0.01)
     gc.collect()
