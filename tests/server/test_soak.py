@@ -124,25 +124,35 @@ class Rolling:
 
     def __init__(self, store: Store, load: Load) -> None:
         self._store, self._load = store, load
-        self.server = self._start()
+        self._running: list[Server] = []
         self.statuses: list[int] = []
+        self._start()
 
-    def _start(self) -> Server:
+    def _start(self) -> None:
         server = Server(self._store, "digits", "--poll-interval", "0.05")
+        self._running.append(server)
         eventually(lambda: server.client.get("/v2/models/digits/ready").status_code == 200)
         self._load.rotation.append(server.port)
-        return server
 
     def restart(self) -> None:
-        """The new one comes, is ready and gets the new connections; when none is on its way to the old one, that is told to end."""
-        old, self.server = self.server, self._start()
+        """The new one comes, is ready and gets the new connections; when none is on its way to the old one, that is told to end.
+
+        As it ends it answers whatever is sent on connections that are open.
+        """
+        old = self._running[0]
+        self._start()
         self._load.rotation.remove(old.port)
         eventually(lambda: self._load.opening[old.port] == 0)  # for this a pod sleeps before it ends
         assert self._load.opened[old.port]
-        self.stop(old)
+        self._stop(old)
 
-    def stop(self, server: Server) -> None:
-        """As it ends it answers whatever is sent on connections that are open."""
+    def stop(self) -> None:
+        """The end of whatever runs."""
+        for server in list(self._running):
+            self._stop(server)
+
+    def _stop(self, server: Server) -> None:
+        self._running.remove(server)
         self.statuses.append(server.stop())
         assert "Traceback" not in server.log
 
@@ -177,7 +187,7 @@ def test_no_request_fails_over_swaps_and_rolling_restarts(
     try:
         asyncio.run(everything())
     finally:
-        rolling.stop(rolling.server)
+        rolling.stop()
     answers = ", ".join(f"{version} {count:,}" for version, count in sorted(load.answers.items()))
     record_property(
         "measured",

@@ -94,8 +94,10 @@ def _header(given: dict[str, Any], tensor: Tensor, pointer: str) -> Iterator[Vio
         yield f"{pointer}/datatype", f"must be {tensor.datatype!r}, is {values.shown(given.get('datatype'))}"
     shape: Any = given.get("shape")
     is_shape = False
-    if not isinstance(shape, list) or not all(type(d) is int and abs(d) <= LARGEST for d in shape):
-        yield f"{pointer}/shape", f"must be a list of whole numbers up to {LARGEST}, is {values.shown(shape)}"
+    if not isinstance(shape, list) or not all(type(d) is int for d in shape):
+        yield f"{pointer}/shape", f"must be a list of whole numbers, is {values.shown(shape)}"
+    elif max(shape, default=0) > LARGEST:
+        yield f"{pointer}/shape", f"must be numbers up to {LARGEST}, has {values.shown(max(shape))}"
     elif len(shape) != len(tensor.shape) or any(w not in (-1, d) for d, w in zip(shape, tensor.shape, strict=True)):
         yield f"{pointer}/shape", f"must be {list(tensor.shape)} with -1 the number of rows, is {shape}"
     elif min(shape) < 1:
