@@ -542,6 +542,7 @@ def test_statuses_listed_are_answered_in_the_cases_listed(addresses: dict[str, s
         413: httpx.post(f"{rent}/predict", content=b"0" * (2**20 + 1)),
         415: httpx.post(f"{rent}/predict", content=b"x", headers=picture),
         422: httpx.post(f"{rent}/predict", json={"instances": []}),
+        431: httpx.get(f"{rent}/v2", headers={"X-Long": "x" * 2**17}),
         503: httpx.post(f"{none}/predict", json={"instances": [[1, 2, 3]]}),
     }
     listed = {int(status) for status, _ in table(SERVING, "status", "when")}

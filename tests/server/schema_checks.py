@@ -1,4 +1,4 @@
-"""What schemathesis checks beside its own checks; the file that it loads for test_schema.py."""
+"""What schemathesis checks beside its own checks; the file that it loads for test_described.py."""
 
 import schemathesis
 from schemathesis import Case, Response
