@@ -9,7 +9,7 @@ UV := .tools/bin/uv
 HELMS_AND_CT := .tools/bin/helm .tools/bin/helm3 .tools/bin/ct
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help setup demo tools images images-import-microk8s test lint clean
+.PHONY: help setup demo tools images images-import-microk8s bench-serving test soak lint clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 24
@@ -84,8 +84,14 @@ kind-up: ## The same on kind, with upstream's Katib and the images of make image
 kind-down: ## Delete it
 	@tests/cluster/kind.sh down
 
+bench-serving: setup ## Predictions a second beside the limit, MLServer and KServe's server (needs wrk; takes minutes)
+	@$(UV) run --locked python benchmarks/serving
+
 test: lint tools ## Run every test that needs no cluster
 	@$(UV) run --locked pytest --numprocesses=logical --dist=loadfile
+
+soak: setup ## The server's robustness tests in full: fuzzing, damaged versions, a million requests, a thousand swaps (takes hours)
+	@$(UV) run --locked pytest tests/server -m soak
 
 lint: setup
 	@$(UV) run --locked ruff check

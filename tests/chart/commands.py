@@ -90,7 +90,7 @@ def _kubectl() -> Parser:
         ("describe", ("-l",), "what"),
         ("delete", ("-l",), "what"),
         ("top", ("-l",), "what"),
-        ("create", (), "what"),
+        ("create", ("--from-literal",), "what"),
         ("label", (), "what"),
         ("wait", ("--for", "--timeout", "-l"), "what"),
         ("rollout", (), "other"),
@@ -128,11 +128,12 @@ KINDS = {
     "pod": "Pod",
     "pv": "PersistentVolume",
     "pvc": "PersistentVolumeClaim",
+    "secret": "Secret",
     "service": "Service",
     "trial": "Trial",
     "volumesnapshot": "VolumeSnapshot",
 }
-NOT_OURS = {"EndpointSlice", "Event", "Namespace", "PersistentVolume", "Pod", "Trial"}
+NOT_OURS = {"EndpointSlice", "Event", "Namespace", "PersistentVolume", "Pod", "Secret", "Trial"}
 """What others make."""
 NAMED_BY_LABEL = {"katib.kubeflow.org/experiment": "Experiment", "kubernetes.io/service-name": "Service"}
 """Labels of others that hold the name of an object of ours."""

@@ -21,7 +21,9 @@ QUICKSTART = CHART.parents[1] / "values" / "quickstart.yaml"
 SMALL = {
     "experiment": {"maxTrialCount": 2, "maxFailedTrialCount": 1, "earlyStopping": {"algorithmName": "none", "algorithmSettings": []}},
     "trainer": {"maxEpochs": 2, "tailEpochs": 1, "data": {"limit": 400}},
+    "server": {"token": {"existingSecret": "digits-token"}},
 }
+TOKEN = "a-token"
 
 
 class Pods:
@@ -36,6 +38,7 @@ class Pods:
         for name in ("store", "config"):
             (folder / name).mkdir()
         config = only(self.objects, "ConfigMap", self.experiment["metadata"]["name"])
+        (folder / "config" / "token").write_text(TOKEN)  # where a Secret's key would be
         (folder / "config" / "spec.json").write_text(config["data"]["spec.json"])
         self.environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "KUBECONFIG": os.devnull}
 
@@ -115,7 +118,7 @@ def test_the_tail_of_the_best_is_trained_and_found_trained_again(pods: Pods, log
 
 @pytest.fixture(scope="module")
 def server(pods: Pods, logs: list[str]) -> Iterator[httpx.Client]:
-    """The Deployment's server, started while no model is promoted."""
+    """The Deployment's server, started while no model is promoted; its probes come without the token."""
     (container,) = only(pods.objects, "Deployment")["spec"]["template"]["spec"]["containers"]
     ports = {"--port=8000": f"--port={pods.port}", "--metrics-port=9090": f"--metrics-port={free_port()}"}
     with (pods.folder / "server.log").open("wb") as log:
@@ -124,6 +127,8 @@ def server(pods: Pods, logs: list[str]) -> Iterator[httpx.Client]:
         with httpx.Client(base_url=f"http://127.0.0.1:{pods.port}", timeout=30) as client:
             until(lambda: answers(client, container["readinessProbe"]["httpGet"]["path"]))
             assert answers(client, container["livenessProbe"]["httpGet"]["path"])
+            assert client.get("/model").status_code == 401
+            client.headers["Authorization"] = f"Bearer {TOKEN}"
             yield client
     finally:
         process.terminate()

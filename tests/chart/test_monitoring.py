@@ -13,12 +13,6 @@ from typing import Any
 
 import pytest
 import yaml
-from atelier_cli.profile import load
-from atelier_server.metrics import Metrics
-from atelier_server.search_metrics import SearchMetrics
-from atelier_server.searching import say
-from atelier_store.layout import Store
-from atelier_store.records import Card, TrialRecord
 from programs import ROOT, program
 from rendering import API_VERSIONS, CHART, HELMS, by_kind, only, refused, render
 
@@ -179,12 +173,21 @@ def test_nothing_is_left_to_be_filled_in() -> None:
 
 
 def test_bounds_and_runbooks_are_those_of_the_values() -> None:
-    bounds = {"errorRatio": 0.125, "latencySeconds": 2, "stalledMinutes": 90, "runbookUrl": "https://example.com/books/"}
+    bounds = {
+        "errorRatio": 0.125,
+        "overloadRatio": 0.25,
+        "latencySeconds": 2,
+        "stalledMinutes": 90,
+        "driftDeviations": 1.5,
+        "runbookUrl": "https://example.com/books/",
+    }
     found = {one["alert"]: one for one in rules(values={"monitoring": {"prometheusRule": bounds}})}
     assert found["AtelierErrorRatio"]["expr"].strip().endswith("> 0.125")
+    assert found["AtelierOverloaded"]["expr"].strip().endswith("> 0.25")
     assert found["AtelierLatency"]["expr"].strip().endswith("> 2")
     assert "> 60 * 90\n" in found["AtelierSearchStalled"]["expr"]
     assert "90 minutes" in found["AtelierSearchStalled"]["annotations"]["description"]
+    assert "\n> 1.5\nand" in found["AtelierInputDrift"]["expr"]
     assert found["AtelierLatency"]["annotations"]["runbook_url"] == "https://example.com/books/AtelierLatency.md"
 
 
@@ -218,6 +221,14 @@ def test_a_runbooks_queries_are_understood_and_use_metrics_that_the_server_expor
     assert {name for query in shown for name, _ in selectors(query)} <= exported
     asked = [{"record": f"asked:{number}", "expr": query} for number, query in enumerate(shown)]
     run = promtool("check", "rules", written(tmp_path, {"name": alert, "rules": asked}))
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_the_queries_of_the_docs_are_understood_and_use_metrics_that_the_server_exports(tmp_path: Path, exported: set[str]) -> None:
+    shown = queries(ROOT / "docs" / "serving.md")
+    assert shown
+    assert {name for query in shown for name in re.findall(r"\batelier_\w+", query)} <= exported
+    run = promtool("check", "rules", written(tmp_path, {"name": "docs", "rules": [{"record": "asked:0", "expr": one} for one in shown]}))
     assert run.returncode == 0, run.stdout + run.stderr
 
 
@@ -332,21 +343,10 @@ def selectors(expression: str) -> list[tuple[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def exported(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
-    """Names of what Prometheus gets from a server whose search has a trial, and of what it adds itself."""
-    store = Store(tmp_path_factory.mktemp("store"))
-    spec = load(QUICKSTART).spec
-    objective = spec.experiment.objective.objective_metric_name
-    name, key = spec.experiment_name, "0123456789abcdef"
-    spec.write(store.experiment(name).spec)
-    TrialRecord(trial="a", params={}, key=key).write(store.experiment(name).trial("a"))
-    Card(key=key, status="succeeded", metric=0.9, objective_metric_name=objective, updated_at="now").write(store.trial(key).card)
-    say(store.model("digits"), name, "running")
-
-    registry = Metrics().registry
-    registry.register(SearchMetrics(store.model("digits")))
-    endings = {"counter": ["_total"], "info": ["_info"], "histogram": ["_bucket", "_count", "_sum"]}
-    return {"up"} | {family.name + ending for family in registry.collect() for ending in endings.get(family.type, [""])}
+def exported() -> set[str]:
+    """Names of what Prometheus gets from a server, as docs/serving.md lists them, which is held against a real one, and of what it adds."""
+    kinds = re.findall(r"^\| `((?:atelier|process)_\w+)` \| (\w+) \|", (ROOT / "docs" / "serving.md").read_text(), re.MULTILINE)
+    return {"up"} | {name + ending for name, kind in kinds for ending in (["_bucket", "_count", "_sum"] if kind == "histogram" else [""])}
 
 
 @pytest.mark.parametrize("alert", ALERTS)

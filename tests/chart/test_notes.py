@@ -123,8 +123,19 @@ def test_predictions_are_a_forwarded_port_away(profile: Path) -> None:
     (forward,) = [line for line in commands(text, "kubectl") if " port-forward " in line]
     assert forward == f"kubectl -n atelier port-forward service/{service['metadata']['name']} 8000:8080"
     model = " ".join(part(text, "MODEL"))
-    assert "curl http://127.0.0.1:8000/model" in model and "http://127.0.0.1:8000/docs" in model
+    assert "curl http://127.0.0.1:8000/model" in model and "Try it:  http://127.0.0.1:8000/ " in model
     assert "503" in model
+
+
+@pytest.mark.parametrize("profile", [QUICKSTART, next(path for path in PROFILES if path.stem == "microk8s")], ids=lambda path: path.stem)
+def test_where_a_token_is_asked_for_every_request_shown_has_it(profile: Path) -> None:
+    text = notes(profile, set=["server.token.existingSecret=digits-token", "server.token.key=bearer.token"])
+    assert "TOKEN=$(kubectl -n atelier get secret digits-token -o go-template='{{index .data \"bearer.token\" | base64decode}}')" in text
+    assert "the page asks for the token" in text and "/docs" not in text
+    requests = [line.strip() for line in text.splitlines() if line.strip().startswith("curl ")]
+    assert len(requests) == 2 and all(line.endswith('-H "Authorization: Bearer $TOKEN"') for line in requests)
+    open_to_all = notes(profile)
+    assert "TOKEN" not in open_to_all and "all endpoints: http://127.0.0.1:8000/docs" in open_to_all
 
 
 def test_the_model_is_named_as_the_server_serves_it() -> None:

@@ -33,6 +33,7 @@ OTHERS_SAY = {
     'failed calling webhook "….katib.kubeflow.org"': "Kubernetes",
     'failed calling webhook "mutator.pod.katib.kubeflow.org"': "Kubernetes",
     'violates PodSecurity "restricted:…"': "Kubernetes",
+    'MountVolume.SetUp failed for volume "token" : …': "Kubernetes",
     "No space left on device": "Linux",
 }
 """Messages that are not ours, and whose they are."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -22,6 +23,7 @@ CLASSES = "/apis/storage.k8s.io/v1/storageclasses"
 CLAIMS = "/api/v1/namespaces/team/persistentvolumeclaims"
 VOLUMES = "/api/v1/persistentvolumes"
 NODES = "/api/v1/nodes"
+SECRET = "/api/v1/namespaces/team/secrets/digits-token"
 
 
 def named(name: str, **rest: Any) -> dict[str, Any]:
@@ -72,6 +74,10 @@ def volume(name: str, size: str, *modes: str, phase: str = "Available") -> dict[
     return named(name, spec={"accessModes": list(modes), "capacity": {"storage": size}}, status={"phase": phase})
 
 
+def secret(name: str, **data: str) -> dict[str, Any]:
+    return named(name, data={key: b64encode(value.encode()).decode() for key, value in data.items()})
+
+
 def node(name: str, **allocatable: str) -> dict[str, Any]:
     return named(name, status={"allocatable": allocatable})
 
@@ -93,6 +99,7 @@ def everything() -> dict[str, Any]:
         CLAIMS: listed(claim("store", "ReadWriteMany")),
         f"{CLAIMS}/store": claim("store", "ReadWriteMany"),
         VOLUMES: listed(volume("disk", "20Gi", "ReadWriteOnce")),
+        SECRET: secret("digits-token", token="a-token"),
         NODES: listed(node("small", cpu="500m", memory="512Mi"), node("big", cpu="3920m", memory="7951204Ki")),
     }
 

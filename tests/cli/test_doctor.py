@@ -24,6 +24,7 @@ from clusters import (
     NAMESPACE,
     NODES,
     PROMETHEUS,
+    SECRET,
     VALIDATING,
     VOLUMES,
     ApiServer,
@@ -31,7 +32,9 @@ from clusters import (
     deployment,
     katib_config,
     listed,
+    named,
     node,
+    secret,
     served,
     storage_class,
     volume,
@@ -42,6 +45,7 @@ from typer.testing import CliRunner
 
 INSTALL = r'kubectl .*apply -k "github.com/kubeflow/katib.git/manifests/v1beta1/installs/katib-standalone\?ref=v0.19.0"'
 MONITORED = ("monitoring.serviceMonitor.enabled=true", "monitoring.prometheusRule.enabled=true")
+GUARDED = "server.token.existingSecret=digits-token"
 
 
 @pytest.fixture(autouse=True)
@@ -82,7 +86,7 @@ def wrong(found: list[Diagnosis]) -> list[Diagnosis]:
 
 
 def test_a_cluster_that_has_everything_is_ok_in_every_check(kubeconfig, profile) -> None:
-    found = examined(kubeconfig, profile, *MONITORED)
+    found = examined(kubeconfig, profile, *MONITORED, GUARDED)
     assert wrong(found) == []
     assert [one.what for one in found] == [
         "API server",
@@ -95,6 +99,7 @@ def test_a_cluster_that_has_everything_is_ok_in_every_check(kubeconfig, profile)
         "katib-config",
         "rights",
         "storage",
+        "token",
         "monitoring",
         "one trial",
     ]
@@ -112,7 +117,7 @@ def test_the_page_about_the_doctor_lists_its_checks_in_their_order(api, kubeconf
     api.objects[NAMESPACE]["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] = "restricted"
     page = (Path(__file__).parents[2] / "docs" / "doctor.md").read_text()
     rows = [name for names in re.findall(r"^\| (.*?) \|", page, re.MULTILINE) for name in names.split(", ")]
-    assert rows[1:] == [one.what for one in examined(kubeconfig, profile, *MONITORED)]
+    assert rows[1:] == [one.what for one in examined(kubeconfig, profile, *MONITORED, GUARDED)]
 
 
 # each thing taken away
@@ -168,6 +173,29 @@ def test_the_page_about_the_doctor_lists_its_checks_in_their_order(api, kubeconf
             "helm install prometheus oci://",
         ),
         (PROMETHEUS, served("servicemonitors"), "monitoring", "has no prometheusrules$", "helm install prometheus"),
+        (
+            SECRET,
+            None,
+            "token",
+            "no Secret digits-token in team, which server.token.existingSecret names",
+            r'-n team create secret generic digits-token --from-literal=token="\$\(openssl rand -hex 32\)"$',
+        ),
+        (
+            SECRET,
+            secret("digits-token", tocken="a"),
+            "token",
+            "has no key token",
+            "# set server.token.key; did you mean tocken.* allowed: tocken",
+        ),
+        (SECRET, named("digits-token"), "token", "has no key token", "# set server.token.key"),
+        (
+            SECRET,
+            secret("digits-token", token="two words"),
+            "token",
+            "token of Secret digits-token is not one token",
+            "edit secret digits-token",
+        ),
+        (SECRET, secret("digits-token", token=""), "token", "is not one token without spaces", "edit secret digits-token"),
         (NODES, listed(), "one trial", "has no node", "get nodes"),
         (
             NODES,
@@ -196,7 +224,7 @@ def test_what_is_taken_away_alone_is_named_with_what_mends_it(api, kubeconfig, p
     api.objects.pop(path)
     if now is not None:
         api.objects[path] = now
-    (lacking,) = wrong(examined(kubeconfig, profile, *MONITORED))
+    (lacking,) = wrong(examined(kubeconfig, profile, *MONITORED, GUARDED))
     assert (lacking.what, lacking.result) == (what, "missing")
     assert re.search(found, lacking.found), lacking.found
     assert re.search(mend, lacking.mend), lacking.mend
@@ -293,6 +321,15 @@ def test_medianstop_has_to_be_known_where_the_profile_uses_it(api, kubeconfig, p
     assert "runtime.earlyStoppings has no medianstop; it has: none" in lacking.found
 
 
+def test_the_token_is_not_shown_and_not_looked_for_where_none_is_asked_for(api, kubeconfig, profile) -> None:
+    (found,) = [one for one in examined(kubeconfig, profile, GUARDED) if one.what == "token"]
+    assert (found.result, found.found, found.mend) == ("ok", "Secret digits-token has token", "")
+    api.objects[SECRET] = secret("digits-token", token="two words")
+    assert "two words" not in str(examined(kubeconfig, profile, GUARDED))
+    del api.objects[SECRET]
+    assert wrong(examined(kubeconfig, profile)) == []
+
+
 def test_monitoring_that_is_off_or_may_be_left_out_is_not_missed(api, kubeconfig, profile) -> None:
     del api.objects[PROMETHEUS]
     assert wrong(examined(kubeconfig, profile)) == []
@@ -344,13 +381,14 @@ def test_a_namespace_that_enforces_restricted_is_a_warning_unless_katib_can_live
         (CONTROLLER, "Katib's pods"),
         (CONFIG, "katib-config"),
         (CLASSES, "storage"),
+        (SECRET, "token"),
         (PROMETHEUS, "monitoring"),
         (NODES, "one trial"),
     ],
 )
 def test_a_check_that_is_forbidden_is_a_warning_that_says_so(api, kubeconfig, profile, path, what) -> None:
     api.forbidden = {path}
-    (unseen,) = wrong(examined(kubeconfig, profile, *MONITORED))
+    (unseen,) = wrong(examined(kubeconfig, profile, *MONITORED, GUARDED))
     assert (unseen.what, unseen.result) == (what, "warning")
     assert unseen.found.startswith("you may not look: ") and "\n" not in unseen.found
 

@@ -29,7 +29,10 @@ from atelier_cli.__main__ import app
 from atelier_cli.profile import load
 from atelier_cli.profile_meaning import ALGORITHM_SETTINGS, METRICS
 from atelier_server import __main__ as server_command
+from atelier_server.search_metrics import SearchMetrics
+from atelier_server.searching import say
 from atelier_store.layout import Store
+from atelier_store.records import Card, TrialRecord
 from atelier_trainer import data, identity, space
 from atelier_trainer.data.files import OPTIONAL, REQUIRED
 from atelier_trainer.data.sources import BUNDLED
@@ -435,15 +438,24 @@ def addresses(place: Place) -> Iterator[dict[str, str]]:
             "8000": servers.enter_context(serving(place.folder, "store", "digits")),
             "8001": servers.enter_context(serving(place.folder, "elsewhere", "rent")),
             "8002": servers.enter_context(serving(place.folder, "empty", "rent")),
+            "8003": servers.enter_context(serving(place.folder, "elsewhere", "rent", "--token-file", str(token_file(place.folder)))),
         }
 
 
+TOKEN = "a-token"
+
+
+def token_file(folder: Path) -> Path:
+    (folder / "token").write_text(TOKEN)
+    return folder / "token"
+
+
 @contextmanager
-def serving(folder: Path, store: str, model: str) -> Iterator[str]:
+def serving(folder: Path, store: str, model: str, *arguments: str) -> Iterator[str]:
     """The address of a real server process; ended afterwards."""
-    log = folder / f"server-{store}.log"
+    log = folder / f"server-{store}{'-guarded' if arguments else ''}.log"
     command = [sys.executable, "-m", "atelier_server", "serve", "--store", str(folder / store), "--model", model]
-    command += ["--port", "0", "--max-body-mib", "1"]
+    command += ["--port", "0", "--max-body-mib", "1", *arguments]
     with log.open("wb") as file:
         process = subprocess.Popen(command, cwd=folder, stdout=file, stderr=file)
     try:
@@ -472,14 +484,15 @@ def curl(line: str, addresses: dict[str, str], folder: Path) -> httpx.Response:
     parser.add_argument("--data-binary")
     parser.add_argument("-F", action="append", default=[])
     parser.add_argument("-H", action="append", default=[])
-    options = parser.parse_args(shlex.split(line)[1:])
+    options = parser.parse_args(shlex.split(line.replace("$TOKEN", TOKEN))[1:])
     port = re.search(r":(\d+)/", options.url)[1]
     headers = dict(header.split(": ", 1) for header in options.H)
     content: Any = None
     if options.json:
         content, headers["Content-Type"] = options.json, "application/json"
     if options.data_binary:
-        content = (folder / options.data_binary.removeprefix("@")).read_bytes()
+        given = options.data_binary
+        content = (folder / given[1:]).read_bytes() if given.startswith("@") else given
     files = [(n, (p, (folder / p).read_bytes())) for n, p in (form.split("=@") for form in options.F)]
     url = options.url.replace(f"http://127.0.0.1:{port}", addresses[port])
     return httpx.request("POST" if content or files else "GET", url, headers=headers, content=content, files=files or None)
@@ -532,7 +545,8 @@ def test_statuses_listed_are_answered_in_the_cases_listed(addresses: dict[str, s
         503: httpx.post(f"{none}/predict", json={"instances": [[1, 2, 3]]}),
     }
     listed = {int(status) for status, _ in table(SERVING, "status", "when")}
-    assert listed == cases.keys() | {500}
+    elsewhere = {401, 408, 429, 431, 504}  # tests/server/test_limits.py and test_malformed.py: other flags, other clients
+    assert listed == cases.keys() | elsewhere | {500}
     for status, response in cases.items():
         assert (response.status_code, response.headers["content-type"]) == (status, "application/problem+json")
     assert "POST" in cases[405].headers["allow"] and cases[503].headers["retry-after"]
@@ -541,9 +555,9 @@ def test_statuses_listed_are_answered_in_the_cases_listed(addresses: dict[str, s
 
 
 def test_metrics_listed_are_those_exported(addresses: dict[str, str]) -> None:
-    rent = addresses["8001"]
-    httpx.post(f"{rent}/predict", json={"instances": [[1, 2, 3]]}).raise_for_status()
-    text = httpx.get(f"{rent}/metrics").text
+    digits = addresses["8000"]
+    httpx.post(f"{digits}/predict", json={"instances": [[[0] * 8] * 8]}).raise_for_status()
+    text = httpx.get(f"{digits}/metrics").text
     exported = dict(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE))
     rows = {name: (kind, set(labels.split(", ")) - {""}) for name, kind, labels, _ in table(SERVING, "metric", "type", "labels", "is")}
     assert {name: kind for name, (kind, _) in rows.items()} == exported
@@ -553,15 +567,30 @@ def test_metrics_listed_are_those_exported(addresses: dict[str, str]) -> None:
         assert {label for sample in samples for label in re.findall(r'(\w+)="', sample)} - {"le"} == labels, name
 
 
+def test_metrics_of_a_search_listed_are_those_exported(tmp_path: Path) -> None:
+    store, spec, key = Store(tmp_path), load(ROOT / "values" / "quickstart.yaml").spec, "0123456789abcdef"
+    experiment, objective = store.experiment(spec.experiment_name), spec.experiment.objective.objective_metric_name
+    spec.write(experiment.spec)
+    TrialRecord(trial="a", params={}, key=key).write(experiment.trial("a"))
+    Card(key=key, status="succeeded", metric=0.9, objective_metric_name=objective, updated_at="now").write(store.trial(key).card)
+    say(store.model("digits"), spec.experiment_name, "running")
+    exported = {
+        (family.name, family.type, frozenset(label for sample in family.samples for label in sample.labels))
+        for family in SearchMetrics(store.model("digits")).collect()
+    }
+    rows = table(SERVING, "metric of the search", "type", "labels", "is")
+    assert {(name, kind, frozenset(labels.split(", "))) for name, kind, labels, _ in rows} == exported
+
+
 def test_flags_listed_are_those_of_the_server(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="0"):
         server_command.main(["serve", "--help"])
     described = " ".join(capsys.readouterr().out.partition("options:")[2].split())
     flags = {part.split()[0]: re.search(r"\(default: ([^,)]+)", part) for part in re.split(r" (?=--[a-z])", described) if part[:2] == "--"}
-    listed = {flag: default for flag, default, _ in table(SERVING, "flag", "default", "is")}
+    listed = {flag: default for flag, default, _, _ in table(SERVING, "flag", "default", "value of the chart", "is")}
     assert listed.keys() == flags.keys() - {"--help"}
     for flag, default in listed.items():
-        assert default == (flags[flag][1] if flags[flag] else "off" if flag == "--access-log" else "required"), flag
+        assert default == (flags[flag][1] if flags[flag] else "off" if flag in ("--access-log", "--token-file") else "required"), flag
 
 
 def test_every_folder_of_tests_is_run_unless_it_needs_a_cluster() -> None:

@@ -16,6 +16,7 @@ from atelier_store.layout import Store
 from atelier_store.records import (
     Current,
     Environment,
+    InputStatistics,
     Latency,
     Manifest,
     Parity,
@@ -175,6 +176,15 @@ def signal_bundle(seed: int = 0, length: int = 12, channels: int = 0) -> Bundle:
     )
     network = linear(TensorProto.FLOAT, shape, weights, "probabilities", softmax=True)
     return Bundle(network, random.normal(size=(64, *shape)).astype(np.float32), fields)
+
+
+def trained_on_its_inputs(bundle: Bundle) -> Bundle:
+    """The bundle, with the statistics of a training set that was its reference inputs, which have no channels unless they are rows."""
+    inputs = bundle.inputs.astype(np.float64)
+    axes = 0 if bundle.fields["kind"] == "rows" else None
+    mean, std = np.atleast_1d(inputs.mean(axes)), np.atleast_1d(inputs.std(axes))
+    statistics = InputStatistics(mean=tuple(mean.tolist()), std=tuple(std.tolist()), count=inputs.size // mean.size)
+    return replace(bundle, fields=bundle.fields | {"input_statistics": statistics})
 
 
 def configured(bundle: Bundle, params: dict[str, Any], **config: Any) -> Bundle:

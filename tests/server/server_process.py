@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -26,6 +28,11 @@ def eventually(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
     return found
 
 
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return free.getsockname()[1]
+
+
 class Server:
     """A server process and a client for it; its log is a file beside the store."""
 
@@ -36,9 +43,13 @@ class Server:
         command = [sys.executable, "-m", "atelier_server", "serve", "--store", str(store.root), "--model", model]
         with self._log.open("wb") as log:
             self.process = subprocess.Popen([*command, "--port", "0", *arguments], stdout=log, stderr=log)
-        self.url = eventually(self._address)
-        self.client = httpx.Client(base_url=self.url, timeout=30)
-        self.client.get("/v2/health/live").raise_for_status()
+        try:
+            self.url = eventually(self._address, 60)
+            self.client = httpx.Client(base_url=self.url, timeout=30)
+            self.client.get("/v2/health/live").raise_for_status()
+        except BaseException:
+            self.process.kill()  # its workers end with it
+            raise
 
     @property
     def log(self) -> str:
@@ -70,6 +81,19 @@ class Server:
         families = text_string_to_metric_families(self.client.get("/metrics").text)
         samples = [sample for family in families for sample in family.samples]
         return next((s.value for s in samples if s.name == name and labels.items() <= s.labels.items()), 0.0)
+
+
+def workers(server: Server) -> list[int]:
+    """The process ids of the workers."""
+    children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text()
+    return [int(pid) for pid in children.split()]
+
+
+def status_field(pid: int, name: str) -> int:
+    """Bytes that /proc names of a process: VmRSS, or VmHWM for the most that it ever had."""
+    found = re.search(rf"^{name}:\s+(\d+) kB$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    assert found
+    return int(found[1]) * 1024
 
 
 @contextmanager

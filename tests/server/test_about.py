@@ -45,8 +45,14 @@ def test_metrics_are_prometheus_text_and_follow_its_conventions(images: Server) 
     ours = {name: family for name, family in families.items() if name.startswith("atelier_")}
     assert ours.keys() == {
         "atelier_requests",
+        "atelier_requests_in_flight",
         "atelier_request_duration_seconds",
+        "atelier_request_rows",
+        "atelier_queue_duration_seconds",
         "atelier_predictions",
+        "atelier_predicted_classes",
+        "atelier_model_swaps",
+        "atelier_model_evictions",
         "atelier_model_loaded",
         "atelier_model_info",
         "atelier_model_load_timestamp_seconds",
@@ -120,8 +126,12 @@ class Addresses(HTMLParser):
         self.found += [value for name, value in attrs if name in ("src", "href") and value]
 
 
-def test_the_documentation_loads_everything_from_this_server(images: Server) -> None:
-    page = images.client.get("/docs").raise_for_status()
+@pytest.mark.parametrize("path", ["/docs", "/redoc"])
+def test_the_documentation_loads_everything_from_this_server_and_nothing_else(images: Server, path: str) -> None:
+    page = images.client.get(path).raise_for_status()
+    assert (
+        page.headers["content-security-policy"].startswith("default-src 'none'") and "http" not in page.headers["content-security-policy"]
+    )
     addresses = Addresses(page.text).found
     assert len(addresses) >= 2
     for address in addresses:

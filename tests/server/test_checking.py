@@ -11,9 +11,9 @@ from onnx_bundles import image_bundle, place, publish, rows_bundle
 from server_process import serving
 
 
-def check(store: Store, url: str, model: str = "digits") -> subprocess.CompletedProcess[str]:
+def check(store: Store, url: str, model: str = "digits", *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "atelier_server", "check", "--store", str(store.root), "--model", model, "--url", url]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+    return subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=60)
 
 
 @pytest.mark.parametrize(("bundle", "model"), [(image_bundle(), "digits"), (rows_bundle(), "house")])
@@ -30,6 +30,21 @@ def test_a_server_without_a_model_is_right_too(store: Store) -> None:
         found = check(store, server.url)
     assert found.returncode == 0, found.stderr
     assert "no model is promoted yet" in found.stderr
+
+
+def test_a_server_that_asks_for_a_token_is_asked_with_the_one_in_the_file(store: Store) -> None:
+    publish(store, image_bundle())
+    right, wrong = (store.root.parent / name for name in ("right", "wrong"))
+    right.write_text("a-token\n")
+    wrong.write_text("another\n")
+    with serving(store, "digits", "--token-file", str(right)) as server:
+        assert check(store, server.url, "digits", "--token-file", str(right)).returncode == 0
+        for refused in (check(store, server.url), check(store, server.url, "digits", "--token-file", str(wrong))):
+            assert refused.returncode == 1
+            assert "401 Unauthorized" in refused.stderr and "a-token" not in refused.stderr
+        missing = check(store, server.url, "digits", "--token-file", str(store.root / "none"))
+    assert missing.returncode == 1
+    assert str(store.root / "none") in missing.stderr
 
 
 def test_answers_of_another_model_are_found_out(store: Store) -> None:

@@ -11,7 +11,7 @@ import pytest
 from atelier_store.clock import now
 from atelier_store.files import sha256_file, write_bytes
 from atelier_store.layout import Store
-from atelier_store.records import Current, Parity, Tensor
+from atelier_store.records import Current, InputStatistics, Parity, Tensor
 from onnx_bundles import Bundle, image_bundle, place, point, publish
 from server_process import Server, eventually, problem, serving
 
@@ -76,6 +76,10 @@ LIES: dict[str, tuple[Bundle, str]] = {
         "inputs are said to be input UINT8 [-1, 9, 9], the network's are input UINT8 [-1, 8, 8]",
     ),
     "too few labels": (replace(GOOD, fields=GOOD.fields | {"labels": ("a", "b")}), "2 labels for 3 outputs"),
+    "statistics of other inputs": (
+        replace(GOOD, fields=GOOD.fields | {"input_statistics": InputStatistics(mean=(0.0,) * 8, std=(1.0,) * 7, count=64)}),
+        "input_statistics: 8 means and 7 deviations for 1 features or channels",
+    ),
     "failed parity": (
         replace(GOOD, fields=GOOD.fields | {"parity": Parity(rows=64, argmax_equal=False, max_abs_difference=1.0)}),
         "did not choose the same class",
@@ -116,7 +120,7 @@ def clear(store: Store, keep: str | None = None) -> None:
 @pytest.fixture(scope="module")
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server that never gets a version that it can serve."""
-    with serving(Store(tmp_path_factory.mktemp("empty")), "digits", "--poll-interval", "0.05") as server:
+    with serving(Store(tmp_path_factory.mktemp("empty")), "digits", "--workers", "1", "--poll-interval", "0.05") as server:
         yield server
 
 
@@ -125,7 +129,7 @@ def followed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server of one good version, which tests try to replace."""
     store = Store(tmp_path_factory.mktemp("followed"))
     publish(store, image_bundle())
-    with serving(store, "digits", "--poll-interval", "0.05") as server:
+    with serving(store, "digits", "--workers", "1", "--poll-interval", "0.05") as server:
         yield server
 
 
@@ -184,7 +188,7 @@ def test_a_pointer_that_is_gone_does_not_end_the_service(followed: Server) -> No
 
 
 def test_the_first_version_and_the_next_are_picked_up_without_a_restart(store: Store) -> None:
-    with serving(store, "digits", "--poll-interval", "0.05") as server:
+    with serving(store, "digits", "--workers", "1", "--poll-interval", "0.05") as server:
         for seed in (1, 2):
             bundle = image_bundle(seed)
             version = publish(store, bundle)
@@ -203,7 +207,7 @@ def test_a_version_that_comes_after_its_pointer_is_tried_again(store: Store) -> 
     paths = store.model("digits")
     away = store.root / "not-here-yet"
     (paths.versions / version).rename(away)
-    with serving(store, "digits", "--poll-interval", "0.05") as server:
+    with serving(store, "digits", "--workers", "1", "--poll-interval", "0.05") as server:
         problem(predict(server, GOOD.inputs), 503)
         away.rename(paths.versions / version)
         eventually(lambda: server.version() == version)
@@ -212,7 +216,7 @@ def test_a_version_that_comes_after_its_pointer_is_tried_again(store: Store) -> 
 def test_a_new_pointer_is_served_while_requests_run_and_none_fails(store: Store) -> None:
     versions = [publish(store, image_bundle(seed)) for seed in (1, 2)]
     digests = {v: sha256_file(store.model("digits").versions / v / "manifest.json") for v in versions}
-    with serving(store, "digits", "--poll-interval", "0.05") as server:
+    with serving(store, "digits", "--workers", "1", "--poll-interval", "0.05") as server:
         body, seen, statuses = {"instances": GOOD.inputs[:1].tolist()}, [], set()
         for flip in range(6):
             version = versions[flip % 2]

@@ -1,6 +1,7 @@
 """The server as a process: how it starts, ends, and what it says when it cannot."""
 
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import httpx
 import pytest
 from atelier_store.layout import Store
 from onnx_bundles import image_bundle, publish
-from server_process import Server, eventually, problem, serving
+from server_process import Server, eventually, free_port, problem, serving
 
 BODY = json.dumps({"instances": image_bundle().inputs.tolist()}).encode()
 
@@ -54,6 +55,27 @@ def test_requests_under_way_are_answered_before_the_server_ends(store: Store) ->
         assert "Traceback" not in server.log
 
 
+def test_a_request_on_a_connection_that_was_kept_is_answered_while_the_server_ends(store: Store) -> None:
+    publish(store, image_bundle())
+    with serving(store, "digits", "--workers", "1") as server, httpx.Client(base_url=server.url) as client:
+        assert "connection" not in client.get("/model").headers
+        server.process.terminate()
+        eventually(lambda: refuses_connections(server))
+        answer = client.get("/model")
+        assert answer.status_code == 200 and answer.headers["connection"] == "close"
+        assert server.process.wait(timeout=30) == 0
+
+
+def test_a_connection_without_a_request_does_not_keep_the_server(store: Store) -> None:
+    publish(store, image_bundle())
+    with serving(store) as server, socket.create_connection(("127.0.0.1", server.port)) as client:
+        server.client.get("/model").raise_for_status()
+        assert server.process.poll() is None
+        server.process.terminate()
+        assert server.process.wait(timeout=15) == 0  # well within its grace
+        assert client.recv(1) == b""
+
+
 def test_a_request_that_never_ends_does_not_outlive_the_grace(store: Store) -> None:
     with serving(store, "digits", "--grace", "1") as server:
         publish(store, image_bundle())
@@ -73,19 +95,14 @@ def test_a_port_that_is_taken_is_one_message_and_exit_code_2(store: Store) -> No
     assert f"cannot listen on 127.0.0.1 port {port}: Address already in use" in line
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return free.getsockname()[1]
-
-
 def test_metrics_have_a_port_of_their_own_where_one_is_given(store: Store) -> None:
     publish(store, image_bundle())
     port = free_port()
     with serving(store, "digits", "--metrics-port", str(port)) as server:
         server.client.post("/predict", content=BODY).raise_for_status()
-        shown = httpx.get(f"http://127.0.0.1:{port}/metrics")
+        counted = re.compile(r'atelier_requests_total{endpoint="/predict",model="digits",status="200",version="[0-9a-f]{12}"} 1.0')
+        shown = eventually(lambda: counted.search((answer := httpx.get(f"http://127.0.0.1:{port}/metrics")).text) and answer)
         assert shown.headers["content-type"].startswith("text/plain; version=")
-        assert 'atelier_requests_total{endpoint="/predict",status="200"} 1.0' in shown.text
         assert "atelier_model_loaded 1.0" in shown.text
         assert problem(server.client.get("/metrics"), 404)
         assert "/metrics" not in server.client.get("/openapi.json").json()["paths"]
@@ -176,3 +193,15 @@ def test_the_server_needs_none_of_what_trains_and_no_network_to_start() -> None:
     loaded = set(done.stdout.split())
     assert {"atelier_server", "atelier_store", "onnxruntime", "uvicorn"} <= loaded
     assert not loaded & {"torch", "optuna", "sklearn", "scipy", "onnx", "atelier_trainer", "atelier_cli"}
+
+
+def test_what_workers_need_is_imported_once_before_they_are_forked(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    publish(store, image_bundle())
+    monkeypatch.setenv("PYTHONPROFILEIMPORTTIME", "1")
+    with serving(store) as server:
+        server.client.post("/predict", content=BODY).raise_for_status()
+        before, after = (
+            set(re.findall(r"^import time:.*\| +([\w.]+)$", part, re.MULTILINE)) for part in server.log.split("(documentation at")
+        )
+    assert {"onnxruntime", "fastapi", "PIL.Image", "pydantic.v1", "uvloop"} <= before
+    assert len(after) < 20

@@ -24,7 +24,7 @@ def infer(server: Server, request: Any, path: str = ROWS) -> Any:
 
 def test_the_server_and_its_health(images: Server) -> None:
     about = images.client.get("/v2").raise_for_status().json()
-    assert about["name"] == "katib-nas-atelier" and about["version"] and about["extensions"] == []
+    assert about["name"] == "katib-nas-atelier" and about["version"] and about["extensions"] == ["binary_tensor_data"]
     assert images.client.get("/v2/health/live").json() == {"live": True}
     assert images.client.get("/v2/health/ready").json() == {"ready": True}
 
@@ -85,6 +85,7 @@ def test_a_tensor_larger_than_a_batch_keeps_its_order(rows: Server) -> None:
         (tensor([1, 2, 3], datatype=None), {"#/inputs/0/datatype": "must be 'FP32', is null"}),
         (tensor([1, 2, 3], shape=None), {"#/inputs/0/shape": "must be a list of whole numbers, is null"}),
         (tensor([1, 2, 3], shape=[1.0, 3]), {"#/inputs/0/shape": "must be a list of whole numbers, is a list of 2"}),
+        (tensor([1, 2, 3], shape=[]), {"#/inputs/0/shape": "must be [-1, 3] with -1 the number of rows, is []"}),
         (tensor([1, 2, 3], shape=[3]), {"#/inputs/0/shape": "must be [-1, 3] with -1 the number of rows, is [3]"}),
         (tensor([1, 2, 3], shape=[1, 4]), {"#/inputs/0/shape": "must be [-1, 3] with -1 the number of rows, is [1, 4]"}),
         (tensor([], shape=[0, 3]), {"#/inputs/0/shape": "must hold at least one row, is [0, 3]"}),
@@ -103,12 +104,12 @@ def test_a_tensor_larger_than_a_batch_keeps_its_order(rows: Server) -> None:
         (tensor([1, 2, 3]) | {"outputs": [{"name": "x"}]}, {"#/outputs/0/name": "must be 'prediction', is 'x'"}),
         (tensor([1, 2, 3]) | {"outputs": [{"name": []}]}, {"#/outputs/0/name": "must be 'prediction', is a list of 0"}),
         (
-            tensor([1, 2, 3]) | {"outputs": [{"name": "prediction", "parameters": {"binary_data": True}}]},
-            {"#/outputs/0/parameters": "binary tensor data is not supported; give data as JSON"},
+            tensor([1, 2, 3]) | {"outputs": [{"name": "prediction", "parameters": {"binary_data": "yes"}}]},
+            {"#/outputs/0/parameters/binary_data": "must be true or false, is 'yes'"},
         ),
         (
-            tensor([1, 2, 3], parameters={"binary_data_size": 12}),
-            {"#/inputs/0/parameters": "binary tensor data is not supported; give data as JSON"},
+            tensor([1, 2, 3]) | {"parameters": {"binary_data_output": 1}},
+            {"#/parameters/binary_data_output": "must be true or false, is 1"},
         ),
         (tensor([1, 2, 3]) | {"parameters": 1}, {"#/parameters": "must be an object, is 1"}),
         (
@@ -136,9 +137,18 @@ def test_another_model_or_version_is_not_found(images: Server, model: str, path:
     assert body["error"] == body["detail"] and "digits" in body["error"]
 
 
-@pytest.mark.parametrize("headers", [{"Content-Type": "text/plain"}, {"Inference-Header-Content-Length": "20"}])
-def test_a_body_that_is_not_json_by_its_headers_is_refused(rows: Server, headers: dict[str, str]) -> None:
-    assert "JSON" in problem(rows.client.post(f"{ROWS}/infer", content=b"{}", headers=headers), 415)["error"].upper()
+def test_a_body_of_another_media_type_is_refused(rows: Server) -> None:
+    refused = problem(rows.client.post(f"{ROWS}/infer", content=b"{}", headers={"Content-Type": "text/plain"}), 415)
+    assert "application/json or application/octet-stream" in refused["error"]
+
+
+def test_parameters_that_mean_nothing_here_are_let_through(rows: Server) -> None:
+    request = tensor([1, 2, 3], parameters={"colour": "red"}) | {"parameters": {"priority": 7}, "id": None}
+    assert infer(rows, request).raise_for_status().json()["outputs"][0]["data"] == [14.0]
+
+
+def test_a_row_for_which_the_model_gives_no_finite_number_is_a_bad_request(rows: Server) -> None:
+    assert "no finite number" in problem(infer(rows, tensor([3e38, 3e38, 3e38])), 400)["error"]
 
 
 def test_malformed_json_is_a_bad_request(rows: Server) -> None:

@@ -5,7 +5,7 @@ from hashlib import sha256
 
 import pytest
 from atelier_store.bundle import check_digests
-from atelier_store.records import Card, TornRecord
+from atelier_store.records import Card, Manifest, TornRecord
 
 
 def card(**changed):
@@ -86,6 +86,26 @@ def bundle(tmp_path):
 
 def test_a_whole_bundle_has_no_problems(bundle):
     assert check_digests(bundle) == []
+
+
+def test_a_manifest_from_before_input_statistics_were_kept_is_read_without_them(bundle):
+    assert Manifest.read(bundle / "manifest.json").input_statistics is None
+
+
+def test_input_statistics_are_read_as_they_were_written(bundle):
+    statistics = {"mean": [0.1, -1e9, 1 / 3], "std": [0.0, 1e-30, 2.5], "count": 80}
+    path = bundle / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"input_statistics": statistics}))
+    Manifest.read(path).write(path)
+    assert json.loads(path.read_text())["input_statistics"] == statistics
+
+
+@pytest.mark.parametrize("wrong", [{"std": [-1.0]}, {"count": 0}, {"mean": [float("inf")]}])
+def test_input_statistics_that_cannot_be_are_refused_by_name(bundle, wrong):
+    path = bundle / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"input_statistics": {"mean": [0.0], "std": [1.0], "count": 1} | wrong}))
+    with pytest.raises(TornRecord, match=rf"input_statistics\.{next(iter(wrong))}"):
+        Manifest.read(path)
 
 
 def test_every_problem_of_a_bundle_is_named_at_once(bundle):

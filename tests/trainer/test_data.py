@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from atelier_store.layout import Store
 from atelier_store.spec import Data
-from atelier_trainer.data import DataError, load, load_split, prepare, sources, split
+from atelier_trainer.data import DataError, input_statistics, load, load_split, prepare, sources, split
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -365,3 +365,26 @@ def test_training_and_validation_leave_the_test_set_closed(place):
     arrays = load(place.store, description)
     assert len(training) + len(validation) == len(x) == description.train_rows
     assert not {row.tobytes() for row in x} & {row.tobytes() for row in arrays.test_x}
+
+
+@pytest.mark.parametrize(
+    ("kind", "x", "columns"),
+    [
+        ("images", PIXELS, (-1, 1)),
+        ("images", RANDOM.integers(0, 256, (30, 6, 5, 3), dtype=np.uint8), (-1, 3)),
+        ("signals", RANDOM.normal(5, 2, (30, 20)).astype(np.float32), (-1, 1)),
+        ("signals", RANDOM.normal(5, 2, (30, 20, 4)).astype(np.float32), (-1, 4)),
+        ("rows", RANDOM.normal(5, 2, (30, 7)).astype(np.float32), (-1, 7)),
+    ],
+)
+def test_input_statistics_are_those_of_each_channel_or_feature(kind, x, columns):
+    values = x.reshape(columns).astype(np.float64)
+    found = input_statistics(x, kind)
+    assert found.mean == pytest.approx(values.mean(0).tolist(), rel=1e-12)
+    assert found.std == pytest.approx(values.std(0).tolist(), rel=1e-12)
+    assert found.count == len(values)
+
+
+def test_a_feature_that_never_varies_has_no_deviation():
+    found = input_statistics(np.full((30, 1), 7, np.float32), "rows")
+    assert (found.mean, found.std) == ((7.0,), (0.0,))

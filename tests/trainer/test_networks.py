@@ -5,6 +5,7 @@ import pytest
 import torch
 from atelier_store.records import TrialConfig
 from atelier_trainer import describe, export, model, space
+from atelier_trainer.data import input_statistics
 from atelier_trainer.training import Recipe, Rows, Training
 
 SHAPES = {"images": [(9, 7), (8, 8, 3)], "signals": [(30,), (17, 2)], "rows": [(5,)]}
@@ -23,7 +24,7 @@ def trained(kind, shape, task, **params):
     canonical = space.canonicalise({"batch": "8", "stage2_depth": "2", **params}, kind, task)
     torch.manual_seed(0)
     outputs = 3 if task == "classification" else 2
-    built = model.build("atelier", canonical, kind, model.statistics(x, y, kind, task), shape, outputs)
+    built = model.build("atelier", canonical, kind, model.statistics(input_statistics(x, kind), y, task), shape, outputs)
     rows = Rows(torch.from_numpy(x), torch.from_numpy(y))
     training = Training(built, task, kind, rows, Recipe.of(canonical, 0, None), "float32")
     training.train_epoch(lambda: False)
@@ -68,7 +69,9 @@ def test_macs_and_params_are_those_counted_by_hand(op):
     params = {"stem_width": "4", "stage1_depth": "1", "stage1_width": "6", "stage1_op": op, "stage2_depth": "0"}
     canonical = space.canonicalise(params, "images", "classification")
     x = raw("images", (8, 8))
-    built = model.build("atelier", canonical, "images", model.statistics(x, np.zeros(24), "images", "classification"), (8, 8), 3)
+    built = model.build(
+        "atelier", canonical, "images", model.statistics(input_statistics(x, "images"), np.zeros(24), "classification"), (8, 8), 3
+    )
     k = int(op[-1])
     body = {
         "conv": 4 * 6 * k * k,

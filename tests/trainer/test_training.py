@@ -7,6 +7,7 @@ import pytest
 import torch
 from atelier_trainer import checkpoint, model, space
 from atelier_trainer.augment import augment
+from atelier_trainer.data import input_statistics
 from atelier_trainer.optimizer import AveragedAdamW
 from atelier_trainer.training import Recipe, Rows, Stopped, Training, classification_metrics, regression_metrics
 from hypothesis import given, settings
@@ -24,7 +25,7 @@ def training(tail_epochs=None, seed=0, **params):
     canonical = space.canonicalise({"batch": "8", "dropout": "0.3", "augment": "shift_flip", **params}, "images", "classification")
     torch.manual_seed(seed)
     data = rows()
-    statistics = model.statistics(data.x.numpy(), data.y.numpy(), "images", "classification")
+    statistics = model.statistics(input_statistics(data.x.numpy(), "images"), data.y.numpy(), "classification")
     built = model.build("atelier", canonical, "images", statistics, SHAPE, 4)
     return Training(built, "classification", "images", data, Recipe.of(canonical, seed, tail_epochs), "float32")
 

@@ -12,7 +12,8 @@ import pytest
 from atelier_store.bundle import check_digests
 from atelier_store.curve import read_curve
 from atelier_store.ranking import rank
-from atelier_store.records import Card, Manifest, TrialRecord
+from atelier_store.records import Card, DataDescription, Manifest, TrialRecord
+from atelier_trainer.data import load_split
 from workplace import NETWORK, Workplace, ended, profile
 
 LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (\w+)=(\S+)")
@@ -315,8 +316,8 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_onnx_and_torch_agree_on_every_validation_row(work, case):
+def train(work, case):
+    """A trial of one epoch on 100 rows, and those rows."""
     make, task = CASES[case]
     x = make(100)
     flat = x.reshape(len(x), -1).astype(float)
@@ -326,12 +327,32 @@ def test_onnx_and_torch_agree_on_every_validation_row(work, case):
     end = work.run(profile(1, data, {"objective": objective}), "stem_width=4", "stage1_width=4", "batch=16")
     assert end.code == 0, end.err
     assert len(values(end.out)) == 1
-    manifest = Manifest.read(work.trial.bundle / "manifest.json")
-    assert manifest.kind == case.split("-")[0]
+    return Manifest.read(work.trial.bundle / "manifest.json"), x
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_onnx_and_torch_agree_on_every_validation_row(work, case):
+    manifest, x = train(work, case)
+    kind, task = case.split("-")
+    assert manifest.kind == kind
     assert manifest.parity.rows == 16
     assert manifest.parity.argmax_equal is (True if task == "classification" else None)
-    scale = 1 if task == "classification" else float(np.abs(flat).max())
+    scale = 1 if task == "classification" else float(np.abs(x).max())
     assert manifest.parity.max_abs_difference < 1e-4 * scale
+
+
+@pytest.mark.parametrize("case", ["images-classification", "signals-classification", "rows-regression"])
+def test_a_bundle_carries_the_statistics_of_its_training_rows(work, case):
+    manifest, _ = train(work, case)
+    config = manifest.config
+    description = DataDescription.read(work.store.data(config.data_digest).description)
+    x, _, training, _ = load_split(work.store, description, config.validation_fraction, config.seed)
+    values = x[training].reshape(-1, {"images": 3, "signals": 1, "rows": 5}[manifest.kind]).astype(np.float64)
+    found = manifest.input_statistics
+    assert len(training) < len(x)
+    assert found.mean == pytest.approx(values.mean(0).tolist(), rel=1e-12)
+    assert found.std == pytest.approx(values.std(0).tolist(), rel=1e-12)
+    assert found.count == len(values)
 
 
 def test_environment_and_provenance_are_recorded(finished):

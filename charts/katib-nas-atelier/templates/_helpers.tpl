@@ -59,7 +59,10 @@ imagePullSecrets:
 {{- end }}
 {{- end -}}
 
-{{/* The volumes of every pod: the store, and a place for temporary files. Takes (dict "root" $ "readOnly" true "pod" .Values.trainer.pod). */}}
+{{/*
+The volumes of every pod: the store, a place for temporary files, and the bearer token, if "token" is given and names a Secret.
+Takes (dict "root" $ "readOnly" true "pod" .Values.server.pod "token" .Values.server.token).
+*/}}
 {{- define "atelier.volumes" -}}
 - name: store
   persistentVolumeClaim:
@@ -70,6 +73,13 @@ imagePullSecrets:
 - name: tmp
   emptyDir:
     sizeLimit: 1Gi
+{{- if (.token).existingSecret }}
+- name: token
+  secret:
+    secretName: {{ .token.existingSecret }}
+    items:
+      - {key: {{ .token.key | quote }}, path: token}
+{{- end }}
 {{- with .pod.volumes }}
 {{ toYaml . }}
 {{- end }}
@@ -83,6 +93,12 @@ imagePullSecrets:
   {{- end }}
 - name: tmp
   mountPath: /tmp
+{{- if (.token).existingSecret }}
+# a folder: what is mounted as a single file stays as it was when the Secret changes
+- name: token
+  mountPath: /etc/atelier
+  readOnly: true
+{{- end }}
 {{- with .pod.volumeMounts }}
 {{ toYaml . }}
 {{- end }}

@@ -7,17 +7,20 @@ its number.
 from __future__ import annotations
 
 import argparse
+import gc
 import logging
-import re
+import os
 import signal
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from atelier_store import machine
 from atelier_store.layout import Store
 
-NAME = re.compile(r"[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?")
-NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+from atelier_server import names
+
 MEBIBYTE = 2**20
 
 
@@ -39,10 +42,16 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s, this machine only)")
     serve.add_argument("--port", type=_number(0, 65535), default=8000, help="0 takes a free one (default: %(default)s)")
     serve.add_argument("--metrics-port", type=_number(0, 65535), default=0, help="for /metrics alone; 0: the same (default: %(default)s)")
+    serve.add_argument("--workers", type=_number(1, 256), default=machine.cores(), help="processes (default: the cores)")
     serve.add_argument("--max-body-mib", type=_number(1, 1024), default=16, help="largest request (default: %(default)s)")
     serve.add_argument("--poll-interval", type=_seconds, default=1.0, help="seconds between looks at the pointer (default: %(default)s)")
+    serve.add_argument("--deadline", type=_seconds, default=30.0, help="seconds a request may take (default: %(default)s)")
+    serve.add_argument("--max-requests", type=_number(1, 100_000), default=256, help="under way in a worker (default: %(default)s)")
+    serve.add_argument("--cache-mib", type=_number(0, 1_000_000), default=256, help="for other models, per worker (default: %(default)s)")
+    serve.add_argument("--hang-after", type=_seconds, default=10.0, help="seconds until a worker has hung (default: %(default)s)")
     serve.add_argument("--grace", type=_number(0, 3600), default=25, help="seconds to finish in (default: %(default)s)")
-    serve.add_argument("--access-log", action="store_true", help="log every request")
+    serve.add_argument("--token-file", type=Path, help="ask for the bearer token in this file")
+    serve.add_argument("--access-log", action="store_true", help="log every request as JSON on standard output")
 
     wait = commands.add_parser("wait", help="wait until Katib's Experiment has succeeded or failed")
     wait.set_defaults(run=_wait)
@@ -58,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser("check", help="ask a running server whether it is ready and answers as the model did when it was trained")
     check.set_defaults(run=_check)
     check.add_argument("--url", required=True, help="where the server is, for example http://127.0.0.1:8000")
+    check.add_argument("--token-file", type=Path, help="send the bearer token in this file")
 
     for command in (wait, promote):
         command.add_argument("--experiment", required=True, help="name of its folder in the store, and Katib's for it")
@@ -68,18 +78,33 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    from atelier_server import serving
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy's own threads would only take memory here
+    with tempfile.TemporaryDirectory(prefix="atelier-metrics-") as folder:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # read when Prometheus' client is imported
+        gc.disable()  # nothing that is imported is garbage: to look for some takes a tenth of the start
+        from atelier_server import serving
+        from atelier_server.settings import Settings
 
-    return serving.serve(
-        Store(options.store).model(options.model),
-        host=options.host,
-        port=options.port,
-        metrics_port=options.metrics_port,
-        max_body=options.max_body_mib * MEBIBYTE,
-        every=options.poll_interval,
-        grace=options.grace,
-        access_log=options.access_log,
-    )
+        gc.enable()
+
+        return serving.serve(
+            Settings(
+                paths=Store(options.store).model(options.model),
+                host=options.host,
+                port=options.port,
+                metrics_port=options.metrics_port,
+                workers=options.workers,
+                max_body=options.max_body_mib * MEBIBYTE,
+                max_requests=options.max_requests,
+                deadline=options.deadline,
+                cache=options.cache_mib * MEBIBYTE,
+                poll_interval=options.poll_interval,
+                hang_after=options.hang_after,
+                grace=options.grace,
+                token_file=options.token_file,
+                access_log=options.access_log,
+            )
+        )
 
 
 def _wait(options: argparse.Namespace) -> int:
@@ -106,7 +131,7 @@ def _promote(options: argparse.Namespace) -> int:
 def _check(options: argparse.Namespace) -> int:
     from atelier_server import checking
 
-    return checking.run(Store(options.store).model(options.model), options.url)
+    return checking.run(Store(options.store).model(options.model), options.url, options.token_file)
 
 
 def _end_on_signals() -> None:
@@ -116,13 +141,13 @@ def _end_on_signals() -> None:
 
 
 def _name(text: str) -> str:
-    if not NAME.fullmatch(text):
+    if not names.MODEL.fullmatch(text):
         raise argparse.ArgumentTypeError(f"{text!r}: lower-case letters, digits, '.', '_' and '-' only, at most 63")
     return text
 
 
 def _namespace(text: str) -> str:
-    if not NAMESPACE.fullmatch(text):
+    if not names.NAMESPACE.fullmatch(text):
         raise argparse.ArgumentTypeError(f"{text!r}: lower-case letters, digits and '-' only, at most 63")
     return text
 

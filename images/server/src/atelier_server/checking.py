@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
 import httpx
 import numpy as np
 from atelier_store.layout import ModelPaths
 from atelier_store.records import Manifest
 
+from atelier_server import credentials
 from atelier_server.verification import differences
 
 log = logging.getLogger(__name__)
@@ -17,10 +19,11 @@ SECONDS = 30
 """How long one answer may take."""
 
 
-def run(paths: ModelPaths, url: str) -> int:
+def run(paths: ModelPaths, url: str, token_file: Path | None = None) -> int:
     """The command: 0 ready, and reference inputs give their reference outputs or there is no model yet; 1 with what is wrong."""
     try:
-        with httpx.Client(base_url=url, timeout=SECONDS, transport=httpx.HTTPTransport(retries=5)) as client:
+        headers = {b"Authorization": b"Bearer " + credentials.read(token_file)} if token_file else None
+        with httpx.Client(base_url=url, headers=headers, timeout=SECONDS, transport=httpx.HTTPTransport(retries=5)) as client:
             wrong = _wrong(client, paths)
     except (httpx.HTTPError, OSError, ValueError, LookupError) as error:
         wrong = [f"{url}: {error}"]

@@ -3,26 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Any
 
+import msgspec
 import numpy as np
 from atelier_store.records import Manifest, Tensor
 
-from atelier_server import values
+from atelier_server import body, packing, values
 from atelier_server.model import Model
 from atelier_server.problems import Invalid
 from atelier_server.values import Violation, refuse
 
 
-def decode(request: Any, manifest: Manifest) -> np.ndarray:
-    """The rows of {"instances": [...]}, shape (N, *input shape), in the input's datatype. Raises Invalid with all violations."""
+def decode(content: bytes, manifest: Manifest) -> np.ndarray:
+    """The rows of {"instances": [...]}, shape (N, *input shape), in the input's datatype.
+
+    Problem 400 if it is not JSON, Invalid with all violations. Lists of numbers are taken at a glance, everything else is looked at.
+    """
+    rows = _at_a_glance(content, manifest.inputs[0])
+    return _checked(body.parse_json(content), manifest) if rows is None else rows
+
+
+def _at_a_glance(content: bytes, tensor: Tensor) -> np.ndarray | None:
+    try:
+        request = _usual(len(tensor.shape)).decode(content)
+    except packing.UNUSUAL:
+        return None
+    rows = request.instances
+    flat = packing.flatten(rows, tensor.shape[1:])
+    array = packing.pack(flat, tensor.datatype) if flat else None
+    return None if array is None else array.reshape(len(rows), *tensor.shape[1:])
+
+
+@cache
+def _usual(depth: int) -> msgspec.json.Decoder[Any]:
+    """A decoder of lists of numbers, depth deep, without truth values."""
+    nested: Any = int | float
+    for _ in range(depth):
+        nested = list[nested]
+    return msgspec.json.Decoder(msgspec.defstruct("Instances", [("instances", nested)], forbid_unknown_fields=True))
+
+
+def _checked(request: Any, manifest: Manifest) -> np.ndarray:
     if not isinstance(request, dict):
         raise Invalid([("#", f'must be an object {{"instances": [...]}}, is {values.shown(request)}')])
     unknown = [(f"#/{values.token(name)}", "is not known; only instances is") for name in request if name != "instances"]
     rows = request.get("instances")
     if unknown or not isinstance(rows, list) or not rows:
         wrong = [] if isinstance(rows, list) and rows else [("#/instances", _not_rows(request))]
-        raise Invalid(unknown + wrong)
+        raise refuse(iter(unknown + wrong))
     tensor, names = manifest.inputs[0], manifest.feature_names
     ordered = [_ordered(row, names) for row in rows] if names else rows
     array = values.convert(ordered, len(tensor.shape), tensor.datatype)
@@ -31,10 +61,28 @@ def decode(request: Any, manifest: Manifest) -> np.ndarray:
     return array
 
 
-def encode(model: Model, outputs: np.ndarray) -> dict[str, Any]:
-    """What the outputs of N rows say, for people."""
-    labels = model.manifest.labels
-    if model.manifest.task == "classification" and labels:
+def classes(manifest: Manifest) -> Sequence[str]:
+    """The labels, in the order of the outputs; none if the model gives values."""
+    return manifest.labels or () if manifest.task == "classification" else ()
+
+
+def check_top_k(top_k: int, manifest: Manifest) -> None:
+    """Invalid if the model has no such number of classes to tell of."""
+    count = len(classes(manifest))
+    if not 1 <= top_k <= count:
+        given = values.shown(top_k)
+        wrong = (
+            f"must be 1 to {count}, the number of classes, is {given}" if count else f"must not be given to a model of values, is {given}"
+        )
+        raise Invalid([("#/query/top_k", wrong)])
+
+
+def encode(model: Model, outputs: np.ndarray, top_k: int | None = None) -> dict[str, Any]:
+    """What the outputs of N rows say, for people; with top_k only of that many classes, the most probable first."""
+    labels = classes(model.manifest)
+    if labels and top_k:
+        predictions = _most_probable(labels, outputs, top_k)
+    elif labels:
         chosen = outputs.argmax(axis=1).tolist()
         predictions = [
             {"label": labels[best], "probability": row[best], "probabilities": dict(zip(labels, row, strict=True))}
@@ -43,6 +91,19 @@ def encode(model: Model, outputs: np.ndarray) -> dict[str, Any]:
     else:
         predictions = [{"value": row[0] if len(row) == 1 else row} for row in outputs.tolist()]
     return {"predictions": predictions, "model": model.name, "version": model.version}
+
+
+def _most_probable(labels: Sequence[str], outputs: np.ndarray, top_k: int) -> list[dict[str, Any]]:
+    order = np.argsort(-outputs, axis=1, kind="stable")[:, :top_k]  # stable: the first of equals comes first, as argmax has it
+    probabilities = np.take_along_axis(outputs, order, axis=1)
+    return [
+        {
+            "label": labels[chosen[0]],
+            "probability": row[0],
+            "probabilities": {labels[one]: probability for one, probability in zip(chosen, row, strict=True)},
+        }
+        for chosen, row in zip(order.tolist(), probabilities.tolist(), strict=True)
+    ]
 
 
 def _ordered(row: Any, names: Sequence[str]) -> Any:

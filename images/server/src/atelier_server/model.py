@@ -3,27 +3,51 @@
 from __future__ import annotations
 
 import hashlib
+import math
+import time
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import onnxruntime as ort
 from atelier_store.layout import ModelPaths
-from atelier_store.records import Current, Manifest, Promotion, Report, Tensor
+from atelier_store.records import Manifest, Promotion, Report, Tensor
 
-from atelier_server import runtime
+from atelier_server import drift, runtime
 from atelier_server.verification import verify
 
 WARM_UP_RUNS = 3
+SESSION_BYTES = 4 * 2**20
 
 
 class BadBundle(ValueError):
     """A version that must not be served; the message lists every problem."""
 
 
-@dataclass(frozen=True)
+class Row(NamedTuple):
+    """One row of an input: its shape, as JSON has it, how many numbers it has, and the bytes of each."""
+
+    datatype: str
+    shape: list[int]
+    values: int
+    item_size: int
+
+
+class Example(NamedTuple):
+    """The first of the reference inputs, shape (1, …), and what the model gives for it by output."""
+
+    given: np.ndarray
+    outputs: dict[str, np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
 class Model:
-    """Immutable: a request that began with one version ends with it, whatever is promoted meanwhile."""
+    """Immutable, and equal to itself alone: a request that began with one version ends with it, whatever is promoted meanwhile.
+
+    row_seconds is how long one row took when it was loaded.
+    """
 
     name: str
     version: str
@@ -32,54 +56,113 @@ class Model:
     report: Report | None
     onnx_bytes: int
     session: ort.InferenceSession
+    row_seconds: float
+    example: Example
+
+    @property
+    def size(self) -> int:
+        """What it counts for in memory, in bytes: weights as they are and as ONNX Runtime packs them, and the session."""
+        return SESSION_BYTES + 2 * self.onnx_bytes
 
     @property
     def input(self) -> Tensor:
         """The one input that the friendly endpoint fills."""
         return self.manifest.inputs[0]
 
+    @property
+    def output(self) -> Tensor:
+        """The one output that the friendly endpoint tells of."""
+        return self.manifest.outputs[0]
+
+    @cached_property
+    def inputs(self) -> dict[str, Tensor]:
+        """The inputs by name."""
+        return {tensor.name: tensor for tensor in self.manifest.inputs}
+
+    @cached_property
+    def outputs(self) -> dict[str, Tensor]:
+        """The outputs by name."""
+        return {tensor.name: tensor for tensor in self.manifest.outputs}
+
+    @cached_property
+    def rows(self) -> dict[str, Row]:
+        """The rows of the inputs by name."""
+        return {
+            tensor.name: Row(
+                tensor.datatype, list(tensor.shape[1:]), math.prod(tensor.shape[1:]), runtime.DATATYPES[tensor.datatype].itemsize
+            )
+            for tensor in self.manifest.inputs
+        }
+
+    @cached_property
+    def training(self) -> drift.Training | None:
+        """What the first input is compared with, if the bundle says what the training set was like."""
+        return drift.training(self.manifest)
+
+    @cached_property
+    def row_bytes(self) -> int:
+        """The fewest bytes of JSON that one row of all inputs is: a digit and a comma for each number."""
+        return 2 * sum(row.values for row in self.rows.values())
+
+    def seconds(self, body: int) -> float:
+        """About how long a request of this many bytes takes at most."""
+        return runtime.BYTE_SECONDS * body + self.row_seconds * max(1.0, body / self.row_bytes)
+
     def run(self, inputs: dict[str, np.ndarray], outputs: list[str] | None = None) -> dict[str, np.ndarray]:
         """The named outputs (default: all) for N rows of every input."""
-        names = outputs or [tensor.name for tensor in self.manifest.outputs]
+        names = outputs or list(self.outputs)
         return dict(zip(names, runtime.run(self.session, inputs, names), strict=True))
 
     def predict(self, rows: np.ndarray) -> np.ndarray:
         """The first output for N rows of the first input: probabilities (N, K) or predictions (N, T)."""
-        name = self.manifest.outputs[0].name
+        name = self.output.name
         return self.run({self.input.name: rows}, [name])[name]
 
 
-def load(paths: ModelPaths, pointer: Current) -> Model:
-    """The version that the pointer names, verified and warm.
+def load(paths: ModelPaths, version: str, manifest_sha256: str | None = None, threads: int | None = None) -> Model:
+    """The version, verified and warm, for sessions with this many threads (default: the CPU quota).
 
-    Raises BadBundle if it must not be served; OSError or TornRecord if it cannot be read.
+    The digest of its manifest begins with its name, and is the one given. Raises BadBundle if it must not be served; OSError or TornRecord
+    if it cannot be read.
     """
-    folder = paths.versions / pointer.version
-    manifest = _manifest(folder, pointer)
+    folder = paths.versions / version
+    manifest = _manifest(folder, version, manifest_sha256)
     if problems := verify(folder, manifest):
         raise BadBundle(f"{folder}: {'; '.join(problems)}")
     network = folder / "model.onnx"
-    model = Model(
+    session = runtime.open_session(network, threads)
+    row_seconds, example = _warm_up(session, manifest, folder)
+    return Model(
         name=paths.name,
-        version=pointer.version,
+        version=version,
         manifest=manifest,
         promotion=Promotion.read_if_whole(folder / "promotion.json"),
         report=Report.read_if_whole(folder / "report.json"),
         onnx_bytes=network.stat().st_size,
-        session=runtime.open_session(network),
+        session=session,
+        row_seconds=row_seconds,
+        example=example,
     )
-    _warm_up(model)
-    return model
 
 
-def _manifest(folder: Path, pointer: Current) -> Manifest:
+def _manifest(folder: Path, version: str, expected: str | None) -> Manifest:
     path = folder / "manifest.json"
-    if hashlib.sha256(path.read_bytes()).hexdigest() != pointer.manifest_sha256:
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    if expected is not None and digest != expected:
         raise BadBundle(f"{path}: its sha256 is not the one that current.json names")
+    if digest[: len(version)] != version:
+        raise BadBundle(f"{path}: its sha256 is not the one that names this version")
     return Manifest.read(path)
 
 
-def _warm_up(model: Model) -> None:
-    one_row = {t.name: np.zeros((1, *t.shape[1:]), runtime.DATATYPES[t.datatype]) for t in model.manifest.inputs}
+def _warm_up(session: ort.InferenceSession, manifest: Manifest, folder: Path) -> tuple[float, Example]:
+    """Seconds that one row takes, once it has taken all memory it needs; and that row."""
+    with np.load(folder / "reference.npz", allow_pickle=False) as reference:
+        given = reference["input"][:1].copy()
+    outputs = [tensor.name for tensor in manifest.outputs]
+    seconds = []
     for _ in range(WARM_UP_RUNS):
-        model.run(one_row)
+        started = time.perf_counter()
+        gives = runtime.run(session, {manifest.inputs[0].name: given}, outputs)
+        seconds.append(time.perf_counter() - started)
+    return min(seconds), Example(given, dict(zip(outputs, gives, strict=True)))

@@ -10,10 +10,13 @@ import numpy as np
 from atelier_store.records import Manifest
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from atelier_server.problems import Invalid, Problem
+from atelier_server.problems import Problem
+from atelier_server.values import refuse
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
-MOST_PIXELS = 50_000_000
+MOST_PIXELS = 25_000_000
+"""Each takes four bytes, twice while it is resized, and every worker may be reading a picture: that has to fit in a pod."""
+
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 
 
@@ -32,7 +35,7 @@ def decode(uploads: Sequence[Upload], manifest: Manifest, invert: bool = False) 
     Raises Invalid naming every file that cannot be read; Problem 415 if the model does not take pictures.
     """
     if manifest.kind != "images":
-        raise Problem(415, f"this model takes {manifest.kind}, not pictures: send JSON {{'instances': [...]}}")
+        raise Problem(415, f"this model takes {manifest.kind}, not pictures: send JSON {{'instances': [...]}} or CSV")
     shape = manifest.inputs[0].shape[1:]
     wrong: list[tuple[str, str]] = []
     pictures: list[np.ndarray] = []
@@ -42,9 +45,19 @@ def decode(uploads: Sequence[Upload], manifest: Manifest, invert: bool = False) 
         except _Unreadable as error:
             wrong.append((f"#/files/{index}", f"{upload.name}: {error}"))
     if wrong or not pictures:
-        raise Invalid(wrong or [("#/files", "must hold at least one picture")])
+        raise refuse(iter(wrong or [("#/files", "must hold at least one picture")]))
     array = np.stack(pictures)
     return 255 - array if invert else array
+
+
+def encode(pixels: np.ndarray) -> bytes | None:
+    """One picture, shape (H, W) or (H, W, C), as a PNG that decode() makes the same of; None if no PNG has so many channels."""
+    channels = pixels.shape[2] if pixels.ndim == 3 else 1
+    if channels not in MODES:
+        return None
+    file = BytesIO()
+    Image.fromarray(pixels[..., 0] if pixels.ndim == 3 and channels == 1 else pixels).save(file, "PNG")
+    return file.getvalue()
 
 
 class _Unreadable(ValueError):
@@ -58,27 +71,28 @@ def _pixels(content: bytes, shape: Sequence[int]) -> np.ndarray:
         with Image.open(BytesIO(content), formats=FORMATS) as image:
             if image.width * image.height > MOST_PIXELS:
                 raise _Unreadable(f"has {image.width} x {image.height} pixels, at most {MOST_PIXELS} are read")
-            upright = _eight_bits(ImageOps.exif_transpose(image))
+            ImageOps.exif_transpose(image, in_place=True)
+            small = _resized(_eight_bits(image), MODES[channels], (width, height))
     except UnidentifiedImageError:
         raise _Unreadable(f"is not a picture in a known format ({', '.join(FORMATS)})") from None
     except _Unreadable:
         raise
     except Exception as error:  # Pillow's decoders raise a dozen types on a broken file
         raise _Unreadable(f"cannot be read: {error}") from error
-    colour = upright if channels == 4 else _on_white(upright)
-    small = colour.convert(MODES[channels]).resize((width, height), Image.Resampling.LANCZOS)
     return np.asarray(small, dtype=np.uint8).reshape(tuple(shape))
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
     """The same picture; 16 bits per pixel are scaled, where Pillow's own conversion would clip them."""
     if not image.mode.startswith("I;16"):
-        return image.copy()
+        return image
     return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
 
 
-def _on_white(image: Image.Image) -> Image.Image:
-    if not image.has_transparency_data:
-        return image
-    layer = image.convert("RGBA")
-    return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
+def _resized(image: Image.Image, mode: str, size: tuple[int, int]) -> Image.Image:
+    """The picture in this mode and size. Transparency is laid on white when it is small, which takes less memory and gives the same."""
+    if mode == "RGBA" or not image.has_transparency_data:
+        return image.convert(mode).resize(size, Image.Resampling.LANCZOS)
+    layer = image if image.mode == "RGBA" else image.convert("RGBA")
+    small = layer.resize(size, Image.Resampling.LANCZOS)
+    return Image.alpha_composite(Image.new("RGBA", size, "white"), small).convert(mode)

@@ -40,13 +40,16 @@ class Follower:
 
     The file is opened and read at every look: on NFS only an open asks the server, cached attributes may be a minute old.
     A version that cannot be served is refused, counted and tried again, less and less often; the one before goes on.
+    loaded_at (seconds since 1970) and load_seconds are of the version that is served.
     """
 
-    def __init__(self, paths: ModelPaths, metrics: Metrics, every: float) -> None:
+    def __init__(self, paths: ModelPaths, metrics: Metrics, every: float, threads: int | None = None) -> None:
         self.name = paths.name
         self.reason: str | None = "the first look at the store is not over"
-        self._paths, self._metrics, self._every = paths, metrics, every
+        self.loaded_at, self.load_seconds = 0.0, 0.0
+        self._paths, self._metrics, self._every, self._threads = paths, metrics, every, threads
         self._model: Model | None = None
+        self._failed = False
         self._seen: Seen | None = None
         self._wait, self._try_again_at = every, 0.0
         self._looked, self._stopped = threading.Event(), threading.Event()
@@ -56,6 +59,11 @@ class Follower:
     def model(self) -> Model | None:
         """What to serve now. Take it once per request."""
         return self._model
+
+    @property
+    def refused(self) -> str | None:
+        """Why what the pointer names is not served; None if it is, or names nothing yet."""
+        return self.reason if self._failed else None
 
     def start(self, patience: float = 30.0) -> None:
         """Begin to follow; returns after the first look, or after patience seconds."""
@@ -80,6 +88,7 @@ class Follower:
         self._seen, self._try_again_at = seen, math.inf
         try:
             self.reason = self._take(seen)
+            self._failed = False
         except Exception as error:  # whatever is wrong with a new version, the service goes on
             self._refuse(error)
 
@@ -89,12 +98,15 @@ class Follower:
             raise OSError(seen.error)
         if seen.content is None:
             return self._wait_for_first()
-        pointer = _parse(self._paths, seen.content)
+        pointer = parse(self._paths, seen.content)
         if self._model and self._model.version == pointer.version:
             return None
         started = time.monotonic()
-        self._model = model.load(self._paths, pointer)
-        self._metrics.serves(self._model, time.monotonic() - started)
+        loaded = model.load(self._paths, pointer.version, pointer.manifest_sha256, self._threads)
+        if self._model:
+            self._metrics.swaps.inc()
+        self.loaded_at, self.load_seconds = time.time(), time.monotonic() - started
+        self._model = loaded
         log.info("serving %s version %s", self.name, pointer.version)
         return None
 
@@ -106,7 +118,7 @@ class Follower:
         return waiting
 
     def _refuse(self, error: Exception) -> None:
-        self.reason = str(error)
+        self.reason, self._failed = str(error), True
         self._try_again_at = time.monotonic() + self._wait
         self._metrics.refresh_failures.inc()
         instead = f"version {self._model.version} stays" if self._model else "no version is served"
@@ -125,7 +137,8 @@ def _read(path: Path) -> Seen:
         return Seen(error=f"{path}: cannot be read: {error.strerror}")
 
 
-def _parse(paths: ModelPaths, content: bytes) -> Current:
+def parse(paths: ModelPaths, content: bytes) -> Current:
+    """The pointer in current.json. TornRecord if it is not whole, BadBundle if it names what cannot be here."""
     try:
         pointer = Current.model_validate_json(content)
     except ValidationError as error:

@@ -13,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
+from starlette.types import Scope
 
 MEDIA_TYPE = "application/problem+json"
 log = logging.getLogger(__name__)
@@ -68,49 +69,43 @@ def no_model(reason: str | None, /, **members: Any) -> Problem:
     )
 
 
+def response(error: Exception, scope: Scope) -> Response:
+    """The problem to answer with when error came of the request in scope."""
+    path = scope["path"]
+    if isinstance(error, Problem):
+        return error.response(path)
+    if isinstance(error, HTTPException):
+        return _of_http(error, scope).response(path)
+    if isinstance(error, RequestValidationError):
+        return Invalid([("/".join(("#", *map(str, e["loc"]))), str(e["msg"])) for e in error.errors()]).response(path)
+    if isinstance(error, ClientDisconnect):
+        # nobody reads this; it keeps a client that went away out of the log and of the server's own failures
+        return Problem(400, "the client went away before the end of its request").response(path)
+    log.error("%s %s failed", scope["method"], path, exc_info=error)
+    return Problem(500, "the server failed on this request; its log says why").response(path)
+
+
 def install(app: FastAPI) -> None:
     """Answer every error of the app with a problem."""
-    app.add_exception_handler(Problem, _problem)
-    app.add_exception_handler(HTTPException, _http_exception)
-    app.add_exception_handler(RequestValidationError, _request_validation)
-    app.add_exception_handler(ClientDisconnect, _gone)
-    app.add_exception_handler(Exception, _unexpected)
+    for kind in (Problem, HTTPException, RequestValidationError, ClientDisconnect, Exception):
+        app.add_exception_handler(kind, _handle)
 
 
-async def _problem(request: Request, error: Exception) -> Response:
-    assert isinstance(error, Problem)
-    return error.response(request.url.path)
+async def _handle(request: Request, error: Exception) -> Response:
+    return response(error, request.scope)
 
 
-async def _http_exception(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    headers = dict(error.headers or {})
-    detail = error.detail
+def _of_http(error: HTTPException, scope: Scope) -> Problem:
+    headers, detail = dict(error.headers or {}), error.detail
     if error.status_code == 404:
-        detail = f"there is nothing at {request.url.path}; the API is described at /docs"
+        detail = f"there is nothing at {scope['path']}; the API is described at /docs"
     if error.status_code == 405:
         allowed = headers["Allow"] = _with_head(headers.get("Allow", "GET"))
-        detail = f"{request.scope.get('asked_method', request.method)} is not allowed here; allowed: {allowed}"
-    return Problem(error.status_code, detail, headers=headers).response(request.url.path)
+        detail = f"{scope.get('asked_method', scope['method'])} is not allowed here; allowed: {allowed}"
+    return Problem(error.status_code, detail, headers=headers)
 
 
 def _with_head(allowed: str) -> str:
     """The methods of an Allow header, with the HEAD that comes with every GET."""
     methods = set(allowed.split(", "))
     return ", ".join(sorted(methods | {"HEAD"} if "GET" in methods else methods))
-
-
-async def _request_validation(request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)
-    violations = [("/".join(("#", *map(str, e["loc"]))), str(e["msg"])) for e in error.errors()]
-    return Invalid(violations).response(request.url.path)
-
-
-async def _gone(request: Request, _: Exception) -> Response:
-    """Nobody reads this; it keeps a client that went away out of the log and of the server's own failures."""
-    return Problem(400, "the client went away before the end of its request").response(request.url.path)
-
-
-async def _unexpected(request: Request, error: Exception) -> Response:
-    log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    return Problem(500, "the server failed on this request; its log says why").response(request.url.path)

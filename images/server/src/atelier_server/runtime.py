@@ -14,6 +14,9 @@ from atelier_store.records import Tensor
 BATCH = 256
 """Rows that go through a session at once: bounds the memory of a large request."""
 
+BYTE_SECONDS = 2e-8
+"""Seconds that a byte of JSON takes to become a number, about."""
+
 DATATYPES: dict[str, np.dtype[Any]] = {
     "BOOL": np.dtype(np.bool_),
     "UINT8": np.dtype(np.uint8),
@@ -51,12 +54,15 @@ def signature(session: ort.InferenceSession) -> tuple[tuple[Tensor, ...], tuple[
 
 def run(session: ort.InferenceSession, inputs: dict[str, np.ndarray], outputs: Sequence[str]) -> list[np.ndarray]:
     """The named outputs for N rows of every input, in batches of at most BATCH rows."""
-    results = [session.run(list(outputs), batch) for batch in _batches(inputs)]
-    return results[0] if len(results) == 1 else [np.concatenate(parts) for parts in zip(*results, strict=True)]
+    rows = max(map(len, inputs.values()))
+    if rows <= BATCH:
+        results: list[np.ndarray] = session.run(outputs, inputs)
+        return results
+    parts = [session.run(outputs, batch) for batch in _batches(inputs, rows)]
+    return [np.concatenate(part) for part in zip(*parts, strict=True)]
 
 
-def _batches(inputs: dict[str, np.ndarray]) -> Iterator[dict[str, np.ndarray]]:
-    rows = max(len(array) for array in inputs.values())
+def _batches(inputs: dict[str, np.ndarray], rows: int) -> Iterator[dict[str, np.ndarray]]:
     for start in range(0, rows, BATCH):
         yield {name: array[start : start + BATCH] for name, array in inputs.items()}
 

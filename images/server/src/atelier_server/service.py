@@ -1,34 +1,47 @@
-"""What every route needs: the model of the moment, the workers, the counters, the limits."""
+"""What every route needs: the models, the threads, the counters, the limits."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from starlette.types import Scope
+
+from atelier_server.catalogue import Catalogue
 from atelier_server.metrics import Metrics
 from atelier_server.model import Model
-from atelier_server.pointer import Follower
-from atelier_server.problems import no_model
-from atelier_server.workers import Workers
+from atelier_server.threads import Threads
+
+MODEL = "atelier.model"
+"""Where a request's scope has its model, for the counters."""
 
 
 @dataclass(frozen=True)
 class Service:
-    """One served model name and everything around it. max_body is in bytes."""
+    """One worker's parts. max_body is in bytes, deadline in seconds; hung gives the numbers of the workers that do not answer any more."""
 
-    follower: Follower
-    workers: Workers
+    catalogue: Catalogue
+    threads: Threads
     metrics: Metrics
+    hung: Callable[[], Iterable[int]]
     max_body: int
+    deadline: float
 
-    @property
-    def name(self) -> str:
-        """The name that this server answers for, promoted or not."""
-        return self.follower.name
+    def served(self, scope: Scope, **members: Any) -> Model:
+        """What the server was started for, to answer this request with, from its beginning to its end.
 
-    def model(self, **members: Any) -> Model:
-        """The model to answer this request with, from its beginning to its end. Problem 503, with these members, if there is none."""
-        reason = self.follower.reason  # read first: a model may come meanwhile, and takes the reason away
-        if model := self.follower.model:
-            return model
-        raise no_model(reason, **members)
+        Problem 503, with these members, if nothing is promoted.
+        """
+        scope[MODEL] = found = self.catalogue.served(**members)
+        return found
+
+    async def model(self, scope: Scope, name: str, version: str | None) -> Model:
+        """The model of this name and version, likewise. Problem 404 if it is not there, 503 if it cannot be served."""
+        if name == self.catalogue.name and version is None:
+            return self.served(scope, name=name, ready=False)
+        found = self.catalogue.at_hand(name, version)
+        if found is None:
+            found = await self.threads.load(lambda: self.catalogue.fetch(name, version))
+        scope[MODEL] = found
+        return found

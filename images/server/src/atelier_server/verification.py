@@ -10,7 +10,7 @@ from atelier_store import bundle
 from atelier_store.records import Manifest, Tensor
 from atelier_store.spec import Task
 
-from atelier_server import runtime
+from atelier_server import drift, runtime
 
 RELATIVE, ABSOLUTE = 1e-3, 1e-4
 """How far a recomputed reference output may be from the stored one."""
@@ -19,7 +19,8 @@ RELATIVE, ABSOLUTE = 1e-3, 1e-4
 def verify(folder: Path, manifest: Manifest) -> list[str]:
     """Everything that is wrong with the bundle in folder; empty if it can be served.
 
-    Checks digests, parity as trained, the signature against the network's real inputs and outputs, and recomputes reference.npz.
+    Checks digests, parity as trained, the signature against the network's real inputs and outputs, the input statistics against both, and
+    recomputes reference.npz.
     """
     if broken := bundle.problems(folder, manifest):
         return broken  # nothing of a bundle with a wrong digest is opened
@@ -27,7 +28,7 @@ def verify(folder: Path, manifest: Manifest) -> list[str]:
         session = runtime.open_session(folder / "model.onnx")
     except Exception as error:  # ONNX Runtime's exceptions share no base class
         return [f"model.onnx: ONNX Runtime cannot load it: {error}"]
-    mismatches = [*_parity(manifest), *_signature(session, manifest)]
+    mismatches = [*_parity(manifest), *_signature(session, manifest), *_statistics(manifest)]
     return mismatches or _reference(session, folder, manifest)
 
 
@@ -44,6 +45,14 @@ def _signature(session: ort.InferenceSession, manifest: Manifest) -> list[str]:
     if manifest.task == "classification" and len(manifest.labels or ()) != classes:
         wrong.append(f"manifest.json: {len(manifest.labels or ())} labels for {classes} outputs")
     return wrong
+
+
+def _statistics(manifest: Manifest) -> list[str]:
+    found = manifest.input_statistics
+    if found is None or len(found.mean) == len(found.std) == drift.features(manifest):
+        return []
+    numbers = f"{len(found.mean)} means and {len(found.std)} deviations for {drift.features(manifest)}"
+    return [f"manifest.json: input_statistics: {numbers} features or channels"]
 
 
 def _differences(what: str, said: tuple[Tensor, ...], real: tuple[Tensor, ...]) -> list[str]:

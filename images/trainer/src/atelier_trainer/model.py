@@ -6,6 +6,7 @@ from typing import Any, Literal, cast
 
 import numpy as np
 import torch
+from atelier_store.records import InputStatistics
 from atelier_store.spec import Kind, Task
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -82,13 +83,10 @@ def build(
     return Model(body, kind, has_channels, statistics)
 
 
-def statistics(x: NDArray[Any], y: NDArray[Any], kind: Kind, task: Task) -> dict[str, Tensor]:
-    """Mean and scale of training rows x, per channel or feature, and of regression targets y; float32."""
-    has_channels = x.ndim == (4 if kind == "images" else 3)
-    axes: Any = 0 if kind == "rows" else tuple(range(x.ndim - 1)) if has_channels else None
-    mean = np.asarray(x.mean(axes, dtype=np.float64))
-    scale = np.asarray(x.std(axes, dtype=np.float64))
-    found = {"mean": mean, "scale": np.where(scale > 0, scale, 1.0)}
+def statistics(inputs: InputStatistics, y: NDArray[Any], task: Task) -> dict[str, Tensor]:
+    """Mean and scale of training inputs, per channel or feature, and of regression targets y; float32."""
+    std = np.array(inputs.std)
+    found = {"mean": np.array(inputs.mean), "scale": np.where(std > 0, std, 1.0)}
     if task == "regression":
         spread = y.std(0, dtype=np.float64)
         found |= {"target_mean": y.mean(0, dtype=np.float64), "target_scale": np.where(spread > 0, spread, 1.0)}

@@ -95,12 +95,13 @@ class Run:
         )
         kind, task = self.description.kind, self.description.task
         outputs = len(self.description.labels or ()) if task == "classification" else y.shape[1]
+        self.input_statistics = data.input_statistics(x[training_rows], kind)
         torch.manual_seed(self.config.seed)
         built = model.build(
             self.request.spec.trainer.network,
             self.config.params,
             kind,
-            model.statistics(x[training_rows], y[training_rows], kind, task),
+            model.statistics(self.input_statistics, y[training_rows], task),
             self.description.shape,
             outputs,
         ).to(device)
@@ -198,6 +199,7 @@ class Run:
                 "kind": self.description.kind,
                 "task": task,
                 **export.signature(x, answers, task),
+                "input_statistics": self.input_statistics,
                 "labels": self.description.labels,
                 "feature_names": self.description.feature_names,
                 "target_name": self.description.target_name,

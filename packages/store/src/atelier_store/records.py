@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from atelier_store.files import write_text
 from atelier_store.spec import Algorithm, Budget, EarlyStopping, Kind, Objective, Parameter, Task, sha256_of
@@ -181,14 +181,29 @@ class Parity(Record):
     max_abs_difference: float
 
 
+class InputStatistics(Record):
+    """Of the training rows' inputs, raw as clients send them, for each channel (one if there are none) or, of rows, for each feature.
+
+    std is that of just these values, as numpy's; count is how many of them each mean is of.
+    """
+
+    mean: tuple[float, ...]
+    std: tuple[Annotated[float, Field(ge=0)], ...]
+    count: Annotated[int, Field(ge=1)]
+
+
 class Manifest(Record):
-    """`model/manifest.json`: everything about a bundle but its bytes. files maps name to sha256, the manifest itself excepted."""
+    """`model/manifest.json`: everything about a bundle but its bytes. files maps name to sha256, the manifest itself excepted.
+
+    input_statistics are of the first input; bundles from before they were kept have none.
+    """
 
     schema_version: Literal[1] = 1
     kind: Kind
     task: Task
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
+    input_statistics: InputStatistics | None = None
     labels: tuple[str, ...] | None
     feature_names: tuple[str, ...] | None = None
     target_name: str | None = None

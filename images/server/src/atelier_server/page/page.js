@@ -4,6 +4,7 @@ import { at, make, moment, upper } from "./elements.js";
 import { showProvenance, showScores, showSearch, showTiles } from "./facts.js";
 import { showNetwork } from "./network.js";
 import { showCurve, showTrials } from "./learning.js";
+import { fetchWithToken, givenToken, hasToken, unlock } from "./token.js";
 import { offerTrial } from "./trying.js";
 
 const EVERY = 2000;  // milliseconds from one look at the model to the next
@@ -19,16 +20,36 @@ async function follow() {
 }
 
 async function look() {
-  const card = await asked("model");
+  const card = await admitted("model");
   if (!card) lose();
   else if (card.status >= 400) wait(card.title, card.detail);
   else await show(card);
 }
 
+/** What the server says, once it has the token that it may ask for. */
+async function admitted(path) {
+  let answer = await asked(path);
+  while (answer && answer.status === 401) {
+    lock();
+    await givenToken();
+    answer = await asked(path);
+  }
+  unlock();
+  at("links").hidden = hasToken();  // a browser that follows a link sends no token
+  return answer;
+}
+
+function lock() {
+  shown = undefined;
+  at("state").textContent = "A token is needed";
+  notice("");
+  for (const part of ["links", "waiting", "served"]) at(part).hidden = true;
+}
+
 /** What the server says, problems too; nothing if it does not answer. */
 async function asked(path) {
   try {
-    return await (await fetch(path)).json();
+    return await (await fetchWithToken(path)).json();
   } catch {
     return undefined;
   }

@@ -4,6 +4,7 @@ import { at, make, number, percent, upper } from "./elements.js";
 import { offerRow } from "./row.js";
 import { offerPicture } from "./picture.js";
 import { offerSignal } from "./signal.js";
+import { fetchWithToken, hasToken } from "./token.js";
 
 const MOST_BARS = 12;
 const OFFERS = { images: offerPicture, signals: offerSignal, rows: offerRow };
@@ -34,7 +35,7 @@ async function predict({ query = "", body, type, curl }, place, manifest) {
   const mine = asked += 1, started = performance.now();
   let answer, problem;
   try {
-    const response = await fetch(`predict${query}`, { method: "POST", body, headers: type ? { "Content-Type": type } : {} });
+    const response = await fetchWithToken(`predict${query}`, { method: "POST", body, headers: type ? { "Content-Type": type } : {} });
     const content = await response.json();
     if (response.ok) answer = content;
     else problem = content;
@@ -46,7 +47,7 @@ async function predict({ query = "", body, type, curl }, place, manifest) {
   if (problem) return showProblem(problem, place);
   showPrediction(answer.predictions[0], manifest, performance.now() - started);
   at("terminal").hidden = false;
-  at("curl").textContent = `curl '${new URL("predict", location.href)}${query}' ${curl}`;
+  at("curl").textContent = `curl '${new URL("predict", location.href)}${query}' ${hasToken() ? '-H "Authorization: Bearer $TOKEN" ' : ""}${curl}`;
 }
 
 function clear() {

@@ -6,8 +6,8 @@ from importlib import resources
 from pathlib import PurePath
 from typing import Any
 
-from fastapi import APIRouter
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from fastapi import APIRouter, Request
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, Response
 
@@ -29,7 +29,7 @@ LINK = '<a href="metrics">Metrics</a>'
 """The page's way to the counters."""
 
 
-def router(service: Service, shows_metrics: bool) -> APIRouter:
+def router(service: Service, registry: CollectorRegistry, shows_metrics: bool) -> APIRouter:
     """The page, the card and, unless they are served elsewhere, the counters."""
     routes = APIRouter(tags=["about"])
     page = PAGE.joinpath("index.html").read_text(encoding="utf-8")
@@ -47,28 +47,34 @@ def router(service: Service, shows_metrics: bool) -> APIRouter:
         return Response(files[name], media_type=TYPES[PurePath(name).suffix], headers=HEADERS)
 
     @routes.get("/model", **described.CARD)
-    async def card() -> dict[str, Any]:
+    async def card(request: Request) -> dict[str, Any]:
         """The served model's card: its manifest, why it was promoted, and why a later version was refused, if one was."""
-        model = service.model()
+        model = service.served(request.scope)
         return {
             "model": model.name,
             "version": model.version,
-            "refused": service.follower.reason,
+            "refused": service.catalogue.follower.reason,
             "onnx_bytes": model.onnx_bytes,
             "manifest": model.manifest.model_dump(mode="json"),
             "promotion": model.promotion and model.promotion.model_dump(mode="json"),
         }
 
     @routes.get("/model/report", **described.CARD)
-    async def report() -> dict[str, Any]:
+    async def report(request: Request) -> dict[str, Any]:
         """What was searched, what its trials came to, and how the served model learned; null for a version from before this was kept."""
-        model = service.model()
+        model = service.served(request.scope)
         return {"version": model.version, "report": model.report and model.report.model_dump(mode="json")}
 
     def metrics() -> Response:  # in a thread of its own, since it may read the store
         """Counters in Prometheus' text format."""
-        return Response(generate_latest(service.metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        return counters(service, registry)
 
     if shows_metrics:
         routes.get("/metrics", **described.METRICS)(metrics)
     return routes
+
+
+def counters(service: Service, registry: CollectorRegistry) -> Response:
+    """Everything in the registry, in Prometheus' text format, with what has happened in this worker until now."""
+    service.metrics.flush()
+    return Response(generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import FastAPI
+from fastapi import Query
 from pydantic import BaseModel, Field
-from pydantic.json_schema import models_json_schema
 
+from atelier_server import body
 from atelier_server.problems import MEDIA_TYPE
 
 
@@ -55,24 +55,24 @@ class Predictions(BaseModel):
 
 
 class InferenceInput(BaseModel):
-    """One tensor; data is flat in row-major order, or nested."""
+    """One tensor; data is flat in row-major order, or nested, or absent where the parameter binary_data_size says how many bytes it is."""
 
     name: str = Field(examples=["input"])
     datatype: str = Field(examples=["FP32"])
     shape: list[int] = Field(examples=[[1, 4]])
     parameters: dict[str, Any] | None = None
-    data: list[Any] = Field(examples=[[5.1, 3.5, 1.4, 0.2]])
+    data: list[Any] | None = Field(None, examples=[[5.1, 3.5, 1.4, 0.2]])
 
 
 class RequestedOutput(BaseModel):
-    """An output to give; all are given if none is named."""
+    """An output to give; all are given if none is named. With the parameter binary_data it is given as bytes after the JSON."""
 
     name: str
     parameters: dict[str, Any] | None = None
 
 
 class InferenceRequest(BaseModel):
-    """The protocol's request."""
+    """The protocol's request. With the parameter binary_data_output all outputs are given as bytes after the JSON."""
 
     id: str | None = None
     parameters: dict[str, Any] | None = None
@@ -81,12 +81,13 @@ class InferenceRequest(BaseModel):
 
 
 class InferenceOutput(BaseModel):
-    """One tensor, data flat in row-major order."""
+    """One tensor, data flat in row-major order, or absent where the parameter binary_data_size says how many bytes it is."""
 
     name: str
     datatype: str
     shape: list[int]
-    data: list[Any]
+    parameters: dict[str, Any] | None = None
+    data: list[Any] | None = None
 
 
 class InferenceResponse(BaseModel):
@@ -101,17 +102,8 @@ class InferenceResponse(BaseModel):
 MODELS = (ProblemDetails, Instances, Predictions, InferenceRequest, InferenceResponse)
 
 
-def install(app: FastAPI) -> None:
-    """Put the models named here into the app's OpenAPI document."""
-    definitions = models_json_schema([(m, "validation") for m in MODELS], ref_template="#/components/schemas/{model}")[1]
-    document = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        schema = document()
-        schema.setdefault("components", {}).setdefault("schemas", {}).update(definitions["$defs"])
-        return schema
-
-    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's own way to extend it
+Invert = Annotated[bool, Query(description="Swap dark and light in pictures, for a model of white on black.")]
+TopK = Annotated[int | None, Query(description="Tell only of this many classes, the most probable first.")]
 
 
 def _content(model: type[BaseModel], media_type: str = "application/json") -> dict[str, Any]:
@@ -132,17 +124,25 @@ def _body(content: dict[str, Any]) -> dict[str, Any]:
     return {"openapi_extra": {"requestBody": {"required": True, "content": content}}}
 
 
+PNG = "image/png"
 _PICTURE = {"schema": {"type": "string", "format": "binary"}}
 _FILES = {"type": "object", "properties": {"file": {"type": "array", "items": _PICTURE["schema"]}}}
+_TABLE = {"schema": {"type": "string"}, "example": "length,width\n5.1,3.5\n4.9,3\n"}
 _BAD_BODY = {400: "Malformed body", 413: "Body too large", 415: "Wrong Content-Type"}
-_NONE = {503: "No model promoted yet"}
-_WHICH = {404: "Another model or version", **_NONE}
+_NONE = {503: "No model promoted yet, or it cannot be served"}
+_WHICH = {404: "No such model or version", **_NONE}
+_LATER = {408: "The body did not come in time", 429: "Too many requests are under way", 504: "No answer within the deadline"}
+_BYTES = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
 
 PREDICT: dict[str, Any] = {
-    **_answers({**_BAD_BODY, 422: "Every violation in the input", **_NONE}, Predictions),
-    **_body({**_content(Instances), "multipart/form-data": {"schema": _FILES}, "image/png": _PICTURE}),
+    **_answers({**_BAD_BODY, 422: "Every violation in the input", **_LATER, **_NONE}, Predictions),
+    **_body({**_content(Instances), body.CSV: _TABLE, body.MULTIPART: {"schema": _FILES}, PNG: _PICTURE}),
 }
-INFER: dict[str, Any] = {**_answers({**_BAD_BODY, **_WHICH}, InferenceResponse), **_body(_content(InferenceRequest))}
+INFER: dict[str, Any] = {
+    **_answers({**_BAD_BODY, **_LATER, **_WHICH}, InferenceResponse),
+    **_body({**_content(InferenceRequest), **_BYTES}),
+}
+LIVE: dict[str, Any] = _answers({503: "A worker does not answer any more"})
 MODEL: dict[str, Any] = _answers(_WHICH)
 CARD: dict[str, Any] = _answers(_NONE)
 METRICS: dict[str, Any] = {"responses": {200: {"description": "Counters", "content": {"text/plain": {}}}}}

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import numpy as np
 from fastapi import APIRouter, Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope
 
-from atelier_server import answers, body, instances, pictures
+from atelier_server import answers, body, instances, pictures, tables
 from atelier_server.model import Model
 from atelier_server.pictures import Upload
 from atelier_server.routes import described
 from atelier_server.service import Service
+
+LONG = 1.0
+"""Seconds, more than the event loop is ever given for one request: pictures and tables are read by a thread."""
 
 
 def router(service: Service) -> APIRouter:
@@ -17,24 +22,39 @@ def router(service: Service) -> APIRouter:
     routes = APIRouter(tags=["predict"])
 
     @routes.post("/predict", **described.PREDICT)
-    async def predict(request: Request, invert: bool = False) -> Response:
-        """Predict rows given as JSON, or pictures given as a form's files or as the body itself."""
-        media_type = body.media_type(request, body.JSON, body.MULTIPART, "image/*")
-        model = service.model()
-        content = await body.read(request, service.max_body)
-        header = request.headers.get("content-type", body.JSON)
-        rows, answer = await service.workers.run(lambda: _answer(model, content, media_type, header, invert))
-        service.metrics.predictions.inc(rows)
-        return Response(answer, media_type=body.JSON)
+    async def predict(request: Request, invert: described.Invert = False, top_k: described.TopK = None) -> Response:
+        """Predict rows given as JSON or as CSV, or pictures given as a form's files or as the body itself."""
+        return await answer(service, request.scope, request.receive, invert, top_k)
 
     return routes
 
 
-def _answer(model: Model, content: bytes, media_type: str, header: str, invert: bool) -> tuple[int, bytes]:
-    """How many rows were predicted, and the answer."""
+async def answer(service: Service, scope: Scope, receive: Receive, invert: bool = False, top_k: int | None = None) -> Response:
+    """The answer to a request for predictions. Raises Problem."""
+    service.threads.admit()
+    media_type = body.media_type(scope, body.JSON, body.CSV, body.MULTIPART, "image/*")
+    model = service.served(scope)
+    if top_k is not None:
+        instances.check_top_k(top_k, model.manifest)
+    content = await body.read(scope, receive, service.max_body, service.deadline)
+    seconds = model.seconds(len(content)) if media_type == body.JSON else LONG
+    header = body.content_type(scope, body.JSON)
+    rows, outputs, said = await service.threads.predict(lambda: _predict(model, content, media_type, header, invert, top_k), seconds)
+    service.metrics.predicted(model, len(rows), outputs, rows)
+    return answers.Answer(said, b"application/json")
+
+
+def _predict(
+    model: Model, content: bytes, media_type: str, header: str, invert: bool, top_k: int | None
+) -> tuple[np.ndarray, np.ndarray, bytes]:
+    """The rows, what the model says of each, and the answer."""
     if media_type == body.JSON:
-        rows = instances.decode(body.parse_json(content), model.manifest)
+        rows = instances.decode(content, model.manifest)
+    elif media_type == body.CSV:
+        rows = tables.decode(content, header, model.manifest)
     else:
         uploads = body.parse_uploads(content, header) if media_type == body.MULTIPART else [Upload("body", content)]
         rows = pictures.decode(uploads, model.manifest, invert)
-    return len(rows), answers.dump(instances.encode(model, model.predict(rows)))
+    outputs = model.predict(rows)
+    answers.check_finite(outputs, 422)
+    return rows, outputs, answers.dump(instances.encode(model, outputs, top_k))

@@ -5,16 +5,22 @@ from __future__ import annotations
 from importlib import metadata
 from typing import Any
 
+import numpy as np
 from fastapi import APIRouter, Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope
 
-from atelier_server import answers, body, tensors
+from atelier_server import body, tensors
+from atelier_server.answers import Answer
 from atelier_server.model import Model
 from atelier_server.problems import Problem
 from atelier_server.routes import described
 from atelier_server.service import Service
 
 PLATFORM = "onnx_onnxv1"
+EXTENSIONS = ["binary_tensor_data"]
+LENGTH = b"inference-header-content-length"
+"""How much of a body is JSON; the rest is tensors as bytes."""
 
 
 def router(service: Service) -> APIRouter:
@@ -24,69 +30,82 @@ def router(service: Service) -> APIRouter:
     @routes.get("")
     async def server_metadata() -> dict[str, Any]:
         """What this server is."""
-        return {"name": "katib-nas-atelier", "version": metadata.version("atelier-server"), "extensions": []}
+        return {"name": "katib-nas-atelier", "version": metadata.version("atelier-server"), "extensions": EXTENSIONS}
 
-    @routes.get("/health/live")
+    @routes.get("/health/live", **described.LIVE)
     async def live() -> dict[str, bool]:
-        """The server runs."""
+        """The server runs; 503 if one of its workers does not answer any more."""
+        if hung := service.hung():
+            raise Problem(503, f"workers that do not answer: {', '.join(map(str, hung))}", live=False)
         return {"live": True}
 
     @routes.get("/health/ready")
-    async def ready() -> dict[str, bool]:
-        """The server takes requests. True without a model too: an installation waits for it before the first model exists."""
-        return {"ready": True}
+    async def ready() -> dict[str, Any]:
+        """The server takes requests. True without a model too: an installation waits for it before the first model exists.
+
+        `refused` says why a later version is not served, if one was refused.
+        """
+        refused = service.catalogue.follower.refused
+        return {"ready": True, "refused": refused} if refused else {"ready": True}
 
     @routes.get("/models/{name}", **described.MODEL)
     @routes.get("/models/{name}/versions/{version}", **described.MODEL)
-    async def model_metadata(name: str, version: str | None = None) -> dict[str, Any]:
-        """Inputs and outputs of the model."""
-        return _metadata(_model(service, name, version))
+    async def model_metadata(request: Request, name: str, version: str | None = None) -> dict[str, Any]:
+        """Inputs and outputs of the model, and its versions, the current one first."""
+        model = await service.model(request.scope, name, version)
+        return _metadata(model, await service.threads.load(lambda: service.catalogue.versions(name)))
 
     @routes.get("/models/{name}/ready", **described.MODEL)
     @routes.get("/models/{name}/versions/{version}/ready", **described.MODEL)
-    async def model_ready(name: str, version: str | None = None) -> dict[str, Any]:
+    async def model_ready(request: Request, name: str, version: str | None = None) -> dict[str, Any]:
         """The model takes requests; 503 if it does not."""
-        return {"name": _model(service, name, version).name, "ready": True}
+        return {"name": (await service.model(request.scope, name, version)).name, "ready": True}
 
     @routes.post("/models/{name}/infer", **described.INFER)
     @routes.post("/models/{name}/versions/{version}/infer", **described.INFER)
     async def infer(request: Request, name: str, version: str | None = None) -> Response:
-        """Predict tensors."""
-        body.media_type(request, body.JSON)
-        if "inference-header-content-length" in request.headers:
-            raise Problem(415, "binary tensor data is not supported; give data as JSON")
-        model = _model(service, name, version)
-        content = await body.read(request, service.max_body)
-        rows, answer = await service.workers.run(lambda: _answer(model, content))
-        service.metrics.predictions.inc(rows)
-        return Response(answer, media_type=body.JSON)
+        """Predict tensors, given as JSON, or as bytes that follow it."""
+        return await answer(service, request.scope, request.receive, name, version)
 
     return routes
 
 
-def _model(service: Service, name: str, version: str | None) -> Model:
-    """The model that is asked for. Problem 404 for another name or version, 503 if nothing is promoted."""
-    if name != service.name:
-        raise Problem(404, f"no model {name!r} here; this server has {service.name!r}", name=name, ready=False)
-    model = service.model(name=name, ready=False)
-    if version is not None and version != model.version:
-        served = f"version {version!r} of {name!r} is not served; version {model.version!r} is"
-        raise Problem(404, served, name=name, ready=False)
-    return model
+async def answer(service: Service, scope: Scope, receive: Receive, name: str, version: str | None) -> Response:
+    """The answer to a request for inference. Raises Problem."""
+    service.threads.admit()
+    body.media_type(scope, body.JSON, body.OCTETS)
+    model = await service.model(scope, name, version)
+    content = await body.read(scope, receive, service.max_body, service.deadline)
+    header = _json_length(scope, content)
+    rows, outputs, said, length = await service.threads.predict(lambda: _infer(model, content, header), model.seconds(len(content)))
+    service.metrics.predicted(model, len(rows), outputs.get(model.output.name), rows)
+    if length is None:
+        return Answer(said, b"application/json")
+    return Answer(said, b"application/octet-stream", (LENGTH, str(length).encode()))
 
 
-def _answer(model: Model, content: bytes) -> tuple[int, bytes]:
-    """How many rows were predicted, and the answer."""
-    request = body.parse_json(content)
-    inputs, outputs = tensors.decode(request, model)
-    answer = tensors.encode(model, model.run(inputs, outputs), request.get("id"))
-    return len(next(iter(inputs.values()))), answers.dump(answer)
+def _infer(model: Model, content: bytes, header: int) -> tuple[np.ndarray, dict[str, np.ndarray], bytes, int | None]:
+    """The first input, what the model says, the answer, and the length of the JSON in it if bytes follow."""
+    inference = tensors.decode(content, header, model)
+    outputs = model.run(inference.inputs, list(inference.outputs))
+    return inference.inputs[model.input.name], outputs, *tensors.encode(model, inference, outputs)
 
 
-def _metadata(model: Model) -> dict[str, Any]:
+def _json_length(scope: Scope, content: bytes) -> int:
+    given = body.headers(scope).get(LENGTH)
+    if given is None:
+        return len(content)
+    if not given.isdigit() or len(given) > 12 or int(given) > len(content):
+        raise Problem(
+            400, f"Inference-Header-Content-Length must be 0 to {len(content)}, the length of the body, is {given.decode('latin-1')[:20]!r}"
+        )
+    return int(given)
+
+
+def _metadata(model: Model, versions: list[str]) -> dict[str, Any]:
     return {
         "name": model.name,
-        "versions": [model.version],
+        "versions": versions,
         "platform": PLATFORM,
         "inputs": [tensor.model_dump(mode="json") for tensor in model.manifest.inputs],
         "outputs": [tensor.model_dump(mode="json") for tensor in model.manifest.outputs],

@@ -15,6 +15,7 @@ from atelier_cli.doctor.monitoring import check_monitoring
 from atelier_cli.doctor.namespace import check_labels, check_rights
 from atelier_cli.doctor.nodes import check_nodes
 from atelier_cli.doctor.storage import check_storage
+from atelier_cli.doctor.token import check_token
 from atelier_cli.profile import Profile
 
 SERVER = "API server"
@@ -42,6 +43,7 @@ def examine(cluster: Cluster, profile: Profile | None, katib_namespace: str | No
     if profile is not None:
         checks |= {
             "storage": lambda: check_storage(cluster, storage),
+            "token": lambda: check_token(cluster, values["server"].get("token") or {}),
             "monitoring": lambda: check_monitoring(cluster, values.get("monitoring") or {}),
         }
     if profile is not None and searches:

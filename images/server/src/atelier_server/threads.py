@@ -1,0 +1,62 @@
+"""Where the work of a request is done: at once on the event loop if it is short, by a thread if it is not."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sized
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from atelier_server.problems import Problem
+
+SHORT = 0.002
+"""Seconds of work that may be done on the event loop; a hop to a thread and back costs a tenth of that."""
+
+T = TypeVar("T")
+
+
+class Threads:
+    """Keeps what takes long off the event loop, which stays free to answer probes.
+
+    under_way is whatever knows the requests that this worker has begun, whether they are being read, wait or are being answered.
+    """
+
+    def __init__(self, count: int, *, max_requests: int, deadline: float, waited: Callable[[float], None]) -> None:
+        self.under_way: Sized = ()
+        self._most, self._deadline, self._waited = max_requests, deadline, waited
+        self._pool = ThreadPoolExecutor(count, thread_name_prefix="predict")
+        self._loader = ThreadPoolExecutor(1, thread_name_prefix="load")
+
+    def admit(self) -> None:
+        """Problem 429 if too many requests are under way."""
+        if len(self.under_way) > self._most:
+            raise Problem(429, f"{self._most} requests are under way already; try again", headers={"Retry-After": "1"})
+
+    async def predict(self, work: Callable[[], T], seconds: float) -> T:
+        """The result of work, which takes about this many seconds. Problem 504 if it has none within the deadline."""
+        if seconds <= SHORT:
+            return work()
+        begun = time.perf_counter()
+
+        def timed() -> T:
+            self._waited(time.perf_counter() - begun)
+            return work()
+
+        return await self._within_deadline(self._pool, timed)
+
+    async def load(self, work: Callable[[], T]) -> T:
+        """The result of work that reads the store, one at a time. Problem 504 if it has none within the deadline; it goes on."""
+        return await self._within_deadline(self._loader, work)
+
+    def stop(self) -> None:
+        """Begin nothing more; what nobody waits for any longer is not finished."""
+        for pool in (self._pool, self._loader):
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    async def _within_deadline(self, pool: ThreadPoolExecutor, work: Callable[[], T]) -> T:
+        try:
+            async with asyncio.timeout(self._deadline):
+                return await asyncio.get_running_loop().run_in_executor(pool, work)
+        except TimeoutError as error:
+            raise Problem(504, f"there is no answer within {self._deadline:g} s", headers={"Retry-After": "1"}) from error

@@ -1,0 +1,203 @@
+"""Under full load for long: no request fails over swaps and restarts, and memory stays flat."""
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from atelier_store.layout import Store
+from load import Load
+from memory import MEBIBYTE, growth, held, pss
+from onnx_bundles import image_bundle, place, point
+from server_process import Server, eventually, serving, workers
+from sizes import sizes
+
+SAMPLES = 50
+FLAT = 8 * MEBIBYTE
+"""What all processes of a server together may grow by, from the second to the last fifth of a run."""
+
+PIXELS = image_bundle().inputs[:1]
+REQUEST_BODY = json.dumps({"instances": PIXELS.tolist()}).encode()
+REQUEST = (
+    b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(REQUEST_BODY) + REQUEST_BODY
+)
+Report = Callable[[str, object], None]
+
+
+class Versions:
+    """Versions of a model, and whether an answer is the one that belongs to the version which it names."""
+
+    def __init__(self, store: Store, count: int) -> None:
+        self._store = store
+        self.placed = [place(store, image_bundle(seed)) for seed in range(1, count + 1)]
+        self._known: dict[bytes, str] = {}
+        self.point(0)
+
+    def point(self, number: int) -> str:
+        """Make it the current one."""
+        version, digest = self.placed[number % len(self.placed)]
+        point(self._store, "digits", version, digest)
+        return version
+
+    def verdict(self, body: bytes) -> str | None:
+        """The version that gave this answer; None if it is wrong. The same network gives the same bytes, so each is looked at once."""
+        if body not in self._known:
+            answer = json.loads(body)
+            if not np.allclose(list(answer["predictions"][0]["probabilities"].values()), self._expected(answer["version"]), rtol=1e-5):
+                return None
+            self._known[body] = answer["version"]
+        return self._known[body]
+
+    def _expected(self, version: str) -> np.ndarray:
+        import onnxruntime as ort
+
+        network = self._store.model("digits").versions / version / "model.onnx"
+        session = ort.InferenceSession(network, providers=["CPUExecutionProvider"])
+        outputs: np.ndarray = session.run(None, {"input": PIXELS})[0]
+        return outputs[0]
+
+
+@pytest.fixture
+def versions(store: Store) -> Versions:
+    return Versions(store, 2)
+
+
+@pytest.mark.parametrize("requests", sizes(10_000, 1_000_000))
+def test_memory_stays_flat_over_requests(store: Store, versions: Versions, requests: int, record_property: Report) -> None:
+    with serving(store) as server:
+        load, samples = Load(REQUEST, versions.verdict, [server.port]), []
+        for _ in range(SAMPLES):
+            asyncio.run(load.run(requests // SAMPLES))
+            samples.append(held(server))
+        assert not load.failures and load.done == requests
+        record_property("measured", f"{requests:,} requests: {told(samples)}; {latencies(load)}")
+        assert growth(samples) < FLAT, samples
+
+
+@pytest.mark.parametrize("swaps", sizes(50, 1000))
+def test_memory_stays_flat_over_swaps(store: Store, versions: Versions, swaps: int, record_property: Report) -> None:
+    with serving(store, "digits", "--poll-interval", "0.02") as server:
+        load, samples = Load(REQUEST, versions.verdict, [server.port], connections=4), []
+
+        def swapped(times: int) -> bool:
+            asyncio.run(load.run(20))
+            return server.metric("atelier_model_swaps_total") == times * len(workers(server))
+
+        for number in range(swaps):
+            versions.point(number + 1)
+            eventually(lambda times=number + 1: swapped(times))
+            if number % (swaps // SAMPLES) == 0:
+                samples.append(held(server))
+        assert not load.failures
+        record_property("measured", f"{swaps:,} swaps: {told(samples)}")
+        assert growth(samples) < FLAT, samples
+
+
+def latencies(load: Load) -> str:
+    return f"p50 {load.percentile(50):.1f} ms, p99 {load.percentile(99):.1f} ms"
+
+
+def told(samples: list[int]) -> str:
+    return f"memory grew by {growth(samples) / MEBIBYTE:+.1f} MiB, to {samples[-1] / MEBIBYTE:.0f} MiB (PSS of all processes)"
+
+
+def test_a_process_that_grows_is_noticed(record_property: Report) -> None:
+    leak = "import sys\nkept = []\nfor line in sys.stdin: kept.append(bytearray(2**20)); print(flush=True)"
+    with subprocess.Popen([sys.executable, "-c", leak], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin and process.stdout
+        samples = []
+        for _ in range(SAMPLES):
+            process.stdin.write("\n")
+            process.stdin.flush()
+            process.stdout.readline()
+            samples.append(pss([process.pid]))
+        process.stdin.close()
+    assert growth(samples) > 25 * MEBIBYTE > FLAT
+    assert growth([100] * 10 + [200] * 40) == 0  # what fills up at the beginning is no leak
+
+
+class Rolling:
+    """One server in rotation, replaced as a Deployment of Kubernetes replaces its pod."""
+
+    def __init__(self, store: Store, load: Load) -> None:
+        self._store, self._load = store, load
+        self._running: list[Server] = []
+        self.statuses: list[int] = []
+        self._start()
+
+    def _start(self) -> None:
+        server = Server(self._store, "digits", "--poll-interval", "0.05")
+        self._running.append(server)
+        eventually(lambda: server.client.get("/v2/models/digits/ready").status_code == 200)
+        self._load.rotation.append(server.port)
+
+    def restart(self) -> None:
+        """The new one comes, is ready and gets the new connections; when none is on its way to the old one, that is told to end.
+
+        As it ends it answers whatever is sent on connections that are open.
+        """
+        old = self._running[0]
+        self._start()
+        self._load.rotation.remove(old.port)
+        eventually(lambda: self._load.opening[old.port] == 0)  # for this a pod sleeps before it ends
+        assert self._load.opened[old.port]
+        self._stop(old)
+
+    def stop(self) -> None:
+        """The end of whatever runs."""
+        for server in list(self._running):
+            self._stop(server)
+
+    def _stop(self, server: Server) -> None:
+        self._running.remove(server)
+        self.statuses.append(server.stop())
+        assert "Traceback" not in server.log
+
+
+@pytest.mark.parametrize(("requests", "swaps", "restarts"), sizes((6000, 6, 1), (100_000, 50, 3)))
+def test_no_request_fails_over_swaps_and_rolling_restarts(
+    store: Store, versions: Versions, requests: int, swaps: int, restarts: int, record_property: Report
+) -> None:
+    load = Load(REQUEST, versions.verdict, [])
+    rolling = Rolling(store, load)
+    seen = [0]
+
+    async def swap() -> None:
+        """Point at the other version at even distances, each time once the one before was seen in an answer."""
+        for number in range(1, swaps + 1):
+            await until(lambda due=requests * number // (swaps + 1): load.done >= due)
+            version = versions.point(number)
+            before = load.answers[version]
+            await until(lambda version=version, before=before: load.answers[version] > before)
+            seen[0] += 1
+
+    async def restart() -> None:
+        for number in range(1, restarts + 1):
+            await until(lambda due=requests * number // (restarts + 1): load.done >= due)
+            await asyncio.to_thread(rolling.restart)
+
+    async def everything() -> None:
+        events = [asyncio.create_task(swap()), asyncio.create_task(restart())]
+        await load.run(requests, further=lambda: not all(event.done() for event in events))
+        await asyncio.gather(*events)
+
+    try:
+        asyncio.run(everything())
+    finally:
+        rolling.stop()
+    answers = ", ".join(f"{version} {count:,}" for version, count in sorted(load.answers.items()))
+    record_property(
+        "measured",
+        f"{load.done:,} requests, {seen[0]} swaps, {restarts} restarts: {load.failures.total()} failed {dict(load.failures) or ''}; "
+        f"answers {answers}; {latencies(load)}",
+    )
+    assert not load.failures
+    assert load.done >= requests and seen[0] == swaps and rolling.statuses == [0] * (restarts + 1)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    while not condition():
+        await asyncio.sleep(0.01)

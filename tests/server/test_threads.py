@@ -1,0 +1,73 @@
+"""Where work is done, how much of it may be under way, and for how long."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine
+
+import pytest
+from atelier_server.problems import Problem
+from atelier_server.threads import SHORT, Threads
+
+LONG = 2 * SHORT
+
+
+def run(scenario: Callable[[Threads], Coroutine[None, None, None]], *, most: int = 2, deadline: float = 30.0) -> list[float]:
+    """How long what was done by threads had waited."""
+    waited: list[float] = []
+
+    async def with_threads() -> None:
+        threads = Threads(1, max_requests=most, deadline=deadline, waited=waited.append)
+        try:
+            await scenario(threads)
+        finally:
+            threads.stop()
+
+    asyncio.run(with_threads())
+    return waited
+
+
+def test_short_work_is_done_at_once_and_long_work_by_a_thread() -> None:
+    async def scenario(threads: Threads) -> None:
+        here = threading.get_ident()
+        assert await threads.predict(threading.get_ident, SHORT) == here
+        assert await threads.predict(threading.get_ident, LONG) != here
+        assert await threads.load(threading.get_ident) != here
+
+    assert len(run(scenario)) == 1
+
+
+def test_one_request_too_many_is_told_to_come_again() -> None:
+    async def scenario(threads: Threads) -> None:
+        threads.under_way = range(2)
+        threads.admit()
+        threads.under_way = range(3)
+        with pytest.raises(Problem) as refused:
+            threads.admit()
+        assert refused.value.status == 429 and refused.value.headers == {"Retry-After": "1"}
+
+    run(scenario)
+
+
+def test_work_that_is_not_done_within_the_deadline_is_given_up_and_the_next_is_done() -> None:
+    async def scenario(threads: Threads) -> None:
+        go_on = threading.Event()
+        never_begun: list[bool] = []
+        try:
+            late = [threads.predict(lambda: go_on.wait(30), LONG), threads.predict(lambda: never_begun.append(True), LONG)]
+            for given_up in await asyncio.gather(*late, return_exceptions=True):
+                assert isinstance(given_up, Problem) and given_up.status == 504 and given_up.headers == {"Retry-After": "1"}
+        finally:
+            go_on.set()
+        assert await threads.predict(lambda: "again", LONG) == "again"
+        assert never_begun == []
+
+    run(scenario, deadline=0.2)
+
+
+def test_what_a_thread_raises_reaches_the_request() -> None:
+    async def scenario(threads: Threads) -> None:
+        for seconds in (SHORT, LONG):
+            with pytest.raises(ZeroDivisionError):
+                await threads.predict(lambda: 1 // 0, seconds)
+
+    run(scenario)
