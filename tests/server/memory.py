@@ -10,15 +10,18 @@ from server_process import Server, workers
 MEBIBYTE = 2**20
 
 
-def pss(pids: Sequence[int]) -> int:
-    """Bytes that the processes have in memory, what they share counted once among them."""
-    found = [re.search(r"^Pss:\s+(\d+) kB$", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.MULTILINE) for pid in pids]
+def anonymous(pids: Sequence[int]) -> int:
+    """Bytes that the processes have in memory, what they share counted once among them (Pss_Anon).
+
+    Without mapped files: their share depends on what else runs on the machine.
+    """
+    found = [re.search(r"^Pss_Anon:\s+(\d+) kB$", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.MULTILINE) for pid in pids]
     return sum(int(one[1]) for one in found if one) * 1024
 
 
 def held(server: Server) -> int:
     """Bytes of the server, all its processes together."""
-    return pss([server.process.pid, *workers(server)])
+    return anonymous([server.process.pid, *workers(server)])
 
 
 def growth(samples: Sequence[int]) -> int:

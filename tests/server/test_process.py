@@ -68,8 +68,8 @@ def test_a_request_on_a_connection_that_was_kept_is_answered_while_the_server_en
 
 def test_a_connection_without_a_request_does_not_keep_the_server(store: Store) -> None:
     publish(store, image_bundle())
-    with serving(store) as server, socket.create_connection(("127.0.0.1", server.port)) as client:
-        server.client.get("/model").raise_for_status()
+    with serving(store, "digits", "--workers", "1") as server, socket.create_connection(("127.0.0.1", server.port), timeout=30) as client:
+        httpx.get(f"{server.url}/model").raise_for_status()  # the connection before this one is accepted
         assert server.process.poll() is None
         server.process.terminate()
         assert server.process.wait(timeout=15) == 0  # well within its grace
