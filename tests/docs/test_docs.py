@@ -545,7 +545,7 @@ def test_statuses_listed_are_answered_in_the_cases_listed(addresses: dict[str, s
         503: httpx.post(f"{none}/predict", json={"instances": [[1, 2, 3]]}),
     }
     listed = {int(status) for status, _ in table(SERVING, "status", "when")}
-    elsewhere = {401, 408, 429, 431, 504}  # tests/server/test_limits.py and test_malformed.py: other flags, other clients
+    elsewhere = {401, 408, 429, 431, 504}  # tests/server/test_limits.py and test_connections.py: other flags, other clients
     assert listed == cases.keys() | elsewhere | {500}
     for status, response in cases.items():
         assert (response.status_code, response.headers["content-type"]) == (status, "application/problem+json")

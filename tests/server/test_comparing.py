@@ -1,6 +1,5 @@
 """What Katib would have chosen is told and recorded, and never decides; search.json says what a promotion came to."""
 
-import socket
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from atelier_store.spec import Spec
 from experiments import add_trial, begin, spec
 from kubernetes_api import MISSING, NAME, NAMESPACE, Api, answering, error, experiment, json_answer, picked, write_kubeconfig
 from onnx_bundles import image_bundle
+from server_process import free_port
 
 
 @pytest.fixture
@@ -114,8 +114,7 @@ def test_a_promotion_stands_without_katibs_pick(tmp_path: Path, store: Store, of
 @pytest.mark.parametrize("there", [True, False], ids=["nobody listens", "no kubeconfig"])
 def test_a_promotion_stands_without_a_cluster(tmp_path: Path, store: Store, of: Spec, there: bool) -> None:
     if there:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            write_kubeconfig(tmp_path, free.getsockname()[1])
+        write_kubeconfig(tmp_path, free_port())
     done = promote(Api(tmp_path, []), store)
     assert (done.returncode, done.stderr.count("WARNING")) == (0, 1)
     assert "Traceback" not in done.stderr

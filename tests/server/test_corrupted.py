@@ -12,7 +12,7 @@ from load import Load
 from onnx_bundles import image_bundle, place, point, publish, rows_bundle
 from server_process import Server, eventually, problem, serving
 from sizes import sizes
-from test_soak import REQUEST, Versions
+from versions import REQUEST, Versions
 
 Damage = Callable[[bytes], bytes | None]
 """What a file's content becomes; None deletes it."""

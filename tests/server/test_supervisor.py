@@ -99,7 +99,8 @@ def served_by(server: Server) -> int:
     stream = server.client.get("/v2").extensions["network_stream"]
     port = stream.get_extra_info("client_addr")[1]
     rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    (inode,) = (row[9] for row in rows if row[2].endswith(f":{port:04X}"))
+    ours, theirs = f":{server.port:04X}", f":{port:04X}"
+    (inode,) = (row[9] for row in rows if row[1].endswith(ours) and row[2].endswith(theirs))
     return next(pid for pid in workers(server) if f"socket:[{inode}]" in open_files(pid))
 
 

@@ -27,7 +27,7 @@ class Protocol(one_write.Protocol):
         self._size, self._ending = 0, False
         self._waiting_since: float | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn names a narrower one
         """A client has connected."""
         super().connection_made(transport)
         self._waiting_since = self.loop.time()

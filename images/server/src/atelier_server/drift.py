@@ -13,6 +13,7 @@ from math import ceil
 
 import numpy as np
 from atelier_store.records import Manifest
+from atelier_store.spec import has_channels
 
 MOST_FEATURES = 64
 """Features, or channels, that are compared: the first. Each is two series of every model."""
@@ -52,7 +53,7 @@ def features(manifest: Manifest) -> int:
     shape = manifest.inputs[0].shape[1:]
     if manifest.kind == "rows":
         return shape[0]
-    return shape[-1] if len(shape) == (3 if manifest.kind == "images" else 2) else 1
+    return shape[-1] if has_channels(manifest.kind, shape) else 1
 
 
 def sample(trained: Training, inputs: np.ndarray, room: int) -> np.ndarray:

@@ -18,7 +18,7 @@ from atelier_server.search_metrics import SearchMetrics
 def registry(follower: Follower, board: Board, search: SearchMetrics) -> CollectorRegistry:
     """Everything that /metrics shows: what all workers counted, and the state of things."""
     shown = CollectorRegistry()
-    MultiProcessCollector(shown)  # type: ignore[no-untyped-call]
+    MultiProcessCollector(shown)  # type: ignore[no-untyped-call]  # the client does not annotate it
     for collector in (ModelState(follower), WorkerState(board), search):
         shown.register(collector)
     return shown
@@ -60,11 +60,11 @@ class WorkerState(Collector):
         families: dict[str, Metric] = {}
         for worker, entry in self._board.entries().items():
             under_way.add_metric([str(worker)], entry.under_way)
-            process = ProcessCollector(pid=lambda pid=entry.pid: pid, registry=None)  # type: ignore[misc]
+            process = ProcessCollector(pid=lambda pid=entry.pid: pid, registry=None)  # type: ignore[misc]  # a default binds this worker's
             for family in process.collect():
                 kind = CounterMetricFamily if family.type == "counter" else GaugeMetricFamily
                 shown = families.setdefault(family.name, kind(family.name, family.documentation, labels=["worker"]))
                 for sample in family.samples:
-                    shown.add_metric([str(worker)], sample.value)  # type: ignore[attr-defined]
+                    shown.add_metric([str(worker)], sample.value)  # type: ignore[attr-defined]  # both kinds have it
         yield under_way
         yield from families.values()

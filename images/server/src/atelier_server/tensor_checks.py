@@ -17,6 +17,8 @@ from atelier_server.runtime import DATATYPES
 from atelier_server.values import Violation, refuse
 
 BAD_REQUEST = 400
+"""What the protocol wants for a request that cannot be served."""
+
 LARGEST = 2**63 - 1
 """The largest size there is; Python would go on, but not write a product of two that are much larger."""
 
@@ -41,11 +43,6 @@ def decode(text: bytes, tail: bytes, model: Model) -> tuple[dict[str, Any], dict
             arrays[tensor.name] = _from_bytes(tail[offset : offset + size], given, tensor, pointer)
             offset += size
     return {name: value for name, value in request.items() if name != "inputs" and value is not None}, arrays
-
-
-def item_size(tensor: Tensor) -> int:
-    """Bytes of one number."""
-    return DATATYPES[tensor.datatype].itemsize
 
 
 def _envelope(request: dict[str, Any]) -> Iterator[Violation]:
@@ -113,7 +110,7 @@ def _header(given: dict[str, Any], tensor: Tensor, pointer: str) -> Iterator[Vio
         yield f"{pointer}/parameters/binary_data_size", f"must be a whole number of bytes, is {values.shown(size)}"
     elif "data" in given:
         yield f"{pointer}/data", "must not be given beside binary_data_size"
-    elif is_shape and size != (expected := math.prod(shape) * item_size(tensor)):
+    elif is_shape and size != (expected := math.prod(shape) * DATATYPES[tensor.datatype].itemsize):
         yield f"{pointer}/parameters/binary_data_size", f"must be {expected} for {values.words(shape)} of {tensor.datatype}, is {size}"
 
 

@@ -11,9 +11,7 @@ import numpy as np
 from atelier_server import answers, packing, tensor_checks
 from atelier_server.model import Model
 from atelier_server.problems import Invalid
-
-BAD_REQUEST = 400
-"""What the protocol wants for a request that cannot be served."""
+from atelier_server.tensor_checks import BAD_REQUEST
 
 
 class InputParameters(msgspec.Struct, frozen=True):

@@ -7,7 +7,7 @@ from typing import Any, Literal, cast
 import numpy as np
 import torch
 from atelier_store.records import InputStatistics
-from atelier_store.spec import Kind, Task
+from atelier_store.spec import Kind, Task, has_channels
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -70,17 +70,17 @@ def build(
     outputs: int,
 ) -> Model:
     """An untrained model for raw examples of this shape; the caller has seeded torch."""
-    has_channels = len(shape) == (3 if kind == "images" else 2)
+    ends_with_channels = has_channels(kind, shape)
     if kind == "rows":
         input_shape: tuple[int, ...] = shape
     else:
-        input_shape = (shape[-1], *shape[:-1]) if has_channels else (1, *shape)
+        input_shape = (shape[-1], *shape[:-1]) if ends_with_channels else (1, *shape)
     if network == BUILT_IN:
         body = networks.build(params, input_shape, outputs)
     else:
         training = {"lr", "weight_decay", "batch", "augment", "label_smoothing"}
         body = user_function(network)(input_shape=input_shape, outputs=outputs, **{k: v for k, v in params.items() if k not in training})
-    return Model(body, kind, has_channels, statistics)
+    return Model(body, kind, ends_with_channels, statistics)
 
 
 def statistics(inputs: InputStatistics, y: NDArray[Any], task: Task) -> dict[str, Tensor]:

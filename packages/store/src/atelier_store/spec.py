@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +22,11 @@ EarlyStoppingName = Literal["halving", "medianstop", "none"]
 SourceName = Literal["sklearn", "npz", "idx", "images", "csv"]
 Kind = Literal["images", "signals", "rows"]
 Task = Literal["classification", "regression"]
+
+
+def has_channels(kind: Kind, shape: Sequence[int]) -> bool:
+    """Whether an example of this shape ends with its channels: images (H, W, C) and signals (L, C); without, they have one channel."""
+    return len(shape) == {"images": 3, "signals": 2}.get(kind)
 
 
 class SpecModel(BaseModel):

@@ -41,6 +41,7 @@ def install(app: FastAPI, service: Service) -> None:
 
 def _schemas() -> dict[str, Any]:
     wanted = [(model, "validation") for model in described.MODELS]
+    # pydantic asks for a list of its own literal, which no other list is
     definitions: dict[str, Any] = models_json_schema(wanted, ref_template="#/components/schemas/{model}")[1]["$defs"]  # type: ignore[arg-type]
     return definitions
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from fastapi import FastAPI, Request
 from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
 from starlette.responses import HTMLResponse
@@ -21,28 +24,21 @@ def install(app: FastAPI) -> None:
     """Add both pages, and the files that they load."""
     app.mount(FILES, StaticFiles(packages=[("fastapi_offline", "static")]))
 
+    def shown(request: Request, page: Callable[..., HTMLResponse], **files: str) -> HTMLResponse:
+        """The page, with these files by the names of its options."""
+        root = request.scope.get("root_path", "")
+        made = page(
+            openapi_url=f"{root}{app.openapi_url}", title=app.title, **{name: f"{root}{FILES}/{file}" for name, file in files.items()}
+        )
+        made.headers.update(HEADERS)
+        return made
+
     @app.get("/docs", include_in_schema=False)
     async def swagger_ui(request: Request) -> HTMLResponse:
-        root = request.scope.get("root_path", "")
-        page = get_swagger_ui_html(
-            openapi_url=f"{root}{app.openapi_url}",
-            title=app.title,
-            swagger_js_url=f"{root}{FILES}/swagger-ui-bundle.js",
-            swagger_css_url=f"{root}{FILES}/swagger-ui.css",
-            swagger_favicon_url=f"{root}{FILES}/favicon.png",
-        )
-        page.headers.update(HEADERS)
-        return page
+        files = {"swagger_js_url": "swagger-ui-bundle.js", "swagger_css_url": "swagger-ui.css", "swagger_favicon_url": "favicon.png"}
+        return shown(request, get_swagger_ui_html, **files)
 
     @app.get("/redoc", include_in_schema=False)
     async def redoc(request: Request) -> HTMLResponse:
-        root = request.scope.get("root_path", "")
-        page = get_redoc_html(
-            openapi_url=f"{root}{app.openapi_url}",
-            title=app.title,
-            redoc_js_url=f"{root}{FILES}/redoc.standalone.js",
-            redoc_favicon_url=f"{root}{FILES}/favicon.png",
-            with_google_fonts=False,
-        )
-        page.headers.update(HEADERS)
-        return page
+        files = {"redoc_js_url": "redoc.standalone.js", "redoc_favicon_url": "favicon.png"}
+        return shown(request, partial(get_redoc_html, with_google_fonts=False), **files)

@@ -6,13 +6,12 @@ from typing import Any
 
 import numpy as np
 from atelier_store.records import InputStatistics
-from atelier_store.spec import Kind
+from atelier_store.spec import Kind, has_channels
 from numpy.typing import NDArray
 
 
 def input_statistics(x: NDArray[Any], kind: Kind) -> InputStatistics:
     """Of raw training rows x (N, *shape), per channel or feature, in float64."""
-    has_channels = x.ndim == (4 if kind == "images" else 3)
-    axes: Any = 0 if kind == "rows" else tuple(range(x.ndim - 1)) if has_channels else None
+    axes: Any = 0 if kind == "rows" else tuple(range(x.ndim - 1)) if has_channels(kind, x.shape[1:]) else None
     mean, std = (np.atleast_1d(of(axes, dtype=np.float64)) for of in (x.mean, x.std))
     return InputStatistics(mean=tuple(mean.tolist()), std=tuple(std.tolist()), count=x.size // mean.size)
