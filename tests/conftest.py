@@ -1,7 +1,10 @@
 """Tests mean the same wherever they start: property tests draw the same examples, a busy machine fails none, Ctrl-C works."""
 
+import os
 import signal
+from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile("repeatable", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -9,3 +12,9 @@ settings.load_profile("repeatable")
 
 # A shell ignores Ctrl-C for what it starts in the background, and every command that a test starts would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session")
+def uv() -> str:
+    """The uv that runs the tests, or that of `make setup`: a PATH need not have one."""
+    return os.environ.get("UV") or str(Path(__file__).parents[1] / ".tools" / "bin" / "uv")

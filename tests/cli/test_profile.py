@@ -609,10 +609,10 @@ def test_at_is_the_inverse_of_a_dotted_name() -> None:
     assert lookup({"a": {"b": 1}}, at("a.b")) == 1
 
 
-def test_the_wheel_carries_the_charts_files(tmp_path: Path) -> None:
+def test_the_wheel_carries_the_charts_files(uv: str, tmp_path: Path) -> None:
     """Installed without a checkout, the command still has defaults and schema."""
     built = subprocess.run(
-        ["uv", "build", "--wheel", "--offline", "--package", "atelier-cli", "--out-dir", tmp_path],
+        [uv, "build", "--wheel", "--offline", "--package", "atelier-cli", "--out-dir", tmp_path],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -1,8 +1,6 @@
 """The published clients of the Open Inference Protocol, unchanged, in environments of their own: they pull in what ours must not."""
 
 import json
-import os
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -14,9 +12,8 @@ TRITON, KSERVE = "tritonclient[http]==2.73.0", "kserve==0.21.0"
 EXPECTED = [[14.0], [32.0]]
 
 
-def run(package: str, script: str, server: Server) -> dict[str, Any]:
+def run(uv: str, package: str, script: str, server: Server) -> dict[str, Any]:
     """What the script says at its end."""
-    uv = os.environ.get("UV") or shutil.which("uv") or str(HERE.parents[1] / ".tools" / "bin" / "uv")
     command = [uv, "run", "--quiet", "--isolated", "--no-project", "--python", "3.11", "--with", package]
     done = subprocess.run([*command, "python", str(HERE / "clients" / script), server.url], capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
@@ -24,8 +21,8 @@ def run(package: str, script: str, server: Server) -> dict[str, Any]:
     return said
 
 
-def test_tritons_client_gets_what_it_asks_for(rows: Server) -> None:
-    said = run(TRITON, "triton.py", rows)
+def test_tritons_client_gets_what_it_asks_for(uv: str, rows: Server) -> None:
+    said = run(uv, TRITON, "triton.py", rows)
     assert "must be 'input', is 'other'" in said.pop("refused")
     assert said == {
         "live": True,
@@ -42,7 +39,7 @@ def test_tritons_client_gets_what_it_asks_for(rows: Server) -> None:
     }
 
 
-def test_kserves_client_gets_what_it_asks_for(rows: Server) -> None:
-    said = run(KSERVE, "kserve_client.py", rows)
+def test_kserves_client_gets_what_it_asks_for(uv: str, rows: Server) -> None:
+    said = run(uv, KSERVE, "kserve_client.py", rows)
     assert "must be 'input', is 'other'" in said.pop("refused")
     assert said == {"live": True, "ready": True, "model ready": True, "other ready": False, "answers": [EXPECTED] * 4}

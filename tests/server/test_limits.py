@@ -120,7 +120,7 @@ def test_the_metrics_own_port_asks_for_no_token(store: Store) -> None:
     token_file(store).parent.mkdir(exist_ok=True)
     token_file(store).write_text("a-token")
     with serving(store, "digits", "--token-file", str(token_file(store)), "--metrics-port", str(port)):
-        assert "atelier_requests_total" in httpx.get(f"http://127.0.0.1:{port}/metrics").raise_for_status().text
+        eventually(lambda: "atelier_requests_total" in httpx.get(f"http://127.0.0.1:{port}/metrics").raise_for_status().text)
         assert httpx.get(f"http://127.0.0.1:{port}/model").status_code == 404
 
 
