@@ -1,4 +1,4 @@
-"""Go modules to binaries; built again only if a module's go.mod, go.sum or its packages changed."""
+"""Go modules to binaries; built again only if something in its folder or its packages changed."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Module:
         return found[1]
 
     def fingerprint(self) -> str:
-        pins = [(self.pins / name).read_text() for name in ("go.mod", "go.sum")]
+        pins = [file.read_text() for file in sorted(self.pins.iterdir())]
         return hashlib.sha256("\0".join([*pins, repr((self.packages, self.linker(), self.manifests))]).encode()).hexdigest()
 
     def linker(self) -> str:
@@ -56,7 +56,7 @@ KUBERNETES = Module(
     },
     stamped=("k8s.io/component-base/version", "k8s.io/client-go/pkg/version"),
 )
-COREDNS = Module("coredns", "github.com/coredns/coredns", {"coredns": "github.com/coredns/coredns"})
+COREDNS = Module("coredns", "github.com/coredns/coredns", {"coredns": "."})
 KATIB = Module(
     "katib",
     "github.com/kubeflow/katib",
