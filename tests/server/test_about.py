@@ -48,6 +48,7 @@ def test_metrics_are_prometheus_text_and_follow_its_conventions(images: Server) 
         "atelier_requests_in_flight",
         "atelier_request_duration_seconds",
         "atelier_request_rows",
+        "atelier_batch_rows",
         "atelier_queue_duration_seconds",
         "atelier_predictions",
         "atelier_predicted_classes",

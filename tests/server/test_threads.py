@@ -6,9 +6,7 @@ from collections.abc import Callable, Coroutine
 
 import pytest
 from atelier_server.problems import Problem
-from atelier_server.threads import SHORT, Threads
-
-LONG = 2 * SHORT
+from atelier_server.threads import Threads
 
 
 def run(scenario: Callable[[Threads], Coroutine[None, None, None]], *, most: int = 2, deadline: float = 30.0) -> list[float]:
@@ -26,12 +24,9 @@ def run(scenario: Callable[[Threads], Coroutine[None, None, None]], *, most: int
     return waited
 
 
-def test_short_work_is_done_at_once_and_long_work_by_a_thread() -> None:
+def test_work_is_done_by_a_thread_and_the_store_is_read_by_another() -> None:
     async def scenario(threads: Threads) -> None:
-        here = threading.get_ident()
-        assert await threads.predict(threading.get_ident, SHORT) == here
-        assert await threads.predict(threading.get_ident, LONG) != here
-        assert await threads.load(threading.get_ident) != here
+        assert len({threading.get_ident(), await threads.predict(threading.get_ident), await threads.load(threading.get_ident)}) == 3
 
     assert len(run(scenario)) == 1
 
@@ -53,12 +48,12 @@ def test_work_that_is_not_done_within_the_deadline_is_given_up_and_the_next_is_d
         go_on = threading.Event()
         never_begun: list[bool] = []
         try:
-            late = [threads.predict(lambda: go_on.wait(30), LONG), threads.predict(lambda: never_begun.append(True), LONG)]
+            late = [threads.predict(lambda: go_on.wait(30)), threads.predict(lambda: never_begun.append(True))]
             for given_up in await asyncio.gather(*late, return_exceptions=True):
                 assert isinstance(given_up, Problem) and given_up.status == 504 and given_up.headers == {"Retry-After": "1"}
         finally:
             go_on.set()
-        assert await threads.predict(lambda: "again", LONG) == "again"
+        assert await threads.predict(lambda: "again") == "again"
         assert never_begun == []
 
     run(scenario, deadline=0.2)
@@ -66,8 +61,7 @@ def test_work_that_is_not_done_within_the_deadline_is_given_up_and_the_next_is_d
 
 def test_what_a_thread_raises_reaches_the_request() -> None:
     async def scenario(threads: Threads) -> None:
-        for seconds in (SHORT, LONG):
-            with pytest.raises(ZeroDivisionError):
-                await threads.predict(lambda: 1 // 0, seconds)
+        with pytest.raises(ZeroDivisionError):
+            await threads.predict(lambda: 1 // 0)
 
     run(scenario)

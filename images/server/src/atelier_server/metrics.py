@@ -39,6 +39,12 @@ class Predicted(NamedTuple):
     inputs: np.ndarray | None
 
 
+class Batched(NamedTuple):
+    """Rows of one or more requests that went through a network at once."""
+
+    rows: int
+
+
 class Metrics:
     """Seconds throughout, as Prometheus wants it; names begin with atelier_.
 
@@ -55,6 +61,12 @@ class Metrics:
             "atelier_queue_duration_seconds", "Time that long predictions waited for a thread.", buckets=BUCKETS, registry=registry
         )
         self._rows = Histogram("atelier_request_rows", "Rows of a request.", buckets=ROWS, registry=registry)
+        self._batches = Histogram(
+            "atelier_batch_rows",
+            "Rows of requests that went through a network at once.",
+            buckets=ROWS,
+            registry=registry,
+        )
         self._predictions = Counter("atelier_predictions", "Rows predicted.", ["model", "version"], registry=registry)
         self._classes = Counter("atelier_predicted_classes", "Rows by predicted class.", ["model", "version", "label"], registry=registry)
         # Without a version: each would leave two series for every feature, for good.
@@ -70,13 +82,17 @@ class Metrics:
         self.refresh_failures = Counter(
             "atelier_pointer_refresh_failures", "Looks at current.json that gave no usable version.", registry=registry
         )
-        self._happened: deque[Answered | Predicted] = deque()
+        self._happened: deque[Answered | Predicted | Batched] = deque()
         self._room = drift.MOST_VALUES
         self._flushing = Lock()
 
     def answered(self, endpoint: str, status: int, model: Model | None, seconds: float) -> None:
         """Note a request that has been answered."""
         self._happened.append(Answered(endpoint, status, model, seconds))
+
+    def batched(self, rows: int) -> None:
+        """Note that so many rows of requests went through a network at once."""
+        self._happened.append(Batched(rows))
 
     def predicted(self, model: Model, rows: int, outputs: np.ndarray | None, inputs: np.ndarray) -> None:
         """Note rows that have been predicted; inputs are the model's first. What there is room for of them is compared later."""
@@ -97,6 +113,7 @@ class Metrics:
         classes: Tally[tuple[str, ...]] = Tally()
         seconds: defaultdict[str, list[float]] = defaultdict(list)
         rows: list[float] = []
+        batched: list[float] = []
         inputs: defaultdict[Model, list[np.ndarray]] = defaultdict(list)
         self._room = drift.MOST_VALUES
         while self._happened:
@@ -105,6 +122,9 @@ class Metrics:
                 model = (one.model.name, one.model.version) if one.model else ("", "")
                 requests[one.endpoint, str(one.status), *model] += 1
                 seconds[one.endpoint].append(one.seconds)
+                continue
+            if isinstance(one, Batched):
+                batched.append(one.rows)
                 continue
             name, version, labels = one.model.name, one.model.version, one.model.manifest.labels
             predictions[name, version] += one.rows
@@ -120,6 +140,7 @@ class Metrics:
         for endpoint, amounts in seconds.items():
             _observe(self._seconds.labels(endpoint), BUCKETS, amounts)
         _observe(self._rows, ROWS, rows)
+        _observe(self._batches, ROWS, batched)
         for served, arrays in inputs.items():
             self._compare(served, arrays)
 

@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from starlette.types import Scope
 
+from atelier_server.batches import Arrays, Batches
 from atelier_server.catalogue import Catalogue
 from atelier_server.metrics import Metrics
 from atelier_server.model import Model
-from atelier_server.threads import Threads
+from atelier_server.threads import SHORT, Threads
 
 MODEL = "atelier.model"
 """Where a request's scope has its model, for the counters."""
+
+
+T = TypeVar("T")
+
+
+class Asked(Protocol):
+    """A request understood: arrays by input, and the outputs to give."""
+
+    @property
+    def inputs(self) -> Arrays: ...
+
+    @property
+    def outputs(self) -> Mapping[str, object]: ...
+
+
+A = TypeVar("A", bound=Asked)
 
 
 @dataclass(frozen=True)
@@ -23,6 +40,7 @@ class Service:
 
     catalogue: Catalogue
     threads: Threads
+    batches: Batches
     metrics: Metrics
     hung: Callable[[], Iterable[int]]
     max_body: int
@@ -45,3 +63,24 @@ class Service:
             found = await self.threads.load(lambda: self.catalogue.fetch(name, version))
         scope[MODEL] = found
         return found
+
+    async def predict(self, model: Model, seconds: float, decode: Callable[[], A], encode: Callable[[A, Arrays], T]) -> T:
+        """What encode makes of a request and the model's outputs for it.
+
+        seconds is how long all of it takes, about. What is short is done at once on the event loop, with others that have come.
+        """
+
+        def alone() -> tuple[A, Arrays, T]:
+            asked = decode()
+            outputs = model.run(asked.inputs, list(asked.outputs))
+            return asked, outputs, encode(asked, outputs)
+
+        if seconds > SHORT:
+            asked, outputs, answer = await self.threads.predict(alone)
+        else:
+            asked = decode()
+            outputs = await self.batches.run(model, asked.inputs, list(asked.outputs))
+            answer = encode(asked, outputs)
+        rows = asked.inputs[model.input.name]
+        self.metrics.predicted(model, len(rows), outputs.get(model.output.name), rows)
+        return answer

@@ -1,4 +1,4 @@
-"""Where the work of a request is done: at once on the event loop if it is short, by a thread if it is not."""
+"""What takes long is done by threads."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TypeVar
 from atelier_server.problems import Problem
 
 SHORT = 0.002
-"""Seconds of work that may be done on the event loop; a hop to a thread and back costs a tenth of that."""
+"""Seconds of work that the event loop does itself; a hop to a thread and back costs a tenth of that."""
 
 T = TypeVar("T")
 
@@ -33,10 +33,8 @@ class Threads:
         if len(self.under_way) > self._most:
             raise Problem(429, f"{self._most} requests are under way already; try again", headers={"Retry-After": "1"})
 
-    async def predict(self, work: Callable[[], T], seconds: float) -> T:
-        """The result of work, which takes about this many seconds. Problem 504 if it has none within the deadline."""
-        if seconds <= SHORT:
-            return work()
+    async def predict(self, work: Callable[[], T]) -> T:
+        """The result of work. Problem 504 if it has none within the deadline."""
         begun = time.perf_counter()
 
         def timed() -> T:

@@ -14,6 +14,7 @@ import uvloop
 from atelier_store import machine
 
 from atelier_server import access_log, app, connections, state_metrics
+from atelier_server.batches import Batches
 from atelier_server.board import Board
 from atelier_server.catalogue import Catalogue
 from atelier_server.credentials import Token
@@ -47,7 +48,8 @@ def run(
     follower = Follower(settings.paths, metrics, settings.poll_interval, cores)
     catalogue = Catalogue(settings.paths.store, follower, metrics, room=settings.cache, every=settings.poll_interval, threads=cores)
     threads = Threads(cores, max_requests=settings.max_requests, deadline=settings.deadline, waited=metrics.queued.observe)
-    service = Service(catalogue, threads, metrics, lambda: board.hung(settings.hang_after), settings.max_body, settings.deadline)
+    batches = Batches(metrics.batched)
+    service = Service(catalogue, threads, batches, metrics, lambda: board.hung(settings.hang_after), settings.max_body, settings.deadline)
     registry = state_metrics.registry(follower, board, SearchMetrics(settings.paths))
     metrics_port = sockets[-1].getsockname()[1] if settings.metrics_port else None
     edge = Edge(

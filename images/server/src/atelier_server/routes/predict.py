@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import NamedTuple
+
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope
 
 from atelier_server import answers, body, instances, pictures, tables
+from atelier_server.batches import Arrays
 from atelier_server.model import Model
 from atelier_server.pictures import Upload
 from atelier_server.routes import described
@@ -15,6 +17,13 @@ from atelier_server.service import Service
 
 LONG = 1.0
 """Seconds, more than the event loop is ever given for one request: pictures and tables are read by a thread."""
+
+
+class Rows(NamedTuple):
+    """Rows of the first input, and the first output to give for them."""
+
+    inputs: Arrays
+    outputs: dict[str, None]
 
 
 def router(service: Service) -> APIRouter:
@@ -39,15 +48,17 @@ async def answer(service: Service, scope: Scope, receive: Receive, invert: bool 
     content = await body.read(scope, receive, service.max_body, service.deadline)
     seconds = model.seconds(len(content)) if media_type == body.JSON else LONG
     header = body.content_type(scope, body.JSON)
-    rows, outputs, said = await service.threads.predict(lambda: _predict(model, content, media_type, header, invert, top_k), seconds)
-    service.metrics.predicted(model, len(rows), outputs, rows)
+
+    def encode(_: Rows, outputs: Arrays) -> bytes:
+        found = outputs[model.output.name]
+        answers.check_finite(found, 422)
+        return answers.dump(instances.encode(model, found, top_k))
+
+    said = await service.predict(model, seconds, lambda: _decode(model, content, media_type, header, invert), encode)
     return answers.Answer(said, b"application/json")
 
 
-def _predict(
-    model: Model, content: bytes, media_type: str, header: str, invert: bool, top_k: int | None
-) -> tuple[np.ndarray, np.ndarray, bytes]:
-    """The rows, what the model says of each, and the answer."""
+def _decode(model: Model, content: bytes, media_type: str, header: str, invert: bool) -> Rows:
     if media_type == body.JSON:
         rows = instances.decode(content, model.manifest)
     elif media_type == body.CSV:
@@ -55,6 +66,4 @@ def _predict(
     else:
         uploads = body.parse_uploads(content, header) if media_type == body.MULTIPART else [Upload("body", content)]
         rows = pictures.decode(uploads, model.manifest, invert)
-    outputs = model.predict(rows)
-    answers.check_finite(outputs, 422)
-    return rows, outputs, answers.dump(instances.encode(model, outputs, top_k))
+    return Rows({model.input.name: rows}, {model.output.name: None})

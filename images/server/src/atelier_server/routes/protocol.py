@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from importlib import metadata
 from typing import Any
 
-import numpy as np
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope
@@ -77,18 +77,12 @@ async def answer(service: Service, scope: Scope, receive: Receive, name: str, ve
     model = await service.model(scope, name, version)
     content = await body.read(scope, receive, service.max_body, service.deadline)
     header = _json_length(scope, content)
-    rows, outputs, said, length = await service.threads.predict(lambda: _infer(model, content, header), model.seconds(len(content)))
-    service.metrics.predicted(model, len(rows), outputs.get(model.output.name), rows)
+    said, length = await service.predict(
+        model, model.seconds(len(content)), lambda: tensors.decode(content, header, model), partial(tensors.encode, model)
+    )
     if length is None:
         return Answer(said, b"application/json")
     return Answer(said, b"application/octet-stream", (LENGTH, str(length).encode()))
-
-
-def _infer(model: Model, content: bytes, header: int) -> tuple[np.ndarray, dict[str, np.ndarray], bytes, int | None]:
-    """The first input, what the model says, the answer, and the length of the JSON in it if bytes follow."""
-    inference = tensors.decode(content, header, model)
-    outputs = model.run(inference.inputs, list(inference.outputs))
-    return inference.inputs[model.input.name], outputs, *tensors.encode(model, inference, outputs)
 
 
 def _json_length(scope: Scope, content: bytes) -> int:
