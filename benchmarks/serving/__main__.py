@@ -1,13 +1,14 @@
 """How many predictions a second, beside the limit and beside the servers that people would otherwise take?
 
     uv run python benchmarks/serving --seconds 2 --rounds 5
+    uv run python benchmarks/serving --only ours --network STORE/trials/KEY/model/model.onnx
 
 One small network as ONNX, the same requests of the Open Inference Protocol, wrk on the same machine, loopback only. The peers run from
 their published packages, in environments of their own that uv makes, with as many processes as there are cores; each has a small runtime
 of ours, since none serves ONNX by itself. MLServer runs once without and once with its pool of workers, and the better counts. Every
 server is asked once before it is loaded, and must give what ONNX Runtime gives. All of them run all the time and are loaded in turns, so
 that whatever else the machine does strikes each alike; medians over the rounds are shown, and ratios are medians of each round's. The last
-line is JSON.
+line is JSON. "Alone" is our server without batches of what has come at the same time; for the small network it makes none anyway.
 Exit code 1 if a request failed.
 """
 
@@ -37,6 +38,9 @@ from subject import LENGTH, MODEL, Payload, Subject, make
 HERE = Path(__file__).parent
 CONNECTIONS = (1, 8, 32, 128)
 WARM_UP = 1
+ONE_BY_ONE = "import sys; from atelier_server import __main__, model; model.TOGETHER = (); sys.exit(__main__.main())"
+"""The server, with no requests that go through the network together."""
+
 INFER = f"/v2/models/{MODEL}/infer"
 PEERS = {
     "mlserver": ("mlserver==1.7.1", "uvloop<0.22"),  # the next uvloop breaks MLServer's pool of workers
@@ -81,13 +85,15 @@ def uv(peer: str, *command: str) -> list[str]:
 def contenders(subject: Subject, folder: Path) -> Iterator[Contender]:
     """Everything that is measured; one without a command is sent to the server before it."""
     cores, network, as_json = str(machine.cores()), str(subject.network), subject.as_json
-    ports = free_ports(9)
+    ports = free_ports(10)
     port = next(ports)
     yield Contender("raw limit", [sys.executable, str(HERE / "raw.py"), network, str(port), cores], port, as_json)
     port = next(ports)
     serve = [sys.executable, "-m", "atelier_server", "--log-level", "warning", "serve", "--store", str(subject.store.root)]
     yield Contender("ours", [*serve, "--model", MODEL, "--port", str(port)], port, as_json)
     yield Contender("ours, binary", [], port, subject.as_bytes)
+    port = next(ports)
+    yield Contender("ours, alone", [sys.executable, "-c", ONE_BY_ONE, *serve[3:], "--model", MODEL, "--port", str(port)], port, as_json)
     for name, workers in (("MLServer", 0), ("MLServer, pool", int(cores))):
         settings, port = folder / f"mlserver-{workers}", next(ports)
         settings.mkdir()
@@ -175,7 +181,7 @@ def free_ports(count: int) -> Iterator[int]:
 
 def measure(options: argparse.Namespace, folder: Path) -> dict[str, dict[int, list[Load]]]:
     """Every round of every contender at every number of connections."""
-    subject = make(folder)
+    subject = make(folder, options.network)
     there = [one for one in contenders(subject, folder) if not options.only or one.name.split(",")[0] in options.only]
     with ExitStack() as servers:
         for number, contender in enumerate(there):
@@ -220,6 +226,7 @@ def main() -> int:
     arguments = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
     arguments.add_argument("--seconds", type=int, default=2, help="of each run of wrk")
     arguments.add_argument("--rounds", type=int, default=5, help="runs at each number of connections")
+    arguments.add_argument("--network", type=Path, help="a trial's model.onnx of 28 x 28 pixels and ten classes (default: a small network)")
     arguments.add_argument("--only", action="append", help="measure these alone, for example: --only ours --only 'raw limit'")
     options = arguments.parse_args()
     if not shutil.which("wrk"):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime as ort
 from atelier_store.layout import Store
 from atelier_store.records import Tensor
@@ -43,10 +44,10 @@ class Subject:
     probabilities: np.ndarray
 
 
-def make(folder: Path) -> Subject:
-    """The network with random weights, promoted in a store in folder, and the requests."""
+def make(folder: Path, given: Path | None = None) -> Subject:
+    """The network, promoted in a store in folder, and the requests. The network is the given one, or a small one with random weights."""
     random = np.random.default_rng(0)
-    proto = network(random)
+    proto = onnx.load(given) if given else network(random)
     labels = {"labels": LABELS}
     signature = {
         "inputs": (Tensor(name="input", datatype="UINT8", shape=(-1, SIDE, SIDE)),),
