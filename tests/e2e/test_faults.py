@@ -30,7 +30,7 @@ from cluster_access import (
 
 pytestmark = pytest.mark.alone
 
-EPOCHS = 100
+EPOCHS = 60
 LONGER = {
     "trainer": {"maxEpochs": EPOCHS, "tailEpochs": 0},
     "experiment": {
@@ -43,7 +43,7 @@ LONGER = {
         ],
     },
 }
-"""Half a minute of training, in which things can happen to it."""
+"""Half a minute of training or more, in which things can happen to it."""
 LOGS = "import json; from pathlib import Path; print(json.dumps([p.read_text() for p in Path('/store').glob('trials/*/*.log')]))"
 EPOCHS_TRAINED = "import pathlib; print(sum(len(p.open().readlines()) for p in pathlib.Path('/store').glob('trials/*/metrics.jsonl')))"
 ours_only = pytest.mark.skipif(not OURS.exists(), reason="reaches under the cluster, which only `make cluster-up`'s lets one do")
