@@ -122,11 +122,6 @@ class Model:
         names = outputs or list(self.outputs)
         return dict(zip(names, runtime.run(self.session, inputs, names), strict=True))
 
-    def predict(self, rows: np.ndarray) -> np.ndarray:
-        """The first output for N rows of the first input: probabilities (N, K) or predictions (N, T)."""
-        name = self.output.name
-        return self.run({self.input.name: rows}, [name])[name]
-
 
 def load(paths: ModelPaths, version: str, manifest_sha256: str | None = None, threads: int | None = None) -> Model:
     """The version, verified and warm, for sessions with this many threads (default: the CPU quota).
