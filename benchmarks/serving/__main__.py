@@ -38,7 +38,7 @@ from subject import LENGTH, MODEL, Payload, Subject, make
 HERE = Path(__file__).parent
 CONNECTIONS = (1, 8, 32, 128)
 WARM_UP = 1
-ONE_BY_ONE = "import sys; from atelier_server import __main__, model; model.TOGETHER = (); sys.exit(__main__.main())"
+ALONE = "import sys; from atelier_server import __main__, model; model.TOGETHER = (); sys.exit(__main__.main())"
 """The server, with no requests that go through the network together."""
 
 INFER = f"/v2/models/{MODEL}/infer"
@@ -93,7 +93,7 @@ def contenders(subject: Subject, folder: Path) -> Iterator[Contender]:
     yield Contender("ours", [*serve, "--model", MODEL, "--port", str(port)], port, as_json)
     yield Contender("ours, binary", [], port, subject.as_bytes)
     port = next(ports)
-    yield Contender("ours, alone", [sys.executable, "-c", ONE_BY_ONE, *serve[3:], "--model", MODEL, "--port", str(port)], port, as_json)
+    yield Contender("ours, alone", [sys.executable, "-c", ALONE, *serve[3:], "--model", MODEL, "--port", str(port)], port, as_json)
     for name, workers in (("MLServer", 0), ("MLServer, pool", int(cores))):
         settings, port = folder / f"mlserver-{workers}", next(ports)
         settings.mkdir()

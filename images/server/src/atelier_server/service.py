@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from starlette.types import Scope
 
@@ -12,6 +12,7 @@ from atelier_server.batches import Arrays, Batches
 from atelier_server.catalogue import Catalogue
 from atelier_server.metrics import Metrics
 from atelier_server.model import Model
+from atelier_server.tensors import Inference
 from atelier_server.threads import SHORT, Threads
 
 MODEL = "atelier.model"
@@ -19,19 +20,6 @@ MODEL = "atelier.model"
 
 
 T = TypeVar("T")
-
-
-class Asked(Protocol):
-    """A request understood: arrays by input, and the outputs to give."""
-
-    @property
-    def inputs(self) -> Arrays: ...
-
-    @property
-    def outputs(self) -> Mapping[str, object]: ...
-
-
-A = TypeVar("A", bound=Asked)
 
 
 @dataclass(frozen=True)
@@ -64,13 +52,13 @@ class Service:
         scope[MODEL] = found
         return found
 
-    async def predict(self, model: Model, seconds: float, decode: Callable[[], A], encode: Callable[[A, Arrays], T]) -> T:
+    async def predict(self, model: Model, seconds: float, decode: Callable[[], Inference], encode: Callable[[Inference, Arrays], T]) -> T:
         """What encode makes of a request and the model's outputs for it.
 
         seconds is how long all of it takes, about. What is short is done at once on the event loop, with others that have come.
         """
 
-        def alone() -> tuple[A, Arrays, T]:
+        def alone() -> tuple[Inference, Arrays, T]:
             asked = decode()
             outputs = model.run(asked.inputs, list(asked.outputs))
             return asked, outputs, encode(asked, outputs)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope
@@ -14,16 +12,10 @@ from atelier_server.model import Model
 from atelier_server.pictures import Upload
 from atelier_server.routes import described
 from atelier_server.service import Service
+from atelier_server.tensors import Inference
 
 LONG = 1.0
 """Seconds, more than the event loop is ever given for one request: pictures and tables are read by a thread."""
-
-
-class Rows(NamedTuple):
-    """Rows of the first input, and the first output to give for them."""
-
-    inputs: Arrays
-    outputs: dict[str, None]
 
 
 def router(service: Service) -> APIRouter:
@@ -49,7 +41,7 @@ async def answer(service: Service, scope: Scope, receive: Receive, invert: bool 
     seconds = model.seconds(len(content)) if media_type == body.JSON else LONG
     header = body.content_type(scope, body.JSON)
 
-    def encode(_: Rows, outputs: Arrays) -> bytes:
+    def encode(_: Inference, outputs: Arrays) -> bytes:
         found = outputs[model.output.name]
         answers.check_finite(found, 422)
         return answers.dump(instances.encode(model, found, top_k))
@@ -58,7 +50,8 @@ async def answer(service: Service, scope: Scope, receive: Receive, invert: bool 
     return answers.Answer(said, b"application/json")
 
 
-def _decode(model: Model, content: bytes, media_type: str, header: str, invert: bool) -> Rows:
+def _decode(model: Model, content: bytes, media_type: str, header: str, invert: bool) -> Inference:
+    """Rows of the first input, and the first output to give for them."""
     if media_type == body.JSON:
         rows = instances.decode(content, model.manifest)
     elif media_type == body.CSV:
@@ -66,4 +59,4 @@ def _decode(model: Model, content: bytes, media_type: str, header: str, invert: 
     else:
         uploads = body.parse_uploads(content, header) if media_type == body.MULTIPART else [Upload("body", content)]
         rows = pictures.decode(uploads, model.manifest, invert)
-    return Rows({model.input.name: rows}, {model.output.name: None})
+    return Inference(None, {model.input.name: rows}, {model.output.name: False})
