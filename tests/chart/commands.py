@@ -94,6 +94,7 @@ def _kubectl() -> Parser:
         ("label", (), "what"),
         ("wait", ("--for", "--timeout", "-l"), "what"),
         ("rollout", (), "other"),
+        ("set", ("--requests",), "other"),
         ("port-forward", (), "what"),
         ("logs", ("-l", "-c", "--tail"), "what"),
         ("exec", (), "other"),
@@ -108,6 +109,7 @@ def _kubectl() -> Parser:
             "logs": ["-f", "--all-containers", "--prefix", "--previous"],
             "exec": ["-it", "-i"],
             "label": ["--overwrite"],
+            "set": ["--all"],
         }
         for switch in switches.get(verb, []):
             one.add_argument(switch, action="store_true")
