@@ -1,4 +1,4 @@
-"""Go modules to binaries; built again only if something in its folder or its packages changed."""
+"""Go modules to binaries; built again only if their pins or packages changed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .commands import logged, output
-from .layout import BIN, MODULES, UPSTREAM
+from .layout import BIN, PINS, UPSTREAM
 from .steps import Failure, Step
 
 GO_NEEDED = "Go is missing: install Go 1.24 or newer: the cluster is built from Go modules"
@@ -17,27 +17,24 @@ GO_NEEDED = "Go is missing: install Go 1.24 or newer: the cluster is built from 
 
 @dataclass(frozen=True)
 class Module:
-    """A folder of tools/cluster: one pinned upstream, the binaries made of it by name, and its manifests."""
+    """One upstream that tools/cluster pins, the binaries made of it by name, and its manifests."""
 
-    folder: str
+    name: str
     upstream: str
     packages: dict[str, str]
     stamped: tuple[str, ...] = ()
     """Packages that the version is written into: clients read it from the server."""
     manifests: tuple[str, ...] = ()
 
-    @property
-    def pins(self) -> Path:
-        return MODULES / self.folder
-
     def version(self) -> str:
-        found = re.search(rf"^\s*(?:require )?{re.escape(self.upstream)} (v\S+)", (self.pins / "go.mod").read_text(), re.MULTILINE)
+        pins = PINS / "go.mod"
+        found = re.search(rf"^\s*{re.escape(self.upstream)} (v\S+)", pins.read_text(), re.MULTILINE)
         if found is None:
-            raise Failure(f"{self.pins / 'go.mod'} pins no {self.upstream}")
+            raise Failure(f"{pins} pins no {self.upstream}")
         return found[1]
 
     def fingerprint(self) -> str:
-        pins = [file.read_text() for file in sorted(self.pins.iterdir())]
+        pins = [file.read_text() for file in sorted(PINS.rglob("*")) if file.is_file()]
         return hashlib.sha256("\0".join([*pins, repr((self.packages, self.linker(), self.manifests))]).encode()).hexdigest()
 
     def linker(self) -> str:
@@ -56,7 +53,7 @@ KUBERNETES = Module(
     },
     stamped=("k8s.io/component-base/version", "k8s.io/client-go/pkg/version"),
 )
-COREDNS = Module("coredns", "github.com/coredns/coredns", {"coredns": "."})
+COREDNS = Module("coredns", "github.com/coredns/coredns", {"coredns": "./coredns"})
 KATIB = Module(
     "katib",
     "github.com/kubeflow/katib",
@@ -83,7 +80,7 @@ ALL = (KUBERNETES, COREDNS, KATIB, PROMETHEUS_OPERATOR, PROMETHEUS)
 
 
 def ensure(module: Module, step: Step) -> str:
-    stamp = BIN / f".{module.folder}"
+    stamp = BIN / f".{module.name}"
     if stamp.exists() and stamp.read_text() == module.fingerprint() and all((BIN / name).exists() for name in module.packages):
         return f"{module.version()} kept"
     if shutil.which("go") is None:
@@ -102,15 +99,15 @@ def _build(module: Module, name: str, package: str) -> None:
     # Into another file first: a binary that runs cannot be written to.
     new = BIN / f"{name}.new"
     flags = ["-trimpath", "-buildvcs=false", "-ldflags", module.linker()]
-    logged(f"build-{name}", "go", "build", "-C", module.pins, *flags, "-o", new, package, environment={"CGO_ENABLED": "0"})
+    logged(f"build-{name}", "go", "build", "-C", PINS, *flags, "-o", new, package, environment={"CGO_ENABLED": "0"})
     new.rename(BIN / name)
 
 
 def _copy_manifests(module: Module) -> None:
     if not module.manifests:
         return
-    source = Path(output("go", "list", "-C", module.pins, "-m", "-f", "{{.Dir}}", module.upstream).strip())
-    target = UPSTREAM / module.folder
+    source = Path(output("go", "list", "-C", PINS, "-m", "-f", "{{.Dir}}", module.upstream).strip())
+    target = UPSTREAM / module.name
     shutil.rmtree(target, ignore_errors=True)
     for folder in module.manifests:
         # Files in the module cache are read-only: their content alone is copied.

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-MODULES = ROOT / "tools" / "cluster"
+PINS = ROOT / "tools" / "cluster"
+"""The Go module that names every upstream."""
 MANIFESTS = Path(__file__).resolve().parent / "manifests"
 
 STATE = ROOT / ".cluster"

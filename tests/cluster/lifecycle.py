@@ -24,7 +24,7 @@ def up() -> None:
             now.outcome = packages.ensure(now)
         refuse(*other_kubernetes())
         for module in builds.ALL:
-            with step(module.folder) as now:
+            with step(module.name) as now:
                 now.outcome = builds.ensure(module, now)
         with step("debian") as now:
             now.outcome = debian.ensure(now)

@@ -214,21 +214,21 @@ def test_an_interrupted_authority_is_made_anew(tmp_path: Path) -> None:
 # builds
 
 
-@pytest.mark.parametrize("module", builds.ALL, ids=lambda module: module.folder)
+@pytest.mark.parametrize("module", builds.ALL, ids=lambda module: module.name)
 def test_every_module_pins_its_upstream(module: builds.Module) -> None:
     assert module.version().startswith("v")
 
 
 def test_a_build_is_made_again_only_if_its_pins_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shutil.copytree(builds.COREDNS.pins, tmp_path / "coredns")
-    monkeypatch.setattr(builds, "MODULES", tmp_path)
+    pins = shutil.copytree(builds.PINS, tmp_path / "pins")
+    monkeypatch.setattr(builds, "PINS", pins)
     monkeypatch.setattr(builds, "BIN", tmp_path / "bin")
     monkeypatch.setattr(shutil, "which", lambda program: None)
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "coredns").touch()
     (tmp_path / "bin" / ".coredns").write_text(builds.COREDNS.fingerprint())
     assert builds.ensure(builds.COREDNS, None) == f"{builds.COREDNS.version()} kept"
-    with (tmp_path / "coredns" / "go.sum").open("a") as sums:
+    with (pins / "go.sum").open("a") as sums:
         sums.write("another v1.0.0 h1:sum\n")
     with pytest.raises(Failure, match="Go is missing"):
         builds.ensure(builds.COREDNS, None)

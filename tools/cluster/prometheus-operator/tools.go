@@ -1,8 +1,0 @@
-//go:build tools
-
-package tools
-
-import (
-	_ "github.com/prometheus-operator/prometheus-operator/cmd/operator"
-	_ "github.com/prometheus-operator/prometheus-operator/cmd/prometheus-config-reloader"
-)
