@@ -25,16 +25,17 @@ class Module:
     stamped: tuple[str, ...] = ()
     """Packages that the version is written into: clients read it from the server."""
     manifests: tuple[str, ...] = ()
+    pins: Path = PINS
 
     def version(self) -> str:
-        pins = PINS / "go.mod"
-        found = re.search(rf"^\s*{re.escape(self.upstream)} (v\S+)", pins.read_text(), re.MULTILINE)
+        pins = self.pins / "go.mod"
+        found = re.search(rf"^(?:require |\s+){re.escape(self.upstream)} (v\S+)", pins.read_text(), re.MULTILINE)
         if found is None:
             raise Failure(f"{pins} pins no {self.upstream}")
         return found[1]
 
     def fingerprint(self) -> str:
-        pins = [file.read_text() for file in sorted(PINS.rglob("*")) if file.is_file()]
+        pins = [file.read_text() for file in sorted(self.pins.rglob("*")) if file.is_file()]
         return hashlib.sha256("\0".join([*pins, repr((self.packages, self.linker(), self.manifests))]).encode()).hexdigest()
 
     def linker(self) -> str:
@@ -74,7 +75,12 @@ PROMETHEUS_OPERATOR = Module(
     },
     manifests=("example/prometheus-operator-crd", "example/rbac/prometheus-operator", "example/rbac/prometheus"),
 )
-PROMETHEUS = Module("prometheus", "github.com/prometheus/prometheus", {"prometheus": "github.com/prometheus/prometheus/cmd/prometheus"})
+PROMETHEUS = Module(
+    "prometheus",
+    "github.com/prometheus/prometheus",
+    {"prometheus": "github.com/prometheus/prometheus/cmd/prometheus"},
+    pins=PINS / "prometheus",
+)
 """Debian's cannot ask Kubernetes for what to scrape."""
 ALL = (KUBERNETES, COREDNS, KATIB, PROMETHEUS_OPERATOR, PROMETHEUS)
 
@@ -99,14 +105,14 @@ def _build(module: Module, name: str, package: str) -> None:
     # Into another file first: a binary that runs cannot be written to.
     new = BIN / f"{name}.new"
     flags = ["-trimpath", "-buildvcs=false", "-ldflags", module.linker()]
-    logged(f"build-{name}", "go", "build", "-C", PINS, *flags, "-o", new, package, environment={"CGO_ENABLED": "0"})
+    logged(f"build-{name}", "go", "build", "-C", module.pins, *flags, "-o", new, package, environment={"CGO_ENABLED": "0"})
     new.rename(BIN / name)
 
 
 def _copy_manifests(module: Module) -> None:
     if not module.manifests:
         return
-    source = Path(output("go", "list", "-C", PINS, "-m", "-f", "{{.Dir}}", module.upstream).strip())
+    source = Path(output("go", "list", "-C", module.pins, "-m", "-f", "{{.Dir}}", module.upstream).strip())
     target = UPSTREAM / module.name
     shutil.rmtree(target, ignore_errors=True)
     for folder in module.manifests:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PINS = ROOT / "tools" / "cluster"
-"""The Go module that names every upstream."""
+"""The Go module that names the upstreams; Prometheus has one of its own in it."""
 MANIFESTS = Path(__file__).resolve().parent / "manifests"
 
 STATE = ROOT / ".cluster"

@@ -220,18 +220,17 @@ def test_every_module_pins_its_upstream(module: builds.Module) -> None:
 
 
 def test_a_build_is_made_again_only_if_its_pins_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pins = shutil.copytree(builds.PINS, tmp_path / "pins")
-    monkeypatch.setattr(builds, "PINS", pins)
+    coredns = replace(builds.COREDNS, pins=shutil.copytree(builds.PINS, tmp_path / "pins"))
     monkeypatch.setattr(builds, "BIN", tmp_path / "bin")
     monkeypatch.setattr(shutil, "which", lambda program: None)
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "coredns").touch()
-    (tmp_path / "bin" / ".coredns").write_text(builds.COREDNS.fingerprint())
-    assert builds.ensure(builds.COREDNS, None) == f"{builds.COREDNS.version()} kept"
-    with (pins / "go.sum").open("a") as sums:
+    (tmp_path / "bin" / ".coredns").write_text(coredns.fingerprint())
+    assert builds.ensure(coredns, None) == f"{coredns.version()} kept"
+    with (coredns.pins / "go.sum").open("a") as sums:
         sums.write("another v1.0.0 h1:sum\n")
     with pytest.raises(Failure, match="Go is missing"):
-        builds.ensure(builds.COREDNS, None)
+        builds.ensure(coredns, None)
 
 
 # images

@@ -1,6 +1,7 @@
 //go:build tools
 
-// Package tools names what the cluster is built from. One module for all of it, so that what they share is compiled once.
+// Package tools names what the cluster is built from. One module for all of it but Prometheus, so that what they share is compiled once:
+// the Prometheus that the operator needs does not compile with this client-go.
 package tools
 
 import (
@@ -10,7 +11,6 @@ import (
 	_ "github.com/kubeflow/katib/cmd/suggestion/goptuna/v1beta1"
 	_ "github.com/prometheus-operator/prometheus-operator/cmd/operator"
 	_ "github.com/prometheus-operator/prometheus-operator/cmd/prometheus-config-reloader"
-	_ "github.com/prometheus/prometheus/cmd/prometheus"
 	_ "k8s.io/kubernetes/cmd/kube-apiserver"
 	_ "k8s.io/kubernetes/cmd/kube-controller-manager"
 	_ "k8s.io/kubernetes/cmd/kube-proxy"
