@@ -164,6 +164,19 @@ def test_a_client_that_sends_nothing_is_not_waited_for(impatient: Server) -> Non
         assert received(client) == b""
 
 
+def test_a_connection_between_two_requests_is_the_clients_to_close(images: Server) -> None:
+    """uvicorn would close it after 5 s, which is when httpx stops using it: now and then a request was lost between the two."""
+    with unharmed(images), connect(images) as client:
+        client.sendall(request())
+        assert statuses(client.recv(65536)) == [200]
+        client.settimeout(6)
+        with pytest.raises(TimeoutError):
+            client.recv(1)
+        client.settimeout(30)
+        client.sendall(request())
+        assert statuses(client.recv(65536)) == [200]
+
+
 def test_hundreds_of_clients_that_send_nothing_keep_nobody_out(images: Server) -> None:
     idle = [connect(images) for _ in range(400)]
     try:

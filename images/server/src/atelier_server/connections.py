@@ -12,6 +12,12 @@ from atelier_server import one_write, problems
 LARGEST = 64 * 2**10
 """Bytes after which a head that is not over, or whatever else comes that is no body, is given up."""
 
+IDLE = 620
+"""Seconds that a connection stays without another request: more than the 600 s of Google's load balancers and the 90 s of Go's clients.
+
+Whoever closes a connection may do so under a request that is on its way, so it has to be the client, which knows what it has sent.
+"""
+
 LINGER = 2.0
 """Seconds that a connection without a request stays when the server ends: one may be on its way."""
 

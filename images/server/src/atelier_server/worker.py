@@ -71,6 +71,7 @@ def run(
             log_config=None,
             log_level="warning",
             access_log=False,
+            timeout_keep_alive=connections.IDLE,
             timeout_graceful_shutdown=settings.grace,
             server_header=False,
         )
