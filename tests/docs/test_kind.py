@@ -13,9 +13,7 @@ MANIFESTS = ROOT / "tests" / "cluster" / "manifests" / "kind"
 
 def pinned(module: str) -> str:
     """The version that the other cluster builds."""
-    found = re.search(
-        rf"^require github\.com/\S+/{module} (\S+)$", (ROOT / "tools" / "cluster" / module / "go.mod").read_text(), re.MULTILINE
-    )
+    found = re.search(rf"^\tgithub\.com/\S+/{module} (\S+)$", (ROOT / "tools" / "cluster" / "go.mod").read_text(), re.MULTILINE)
     assert found
     return found[1]
 

@@ -89,6 +89,11 @@ def workers(server: Server) -> list[int]:
     return [int(pid) for pid in children.split()]
 
 
+def in_flight(server: Server) -> float:
+    """Requests under way, as of each worker's last beat; the one that asks may be among them."""
+    return sum(server.metric("atelier_requests_in_flight", worker=str(number)) for number in range(len(workers(server))))
+
+
 def status_field(pid: int, name: str) -> int:
     """Bytes that /proc names of a process: VmRSS, or VmHWM for the most that it ever had."""
     found = re.search(rf"^{name}:\s+(\d+) kB$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)

@@ -14,7 +14,7 @@ from atelier_store.layout import Store
 from harm import GOOD, PIXELS, infer_path, inference, unharmed
 from memory import MEBIBYTE
 from onnx_bundles import image_bundle, publish
-from server_process import Server, eventually, serving, status_field, workers
+from server_process import Server, eventually, in_flight, serving, status_field, workers
 
 
 def connect(server: Server) -> socket.socket:
@@ -203,8 +203,7 @@ def test_uploads_that_are_broken_off_leave_nothing_behind(images: Server) -> Non
             client.sendall(request("POST", "/predict", b" " * 100_000)[: 100 + number * 2000])
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, number % 2))  # every other one with a reset
             client.close()
-        numbers = range(len(workers(images)))
-        eventually(lambda: sum(images.metric("atelier_requests_in_flight", worker=str(number)) for number in numbers) <= 1)  # this one
+        eventually(lambda: in_flight(images) <= 1)
 
 
 def test_requests_that_do_not_wait_for_each_others_answers_are_answered_in_turn(images: Server) -> None:

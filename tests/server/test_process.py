@@ -11,7 +11,7 @@ import httpx
 import pytest
 from atelier_store.layout import Store
 from onnx_bundles import image_bundle, publish
-from server_process import Server, eventually, free_port, problem, serving
+from server_process import Server, eventually, free_port, in_flight, problem, serving
 
 BODY = json.dumps({"instances": image_bundle().inputs.tolist()}).encode()
 
@@ -40,7 +40,7 @@ def test_requests_under_way_are_answered_before_the_server_ends(store: Store) ->
     version = publish(store, image_bundle())
     with serving(store) as server:
         clients = [begin_request(server) for _ in range(5)]
-        server.client.get("/v2/health/live").raise_for_status()  # the connections before this one are accepted
+        eventually(lambda: in_flight(server) >= len(clients))
         server.process.terminate()
         eventually(lambda: refuses_connections(server))
         assert server.process.poll() is None
@@ -81,7 +81,7 @@ def test_a_request_that_never_ends_does_not_outlive_the_grace(store: Store) -> N
         publish(store, image_bundle())
         eventually(server.version)
         with begin_request(server):
-            server.client.get("/v2/health/live").raise_for_status()
+            eventually(lambda: in_flight(server) >= 1)
             server.process.terminate()
             assert server.process.wait(timeout=20) == 0
 
