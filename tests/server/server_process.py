@@ -89,6 +89,12 @@ def workers(server: Server) -> list[int]:
     return [int(pid) for pid in children.split()]
 
 
+def ready_workers(server: Server) -> int:
+    """How many workers have looked at the pointer and serve; one that starts later begins with what is current then."""
+    families = text_string_to_metric_families(server.client.get("/metrics").text)
+    return sum(len(family.samples) for family in families if family.name == "atelier_requests_in_flight")
+
+
 def in_flight(server: Server) -> float:
     """Requests under way, as of each worker's last beat; the one that asks may be among them."""
     return sum(server.metric("atelier_requests_in_flight", worker=str(number)) for number in range(len(workers(server))))

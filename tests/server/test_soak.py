@@ -10,7 +10,7 @@ import pytest
 from atelier_store.layout import Store
 from load import Load
 from memory import MEBIBYTE, anonymous, growth, held
-from server_process import Server, eventually, serving, workers
+from server_process import Server, eventually, ready_workers, serving
 from sizes import sizes
 from versions import REQUEST, Versions
 
@@ -41,12 +41,14 @@ def test_memory_stays_flat_over_requests(store: Store, versions: Versions, reque
 
 @pytest.mark.parametrize("swaps", sizes(50, 1000))
 def test_memory_stays_flat_over_swaps(store: Store, versions: Versions, swaps: int, record_property: Report) -> None:
-    with serving(store, "digits", "--poll-interval", "0.02") as server:
+    count = 2
+    with serving(store, "digits", "--poll-interval", "0.02", "--workers", str(count)) as server:
+        eventually(lambda: ready_workers(server) == count)
         load, samples = Load(REQUEST, versions.verdict, [server.port], connections=4), []
 
         def swapped(times: int) -> bool:
             asyncio.run(load.run(20))
-            return server.metric("atelier_model_swaps_total") == times * len(workers(server))
+            return server.metric("atelier_model_swaps_total") == times * count
 
         for number in range(swaps):
             versions.point(number + 1)
