@@ -33,12 +33,17 @@ def test_work_is_done_by_a_thread_and_the_store_is_read_by_another() -> None:
 
 def test_one_request_too_many_is_told_to_come_again() -> None:
     async def scenario(threads: Threads) -> None:
-        threads.under_way = range(2)
-        threads.admit()
-        threads.under_way = range(3)
+        first, second, third = [{}, {}, {}]
+        threads.admit(first)
+        threads.admit(second)
         with pytest.raises(Problem) as refused:
-            threads.admit()
+            threads.admit(third)
         assert refused.value.status == 429 and refused.value.headers == {"Retry-After": "1"}
+        threads.dismiss(third)  # was never let in
+        with pytest.raises(Problem):
+            threads.admit(third)
+        threads.dismiss(second)
+        threads.admit(third)
 
     run(scenario)
 

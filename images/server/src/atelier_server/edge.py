@@ -62,6 +62,7 @@ class Edge:
                 status = await self._long(scope, receive, send, added)
                 endpoint = getattr(scope.get("route"), "path", "none")
         finally:
+            self._service.threads.dismiss(scope)
             seconds, model = time.perf_counter() - started, scope.get(MODEL)
             self._service.metrics.answered(endpoint, status, model, seconds)
             if self._logs:

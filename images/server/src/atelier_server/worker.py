@@ -76,7 +76,6 @@ def run(
             server_header=False,
         )
     )
-    threads.under_way = server.server_state.tasks
 
     async def serve() -> None:
         beating = asyncio.create_task(_beat(number, server, board, metrics, settings.deadline, supervisor))

@@ -32,7 +32,7 @@ def router(service: Service) -> APIRouter:
 
 async def answer(service: Service, scope: Scope, receive: Receive, invert: bool = False, top_k: int | None = None) -> Response:
     """The answer to a request for predictions. Raises Problem."""
-    service.threads.admit()
+    service.threads.admit(scope)
     media_type = body.media_type(scope, body.JSON, body.CSV, body.MULTIPART, "image/*")
     model = service.served(scope)
     if top_k is not None:

@@ -72,7 +72,7 @@ def router(service: Service) -> APIRouter:
 
 async def answer(service: Service, scope: Scope, receive: Receive, name: str, version: str | None) -> Response:
     """The answer to a request for inference. Raises Problem."""
-    service.threads.admit()
+    service.threads.admit(scope)
     body.media_type(scope, body.JSON, body.OCTETS)
     model = await service.model(scope, name, version)
     content = await body.read(scope, receive, service.max_body, service.deadline)
