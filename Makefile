@@ -90,7 +90,7 @@ bench-serving: setup ## Predictions a second beside the limit, MLServer and KSer
 test: lint tools ## Run every test that needs no cluster
 	@$(UV) run --locked pytest --numprocesses=logical --dist=loadfile
 
-soak: setup ## The server's robustness tests in full: fuzzing, damaged versions, a million requests, a thousand swaps (takes hours)
+soak: setup ## The server's robustness tests in full: fuzzing, damaged versions, a million requests, a thousand swaps (half an hour)
 	@$(UV) run --locked pytest tests/server -m soak
 
 lint: setup
