@@ -76,11 +76,15 @@ class Server:
         self.process.send_signal(with_signal)
         return self.process.wait(timeout=30)
 
-    def metric(self, name: str, **labels: str) -> float:
-        """A sample's value; 0 if it is not there."""
+    def samples(self, name: str, **labels: str) -> list[float]:
+        """The values of a metric, of those that have these labels."""
         families = text_string_to_metric_families(self.client.get("/metrics").text)
         samples = [sample for family in families for sample in family.samples]
-        return next((s.value for s in samples if s.name == name and labels.items() <= s.labels.items()), 0.0)
+        return [sample.value for sample in samples if sample.name == name and labels.items() <= sample.labels.items()]
+
+    def metric(self, name: str, **labels: str) -> float:
+        """A sample's value; 0 if it is not there."""
+        return next(iter(self.samples(name, **labels)), 0.0)
 
 
 def workers(server: Server) -> list[int]:
@@ -91,13 +95,12 @@ def workers(server: Server) -> list[int]:
 
 def ready_workers(server: Server) -> int:
     """How many workers have looked at the pointer and serve; one that starts later begins with what is current then."""
-    families = text_string_to_metric_families(server.client.get("/metrics").text)
-    return sum(len(family.samples) for family in families if family.name == "atelier_requests_in_flight")
+    return len(server.samples("atelier_requests_in_flight"))
 
 
 def in_flight(server: Server) -> float:
     """Requests under way, as of each worker's last beat; the one that asks may be among them."""
-    return sum(server.metric("atelier_requests_in_flight", worker=str(number)) for number in range(len(workers(server))))
+    return sum(server.samples("atelier_requests_in_flight"))
 
 
 def status_field(pid: int, name: str) -> int:
