@@ -60,7 +60,7 @@ ENGINES = (
     Engine("docker", ("version",), ("build",)),
     Engine("podman", ("info",), ("build", "--layers")),
     # Isolation by chroot needs no other program and no rights that a container lacks.
-    Engine("buildah", ("info",), ("build", "--layers", "--isolation", "chroot")),
+    Engine("buildah", ("info",), ("build", "--layers", "--force-rm", "--isolation", "chroot")),
 )
 
 

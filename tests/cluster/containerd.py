@@ -10,7 +10,7 @@ from .steps import Failure
 from .waiting import until
 
 LABEL = "atelier/content"
-"""On an image in containerd: what it was made of, or the id that an engine knows it by."""
+"""On an image: what it was made of; in containerd also the id that an engine knows it by."""
 
 
 def ctr(*arguments: str | Path, seconds: float = 60) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .commands import output
-from .containerd import has_image, import_images
+from .containerd import LABEL, has_image, import_images
 from .debian import PYTHON
 from .images import BASE, write_archive
 from .layout import CACHE
@@ -14,11 +14,13 @@ from .steps import Failure, Step
 
 @dataclass(frozen=True)
 class Engine:
-    """A program that has images: how it answers if it works, and tells an image's id."""
+    """A program that has images: how it answers if it works, and where it tells an image's id and labels."""
 
     program: str
     answers: str
-    identify: tuple[str, ...]
+    inspect: tuple[str, ...]
+    id: str
+    labels: str
 
     def works(self) -> bool:
         """Docker may be there without its daemon."""
@@ -29,16 +31,24 @@ class Engine:
         return True
 
     def identity(self, image: str) -> str | None:
+        answer = self._tell(image, f"{{{{{self.id}}}}}")
+        return answer and answer.removeprefix("sha256:")
+
+    def content(self, image: str) -> str | None:
+        """What an image of the cluster's says that it was made of."""
+        return self._tell(image, f'{{{{index {self.labels} "{LABEL}"}}}}')
+
+    def _tell(self, image: str, template: str) -> str | None:
         try:
-            return output(self.program, *self.identify, image, seconds=30).strip().removeprefix("sha256:")
+            return output(self.program, *self.inspect, "--format", template, image, seconds=30).strip()
         except Failure:
             return None
 
 
 ENGINES = (
-    Engine("docker", "version", ("image", "inspect", "--format", "{{.Id}}")),
-    Engine("podman", "info", ("image", "inspect", "--format", "{{.Id}}")),
-    Engine("buildah", "info", ("inspect", "--type", "image", "--format", "{{.FromImageID}}")),
+    Engine("docker", "version", ("image", "inspect"), ".Id", ".Config.Labels"),
+    Engine("podman", "info", ("image", "inspect"), ".Id", ".Config.Labels"),
+    Engine("buildah", "info", ("inspect", "--type", "image"), ".FromImageID", ".OCIv1.Config.Labels"),
 )
 
 
@@ -68,12 +78,17 @@ def load(names: list[str], step: Step) -> str:
 
 
 def offer_base(step: Step) -> str:
-    """The base as an image for builds where no registry can be reached: make images BASE=localhost/base:1."""
-    if not PYTHON.made():
-        PYTHON.make(step)
+    """The base as an image for builds where no registry can be reached: make images BASE=localhost/base:1.
+
+    One that is there stays, whichever checkout made it: another one, of the same packages, would make every build upon it begin anew.
+    """
     engine = next((one for one in ENGINES if one.works()), None)
     if engine is None:
         raise Failure(f"none of {', '.join(one.program for one in ENGINES)} works here, to take the base image")
+    if engine.content(BASE.name) == BASE.content():
+        return f"{BASE.name} kept in {engine.program}"
+    if not PYTHON.made():
+        PYTHON.make(step)
     archive = CACHE / "base-image.tar"
     step.now(f"into {engine.program}")
     try:

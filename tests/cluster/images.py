@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from .builds import COREDNS, KATIB, PROMETHEUS_OPERATOR
-from .containerd import has_image, import_images
+from .containerd import LABEL, has_image, import_images
 from .debian import DATABASE, PYTHON, Debian
 from .layout import BIN, CACHE
 from .steps import Step
@@ -104,7 +104,8 @@ def write_archive(archive: Path, images: list[Image]) -> None:
             # buildah refuses to build upon an image whose history has not an entry for each layer
             history = [{"created_by": "tests/cluster"} for _ in layers]
             rootfs = {"type": "layers", "diff_ids": diffs}
-            config = json.dumps({**system, "config": image.config(), "rootfs": rootfs, "history": history}).encode()
+            labelled = {**image.config(), "Labels": {LABEL: image.content()}}
+            config = json.dumps({**system, "config": labelled, "rootfs": rootfs, "history": history}).encode()
             name = f"{hashlib.sha256(config).hexdigest()}.json"
             _add(tar, name, config)
             manifest.append({"Config": name, "RepoTags": [image.name], "Layers": [f"{layer}/layer.tar" for layer in layers]})

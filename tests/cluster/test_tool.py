@@ -18,6 +18,7 @@ import pytest
 
 from . import builds, debian, engines, files, images, iptables, katib, lifecycle, monitoring, mounts, obstacles, packages, pki, processes
 from .__main__ import main
+from .containerd import LABEL
 from .steps import Failure
 from .waiting import until
 
@@ -259,7 +260,12 @@ def test_images_share_the_base_layer_and_run_their_program(two_images: list[imag
     assert app["RepoTags"] == ["localhost/app:1"]
     assert app["Layers"][0] == base["Layers"][0]
     assert names.count(base["Layers"][0]) == 1
-    assert config["config"] == {"Env": [f"PATH={images.PATH}"], "WorkingDir": "/app", "Entrypoint": ["/app/program"]}
+    assert config["config"] == {
+        "Env": [f"PATH={images.PATH}"],
+        "WorkingDir": "/app",
+        "Entrypoint": ["/app/program"],
+        "Labels": {LABEL: two_images[1].content()},
+    }
     assert [f"{diff.removeprefix('sha256:')}/layer.tar" for diff in config["rootfs"]["diff_ids"]] == app["Layers"]
     assert program.mode == 0o755
 
