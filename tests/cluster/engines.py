@@ -31,16 +31,16 @@ class Engine:
         return True
 
     def identity(self, image: str) -> str | None:
-        answer = self._tell(image, f"{{{{{self.id}}}}}")
+        answer = self._tell(image, self.id)
         return answer and answer.removeprefix("sha256:")
 
     def content(self, image: str) -> str | None:
         """What an image of the cluster's says that it was made of."""
-        return self._tell(image, f'{{{{index {self.labels} "{LABEL}"}}}}')
+        return self._tell(image, f'index {self.labels} "{LABEL}"')
 
-    def _tell(self, image: str, template: str) -> str | None:
+    def _tell(self, image: str, what: str) -> str | None:
         try:
-            return output(self.program, *self.inspect, "--format", template, image, seconds=30).strip()
+            return output(self.program, *self.inspect, "--format", "{{" + what + "}}", image, seconds=30).strip()
         except Failure:
             return None
 
