@@ -85,7 +85,7 @@ kind-down: ## Delete it
 	@tests/cluster/kind.sh down
 
 bench-serving: setup ## Predictions a second beside the limit, MLServer and KServe's server (needs wrk; takes minutes)
-	@$(UV) run --locked python benchmarks/serving
+	@$(UV) run --locked python -m benchmarks.serving
 
 test: lint tools ## Run every test that needs no cluster
 	@$(UV) run --locked pytest --numprocesses=logical --dist=loadfile

@@ -1,6 +1,6 @@
 """Does the same profile give the same suggestions, keys, weights and winner twice?
 
-    uv run python benchmarks/determinism.py --values values/quickstart.yaml
+    uv run python -m benchmarks.determinism --values values/quickstart.yaml
 
 Two searches in fresh stores, one after the other; exit code 1 on any difference.
 """
@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from atelier_cli.profile import load
+from atelier_cli.profile.load import load
 from atelier_store.layout import Store
 from atelier_store.ranking import rank, trial_records
 from atelier_store.records import Card

@@ -1,7 +1,7 @@
 """Does halving find what training every suggestion to the end finds, and for which share of the epochs?
 
-    uv run python benchmarks/halving.py --data digits
-    uv run python benchmarks/halving.py --data fashion-mnist --data-dir FOLDER
+    uv run python -m benchmarks.halving --data digits
+    uv run python -m benchmarks.halving --data fashion-mnist --data-dir FOLDER
 
 The same random suggestions are trained to maxEpochs, all of them; then a second search in the same store, with halving, is answered from
 those curves: a trial's curve does not depend on how far it will go. Prints the epochs of both and their best validation score.
@@ -13,9 +13,9 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from atelier_cli.engine import Engine, Totals
-from atelier_cli.profile import load
-from atelier_cli.schedule import Result
+from atelier_cli.profile.load import load
+from atelier_cli.search.engine import Engine, Totals
+from atelier_cli.search.schedule import Result
 from atelier_store.layout import Store
 from atelier_store.spec import Spec
 

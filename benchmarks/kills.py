@@ -1,6 +1,6 @@
 """Kill trials at random moments and let them go on: are the final weights those of an uninterrupted run, bit for bit?
 
-    uv run python benchmarks/kills.py --rounds 50
+    uv run python -m benchmarks.kills --rounds 50
 
 Each round starts the trial program in a fresh store, sends one signal at a moment drawn from the whole length of an uninterrupted run, and
 runs the trial again until it is done. Rounds alternate SIGKILL and SIGTERM. Prints a table of where the signals struck; exit code 1 if any
@@ -23,7 +23,8 @@ from pathlib import Path
 
 from atelier_store.curve import read_curve
 from atelier_store.records import Card
-from trials import PARAMS, digits, start_trial, trial_of
+
+from benchmarks.trials import PARAMS, digits, start_trial, trial_of
 
 MAX_EPOCHS = 48
 

@@ -1,6 +1,6 @@
 """Kill a promotion before each of its writes, under a running server: is the model ever wrong, or a prediction lost?
 
-    uv run python benchmarks/promotion_kills.py
+    uv run python -m benchmarks.promotion_kills
 
 Trains two small trials on digits. Each round points at the older version, promotes the newer in a process that is killed by SIGKILL before
 its Nth step that changes the file system, looks at what is there, and promotes again; N grows until a promotion runs through. Before a file
@@ -27,15 +27,16 @@ from pathlib import Path
 
 import httpx
 import numpy as np
-from atelier_server.verification import verify
+from atelier_server.models.verification import verify
 from atelier_store.audit import audit
 from atelier_store.files import sha256_file
 from atelier_store.layout import ModelPaths, Store
 from atelier_store.promotion import history
 from atelier_store.records import Current, Manifest, TornRecord
-from swaps import MODEL, WIDTHS, Version, check, server, train_and_promote, version
 
-HARNESS = Path(__file__).parents[1] / "tests" / "server" / "killed_promotion.py"
+from benchmarks.swaps import MODEL, WIDTHS, Version, check, server, train_and_promote, version
+
+HARNESS = Path(__file__).parents[1] / "tests" / "support" / "killed_promotion.py"
 
 
 @dataclass

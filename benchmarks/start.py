@@ -1,6 +1,6 @@
 """How long from the start of a trial's process to its first training step, beside `import torch` in the same minutes?
 
-    uv run python benchmarks/start.py --runs 7
+    uv run python -m benchmarks.start --runs 7
 
 Both are timed from outside, in turn: the trial until its log says that the first step is done, `python -c "import torch"` until it has
 ended. Data are prepared beforehand, as the engine does once for all trials of a search.
@@ -18,7 +18,8 @@ import time
 from pathlib import Path
 
 from atelier_trainer.run import FIRST_STEP
-from trials import PARAMS, digits, prepared, start_trial
+
+from benchmarks.trials import PARAMS, digits, prepared, start_trial
 
 
 def first_step(store: Path) -> float:

@@ -1,6 +1,6 @@
 """Does a promotion ever cost a request? Predictions at a fixed rate while the model's pointer flips between two versions.
 
-    uv run python benchmarks/swaps.py --rate 200 --seconds 60 --flips 20
+    uv run python -m benchmarks.swaps --rate 200 --seconds 60 --flips 20
 
 Trains and promotes two small trials on digits, starts the server, and asks it over loopback. The loop is open: a request starts when
 its time has come, whatever became of those before it, and its latency counts from that time. A request has failed if it gave an
@@ -29,12 +29,13 @@ from typing import Any
 import httpx
 import numpy as np
 import onnxruntime as ort
-from atelier_server.promoting import promote_best
+from atelier_server.promotion.promote import promote_best
 from atelier_store.clock import now
 from atelier_store.files import sha256_file
 from atelier_store.layout import ModelPaths, Store
 from atelier_store.records import Current
-from trials import PARAMS, digits, start_trial
+
+from benchmarks.trials import PARAMS, digits, start_trial
 
 MODEL = "digits"
 EPOCHS = 3

@@ -1,6 +1,6 @@
 """Two trials at once, each with its share of the cores, against the same two with torch's stock number of threads.
 
-    uv run python benchmarks/threads.py --runs 3
+    uv run python -m benchmarks.threads --runs 3
 
 Prints the seconds per epoch of both, and the ratio; runs alternate.
 """
@@ -14,7 +14,8 @@ import tempfile
 from pathlib import Path
 
 from atelier_store.curve import read_curve
-from trials import digits, start_trial, trial_of
+
+from benchmarks.trials import digits, start_trial, trial_of
 
 EPOCHS = 6
 PARAMS = ("stem_width=16", "stage1_depth=2", "stage1_width=48", "stage2_depth=1", "stage2_width=64", "batch=64", "augment=shift")

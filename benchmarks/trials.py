@@ -10,7 +10,7 @@ from typing import Any
 
 from atelier_store.layout import Store, TrialPaths
 from atelier_store.spec import Spec
-from atelier_trainer.data import prepare
+from atelier_trial.data import prepare
 
 PARAMS = ("stem_width=8", "stage1_width=24", "stage2_depth=1", "batch=32", "augment=shift", "dropout=0.1")
 

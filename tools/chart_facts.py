@@ -12,9 +12,9 @@ import math
 import sys
 from typing import Any
 
-from atelier_cli.profile_meaning import ALGORITHM_SETTINGS, EARLY_STOPPING_SETTINGS, METRICS, Choice, Number
-from atelier_trainer.data.sources import BUNDLED
-from atelier_trainer.space import AUGMENTATIONS, Domain, domains
+from atelier_cli.profile.rules import ALGORITHM_SETTINGS, EARLY_STOPPING_SETTINGS, METRICS, Choice, Number
+from atelier_trial.data.sources import BUNDLED
+from atelier_trial.space import AUGMENTATIONS, Domain, domains
 
 
 def facts() -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """How many predictions a second, beside the limit and beside the servers that people would otherwise take?
 
-    uv run python benchmarks/serving --seconds 2 --rounds 5
-    uv run python benchmarks/serving --only ours --network STORE/trials/KEY/model/model.onnx
+    uv run python -m benchmarks.serving --seconds 2 --rounds 5
+    uv run python -m benchmarks.serving --only ours --network STORE/trials/KEY/model/model.onnx
 
 One small network as ONNX, the same requests of the Open Inference Protocol, wrk on the same machine, loopback only. The peers run from
 their published packages, in environments of their own that uv makes, with as many processes as there are cores; each has a small runtime
@@ -33,12 +33,16 @@ from statistics import median
 import httpx
 import numpy as np
 from atelier_store import machine
-from subject import LENGTH, MODEL, Payload, Subject, make
+
+from benchmarks.serving.subject import LENGTH, MODEL, Payload, Subject, make
 
 HERE = Path(__file__).parent
 CONNECTIONS = (1, 8, 32, 128)
 WARM_UP = 1
-ALONE = "import sys; from atelier_server import __main__, model; model.TOGETHER = (); sys.exit(__main__.main())"
+ALONE = (
+    "import sys; from atelier_server import __main__; from atelier_server.models import model; "
+    "model.TOGETHER = (); sys.exit(__main__.main())"
+)
 """The server, with no requests that go through the network together."""
 
 INFER = f"/v2/models/{MODEL}/infer"

@@ -1,6 +1,6 @@
 """How long from the start of the server's process until the model is ready, beside the imports that any such server needs?
 
-    uv run python benchmarks/serving/ready.py --runs 9
+    uv run python -m benchmarks.serving.ready --runs 9
 
 Timed from outside, in turn: the server until /v2/models/digits/ready answers 200, and a process that imports ONNX Runtime, FastAPI and
 uvicorn and ends. CPU time is that of all processes of the server. Bytecode is compiled by the first run, as it is in the image.
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from subject import MODEL, Subject, make
+from benchmarks.serving.subject import MODEL, Subject, make
 
 WITH_BYTECODE = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 NEEDED = "import fastapi, onnxruntime, uvicorn"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,7 @@ from atelier_store.layout import Store
 from atelier_store.records import Tensor
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "server"))
-from onnx_bundles import image_bundle, publish
+from tests.support.onnx_bundles import image_bundle, publish
 
 MODEL = "digits"
 SIDE, CLASSES = 28, 10

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
-from programs import program
-from rendering import OFFLINE, by_kind
+from tests.chart.programs import program
+from tests.chart.rendering import OFFLINE, by_kind
 
 LINE = re.compile(r"^ *(?:\w+: +|\w+=\$\()?((?:microk8s )?(?:helm|kubectl) .*?)\)?$", re.MULTILINE)
 """A line of its own, after a word of what it is for or as the value of a shell's variable."""

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import yaml
-from programs import ROOT, program
+
+from tests.chart.programs import ROOT, program
 
 CHART = ROOT / "charts" / "katib-nas-atelier"
 PROFILES = sorted((ROOT / "values").glob("*.yaml"))

@@ -15,9 +15,11 @@ from typing import Any
 
 import httpx
 import pytest
-from rendering import CHART, only, render
 
-QUICKSTART = CHART.parents[1] / "values" / "quickstart.yaml"
+from tests.chart.rendering import only, render
+from tests.support import ROOT
+
+QUICKSTART = ROOT / "values" / "quickstart.yaml"
 SMALL = {
     "experiment": {"maxTrialCount": 2, "maxFailedTrialCount": 1, "earlyStopping": {"algorithmName": "none", "algorithmSettings": []}},
     "trainer": {"maxEpochs": 2, "tailEpochs": 1, "data": {"limit": 400}},

@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 import yaml
-from atelier_cli.merging import with_value
-from atelier_cli.profile import InvalidProfile, load
-from rendering import API_VERSIONS, CHART, HELMS, PROFILES, refused, render
+from atelier_cli.profile.load import InvalidProfile, load
+from atelier_cli.profile.merging import with_value
 
-ROOT = CHART.parents[1]
+from tests.chart.rendering import API_VERSIONS, CHART, HELMS, PROFILES, refused, render
+from tests.support import ROOT
+
 QUICKSTART = ROOT / "values" / "quickstart.yaml"
 LR = {"name": "lr", "parameterType": "double", "feasibleSpace": {"min": 0.001, "max": 0.1}}
 DEPTH = {"name": "stage1_depth", "parameterType": "int", "feasibleSpace": {"min": 1, "max": 2}}

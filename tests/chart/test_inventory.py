@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from rendering import PROFILES, render
+
+from tests.chart.rendering import PROFILES, render
 
 GOLDEN: dict[str, list[str]] = yaml.safe_load((Path(__file__).parent / "inventory.yaml").read_text())
 

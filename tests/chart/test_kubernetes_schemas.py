@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rendering import HELMS, PROFILES, render, rendered, template
-from schemas import CUSTOM, RELEASES, violations
+
+from tests.chart.rendering import HELMS, PROFILES, render, rendered, template
+from tests.chart.schemas import CUSTOM, RELEASES, violations
 
 PARAMETER = {"name": "lr", "parameterType": "double", "feasibleSpace": {"min": "0.1", "max": "1e-3", "distribution": "uniform"}}
 CHOICE = {"name": "op", "parameterType": "categorical", "feasibleSpace": {"list": ["conv3", "res3"], "distribution": "uniform"}}

@@ -9,8 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from programs import BUILT, ROOT, program
-from rendering import CHART, HELMS, KUBERNETES, OFFLINE, PROFILES
+
+from tests.chart.programs import BUILT, ROOT, program
+from tests.chart.rendering import CHART, HELMS, KUBERNETES, OFFLINE, PROFILES
 
 LINTERS = OFFLINE | {"PATH": f"{BUILT}:{Path(sys.executable).parent}:{os.environ['PATH']}"}  # ct starts helm, yamllint and yamale
 

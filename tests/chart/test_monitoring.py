@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 import yaml
-from programs import ROOT, program
-from rendering import API_VERSIONS, CHART, HELMS, by_kind, only, refused, render
+
+from tests.chart.programs import ROOT, program
+from tests.chart.rendering import API_VERSIONS, CHART, HELMS, by_kind, only, refused, render
 
 QUICKSTART = ROOT / "values" / "quickstart.yaml"
 RUNBOOKS = ROOT / "docs" / "runbooks"

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import helm, lacking, lines, seconds
-from rendering import API_VERSIONS, HELMS, PROFILES, by_kind, notes, only, render
+
+from tests.chart.commands import helm, lacking, lines, seconds
+from tests.chart.rendering import API_VERSIONS, HELMS, PROFILES, by_kind, notes, only, render
 
 QUICKSTART, EVERYTHING = (next(path for path in PROFILES if path.stem == name) for name in ("quickstart", "everything"))
 MODES = ["job", "hook", "cronjob", "none"]

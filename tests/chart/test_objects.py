@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rendering import CHART, PROFILES, by_kind, only, render
+
+from tests.chart.rendering import CHART, PROFILES, by_kind, only, render
 
 LONG = "a" + "b" * 52
 """As long as Helm lets a release's name be."""

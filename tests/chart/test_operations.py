@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 import yaml
-from commands import Helm, helm, lacking, lines
-from programs import ROOT
-from rendering import CHART, HELMS, by_kind, only, render, rendered
-from schemas import violations
+
+from tests.chart.commands import Helm, helm, lacking, lines
+from tests.chart.programs import ROOT
+from tests.chart.rendering import CHART, HELMS, by_kind, only, render, rendered
+from tests.chart.schemas import violations
 
 OPERATIONS, TROUBLESHOOTING = (ROOT / "docs" / f"{name}.md" for name in ("operations", "troubleshooting"))
 QUICKSTART = ROOT / "values" / "quickstart.yaml"

@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 import yaml
-from commands import Helm, helm, lacking, lines, seconds
-from programs import ROOT
-from rendering import CHART, HELMS, PROFILES, by_kind, documents, only, render, rendered
+
+from tests.chart.commands import Helm, helm, lacking, lines, seconds
+from tests.chart.programs import ROOT
+from tests.chart.rendering import CHART, HELMS, PROFILES, by_kind, documents, only, render, rendered
 
 README = CHART / "README.md"
 PAGES = [ROOT / "README.md", README]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import programs
 import pytest
-from rendering import CHART, HELMS, documents, notes, refused, render
+
+from tests.chart import programs
+from tests.chart.rendering import CHART, HELMS, documents, notes, refused, render
 
 TEMPLATES = sorted(path for path in (CHART / "templates").rglob("*") if path.is_file())
 ACTION = re.compile(r"\{\{-?\s*(?!/\*)(.*?)\}\}", re.DOTALL)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from atelier_cli.merging import merge, with_value
+from atelier_cli.profile.merging import merge, with_value
 from atelier_store.spec import (
     Algorithm,
     Budget,
@@ -27,7 +27,8 @@ from atelier_store.spec import (
 from jsonschema import Draft7Validator
 from pydantic_core import PydanticUndefined
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support import ROOT
+
 CHART = ROOT / "charts" / "katib-nas-atelier"
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
 DEFAULTS = yaml.safe_load((CHART / "values.yaml").read_text())

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from atelier_cli.profile import load
+from atelier_cli.profile.load import load
 from atelier_store.spec import Spec
 from atelier_trainer.__main__ import parser, request_of
-from rendering import PROFILES, notes, only, render
-from schemas import violations
+
+from tests.chart.rendering import PROFILES, notes, only, render
+from tests.chart.schemas import violations
 
 KEPT = {
     "helm.sh/resource-policy": "keep",

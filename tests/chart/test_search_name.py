@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 import yaml
-from atelier_cli.merging import with_value
-from rendering import CHART, HELMS, only, render
+from atelier_cli.profile.merging import with_value
 
-ROOT = CHART.parents[1]
+from tests.chart.rendering import CHART, HELMS, only, render
+from tests.support import ROOT
+
 QUICKSTART = ROOT / "values" / "quickstart.yaml"
 MEDIANSTOP = {"experiment": {"earlyStopping": {"algorithmName": "medianstop", "algorithmSettings": []}}}
 

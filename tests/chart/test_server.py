@@ -9,8 +9,9 @@ import pytest
 import yaml
 from atelier_server.__main__ import _parser
 from atelier_store import machine
-from programs import ROOT
-from rendering import CHART, by_kind, only, render
+
+from tests.chart.programs import ROOT
+from tests.chart.rendering import CHART, by_kind, only, render
 
 QUICKSTART = ROOT / "values" / "quickstart.yaml"
 DEFAULTS = yaml.safe_load((CHART / "values.yaml").read_text())["server"]

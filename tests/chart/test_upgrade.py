@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rendering import CHART, PROFILES, by_kind, only, render
+
+from tests.chart.rendering import CHART, PROFILES, by_kind, only, render
 
 QUICKSTART = next(path for path in PROFILES if path.stem == "quickstart")
 OTHER_SPACE = ["experiment.parameters[0].feasibleSpace.list[0]=8"]

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from searches import PROFILE, Searches
+
+from tests.support.searches import PROFILE, Searches
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,6 @@ import shutil
 import subprocess
 import sys
 import time
-import tomllib
 import zipfile
 from collections.abc import Iterator
 from contextlib import ExitStack, chdir, contextmanager
@@ -26,20 +25,21 @@ import pytest
 import typer
 import yaml
 from atelier_cli.__main__ import app
-from atelier_cli.profile import load
-from atelier_cli.profile_meaning import ALGORITHM_SETTINGS, METRICS
+from atelier_cli.profile.load import load
+from atelier_cli.profile.rules import ALGORITHM_SETTINGS, METRICS
 from atelier_server import __main__ as server_command
-from atelier_server.search_metrics import SearchMetrics
-from atelier_server.searching import say
+from atelier_server.metrics.search import SearchMetrics
+from atelier_server.promotion.search_record import say
 from atelier_store.layout import Store
 from atelier_store.records import Card, TrialRecord
-from atelier_trainer import data, identity, space
-from atelier_trainer.data.files import OPTIONAL, REQUIRED
-from atelier_trainer.data.sources import BUNDLED
+from atelier_trial import data, identity, space
+from atelier_trial.data.files import OPTIONAL, REQUIRED
+from atelier_trial.data.sources import BUNDLED
 from PIL import Image
 from typer.testing import CliRunner
 
-ROOT = Path(__file__).parents[2]
+from tests.support import ROOT
+
 PAGES = sorted(page for page in ROOT.rglob("*.md") if not any(part.startswith(".") for part in page.relative_to(ROOT).parts))
 PROFILES, STORE, SERVING = (ROOT / "docs" / f"{name}.md" for name in ("profiles", "store", "serving"))
 BENCHMARKS = ROOT / "benchmarks" / "README.md"
@@ -89,7 +89,7 @@ def cells(line: str) -> list[str]:
 def shown_commands() -> list[str]:
     """Every command line in an indented block, each once."""
     lines = [line.strip() for page in PAGES for line in page.read_text().splitlines() if line.startswith("    ")]
-    return list(dict.fromkeys(line for line in lines if re.match(r"([A-Z]+=\S+ )*(uv run (?!python benchmarks/)|make |atelier )", line)))
+    return list(dict.fromkeys(line for line in lines if re.match(r"([A-Z]+=\S+ )*(uv run (?!python -m benchmarks)|make |atelier )", line)))
 
 
 def words_of(line: str) -> list[str]:
@@ -142,9 +142,11 @@ def test_every_command_named_in_running_text_is_there() -> None:
 
 def test_every_benchmark_is_in_its_readme_and_tells_how_it_is_used() -> None:
     programs = {file.stem for file in (ROOT / "benchmarks").glob("*.py") if "__main__" in file.read_text()}
-    shown = set(re.findall(r"benchmarks/[\w/]+(?:\.py)?", BENCHMARKS.read_text()))
-    assert {f"benchmarks/{name}.py" for name in programs} <= shown
-    asked = [subprocess.Popen([sys.executable, path, "--help"], cwd=ROOT, stdout=subprocess.PIPE) for path in sorted(shown)]
+    shown = set(re.findall(r"python -m benchmarks\.([\w.]+)", BENCHMARKS.read_text()))
+    assert programs <= shown
+    asked = [
+        subprocess.Popen([sys.executable, "-m", f"benchmarks.{name}", "--help"], cwd=ROOT, stdout=subprocess.PIPE) for name in sorted(shown)
+    ]
     assert all(b"usage" in process.communicate(timeout=60)[0] for process in asked)
 
 
@@ -590,9 +592,3 @@ def test_flags_listed_are_those_of_the_server(capsys: pytest.CaptureFixture[str]
     assert listed.keys() == flags.keys() - {"--help"}
     for flag, default in listed.items():
         assert default == (flags[flag][1] if flags[flag] else "off" if flag in ("--access-log", "--token-file") else "required"), flag
-
-
-def test_every_folder_of_tests_is_run_unless_it_needs_a_cluster() -> None:
-    folders = {f"tests/{file.parent.name}" for file in (ROOT / "tests").glob("*/test_*.py")}
-    configured = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]["testpaths"]
-    assert folders - {*configured} == {"tests/e2e"}

@@ -6,7 +6,8 @@ import re
 import subprocess
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from tests.support import ROOT
+
 SCRIPT = ROOT / "tests" / "cluster" / "kind.sh"
 MANIFESTS = ROOT / "tests" / "cluster" / "manifests" / "kind"
 

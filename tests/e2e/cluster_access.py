@@ -18,7 +18,8 @@ from typing import Any
 import httpx
 import yaml
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support import ROOT
+
 CHART = ROOT / "charts" / "katib-nas-atelier"
 BUILT = ROOT / ".tools" / "bin"
 DIGITS = Path(__file__).parent / "digits.yaml"

@@ -6,7 +6,8 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from cluster_access import OURS, Namespace, Release, a_namespace, a_release_in
+
+from tests.e2e.cluster_access import OURS, Namespace, Release, a_namespace, a_release_in
 
 
 def pytest_configure() -> None:

@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 import yaml
-from cluster_access import EXPERIMENT, INSPECTOR, ROOT, STORE, Release, eventually, kubectl_program, run
+
+from tests.e2e.cluster_access import EXPERIMENT, INSPECTOR, ROOT, STORE, Release, eventually, kubectl_program, run
 
 PAGE = ROOT / "docs" / "operations.md"
 PARTS = ("models", "trials", "experiments", "data")

@@ -6,8 +6,8 @@ import os
 import shutil
 from pathlib import Path
 
-from cluster_access import BUILT, CHART, ROOT, Namespace, doctor, run
-from cluster_access import kubectl_program as kubectl
+from tests.e2e.cluster_access import BUILT, CHART, ROOT, Namespace, doctor, run
+from tests.e2e.cluster_access import kubectl_program as kubectl
 
 
 def test_every_profile_that_the_cluster_can_hold_is_installed_and_tested(namespace: Namespace, tmp_path: Path) -> None:

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from cluster_access import DIGITS, LABEL, MINUTES, Namespace, doctor, eventually, run, without_katib
-from cluster_access import kubectl_program as kubectl
+
+from tests.e2e.cluster_access import DIGITS, LABEL, MINUTES, Namespace, doctor, eventually, run, without_katib
+from tests.e2e.cluster_access import kubectl_program as kubectl
 
 pytestmark = pytest.mark.alone
 

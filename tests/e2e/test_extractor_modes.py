@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from cluster_access import EXTRACTOR, INSPECTOR, MINUTES, MODEL, STORE, Namespace, Release, condition, eventually
+
+from tests.e2e.cluster_access import EXTRACTOR, INSPECTOR, MINUTES, MODEL, STORE, Namespace, Release, condition, eventually
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cluster_access import (
+
+from tests.e2e.cluster_access import (
     EXTRACTOR,
     MINUTES,
     MODEL,

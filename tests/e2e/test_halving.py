@@ -7,7 +7,8 @@ from pathlib import Path
 from atelier_store.layout import Store
 from atelier_store.ranking import rank
 from atelier_store.spec import Spec
-from cluster_access import STORE, Release
+
+from tests.e2e.cluster_access import STORE, Release
 
 HALVING = {
     "experiment": {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cluster_access import DIGITS, EXPERIMENT, EXTRACTOR, LABEL, MINUTES, TRIALS, Release, a_release, doctor, eventually
+from tests.e2e.cluster_access import DIGITS, EXPERIMENT, EXTRACTOR, LABEL, MINUTES, TRIALS, Release, a_release, doctor, eventually
 
 SHORT = {
     "trainer": {"maxEpochs": 1, "tailEpochs": 0},

@@ -6,7 +6,8 @@ from typing import Any
 
 import httpx
 import pytest
-from cluster_access import MINUTES, Namespace, Release, eventually, forwarded
+
+from tests.e2e.cluster_access import MINUTES, Namespace, Release, eventually, forwarded
 
 MONITORING = Namespace("monitoring")
 ON = ("monitoring.serviceMonitor.enabled=true", "monitoring.prometheusRule.enabled=true", "monitoring.dashboard.enabled=true")

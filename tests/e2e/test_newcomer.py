@@ -7,7 +7,8 @@ import subprocess
 from collections.abc import Iterator
 
 import pytest
-from cluster_access import MINUTES, OURS, ROOT, Namespace, Release
+
+from tests.e2e.cluster_access import MINUTES, OURS, ROOT, Namespace, Release
 
 PAGE = ROOT / "tests" / "cluster" / "README.md"
 

@@ -12,8 +12,9 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-from cluster_access import EXPERIMENT, MINUTES, STORE, TRIAL, Release, condition, eventually, run
 from sklearn.datasets import load_digits
+
+from tests.e2e.cluster_access import EXPERIMENT, MINUTES, STORE, TRIAL, Release, condition, eventually, run
 
 KINDS = ("deployments", "services", "jobs", "persistentvolumeclaims", "configmaps", "roles", "rolebindings", "serviceaccounts", EXPERIMENT)
 OTHER_SPACE = {

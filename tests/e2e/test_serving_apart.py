@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from cluster_access import MODEL, Release, a_claim, a_release, without_katib
+
+from tests.e2e.cluster_access import MODEL, Release, a_claim, a_release, without_katib
 
 pytestmark = pytest.mark.alone
 

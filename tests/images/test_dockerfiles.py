@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support import ROOT
+
 NAMES = ("server", "trainer")
 MEMBERS = sorted(path.parent.relative_to(ROOT).as_posix() for folder in ("packages", "images") for path in ROOT.glob(f"{folder}/*/*.toml"))
 

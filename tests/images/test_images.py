@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 import images
+from tests.support import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 CHART = ROOT / "charts" / "katib-nas-atelier"
 TOOL = [sys.executable, str(ROOT / "tools" / "images.py")]
 BUILDS = """echo "$(basename "$0") $@" >> "$CALLS"; case $1 in images) echo "390 MB";; save) touch "$3";; esac"""

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 from atelier_store.layout import Store
-from onnx_bundles import image_bundle, publish, rows_bundle
-from server_process import Server, serving
+
+from tests.support.onnx_bundles import image_bundle, publish, rows_bundle
+from tests.support.server_process import Server, serving
 
 
 @pytest.fixture

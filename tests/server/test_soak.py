@@ -8,11 +8,12 @@ from collections.abc import Callable
 import httpx
 import pytest
 from atelier_store.layout import Store
-from load import Load
-from memory import MEBIBYTE, anonymous, growth, held
-from server_process import Server, eventually, ready_workers, serving
-from sizes import sizes
-from versions import REQUEST, Versions
+
+from tests.support.load import Load
+from tests.support.memory import MEBIBYTE, anonymous, growth, held
+from tests.support.server_process import Server, eventually, ready_workers, serving
+from tests.support.sizes import sizes
+from tests.support.versions import REQUEST, Versions
 
 SAMPLES = 50
 FLAT = 8 * MEBIBYTE

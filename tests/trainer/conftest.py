@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from workplace import Workplace
+
+from tests.support.workplace import Workplace
 
 
 @pytest.fixture

@@ -4,7 +4,8 @@ import pytest
 from atelier_store.curve import read_curve
 from atelier_store.layout import Store
 from atelier_store.records import Card, TrialRecord
-from workplace import NETWORK, Workplace, profile
+
+from tests.support.workplace import NETWORK, Workplace, profile
 
 HALVING = {"earlyStopping": {"algorithmName": "halving", "algorithmSettings": [{"name": "min_epochs", "value": "1"}]}}
 GOOD, POOR, POORER = "lr=0.01", "lr=0.00001", "lr=0.000001"

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 from atelier_store.records import TrialConfig
-from atelier_trainer import describe, export, model, space
-from atelier_trainer.data import input_statistics
+from atelier_trainer import describe, export, model
 from atelier_trainer.training import Recipe, Rows, Training
+from atelier_trial import space
+from atelier_trial.data import input_statistics
 
 SHAPES = {"images": [(9, 7), (8, 8, 3)], "signals": [(30,), (17, 2)], "rows": [(5,)]}
 

@@ -5,11 +5,12 @@ import io
 import numpy as np
 import pytest
 import torch
-from atelier_trainer import checkpoint, model, space
+from atelier_trainer import checkpoint, model
 from atelier_trainer.augment import augment
-from atelier_trainer.data import input_statistics
 from atelier_trainer.optimizer import AveragedAdamW
 from atelier_trainer.training import Recipe, Rows, Stopped, Training, classification_metrics, regression_metrics
+from atelier_trial import space
+from atelier_trial.data import input_statistics
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -13,8 +13,9 @@ from atelier_store.bundle import check_digests
 from atelier_store.curve import read_curve
 from atelier_store.ranking import rank
 from atelier_store.records import Card, DataDescription, Manifest, TrialRecord
-from atelier_trainer.data import load_split
-from workplace import NETWORK, Workplace, ended, profile
+from atelier_trial.data import load_split
+
+from tests.support.workplace import NETWORK, Workplace, ended, profile
 
 LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (\w+)=(\S+)")
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from atelier_store import machine
 from atelier_store.layout import Store
 
-from atelier_server import names
+from atelier_server.models import names
 
 MEBIBYTE = 2**20
 
@@ -82,12 +82,12 @@ def _serve(options: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="atelier-metrics-") as folder:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # read when Prometheus' client is imported
         gc.disable()  # nothing that is imported is garbage: to look for some takes a tenth of the start
-        from atelier_server import serving
-        from atelier_server.settings import Settings
+        from atelier_server.workers import serve
+        from atelier_server.workers.settings import Settings
 
         gc.enable()
 
-        return serving.serve(
+        return serve.serve(
             Settings(
                 paths=Store(options.store).model(options.model),
                 host=options.host,
@@ -108,10 +108,10 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 def _wait(options: argparse.Namespace) -> int:
-    from atelier_server import waiting
+    from atelier_server.promotion import wait
 
     _end_on_signals()
-    return waiting.run(
+    return wait.run(
         Store(options.store),
         options.experiment,
         options.model,
@@ -122,16 +122,16 @@ def _wait(options: argparse.Namespace) -> int:
 
 
 def _promote(options: argparse.Namespace) -> int:
-    from atelier_server import promoting
+    from atelier_server.promotion import promote
 
     _end_on_signals()
-    return promoting.run(Store(options.store), options.experiment, options.model, options.namespace)
+    return promote.run(Store(options.store), options.experiment, options.model, options.namespace)
 
 
 def _check(options: argparse.Namespace) -> int:
-    from atelier_server import checking
+    from atelier_server import check
 
-    return checking.run(Store(options.store).model(options.model), options.url, options.token_file)
+    return check.run(Store(options.store).model(options.model), options.url, options.token_file)
 
 
 def _end_on_signals() -> None:

@@ -14,13 +14,14 @@ from atelier_store.layout import Store
 from atelier_store.lease import LeaseHeld, LeaseLost
 from atelier_store.machine import cores
 from atelier_store.spec import Spec
+from atelier_trial.data import DataError
+from atelier_trial.request import BEST, Request, StopRequest
+from atelier_trial.space import InvalidParams
 from pydantic import ValidationError
 
-from atelier_trainer.data import DataError
 from atelier_trainer.finishing import finish
 from atelier_trainer.sidecar import wait_until_seen
-from atelier_trainer.space import InvalidParams
-from atelier_trainer.trial import BEST, Request, StopRequest, run_trial
+from atelier_trainer.trial import run_trial
 
 WRONG_INPUT = 2
 FAILED = 3

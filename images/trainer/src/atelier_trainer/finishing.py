@@ -12,8 +12,10 @@ from dataclasses import replace
 from atelier_store import halving
 from atelier_store.ranking import trial_records
 from atelier_store.records import Card, TrialRecord
+from atelier_trial.request import BEST, Request, StopRequest
+from atelier_trial.target import rung_values
 
-from atelier_trainer.trial import BEST, Request, StopRequest, run_trial, rung_values
+from atelier_trainer.trial import run_trial
 
 log = logging.getLogger("atelier.finishing")
 

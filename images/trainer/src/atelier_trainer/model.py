@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from atelier_store.records import InputStatistics
 from atelier_store.spec import Kind, Task, has_channels
+from atelier_trial.space import BUILT_IN, user_function
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from atelier_trainer import networks
-from atelier_trainer.space import BUILT_IN, user_function
 
 Precision = Literal["float32", "bfloat16"]
 

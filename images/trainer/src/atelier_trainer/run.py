@@ -16,11 +16,13 @@ from atelier_store.files import sha256_file
 from atelier_store.layout import TrialPaths
 from atelier_store.lease import Lease, LeaseLost
 from atelier_store.records import Card, DataDescription, Epoch, Latency, Provenance, TrialConfig
+from atelier_trial import data
+from atelier_trial.metric_lines import MetricLines
+from atelier_trial.request import Request, StopRequest
+from atelier_trial.target import DIVERGED, Target, card_of
 
-from atelier_trainer import checkpoint, data, describe, environment, export, model
-from atelier_trainer.report import MetricLines
+from atelier_trainer import checkpoint, describe, environment, export, model
 from atelier_trainer.training import Recipe, Rows, Stopped, Training
-from atelier_trainer.trial import DIVERGED, Request, StopRequest, Target, card_of
 
 log = logging.getLogger("atelier.trial")
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
-from atelier_server.promoting import promote_best
+from atelier_server.promotion.promote import promote_best
 from atelier_store.audit import audit as audit_store
 from atelier_store.layout import ExperimentPaths, Store
 from atelier_store.lease import LeaseHeld, LeaseLost
@@ -25,17 +25,17 @@ from atelier_store.promotion import NothingToPromote, Promoted
 from atelier_store.ranking import rank
 from atelier_store.records import DataDescription
 from atelier_store.spec import Spec
-from atelier_trainer.data import DataError
+from atelier_trial.data import DataError
 from rich.console import Console
 from rich.markup import escape
 
-from atelier_cli import tables
-from atelier_cli.console import SearchDisplay, duration
-from atelier_cli.engine import Engine, Interrupted, Totals
-from atelier_cli.profile import InvalidProfile, Profile, load
-from atelier_cli.replay import CannotReplay
-from atelier_cli.replay import replay as replay_trial
+from atelier_cli.profile.load import InvalidProfile, Profile, load
+from atelier_cli.search.engine import Engine, Interrupted, Totals
+from atelier_cli.search.replay import CannotReplay
+from atelier_cli.search.replay import replay as replay_trial
 from atelier_cli.serving import NotServing, check_free, predict_samples, serving
+from atelier_cli.show import tables
+from atelier_cli.show.progress import SearchDisplay, duration
 
 app = typer.Typer(
     no_args_is_help=True,

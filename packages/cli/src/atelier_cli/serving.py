@@ -19,7 +19,7 @@ from atelier_store.arrays import open_arrays
 from atelier_store.layout import Store
 from atelier_store.records import DataDescription
 
-from atelier_cli.signals import ctrl_c_kept_from_children
+from atelier_cli.search.signals import ctrl_c_kept_from_children
 
 PATIENCE = 60.0
 """Seconds that a server gets to load its model."""

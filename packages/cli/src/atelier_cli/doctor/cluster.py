@@ -19,7 +19,7 @@ from lightkube.core.exceptions import ConfigError
 from lightkube.core.resource import Resource
 from lightkube.models.meta_v1 import ObjectMeta
 
-from atelier_cli.findings import allowed
+from atelier_cli.profile.findings import allowed
 
 R = TypeVar("R", bound=Resource)
 

@@ -16,7 +16,7 @@ from atelier_cli.doctor.namespace import check_labels, check_rights
 from atelier_cli.doctor.nodes import check_nodes
 from atelier_cli.doctor.storage import check_storage
 from atelier_cli.doctor.token import check_token
-from atelier_cli.profile import Profile
+from atelier_cli.profile.load import Profile
 
 SERVER = "API server"
 OLDEST = (1, 31)

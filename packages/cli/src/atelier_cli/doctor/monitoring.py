@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from atelier_cli.doctor.cluster import Cluster
 from atelier_cli.doctor.diagnosis import Diagnosis, missing, ok, warning
-from atelier_cli.merging import Values
+from atelier_cli.profile.merging import Values
 
 API = "monitoring.coreos.com/v1"
 KINDS = {"serviceMonitor": "servicemonitors", "prometheusRule": "prometheusrules"}

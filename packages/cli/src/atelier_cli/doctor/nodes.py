@@ -9,7 +9,7 @@ from lightkube.resources.core_v1 import Node
 from atelier_cli.doctor.cluster import Cluster, name_of
 from atelier_cli.doctor.diagnosis import Diagnosis, missing, ok
 from atelier_cli.doctor.quantities import amount
-from atelier_cli.merging import Values
+from atelier_cli.profile.merging import Values
 
 WHAT = "one trial"
 GPU_OPERATOR = "helm install gpu-operator gpu-operator --repo https://helm.nvidia.com/nvidia --namespace gpu-operator --create-namespace"

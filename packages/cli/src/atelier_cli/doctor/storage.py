@@ -10,8 +10,8 @@ from lightkube.resources.storage_v1 import StorageClass
 from atelier_cli.doctor.cluster import Cluster, name_of
 from atelier_cli.doctor.diagnosis import Diagnosis, missing, ok, warning
 from atelier_cli.doctor.quantities import amount
-from atelier_cli.findings import allowed
-from atelier_cli.merging import Values
+from atelier_cli.profile.findings import allowed
+from atelier_cli.profile.merging import Values
 
 WHAT = "storage"
 DEFAULT = "storageclass.kubernetes.io/is-default-class"

@@ -9,8 +9,8 @@ from lightkube.resources.core_v1 import Secret
 
 from atelier_cli.doctor.cluster import Cluster
 from atelier_cli.doctor.diagnosis import Diagnosis, missing, ok
-from atelier_cli.findings import allowed
-from atelier_cli.merging import Values
+from atelier_cli.profile.findings import allowed
+from atelier_cli.profile.merging import Values
 
 WHAT = "token"
 

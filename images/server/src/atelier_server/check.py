@@ -1,0 +1,65 @@
+"""Does a running server answer as it should? Asked over HTTP, from where its users are."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import httpx
+import numpy as np
+from atelier_store.layout import ModelPaths
+from atelier_store.records import Manifest
+
+from atelier_server.models.verification import differences
+from atelier_server.web import credentials
+
+log = logging.getLogger(__name__)
+
+SECONDS = 30
+"""How long one answer may take."""
+
+
+def run(paths: ModelPaths, url: str, token_file: Path | None = None) -> int:
+    """The command: 0 ready, and reference inputs give their reference outputs or there is no model yet; 1 with what is wrong."""
+    try:
+        headers = {b"Authorization": b"Bearer " + credentials.read(token_file)} if token_file else None
+        with httpx.Client(base_url=url, headers=headers, timeout=SECONDS, transport=httpx.HTTPTransport(retries=5)) as client:
+            wrong = _wrong(client, paths)
+    except (httpx.HTTPError, OSError, ValueError, LookupError) as error:
+        wrong = [f"{url}: {error}"]
+    for reason in wrong:
+        log.error("%s", reason)
+    return 1 if wrong else 0
+
+
+def _wrong(client: httpx.Client, paths: ModelPaths) -> list[str]:
+    """Everything that is wrong. What httpx, the file system and torn files raise."""
+    ready = client.get("/v2/health/ready")
+    if ready.status_code != httpx.codes.OK:
+        return [f"GET /v2/health/ready: {ready.status_code} {ready.text}"]
+    log.info("ready")
+    name = paths.folder.name
+    metadata = client.get(f"/v2/models/{name}")
+    if metadata.status_code == httpx.codes.SERVICE_UNAVAILABLE:
+        log.info("no model is promoted yet: %s", metadata.text)
+        return []
+    version = metadata.raise_for_status().json()["versions"][0]
+    folder = paths.versions / version
+    manifest = Manifest.read(folder / "manifest.json")
+    with np.load(folder / "reference.npz", allow_pickle=False) as reference:
+        given, expected = reference["input"], reference["output"]
+    return [f"{name} version {version}: {one}" for one in _compare(client, name, manifest, given, expected)]
+
+
+def _compare(client: httpx.Client, name: str, manifest: Manifest, given: np.ndarray, expected: np.ndarray) -> list[str]:
+    tensor = manifest.inputs[0]
+    request = {"inputs": [{"name": tensor.name, "datatype": tensor.datatype, "shape": list(given.shape), "data": given.ravel().tolist()}]}
+    answer = client.post(f"/v2/models/{name}/infer", json=request)
+    if answer.status_code != httpx.codes.OK:
+        return [f"POST /v2/models/{name}/infer: {answer.status_code} {answer.text}"]
+    output = next(one for one in answer.json()["outputs"] if one["name"] == manifest.outputs[0].name)
+    outputs = np.asarray(output["data"], expected.dtype).reshape(output["shape"])
+    wrong = differences(outputs, expected, manifest.task)
+    if not wrong:
+        log.info("%s: %d reference inputs give their reference outputs", name, len(given))
+    return wrong

@@ -1,0 +1,146 @@
+"""Rows as CSV: a line for each, under a header or in the order of the features."""
+
+from __future__ import annotations
+
+import csv
+import math
+import re
+from collections.abc import Iterator, Sequence
+from io import StringIO
+from typing import NamedTuple
+
+import numpy as np
+from atelier_store.records import Manifest, Tensor
+
+from atelier_server.codecs import packing, values
+from atelier_server.codecs.values import Violation, refuse
+from atelier_server.web import body
+from atelier_server.web.problems import Problem
+
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+UNUSUAL = re.compile(r"[^0-9.eE+-]")
+"""What no cell has that is only a number; Python's float() would take more than that."""
+
+MOST_DIGITS = 400
+"""Of a whole number that is taken exactly; every longer one is out of every range."""
+
+
+class Line(NamedTuple):
+    """One row of the table, and the line of the body that it begins on."""
+
+    number: int
+    cells: list[str]
+
+
+def decode(content: bytes, content_type: str, manifest: Manifest) -> np.ndarray:
+    """The rows, shape (N, *input shape), in the input's datatype: the same as of JSON instances with these numbers.
+
+    A row with several numbers at a time has them one after the other. The first line is a header if it has a feature's name or no number in
+    it, unless the Content-Type says header=present or header=absent (RFC 4180). Problem 400 if it is not CSV in UTF-8, 415 if the model
+    takes no rows, Invalid with all violations.
+    """
+    if manifest.kind == "images":
+        raise Problem(415, "this model takes images, not CSV rows: send pictures, or their pixels as JSON {'instances': [...]}")
+    lines = _lines(_text(content, body.parameter(content_type, "charset")))
+    tensor, names = manifest.inputs[0], manifest.feature_names or ()
+    header = lines.pop(0) if lines and _is_header(lines[0], names, body.parameter(content_type, "header")) else None
+    if header is None or sorted(header.cells) == sorted(names):
+        array = _convert([line.cells for line in lines], tensor)
+        if array is not None:
+            order = [header.cells.index(name) for name in names] if header else slice(None)
+            return array[:, order].reshape(len(lines), *tensor.shape[1:])
+    raise refuse(_violations(header, lines, names, tensor))
+
+
+def _text(content: bytes, charset: str | None) -> str:
+    if charset and charset.lower() not in ("utf-8", "utf8", "us-ascii"):
+        raise Problem(415, f"the charset of CSV must be utf-8, is {charset}")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line, byte = error.object.count(b"\n", 0, error.start) + 1, error.object[error.start]
+        raise Problem(400, f"the body is not UTF-8: byte 0x{byte:02x} on line {line}", title="Malformed CSV") from error
+
+
+def _lines(text: str) -> list[Line]:
+    """Every row; empty lines are none."""
+    reader = csv.reader(StringIO(text, newline=""), strict=True, skipinitialspace=True)
+    lines, begins = [], 1
+    try:
+        for cells in reader:
+            if cells and cells != [""]:
+                lines.append(Line(begins, [cell.strip() for cell in cells]))
+            begins = reader.line_num + 1
+    except csv.Error as error:
+        raise Problem(400, f"the body is not CSV: line {begins}: {error}", title="Malformed CSV") from error
+    return lines
+
+
+def _is_header(line: Line, names: Sequence[str], said: str | None) -> bool:
+    if said in ("present", "absent"):
+        return said == "present"
+    numbers = [NUMBER.fullmatch(cell) is not None for cell in line.cells]
+    if any(numbers):
+        return not all(numbers) and any(cell in names for cell in line.cells)
+    return any(line.cells)
+
+
+def _convert(rows: list[list[str]], tensor: Tensor) -> np.ndarray | None:
+    """The numbers, shape (N, numbers of a row); None if anything is wrong with them."""
+    width = math.prod(tensor.shape[1:])
+    flat = packing.flatten(rows, (width,)) if rows else None
+    if flat is None:
+        return None
+    array = _at_a_glance(flat, tensor.datatype)
+    if array is None:
+        array = values.convert(list(map(_value, flat)), 1, tensor.datatype)
+    return None if array is None else array.reshape(len(rows), width)
+
+
+def _at_a_glance(flat: list[str], datatype: str) -> np.ndarray | None:
+    if UNUSUAL.search("".join(flat)):
+        return None
+    try:
+        return packing.pack(list(map(float, flat)), datatype)
+    except ValueError:
+        return None
+
+
+def _value(cell: str) -> int | float | str:
+    """What JSON would have in its place: a number, or else a text."""
+    if not NUMBER.fullmatch(cell):
+        return cell
+    return int(cell) if cell.lstrip("+-").isdigit() and len(cell) <= MOST_DIGITS else float(cell)
+
+
+def _violations(header: Line | None, lines: Sequence[Line], names: Sequence[str], tensor: Tensor) -> Iterator[Violation]:
+    if header and not names:
+        yield f"#/line/{header.number}", "must be a row of numbers: this model's features have no names for a header"
+        return
+    if header:
+        yield from _in_header(header, names)
+    if not lines:
+        yield "#", "must hold at least one row"
+    columns = header.cells if header else names
+    width = len(header.cells) if header else math.prod(tensor.shape[1:])
+    for line in lines:
+        if len(line.cells) != width:
+            yield f"#/line/{line.number}", f"must have {width} values, has {len(line.cells)}"
+        for index, cell in enumerate(line.cells):
+            name = columns[index] if index < len(columns) else None
+            if header and name not in names:
+                continue  # the header's fault, named there
+            if wrong := values.check(_value(cell), tensor.datatype) if cell else "must be a number, is empty":
+                yield f"#/line/{line.number}/column/{index + 1}", f"{name}: {wrong}" if name else wrong
+
+
+def _in_header(header: Line, names: Sequence[str]) -> Iterator[Violation]:
+    for index, name in enumerate(header.cells):
+        pointer = f"#/line/{header.number}/column/{index + 1}"
+        if name not in names:
+            yield pointer, f"{values.shown(name)} is not a feature of this model; its features: {', '.join(names)}"
+        elif name in header.cells[:index]:
+            yield pointer, f"{values.shown(name)} is given twice"
+    for name in names:
+        if name not in header.cells:
+            yield f"#/line/{header.number}", f"{values.shown(name)} is missing"

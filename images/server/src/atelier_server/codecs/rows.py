@@ -1,0 +1,143 @@
+"""The friendly endpoint's rows: {"instances": [...]} in, one prediction per row out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cache
+from typing import Any
+
+import msgspec
+import numpy as np
+from atelier_store.records import Manifest, Tensor
+
+from atelier_server.codecs import packing, values
+from atelier_server.codecs.values import Violation, refuse
+from atelier_server.models.model import Model
+from atelier_server.web import body
+from atelier_server.web.problems import Invalid
+
+
+def decode(content: bytes, manifest: Manifest) -> np.ndarray:
+    """The rows of {"instances": [...]}, shape (N, *input shape), in the input's datatype.
+
+    Problem 400 if it is not JSON, Invalid with all violations. Lists of numbers are taken at a glance, everything else is looked at.
+    """
+    rows = _at_a_glance(content, manifest.inputs[0])
+    return _checked(body.parse_json(content), manifest) if rows is None else rows
+
+
+def _at_a_glance(content: bytes, tensor: Tensor) -> np.ndarray | None:
+    try:
+        request = _usual(len(tensor.shape)).decode(content)
+    except packing.UNUSUAL:
+        return None
+    rows = request.instances
+    flat = packing.flatten(rows, tensor.shape[1:])
+    array = packing.pack(flat, tensor.datatype) if flat else None
+    return None if array is None else array.reshape(len(rows), *tensor.shape[1:])
+
+
+@cache
+def _usual(depth: int) -> msgspec.json.Decoder[Any]:
+    """A decoder of lists of numbers, depth deep, without truth values."""
+    nested: Any = int | float
+    for _ in range(depth):
+        nested = list[nested]
+    return msgspec.json.Decoder(msgspec.defstruct("Instances", [("instances", nested)], forbid_unknown_fields=True))
+
+
+def _checked(request: Any, manifest: Manifest) -> np.ndarray:
+    if not isinstance(request, dict):
+        raise Invalid([("#", f'must be an object {{"instances": [...]}}, is {values.shown(request)}')])
+    unknown = [(f"#/{values.token(name)}", "is not known; only instances is") for name in request if name != "instances"]
+    rows = request.get("instances")
+    if unknown or not isinstance(rows, list) or not rows:
+        wrong = [] if isinstance(rows, list) and rows else [("#/instances", _not_rows(request))]
+        raise refuse(iter(unknown + wrong))
+    tensor, names = manifest.inputs[0], manifest.feature_names
+    ordered = [_ordered(row, names) for row in rows] if names else rows
+    array = values.convert(ordered, len(tensor.shape), tensor.datatype)
+    if array is None or array.shape[1:] != tensor.shape[1:]:
+        raise refuse(_violations(rows, tensor, names))
+    return array
+
+
+def classes(manifest: Manifest) -> Sequence[str]:
+    """The labels, in the order of the outputs; none if the model gives values."""
+    return manifest.labels or () if manifest.task == "classification" else ()
+
+
+def check_top_k(top_k: int, manifest: Manifest) -> None:
+    """Invalid if the model has no such number of classes to tell of."""
+    count = len(classes(manifest))
+    if not 1 <= top_k <= count:
+        given = values.shown(top_k)
+        wrong = (
+            f"must be 1 to {count}, the number of classes, is {given}" if count else f"must not be given to a model of values, is {given}"
+        )
+        raise Invalid([("#/query/top_k", wrong)])
+
+
+def encode(model: Model, outputs: np.ndarray, top_k: int | None = None) -> dict[str, Any]:
+    """What the outputs of N rows say, for people; with top_k only of that many classes, the most probable first."""
+    labels = classes(model.manifest)
+    if labels and top_k:
+        predictions = _most_probable(labels, outputs, top_k)
+    elif labels:
+        chosen = outputs.argmax(axis=1).tolist()
+        predictions = [
+            {"label": labels[best], "probability": row[best], "probabilities": dict(zip(labels, row, strict=True))}
+            for best, row in zip(chosen, outputs.tolist(), strict=True)
+        ]
+    else:
+        predictions = [{"value": row[0] if len(row) == 1 else row} for row in outputs.tolist()]
+    return {"predictions": predictions, "model": model.name, "version": model.version}
+
+
+def _most_probable(labels: Sequence[str], outputs: np.ndarray, top_k: int) -> list[dict[str, Any]]:
+    order = np.argsort(-outputs, axis=1, kind="stable")[:, :top_k]  # stable: the first of equals comes first, as argmax has it
+    probabilities = np.take_along_axis(outputs, order, axis=1)
+    return [
+        {
+            "label": labels[chosen[0]],
+            "probability": row[0],
+            "probabilities": {labels[one]: probability for one, probability in zip(chosen, row, strict=True)},
+        }
+        for chosen, row in zip(order.tolist(), probabilities.tolist(), strict=True)
+    ]
+
+
+def _ordered(row: Any, names: Sequence[str]) -> Any:
+    """A row given by feature names, as a list in the model's order; anything that is not one, unchanged."""
+    if not isinstance(row, dict) or row.keys() != set(names):
+        return row
+    return [row[name] for name in names]
+
+
+def _violations(rows: list[Any], tensor: Tensor, names: Sequence[str] | None) -> Iterator[Violation]:
+    for index, row in enumerate(rows):
+        pointer = f"#/instances/{index}"
+        if isinstance(row, dict):
+            yield from _named(row, names, tensor.datatype, pointer)
+        else:
+            yield from values.walk(row, tensor.shape[1:], tensor.datatype, pointer)
+
+
+def _named(row: dict[str, Any], names: Sequence[str] | None, datatype: str, pointer: str) -> Iterator[Violation]:
+    if not names:
+        yield pointer, "must be a list of numbers: this model's features have no names"
+        return
+    for name in names:
+        if name not in row:
+            yield f"{pointer}/{values.token(name)}", "is missing"
+        elif wrong := values.check(row[name], datatype):
+            yield f"{pointer}/{values.token(name)}", wrong
+    for name in row:
+        if name not in names:
+            yield f"{pointer}/{values.token(name)}", f"is not a feature of this model; its features: {', '.join(names)}"
+
+
+def _not_rows(request: dict[str, Any]) -> str:
+    if "instances" not in request:
+        return "is missing"
+    return f"must be a list of at least one row, is {values.shown(request['instances'])}"

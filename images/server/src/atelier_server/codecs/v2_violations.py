@@ -1,0 +1,160 @@
+"""What is wrong with a request of the Open Inference Protocol: every violation, or the arrays if there is none."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from itertools import chain
+from typing import Any
+
+import numpy as np
+from atelier_store.records import Tensor
+
+from atelier_server.codecs import packing, values
+from atelier_server.codecs.values import Violation, refuse
+from atelier_server.models.model import Model
+from atelier_server.models.runtime import DATATYPES
+from atelier_server.web import body
+from atelier_server.web.problems import Invalid
+
+BAD_REQUEST = 400
+"""What the protocol wants for a request that cannot be served."""
+
+LARGEST = 2**63 - 1
+"""The largest size there is; Python would go on, but not write a product of two that are much larger."""
+
+
+def decode(text: bytes, tail: bytes, model: Model) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """The request without its inputs, and those as arrays. Problem 400 if text is not JSON, Invalid with all violations."""
+    request = body.parse_json(text)
+    if not isinstance(request, dict):
+        raise Invalid([("#", f"must be an object with inputs, is {values.shown(request)}")], BAD_REQUEST)
+    inputs = request.get("inputs")
+    wrong = chain(_envelope(request), _inputs(inputs, model), _tail(inputs, tail), _outputs(request.get("outputs"), model))
+    if (first := next(wrong, None)) is not None:
+        raise refuse(chain([first], wrong), BAD_REQUEST)
+    arrays: dict[str, np.ndarray] = {}
+    offset = 0
+    for index, given in enumerate(request["inputs"]):
+        tensor, pointer = model.inputs[given["name"]], f"#/inputs/{index}"
+        size = _size(given)
+        if size is None:
+            arrays[tensor.name] = _from_list(given, tensor, pointer)
+        else:
+            arrays[tensor.name] = _from_bytes(tail[offset : offset + size], given, tensor, pointer)
+            offset += size
+    return {name: value for name, value in request.items() if name != "inputs" and value is not None}, arrays
+
+
+def _envelope(request: dict[str, Any]) -> Iterator[Violation]:
+    if not isinstance(request.get("id"), str | None):
+        yield "#/id", f"must be a string, is {values.shown(request['id'])}"
+    yield from _parameters(request, "#", "binary_data_output")
+
+
+def _parameters(holder: dict[str, Any], pointer: str, flag: str | None = None) -> Iterator[Violation]:
+    parameters = holder.get("parameters", {})
+    if not isinstance(parameters, dict):
+        yield f"{pointer}/parameters", f"must be an object, is {values.shown(parameters)}"
+    elif flag in parameters and not isinstance(parameters[flag], bool):
+        yield f"{pointer}/parameters/{flag}", f"must be true or false, is {values.shown(parameters[flag])}"
+
+
+def _size(given: Any) -> Any:
+    """How many bytes after the JSON are an input's; None if its data is in the JSON."""
+    parameters = given.get("parameters") if isinstance(given, dict) else None
+    return parameters.get("binary_data_size") if isinstance(parameters, dict) else None
+
+
+def _inputs(inputs: Any, model: Model) -> Iterator[Violation]:
+    if not isinstance(inputs, list):
+        yield "#/inputs", "is missing" if inputs is None else f"must be a list, is {values.shown(inputs)}"
+        return
+    names = [given.get("name") if isinstance(given, dict) else None for given in inputs]
+    for index, given in enumerate(inputs):
+        pointer = f"#/inputs/{index}"
+        if not isinstance(given, dict):
+            yield pointer, f"must be an object, is {values.shown(given)}"
+        elif not isinstance(names[index], str) or names[index] not in model.inputs:
+            yield f"{pointer}/name", f"must be {_one_of(model.inputs)}, is {values.shown(names[index])}"
+        elif names[index] in names[:index]:
+            yield f"{pointer}/name", f"{names[index]!r} is given twice"
+        else:
+            yield from _header(given, model.inputs[given["name"]], pointer)
+    for name in model.inputs:
+        if name not in names:
+            yield "#/inputs", f"the input {name!r} is missing"
+
+
+def _header(given: dict[str, Any], tensor: Tensor, pointer: str) -> Iterator[Violation]:
+    """What is wrong with an input's datatype, shape, parameters or kind of data."""
+    if given.get("datatype") != tensor.datatype:
+        yield f"{pointer}/datatype", f"must be {tensor.datatype!r}, is {values.shown(given.get('datatype'))}"
+    shape: Any = given.get("shape")
+    is_shape = False
+    if not isinstance(shape, list) or not all(type(d) is int for d in shape):
+        yield f"{pointer}/shape", f"must be a list of whole numbers, is {values.shown(shape)}"
+    elif max(shape, default=0) > LARGEST:
+        yield f"{pointer}/shape", f"must be numbers up to {LARGEST}, has {values.shown(max(shape))}"
+    elif len(shape) != len(tensor.shape) or any(w not in (-1, d) for d, w in zip(shape, tensor.shape, strict=True)):
+        yield f"{pointer}/shape", f"must be {list(tensor.shape)} with -1 the number of rows, is {shape}"
+    elif min(shape) < 1:
+        yield f"{pointer}/shape", f"must hold at least one row, is {shape}"
+    else:
+        is_shape = True
+    yield from _parameters(given, pointer)
+    size = _size(given)
+    if size is None:
+        if not isinstance(given.get("data"), list):
+            yield f"{pointer}/data", "is missing" if "data" not in given else f"must be a list, is {values.shown(given['data'])}"
+    elif type(size) is not int or not 0 <= size <= LARGEST:
+        yield f"{pointer}/parameters/binary_data_size", f"must be a whole number of bytes, is {values.shown(size)}"
+    elif "data" in given:
+        yield f"{pointer}/data", "must not be given beside binary_data_size"
+    elif is_shape and size != (expected := math.prod(shape) * DATATYPES[tensor.datatype].itemsize):
+        yield f"{pointer}/parameters/binary_data_size", f"must be {expected} for {values.words(shape)} of {tensor.datatype}, is {size}"
+
+
+def _tail(inputs: Any, tail: bytes) -> Iterator[Violation]:
+    """Whether the bytes after the JSON are those that the inputs name."""
+    sizes = [_size(given) for given in inputs] if isinstance(inputs, list) else []
+    named = sum(size for size in sizes if type(size) is int and 0 < size <= LARGEST)
+    if named != len(tail):
+        yield "#", f"the inputs name {named} bytes of binary data, {len(tail)} follow the JSON"
+
+
+def _outputs(outputs: Any, model: Model) -> Iterator[Violation]:
+    if outputs is None:
+        return
+    if not isinstance(outputs, list):
+        yield "#/outputs", f"must be a list, is {values.shown(outputs)}"
+        return
+    for index, wanted in enumerate(outputs):
+        name = wanted.get("name") if isinstance(wanted, dict) else wanted
+        if not isinstance(wanted, dict) or not isinstance(name, str) or name not in model.outputs:
+            yield f"#/outputs/{index}/name", f"must be {_one_of(model.outputs)}, is {values.shown(name)}"
+        else:
+            yield from _parameters(wanted, f"#/outputs/{index}", "binary_data")
+
+
+def _from_list(given: dict[str, Any], tensor: Tensor, pointer: str) -> np.ndarray:
+    """The data, flat or nested, in the shape that the request names."""
+    shape, data = tuple(given["shape"]), given["data"]
+    flat = not data or not isinstance(data[0], list)
+    array = values.convert(data, 1 if flat else len(shape), tensor.datatype)
+    if array is None or (array.size != math.prod(shape) if flat else array.shape != shape):
+        expected = (math.prod(shape),) if flat else shape
+        raise refuse(values.walk(data, expected, tensor.datatype, f"{pointer}/data"), BAD_REQUEST)
+    return array.reshape(shape).astype(DATATYPES[tensor.datatype], copy=False)
+
+
+def _from_bytes(content: bytes, given: dict[str, Any], tensor: Tensor, pointer: str) -> np.ndarray:
+    array = packing.unpack(content, tensor.datatype)
+    if array is None:
+        allowed = "0 and 1" if tensor.datatype == "BOOL" else "finite numbers"
+        raise Invalid([(f"{pointer}/parameters/binary_data_size", f"the bytes must be {allowed} only")], BAD_REQUEST)
+    return array.reshape(given["shape"])
+
+
+def _one_of(names: Any) -> str:
+    return " or ".join(repr(name) for name in sorted(names))

@@ -1,0 +1,140 @@
+"""JSON values to arrays: exact, or every value that cannot be one is named."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice
+from typing import Any
+
+import numpy as np
+
+from atelier_server.models.runtime import DATATYPES
+from atelier_server.web.problems import Invalid
+
+MOST_LISTED = 100
+"""Violations listed in one answer."""
+
+Violation = tuple[str, str]
+
+
+def convert(value: Any, depth: int, datatype: str) -> np.ndarray | None:
+    """A list of lists, depth deep, as an array of this datatype; None if it is ragged or holds anything that does not fit.
+
+    The fast way: no Python code runs per number.
+    """
+    leaves, wanted = value, DATATYPES[datatype]
+    for _ in range(depth - 1):
+        leaves = chain.from_iterable(leaves)
+    try:
+        kinds = set(map(type, leaves))
+        if kinds - ({bool} if datatype == "BOOL" else {int, float}):
+            return None
+        # numpy would make floats of a mixture, and large whole numbers would lose digits
+        array = np.array(value, dtype=object if len(kinds) > 1 and wanted.kind in "iu" else None)
+        return _cast(array, wanted) if array.ndim == depth else None
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _cast(array: np.ndarray, wanted: np.dtype[Any]) -> np.ndarray | None:
+    """The same numbers in this type; None if one is not finite, not whole or out of range. OverflowError if one is beyond every float."""
+    if wanted.kind == "b":
+        return array
+    if wanted.kind == "f":
+        with np.errstate(over="ignore"):
+            floats = array.astype(wanted)
+        return floats if np.isfinite(floats).all() else None
+    limits = np.iinfo(wanted)
+    with np.errstate(invalid="ignore"):  # NaN is within no limits; 2**63 is, as a float, and is told by the comparison
+        if array.size and not (array.min() >= limits.min and array.max() <= limits.max):
+            return None
+        whole = array.astype(wanted)
+    return whole if array.dtype.kind in "iu" or np.array_equal(whole, array) else None
+
+
+def check(value: Any, datatype: str) -> str | None:
+    """What is wrong with one value, in words; None if it is one of this datatype."""
+    if datatype == "BOOL":
+        return None if isinstance(value, bool) else f"must be true or false, is {shown(value)}"
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return f"must be a number, is {shown(value)}"
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"must be a finite number, is {value}"
+    wanted = DATATYPES[datatype]
+    if wanted.kind == "f":
+        largest = float(np.finfo(wanted).max)
+        return None if -largest <= value <= largest else f"must be within ±{largest:.4g}, is {shown(value)}"
+    if value != int(value):
+        return f"must be a whole number, is {value}"
+    limits = np.iinfo(wanted)
+    if not limits.min <= value <= limits.max:
+        return f"must be {limits.min} to {limits.max}, is {shown(value)}"
+    return None
+
+
+def walk(value: Any, shape: Sequence[int], datatype: str, pointer: str) -> Iterator[Violation]:
+    """Every violation in a value that should have this shape."""
+    if shape and not isinstance(value, list):
+        yield pointer, f"must be a list of shape {words(shape)}, is {shown(value)}"
+        return
+    measured = measure(value)
+    if measured is not None and measured != tuple(shape):
+        yield pointer, f"must have shape {words(shape)}, has {words(measured)}"
+        shape = measured
+    yield from _walk(value, shape, datatype, pointer)
+
+
+def _walk(value: Any, shape: Sequence[int], datatype: str, pointer: str) -> Iterator[Violation]:
+    if not shape:
+        if wrong := check(value, datatype):
+            yield pointer, wrong
+    elif not isinstance(value, list):
+        yield pointer, f"must be a list of {shape[0]}, is {shown(value)}"
+    else:
+        if len(value) != shape[0]:
+            yield pointer, f"must have {shape[0]} values, has {len(value)}"
+        for index, inner in enumerate(value):
+            yield from _walk(inner, shape[1:], datatype, f"{pointer}/{index}")
+
+
+def measure(value: Any) -> tuple[int, ...] | None:
+    """The shape of nested lists; None if they are ragged."""
+    if not isinstance(value, list):
+        return ()
+    inner = {measure(item) for item in value}
+    if len(inner) > 1 or None in inner:
+        return None
+    return (len(value), *(inner.pop() or ())) if inner else (0,)
+
+
+def refuse(violations: Iterator[Violation], status: int = 422) -> Invalid:
+    """The problem that lists the violations; a hundred are enough for everybody."""
+    found = list(islice(violations, MOST_LISTED + 1))
+    if len(found) > MOST_LISTED:
+        found[-1] = ("#", f"more than {MOST_LISTED} violations; the rest is not listed")
+    return Invalid(found, status)
+
+
+def token(name: str) -> str:
+    """A name as one step of a JSON pointer."""
+    return name.replace("~", "~0").replace("/", "~1")
+
+
+def words(shape: Sequence[int]) -> str:
+    """A shape for people: 28 x 28."""
+    return " x ".join(map(str, shape)) or "of a single number"
+
+
+def shown(value: Any) -> str:
+    """A value for people, not longer than it helps."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        return f"a list of {len(value)}"
+    if isinstance(value, dict):
+        return "an object"
+    text = repr(value) if not isinstance(value, int) or abs(value) < 10**20 else f"a {len(str(value))}-digit number"
+    return text if len(text) <= 40 else text[:37] + "…"

@@ -1,0 +1,1 @@
+"""Who computes: the event loop at once, several requests together, or a thread."""

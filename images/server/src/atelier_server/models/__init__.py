@@ -1,0 +1,1 @@
+"""Promoted bundles: followed, verified, loaded, kept."""

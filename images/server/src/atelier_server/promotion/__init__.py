@@ -1,0 +1,1 @@
+"""The extractor's two commands: wait for a search, and promote its best trial."""

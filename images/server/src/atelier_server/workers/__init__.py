@@ -1,0 +1,1 @@
+"""Processes: sockets, supervisor, workers, and what they share."""

@@ -1,8 +1,0 @@
-"""Data: where examples come from, what is wrong with them, prepared arrays in the store, and their split. Torch-free."""
-
-from atelier_trainer.data.errors import DataError
-from atelier_trainer.data.prepare import Arrays, load, load_split, prepare
-from atelier_trainer.data.split import split
-from atelier_trainer.data.statistics import input_statistics
-
-__all__ = ["Arrays", "DataError", "input_statistics", "load", "load_split", "prepare", "split"]

@@ -1,0 +1,17 @@
+"""The chart's files that the command needs: its defaults and its schema."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+CHART = "katib-nas-atelier"
+
+
+def chart_file(name: str) -> Path:
+    """A file of the chart: in a checkout the one there, else the copy in the installed package. FileNotFoundError."""
+    here = Path(__file__).resolve().parents[1]
+    places = [parent / "charts" / CHART / name for parent in here.parents[3:4]] + [here / "chart" / name]
+    for place in places:
+        if place.is_file():
+            return place
+    raise FileNotFoundError(f"{name} of chart {CHART} not found in {' or '.join(str(place.parent) for place in places)}")

@@ -1,0 +1,201 @@
+"""A profile: one values file over the chart's defaults, checked, with every violation at its line.
+
+Relative paths in `trainer.data.files` are relative to the folder where the command runs, not to the profile's own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from atelier_store.spec import Kind, Parameter, Spec
+from pydantic import ValidationError
+
+from atelier_cli.profile import rules, schema, yaml_lines
+from atelier_cli.profile.chart_files import chart_file
+from atelier_cli.profile.findings import Finding, Where, allowed, at
+from atelier_cli.profile.merging import Values, lookup, merge, with_value
+from atelier_cli.profile.yaml_lines import UnreadableYaml
+
+
+class InvalidProfile(ValueError):
+    """A profile that cannot be used; violations lists everything that is wrong, a line each, with the place where it stands."""
+
+    def __init__(self, violations: Sequence[str]) -> None:
+        super().__init__("\n".join(violations))
+        self.violations = list(violations)
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A sound profile: its file, all values after merging, what they come to, and the name its model is served under."""
+
+    path: Path
+    values: Values
+    spec: Spec
+    model: str
+
+
+PARAMETERS = at("experiment.parameters")
+SOURCE = at("trainer.data.source")
+ENABLED = at("experiment.enabled")
+
+
+def load(path: Path, overrides: Sequence[str] = (), laptop: bool = True) -> Profile:
+    """The profile at path, merged over the chart's defaults.
+
+    overrides are `trainer.maxEpochs=30`: a dotted key and a value in YAML; null takes a default away. laptop: refuse also what only a
+    cluster can do. InvalidProfile with every violation.
+    """
+    layers = _read(path, overrides)
+    findings = schema.check(layers.values)
+    broken = [finding.where for finding in findings]
+    searches = at("experiment") in broken or layers.values["experiment"].get("enabled") is not False
+    if searches:
+        findings += _undecided(layers, broken)
+    elif laptop:
+        findings.append(Finding(ENABLED, "is false, so there is nothing to search; `atelier serve` serves what is promoted"))
+    broken = [finding.where for finding in findings] if searches else [*broken, SOURCE]
+    parameters = _parameters(layers.values, broken)
+    try:
+        spec = _spec(layers, broken, [parameter for _, parameter in parameters])
+        if searches:
+            findings += rules.check(spec, parameters, broken, laptop)
+    except ValidationError as error:  # what the schema lets through and the spec does not
+        findings += [Finding(at("experiment") if not e["loc"] else tuple(e["loc"]), e["msg"]) for e in error.errors()]
+    if findings:
+        raise InvalidProfile(layers.located(findings))
+    return Profile(path, layers.values, spec, layers.values.get("server", {}).get("model") or spec.experiment.name)
+
+
+def check_space(spec: Spec, kind: Kind) -> list[str]:
+    """What no builder accepts of the search space, a line each; for data whose kind is known only once they are prepared."""
+    parameters = list(enumerate(spec.experiment.parameters))
+    return [str(f) for f in rules.check_builders(parameters, kind, spec.trainer.data.task, spec.trainer.network)]
+
+
+@dataclass(frozen=True)
+class _Layers:
+    """The chart's defaults, the profile and what was set on the command line, merged; and where each value comes from."""
+
+    path: Path
+    defaults: Values
+    values: Values
+    lines: Mapping[Where, int]
+    set_by: Mapping[Where, str]
+
+    def located(self, findings: Sequence[Finding]) -> list[str]:
+        """Findings with their places, in the order of the file, each once."""
+        placed = [(*self._place(finding.where), str(finding)) for finding in findings]
+        return list(dict.fromkeys(f"{place}: {text}" for _, place, text in sorted(placed, key=lambda p: p[0])))
+
+    def _place(self, where: Where) -> tuple[int, str]:
+        """Where a value was written, or, if it was not, what it should stand in; with its line, for sorting."""
+        parts = [where[:length] for length in range(len(where), 0, -1)]
+        for part in parts:
+            if part in self.set_by:
+                return 0, f"--set {self.set_by[part]}"
+        for part in parts:
+            if part in self.lines:
+                return self.lines[part], f"{self.path}:{self.lines[part]}"
+            if part == where and _is_in(self.defaults, part) and lookup(self.defaults, part) is not None:
+                return 0, f"{self.path} (default of the chart)"
+        return 0, str(self.path)
+
+
+def _is_in(values: Values, where: Where) -> bool:
+    try:
+        lookup(values, where)
+    except KeyError:
+        return False
+    return True
+
+
+def _read(path: Path, overrides: Sequence[str]) -> _Layers:
+    defaults = yaml_lines.read(chart_file("values.yaml")).values
+    violations: list[str] = []
+    try:
+        document = yaml_lines.read(path)
+    except UnreadableYaml as error:
+        violations += [f"{path}:{line}: {reason}" if line else f"{path}: {reason}" for line, reason in error.findings]
+        document = yaml_lines.Document({}, {})
+    user, set_by = document.values, {}
+    for text in overrides:
+        key, equals, value = text.partition("=")
+        where = at(key.strip())
+        if not equals or not all(where):
+            violations.append(f"--set {text}: is not key=value, such as trainer.maxEpochs=30")
+            continue
+        try:
+            user = with_value(user, where, yaml_lines.scalar(value))
+            set_by[where] = text
+        except UnreadableYaml as error:
+            violations.append(f"--set {text}: the value {error}")
+    if violations:
+        raise InvalidProfile(violations)
+    return _Layers(path, defaults, merge(defaults, user), document.lines, set_by)
+
+
+def _undecided(layers: _Layers, broken: Sequence[Where]) -> Iterator[Finding]:
+    """What has no default and was not said."""
+    if not any(where == SOURCE[: len(where)] for where in broken) and layers.values["trainer"]["data"].get("source") is None:
+        yield Finding(SOURCE, f"is missing; {allowed(('sklearn', 'npz', 'idx', 'images', 'csv'))}")
+    name_at = at("experiment.name")
+    if not any(where == name_at[: len(where)] for where in broken) and not layers.values["experiment"]["name"]:
+        pattern = schema.schema()["properties"]["experiment"]["properties"]["name"]["pattern"]
+        if not re.search(pattern, layers.path.stem):
+            yield Finding(name_at, f"is empty, and the file's name {layers.path.stem!r} cannot stand for it; say one")
+
+
+def _parameters(values: Values, broken: Sequence[Where]) -> list[tuple[int, Parameter]]:
+    """The parameters that can be read, with their places in the list."""
+    if any(where == PARAMETERS[: len(where)] for where in broken):
+        return []
+    unsound = {where[2] for where in broken if where[:2] == PARAMETERS}
+    readable = ((index, raw) for index, raw in enumerate(values["experiment"]["parameters"]) if index not in unsound)
+    return [(index, Parameter.model_validate(raw | {"feasibleSpace": _as_text(raw["feasibleSpace"])})) for index, raw in readable]
+
+
+def _spec(layers: _Layers, broken: Sequence[Where], parameters: Sequence[Parameter]) -> Spec:
+    """What the values come to; what is broken in them gives way to its default, so that the rest can be checked."""
+    values = layers.values
+    for where in broken:
+        if where[:2] != PARAMETERS or len(where) == 2:
+            values = _without(values, layers.defaults, where)
+    experiment = {key: value for key, value in values["experiment"].items() if key != "enabled"}
+    trainer = dict(values["trainer"])
+    experiment |= {"name": experiment["name"] or layers.path.stem, "parameters": parameters}
+    for chooser in ("algorithm", "earlyStopping"):
+        if "algorithmSettings" in experiment.get(chooser, {}):
+            settings = [_as_text(setting) for setting in experiment[chooser]["algorithmSettings"]]
+            experiment[chooser] = experiment[chooser] | {"algorithmSettings": settings}
+    data = dict(trainer["data"])
+    if SOURCE in broken:
+        data["source"] = "sklearn"
+    cluster_only = ("resources", "image", "pod")
+    trainer = {key: value for key, value in trainer.items() if key not in cluster_only} | {"data": data}
+    return Spec.model_validate({"experiment": experiment, "trainer": trainer})
+
+
+def _without(values: Values, defaults: Values, where: Where) -> Values:
+    """The values with the default in place of what stands at a path, or of the list or free map around it; unknown keys go."""
+    known: Where = ()
+    while known != where and _is_in(defaults, where[: len(known) + 1]):
+        known = where[: len(known) + 1]
+    default = lookup(defaults, known)
+    if known != where and default and isinstance(default, dict):
+        inner = {key: value for key, value in lookup(values, known).items() if key != where[len(known)]}
+        return with_value(values, known, inner) if known else inner
+    return with_value(values, known, default)
+
+
+def _as_text(value: Any) -> Any:
+    """Numbers and truth values as the text that Katib wants, in maps and lists too: the one place where they become it."""
+    if isinstance(value, dict):
+        return {key: _as_text(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_as_text(inner) for inner in value]
+    return str(value).lower() if isinstance(value, bool) else str(value)

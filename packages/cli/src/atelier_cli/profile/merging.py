@@ -1,0 +1,39 @@
+"""Values laid over values, as Helm does it."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from atelier_cli.profile.findings import Where
+
+Values = dict[str, Any]
+
+
+def merge(defaults: Values, over: Values) -> Values:
+    """New values: maps merge key by key, all else replaces, null takes a default away (and stays null where there was no default)."""
+    merged = copy.deepcopy(defaults)
+    for key, value in over.items():
+        if value is None and key in merged:
+            del merged[key]
+        elif isinstance(value, dict) and isinstance(merged.get(key), dict):
+            merged[key] = merge(merged[key], value)
+        else:
+            merged[key] = copy.deepcopy(value)
+    return merged
+
+
+def with_value(values: Values, where: Where, value: Any) -> Values:
+    """New values with one of them set; maps on the way are made where there are none."""
+    first, *rest = where
+    inner = values.get(str(first))
+    return values | {str(first): with_value(inner if isinstance(inner, dict) else {}, tuple(rest), value) if rest else value}
+
+
+def lookup(values: Any, where: Where) -> Any:
+    """The value at a path. KeyError if there is none."""
+    for step in where:
+        if not (isinstance(values, dict) and step in values):
+            raise KeyError(step)
+        values = values[step]
+    return values

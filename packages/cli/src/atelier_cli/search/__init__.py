@@ -1,0 +1,1 @@
+"""The laptop engine: suggest, schedule, run trials as child processes, replay one."""

@@ -1,0 +1,114 @@
+"""Train a stored trial again, from nothing, in a store of its own, and compare every tensor."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from atelier_store.layout import Store
+from atelier_store.ranking import trial_records
+from atelier_store.records import Card, Manifest, TrialConfig, TrialRecord
+from atelier_store.spec import Spec
+from atelier_trial.request import Request
+
+from atelier_cli.search.children import arguments_of
+
+
+class CannotReplay(ValueError):
+    """There is nothing to replay, or replaying it failed."""
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """Digests of every tensor by name, as stored and as trained again; and what is different in the environment."""
+
+    stored: dict[str, str]
+    again: dict[str, str]
+    environment: dict[str, tuple[Any, Any]]
+
+    @property
+    def different(self) -> list[str]:
+        """Names of tensors that are not the same bit for bit."""
+        return sorted(name for name in self.stored.keys() | self.again.keys() if self.stored.get(name) != self.again.get(name))
+
+
+def replay(store: Store, key: str, scratch: Store) -> Replayed:
+    """Train the trial with this key again in scratch. CannotReplay says what is missing or went wrong."""
+    manifest_path = store.trial(key).bundle / "manifest.json"
+    if not manifest_path.exists():
+        raise CannotReplay(f"{key}: no trial with a bundle has this key in {store.root}; it has: {_known(store)}")
+    manifest = Manifest.read(manifest_path)
+    _lend_data(store, scratch, manifest.provenance.data_digest)
+    _train(store, scratch, key, manifest.provenance.epochs)
+    again = Manifest.read(scratch.trial(key).bundle / "manifest.json")
+    before, after = manifest.provenance.environment.model_dump(), again.provenance.environment.model_dump()
+    return Replayed(
+        stored=tensor_digests(store.trial(key).bundle / "model.onnx"),
+        again=tensor_digests(scratch.trial(key).bundle / "model.onnx"),
+        environment={name: (before[name], after[name]) for name in before if before[name] != after[name]},
+    )
+
+
+def _known(store: Store, most: int = 8) -> str:
+    """Some keys that can be replayed, in words."""
+    keys = [paths.key for paths in store.trials() if (paths.bundle / "manifest.json").exists()]
+    more = [f"{len(keys) - most} more, on the leaderboard"] if len(keys) > most else []
+    return ", ".join(keys[:most] + more) or "none"
+
+
+def tensor_digests(model: Path) -> dict[str, str]:
+    """sha256 of every tensor of an ONNX file, by name: weights and averages of normalisation, as they are served."""
+    import onnx
+
+    graph = onnx.load(model).graph
+    named = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    constants = ((node.output[0], attribute.t) for node in graph.node for attribute in node.attribute if attribute.HasField("t"))
+    named |= {name: onnx.numpy_helper.to_array(tensor) for name, tensor in constants}
+    return {name: hashlib.sha256(f"{array.dtype}{array.shape}".encode() + array.tobytes()).hexdigest() for name, array in named.items()}
+
+
+def _lend_data(store: Store, scratch: Store, digest: str) -> None:
+    """Let the scratch store read the prepared data of the other."""
+    scratch.root.mkdir(parents=True, exist_ok=True)
+    if not (scratch.root / "data").exists():
+        (scratch.root / "data").symlink_to((store.root / "data").absolute(), target_is_directory=True)
+    if not store.data(digest).description.exists():
+        raise CannotReplay(f"{store.data(digest).folder}: the prepared data are gone")
+
+
+def _origin(store: Store, key: str) -> tuple[Spec, TrialRecord]:
+    """The spec and the suggestion that came to a key."""
+    for experiment in store.experiments():
+        for record in trial_records(experiment):
+            if record.key == key:
+                return Spec.read(experiment.spec), record
+    raise CannotReplay(f"{key}: no experiment in {store.root} says how it was suggested")
+
+
+def _train(store: Store, scratch: Store, key: str, epochs: int) -> None:
+    """Train one trial in scratch up to an epoch, with the threads it had; a tail's parent first."""
+    spec, record = _origin(store, key)
+    config = TrialConfig.read(store.trial(key).config)
+    threads = Manifest.read(store.trial(key).bundle / "manifest.json").provenance.environment.threads
+    if config.parent is not None:
+        assert config.parent_epochs is not None
+        _train(store, scratch, config.parent, config.parent_epochs)
+        trainer = spec.trainer.model_copy(update={"tail_epochs": config.tail_epochs})
+    else:
+        trainer = spec.trainer.model_copy(update={"max_epochs": epochs})
+    spec = spec.model_copy(update={"trainer": trainer})
+    path = scratch.root / f"{record.trial}.json"
+    spec.write(path)
+    straight_through: dict[int, float | None] = {}
+    request = Request(spec, scratch, record.trial, record.params, bars=straight_through, tail_of=config.parent, threads=threads)
+    command = [sys.executable, "-m", "atelier_trainer", *arguments_of(request, path)]
+    done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    card = Card.read_if_whole(scratch.trial(config.key).card)
+    if done.returncode or card is None or card.weights_sha256 is None:
+        said = done.stderr.strip().splitlines()
+        raise CannotReplay(f"{config.key}: training it again failed: {said[-1] if said else json.dumps(done.returncode)}")

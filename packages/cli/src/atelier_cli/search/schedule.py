@@ -1,0 +1,166 @@
+"""What is done next: resume the best paused trial, or suggest a new one (asynchronous successive halving, Li et al. 2020).
+
+Pure: no clock, no file, no process. Jobs are numbered, and the decision for job j sees exactly the results of jobs up to j - lag, whichever
+ended first on the day. So the same profile, seed and results give the same decisions, and a search is replayed from its store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from atelier_store import halving
+from atelier_store.spec import Spec
+
+from atelier_cli.search.suggestion import Suggester, Suggestion
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of a trial. bars says what it must reach at which epoch to go on; resumed_at is the rung it was paused at, 0 if new."""
+
+    number: int
+    suggestion: Suggestion
+    key: str
+    bars: dict[int, float | None]
+    resumed_at: int = 0
+
+    @property
+    def trial(self) -> str:
+        """The trial's name."""
+        return trial_name(self.suggestion.number)
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a job ended: the objective after each epoch up to there."""
+
+    outcome: halving.Outcome | Literal["over_budget", "failed"]
+    values: tuple[float, ...] = ()
+
+
+def trial_name(number: int) -> str:
+    """The name of the trial that was suggested as this number."""
+    return f"trial-{number:04}"
+
+
+class Schedule:
+    """Decides job after job; `decide` may be called once `ready`, and the results of earlier jobs are reported in any order.
+
+    made holds what earlier runs suggested, by number: a search goes on with those trials even where more epochs, another number of
+    trials at a time or another release of the sampler would have suggested others.
+    """
+
+    def __init__(
+        self, spec: Spec, key_of: Callable[[dict[str, str]], str], parallel: int, made: Mapping[int, dict[str, str]] | None = None
+    ) -> None:
+        self._spec = spec
+        self._objective = spec.experiment.objective
+        self._key_of = key_of
+        self._lag = 1 if parallel == 1 else 2 * parallel
+        self._rungs = halving.rungs(spec.experiment.early_stopping, spec.trainer.max_epochs)
+        self._eta = spec.experiment.early_stopping.setting("eta", 3)
+        self._suggester = Suggester(spec, made)
+        self._jobs: list[Job | None] = []
+        self._results: dict[int, Result] = {}
+        self._told = 0
+        self._suggested = 0
+        self._exhausted = False
+        self._curves: dict[str, tuple[float, ...]] = {}
+        self._paused: dict[str, int] = {}
+        self._failed: set[str] = set()
+        self.is_done = False
+
+    def report(self, job: Job, result: Result) -> None:
+        """Note how a job ended."""
+        self._results[job.number] = result
+
+    @property
+    def ready(self) -> bool:
+        """Whether every result that the next decision has to see is there."""
+        seen = len(self._jobs) - self._lag + 1
+        return not self.is_done and all(self._jobs[n] is None or n in self._results for n in range(self._told, max(seen, 0)))
+
+    def decide(self) -> Job | None:
+        """The next job; None if there is none now. `is_done` tells whether there will be another."""
+        number = len(self._jobs)
+        self._see(max(number - self._lag + 1, 0))
+        job = None if self._must_end() else self._resume(number) or self._suggest(number)
+        self._jobs.append(job)
+        outstanding = [j for j in self._jobs[self._told :] if j is not None]
+        self.is_done = job is None and (not outstanding or self._must_end())
+        return job
+
+    def _see(self, count: int) -> None:
+        """Take in the results of the first count jobs, in their order."""
+        for number in range(self._told, count):
+            job = self._jobs[number]
+            if job is not None:
+                self._take(job, self._results[number])
+        self._told = max(self._told, count)
+
+    def _take(self, job: Job, result: Result) -> None:
+        if result.outcome == "failed":
+            self._failed.add(job.key)
+            self._suggester.tell_failed(job.suggestion.number)
+            return
+        self._suggester.tell(job.suggestion.number, result.values, result.outcome == "succeeded")
+        if result.values and len(result.values) >= len(self._curves.get(job.key, ())):
+            self._curves[job.key] = result.values
+            if result.outcome == "paused":
+                self._paused[job.key] = len(result.values)
+            else:
+                self._paused.pop(job.key, None)
+
+    def _must_end(self) -> bool:
+        """Whether the goal is reached, or too many trials failed."""
+        goal = self._objective.goal
+        if goal is not None and any(not self._objective.better(goal, value) for curve in self._curves.values() for value in curve):
+            return True
+        return self.gave_up
+
+    @property
+    def gave_up(self) -> bool:
+        """Whether too many trials failed, by Katib's rule: the maxFailedTrialCount-th ends the search, and for 0 the first as well."""
+        return len(self._failed) >= max(1, self._spec.experiment.max_failed_trial_count)
+
+    def _resume(self, number: int) -> Job | None:
+        """The best of a rung's best third that is paused there and that nobody has resumed yet, from the highest rung down."""
+        resumed = {(job.key, job.resumed_at) for job in self._jobs if job is not None}
+        for rung in reversed(self._rungs):
+            for key in halving.best(self._values_at(rung), self._objective, self._eta):
+                if self._paused.get(key) == rung and (key, rung) not in resumed:
+                    first = next(job for job in self._jobs if job is not None and job.key == key)
+                    return Job(number, first.suggestion, key, self._bars(key, above=rung), resumed_at=rung)
+        return None
+
+    def _suggest(self, number: int) -> Job | None:
+        if self._exhausted or self._suggested >= self._spec.experiment.max_trial_count:
+            return None
+        suggestion = self._suggester.ask()
+        if suggestion is None:
+            self._exhausted = True
+            return None
+        self._suggested += 1
+        key = self._key_of(suggestion.params)
+        return Job(number, suggestion, key, self._bars(key, above=0))
+
+    def _values_at(self, rung: int) -> dict[str, float]:
+        return {key: curve[rung - 1] for key, curve in self._curves.items() if len(curve) >= rung}
+
+    def _bars(self, key: str, above: int) -> dict[int, float | None]:
+        return {rung: halving.bar(self._others_at(rung, key), self._objective, self._eta) for rung in self._rungs if rung > above}
+
+    def _others_at(self, rung: int, key: str) -> list[float]:
+        return [value for other, value in self._values_at(rung).items() if other != key]
+
+
+def expected_epochs(spec: Spec) -> int:
+    """Epochs that a search of this many trials trains if a third goes on at every rung."""
+    left, before, total = spec.experiment.max_trial_count, 0, 0
+    eta = spec.experiment.early_stopping.setting("eta", 3)
+    for rung in [*halving.rungs(spec.experiment.early_stopping, spec.trainer.max_epochs), spec.trainer.max_epochs]:
+        total += left * (rung - before)
+        left, before = left // eta, rung
+    return total

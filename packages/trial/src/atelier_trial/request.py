@@ -1,0 +1,81 @@
+"""What a run of a trial is asked for, and which trial that is."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from atelier_store.layout import ExperimentPaths, Store
+from atelier_store.ranking import best_parent
+from atelier_store.records import Card, DataDescription, TrialConfig, TrialRecord
+from atelier_store.spec import Spec
+
+from atelier_trial import identity
+from atelier_trial.space import InvalidParams
+
+log = logging.getLogger("atelier.trial")
+
+BEST = "best"
+"""In the place of a key: the best trial of the experiment."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the command line asks for. bars is None where the trial decides by itself from the store; tail_of is a key, or BEST."""
+
+    spec: Spec
+    store: Store
+    trial: str
+    params: dict[str, str]
+    number: int | None = None
+    bars: dict[int, float | None] | None = None
+    tail_of: str | None = None
+    threads: int = 1
+    data_dir: Path | None = None
+
+
+class StopRequest:
+    """Becomes true on SIGTERM or SIGINT; the trial ends at the next safe point."""
+
+    def __init__(self) -> None:
+        self.event = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self.event.set())
+
+    def __call__(self) -> bool:
+        return self.event.is_set()
+
+
+def configuration(request: Request, description: DataDescription) -> TrialConfig:
+    """The canonical configuration that the request comes to. InvalidParams."""
+    if request.tail_of is None:
+        return identity.trial_config(request.spec, description, request.params)
+    parent = request.store.trial(parent_of(request, request.tail_of))
+    card = Card.read(parent.card)
+    return identity.tail_config(TrialConfig.read(parent.config), card.epochs, request.spec.trainer.tail_epochs)
+
+
+def parent_of(request: Request, tail_of: str) -> str:
+    """The key of the trial whose tail is asked for. InvalidParams."""
+    if tail_of != BEST:
+        if not request.store.trial(tail_of).config.exists():
+            raise InvalidParams([f"--tail-of: {tail_of}: no such trial in this store"])
+        return tail_of
+    parent = best_parent(request.store, request.spec)
+    if parent is None:
+        name = request.spec.experiment_name
+        raise InvalidParams([f"--tail-of: {BEST}: no trial of {name} that is paused or succeeded can be promoted, so none has a tail"])
+    log.info("the best trial of %s is %s", request.spec.experiment_name, parent)
+    return parent
+
+
+def record(experiment: ExperimentPaths, request: Request, key: str | None, error: str | None = None) -> None:
+    """Say in the experiment which key this trial came to."""
+    TrialRecord(trial=request.trial, number=request.number, params=request.params, key=key, error=error).write(
+        experiment.trial(request.trial)
+    )
+    if not experiment.spec.exists():
+        request.spec.write(experiment.spec)

@@ -1,0 +1,112 @@
+"""How far a trial is to go: its rungs, where it ends, and what is left to do of it."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+from atelier_store import budget, halving
+from atelier_store.bundle import check_digests
+from atelier_store.clock import now
+from atelier_store.curve import read_curve
+from atelier_store.layout import ExperimentPaths, TrialPaths
+from atelier_store.records import Card, Epoch, RungValue, TrialConfig
+from atelier_store.spec import Objective, Spec
+
+from atelier_trial.metric_lines import MetricLines
+from atelier_trial.request import Request
+
+log = logging.getLogger("atelier.trial")
+
+DIVERGED = "diverged"
+
+
+@dataclass(frozen=True)
+class Target:
+    """How far this trial is to go, and what it has to prove on the way."""
+
+    spec: Spec
+    experiment: ExperimentPaths
+    key: str
+    max_epochs: int
+    rungs: tuple[int, ...]
+    bars: dict[int, float | None] | None
+
+    @classmethod
+    def of(cls, request: Request, experiment: ExperimentPaths, config: TrialConfig) -> Target:
+        """The target of a request; a tail has no rungs."""
+        if config.tail_epochs is not None:
+            return cls(request.spec, experiment, config.key, config.tail_epochs, (), {})
+        max_epochs = request.spec.trainer.max_epochs
+        own = halving.rungs(request.spec.experiment.early_stopping, max_epochs)
+        rungs = own if request.bars is None else sorted(e for e in request.bars if e < max_epochs)
+        return cls(request.spec, experiment, config.key, max_epochs, tuple(rungs), request.bars)
+
+    @property
+    def objective(self) -> Objective:
+        return self.spec.experiment.objective
+
+    def bar(self, epoch: int) -> float | None:
+        """What must be reached at a rung to go on: as asked for, or by what the store says now."""
+        if self.bars is not None:
+            return self.bars[epoch]
+        others = [value for key, value in rung_values(self.experiment, epoch).items() if key != self.key]
+        return halving.bar(others, self.objective, self.spec.experiment.early_stopping.setting("eta", 3))
+
+    def end(self, values: list[float]) -> tuple[int, halving.Outcome] | None:
+        """Where a trial with these values ends, or None if it has to go on."""
+        bars = {epoch: self.bar(epoch) for epoch in self.rungs if epoch <= len(values)}
+        return halving.end_of_run(values, bars, self.max_epochs, self.objective)
+
+    def finished(self, paths: TrialPaths) -> Card | None:
+        """The card of a trial that has nothing left to do: as far as asked, its bundle whole; or diverged, or over this budget."""
+        card = Card.read_if_whole(paths.card)
+        if card is None:
+            return None
+        if budget.exceeded(self.spec.trainer.budget, card.params, card.macs, card.latency.p50_ms if card.latency else None):
+            return card.model_copy(update={"status": "over_budget"})
+        if card.status == "failed":
+            return card if card.reason is not None and card.reason.startswith(DIVERGED) else None
+        curve = read_curve(paths.metrics)
+        at_hand = card.epochs == len(curve) and self.end([e.metrics[self.objective.objective_metric_name] for e in curve]) is not None
+        return card if at_hand and card.weights_sha256 is not None and not check_digests(paths.bundle) else None
+
+    def print_stored(self, paths: TrialPaths, card: Card) -> None:
+        """What the trial would have printed, and its marks on the rungs of this experiment."""
+        lines = MetricLines(self.objective)
+        if card.status == "over_budget":
+            lines.print({self.objective.objective_metric_name: self.worst()})
+            return
+        curve = read_curve(paths.metrics)
+        end = self.end([e.metrics[self.objective.objective_metric_name] for e in curve])
+        self.print_again(lines, curve[: end[0] if end else len(curve)])
+        log.info("already trained for %d epochs: nothing to do", card.epochs)
+
+    def print_again(self, lines: MetricLines, curve: list[Epoch]) -> None:
+        """The lines and marks of epochs trained by an earlier run, which this run's reader has not seen."""
+        for epoch in curve:
+            if epoch.epoch in self.rungs:
+                self.mark(epoch.epoch, epoch.metrics[self.objective.objective_metric_name])
+            lines.print(epoch.metrics)
+
+    def mark(self, epoch: int, value: float) -> None:
+        """Leave a value on a rung."""
+        RungValue(key=self.key, value=value).write(self.experiment.rung(epoch) / f"{self.key}.json")
+
+    def worst(self) -> float:
+        """The worst finite objective that this experiment has seen on its rungs; 0 where there is none yet."""
+        seen = [value for epoch in self.rungs for value in rung_values(self.experiment, epoch).values()]
+        return max(seen, key=self.objective.rank_key, default=0.0)
+
+
+def rung_values(experiment: ExperimentPaths, epoch: int) -> dict[str, float]:
+    """Every value on a rung, by key; what is torn is not there."""
+    folder = experiment.rung(epoch)
+    marks = [RungValue.read_if_whole(path) for path in sorted(folder.glob("[!.]*.json"))] if folder.is_dir() else []
+    return {mark.key: mark.value for mark in marks if mark is not None}
+
+
+def card_of(key: str, objective: Objective, **fields: Any) -> Card:
+    """A card of this moment."""
+    return Card(key=key, objective_metric_name=objective.objective_metric_name, updated_at=now(), **fields)

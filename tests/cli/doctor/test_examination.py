@@ -1,0 +1,507 @@
+"""The doctor names what a cluster lacks, with the command that mends it, and takes nothing for there that it may not see."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from atelier_cli.__main__ import app
+from atelier_cli.doctor.cluster import NoCluster, connect
+from atelier_cli.doctor.diagnosis import Diagnosis
+from atelier_cli.doctor.examination import examine
+from atelier_cli.profile.load import load
+from typer.testing import CliRunner
+
+from tests.support import ROOT
+from tests.support.clusters import (
+    CLAIMS,
+    CLASSES,
+    CONFIG,
+    CONTROLLER,
+    DB_MANAGER,
+    KATIB,
+    MUTATING,
+    NAMESPACE,
+    NODES,
+    PROMETHEUS,
+    SECRET,
+    VALIDATING,
+    VOLUMES,
+    ApiServer,
+    claim,
+    deployment,
+    katib_config,
+    listed,
+    named,
+    node,
+    secret,
+    served,
+    storage_class,
+    volume,
+    webhooks,
+)
+from tests.support.searches import PROFILE, atelier
+
+INSTALL = r'kubectl .*apply -k "github.com/kubeflow/katib.git/manifests/v1beta1/installs/katib-standalone\?ref=v0.19.0"'
+MONITORED = ("monitoring.serviceMonitor.enabled=true", "monitoring.prometheusRule.enabled=true")
+GUARDED = "server.token.existingSecret=digits-token"
+
+
+@pytest.fixture(autouse=True)
+def direct(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server is on this machine: no proxy, and no kubeconfig but the test's."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "KUBECONFIG"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+
+
+@pytest.fixture
+def api() -> Iterator[ApiServer]:
+    with ApiServer() as server:
+        yield server
+        server.shutdown()
+
+
+@pytest.fixture
+def profile(tmp_path: Path) -> Path:
+    (tmp_path / "tiny.yaml").write_text(PROFILE)
+    return tmp_path / "tiny.yaml"
+
+
+@pytest.fixture
+def kubeconfig(api: ApiServer, tmp_path: Path) -> Path:
+    return api.kubeconfig(tmp_path)
+
+
+def examined(kubeconfig: Path, profile: Path | None = None, *overrides: str, katib: str | None = None) -> list[Diagnosis]:
+    return examine(connect(kubeconfig, None, None), load(profile, overrides, laptop=False) if profile else None, katib)
+
+
+def wrong(found: list[Diagnosis]) -> list[Diagnosis]:
+    return [one for one in found if one.result != "ok"]
+
+
+# a cluster that has everything
+
+
+def test_a_cluster_that_has_everything_is_ok_in_every_check(kubeconfig, profile) -> None:
+    found = examined(kubeconfig, profile, *MONITORED, GUARDED)
+    assert wrong(found) == []
+    assert [one.what for one in found] == [
+        "API server",
+        "namespace label",
+        "Katib CRDs",
+        "validating webhooks",
+        "mutating webhooks",
+        "katib-controller",
+        "katib-db-manager",
+        "katib-config",
+        "rights",
+        "storage",
+        "token",
+        "monitoring",
+        "one trial",
+    ]
+
+
+def test_without_a_profile_only_what_needs_none_is_looked_at(api, kubeconfig) -> None:
+    for path in (CLASSES, NODES, PROMETHEUS):
+        del api.objects[path]
+    found = examined(kubeconfig)
+    assert wrong(found) == []
+    assert {one.what for one in found}.isdisjoint({"storage", "monitoring", "one trial"})
+
+
+def test_the_page_about_the_doctor_lists_its_checks_in_their_order(api, kubeconfig, profile) -> None:
+    api.objects[NAMESPACE]["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] = "restricted"
+    page = (ROOT / "docs" / "doctor.md").read_text()
+    rows = [name for names in re.findall(r"^\| (.*?) \|", page, re.MULTILINE) for name in names.split(", ")]
+    assert rows[1:] == [one.what for one in examined(kubeconfig, profile, *MONITORED, GUARDED)]
+
+
+# each thing taken away
+
+
+@pytest.mark.parametrize(
+    ("path", "now", "what", "found", "mend"),
+    [
+        (KATIB, None, "Katib CRDs", "kubeflow.org/v1beta1 has no experiments, suggestions, trials", INSTALL),
+        (KATIB, served("experiments", "trials"), "Katib CRDs", "has no suggestions$", INSTALL),
+        (VALIDATING, None, "validating webhooks", "none named katib.kubeflow.org", INSTALL),
+        (MUTATING, None, "mutating webhooks", "none named katib.kubeflow.org", INSTALL),
+        (
+            MUTATING,
+            webhooks("a", bundle=""),
+            "mutating webhooks",
+            "no caBundle.*: a$",
+            "-n kubeflow rollout restart deployment/katib-c",
+        ),
+        (VALIDATING, webhooks("a", bundle="Cg=="), "validating webhooks", "no caBundle", "rollout restart deployment/katib-controller"),
+        (CONTROLLER, None, "katib-controller", "no such Deployment in namespace kubeflow; --katib-namespace", INSTALL),
+        (
+            DB_MANAGER,
+            deployment("katib-db-manager", 0),
+            "katib-db-manager",
+            "no replica is available: 0 replicas are available.",
+            "-n kubeflow rollout restart deployment/katib-db-manager",
+        ),
+        (CONFIG, None, "katib-config", "namespace kubeflow has no ConfigMap katib-config", INSTALL),
+        (CONFIG, {"metadata": {}, "data": {"katib-config.yaml": "runtime: [1"}}, "katib-config", "readable", INSTALL),
+        (CONFIG, katib_config(suggestions=[{"algorithmName": "tpe"}]), "katib-config", "suggestions has no random; it has: tpe", INSTALL),
+        (CONFIG, katib_config(metricsCollectors=[]), "katib-config", "metricsCollectors has no StdOut; it has: none", INSTALL),
+        (
+            NAMESPACE,
+            {"metadata": {"name": "team"}},
+            "namespace label",
+            "team is without katib.kubeflow.org/metrics-collector-injection=enabled",
+            "label --overwrite namespace team katib.kubeflow.org/metrics-collector-injection=enabled",
+        ),
+        (CLASSES, listed(), "storage", "there is no StorageClass", "apply -f .*local-path-storage.yaml"),
+        (
+            CLASSES,
+            listed(storage_class("fast"), storage_class("slow")),
+            "storage",
+            "no StorageClass is the default; there are: fast, slow",
+            'patch storageclass fast -p \'.*is-default-class": "true"',
+        ),
+        (
+            PROMETHEUS,
+            None,
+            "monitoring",
+            "monitoring.coreos.com/v1 has no servicemonitors, prometheusrules",
+            "helm install prometheus oci://",
+        ),
+        (PROMETHEUS, served("servicemonitors"), "monitoring", "has no prometheusrules$", "helm install prometheus"),
+        (
+            SECRET,
+            None,
+            "token",
+            "no Secret digits-token in team, which server.token.existingSecret names",
+            r'-n team create secret generic digits-token --from-literal=token="\$\(openssl rand -hex 32\)"$',
+        ),
+        (
+            SECRET,
+            secret("digits-token", tocken="a"),
+            "token",
+            "has no key token",
+            "# set server.token.key; did you mean tocken.* allowed: tocken",
+        ),
+        (SECRET, named("digits-token"), "token", "has no key token", "# set server.token.key"),
+        (
+            SECRET,
+            secret("digits-token", token="two words"),
+            "token",
+            "token of Secret digits-token is not one token",
+            "edit secret digits-token",
+        ),
+        (SECRET, secret("digits-token", token=""), "token", "is not one token without spaces", "edit secret digits-token"),
+        (NODES, listed(), "one trial", "has no node", "get nodes"),
+        (
+            NODES,
+            listed(node("a", cpu="1", memory="8Gi"), node("b", cpu="1500m", memory="8Gi")),
+            "one trial",
+            "trainer.resources.requests.cpu is 2, and the most a node has is 1500m",
+            "# set trainer.resources.requests.cpu to at most 1500m",
+        ),
+        (
+            NODES,
+            listed(node("a", cpu="1", memory="8Gi"), node("b", cpu="4", memory="1Mi")),
+            "one trial",
+            "none has enough of all",
+            "# lower trainer.resources.requests",
+        ),
+        (
+            "/version",
+            {"major": "1", "minor": "30+", "gitVersion": "v1.30.4-gke.1"},
+            "API server",
+            "Kubernetes v1.30.4-gke.1 at .*; 1.31 or newer is needed",
+            "# upgrade the cluster to 1.31",
+        ),
+    ],
+)
+def test_what_is_taken_away_alone_is_named_with_what_mends_it(api, kubeconfig, profile, path, now, what, found, mend) -> None:
+    api.objects.pop(path)
+    if now is not None:
+        api.objects[path] = now
+    (lacking,) = wrong(examined(kubeconfig, profile, *MONITORED, GUARDED))
+    assert (lacking.what, lacking.result) == (what, "missing")
+    assert re.search(found, lacking.found), lacking.found
+    assert re.search(mend, lacking.mend), lacking.mend
+
+
+def test_what_one_may_not_create_is_named_with_the_role_that_lets_one(api, kubeconfig, profile) -> None:
+    api.denied = {"experiments", "roles"}
+    (lacking,) = wrong(examined(kubeconfig, profile))
+    assert (lacking.what, lacking.result) == ("rights", "missing")
+    assert "may not create experiments.kubeflow.org, roles.rbac.authorization.k8s.io in team" in lacking.found
+    assert (
+        "-n team create role atelier --verb=create,get,list,watch,update,patch,delete --resource=experiments.kubeflow.org," in lacking.mend
+    )
+    assert lacking.mend.endswith("create rolebinding atelier --role=atelier --user=ada")
+
+
+def test_katib_is_looked_for_where_the_option_or_the_profile_says(api, kubeconfig, profile) -> None:
+    for path in (CONTROLLER, DB_MANAGER, CONFIG):
+        api.objects[path.replace("kubeflow/", "machine-learning/")] = api.objects.pop(path)
+    assert {one.what for one in wrong(examined(kubeconfig, profile))} == {"katib-controller", "katib-db-manager", "katib-config"}
+    assert wrong(examined(kubeconfig, profile, katib="machine-learning")) == []
+
+
+# what the profile asks for
+
+
+@pytest.mark.parametrize(
+    ("overrides", "now", "result", "found", "mend"),
+    [
+        (["existingClaim=store"], None, "ok", "claim store, ReadWriteMany", ""),
+        (["existingClaim=store", "accessMode=ReadWriteMany"], None, "ok", "claim store", ""),
+        (["existingClaim=stroe"], None, "missing", "no PersistentVolumeClaim stroe in team", "did you mean store.* allowed: store"),
+        (
+            ["existingClaim=one", "accessMode=ReadWriteMany"],
+            None,
+            "missing",
+            "is ReadWriteOnce, not ReadWriteMany",
+            "accessMode to ReadWriteOnce",
+        ),
+        (["storageClassName=fast"], None, "ok", r"class fast \(nfs.csi.k8s.io\), ReadWriteOnce", ""),
+        (["storageClassName=fats"], None, "missing", "no StorageClass fats", "did you mean fast.* allowed: fast, nfs"),
+        (["storageClassName=''"], None, "ok", "volume disk can be bound", ""),
+        (
+            ["storageClassName=''", "size=40Gi"],
+            None,
+            "missing",
+            "no volume .* is free, ReadWriteOnce and of 40Gi",
+            "# make such",
+        ),
+        (["storageClassName=''", "accessMode=ReadWriteMany"], None, "missing", "ReadWriteMany and of 10Gi", "# make such"),
+        (["storageClassName=''"], volume("disk", "20Gi", "ReadWriteOnce", phase="Bound"), "missing", "is free", "# make such"),
+        (["accessMode=ReadWriteMany"], None, "ok", "class nfs", ""),
+        (
+            ["accessMode=ReadWriteMany"],
+            "microk8s.io/hostpath",
+            "warning",
+            "volumes of one node",
+            "# set storage.accessMode to ReadWriteOnce",
+        ),
+        (["accessMode=ReadWriteMany"], "rancher.io/local-path", "warning", "volumes of one node", "# set storage.accessMode"),
+        (["accessMode=ReadWriteMany"], "kubernetes.io/no-provisioner", "ok", "class nfs", ""),
+        ([], "microk8s.io/hostpath", "ok", "microk8s.io/hostpath", ""),
+    ],
+)
+def test_the_store_gets_the_volume_that_the_profile_asks_for(api, kubeconfig, profile, overrides, now, result, found, mend) -> None:
+    api.objects[f"{CLAIMS}/one"] = claim("one", "ReadWriteOnce")
+    if isinstance(now, str):
+        api.objects[CLASSES] = listed(storage_class("nfs", now, default=True))
+    elif now is not None:
+        api.objects[VOLUMES] = listed(now)
+    (storage,) = (one for one in examined(kubeconfig, profile, *(f"storage.{o}" for o in overrides)) if one.what == "storage")
+    assert storage.result == result
+    assert re.search(found, storage.found), storage.found
+    assert re.search(mend, storage.mend), storage.mend
+
+
+def test_a_claim_that_is_there_needs_no_right_to_make_one(api, kubeconfig, profile) -> None:
+    api.denied = {"persistentvolumeclaims"}
+    assert wrong(examined(kubeconfig, profile, "storage.existingClaim=store")) == []
+    assert [one.what for one in wrong(examined(kubeconfig, profile))] == ["rights"]
+
+
+def test_without_a_search_katib_is_not_looked_for(api, kubeconfig, profile) -> None:
+    del api.objects[CONFIG]
+    found = examined(kubeconfig, profile, "experiment.enabled=false")
+    assert [one.what for one in found] == ["API server", "rights", "storage"]
+    assert wrong(found) == []
+
+
+def test_medianstop_has_to_be_known_where_the_profile_uses_it(api, kubeconfig, profile) -> None:
+    api.objects[CONFIG] = katib_config(earlyStoppings=[])
+    assert wrong(examined(kubeconfig, profile)) == []
+    (lacking,) = wrong(examined(kubeconfig, profile, "experiment.earlyStopping.algorithmName=medianstop"))
+    assert "runtime.earlyStoppings has no medianstop; it has: none" in lacking.found
+
+
+def test_the_token_is_not_shown_and_not_looked_for_where_none_is_asked_for(api, kubeconfig, profile) -> None:
+    (found,) = [one for one in examined(kubeconfig, profile, GUARDED) if one.what == "token"]
+    assert (found.result, found.found, found.mend) == ("ok", "Secret digits-token has token", "")
+    api.objects[SECRET] = secret("digits-token", token="two words")
+    assert "two words" not in str(examined(kubeconfig, profile, GUARDED))
+    del api.objects[SECRET]
+    assert wrong(examined(kubeconfig, profile)) == []
+
+
+def test_monitoring_that_is_off_or_may_be_left_out_is_not_missed(api, kubeconfig, profile) -> None:
+    del api.objects[PROMETHEUS]
+    assert wrong(examined(kubeconfig, profile)) == []
+    (left_out,) = wrong(examined(kubeconfig, profile, *MONITORED, "monitoring.renderMode=skipIfMissing"))
+    assert (left_out.what, left_out.result) == ("monitoring", "warning")
+
+
+def test_a_gpu_in_the_limits_is_a_request_that_a_node_has_to_hold(api, kubeconfig, profile) -> None:
+    gpu = ('trainer.resources.limits={"cpu": "2", "memory": "2Gi", "nvidia.com/gpu": 2}',)
+    (lacking,) = wrong(examined(kubeconfig, profile, *gpu))
+    assert "trainer.resources.limits.nvidia.com/gpu is 2, and no node has any" in lacking.found
+    assert lacking.mend.startswith("helm install gpu-operator")
+    big: dict[str, str] = {"cpu": "8", "memory": "32Gi", "nvidia.com/gpu": "1"}
+    api.objects[NODES] = listed(node("gpu", **big))
+    (lacking,) = wrong(examined(kubeconfig, profile, *gpu))
+    assert "the most a node has is 1" in lacking.found
+    api.objects[NODES] = listed(node("gpu", **big | {"nvidia.com/gpu": "4"}))
+    assert wrong(examined(kubeconfig, profile, *gpu)) == []
+
+
+@pytest.mark.parametrize(
+    ("config", "refused"),
+    [
+        (katib_config(), ["the sidecar of trials", "the suggestion pod"]),
+        (katib_config(injectSecurityContext=True), ["the suggestion pod"]),
+        (katib_config(injectSecurityContext=True, suggestions=[{"algorithmName": "random", "securityContext": {"runAsUser": 1}}]), []),
+    ],
+)
+def test_a_namespace_that_enforces_restricted_is_a_warning_unless_katib_can_live_there(api, kubeconfig, profile, config, refused) -> None:
+    api.objects[NAMESPACE]["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] = "restricted"
+    api.objects[CONFIG] = config
+    found = wrong(examined(kubeconfig, profile))
+    assert [(one.what, one.result) for one in found] == [("pod security", "warning")] * bool(refused)
+    for one in found:
+        assert all(name in one.found for name in refused) and one.found.count(" and ") == len(refused) - 1
+        assert one.mend.endswith("label --overwrite namespace team pod-security.kubernetes.io/enforce=baseline")
+
+
+# what cannot be seen
+
+
+@pytest.mark.parametrize(
+    ("path", "what"),
+    [
+        ("/version", "API server"),
+        (NAMESPACE, "namespace label"),
+        (KATIB, "Katib CRDs"),
+        (VALIDATING, "Katib's webhooks"),
+        (CONTROLLER, "Katib's pods"),
+        (CONFIG, "katib-config"),
+        (CLASSES, "storage"),
+        (SECRET, "token"),
+        (PROMETHEUS, "monitoring"),
+        (NODES, "one trial"),
+    ],
+)
+def test_a_check_that_is_forbidden_is_a_warning_that_says_so(api, kubeconfig, profile, path, what) -> None:
+    api.forbidden = {path}
+    (unseen,) = wrong(examined(kubeconfig, profile, *MONITORED, GUARDED))
+    assert (unseen.what, unseen.result) == (what, "warning")
+    assert unseen.found.startswith("you may not look: ") and "\n" not in unseen.found
+
+
+def test_an_api_server_that_is_not_itself_is_no_good_sign(api, kubeconfig, profile) -> None:
+    api.status = 500
+    assert {one.result for one in examined(kubeconfig, profile) if one.what != "rights"} == {"missing"}
+    api.status = 401
+    (stranger,) = examined(kubeconfig, profile)
+    assert (stranger.what, stranger.result) == ("API server", "missing")
+    assert "does not know you" in stranger.found and stranger.mend.endswith("auth whoami")
+
+
+def test_something_else_that_answers_is_not_taken_for_an_api_server(api, kubeconfig) -> None:
+    for answer, said in (("a page", "gives no JSON object"), (None, "there is no /version")):
+        api.objects = {"/version": answer} if answer else {}
+        (page,) = examined(kubeconfig)
+        assert (page.what, page.result) == ("API server", "missing")
+        assert page.found.startswith(f"no Kubernetes answers at {api.url}: ") and page.found.endswith(said)
+
+
+# the cluster that is meant
+
+
+def test_mends_talk_to_the_cluster_that_was_looked_at(api, kubeconfig, profile) -> None:
+    del api.objects[KATIB]
+    cluster = connect(kubeconfig, "here", "team")
+    (lacking,) = wrong(examine(cluster, None))
+    assert lacking.mend.startswith(f"kubectl --kubeconfig {kubeconfig} --context here apply -k ")
+
+
+def test_kubeconfig_comes_from_the_environment_and_a_user_may_have_nothing_to_show(kubeconfig, monkeypatch) -> None:
+    kubeconfig.write_text(kubeconfig.read_text().replace("    user: ada\n", ""))
+    monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
+    cluster = connect(None, None, None)
+    assert (cluster.context, cluster.namespace, cluster.kubectl) == ("here", "team", "kubectl")
+    assert wrong(examine(cluster, None)) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "context", "said"),
+    [
+        (None, None, "is not there; say --kubeconfig FILE"),
+        ("clusters: [", None, "is no kubeconfig"),
+        ("[]", None, "is no kubeconfig"),
+        ("contexts: []", None, "is no kubeconfig: KeyError: 'clusters'"),
+        ("same", "hree", "has no context 'hree'; did you mean here"),
+        ("no current", None, "has no current context; allowed: here, nowhere"),
+        ("no cluster", None, "context 'here' names 'here', which is not there"),
+    ],
+)
+def test_a_kubeconfig_that_cannot_be_used_is_refused_by_name(kubeconfig, text, context, said) -> None:
+    sound = kubeconfig.read_text()
+    known: dict[str | None, Any] = {
+        "same": sound,
+        "no current": sound.replace("current-context: here\n", ""),
+        "no cluster": re.sub(r"(?s)clusters:.*?contexts:", "clusters: []\ncontexts:", sound),
+    }
+    kubeconfig.unlink()
+    if text is not None:
+        kubeconfig.write_text(known.get(text, text))
+    with pytest.raises(NoCluster, match=re.escape(str(kubeconfig))) as refused:
+        connect(kubeconfig, context, None)
+    assert said in str(refused.value)
+
+
+# the command
+
+
+def doctor(kubeconfig: Path, *arguments: str) -> tuple[int, str]:
+    done = atelier("doctor", "--kubeconfig", str(kubeconfig), *arguments)
+    return done.returncode, done.stdout
+
+
+def test_the_command_ends_with_0_if_nothing_is_missing(kubeconfig, profile) -> None:
+    code, said = doctor(kubeconfig, "-f", str(profile))
+    assert code == 0, said
+    assert "ok: 11, warnings: 0, missing: 0" in said
+
+
+def test_the_command_ends_with_1_and_prints_each_mend_once_and_unbroken(api, kubeconfig, profile) -> None:
+    for path in (KATIB, VALIDATING, MUTATING):
+        del api.objects[path]
+    code, said = doctor(kubeconfig, "-f", str(profile))
+    assert code == 1
+    mends = [line for line in said.splitlines() if line.startswith("kubectl")]
+    assert len(mends) == 1 and re.fullmatch(INSTALL, mends[0])
+    assert "# Katib CRDs, validating webhooks, mutating webhooks" in said
+    assert said.count("missing") == 4 and "missing: 3" in said
+
+
+def test_the_command_ends_with_1_if_nothing_answers(kubeconfig) -> None:
+    code, said = doctor(kubeconfig, "--context", "nowhere")
+    assert code == 1
+    assert "no Kubernetes answers at http://127.0.0.1:1: " in " ".join(said.split())
+
+
+def test_wrong_input_ends_with_2_and_one_message(kubeconfig, profile, tmp_path) -> None:
+    (tmp_path / "wrong.yaml").write_text(PROFILE.replace("maxTrialCount: 5", "maxTrialCount: 0"))
+    done = atelier("doctor", "--kubeconfig", str(kubeconfig), "--namespace", "nobodys")
+    assert (done.returncode, done.stdout) == (2, "")
+    for arguments, said in (
+        (["--context", "x"], "--context: .* has no context 'x'; allowed: here, nowhere"),
+        (
+            ["--namespace", "nobodys"],
+            "--namespace: 'nobodys' is not in the cluster .*to make it: kubectl .*create namespace nobodys",
+        ),
+        (["-f", str(tmp_path / "wrong.yaml")], "wrong.yaml:4: experiment.maxTrialCount: 0"),
+        (["-f", str(tmp_path / "none.yaml")], "none.yaml: "),
+        (["--set", "trainer.maxEpochs=3"], "--set trainer.maxEpochs=3: there is no profile"),
+    ):
+        refused = CliRunner().invoke(app, ["doctor", "--kubeconfig", str(kubeconfig), *arguments])
+        assert (refused.exit_code, refused.stdout) == (2, "")
+        assert re.search(said, refused.stderr), refused.stderr

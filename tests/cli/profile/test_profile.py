@@ -1,0 +1,635 @@
+"""Profiles: what is merged over what, and that everything wrong is said at once, each at its line."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import pytest
+import yaml
+from atelier_cli.profile.findings import at
+from atelier_cli.profile.load import InvalidProfile, Profile, check_space, load
+from atelier_cli.profile.merging import lookup, merge, with_value
+from atelier_cli.profile.rules import ALGORITHM_SETTINGS, METRICS
+from atelier_store.spec import AlgorithmName, Parameter, Spec
+from atelier_trial import space
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support import ROOT
+
+PROFILES = sorted((ROOT / "values").glob("*.yaml"))
+
+SOUND = """\
+experiment:
+  name: sound
+  maxTrialCount: 8
+  maxFailedTrialCount: 2
+  parameters:
+    - name: lr
+      parameterType: double
+      feasibleSpace:
+        min: 0.001
+        max: 0.01
+    - name: stage1_depth
+      parameterType: int
+      feasibleSpace: {min: 1, max: 3}
+trainer:
+  data:
+    source: sklearn
+    name: digits
+"""
+
+
+def written(folder: Path, text: str, name: str = "x.yaml") -> Path:
+    path = folder / name
+    path.write_text(text)
+    return path
+
+
+def refused(path: Path, *overrides: str, laptop: bool = True) -> list[str]:
+    with pytest.raises(InvalidProfile) as caught:
+        load(path, overrides, laptop)
+    return [violation.replace(str(path), "x.yaml") for violation in caught.value.violations]
+
+
+def wrong(folder: Path, old: str, new: str) -> list[str]:
+    """What is said of the sound profile with one piece replaced."""
+    assert SOUND.count(old) == 1
+    return refused(written(folder, SOUND.replace(old, new)))
+
+
+def space_of(*parameters: dict[str, Any]) -> str:
+    return f"experiment.parameters={json.dumps(parameters)}"
+
+
+# sound profiles
+
+
+@pytest.mark.parametrize("path", PROFILES, ids=lambda path: path.stem)
+def test_profiles_of_the_project_are_sound(path: Path) -> None:
+    profile = load(path)
+    assert profile.spec.experiment.name == path.stem
+    assert len(profile.spec.experiment_name) <= 40
+
+
+def test_quickstart_is_digits_under_halving() -> None:
+    spec = load(ROOT / "values" / "quickstart.yaml").spec
+    assert (spec.trainer.data.source, spec.trainer.data.name) == ("sklearn", "digits")
+    assert spec.experiment.algorithm.algorithm_name == "multivariate-tpe"
+    assert [spec.experiment.early_stopping.setting(name, 0) for name in ("eta", "min_epochs")] == [3, 3]
+
+
+def test_fashion_mnist_names_every_file_with_its_sha256() -> None:
+    spec = load(ROOT / "values" / "fashion-mnist.yaml").spec
+    assert set(spec.trainer.data.files) == {"trainImages", "trainLabels", "testImages", "testLabels"}
+    assert all(file.url and file.url.startswith("https://") and file.sha256 for file in spec.trainer.data.files.values())
+    assert spec.trainer.budget.params == 300_000
+
+
+def test_what_the_profile_does_not_say_is_the_charts_default(tmp_path: Path) -> None:
+    profile = load(written(tmp_path, SOUND))
+    assert profile.spec.trainer.max_epochs == 27
+    assert profile.values["storage"]["accessMode"] == "ReadWriteOnce"
+    assert profile.model == "sound"
+
+
+def test_names_come_from_the_file_and_the_model_from_the_server_block(tmp_path: Path) -> None:
+    profile = load(written(tmp_path, SOUND.replace("  name: sound\n", ""), "my-search.yaml"), ["server.model=clothes"])
+    assert (profile.spec.experiment.name, profile.model) == ("my-search", "clothes")
+
+
+def test_a_file_name_that_is_no_name_needs_one_said(tmp_path: Path) -> None:
+    violations = refused(written(tmp_path, SOUND.replace("  name: sound\n", ""), "My Search.yaml"))
+    assert len(violations) == 1
+    assert "experiment.name: is empty, and the file's name 'My Search' cannot stand for it" in violations[0]
+
+
+def test_numbers_and_truth_values_become_katibs_text(tmp_path: Path) -> None:
+    parameters = space_of(
+        {"name": "lr", "parameterType": "double", "feasibleSpace": {"min": 0.001, "max": "0.1"}},
+        {"name": "se", "parameterType": "categorical", "feasibleSpace": {"list": [True, False]}},
+        {"name": "batch", "parameterType": "discrete", "feasibleSpace": {"list": [32, "64"]}},
+    )
+    lr, se, batch = (p.feasible_space for p in load(written(tmp_path, SOUND), [parameters]).spec.experiment.parameters)
+    assert (lr.min, lr.max, se.list, batch.list) == ("0.001", "0.1", ("true", "false"), ("32", "64"))
+
+
+def test_numbers_are_read_as_helm_reads_them(tmp_path: Path) -> None:
+    profile = load(written(tmp_path, SOUND), ["trainer.budget.latencyMs=1e1"])
+    assert profile.spec.trainer.budget.latency_ms == 10.0
+
+
+def test_anchors_may_be_used(tmp_path: Path) -> None:
+    text = SOUND.replace("feasibleSpace: {min: 1, max: 3}", "feasibleSpace: &depth {min: 1, max: 3}").replace(
+        "trainer:\n",
+        "    - name: stage2_depth\n      parameterType: int\n      feasibleSpace:\n        <<: *depth\n        min: 0\ntrainer:\n",
+    )
+    depth = load(written(tmp_path, text)).spec.experiment.parameters[-1].feasible_space
+    assert (depth.min, depth.max) == ("0", "3")
+
+
+def test_relative_paths_stay_as_they_are_written(tmp_path: Path) -> None:
+    data = "trainer.data={source: npz, kind: rows, name: null, files: {train: {path: some/x.npz}}}"
+    parameters = space_of({"name": "lr", "parameterType": "double", "feasibleSpace": {"min": 0.001, "max": 0.1}})
+    assert load(written(tmp_path, SOUND), [data, parameters]).spec.trainer.data.files["train"].path == "some/x.npz"
+
+
+# --set
+
+
+def test_set_wins_over_the_profile_with_yamls_types(tmp_path: Path) -> None:
+    overrides = ["experiment.maxTrialCount=5", "trainer.network=atelier", "trainer.budget={params: 10}", "trainer.maxEpochs=null"]
+    with pytest.raises(InvalidProfile, match=r"--set trainer.maxEpochs=null: trainer.maxEpochs: is missing"):
+        load(written(tmp_path, SOUND), overrides)
+    spec = load(written(tmp_path, SOUND), overrides[:-1]).spec
+    assert (spec.experiment.max_trial_count, spec.trainer.budget.params) == (5, 10)
+
+
+def test_what_was_set_wrongly_is_said_to_be_set(tmp_path: Path) -> None:
+    path = written(tmp_path, SOUND)
+    assert refused(path, "trainer.maxEpochs=0") == ["--set trainer.maxEpochs=0: trainer.maxEpochs: 0 is less than 1, the least allowed"]
+    assert refused(path, "trainer.budget={params: 0}") == [
+        "--set trainer.budget={params: 0}: trainer.budget.params: 0 is less than 1, the least allowed"
+    ]
+    assert refused(path, "trainer.maxEpochs", "=3", "seed=[1") == [
+        "--set trainer.maxEpochs: is not key=value, such as trainer.maxEpochs=30",
+        "--set =3: is not key=value, such as trainer.maxEpochs=30",
+        "--set seed=[1: the value is not YAML: expected ',' or ']', but got '<stream end>'",
+    ]
+
+
+def test_what_contradicts_a_default_says_that_it_is_one(tmp_path: Path) -> None:
+    text = SOUND.replace("  maxTrialCount: 8\n  maxFailedTrialCount: 2\n", "  maxTrialCount: 2\n")
+    assert refused(written(tmp_path, text)) == [
+        "x.yaml (default of the chart): experiment.maxFailedTrialCount: 3 is more than maxTrialCount 2"
+    ]
+
+
+# files that are no profile
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"trainer: [1, 2", "x.yaml:1: is not YAML: expected ',' or ']', but got '<stream end>'"),
+        (b"- a\n- b\n", "x.yaml:1: is not a mapping of keys to values"),
+        (b"trainer:\n  seed: 1\n  seed: 2\n", "x.yaml:3: seed: is there twice; the first is on line 2"),
+        (b"trainer:\n  seed: !!python/object:os.system {}\n", "x.yaml:2: is not YAML: could not determine a constructor"),
+        (b"a: &a\n  b: *a\n", "x.yaml:1: an alias stands inside of what it stands for"),
+        (b"trainer:\n  seed: .nan\n", "x.yaml:2: trainer.seed: nan is not a finite number"),
+        (b"trainer:\n  1: 2\n", "x.yaml:1: trainer: key 1 is not text; put it into quotes"),
+        (b"trainer: \xff\n", "x.yaml: is not text in UTF-8"),
+        (b"#" * (1 << 21), "x.yaml: is larger than 1,048,576 bytes"),
+        (b"a: 1\n---\nb: 2\n", "x.yaml:2: is not YAML: but found another document"),
+        (b"? [a]\n: 1\n", "x.yaml:1: is not YAML: found unhashable key"),
+        (b"[" * 5000, "x.yaml: is not YAML"),
+    ],
+)
+def test_what_is_no_profile_is_said_in_one_line(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_bytes(content)
+    violations = refused(path)
+    assert len(violations) == 1
+    assert violations[0].startswith(message)
+    assert "\n" not in violations[0]
+
+
+def test_a_missing_file_and_a_folder_are_said_in_one_line(tmp_path: Path) -> None:
+    assert refused(tmp_path / "x.yaml") == ["x.yaml: cannot be read: No such file or directory"]
+    assert refused(tmp_path) == ["x.yaml: cannot be read: Is a directory"]
+
+
+def test_a_small_file_cannot_unfold_into_a_huge_one(tmp_path: Path) -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12)]
+    assert refused(written(tmp_path, "\n".join(lines))) == ["x.yaml: holds more than 50,000 values; a profile is a small file"]
+
+
+def test_an_empty_file_lacks_what_has_no_default(tmp_path: Path) -> None:
+    assert refused(written(tmp_path, "")) == [
+        "x.yaml: trainer.data.source: is missing; allowed: sklearn, npz, idx, images, csv",
+        "x.yaml (default of the chart): experiment.parameters: is empty; a search needs at least one parameter",
+    ]
+
+
+# wrong values, each at its line
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            "  maxTrialCount: 8",
+            "  maxTrialCont: 8",
+            "x.yaml:3: experiment.maxTrialCont: unknown key; did you mean maxTrialCount? allowed: ",
+        ),
+        ("  data:", "  dta: 1\n  data:", "x.yaml:15: trainer.dta: unknown key; did you mean data? allowed: "),
+        ("trainer:", "traner: {}\ntrainer:", "x.yaml:14: traner: unknown key; did you mean trainer? allowed: "),
+        (
+            "min: 0.001",
+            "mim: 1\n        min: 0.001",
+            "x.yaml:9: experiment.parameters[0].feasibleSpace.mim: unknown key; did you mean min?",
+        ),
+        ("  maxTrialCount: 8", "  maxTrialCount: many", 'x.yaml:3: experiment.maxTrialCount: "many" is not a whole number'),
+        ("  maxTrialCount: 8", "  maxTrialCount: null", "x.yaml:3: experiment.maxTrialCount: is missing"),
+        ("  maxTrialCount: 8", "  maxTrialCount: 1", "x.yaml:4: experiment.maxFailedTrialCount: 2 is more than maxTrialCount 1"),
+        (
+            "  maxTrialCount: 8",
+            "  maxTrialCount: 8\n  parallelTrialCount: 9",
+            "x.yaml:4: experiment.parallelTrialCount: 9 is more than maxTrialCount 8",
+        ),
+        ("min: 0.001", "min: 0.5", "x.yaml:9: experiment.parameters[0].feasibleSpace.min: 0.5 is more than max 0.01"),
+        ("        max: 0.01\n", "", "x.yaml:8: experiment.parameters[0].feasibleSpace.max: is missing; double needs min and max"),
+        ("min: 0.001", "list: [1]\n        min: 0.001", "x.yaml:9: experiment.parameters[0].feasibleSpace.list: double has no list"),
+        (
+            "min: 0.001",
+            "step: 0\n        min: 0.001",
+            "x.yaml:9: experiment.parameters[0].feasibleSpace.step: 0 is not allowed; it must be more than 0",
+        ),
+        ("min: 0.001", "min: 1e999", "x.yaml:9: experiment.parameters[0].feasibleSpace.min: inf is not a finite number"),
+        ("min: 0.001", "min: small", 'x.yaml:9: experiment.parameters[0].feasibleSpace.min: "small" is not allowed; A number'),
+        (
+            "min: 0.001",
+            "distribution: logUniform\n        min: 0",
+            "x.yaml:10: experiment.parameters[0].feasibleSpace.min: 0 is not allowed with logUniform",
+        ),
+        (
+            "min: 0.001",
+            "distribution: normal\n        min: 0.001",
+            "x.yaml:9: experiment.parameters[0].feasibleSpace.distribution: one machine's multivariate-tpe cannot draw from normal",
+        ),
+        ("max: 0.01", "max: 7", "x.yaml:10: experiment.parameters[0].feasibleSpace.max: lr: 7 is outside of what a builder accepts"),
+        (
+            "{min: 1, max: 3}",
+            "{min: 1, max: 2.5}",
+            "x.yaml:13: experiment.parameters[1].feasibleSpace.max: 2.5 is not a whole number, as int needs",
+        ),
+        (
+            "name: stage1_depth",
+            "name: lr",
+            "x.yaml:11: experiment.parameters[1].name: lr is there twice; the first is experiment.parameters[0]",
+        ),
+        (
+            "name: stage1_depth",
+            "name: stage1_dept",
+            "x.yaml:11: experiment.parameters[1].name: stage1_dept: unknown parameter for images; did you mean stage1_depth?",
+        ),
+        ("parameterType: int", "parameterType: integer", 'x.yaml:12: experiment.parameters[1].parameterType: "integer" is not allowed; '),
+        (
+            "parameterType: int",
+            "parameterType: discrete",
+            "x.yaml:13: experiment.parameters[1].feasibleSpace.list: is missing; discrete needs the list",
+        ),
+        ("{min: 1, max: 3}", "{min: 1, max: 3, list: []}", "x.yaml:13: experiment.parameters[1].feasibleSpace.list: [] is too short"),
+        ("name: digits", "name: digit", "x.yaml:17: trainer.data.name: 'digit' is not bundled with scikit-learn; did you mean digits?"),
+        ("source: sklearn", "source: csv", "x.yaml:15: trainer.data.target: is missing; csv needs the column"),
+        ("source: sklearn", "source: idx", "x.yaml:15: trainer.data.files.trainImages: missing; source idx needs it"),
+        (
+            "name: digits",
+            "name: digits\n    files: {train: {path: x}}",
+            "x.yaml:18: trainer.data.files.train: source sklearn has no such file",
+        ),
+        ("name: digits", "name: digits\n  network: no_such_module:f", "x.yaml:18: trainer.network: 'no_such_module:f' cannot be imported"),
+    ],
+)
+def test_a_wrong_value_is_named_with_its_line(tmp_path: Path, old: str, new: str, message: str) -> None:
+    violations = wrong(tmp_path, old, new)
+    assert [violation for violation in violations if violation.startswith(message)], violations
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        (space_of(), "experiment.parameters: is empty"),
+        (
+            space_of({"name": "batch", "parameterType": "discrete", "feasibleSpace": {"list": ["many"]}}),
+            "experiment.parameters[0].feasibleSpace.list[0]: 'many' is not a number, as discrete needs",
+        ),
+        (
+            space_of({"name": "batch", "parameterType": "discrete", "feasibleSpace": {"list": [32, 32]}}),
+            "experiment.parameters[0].feasibleSpace.list[1]: 32 is there twice",
+        ),
+        (
+            space_of({"name": "batch", "parameterType": "discrete", "feasibleSpace": {"list": [32], "min": 1}}),
+            "experiment.parameters[0].feasibleSpace.min: discrete has no min",
+        ),
+        (
+            space_of({"name": "head", "parameterType": "categorical", "feasibleSpace": {"list": ["avg", "mean"]}}),
+            "experiment.parameters[0].feasibleSpace.list[1]: head: 'mean' is not allowed; allowed: avg, max, avgmax",
+        ),
+        (
+            space_of({"name": "head", "parameterType": "categorical", "feasibleSpace": {"list": ["avg; rm"]}}),
+            'experiment.parameters[0].feasibleSpace.list[0]: "avg; rm" is not allowed',
+        ),
+        (
+            "experiment.algorithm={algorithmName: grid}",
+            "experiment.parameters[0].feasibleSpace.step: is missing; grid needs the step of a double",
+        ),
+        (
+            "experiment.algorithm={algorithmName: hyperband}",
+            'experiment.algorithm.algorithmName: "hyperband" is not allowed; allowed: random',
+        ),
+        (
+            "experiment.algorithm={algorithmName: tpe, algorithmSettings: [{name: sigma, value: 1}]}",
+            "experiment.algorithm.algorithmSettings[0].name: tpe has no setting sigma; ",
+        ),
+        (
+            "experiment.algorithm={algorithmName: tpe, algorithmSettings: [{name: gamma, value: 2}]}",
+            "experiment.algorithm.algorithmSettings[0].value: gamma: '2' is not allowed; allowed: numbers above 0 and below 1",
+        ),
+        (
+            "experiment.algorithm.algorithmSettings=[{name: random_state, value: 1}, {name: random_state, value: 2}]",
+            "experiment.algorithm.algorithmSettings[1].name: random_state is there twice",
+        ),
+        (
+            "experiment.earlyStopping.algorithmSettings=[{name: eta, value: 2.5}]",
+            "experiment.earlyStopping.algorithmSettings[0].value: eta: '2.5' is not allowed; allowed: whole numbers from 2",
+        ),
+        (
+            "experiment.earlyStopping.algorithmSettings=[{name: eta, value: 1}]",
+            "experiment.earlyStopping.algorithmSettings[0].value: eta: '1'",
+        ),
+        (
+            "experiment.earlyStopping.algorithmSettings=[{name: min_epochs, value: 0}]",
+            "experiment.earlyStopping.algorithmSettings[0].value: min_epochs: '0'",
+        ),
+        (
+            "experiment.earlyStopping.algorithmName=medianstop",
+            "experiment.earlyStopping.algorithmName: medianstop is Katib's and runs on a cluster only",
+        ),
+        (
+            "experiment.objective.objectiveMetricName=val_loss",
+            "experiment.objective.type: maximize val_loss would look for the worst; allowed: minimize",
+        ),
+        (
+            "experiment.objective.objectiveMetricName=val_rmse",
+            "experiment.objective.objectiveMetricName: classification has no val_rmse; did you mean val_loss? allowed: ",
+        ),
+        (
+            "experiment.objective.objectiveMetricName=accuracy",
+            'experiment.objective.objectiveMetricName: "accuracy" is not allowed; did you mean val_accuracy?',
+        ),
+        (
+            "experiment.objective.additionalMetricNames=[val_r2]",
+            "experiment.objective.additionalMetricNames[0]: classification has no val_r2",
+        ),
+        (
+            "experiment.objective.additionalMetricNames=[val_accuracy]",
+            "experiment.objective.additionalMetricNames[0]: val_accuracy is the objective already",
+        ),
+        ("trainer.data.task=regression", "experiment.objective.objectiveMetricName: regression has no val_accuracy; allowed: val_rmse"),
+        ("trainer.data.files={train: {path: a, url: 'https://a/b'}}", "trainer.data.files.train: source sklearn has no such file"),
+    ],
+)
+def test_a_wrong_value_that_was_set_is_named(tmp_path: Path, override: str, message: str) -> None:
+    violations = refused(written(tmp_path, SOUND), override)
+    path = override.partition("=")[0]
+    found = [violation for violation in violations if violation.partition(": " + message)[1]]
+    assert found, violations
+    if message.startswith(path):
+        assert found[0].startswith(f"--set {override}: ")
+
+
+def test_bayesian_optimization_needs_doubles_above_zero(tmp_path: Path) -> None:
+    override = "experiment.algorithm.algorithmName=bayesianoptimization"
+    assert load(written(tmp_path, SOUND), [override])
+    path = written(tmp_path, SOUND.replace("name: lr", "name: dropout").replace("min: 0.001", "min: 0"))
+    assert [v.partition(": bay")[0] for v in refused(path, override)] == [
+        "x.yaml:9: experiment.parameters[0].feasibleSpace.min: 0 is not allowed"
+    ]
+
+
+def test_cmaes_needs_two_numbers(tmp_path: Path) -> None:
+    override = "experiment.algorithm.algorithmName=cmaes"
+    assert load(written(tmp_path, SOUND), [override])
+    path = written(
+        tmp_path,
+        SOUND.replace(
+            "parameterType: int\n      feasibleSpace: {min: 1, max: 3}", "parameterType: discrete\n      feasibleSpace: {list: [1]}"
+        ),
+    )
+    violation = f"--set {override}: experiment.algorithm.algorithmName: cmaes needs at least 2 int or double parameters; there are 1"
+    assert refused(path, override) == [violation]
+
+
+def test_a_grid_has_to_have_a_point_for_every_trial(tmp_path: Path) -> None:
+    path = written(tmp_path, SOUND.replace("min: 0.001", "step: 0.009\n        min: 0.001"))
+    grid = "experiment.algorithm.algorithmName=grid"
+    assert refused(path, grid) == ["x.yaml:3: experiment.maxTrialCount: 8 is more than the 6 points of the grid"]
+    assert load(path, [grid, "experiment.maxTrialCount=6"])
+
+
+def test_a_cluster_may_use_medianstop(tmp_path: Path) -> None:
+    assert load(written(tmp_path, SOUND), ["experiment.earlyStopping.algorithmName=medianstop"], laptop=False)
+
+
+SERVED_ONLY = "experiment: {enabled: false}\nserver: {model: clothes}\n"
+
+
+def test_a_cluster_may_serve_without_a_search(tmp_path: Path) -> None:
+    assert load(written(tmp_path, SERVED_ONLY, "served.yaml"), laptop=False).model == "clothes"
+
+
+def test_one_machine_has_nothing_to_do_without_a_search(tmp_path: Path) -> None:
+    (violation,) = refused(written(tmp_path, SERVED_ONLY, "served.yaml"))
+    assert "x.yaml:1: experiment.enabled: is false, so there is nothing to search" in violation
+
+
+def test_everything_wrong_is_said_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
+    text = (
+        SOUND.replace("maxTrialCount: 8", "maxTrialCount: none")
+        .replace("min: 0.001", "min: 0.5")
+        .replace("name: stage1_depth", "nam: stage1_depth")
+        .replace("name: digits", "name: digit\n  sed: 1")
+    )
+    violations = refused(written(tmp_path, text), "trainer.maxEpochs=0", "experiment.objective.type=minimize")
+    assert [violation.partition(" is ")[0].partition(": unknown")[0] for violation in violations] == [
+        "--set trainer.maxEpochs=0: trainer.maxEpochs: 0",
+        "--set experiment.objective.type=minimize: experiment.objective.type: minimize val_accuracy would look for the worst; "
+        "allowed: maximize",
+        'x.yaml:3: experiment.maxTrialCount: "none"',
+        "x.yaml:9: experiment.parameters[0].feasibleSpace.min: 0.5",
+        "x.yaml:11: experiment.parameters[1].nam",
+        "x.yaml:11: experiment.parameters[1].name:",
+        "x.yaml:17: trainer.data.name: 'digit'",
+        "x.yaml:18: trainer.sed",
+    ]
+
+
+@pytest.mark.parametrize("block", ["experiment", "trainer", "trainer.data", "experiment.algorithm", "server", "experiment.parameters"])
+@pytest.mark.parametrize("value", ["5", "null", "[]", "[1]", "text", "{no: 1}"])
+def test_whatever_stands_for_a_block_ends_in_a_profile_or_in_violations(tmp_path: Path, block: str, value: str) -> None:
+    try:
+        assert isinstance(load(written(tmp_path, SOUND), [f"{block}={value}"]), Profile)
+    except InvalidProfile as error:
+        assert error.violations
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["experiment", "trainer", "server", "data", "parameters", "name", "source", "files", "x"]),
+        st.recursive(
+            st.none() | st.booleans() | st.integers(-3, 3) | st.sampled_from(["", "digits", "sklearn", "lr"]),
+            lambda inner: (
+                st.lists(inner, max_size=2)
+                | st.dictionaries(
+                    st.sampled_from(["data", "parameters", "name", "source", "files", "feasibleSpace", "min", "train"]), inner, max_size=3
+                )
+            ),
+            max_leaves=8,
+        ),
+        max_size=4,
+    )
+)
+def test_no_values_at_all_end_in_another_exception(tmp_path_factory: pytest.TempPathFactory, values: dict[str, Any]) -> None:
+    path = written(tmp_path_factory.getbasetemp(), yaml.safe_dump(values), "random.yaml")
+    try:
+        load(path)
+    except InvalidProfile as error:
+        assert all(str(path) in violation for violation in error.violations)
+
+
+# the search space
+
+
+@pytest.mark.parametrize("kind", ["images", "signals", "rows"])
+def test_check_space_refuses_what_no_builder_accepts(tmp_path: Path, kind: space.Kind) -> None:
+    spec = load(written(tmp_path, SOUND)).spec
+    assert check_space(spec, kind) == []
+    unfit = Parameter.model_validate({"name": "head", "parameterType": "categorical", "feasibleSpace": {"list": ["avg", "sum"]}})
+    experiment = spec.experiment.model_copy(update={"parameters": (*spec.experiment.parameters, unfit)})
+    found = check_space(spec.model_copy(update={"experiment": experiment}), kind)
+    assert len(found) == len(space.validate(experiment.parameters, kind, "classification")) == 1
+    assert found[0].startswith("experiment.parameters[2].")
+
+
+def test_data_of_unknown_kind_leave_the_builders_for_later(tmp_path: Path) -> None:
+    text = (
+        SOUND.replace("name: digits", "files: {train: {path: x.npz}}")
+        .replace("source: sklearn", "source: npz")
+        .replace("name: lr", "name: ler")
+    )
+    spec = load(written(tmp_path, text)).spec
+    assert [line.partition(";")[0] for line in check_space(spec, "rows")] == [
+        "experiment.parameters[0].name: ler: unknown parameter for rows"
+    ]
+
+
+def test_the_metrics_known_for_a_task_are_those_a_trial_reports() -> None:
+    from atelier_trainer.training import classification_metrics, regression_metrics
+
+    known = {task: set(metrics) - {"train_loss"} for task, metrics in METRICS.items()}
+    certain, rows = np.eye(2, dtype=np.float32), np.array([0, 1])
+    assert known["classification"] == set(classification_metrics(certain, rows))
+    assert known["regression"] == set(regression_metrics(certain, certain))
+
+
+@pytest.mark.parametrize("algorithm", get_args(AlgorithmName))
+def test_the_settings_of_every_algorithm_are_known(algorithm: str) -> None:
+    assert algorithm in ALGORITHM_SETTINGS
+
+
+# merging
+
+SCALARS = st.booleans() | st.integers() | st.text(max_size=3) | st.lists(st.integers(), max_size=2)
+LEAVES = st.dictionaries(st.sampled_from("abc"), SCALARS, max_size=3)
+# capital keys hold maps, small ones leaves: over such maps laying values is associative, as it is for values of one schema
+MAPS = st.recursive(
+    LEAVES, lambda inner: st.builds(lambda x, y: x | y, LEAVES, st.dictionaries(st.sampled_from("ABC"), inner, max_size=3)), max_leaves=9
+)
+
+
+def leaves(values: dict[str, Any], path: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]:
+    found: dict[tuple[str, ...], Any] = {}
+    for key, value in values.items():
+        found |= leaves(value, (*path, key)) if isinstance(value, dict) else {(*path, key): value}
+    return found
+
+
+@given(MAPS, MAPS)
+def test_the_later_value_wins_leaf_by_leaf(defaults: dict[str, Any], over: dict[str, Any]) -> None:
+    assert leaves(merge(defaults, over)) == leaves(defaults) | leaves(over)
+
+
+@given(MAPS, MAPS, MAPS)
+def test_layers_may_be_laid_in_any_grouping(a: dict[str, Any], b: dict[str, Any], c: dict[str, Any]) -> None:
+    assert merge(merge(a, b), c) == merge(a, merge(b, c))
+
+
+@given(MAPS, st.data())
+def test_null_takes_a_default_away_and_nothing_else(defaults: dict[str, Any], data: st.DataObject) -> None:
+    paths = sorted(leaves(defaults))
+    if not paths:
+        return
+    path = data.draw(st.sampled_from(paths))
+    merged = merge(defaults, with_value({}, path, None))
+    assert leaves(merged) == {other: value for other, value in leaves(defaults).items() if other != path}
+
+
+@given(MAPS, MAPS)
+def test_merging_leaves_both_sides_alone(defaults: dict[str, Any], over: dict[str, Any]) -> None:
+    before = json.dumps([defaults, over])
+    merged = merge(defaults, over)
+    for path in leaves(merged):
+        lookup(merged, path[:-1])[path[-1]] = "changed"
+    assert json.dumps([defaults, over]) == before
+
+
+def test_lists_replace_and_maps_replace_what_is_no_map() -> None:
+    assert merge({"a": [1, 2], "b": 1, "c": {"x": 1}}, {"a": [3], "b": {"y": 2}, "c": 4}) == {"a": [3], "b": {"y": 2}, "c": 4}
+    assert merge({}, {"a": None}) == {"a": None}
+
+
+# what comes out
+
+
+@pytest.mark.parametrize("path", PROFILES, ids=lambda path: path.stem)
+def test_a_spec_survives_its_file(path: Path, tmp_path: Path) -> None:
+    spec = load(path).spec
+    spec.write(tmp_path / "spec.json")
+    again = Spec.model_validate_json((tmp_path / "spec.json").read_bytes())
+    assert again == spec
+    assert again.search_digest == spec.search_digest
+
+
+@pytest.mark.parametrize("path", PROFILES, ids=lambda path: path.stem)
+def test_merged_values_are_a_profile_that_comes_to_the_same(path: Path, tmp_path: Path) -> None:
+    profile = load(path)
+    again = load(written(tmp_path, yaml.safe_dump(profile.values)))
+    assert (again.spec, again.model) == (profile.spec, profile.model)
+
+
+def test_at_is_the_inverse_of_a_dotted_name() -> None:
+    assert lookup({"a": {"b": 1}}, at("a.b")) == 1
+
+
+def test_the_wheel_carries_the_charts_files(uv: str, tmp_path: Path) -> None:
+    """Installed without a checkout, the command still has defaults and schema."""
+    built = subprocess.run(
+        [uv, "build", "--wheel", "--offline", "--package", "atelier-cli", "--out-dir", tmp_path],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert built.returncode == 0, built.stderr
+    with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
+        wheel.extractall(tmp_path / "site")
+    for name in ("values.yaml", "values.schema.json"):
+        assert (tmp_path / "site" / "atelier_cli" / "chart" / name).read_bytes() == (
+            ROOT / "charts" / "katib-nas-atelier" / name
+        ).read_bytes()
+    code = "from pathlib import Path; from atelier_cli.profile import load; import sys; print(load.__file__); load.load(Path(sys.argv[1]))"
+    environment = os.environ | {"PYTHONPATH": str(tmp_path / "site")}
+    run = subprocess.run(
+        [sys.executable, "-c", code, PROFILES[0]], env=environment, capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.startswith(str(tmp_path))

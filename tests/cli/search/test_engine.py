@@ -1,0 +1,270 @@
+"""Searches as people run them: real processes, real signals; what was trained is never trained again, nothing is left behind."""
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from atelier_store.audit import audit
+from atelier_store.curve import read_curve
+from atelier_store.layout import Store
+from atelier_store.lease import Holder
+from atelier_store.ranking import rank
+from atelier_store.records import Manifest
+from atelier_store.spec import Spec
+
+from tests.support.searches import weights
+
+
+def eventually(condition, seconds=60.0):
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        time.sleep(0.02)
+    return found
+
+
+def owners(store: Path) -> set[int]:
+    """Processes that hold a trial's lease."""
+    found = set()
+    for path in store.glob("trials/*/lease"):
+        with contextlib.suppress(OSError, ValueError):  # it ends while it is read
+            found.add(Holder.read(path).pid)
+    return found
+
+
+def winner(store: Path) -> str | None:
+    (experiment,) = Store(store).experiments()
+    return rank(Store(store), Spec.read(experiment.spec)).entries[0].key
+
+
+def counted(text: str) -> dict[str, int]:
+    """The numbers in a search's last line but the leaderboard."""
+    line = re.search(r"(\d+) trials in .*?: (\d+) found trained, (\d+) failed; (\d+) epochs trained", text)
+    assert line, text
+    return dict(zip(("trials", "reused", "failed", "epochs"), map(int, line.groups()), strict=True))
+
+
+def test_a_search_trains_every_suggestion_and_leaves_a_whole_store(finished) -> None:
+    store, printed = finished
+    found = counted(printed)
+    assert found["trials"] == 5 and found["failed"] == found["reused"] == 0
+    assert found["epochs"] == sum(len(read_curve(paths.metrics)) for paths in Store(store).trials())
+    assert audit(Store(store)).findings == []
+    for paths in Store(store).trials():
+        assert Manifest.read(paths.bundle / "manifest.json").parity.argmax_equal
+    assert "\x1b" not in printed
+
+
+def test_a_second_run_starts_no_process_and_comes_to_the_same(searches, finished, copied) -> None:
+    touched = [*copied.rglob("metrics.jsonl"), *copied.glob("experiments/*/messages/*")]  # a process empties its messages
+    before = {path: path.stat().st_mtime_ns for path in touched}
+    again = searches.run(copied)
+    assert counted(again.stdout) == counted(finished[1]) | {"reused": 5, "epochs": 0}
+    assert len(touched) > 10 and {path: path.stat().st_mtime_ns for path in touched} == before
+    assert winner(copied) == winner(finished[0])
+
+
+def test_the_same_search_in_another_store_gives_the_same_keys_weights_and_winner(searches, finished, tmp_path) -> None:
+    searches.run(tmp_path / "store")
+    assert weights(tmp_path / "store") == weights(finished[0])
+    assert winner(tmp_path / "store") == winner(finished[0])
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_ends_in_order_and_the_same_command_goes_on_to_the_same_weights(searches, finished, tmp_path, number) -> None:
+    store = tmp_path / "store"
+    process = searches.start(store)
+    eventually(lambda: list(store.glob("trials/*/metrics.jsonl")))
+    trials = owners(store)
+    os.killpg(process.pid, number) if number == signal.SIGINT else process.send_signal(number)
+    _, said = process.communicate(timeout=40)
+    assert process.returncode == 130
+    assert "the same command goes on" in said
+    assert not any(Path(f"/proc/{pid}").exists() for pid in trials)
+    assert searches.run(store).returncode == 0
+    assert weights(store) == weights(finished[0])
+
+
+def children(pid: int) -> list[bytes]:
+    """Command lines of the processes that a process started."""
+    found = []
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        with contextlib.suppress(OSError):  # it ends while it is read
+            found.append(Path(f"/proc/{child}/cmdline").read_bytes())
+    return found
+
+
+def test_a_stop_before_the_first_trial_is_one_line(searches, tmp_path) -> None:
+    process = searches.start(tmp_path / "store")
+    eventually(lambda: any(b"forkserver" in command for command in children(process.pid)))
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=40)
+    assert process.returncode == 130
+    assert said.startswith("Stopped.") and len(said.strip().splitlines()) == 1
+
+
+def test_a_killed_engine_leaves_no_trial_behind_and_the_next_goes_on(searches, finished, tmp_path) -> None:
+    store = tmp_path / "store"
+    process = searches.start(store)
+    trials = eventually(lambda: list(store.glob("trials/*/metrics.jsonl")) and owners(store))
+    process.kill()
+    process.communicate()
+    eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in trials), 30)
+    assert searches.run(store).returncode == 0
+    assert weights(store) == weights(finished[0])
+
+
+def test_a_killed_trial_goes_on_within_the_search(searches, finished, tmp_path) -> None:
+    store = tmp_path / "store"
+    process = searches.start(store)
+    struck = eventually(lambda: list(store.glob("trials/*/metrics.jsonl")) and owners(store))
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(min(struck), signal.SIGKILL)
+    printed, _ = process.communicate(timeout=120)
+    assert process.returncode == 0
+    assert counted(printed)["failed"] == 0
+    assert weights(store) == weights(finished[0])
+
+
+def test_a_second_run_on_a_store_in_use_says_who_is_at_work(searches, tmp_path) -> None:
+    store = tmp_path / "store"
+    process = searches.start(store)
+    eventually(lambda: list(store.glob("experiments/*/lease")))
+    second = searches.run(store)
+    process.terminate()
+    process.communicate(timeout=40)
+    assert second.returncode == 2
+    assert f"process {process.pid} on" in second.stderr
+
+
+def test_more_trials_and_more_epochs_continue_instead_of_starting_over(searches, finished, copied) -> None:
+    curves = {paths.key: read_curve(paths.metrics) for paths in Store(copied).trials()}
+    more = counted(searches.run(copied, "--set", "experiment.maxTrialCount=7", "--set", "trainer.maxEpochs=8").stdout)
+    assert more["trials"] == 7
+    after = {paths.key: read_curve(paths.metrics) for paths in Store(copied).trials()}
+    assert more["epochs"] == sum(map(len, after.values())) - sum(map(len, curves.values()))
+    for key, curve in curves.items():
+        assert after[key][: len(curve)] == curve
+
+
+def test_another_number_at_a_time_goes_on_with_the_trials_there_are(searches, finished, copied) -> None:
+    again = searches.run(copied, "--set", "experiment.parallelTrialCount=1", "--set", "trainer.tailEpochs=0")
+    assert counted(again.stdout)["trials"] == 5
+    assert weights(copied).keys() == weights(finished[0]).keys()
+
+
+def test_equal_suggestions_at_the_same_time_are_trained_once(edited, tmp_path) -> None:
+    same = edited("list: [8, 12, 16]", "list: [8]")
+    text = same.profile.read_text().replace("feasibleSpace: {list: [8, 12]}", "feasibleSpace: {list: [8]}")
+    double = "{name: lr, parameterType: double, feasibleSpace: {min: 0.003, max: 0.02, distribution: logUniform}}"
+    same.profile.write_text(text.replace(double, "{name: lr, parameterType: discrete, feasibleSpace: {list: [0.01]}}"))
+    found = counted(same.run(tmp_path / "store", "--set", "trainer.tailEpochs=0").stdout)
+    (only,) = Store(tmp_path / "store").trials()
+    assert found["trials"] == 5
+    assert found["epochs"] == len(read_curve(only.metrics)) <= 5
+
+
+def test_another_search_space_reuses_every_trial_that_it_shares(edited, finished, copied) -> None:
+    grid = "algorithm: {algorithmName: grid}"
+    space = "{name: lr, parameterType: discrete, feasibleSpace: {list: [0.01]}}"
+    double = "{name: lr, parameterType: double, feasibleSpace: {min: 0.003, max: 0.02, distribution: logUniform}}"
+    first = edited(double, space)
+    first.profile.write_text(first.profile.read_text().replace("algorithm: {algorithmName: random}", grid))
+    assert counted(first.run(copied).stdout)["reused"] == 0
+    first.profile.write_text(first.profile.read_text().replace("list: [8, 12, 16]", "list: [8, 12]"))
+    second = counted(first.run(copied, "--set", "experiment.maxTrialCount=4").stdout)
+    assert second["trials"] == 4
+    assert second["reused"] >= 3  # five of the six points were trained before, at least three of these four
+    assert len(Store(copied).experiments()) == 3
+
+
+def test_a_trial_over_budget_is_not_trained_and_says_why(searches, tmp_path) -> None:
+    done = searches.run(tmp_path / "store", "--set", "trainer.budget.params=1000", "--set", "trainer.tailEpochs=0")
+    assert done.returncode == 0
+    assert re.search(r"over budget: params [\d,]+ > 1,000", done.stdout)
+
+
+WIDTHS = "feasibleSpace: {list: [6, 7]}"
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 8 MiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(folder)], capture_output=True).returncode:
+        pytest.skip("this user may not mount")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk_is_one_message_and_what_was_finished_goes_on_where_there_is_room(searches, finished, small_disk, tmp_path) -> None:
+    store, filler = small_disk / "store", small_disk / "filler"
+    store.mkdir()
+    process = searches.start(store)
+    eventually(lambda: list(store.glob("trials/*/model/manifest.json")))
+    with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
+        while file.write(bytes(4096)):
+            pass
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 2, said
+    assert "No space left on device" in said
+    assert len(said.strip().splitlines()) == 1, said
+    filler.unlink()
+    assert searches.run(store).returncode == 0
+    assert weights(store) == weights(finished[0])
+
+
+def test_a_store_that_cannot_be_written_is_one_message(searches, finished, tmp_path) -> None:
+    folder = tmp_path / "read-only"
+    folder.mkdir()
+    if subprocess.run(["mount", "--bind", "-o", "ro", str(finished[0]), str(folder)], capture_output=True).returncode:
+        pytest.skip("this user may not mount")
+    try:
+        done = searches.run(folder)
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+    assert done.returncode == 2
+    assert "Read-only file system" in done.stderr and len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.fixture
+def own_network(edited):
+    own = edited(
+        "stem_width, parameterType: discrete, feasibleSpace: {list: [8, 12]}",
+        "width, parameterType: discrete, feasibleSpace: {list: [6, 7]}",
+    )
+    text = own.profile.read_text()
+    text = text.replace("    - {name: stage1_width, parameterType: discrete, feasibleSpace: {list: [8, 12, 16]}}\n", "")
+    own.profile.write_text(text.replace("trainer:\n", "trainer:\n  network: failing_network:build\n"))
+    return own
+
+
+def test_a_trial_that_fails_fails_alone_with_its_reason(own_network, tmp_path) -> None:
+    done = own_network.run(tmp_path / "store", "--set", "experiment.maxFailedTrialCount=5")
+    assert done.returncode == 0, done.stderr
+    assert "RuntimeError: no network of width 7" in done.stdout
+    assert counted(done.stdout)["trials"] == 5
+    assert counted(done.stdout)["failed"] > 0
+
+
+def test_too_many_failures_end_the_search_with_their_reason(own_network, tmp_path) -> None:
+    own_network.profile.write_text(own_network.profile.read_text().replace("list: [6, 7]", "list: [7]"))
+    done = own_network.run(tmp_path / "store", "--set", "experiment.maxTrialCount=30", name="up")
+    assert done.returncode == 3
+    assert counted(done.stdout)["trials"] < 10
+    assert "no network of width 7" in done.stdout
+    assert "and experiment.maxFailedTrialCount is 1: the search ended early" in done.stderr
+
+
+def test_a_trial_that_finds_the_disk_full_ends_the_search_and_is_not_blamed(own_network, tmp_path) -> None:
+    own_network.profile.write_text(own_network.profile.read_text().replace("list: [6, 7]", "list: [9]"))
+    done = own_network.run(tmp_path / "store")
+    assert done.returncode == 2
+    assert re.search(r"store: .*No space left on device \(trial-000\d\)", done.stderr)
+    assert len(done.stderr.strip().splitlines()) == 1

@@ -1,0 +1,192 @@
+"""Decisions depend on results and never on their order in time; halving keeps its rule; every search ends."""
+
+import hashlib
+import json
+import random
+
+import pytest
+from atelier_cli.search.schedule import Result, Schedule, expected_epochs
+from atelier_store import halving
+from atelier_store.spec import Spec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+PARAMETERS = [
+    {"name": "stem_width", "parameterType": "int", "feasibleSpace": {"min": "1", "max": "400"}},
+    {"name": "stage1_op", "parameterType": "categorical", "feasibleSpace": {"list": ["conv3", "sep3"]}},
+]
+
+
+def spec(trials=12, max_epochs=27, algorithm="multivariate-tpe", failed=0, goal=None, early="halving", parameters=None):
+    experiment = {
+        "name": "tests",
+        "objective": {"goal": goal},
+        "algorithm": {"algorithmName": algorithm},
+        "earlyStopping": {"algorithmName": early},
+        "parameters": parameters or PARAMETERS,
+        "maxTrialCount": trials,
+        "maxFailedTrialCount": failed,
+    }
+    trainer = {"data": {"source": "sklearn", "name": "digits"}, "maxEpochs": max_epochs}
+    return Spec.model_validate({"experiment": experiment, "trainer": trainer})
+
+
+def key_of(params):
+    return hashlib.sha256(json.dumps(params, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def curve(params, epochs):
+    """A curve that grows towards a quality that the params decide."""
+    noise = int(key_of(params)[:4], 16) / 65536
+    quality = 0.5 + 0.4 * (1 - abs(int(params["stem_width"]) - 250) / 250) + 0.1 * noise
+    return tuple(quality * (1 - 0.7 / (epoch + 1)) for epoch in range(1, epochs + 1))
+
+
+def answer(job, of):
+    """What a trial that keeps its word would come to."""
+    values = curve(job.suggestion.params, of.trainer.max_epochs)
+    end, outcome = halving.end_of_run(values, job.bars, of.trainer.max_epochs, of.experiment.objective)
+    return Result(outcome, values[:end])
+
+
+def search(of, parallel=2, shuffle=None, reply=answer, made=None):
+    """All jobs with their results; shuffle decides which of the waiting results is reported next, made is what was suggested before."""
+    schedule, jobs, waiting = Schedule(of, key_of, parallel, made), [], []
+    while not schedule.is_done or waiting:
+        while schedule.ready and not schedule.is_done:
+            job = schedule.decide()
+            if job is not None:
+                jobs.append((job, reply(job, of)))
+                waiting.append(jobs[-1])
+        if waiting:
+            schedule.report(*waiting.pop(shuffle.randrange(len(waiting)) if shuffle else 0))
+    return jobs
+
+
+@settings(deadline=None, max_examples=15)
+@given(st.integers(1, 20), st.integers(1, 4), st.randoms(use_true_random=False), st.sampled_from(["random", "tpe", "multivariate-tpe"]))
+def test_whatever_ends_first_the_same_jobs_are_decided(trials, parallel, shuffle, algorithm):
+    of = spec(trials, algorithm=algorithm)
+    assert search(of, parallel, shuffle) == search(of, parallel)
+
+
+@settings(deadline=None, max_examples=15)
+@given(st.integers(1, 30), st.integers(1, 4), st.integers(2, 40))
+def test_every_suggestion_is_made_and_only_the_best_third_that_a_decision_may_see_goes_on(trials, parallel, max_epochs):
+    of = spec(trials, max_epochs, algorithm="random")
+    jobs = search(of, parallel)
+    assert sum(job.resumed_at == 0 for job, _ in jobs) == trials
+    resumed = [job for job, _ in jobs if job.resumed_at]
+    assert len({(job.key, job.resumed_at) for job in resumed}) == len(resumed)
+    for job in resumed:
+        assert job.resumed_at in halving.rungs(of.experiment.early_stopping, max_epochs)
+        seen = [(j.key, r.values) for j, r in jobs if j.number <= job.number - (1 if parallel == 1 else 2 * parallel)]
+        values = {key: values[job.resumed_at - 1] for key, values in seen if len(values) >= job.resumed_at}
+        assert job.key in sorted(values, key=values.__getitem__, reverse=True)[: len(values) // 3]
+
+
+def test_halving_finds_what_training_everything_finds_with_a_third_of_the_epochs():
+    full = {job.key: result for job, result in search(spec(27, algorithm="random", early="none"))}
+    halved = {job.key: result for job, result in search(spec(27, algorithm="random"))}
+    assert full.keys() == halved.keys()
+    epochs = [sum(len(result.values) for result in found.values()) for found in (full, halved)]
+    assert epochs[1] <= 0.35 * epochs[0]
+    assert max(r.values[-1] for r in halved.values()) == max(r.values[-1] for r in full.values())
+
+
+def suggested(jobs):
+    return {job.suggestion.number: job.suggestion.params for job, _ in jobs if job.resumed_at == 0}
+
+
+def trained(jobs):
+    """The longest curve of every key."""
+    return {job.key: max((r.values for j, r in jobs if j.key == job.key), key=len) for job, _ in jobs}
+
+
+@pytest.mark.parametrize("algorithm", ["multivariate-tpe", "grid"])
+@pytest.mark.parametrize("parallel", [1, 2])
+def test_more_trials_go_on_with_the_same_search(parallel, algorithm):
+    fewer, more = (suggested(search(spec(trials, algorithm=algorithm), parallel)) for trials in (8, 300))
+    assert len(fewer) == 8 and len(more) == 300
+    assert {number: more[number] for number in fewer} == fewer
+
+
+@settings(max_examples=20)
+@given(st.integers(1, 3), st.integers(1, 3), st.integers(4, 30), st.integers(4, 30), st.sampled_from(["multivariate-tpe", "random"]))
+def test_more_epochs_or_another_number_at_a_time_go_on_with_the_trials_there_are(parallel, later, epochs, more, algorithm):
+    first = search(spec(16, epochs, algorithm), parallel)
+    second = search(spec(20, epochs + more, algorithm), later, made=suggested(first))
+    assert {number: suggested(second)[number] for number in suggested(first)} == suggested(first)
+    assert trained(first).keys() <= trained(second).keys()
+
+
+def test_a_search_that_goes_on_half_way_decides_as_if_it_had_never_stopped():
+    whole = search(spec(16), 2)
+    for count in (0, 5, 12, 16):
+        made = {number: params for number, params in suggested(whole).items() if number < count}
+        assert search(spec(16), 2, made=made) == whole
+
+
+def test_equal_networks_share_what_was_trained():
+    parameters = [{"name": "stem_width", "parameterType": "discrete", "feasibleSpace": {"list": ["100", "200"]}}]
+    jobs = search(spec(30, algorithm="random", parameters=parameters), 1)
+    assert len(jobs) >= 30
+    assert len(trained(jobs)) == 2
+
+
+@pytest.mark.parametrize("algorithm", ["cmaes", "sobol", "bayesianoptimization"])
+def test_every_other_algorithm_brings_a_search_to_its_end(algorithm):
+    numbers = [entry for entry in PARAMETERS if entry["parameterType"] == "int"]
+    numbers.append({"name": "lr", "parameterType": "double", "feasibleSpace": {"min": "0.1", "max": "0.9"}})
+    first, again = (search(spec(14, algorithm=algorithm, parameters=numbers), 2, shuffle) for shuffle in (None, random.Random(1)))
+    assert first == again
+    assert len(suggested(first)) == 14
+
+
+def test_the_goal_ends_the_search():
+    jobs = search(spec(30, goal=0.6, early="none", algorithm="random"), 1)
+    assert len(jobs) < 30
+    assert max(jobs[-1][1].values) >= 0.6
+    assert all(max(result.values) < 0.6 for _, result in jobs[:-1])
+
+
+@pytest.mark.parametrize(("most", "failed"), [(0, 1), (1, 1), (2, 2), (5, 5)])
+def test_as_many_failures_as_in_katib_end_the_search(most, failed):
+    def fails(job, of):
+        return Result("failed") if job.number % 2 else answer(job, of)
+
+    jobs = search(spec(30, failed=most, algorithm="random", early="none"), 1, reply=fails)
+    assert sum(result.outcome == "failed" for _, result in jobs) == failed
+
+
+def test_a_search_without_failures_goes_to_its_end_whatever_number_is_allowed():
+    assert len(search(spec(8, failed=0, algorithm="random", early="none"), 1)) == 8
+
+
+def test_what_is_over_budget_is_learned_from_and_does_not_end_the_search():
+    def dear(job, of):
+        return Result("over_budget") if int(job.suggestion.params["stem_width"]) > 200 else answer(job, of)
+
+    jobs = search(spec(40), 1, reply=dear)
+    new = [int(job.suggestion.params["stem_width"]) > 200 for job, _ in jobs if job.resumed_at == 0]
+    assert len(new) == 40
+    assert sum(new[20:]) < sum(new[:20])
+
+
+def test_a_grid_ends_when_it_has_no_other():
+    parameters = [
+        {"name": "stem_width", "parameterType": "int", "feasibleSpace": {"min": "10", "max": "30", "step": "10"}},
+        {"name": "stage1_op", "parameterType": "categorical", "feasibleSpace": {"list": ["conv3", "sep3"]}},
+    ]
+    jobs = search(spec(50, algorithm="grid", parameters=parameters, early="none"))
+    assert len({job.key for job, _ in jobs}) == len(jobs) == 6
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_expected_epochs_are_those_of_a_search_without_ties(seed):
+    of = spec(27, algorithm="random")
+    shuffle = random.Random(seed)
+    spent = {}
+    for job, result in search(of, 1, shuffle):
+        spent[job.key] = max(spent.get(job.key, 0), len(result.values))
+    assert expected_epochs(of) <= sum(spent.values()) <= 1.5 * expected_epochs(of)

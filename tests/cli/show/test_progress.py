@@ -1,0 +1,89 @@
+"""What a search looks like: in a terminal live and clean at the end, elsewhere plain lines."""
+
+import os
+import pty
+import re
+import subprocess
+from io import StringIO
+
+import pytest
+from atelier_cli.profile.load import load
+from atelier_cli.search.engine import Totals
+from atelier_cli.search.schedule import Result
+from atelier_cli.show.progress import SearchDisplay, duration, sparkline
+from rich.console import Console
+
+from tests.support.searches import environment
+
+
+def shown(searches, width: int, totals: Totals) -> tuple[SearchDisplay, Console]:
+    console = Console(file=StringIO(), width=width, soft_wrap=True)
+    return SearchDisplay(load(searches.profile, []).spec, totals, console), console
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_the_picture_fits_its_terminal_and_says_how_far_it_is(searches, width) -> None:
+    display, console = shown(searches, width, Totals(trials=4, reused=1))
+    display.started("trial-0000", 0)
+    for epoch, value in enumerate([0.5, 0.7, 0.6], 1):
+        display.epoch("trial-0000", epoch, value)
+    display.ended("trial-0000", Result("paused", (0.5, 0.7, 0.6)), 3, None)
+    display.started("trial-0001", 0)
+    display.epoch("trial-0001", 1, 0.25)
+    display.started("tail-0123456789abcdef", 5)
+    console.file = StringIO()
+    console.print(display._picture())
+    lines = console.file.getvalue().splitlines()
+    assert max(map(len, lines)) <= width
+    assert re.search(r"━╸? +\d+% +about \d+ s left", lines[0])
+    assert lines[1] == "trials 4 of 5, 1 found trained; best 0.6000 (trial-0000)"
+    assert lines[2] == "epochs 4 spent, 2 saved by stopping early"
+    assert [line.split()[:2] for line in lines[3:]] == [["trial-0001", "new"], ["tail-0123456…", "tail"]]
+
+
+def test_a_trial_that_ends_leaves_a_line_with_its_value_or_its_reason(searches) -> None:
+    display, console = shown(searches, 80, Totals())
+    for name, result, reason in (
+        ("trial-0000", Result("paused", (0.5, 0.7)), None),
+        ("trial-0001", Result("failed"), "RuntimeError: no"),
+        ("trial-0002", Result("succeeded", (0.5, 0.6)), None),
+    ):
+        display.started(name, 0)
+        display.ended(name, result, 2, reason)
+    display.ended("trial-0003", Result("succeeded", (0.9,)), 0, None)  # the store answered
+    lines = [line.split() for line in console.file.getvalue().splitlines()]
+    assert lines == [
+        ["trial-0000", "paused", "epoch", "2", "val_accuracy", "0.7000", "best", "so", "far"],
+        ["trial-0001", "failed", "RuntimeError:", "no"],
+        ["trial-0002", "succeeded", "epoch", "2", "val_accuracy", "0.6000"],
+    ]
+
+
+def test_a_terminal_shows_progress_and_is_left_clean(searches, copied) -> None:
+    ours, theirs = pty.openpty()
+    command = searches.command("search", copied, "--set", "experiment.maxTrialCount=6")
+    process = subprocess.Popen(
+        command, stdout=theirs, stderr=theirs, stdin=theirs, env=environment() | {"TERM": "xterm", "COLUMNS": "80"}, start_new_session=True
+    )
+    os.close(theirs)
+    said = b""
+    try:
+        while part := os.read(ours, 65536):
+            said += part
+    except OSError:
+        pass  # the terminal's other end is closed
+    os.close(ours)
+    assert process.wait() == 0
+    text = said.decode()
+    assert "trials 6 of 6" in text and "━" in text
+    assert text.rindex("\x1b[?25h") > text.rindex("\x1b[?25l")  # the cursor is shown again
+    after = text[text.rindex("\x1b[?25h") :]
+    assert "6 trials in" in after and "by val_accuracy" in after and "━" not in after
+
+
+def test_words_for_durations_and_blocks_for_curves() -> None:
+    assert [duration(seconds) for seconds in (0.4, 59, 60, 3599, 3720)] == ["0 s", "59 s", "1 min 0 s", "59 min 59 s", "1 h 2 min"]
+    assert sparkline([]) == ""
+    assert sparkline([0.5]) == "▁"
+    assert sparkline([0, 1, 0.5]) == "▁█▅"
+    assert len(sparkline(list(map(float, range(100))))) == 30

@@ -1,0 +1,556 @@
+"""The page at / in a real browser: it shows what is served and how it came about, and whoever opens it can try the model."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+from atelier_server.promotion.promote import promote_best
+from atelier_store.layout import Store
+from atelier_store.records import Manifest
+from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.support import ROOT
+from tests.support.browser import CHROMIUM
+from tests.support.experiments import add_curve, add_trial, begin, spec
+from tests.support.onnx_bundles import FEATURES, LABELS, Bundle, configured, image_bundle, place, point, publish, rows_bundle, signal_bundle
+from tests.support.server_process import Server, serving
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here to open the page in; on Debian: apt-get install chromium")
+
+NETWORK: dict[str, Any] = {
+    "stem_width": 16,
+    "activation": "silu",
+    "dropout": 0.1,
+    "se": True,
+    "head": "avgmax",
+    "lr": 0.01,
+    "batch": 64,
+    "stages": [{"depth": 2, "width": 24, "op": "res3", "stride": 1}, {"depth": 1, "width": 32, "op": "mbconv5", "stride": 2}],
+}
+DENSE: dict[str, Any] = {
+    "stem_width": 32,
+    "activation": "gelu",
+    "dropout": 0.0,
+    "lr": 0.01,
+    "stages": [{"depth": 2, "width": 64, "op": "gated"}],
+}
+SPACE = [
+    {"name": "stage1_op", "parameterType": "categorical", "feasibleSpace": {"list": ["conv3", "res3", "sep3"]}},
+    {"name": "lr", "parameterType": "double", "feasibleSpace": {"min": "0.003", "max": "0.02", "distribution": "logUniform"}},
+]
+
+
+def searched(store: Store, model: str, bundle: Bundle) -> None:
+    """A search whose winner is this bundle, promoted."""
+    metric, lower = bundle.fields["objective_metric_name"], bundle.fields["task"] == "regression"
+    objective = {"type": "minimize" if lower else "maximize", "objectiveMetricName": metric}
+    of = spec(parameters=SPACE, objective=objective, budget={"params": 5000})
+    begin(store, of)
+    key = add_trial(store, of, bundle, "trial-7", {"stage1_op": "res3", "lr": "0.01"})
+    add_curve(store, key, metric, [0.95, 0.7, 0.9])
+    worse = configured(bundle, {"seed": 8}, seed=8)
+    worse.fields.update(metrics={metric: 2.0 if lower else 0.5}, params=400)
+    add_trial(store, of, worse, "trial-8", status="paused")
+    add_trial(store, of, configured(bundle, {"seed": 9}, seed=9), "trial-9", status="over_budget", params=6000)
+    assert promote_best(store, of.experiment_name, model).promotion.trial == "trial-7"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page of which nothing may go wrong and which loads nothing from elsewhere, whatever the test does with it."""
+    context = browser.new_context(viewport={"width": 1200, "height": 900})
+    page, wrong, asked = context.new_page(), [], set()
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on(
+        "console", lambda said: wrong.append(said.text) if said.type == "error" and "Failed to load resource" not in said.text else None
+    )
+    page.on("request", lambda request: asked.add(urlsplit(request.url).hostname))
+    page.on("response", lambda answer: wrong.append(answer.url) if answer.status == 404 else None)
+    yield page
+    context.close()
+    assert wrong == []
+    assert asked == {"127.0.0.1"}
+
+
+@dataclass
+class Kind:
+    """A server with a searched model, and how its try-it area is used."""
+
+    server: Server
+    use: Callable[[Page], None]
+
+
+def drawn(page: Page) -> None:
+    page.locator("#canvas").scroll_into_view_if_needed()
+    box = page.locator("#canvas").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 60, box["y"] + 60)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 200, box["y"] + 150, steps=5)
+    page.mouse.up()
+
+
+def filled_in(page: Page) -> None:
+    for name, value in zip(FEATURES, ("1", "2.5", "-3"), strict=True):
+        page.get_by_label(name).fill(value)
+    page.get_by_role("button", name="Predict").click()
+
+
+def waved(page: Page) -> None:
+    page.get_by_role("button", name="A sine wave").click()
+    page.get_by_role("button", name="Predict").click()
+
+
+@pytest.fixture(scope="module")
+def kinds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Kind]]:
+    bundles = {"images": image_bundle(1), "signals": signal_bundle(1), "rows": rows_bundle(1)}
+    uses = {"images": drawn, "signals": waved, "rows": filled_in}
+    running: dict[str, Kind] = {}
+    try:
+        for kind, bundle in bundles.items():
+            store = Store(tmp_path_factory.mktemp(kind))
+            searched(store, kind, configured(bundle, DENSE if kind == "rows" else NETWORK))
+            running[kind] = Kind(Server(store, kind), uses[kind])
+        yield running
+    finally:
+        for kind in running.values():
+            kind.server.stop()
+
+
+def opened(page: Page, server: Server) -> Page:
+    page.goto(server.url)
+    expect(page.locator("#served")).to_be_visible()
+    return page
+
+
+def answer(page: Page, act: Callable[[Page], None]) -> dict[str, Any]:
+    """What /predict says when this is done on the page."""
+    with page.expect_response("**/predict*") as answered:
+        act(page)
+    content: dict[str, Any] = answered.value.json()
+    return content
+
+
+def text(page: Page, of: str) -> str:
+    return page.locator(f"#{of}").inner_text()
+
+
+# what is shown
+
+
+def test_the_network_is_drawn_step_by_step_from_the_configuration(page: Page, kinds: dict[str, Kind]) -> None:
+    opened(page, kinds["images"].server)
+    steps = [step.inner_text().split("\n") for step in page.locator(".network li").all()]
+    assert steps == [
+        ["Input", "standardised", "1 channel", "8 × 8"],
+        ["Stem", "3×3 convolution", "16 channels", "8 × 8"],
+        ["Stage 1", "2 × residual pair of 3×3 convolutions", "24 channels", "8 × 8"],
+        ["Stage 2", "1 × 5×5 inverted bottleneck", "32 channels", "4 × 4", "halved by max pooling"],
+        ["Head", "average and max pooling"],
+        ["Output", "linear layer", "3 classes", "softmax"],
+    ]
+    assert page.locator(".network li svg").count() == len(steps)
+    assert page.locator(".step.residual .front").count() == 2
+    assert page.locator(".network").evaluate("list => list.scrollWidth <= list.clientWidth")
+    for said in ("silu", "squeeze-and-excitation", "dropout 0.1", "lr 0.01, batch 64"):
+        assert said in text(page, "network")
+
+
+def test_rows_and_signals_are_drawn_in_their_own_words(page: Page, kinds: dict[str, Kind]) -> None:
+    opened(page, kinds["rows"].server)
+    assert "2 × gated linear unit\n64 units" in text(page, "network") and "1 value" in text(page, "network")
+    opened(page, kinds["signals"].server)
+    assert "1 × 5-tap inverted bottleneck\n32 channels\nlength 6" in text(page, "network")
+
+
+def test_a_network_of_the_users_own_is_an_honest_list_of_its_parameters(page: Page, store: Store) -> None:
+    of = spec(network="mine:network")
+    begin(store, of)
+    add_trial(store, of, configured(image_bundle(), {"filters": 7, "<b>kind": "<i>wide", "lr": 0.01}), "t")
+    promote_best(store, of.experiment_name, "digits")
+    with serving(store) as server:
+        opened(page, server)
+        assert "mine:network" in text(page, "network") and "layers are not known" in text(page, "network")
+        assert page.locator("#network dt").all_inner_texts() == ["filters", "<b>kind"]
+        assert page.locator("#network dd").all_inner_texts() == ["7", "<i>wide"]
+        assert page.locator(".network").count() == 0
+
+
+def test_the_curve_is_drawn_and_written_and_every_metric_can_be_chosen(page: Page, kinds: dict[str, Kind]) -> None:
+    opened(page, kinds["images"].server)
+    curve = page.locator("#curve svg")
+    assert curve.get_attribute("aria-label") == ("Validation accuracy over 3 epochs: first 95.00 %, best 95.00 % at epoch 1, last 90.00 %")
+    assert curve.locator("circle title").count() == 3
+    page.get_by_label("Show").select_option(label="Training loss")
+    assert "best 0.3333 at epoch 3" in (curve.get_attribute("aria-label") or "")
+    page.get_by_text("As a table").click()
+    rows = [row.inner_text().split("\t") for row in page.locator("#curve tr").all()]
+    assert rows == [
+        ["Epoch", "Validation accuracy", "Training loss"],
+        ["1", "95.00 %", "1"],
+        ["2", "70.00 %", "0.5"],
+        ["3", "90.00 %", "0.3333"],
+    ]
+    opened(page, kinds["rows"].server)
+    assert "best 0.7 at epoch 2" in (curve.get_attribute("aria-label") or "")
+
+
+def test_what_was_searched_and_what_came_of_it_is_told(page: Page, kinds: dict[str, Kind]) -> None:
+    opened(page, kinds["images"].server)
+    assert "at most 5,000 parameters" in text(page, "search") and "multivariate-tpe" in text(page, "search")
+    rows = [row.inner_text().split("\t") for row in page.locator("#search tbody tr").all()]
+    assert rows == [["stage1_op", "conv3 res3 sep3", "res3"], ["lr", "0.003 to 0.02, logarithmic", "0.01"]]
+    assert page.locator("#search mark").all_inner_texts() == ["res3"]
+    assert "3 trials by the time of the promotion: 1 trained to the end, 1 ended early, 1 over budget." in text(page, "trials")
+    said = [title.text_content() for title in page.locator("#trials circle title").all()]
+    assert len(said) == 3 and sum("trial-7, the winner: Validation accuracy 90.00 %, 10 parameters" in (words or "") for words in said) == 1
+
+
+def test_scores_size_latency_and_every_digest_are_there(page: Page, kinds: dict[str, Kind]) -> None:
+    server = kinds["images"].server
+    opened(page, server)
+    card = server.client.get("/model").json()
+    manifest, size = Manifest.model_validate(card["manifest"]), card["onnx_bytes"]
+    for said in ("accuracy\t90.00 %", "none for a test", f"{size:,} bytes", "median 0.1 ms, 95 % within 0.2 ms"):
+        assert said in text(page, "scores")
+    assert "0.1 ms" in text(page, "tiles") and "10 multiply-adds" in text(page, "tiles")
+    provenance, environment = manifest.provenance, manifest.provenance.environment
+    digests = [provenance.key, provenance.data_digest, provenance.spec_digest, provenance.network_digest, manifest.weights_sha256]
+    for said in (*digests, *manifest.files.values(), card["version"], provenance.experiment, f"torch {environment.torch}", environment.cpu):
+        assert said in text(page, "provenance")
+
+
+def test_a_version_of_before_reports_were_kept_is_shown_without_one(page: Page, store: Store) -> None:
+    publish(store, configured(image_bundle(), NETWORK))
+    with serving(store) as server:
+        opened(page, server)
+        assert all("before" in text(page, part) for part in ("curve", "trials", "search"))
+        assert page.locator(".network li").count() == 6
+        assert "50.00 %" in text(page, "tiles")  # of the test set
+        assert answer(page, drawn)["predictions"][0]["label"] in LABELS
+
+
+# trying
+
+
+def test_what_is_drawn_is_predicted_with_its_probabilities_as_bars(page: Page, kinds: dict[str, Kind]) -> None:
+    opened(page, kinds["images"].server)
+    (prediction,) = answer(page, drawn)["predictions"]
+    expect(page.locator("#verdict strong")).to_have_text(prediction["label"])
+    bars = [bar.inner_text().split("\n") for bar in page.locator("#bars li").all()]
+    assert bars == [[label, f"{100 * probability:.1f} %"] for label, probability in prediction["probabilities"].items()]
+    widths = [float(bar.evaluate("bar => bar.getBoundingClientRect().width / bar.parentElement.clientWidth")) for bar in settled(page)]
+    assert widths == pytest.approx(list(prediction["probabilities"].values()), abs=0.01)
+    page.get_by_role("button", name="Clear").click()
+    expect(page.locator("#bars li")).to_have_count(0)
+
+
+def settled(page: Page) -> list[Any]:
+    """The bars, once they have stopped moving."""
+    bars = page.locator("#bars i").all()
+    for bar in bars:
+        bar.evaluate("bar => Promise.all(bar.getAnimations().map(animation => animation.finished))")
+    return bars
+
+
+def png(seed: int) -> bytes:
+    file = BytesIO()
+    Image.fromarray(np.random.default_rng(seed).integers(0, 256, (16, 16), dtype=np.uint8)).save(file, "PNG")
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("way", ["chosen", "dropped", "pasted"])
+def test_a_picture_is_predicted_as_the_server_would_predict_the_file(page: Page, kinds: dict[str, Kind], way: str) -> None:
+    server, picture = kinds["images"].server, png(3)
+    opened(page, server)
+
+    def give(page: Page) -> None:
+        if way == "chosen":
+            page.get_by_label("or a file").set_input_files({"name": "a.png", "mimeType": "image/png", "buffer": picture})
+            return
+        transfer = page.evaluate_handle(
+            """bytes => { const transfer = new DataTransfer();
+            transfer.items.add(new File([new Uint8Array(bytes)], "a.png", { type: "image/png" })); return transfer; }""",
+            list(picture),
+        )
+        if way == "dropped":
+            page.locator("#canvas").dispatch_event("drop", {"dataTransfer": transfer})
+        else:
+            page.evaluate("data => document.dispatchEvent(new ClipboardEvent('paste', { clipboardData: data }))", transfer)
+
+    def of_server(path: str) -> Any:
+        return server.client.post(path, files={"file": ("a.png", picture)}).raise_for_status().json()["predictions"]
+
+    assert answer(page, give)["predictions"] == of_server("/predict")
+    swapped = answer(page, lambda page: page.get_by_label("swap dark and light").check())
+    assert swapped["predictions"] == of_server("/predict?invert=true")
+
+
+def test_a_file_that_is_no_picture_is_refused_at_its_field_in_words(page: Page, kinds: dict[str, Kind]) -> None:
+    opened(page, kinds["images"].server)
+    field = page.get_by_label("or a file")
+    field.set_input_files({"name": "a.png", "mimeType": "image/png", "buffer": b"no picture"})
+    expect(page.locator("#picture-wrong")).to_contain_text("A.png: is not a picture in a known format")
+    assert field.get_attribute("aria-describedby") == "picture-wrong"
+    answer(page, drawn)
+    expect(page.locator("#picture-wrong")).to_have_count(0)
+
+
+def test_a_row_has_a_field_per_feature_and_gives_a_value(page: Page, kinds: dict[str, Kind]) -> None:
+    opened(page, kinds["rows"].server)
+    assert page.locator("#input label").all_inner_texts() == list(FEATURES)
+    (prediction,) = answer(page, filled_in)["predictions"]
+    assert prediction["value"] == pytest.approx(1 + 2 * 2.5 + 3 * -3)
+    expect(page.locator("#verdict")).to_contain_text("target -3")
+    page.get_by_text("The same from a terminal").click()
+    shown = text(page, "curl")
+    assert shown.startswith(f"curl '{kinds['rows'].server.url}/predict' --json '") and '"height":2.5' in shown
+
+
+def test_what_is_wrong_with_a_row_stands_at_its_fields(page: Page, kinds: dict[str, Kind]) -> None:
+    opened(page, kinds["rows"].server)
+    page.get_by_label("age").fill("1")
+    page.get_by_label("weight").fill("heavy")
+    page.get_by_label("weight").press("Enter")
+    expect(page.locator("#feature-1-wrong")).to_have_text("Is missing.")
+    expect(page.locator("#feature-2-wrong")).to_have_text("Must be a number, is 'heavy'.")
+    expect(page.get_by_label("height")).to_be_focused()
+    assert page.locator("[aria-invalid]").count() == 2
+    answer(page, filled_in)
+    expect(page.locator("[aria-invalid]")).to_have_count(0)
+    assert page.locator("#problems").inner_text() == ""
+
+
+def test_a_row_pasted_into_a_field_fills_those_after_it(page: Page, kinds: dict[str, Kind]) -> None:
+    opened(page, kinds["rows"].server)
+    paste = """(field, text) => { const data = new DataTransfer(); data.setData("text", text);
+    field.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, cancelable: true, bubbles: true })); }"""
+    page.get_by_label("age").evaluate(paste, "4\t5\t6")
+    assert [page.get_by_label(name).input_value() for name in FEATURES] == ["4", "5", "6"]
+
+
+def test_features_without_names_are_numbered(page: Page, store: Store) -> None:
+    publish(store, configured(rows_bundle(names=None), DENSE))
+    with serving(store) as server:
+        opened(page, server)
+        page.get_by_label("Feature 1").fill("1")
+        page.get_by_role("button", name="Predict").click()
+        expect(page.locator("#feature-1-wrong")).to_have_text("Must be a number, is null.")
+        for number in (2, 3):
+            page.get_by_label(f"Feature {number}").fill("1")
+        assert answer(page, lambda page: page.keyboard.press("Enter"))["predictions"] == [{"value": 6.0}]
+
+
+@pytest.mark.parametrize("channels", [0, 2])
+def test_a_signal_is_pasted_as_text_and_what_is_wrong_is_named_by_place(page: Page, store: Store, channels: int) -> None:
+    bundle = configured(signal_bundle(channels=channels), NETWORK)
+    publish(store, bundle)
+    line = "1 2" if channels else "1"
+    with serving(store) as server:
+        opened(page, server)
+        signal = page.get_by_label("Paste 12")
+        signal.fill("\n".join([line] * 11))
+        page.get_by_role("button", name="Predict").click()
+        expect(page.locator("#signal-wrong")).to_contain_text("The signal must have shape")
+        signal.fill("\n".join([*[line] * 11, "1 x" if channels else "x"]))
+        page.get_by_role("button", name="Predict").click()
+        place = "Value 2 of line 12" if channels else "Value 12"
+        expect(page.locator("#signal-wrong")).to_have_text(f"{place} must be a number, is 'x'.")
+        signal.fill(", ".join(str(value) for value in bundle.inputs[0].ravel()))
+        expect(page.locator("#counted")).to_have_text("24 of 24 values" if channels else "12 of 12 values")
+        assert page.locator(".sketch polyline").count() == (channels or 1)
+        expected = server.client.post("/predict", json={"instances": bundle.inputs[:1].tolist()}).json()["predictions"]
+        found = answer(page, lambda page: page.get_by_role("button", name="Predict").click())["predictions"]
+        assert found[0]["probabilities"] == pytest.approx(expected[0]["probabilities"], abs=1e-5)
+
+
+# following the server
+
+
+def test_without_a_model_the_page_says_so_and_shows_the_first_one_by_itself(page: Page, store: Store) -> None:
+    with serving(store) as server:
+        page.goto(server.url)
+        expect(page.locator("#lacking")).to_have_text("No model promoted yet")
+        expect(page.locator("#reason")).to_contain_text("current.json")
+        assert Axe().run(page).violations_count == 0
+        publish(store, image_bundle())
+        expect(page.locator("#served")).to_be_visible(timeout=15_000)
+        expect(page).to_have_title("digits")
+
+
+def test_a_new_version_appears_by_itself_and_what_was_written_stays(page: Page, store: Store) -> None:
+    publish(store, rows_bundle())
+    with serving(store) as server:
+        opened(page, server)
+        page.get_by_label("age").fill("41")
+        version = publish(store, rows_bundle(seed=2))
+        expect(page.locator("#state code")).to_have_text(version, timeout=15_000)
+        assert page.get_by_label("age").input_value() == "41"
+
+
+def test_a_refused_version_is_named_while_the_one_before_goes_on(page: Page, store: Store) -> None:
+    version = publish(store, image_bundle())
+    with serving(store) as server:
+        opened(page, server)
+        refused, digest = place(store, image_bundle(seed=2), "digits")
+        (store.model("digits").versions / refused / "model.onnx").write_bytes(b"torn")
+        point(store, "digits", refused, digest)
+        expect(page.get_by_role("alert").first).to_contain_text("A later version was refused", timeout=15_000)
+        assert version in text(page, "state")
+
+
+def test_what_is_shown_stays_while_the_server_restarts(page: Page, store: Store) -> None:
+    publish(store, rows_bundle())
+    with serving(store) as before:
+        opened(page, before)
+        page.get_by_label("age").fill("41")
+    expect(page.locator("#notice")).to_contain_text("The server does not answer", timeout=15_000)
+    expect(page.locator("#served")).to_be_visible()
+    with serving(store, "digits", "--port", str(before.port)):
+        expect(page.locator("#notice")).to_be_hidden(timeout=15_000)
+        assert page.get_by_label("age").input_value() == "41"
+
+
+# where the server asks for a token
+
+
+@pytest.fixture
+def guarded(store: Store) -> Iterator[Server]:
+    """A server that asks for the token `right`; the file is beside the store."""
+    publish(store, rows_bundle())
+    (store.root.parent / "token").write_text("right")
+    with serving(store, "digits", "--token-file", str(store.root.parent / "token")) as server:
+        yield server
+
+
+def give(page: Page, token: str) -> None:
+    page.get_by_label("Token").fill(token)
+    page.get_by_role("button", name="Show the model").click()
+
+
+def test_a_token_is_asked_for_and_a_wrong_one_is_named_at_its_field(page: Page, guarded: Server) -> None:
+    page.goto(guarded.url)
+    field = page.get_by_label("Token")
+    expect(field).to_be_focused()
+    assert Axe().run(page).violations_count == 0
+    page.get_by_role("button", name="Show the model").click()
+    expect(page.locator("#token-wrong")).to_have_text("Is missing.")
+    for wrong in ("wrong", "right…"):  # also one that is not made of bytes
+        give(page, wrong)
+        expect(page.locator("#token-wrong")).to_have_text("The server does not accept this token.")
+        expect(field).to_be_focused()
+        assert (field.get_attribute("aria-invalid"), field.get_attribute("aria-describedby")) == ("true", "token-wrong")
+    assert Axe().run(page).violations_count == 0
+    give(page, " right ")
+    expect(page.locator("#served")).to_be_visible()
+    expect(page.locator("#locked")).to_be_hidden()
+    assert field.input_value() == ""
+    expect(page.locator("#links")).to_be_hidden()
+
+
+def test_whoever_gave_the_token_can_try_the_model_until_the_tab_is_closed(page: Page, guarded: Server) -> None:
+    page.goto(guarded.url)
+    give(page, "right")
+    expect(page.locator("#served")).to_be_visible()
+    assert answer(page, filled_in)["predictions"] == [{"value": pytest.approx(1 + 2 * 2.5 + 3 * -3)}]
+    page.get_by_text("The same from a terminal").click()
+    shown = text(page, "curl")
+    assert '-H "Authorization: Bearer $TOKEN" --json' in shown and "right" not in shown
+    page.reload()
+    expect(page.locator("#served")).to_be_visible()
+    stored = page.evaluate("[Object.values(sessionStorage), Object.values(localStorage), document.cookie]")
+    assert stored == [["right"], [], ""]
+    other = page.context.new_page()
+    other.goto(guarded.url)
+    expect(other.get_by_label("Token")).to_be_visible()
+
+
+def test_a_token_that_is_exchanged_is_asked_for_and_what_was_written_stays(page: Page, guarded: Server) -> None:
+    page.goto(guarded.url)
+    give(page, "right")
+    page.get_by_label("age").fill("41")
+    (guarded.store.root.parent / "token").write_text("next")
+    expect(page.locator("#token-wrong")).to_have_text("The server does not accept this token.", timeout=15_000)
+    expect(page.locator("#served")).to_be_hidden()
+    give(page, "next")
+    expect(page.locator("#served")).to_be_visible()
+    assert page.get_by_label("age").input_value() == "41"
+
+
+def test_while_nobody_gives_a_token_the_server_is_not_asked_again(page: Page, guarded: Server) -> None:
+    refused: list[str] = []
+    page.on("response", lambda answer: refused.append(answer.url) if answer.status == 401 else None)
+    page.clock.install()
+    page.goto(guarded.url)
+    expect(page.get_by_label("Token")).to_be_visible()
+    page.clock.run_for(60_000)
+    assert len(refused) == 1
+
+
+def test_a_server_without_a_token_asks_for_none(page: Page, kinds: dict[str, Kind]) -> None:
+    opened(page, kinds["rows"].server)
+    expect(page.locator("#locked")).to_be_hidden()
+    expect(page.locator("#links")).to_be_visible()
+
+
+# for everybody
+
+
+@pytest.mark.parametrize("kind", ["images", "signals", "rows"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_to_object_to(page: Page, kinds: dict[str, Kind], kind: str, scheme: Any) -> None:
+    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    opened(page, kinds[kind].server)
+    answer(page, kinds[kind].use)
+    expect(page.locator("#verdict strong")).to_be_visible()
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+
+
+@pytest.mark.parametrize("kind", ["images", "signals", "rows"])
+def test_nothing_is_wider_than_a_phone(page: Page, kinds: dict[str, Kind], kind: str) -> None:
+    page.set_viewport_size({"width": 320, "height": 640})
+    opened(page, kinds[kind].server)
+    kinds[kind].use(page)
+    expect(page.locator("#verdict strong")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+    assert page.evaluate("[...document.querySelectorAll('section')].every(one => one.getBoundingClientRect().right <= 320)")
+
+
+def test_a_row_can_be_predicted_without_a_mouse(page: Page, kinds: dict[str, Kind]) -> None:
+    opened(page, kinds["rows"].server)
+    for _ in range(10):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.id") == "feature-0":
+            break
+    page.keyboard.type("1")
+    page.keyboard.press("Tab")
+    page.keyboard.type("2")
+    page.keyboard.press("Tab")
+    page.keyboard.type("3")
+    predicted = answer(page, lambda page: page.keyboard.press("Enter"))
+    assert predicted["predictions"] == [{"value": 14.0}]
+    assert page.locator("#verdict").get_attribute("role") == "status"
+
+
+def test_the_page_names_no_address_outside_of_this_server() -> None:
+    folder = ROOT / "images" / "server" / "src" / "atelier_server" / "web" / "page"
+    names = {found for file in folder.iterdir() for found in re.findall(r"https?://[^\s\"'`]+", file.read_text())}
+    assert names == {"http://www.w3.org/2000/svg"}

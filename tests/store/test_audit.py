@@ -1,0 +1,206 @@
+"""Audit names what is damaged, wherever it is, and nothing else."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from atelier_server.promotion.promote import promote_best
+from atelier_server.promotion.search_record import say
+from atelier_store.arrays import ARRAYS, data_digest
+from atelier_store.audit import audit
+from atelier_store.files import sha256_file
+from atelier_store.layout import Store
+from atelier_store.records import Card, Current, DataDescription, HistoryLine, Report, RungValue
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.support.experiments import add_trial, begin, spec
+from tests.support.onnx_bundles import image_bundle
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """Two searches, each promoted, with their data."""
+    store = Store(tmp_path_factory.mktemp("whole"))
+    for name, seed in (("a", 1), ("b", 2)):
+        of = spec(name)
+        begin(store, of)
+        key = add_trial(store, of, image_bundle(seed), "t")
+        paths = store.trial(key)
+        paths.checkpoint.write_bytes(bytes(range(256)))
+        paths.metrics.write_text('{"epoch": 1}\n')
+        files = {name: sha256_file(paths.folder / name) for name in ("config.json", "metrics.jsonl", "last.ckpt")}
+        card = Card.read(paths.card)
+        card.model_copy(update={"files": card.files | files}).write(paths.card)
+        RungValue(key=key, value=0.9).write(store.experiment(of.experiment_name).rung(3) / f"{key}.json")
+        promote_best(store, of.experiment_name, "digits")
+    say(store.model("digits"), of.experiment_name, "promoted")
+    place_data(store)
+    return store
+
+
+def place_data(store: Store) -> None:
+    arrays = {name: np.arange(9, dtype=np.float32 if name[-1] == "x" else np.int64) for name in ARRAYS}
+    described = {
+        "kind": "rows",
+        "task": "classification",
+        "shape": (1,),
+        "labels": ("a",),
+        "train_rows": 9,
+        "test_rows": 9,
+        "source": "tests",
+    }
+    description = DataDescription(digest="", **described)
+    description = DataDescription(digest=data_digest(description, arrays), **described)
+    paths = store.data(description.digest)
+    description.write(paths.description)
+    for name, array in arrays.items():
+        np.save(paths.array(name), array)
+
+
+@pytest.fixture
+def store(whole: Store, tmp_path: Path) -> Store:
+    shutil.copytree(whole.root, tmp_path / "store")
+    return Store(tmp_path / "store")
+
+
+def flip(path: Path, bit: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[bit // 8 % len(content)] ^= 1 << bit % 8
+    path.write_bytes(content)
+
+
+def named(store: Store) -> set[Path]:
+    return {finding.path for finding in audit(store).findings}
+
+
+def test_a_whole_store_has_no_findings_and_unfinished_files_are_leftovers(store: Store) -> None:
+    unfinished = [store.root / "trials/.tmp-x", store.model("digits").versions / ".tmp-v", store.experiments()[0].trials / ".tmp-t.json-1"]
+    for path in unfinished:
+        path.write_text("{")
+    found = audit(store)
+    assert found.findings == []
+    assert found.leftovers == sorted(unfinished)
+    assert found.checked == {"data sets": 1, "trials": 2, "experiments": 2, "models": 1}
+
+
+HASHED = (
+    *(f"trials/*/{name}" for name in ("config.json", "metrics.jsonl", "last.ckpt")),
+    *(
+        f"{folder}/{name}"
+        for folder in ("trials/*/model", "models/*/versions/*")
+        for name in ("model.onnx", "reference.npz", "manifest.json")
+    ),
+    *(f"data/*/{name}.npy" for name in ARRAYS),
+)
+
+
+@pytest.mark.parametrize("pattern", HASHED)
+@settings(max_examples=8, deadline=None)
+@given(bit=st.integers(0, 2**20))
+def test_one_flipped_bit_is_named(whole: Store, pattern: str, bit: int) -> None:
+    path = sorted(whole.root.glob(pattern))[0]
+    before = path.read_bytes()
+    flip(path, bit)
+    try:
+        assert any(path == at or path.is_relative_to(at) for at in named(whole))
+    finally:
+        path.write_bytes(before)
+    assert named(whole) == set()
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "trials/*/card.json",
+        "data/*/data.json",
+        "experiments/*/spec.json",
+        "experiments/*/trials/t.json",
+        "experiments/*/rungs/3/*.json",
+        "experiments/*/leaderboard.json",
+        "models/*/versions/*/promotion.json",
+        "models/*/versions/*/report.json",
+        "models/*/current.json",
+        "models/*/history.jsonl",
+        "models/*/search.json",
+    ],
+)
+def test_a_torn_record_is_named(store: Store, pattern: str) -> None:
+    path = sorted(store.root.glob(pattern))[0]
+    path.write_bytes(path.read_bytes()[:-9])
+    assert named(store) == {path}
+
+
+@pytest.mark.parametrize("pattern", [*HASHED, "trials/*/card.json", "models/*/current.json", "models/*/history.jsonl"])
+def test_a_missing_file_is_named(store: Store, pattern: str) -> None:
+    path = sorted(store.root.glob(pattern))[0]
+    path.unlink()
+    assert any(path == at or path.is_relative_to(at) for at in named(store))
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"version": "0" * 12}, "names version 000000000000, which is not there"),
+        ({"manifest_sha256": "0" * 64}, f"manifest_sha256: is {'0' * 64}"),
+        ({"model": "other"}, "is the pointer of model other"),
+    ],
+)
+def test_a_pointer_to_what_is_not_there_is_named(store: Store, change: dict[str, str], problem: str) -> None:
+    path = store.model("digits").current
+    Current.read(path).model_copy(update=change).write(path)
+    assert problem in next(finding.problem for finding in audit(store).findings if finding.path == path)
+
+
+def test_the_search_of_another_model_is_named(store: Store) -> None:
+    shutil.copytree(store.model("digits").folder, store.model("letters").folder)
+    assert store.model("letters").search in named(store)
+
+
+def test_the_report_of_another_experiment_is_named(store: Store) -> None:
+    path = sorted(store.model("digits").versions.glob("*/report.json"))[0]
+    Report.read(path).model_copy(update={"experiment": "other"}).write(path)
+    assert named(store) == {path}
+
+
+def lines(store: Store) -> list[HistoryLine]:
+    return [HistoryLine.model_validate_json(line) for line in store.model("digits").history.read_text().splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("damage", "problem"),
+    [
+        (lambda first, second: [second], "line 1: goes on from version"),
+        (lambda first, second: [first, second, second], "line 3: goes on from version"),
+        (lambda first, second: [first], "current.json names"),
+        (lambda first, second: [], "holds no line"),
+    ],
+)
+def test_a_history_that_leads_elsewhere_is_named(store: Store, damage, problem: str) -> None:
+    path = store.model("digits").history
+    path.write_text("".join(f"{line.model_dump_json()}\n" for line in damage(*lines(store))))
+    (finding,) = audit(store).findings
+    assert finding.path == path and problem in finding.problem
+
+
+def test_what_lies_under_another_name_is_named(store: Store) -> None:
+    moved = [store.trials()[0].folder, sorted(store.model("digits").versions.iterdir())[0], store.experiments()[0].folder]
+    for folder in moved:
+        shutil.copytree(folder, folder.with_name("0" * 12))
+    under = [
+        next((folder.with_name("0" * 12) for folder in moved if path.is_relative_to(folder.with_name("0" * 12))), None)
+        for path in named(store)
+    ]
+    assert set(under) == {folder.with_name("0" * 12) for folder in moved}
+
+
+def test_a_trial_that_was_killed_as_it_began_is_no_finding(store: Store) -> None:
+    paths = store.trial("f" * 16)
+    paths.folder.mkdir()
+    paths.log.write_text("begins")
+    paths.lease.write_text("of a process that is gone")
+    shutil.copy(store.trials()[0].config, paths.config)
+    assert named(store) == set()
+    paths.checkpoint.write_bytes(b"trained")
+    assert paths.card in named(store)

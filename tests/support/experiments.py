@@ -1,0 +1,56 @@
+"""Experiments as the trial program leaves them: a spec, trial records, cards and bundles."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from atelier_store import clock
+from atelier_store.curve import append_epoch
+from atelier_store.files import sha256_file
+from atelier_store.layout import Store
+from atelier_store.records import Card, Epoch, TrialRecord
+from atelier_store.spec import Spec
+
+from tests.support.onnx_bundles import Bundle
+
+
+def spec(name: str = "tests", parameters: Sequence[dict[str, Any]] = (), objective: dict[str, str] | None = None, **trainer: Any) -> Spec:
+    counts = {"maxTrialCount": 9, "maxFailedTrialCount": 0}
+    experiment = {"name": name, "objective": objective or {}, "parameters": parameters, **counts}
+    data = {"source": "sklearn", "name": "digits"}
+    return Spec.model_validate({"experiment": experiment, "trainer": {"data": data, "maxEpochs": 3, **trainer}})
+
+
+def begin(store: Store, of: Spec) -> str:
+    """The experiment's name."""
+    of.write(store.experiment(of.experiment_name).spec)
+    return of.experiment_name
+
+
+def add_trial(store: Store, of: Spec, bundle: Bundle, trial: str, suggested: dict[str, str] | None = None, **card: Any) -> str:
+    """A trial with this bundle; the result is its key."""
+    config = bundle.fields["config"]
+    paths = store.trial(config.key)
+    manifest = bundle.write(paths.bundle)
+    config.write(paths.config)
+    files = {f"model/{path.name}": sha256_file(path) for path in paths.bundle.iterdir()}
+    fields = {"status": "succeeded", "epochs": 3, "params": manifest.params, "macs": manifest.macs, "files": files} | card
+    metric = manifest.objective_metric_name
+    Card(
+        key=config.key,
+        objective_metric_name=metric,
+        metric=manifest.metrics[metric],
+        metrics=manifest.metrics,
+        updated_at=clock.now(),
+        **fields,
+    ).write(paths.card)
+    TrialRecord(trial=trial, params=suggested or {}, key=config.key).write(store.experiment(of.experiment_name).trial(trial))
+    return config.key
+
+
+def add_curve(store: Store, key: str, name: str, values: Sequence[float]) -> None:
+    """What the trial of this key reached, epoch by epoch."""
+    for epoch, value in enumerate(values, 1):
+        metrics = {name: value, "train_loss": 1 / epoch}
+        append_epoch(store.trial(key).metrics, Epoch(epoch=epoch, metrics=metrics, seconds=1.5, finished_at=clock.now()))

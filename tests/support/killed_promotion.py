@@ -1,0 +1,70 @@
+"""Promotions that are killed right before the Nth step that changes the file system: `killed_promotion.py EXPERIMENT MODEL`.
+
+Reads lines `N STORE`; each promotion is a process of its own, forked from this one, so that imports are paid once. Answers each line with
+`killed`, `done STEPS` (there were fewer than N steps; N = 0 never kills) or `failed`.
+"""
+
+import os
+import signal
+import sys
+import traceback
+from pathlib import Path
+
+from atelier_server.promotion.promote import promote_best
+from atelier_store.layout import Store
+
+CHANGES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.symlink"}
+
+
+class Steps:
+    """Counts what changes the store and kills this process before the last of them."""
+
+    def __init__(self, store: str, last: int) -> None:
+        self.store, self.last, self.count = store, last, 0
+        self.fsync = os.fsync
+        os.fsync = self.before_fsync
+        sys.addaudithook(self.before)
+
+    def step(self) -> None:
+        self.count += 1
+        if self.count == self.last:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def before(self, event: str, arguments: tuple) -> None:
+        writes = event == "open" and isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
+        if (event in CHANGES or writes) and self.store in str(arguments[0]):
+            self.step()
+
+    def before_fsync(self, descriptor: int) -> None:
+        """Before it, as if nothing of the file had come to the disk, and after half of it had."""
+        self.step()
+        if self.count + 1 == self.last and os.fstat(descriptor).st_size > 1 and Path(f"/proc/self/fd/{descriptor}").readlink().is_file():
+            os.truncate(Path(f"/proc/self/fd/{descriptor}").readlink(), os.fstat(descriptor).st_size // 2)
+        self.step()
+        self.fsync(descriptor)
+
+
+def promote(experiment: str, model: str, store: str, last: int) -> None:
+    """In a process of its own: promote, and say how many steps it took."""
+    steps = Steps(store, last)
+    try:
+        promote_best(Store(Path(store)), experiment, model)
+        os.write(1, f"done {steps.count}\n".encode())
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)
+    os._exit(0)
+
+
+def main() -> None:
+    experiment, model = sys.argv[1:]
+    for line in sys.stdin:
+        last, store = line.rstrip("\n").split(" ", 1)
+        if (child := os.fork()) == 0:
+            promote(experiment, model, store, int(last))
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        if status != 0:
+            os.write(1, b"killed\n" if status == -signal.SIGKILL else b"failed\n")
+
+
+main()

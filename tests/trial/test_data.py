@@ -1,0 +1,390 @@
+"""Every source is prepared right and found again; whatever is wrong with data is said at once, in words that name it."""
+
+import gzip
+import hashlib
+import http.server
+import io
+import struct
+import subprocess
+import sys
+import tarfile
+import threading
+import zipfile
+
+import numpy as np
+import pytest
+from atelier_store.layout import Store
+from atelier_store.spec import Data
+from atelier_trial.data import DataError, input_statistics, load, load_split, prepare, sources, split
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+RANDOM = np.random.default_rng(0)
+PIXELS = RANDOM.integers(0, 256, (30, 6, 5), dtype=np.uint8)
+CLASSES = np.arange(30) % 3
+
+
+class Place:
+    """A folder with files and a store."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.store = Store(folder / "store")
+
+    def prepare(self, source, seed=0, **data):
+        return prepare(Data.model_validate({"source": source, **data}), self.store, self.folder, None, seed)
+
+    def arrays(self, source, **data):
+        description = self.prepare(source, **data)
+        return description, load(self.store, description)
+
+    def refused(self, source, **data):
+        with pytest.raises(DataError) as error:
+            self.prepare(source, **data)
+        return error.value.violations
+
+    def npz(self, x, y, name="train.npz", **more):
+        np.savez(self.folder / name, x=x, y=y, **more)
+        return {"files": {"train": {"path": name}}}
+
+    def csv(self, text):
+        (self.folder / "t.csv").write_text(text)
+        return {"files": {"train": {"path": "t.csv"}}, "target": "y"}
+
+
+@pytest.fixture
+def place(tmp_path):
+    return Place(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "task", "kind", "shape", "rows"),
+    [
+        ("digits", "classification", "images", (8, 8), 1797),
+        ("iris", "classification", "rows", (4,), 150),
+        ("wine", "classification", "rows", (13,), 178),
+        ("breast_cancer", "classification", "rows", (30,), 569),
+        ("diabetes", "regression", "rows", (10,), 442),
+    ],
+)
+def test_a_bundled_set_is_prepared(place, name, task, kind, shape, rows):
+    description, arrays = place.arrays("sklearn", name=name, task=task)
+    assert (description.kind, description.shape) == (kind, shape)
+    assert description.train_rows + description.test_rows == rows
+    assert arrays.train_x.dtype == (np.uint8 if kind == "images" else np.float32)
+    assert arrays.train_y.dtype == (np.int64 if task == "classification" else np.float32)
+
+
+def test_npz_arrays_are_taken_as_they_are_with_their_own_test_set(place):
+    data = place.npz(PIXELS, CLASSES, x_test=PIXELS[:9], y_test=CLASSES[:9])
+    description, arrays = place.arrays("npz", **data)
+    assert description.labels == ("0", "1", "2")
+    np.testing.assert_array_equal(arrays.train_x, PIXELS)
+    np.testing.assert_array_equal(arrays.test_y, CLASSES[:9])
+
+
+def idx(array):
+    return bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape) + array.astype(np.uint8).tobytes()
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_idx_files_are_read_plain_and_compressed(place, pack):
+    (place.folder / "images").write_bytes(pack(idx(PIXELS)))
+    (place.folder / "labels").write_bytes(pack(idx(CLASSES)))
+    files = {"trainImages": {"path": "images"}, "trainLabels": {"path": "labels"}}
+    files |= {"testImages": {"path": "images"}, "testLabels": {"path": "labels"}}
+    _, arrays = place.arrays("idx", files=files)
+    np.testing.assert_array_equal(arrays.train_x, PIXELS)
+    np.testing.assert_array_equal(arrays.train_y, CLASSES)
+
+
+def test_a_csv_has_named_features_and_labels(place):
+    rows = "".join(f"{i},{'yes' if i % 2 else 'no'},{i / 2}\n" for i in range(20))
+    description, arrays = place.arrays("csv", **place.csv("a,y,b\n" + rows))
+    assert (description.labels, description.feature_names, description.target_name) == (("no", "yes"), ("a", "b"), "y")
+    np.testing.assert_array_equal(arrays.train_x[:, 0], arrays.train_x[:, 1] * 2)
+    np.testing.assert_array_equal(arrays.train_y, arrays.train_x[:, 0] % 2)
+
+
+def pictures(count=5):
+    """Names and contents: each picture holds its class's grey."""
+    for label, grey in (("cat", 10), ("dog", 200)):
+        for number in range(count):
+            file = io.BytesIO()
+            Image.new("L", (5, 6), grey).save(file, "PNG")
+            yield f"{label}/{number}.png", file.getvalue()
+
+
+def write_pictures(place, form, content):
+    path = place.folder / form
+    if form == "folder":
+        for name, png in content:
+            (path / name).parent.mkdir(parents=True, exist_ok=True)
+            (path / name).write_bytes(png)
+    elif form == "a.zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, png in content:
+                archive.writestr(name, png)
+    else:
+        with tarfile.open(path, "w:gz") as archive:
+            for name, png in content:
+                member = tarfile.TarInfo(name)
+                member.size = len(png)
+                archive.addfile(member, io.BytesIO(png))
+    return {"files": {"train": {"path": form}}}
+
+
+@pytest.mark.parametrize("form", ["folder", "a.zip", "a.tar.gz"])
+def test_pictures_by_class_are_read(place, form):
+    description, arrays = place.arrays("images", **write_pictures(place, form, pictures()))
+    assert (description.labels, description.shape) == (("cat", "dog"), (6, 5))
+    np.testing.assert_array_equal(arrays.train_x[:, 0, 0], np.where(arrays.train_y == 0, 10, 200))
+
+
+def test_pictures_of_other_shapes_and_broken_ones_are_each_named(place):
+    odd = io.BytesIO()
+    Image.new("L", (9, 9)).save(odd, "PNG")
+    data = write_pictures(place, "folder", [*pictures(), ("cat/odd.png", odd.getvalue()), ("dog/odd.png", odd.getvalue())])
+    violations = place.refused("images", **data)
+    assert [v.split(": ")[1:3] for v in violations] == [[f"{n}/odd.png", "shape (9, 9); allowed"] for n in ("cat", "dog")]
+    (place.folder / "folder/cat/odd.png").write_bytes(b"no")
+    (place.folder / "folder/dog/odd.png").write_bytes(b"no")
+    assert sorted(v.split(": ")[1] for v in place.refused("images", **data)) == ["cat/odd.png", "dog/odd.png"]
+
+
+def test_every_missing_file_is_named_at_once(place):
+    files = {"trainImages": {"path": "nowhere"}, "trainLabels": {"path": "nowhere-too"}}
+    violations = place.refused("idx", files=files)
+    assert [v.partition(":")[0] for v in violations] == ["trainer.data.files.trainImages", "trainer.data.files.trainLabels"]
+    assert all("no such file" in v for v in violations)
+
+
+def test_everything_wrong_with_what_the_profile_says_of_files_is_named_at_once(place):
+    files = {
+        "train": {"url": "http://host/a.npz"},
+        "test": {"path": "a", "url": "http://host/a", "sha256": "0" * 64},
+        "more": {"path": "b"},
+    }
+    violations = place.refused("npz", files=files)
+    assert len(violations) == 3
+    for part in ("without sha256", "exactly one of path and url", "no such file; allowed: train, test"):
+        assert any(part in v for v in violations)
+
+
+def test_a_wrong_sha256_says_both(place):
+    data = place.npz(PIXELS, CLASSES)
+    data["files"]["train"]["sha256"] = "0" * 64
+    (violation,) = place.refused("npz", **data)
+    assert f"expected {'0' * 64}, found {hashlib.sha256((place.folder / 'train.npz').read_bytes()).hexdigest()}" in violation
+
+
+FEATURES = RANDOM.normal(size=(30, 4))
+
+
+def changed(array, at, value):
+    array = array.copy()
+    array[at] = value
+    return array
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "data", "parts"),
+    [
+        (
+            changed(FEATURES, (3, 2), np.nan),
+            changed(CLASSES, 5, -1),
+            {},
+            ["row 3, feature 2: nan is not a finite", "row 5: label -1 is out of range"],
+        ),
+        (changed(FEATURES, (3, 2), 1e300), CLASSES, {}, ["row 3, feature 2: 1e+300"]),
+        (
+            FEATURES,
+            changed(CLASSES, 4, 7),
+            {"labels": ["a", "b", "c"]},
+            ["row 4: label 7 is out of range; there are 1 such; allowed: 0 to 2"],
+        ),
+        (FEATURES, changed(CLASSES * 1.0, 4, 0.5), {}, ["row 4: label 0.5 is not a whole number"]),
+        (FEATURES, CLASSES * 0, {}, ["every example is of class '0'; at least two classes"]),
+        (FEATURES, changed(CLASSES * 0, 1, 1), {}, ["class '1' has 1 examples; at least 3"]),
+        (FEATURES, CLASSES[:-2], {}, ["30 examples but 28 labels"]),
+        (FEATURES * 0, FEATURES[:, 0] * 0, {"task": "regression"}, ["there is nothing to learn"]),
+        (FEATURES, changed(FEATURES[:, 0], 2, np.inf), {"task": "regression"}, ["row 2, target 0: inf"]),
+        (FEATURES.astype(str), CLASSES, {}, ["features are <U", "allowed: numbers"]),
+        (PIXELS * 1.0, CLASSES, {"kind": "images"}, ["pixels are float64; allowed: uint8"]),
+        (PIXELS * 1.0, CLASSES, {}, ["trainer.data.kind", "say images, signals or rows"]),
+        (FEATURES[:0], CLASSES[:0], {}, ["nothing empty"]),
+    ],
+)
+def test_arrays_that_cannot_be_trained_on_are_refused_with_place_and_reason(place, x, y, data, parts):
+    violations = place.refused("npz", **place.npz(x, y), **data)
+    for part in parts:
+        assert any(part in violation for violation in violations), violations
+    assert not list((place.folder / "store").glob("data/[!s]*"))
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("", "no column 'y'"),
+        ("a,b\n1,2\n", "no column 'y'; allowed: a, b"),
+        ("a,a,y\n1,2,3\n", "column 'a' is there more than once"),
+        ("a,y\n1,2\n1\n", "the first: line 3 has 1"),
+        ("a,y\n1,2\nred,2\n", "column 'a' is not numeric: 1 cells, the first is 'red' at line 3"),
+        ("a,y\n1,2\n,3\n", "line 3, column 'a': nan"),
+    ],
+)
+def test_a_csv_that_cannot_be_read_is_refused_with_its_line(place, text, part):
+    assert any(part in violation for violation in place.refused("csv", **place.csv(text)))
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"\0\0\x08\x03\0\0"])
+def test_a_file_that_is_not_of_its_format_is_refused_by_name(place, content):
+    (place.folder / "f").write_bytes(content)
+    assert f"{place.folder / 'f'}" in place.refused("npz", files={"train": {"path": "f"}})[0]
+    assert f"{place.folder / 'f'}" in place.refused("idx", files={"trainImages": {"path": "f"}, "trainLabels": {"path": "f"}})[0]
+
+
+def test_data_prepared_before_are_found_again_without_reading(place, monkeypatch):
+    data = place.npz(FEATURES, CLASSES)
+    first = place.prepare("npz", **data)
+
+    def read(*_):
+        raise AssertionError("read again")
+
+    monkeypatch.setattr(sources, "read", read)
+    assert place.prepare("npz", **data) == first
+    assert place.prepare("npz", **data, validationFraction=0.5) == first
+    with pytest.raises(AssertionError, match="read again"):
+        place.prepare("npz", **data, seed=1)
+
+
+def test_torn_prepared_data_are_made_again(place):
+    data = place.npz(FEATURES, CLASSES)
+    description = place.prepare("npz", **data)
+    array = place.store.data(description.digest).array("train_x")
+    array.write_bytes(array.read_bytes()[:100])
+    assert place.prepare("npz", **data) == description
+    assert load(place.store, description).train_x.shape == (description.train_rows, 4)
+
+
+PREPARE = """
+import sys
+from pathlib import Path
+from atelier_store.layout import Store
+from atelier_store.spec import Data
+from atelier_trial.data import load, prepare
+sys.stdin.readline()
+data = Data.model_validate({"source": "npz", "files": {"train": {"path": "train.npz"}}})
+description = prepare(data, Store(Path("store")), Path.cwd(), None, 0)
+load(Store(Path("store")), description)
+print(description.digest)
+"""
+
+
+def test_processes_that_prepare_at_once_all_succeed(place):
+    place.npz(RANDOM.normal(size=(3000, 100)), np.arange(3000) % 3)
+    command = [sys.executable, "-c", PREPARE]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "cwd": place.folder}
+    processes = [subprocess.Popen(command, **pipes) for _ in range(4)]
+    for process in processes:
+        process.stdin.write("\n")
+        process.stdin.flush()
+    outs = [process.communicate(timeout=30)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0] * 4
+    assert len(set(outs)) == 1
+    assert not list((place.folder / "store" / "data").glob(".tmp-*"))
+
+
+@pytest.fixture
+def web(place):
+    """A server of one .npz that counts what it is asked for."""
+    place.npz(FEATURES, CLASSES, "source.npz")
+    content = (place.folder / "source.npz").read_bytes()
+    asked = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            self.send_response(500 if self.path.startswith("/broken") else 200)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}", hashlib.sha256(content).hexdigest(), asked
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_url_is_fetched_once_and_checked(place, web):
+    url, sha256, asked = web
+    data = {"files": {"train": {"url": f"{url}/a/set.npz", "sha256": sha256}}}
+    description, _ = place.arrays("npz", **data)
+    assert place.prepare("npz", **data) == description
+    assert place.prepare("npz", **data, limit=9).train_rows == 9
+    assert asked == ["/a/set.npz"]
+    assert [p.name for p in place.store.downloads.iterdir()] == ["set.npz"]
+
+
+def test_a_download_with_another_content_is_refused_and_not_kept(place, web):
+    url, sha256, _ = web
+    (violation,) = place.refused("npz", files={"train": {"url": f"{url}/set.npz", "sha256": "0" * 64}})
+    assert f"set.npz: wrong sha256: expected {'0' * 64}, found {sha256}" in violation
+    assert list(place.store.downloads.iterdir()) == []
+
+
+def test_a_server_that_fails_is_named_with_what_to_do(place, web):
+    url, sha256, _ = web
+    (violation,) = place.refused("npz", files={"train": {"url": f"{url}/broken/set.npz", "sha256": sha256}})
+    assert f"{url}/broken/set.npz could not be fetched: 500" in violation
+    assert "put set.npz into" in violation
+    assert list(place.store.downloads.iterdir()) == []
+
+
+@given(st.lists(st.integers(0, 3), min_size=2, max_size=60), st.floats(0.05, 0.95), st.integers(0, 2**31 - 1))
+def test_a_split_is_a_partition_with_every_class_on_both_sides(labels, fraction, seed):
+    y = np.array(labels)
+    larger, smaller = split(y, fraction, seed)
+    np.testing.assert_array_equal(np.sort(np.concatenate([larger, smaller])), np.arange(len(y)))
+    for label in np.unique(y):
+        if (y == label).sum() > 1:
+            assert label in y[larger]
+            assert label in y[smaller]
+    again = split(y, fraction, seed)
+    np.testing.assert_array_equal(larger, again[0])
+
+
+def test_training_and_validation_leave_the_test_set_closed(place):
+    description = place.prepare("npz", **place.npz(FEATURES, CLASSES))
+    x, _, training, validation = load_split(place.store, description, 0.25, 0)
+    arrays = load(place.store, description)
+    assert len(training) + len(validation) == len(x) == description.train_rows
+    assert not {row.tobytes() for row in x} & {row.tobytes() for row in arrays.test_x}
+
+
+@pytest.mark.parametrize(
+    ("kind", "x", "columns"),
+    [
+        ("images", PIXELS, (-1, 1)),
+        ("images", RANDOM.integers(0, 256, (30, 6, 5, 3), dtype=np.uint8), (-1, 3)),
+        ("signals", RANDOM.normal(5, 2, (30, 20)).astype(np.float32), (-1, 1)),
+        ("signals", RANDOM.normal(5, 2, (30, 20, 4)).astype(np.float32), (-1, 4)),
+        ("rows", RANDOM.normal(5, 2, (30, 7)).astype(np.float32), (-1, 7)),
+    ],
+)
+def test_input_statistics_are_those_of_each_channel_or_feature(kind, x, columns):
+    values = x.reshape(columns).astype(np.float64)
+    found = input_statistics(x, kind)
+    assert found.mean == pytest.approx(values.mean(0).tolist(), rel=1e-12)
+    assert found.std == pytest.approx(values.std(0).tolist(), rel=1e-12)
+    assert found.count == len(values)
+
+
+def test_a_feature_that_never_varies_has_no_deviation():
+    found = input_statistics(np.full((30, 1), 7, np.float32), "rows")
+    assert (found.mean, found.std) == ((7.0,), (0.0,))

@@ -1,0 +1,86 @@
+"""Canonical configurations: equal networks share one, wrong values are refused all at once."""
+
+import pytest
+from atelier_store.spec import FeasibleSpace, Parameter
+from atelier_trial import space
+from hypothesis import given
+from hypothesis import strategies as st
+
+NAMES = sorted(space.domains("images", "classification"))
+
+
+def value_of(domain: space.Domain) -> st.SearchStrategy[str]:
+    if isinstance(domain.default, bool):
+        return st.sampled_from(["true", "false", "True"])
+    if domain.choices:
+        return st.sampled_from([str(choice) for choice in domain.choices])
+    if isinstance(domain.default, int):
+        return st.integers(int(domain.low), int(min(domain.high, 64))).map(str)
+    return st.floats(domain.low, domain.high).map(repr)
+
+
+params_for = {
+    kind: st.fixed_dictionaries({}, optional={n: value_of(d) for n, d in space.domains(kind, "classification").items()})
+    for kind in ("images", "signals", "rows")
+}
+
+
+@given(params_for["images"])
+def test_every_value_that_a_domain_allows_is_accepted_and_typed(params):
+    canonical = space.canonicalise(params, "images", "classification")
+    assert isinstance(canonical["se"], bool) if canonical["stages"] else "se" not in canonical
+    assert all(stage["depth"] > 0 for stage in canonical["stages"])
+
+
+@given(params_for["images"], st.integers(1, 64), st.sampled_from(space.CONVOLUTIONS))
+def test_a_stage_of_depth_0_leaves_no_trace(params, width, op):
+    without = params | {"stage2_depth": "0", "stage2_width": "8", "stage2_op": "conv3", "stage2_stride": "1"}
+    with_other = without | {"stage2_width": str(width), "stage2_op": op, "stage2_stride": "2"}
+    first, second = (space.canonicalise(p, "images", "classification") for p in (without, with_other))
+    assert first == second
+
+
+def test_the_same_stage_in_another_place_is_the_same_network():
+    first = {"stage1_depth": "2", "stage1_width": "24", "stage1_op": "sep3", "stage1_stride": "2", "stage3_depth": "0"}
+    third = {"stage1_depth": "0", "stage3_depth": "2", "stage3_width": "24", "stage3_op": "sep3", "stage3_stride": "2"}
+    assert space.canonicalise(first, "images", "classification") == space.canonicalise(third, "images", "classification")
+
+
+@given(params_for["rows"])
+def test_spelling_out_a_default_changes_nothing(params):
+    defaults = {name: str(d.default) for name, d in space.domains("rows", "classification").items() if name not in params}
+    spelled = space.canonicalise(params | defaults, "rows", "classification")
+    assert space.canonicalise(params, "rows", "classification") == spelled
+
+
+def test_every_violation_is_named_at_once():
+    wrong = {"stage1_op": "conv7", "lr": "fast", "batch": "1", "hidden": "3", "stage1_depth": "2.5"}
+    with pytest.raises(space.InvalidParams) as error:
+        space.canonicalise(wrong, "images", "classification")
+    text = str(error.value)
+    assert len(error.value.violations) == len(wrong)
+    for part in ("stage1_op: 'conv7'", "lr: 'fast'", "batch: 1", "hidden: unknown", "stage1_depth: 2.5", "whole numbers from 0 to 16"):
+        assert part in text
+
+
+def test_a_search_space_is_refused_where_no_builder_accepts_its_values():
+    parameters = [
+        Parameter(name="stage1_op", parameter_type="categorical", feasible_space=FeasibleSpace(list=("conv3", "conv9"))),
+        Parameter(name="dropout", parameter_type="double", feasible_space=FeasibleSpace(min="0", max="1.5")),
+        Parameter(name="filters", parameter_type="int", feasible_space=FeasibleSpace(min="1", max="2")),
+    ]
+    violations = space.validate(parameters, "images", "classification")
+    assert [violation.split(":")[0] for violation in violations] == ["stage1_op", "dropout", "filters"]
+
+
+def test_parameters_that_do_not_apply_to_the_data_are_refused():
+    parameters = [Parameter(name="se", parameter_type="categorical", feasible_space=FeasibleSpace(list=("true",)))]
+    assert space.validate(parameters, "images", "classification") == []
+    assert "unknown parameter for rows" in space.validate(parameters, "rows", "classification")[0]
+
+
+@pytest.mark.parametrize("network", ["nowhere", "no.such:thing", "math:nothing", "math:pi"])
+def test_a_network_that_cannot_be_had_is_refused_with_what_is_missing(network):
+    violations = space.validate([], "images", "classification", network)
+    assert len(violations) == 1
+    assert violations[0].startswith("trainer.network:")
