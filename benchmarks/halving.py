@@ -79,7 +79,9 @@ def main() -> None:
     best = [max(values[-1] for values in ends.values.values() if values) for ends in (full, halving)]
     print(f"{options.data}: {len(full.values)} suggestions, {trained.epochs_trained} epochs in {trained.seconds:.0f} s")
     print(f"  every trial to epoch {options.max_epochs}: {epochs[0]} epochs, best {best[0]:.4f}")
-    print(f"  halving: {epochs[1]} epochs ({epochs[1] / epochs[0]:.0%}), best {best[1]:.4f} ({100 * (best[1] - best[0]):+.2f} points)")
+    print(
+        f"  halving: {epochs[1]} epochs ({epochs[1] / epochs[0]:.0%}), best {best[1]:.4f} ({100 * (best[1] - best[0]):+.2f} points)"
+    )
     print(f"  trained again for the second search: {replayed.epochs_trained}")
 
 

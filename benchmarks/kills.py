@@ -101,7 +101,9 @@ def main() -> int:
     for (name, struck), count in sorted(Counter((r.signal.name, r.where) for r in done).items()):
         sys.stdout.write(f"{name:8} {struck:22} {count}\n")
     wrong_exit = [r for r in done if r.signal == signal.SIGTERM and r.exit_code not in (0, -signal.SIGTERM)]
-    sys.stdout.write(f"equal digests: {equal} of {len(done)}; SIGTERM with another exit code than 0: {len(wrong_exit)}\n")
+    sys.stdout.write(
+        f"equal digests: {equal} of {len(done)}; SIGTERM with another exit code than 0: {len(wrong_exit)}\n"
+    )
     return 0 if equal == len(done) and not wrong_exit else 1
 
 

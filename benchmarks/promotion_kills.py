@@ -160,8 +160,12 @@ def main() -> int:
                     if wrong := f"promotion {again}" if not again.startswith("done") else wrong_end(store, old, new):
                         ends.append(f"step {step}: {wrong}")
                     reset()
-    print(f"{step - 1} rounds, then {came_to}; pointer after the kill on the older version {found['older']}, on the newer {found['newer']}")
-    print(f"{sum(client.answers.values())} predictions, of the older version {client.answers[old]}, of the newer {client.answers[new]}")
+    print(
+        f"{step - 1} rounds, then {came_to}; pointer after the kill on the older version {found['older']}, on the newer {found['newer']}"
+    )
+    print(
+        f"{sum(client.answers.values())} predictions, of the older version {client.answers[old]}, of the newer {client.answers[new]}"
+    )
     for wrong in (*pointers, *ends, *client.failed[:5]):
         print(f"  wrong: {wrong}")
     print(f"wrong pointers: {len(pointers)}; wrong ends: {len(ends)}; failed predictions: {len(client.failed)}")

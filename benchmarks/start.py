@@ -54,7 +54,9 @@ def main() -> None:
         pairs = [(import_torch(), first_step(store)) for store in stores][1:]  # the first warms up
     torch, trial = (statistics.median(values) for values in zip(*pairs, strict=True))
     extra = statistics.median(b - a for a, b in pairs)
-    print(f"import torch {torch:.2f} s; first training step {trial:.2f} s; median difference {extra:+.2f} s over {runs} pairs")
+    print(
+        f"import torch {torch:.2f} s; first training step {trial:.2f} s; median difference {extra:+.2f} s over {runs} pairs"
+    )
 
 
 if __name__ == "__main__":

@@ -63,7 +63,9 @@ class Version:
 
     def point(self, paths: ModelPaths) -> None:
         """Make this the current version, as promotion does."""
-        Current(model=MODEL, version=self.name, manifest_sha256=self.manifest_sha256, promoted_at=now()).write(paths.current)
+        Current(model=MODEL, version=self.name, manifest_sha256=self.manifest_sha256, promoted_at=now()).write(
+            paths.current
+        )
 
 
 def train_and_promote(store: Store, width: int) -> str:
@@ -88,7 +90,18 @@ def version(paths: ModelPaths, name: str, pictures: np.ndarray) -> Version:
 def server(store: Store) -> Iterator[str]:
     """The address of a server process."""
     log = store.root / "server.log"
-    command = [sys.executable, "-m", "atelier_server", "serve", "--store", str(store.root), "--model", MODEL, "--port", "0"]
+    command = [
+        sys.executable,
+        "-m",
+        "atelier_server",
+        "serve",
+        "--store",
+        str(store.root),
+        "--model",
+        MODEL,
+        "--port",
+        "0",
+    ]
     with log.open("wb") as file:
         process = subprocess.Popen(command, stdout=file, stderr=file)
     try:
@@ -117,7 +130,9 @@ def check(response: httpx.Response, index: int, versions: dict[str, Version]) ->
     return None
 
 
-async def ask(client: httpx.AsyncClient, bodies: list[dict[str, Any]], number: int, due: float, versions: dict[str, Version]) -> Answer:
+async def ask(
+    client: httpx.AsyncClient, bodies: list[dict[str, Any]], number: int, due: float, versions: dict[str, Version]
+) -> Answer:
     """One request, begun at its time."""
     await asyncio.sleep(due - time.perf_counter())
     index = number % len(bodies)
@@ -137,7 +152,9 @@ async def flip(paths: ModelPaths, versions: list[Version], flips: int, seconds: 
         await asyncio.to_thread(versions[number % 2].point, paths)
 
 
-async def load(url: str, paths: ModelPaths, versions: list[Version], pictures: np.ndarray, options: argparse.Namespace) -> list[Answer]:
+async def load(
+    url: str, paths: ModelPaths, versions: list[Version], pictures: np.ndarray, options: argparse.Namespace
+) -> list[Answer]:
     """All answers, in the order in which they were due."""
     bodies = [{"instances": [picture]} for picture in pictures.tolist()]
     by_name = {v.name: v for v in versions}
@@ -159,8 +176,12 @@ def report(answers: list[Answer], flips: int) -> int:
     answered = [answer.version for answer in answers if answer.version]
     swaps = sum(before != after for before, after in pairwise(answered))
     span = max(a.due + a.latency for a in answers) - min(a.due for a in answers)
-    print(f"{len(answers)} requests in {span:.1f} s, {flips} flips of the pointer, {swaps} changes of version in the order of requests")
-    print(f"latency from the due time: p50 {p50:.1f} ms, p95 {p95:.1f} ms, p99 {p99:.1f} ms, longest {latencies.max():.1f} ms")
+    print(
+        f"{len(answers)} requests in {span:.1f} s, {flips} flips of the pointer, {swaps} changes of version in the order of requests"
+    )
+    print(
+        f"latency from the due time: p50 {p50:.1f} ms, p95 {p95:.1f} ms, p99 {p99:.1f} ms, longest {latencies.max():.1f} ms"
+    )
     print("answers per version:", ", ".join(f"{name} {count}" for name, count in sorted(Counter(answered).items())))
     for answer in failed[:5]:
         print(f"  failed: {answer.wrong}")

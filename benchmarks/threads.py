@@ -18,14 +18,24 @@ from atelier_store.curve import read_curve
 from benchmarks.trials import digits, start_trial, trial_of
 
 EPOCHS = 6
-PARAMS = ("stem_width=16", "stage1_depth=2", "stage1_width=48", "stage2_depth=1", "stage2_width=64", "batch=64", "augment=shift")
+PARAMS = (
+    "stem_width=16",
+    "stage1_depth=2",
+    "stage1_width=48",
+    "stage2_depth=1",
+    "stage2_width=64",
+    "batch=64",
+    "augment=shift",
+)
 
 
 def seconds_per_epoch(folder: Path, threads: int, environment: dict[str, str] | None = None) -> float:
     """Median over the epochs of two trials that run at once."""
     stores = [folder / "a", folder / "b"]
     folder.mkdir()
-    processes = [start_trial(digits(EPOCHS), store, *PARAMS, threads=threads, environment=environment) for store in stores]
+    processes = [
+        start_trial(digits(EPOCHS), store, *PARAMS, threads=threads, environment=environment) for store in stores
+    ]
     if any(process.wait() for process in processes):
         raise RuntimeError("a trial failed")
     curves = [read_curve(trial.metrics) for store in stores if (trial := trial_of(store))]
@@ -42,9 +52,13 @@ def main() -> None:
         share, stock = [], []
         for run in range(runs):
             share.append(seconds_per_epoch(Path(folder) / f"share{run}", max(1, cores // 2)))
-            stock.append(seconds_per_epoch(Path(folder) / f"stock{run}", cores, {"GOMP_SPINCOUNT": "300000"}))  # libgomp's own default
+            stock.append(
+                seconds_per_epoch(Path(folder) / f"stock{run}", cores, {"GOMP_SPINCOUNT": "300000"})
+            )  # libgomp's own default
     ours, theirs = statistics.median(share), statistics.median(stock)
-    print(f"each with its share {ours:.2f} s/epoch; with {cores} threads each {theirs:.2f} s/epoch; {theirs / ours:.1f} times as fast")
+    print(
+        f"each with its share {ours:.2f} s/epoch; with {cores} threads each {theirs:.2f} s/epoch; {theirs / ours:.1f} times as fast"
+    )
 
 
 if __name__ == "__main__":

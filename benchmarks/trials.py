@@ -30,14 +30,31 @@ def prepared(spec: Spec, store: Path) -> Path:
 
 
 def start_trial(
-    spec: Spec, store: Path, *params: str, threads: int = 1, stderr: int = subprocess.DEVNULL, environment: dict[str, str] | None = None
+    spec: Spec,
+    store: Path,
+    *params: str,
+    threads: int = 1,
+    stderr: int = subprocess.DEVNULL,
+    environment: dict[str, str] | None = None,
 ) -> subprocess.Popen[str]:
     """The trial program as a child process, with more environment where it is said."""
     store.mkdir(exist_ok=True)
     spec.write(store / "spec.json")
-    command = [sys.executable, "-m", "atelier_trainer", "--spec", str(store / "spec.json"), "--store", str(store), "--trial", "t"]
+    command = [
+        sys.executable,
+        "-m",
+        "atelier_trainer",
+        "--spec",
+        str(store / "spec.json"),
+        "--store",
+        str(store),
+        "--trial",
+        "t",
+    ]
     command += ["--threads", str(threads), *params]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=stderr, text=True, env=os.environ | (environment or {}))
+    return subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=stderr, text=True, env=os.environ | (environment or {})
+    )
 
 
 def trial_of(store: Path) -> TrialPaths | None:

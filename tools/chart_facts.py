@@ -46,7 +46,10 @@ def of_setting(rule: Number | Choice) -> dict[str, Any]:
     if isinstance(rule, Choice):
         return {"choices": list(rule.words)}
     bounds = {"low": rule.low, "high": rule.high}
-    return {key: bound for key, bound in bounds.items() if math.isfinite(bound)} | {"whole": rule.whole, "open": rule.is_open}
+    return {key: bound for key, bound in bounds.items() if math.isfinite(bound)} | {
+        "whole": rule.whole,
+        "open": rule.is_open,
+    }
 
 
 if __name__ == "__main__":

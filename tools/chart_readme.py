@@ -81,7 +81,11 @@ def _table(values: tuple[Value, ...]) -> str:
 def _row(value: Value) -> str:
     key = f"`{'.'.join(value.path)}`"
     is_block = bool(value.inner)
-    cells = [f"**{key}**", "", ""] if is_block else [key, f"`{json.dumps(value.default, ensure_ascii=False)}`", _type(value.schema)]
+    cells = (
+        [f"**{key}**", "", ""]
+        if is_block
+        else [key, f"`{json.dumps(value.default, ensure_ascii=False)}`", _type(value.schema)]
+    )
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in [*cells, value.comment])} |"
 
 

@@ -22,7 +22,17 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 CHART = ROOT / "charts" / "katib-nas-atelier" / "Chart.yaml"
 NAMES = ("server", "trainer")
-PASSED_ON = ("BASE", "TORCH_INDEX", "UV_DEFAULT_INDEX", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
+PASSED_ON = (
+    "BASE",
+    "TORCH_INDEX",
+    "UV_DEFAULT_INDEX",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+)
 
 
 class Refused(Exception):
@@ -69,7 +79,9 @@ def engine() -> Engine:
     for one in ENGINES:
         if one.works():
             return one
-    raise Refused("no program that builds images answers; one of these has to: docker (with its daemon running), podman, buildah")
+    raise Refused(
+        "no program that builds images answers; one of these has to: docker (with its daemon running), podman, buildah"
+    )
 
 
 def reference(name: str, environment: Mapping[str, str]) -> str:
@@ -88,14 +100,20 @@ def version() -> str:
 def revision() -> str:
     """The commit, marked if what is built differs from it."""
     described = subprocess.run(
-        ["git", "describe", "--always", "--abbrev=40", "--match=", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False
+        ["git", "describe", "--always", "--abbrev=40", "--match=", "--dirty"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     return described.stdout.strip() or "unknown"
 
 
 def arguments(name: str, environment: Mapping[str, str]) -> list[str]:
     """What a build is given. An argument that is not set is the Dockerfile's; TORCH_INDEX may be set to nothing."""
-    given = {one: environment[one] for one in PASSED_ON if one in environment and (environment[one] or one == "TORCH_INDEX")}
+    given = {
+        one: environment[one] for one in PASSED_ON if one in environment and (environment[one] or one == "TORCH_INDEX")
+    }
     if name != "trainer":
         given.pop("TORCH_INDEX", None)
     given |= {"VERSION": version(), "REVISION": revision()}
@@ -143,7 +161,9 @@ def import_microk8s(environment: Mapping[str, str]) -> None:
             except subprocess.CalledProcessError:
                 raise Refused(f"{image} is not there: make images comes first, with the same REGISTRY") from None
             if subprocess.run(["microk8s", "ctr", "image", "import", str(archive)], check=False).returncode:
-                raise Refused(f"{image}: MicroK8s did not take it; what it said is above (its group or root may be needed)")
+                raise Refused(
+                    f"{image}: MicroK8s did not take it; what it said is above (its group or root may be needed)"
+                )
         _say(f"{image} is on this node")
 
 

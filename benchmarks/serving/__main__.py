@@ -93,11 +93,22 @@ def contenders(subject: Subject, folder: Path) -> Iterator[Contender]:
     port = next(ports)
     yield Contender("raw limit", [sys.executable, str(HERE / "raw.py"), network, str(port), cores], port, as_json)
     port = next(ports)
-    serve = [sys.executable, "-m", "atelier_server", "--log-level", "warning", "serve", "--store", str(subject.store.root)]
+    serve = [
+        sys.executable,
+        "-m",
+        "atelier_server",
+        "--log-level",
+        "warning",
+        "serve",
+        "--store",
+        str(subject.store.root),
+    ]
     yield Contender("ours", [*serve, "--model", MODEL, "--port", str(port)], port, as_json)
     yield Contender("ours, binary", [], port, subject.as_bytes)
     port = next(ports)
-    yield Contender("ours, alone", [sys.executable, "-c", ALONE, *serve[3:], "--model", MODEL, "--port", str(port)], port, as_json)
+    yield Contender(
+        "ours, alone", [sys.executable, "-c", ALONE, *serve[3:], "--model", MODEL, "--port", str(port)], port, as_json
+    )
     for name, workers in (("MLServer", 0), ("MLServer, pool", int(cores))):
         settings, port = folder / f"mlserver-{workers}", next(ports)
         settings.mkdir()
@@ -108,14 +119,18 @@ def contenders(subject: Subject, folder: Path) -> Iterator[Contender]:
         shutil.copy(HERE / "mlserver_runtime.py", settings)
         yield Contender(name, uv("mlserver", "mlserver", "start", "."), port, as_json, settings)
     port = next(ports)
-    yield Contender("KServe", uv("kserve", "python", str(HERE / "kserve_server.py"), network, str(port), cores), port, as_json)
+    yield Contender(
+        "KServe", uv("kserve", "python", str(HERE / "kserve_server.py"), network, str(port), cores), port, as_json
+    )
 
 
 @contextmanager
 def running(contender: Contender, log: Path) -> Iterator[None]:
     """The server, ready, and all its processes ended afterwards."""
     with log.open("wb") as file:
-        process = subprocess.Popen(contender.command, cwd=contender.folder, stdout=file, stderr=file, start_new_session=True)
+        process = subprocess.Popen(
+            contender.command, cwd=contender.folder, stdout=file, stderr=file, start_new_session=True
+        )
     try:
         deadline = time.monotonic() + 600  # uv may have an environment to make
         while not answers(contender.url, contender.payload):
@@ -140,7 +155,9 @@ def answers(url: str, payload: Payload) -> bool:
 
 def check(contender: Contender, subject: Subject) -> None:
     """The server must say what ONNX Runtime says."""
-    response = httpx.post(contender.url, content=contender.payload.body, headers=contender.payload.headers).raise_for_status()
+    response = httpx.post(
+        contender.url, content=contender.payload.body, headers=contender.payload.headers
+    ).raise_for_status()
     if length := response.headers.get(LENGTH):
         given = np.frombuffer(response.content[int(length) :], np.float32)
     else:
@@ -197,7 +214,9 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, dict[int, li
         for connections in CONNECTIONS:
             for _ in range(options.rounds):
                 for one in there:
-                    found[one.name][connections].append(load(one.url, one.payload, folder / "body", connections, options.seconds))
+                    found[one.name][connections].append(
+                        load(one.url, one.payload, folder / "body", connections, options.seconds)
+                    )
     return found
 
 
@@ -205,7 +224,9 @@ def show(found: dict[str, dict[int, list[Load]]]) -> None:
     """The table, of medians."""
     print(f"{'requests/s, p99':<18}" + "".join(f"{f'{c} connections':>24}" for c in CONNECTIONS))
     for name, loads in found.items():
-        cells = ((median(one.rate for one in rounds), median(one.p99_ms for one in rounds)) for rounds in loads.values())
+        cells = (
+            (median(one.rate for one in rounds), median(one.p99_ms for one in rounds)) for rounds in loads.values()
+        )
         print(f"{name:<18}" + "".join(f"{rate:>12.0f}, {p99:>6.1f} ms" for rate, p99 in cells))
 
 
@@ -230,15 +251,23 @@ def main() -> int:
     arguments = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
     arguments.add_argument("--seconds", type=int, default=2, help="of each run of wrk")
     arguments.add_argument("--rounds", type=int, default=5, help="runs at each number of connections")
-    arguments.add_argument("--network", type=Path, help="a trial's model.onnx of 28 x 28 pixels and ten classes (default: a small network)")
-    arguments.add_argument("--only", action="append", help="measure these alone, for example: --only ours --only 'raw limit'")
+    arguments.add_argument(
+        "--network", type=Path, help="a trial's model.onnx of 28 x 28 pixels and ten classes (default: a small network)"
+    )
+    arguments.add_argument(
+        "--only", action="append", help="measure these alone, for example: --only ours --only 'raw limit'"
+    )
     options = arguments.parse_args()
     if not shutil.which("wrk"):
         raise SystemExit("wrk is missing; on Debian and Ubuntu: apt-get install wrk")
     with tempfile.TemporaryDirectory() as folder:
         found = measure(options, Path(folder))
     show(found)
-    failed = {name: count for name, loads in found.items() if (count := sum(one.failed for rounds in loads.values() for one in rounds))}
+    failed = {
+        name: count
+        for name, loads in found.items()
+        if (count := sum(one.failed for rounds in loads.values() for one in rounds))
+    }
     print("failed requests:", failed or 0)
     if not options.only:
         print(json.dumps(ratios(found)))

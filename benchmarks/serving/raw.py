@@ -55,13 +55,17 @@ def serve(network: str, port: int) -> None:
         given = decoder.decode(body).inputs[0]
         array = np.frombuffer(bytes(given.data), np.uint8).reshape(given.shape)
         output = session.run(None, {"input": array})[0]
-        answer = encoder.encode(Answer("digits", [Tensor("probabilities", "FP32", list(output.shape), output.ravel().tolist())]))
+        answer = encoder.encode(
+            Answer("digits", [Tensor("probabilities", "FP32", list(output.shape), output.ravel().tolist())])
+        )
         headers = [kind, (b"content-length", str(len(answer)).encode())]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": answer})
 
     listening = socket.create_server(("127.0.0.1", port), reuse_port=True, backlog=2048)
-    config = uvicorn.Config(app, loop="uvloop", http="httptools", ws="none", lifespan="off", log_level="warning", access_log=False)
+    config = uvicorn.Config(
+        app, loop="uvloop", http="httptools", ws="none", lifespan="off", log_level="warning", access_log=False
+    )
     uvicorn.Server(config).run([listening])
 
 

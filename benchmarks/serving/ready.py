@@ -47,9 +47,20 @@ def ready(port: int) -> bool:
 
 def start(subject: Subject, port: int, workers: int) -> Start:
     """One start of the server, which is then ended."""
-    command = [sys.executable, "-m", "atelier_server", "--log-level", "warning", "serve", "--store", str(subject.store.root)]
+    command = [
+        sys.executable,
+        "-m",
+        "atelier_server",
+        "--log-level",
+        "warning",
+        "serve",
+        "--store",
+        str(subject.store.root),
+    ]
     began = time.perf_counter()
-    with subprocess.Popen([*command, "--model", MODEL, "--port", str(port), "--workers", str(workers)], env=WITH_BYTECODE) as process:
+    with subprocess.Popen(
+        [*command, "--model", MODEL, "--port", str(port), "--workers", str(workers)], env=WITH_BYTECODE
+    ) as process:
         while not ready(port):
             if process.poll() is not None:
                 raise SystemExit(f"the server ended with exit code {process.returncode}")
@@ -83,11 +94,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         subject = make(Path(folder))
         for workers in (1, os.cpu_count() or 1):
-            pairs = [(imports(), start(subject, options.port, workers)) for _ in range(options.runs + 1)][1:]  # the first warms up
+            pairs = [(imports(), start(subject, options.port, workers)) for _ in range(options.runs + 1)][
+                1:
+            ]  # the first warms up
             wall, cpu = median(one.wall for _, one in pairs), median(one.cpu for _, one in pairs)
             extra = median(one.wall - floor for floor, one in pairs)
             floor = median(floor for floor, _ in pairs)
-            print(f"{workers} workers: ready after {wall:.2f} s ({extra:+.2f} s), {cpu:.2f} s of CPU; imports {floor:.2f} s")
+            print(
+                f"{workers} workers: ready after {wall:.2f} s ({extra:+.2f} s), {cpu:.2f} s of CPU; imports {floor:.2f} s"
+            )
 
 
 if __name__ == "__main__":

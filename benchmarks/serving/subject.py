@@ -54,10 +54,14 @@ def make(folder: Path, given: Path | None = None) -> Subject:
     pictures = random.integers(0, 256, (64, SIDE, SIDE), dtype=np.uint8)
     bundle = image_bundle()
     store = Store(folder / "store")
-    version = publish(store, replace(bundle, network=proto, inputs=pictures, fields=bundle.fields | labels | signature), MODEL)
+    version = publish(
+        store, replace(bundle, network=proto, inputs=pictures, fields=bundle.fields | labels | signature), MODEL
+    )
     path = store.model(MODEL).versions / version / "model.onnx"
     session = ort.InferenceSession(path, providers=["CPUExecutionProvider"])
-    return Subject(store, path, _as_json(pictures[:1]), _as_bytes(pictures[:1]), session.run(None, {"input": pictures[:1]})[0])
+    return Subject(
+        store, path, _as_json(pictures[:1]), _as_bytes(pictures[:1]), session.run(None, {"input": pictures[:1]})[0]
+    )
 
 
 def network(random: np.random.Generator) -> ModelProto:
@@ -88,7 +92,10 @@ def network(random: np.random.Generator) -> ModelProto:
         "small",
         [helper.make_tensor_value_info("input", TensorProto.UINT8, ["rows", SIDE, SIDE])],
         [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["rows", CLASSES])],
-        [numpy_helper.from_array(w if w.dtype == np.int64 else w.astype(np.float32), name) for name, w in weights.items()],
+        [
+            numpy_helper.from_array(w if w.dtype == np.int64 else w.astype(np.float32), name)
+            for name, w in weights.items()
+        ],
     )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10)
 
@@ -100,5 +107,7 @@ def _as_json(picture: np.ndarray) -> Payload:
 
 def _as_bytes(picture: np.ndarray) -> Payload:
     tensor = TENSOR | {"parameters": {"binary_data_size": picture.nbytes}}
-    header = json.dumps({"inputs": [tensor], "parameters": {"binary_data_output": True}}, separators=(",", ":")).encode()
+    header = json.dumps(
+        {"inputs": [tensor], "parameters": {"binary_data_output": True}}, separators=(",", ":")
+    ).encode()
     return Payload(header + picture.tobytes(), {"Content-Type": "application/octet-stream", LENGTH: str(len(header))})

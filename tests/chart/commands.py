@@ -67,7 +67,9 @@ def flags(binary: str, *command: str) -> dict[str, tuple[str, bool]]:
 
 def seconds(duration: str) -> int:
     """Helm's 1h2m3s as a number."""
-    return sum(int(number) * {"h": 3600, "m": 60, "s": 1}[unit] for number, unit in re.findall(r"(\d+)([hms])", duration))
+    return sum(
+        int(number) * {"h": 3600, "m": 60, "s": 1}[unit] for number, unit in re.findall(r"(\d+)([hms])", duration)
+    )
 
 
 # kubectl

@@ -82,7 +82,9 @@ def _run(
 
 
 @functools.cache
-def template(helm: str, arguments: tuple[str, ...], stdin: str, state: Hashable = None) -> subprocess.CompletedProcess[str]:
+def template(
+    helm: str, arguments: tuple[str, ...], stdin: str, state: Hashable = None
+) -> subprocess.CompletedProcess[str]:
     """One run of `helm template`; state tells files of one path apart."""
     command = [program(helm), "template", *arguments]
     return subprocess.run(command, input=stdin, capture_output=True, text=True, env=OFFLINE, check=False, timeout=60)
@@ -113,7 +115,9 @@ def by_kind(objects: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
 def only(objects: list[dict[str, Any]], kind: str, name_suffix: str | None = None) -> dict[str, Any]:
     """The one object of a kind, and with that end of its name where it is given."""
     found = [one for one in by_kind(objects, kind) if one["metadata"]["name"].endswith(name_suffix or "")]
-    assert len(found) == 1, f"{kind} …{name_suffix or ''}: {[one['metadata']['name'] for one in by_kind(objects, kind)]}"
+    assert len(found) == 1, (
+        f"{kind} …{name_suffix or ''}: {[one['metadata']['name'] for one in by_kind(objects, kind)]}"
+    )
     return found[0]
 
 

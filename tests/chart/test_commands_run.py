@@ -21,7 +21,11 @@ from tests.support import ROOT
 
 QUICKSTART = ROOT / "values" / "quickstart.yaml"
 SMALL = {
-    "experiment": {"maxTrialCount": 2, "maxFailedTrialCount": 1, "earlyStopping": {"algorithmName": "none", "algorithmSettings": []}},
+    "experiment": {
+        "maxTrialCount": 2,
+        "maxFailedTrialCount": 1,
+        "earlyStopping": {"algorithmName": "none", "algorithmSettings": []},
+    },
     "trainer": {"maxEpochs": 2, "tailEpochs": 1, "data": {"limit": 400}},
     "server": {"token": {"existingSecret": "digits-token"}},
 }
@@ -42,7 +46,10 @@ class Pods:
         config = only(self.objects, "ConfigMap", self.experiment["metadata"]["name"])
         (folder / "config" / "token").write_text(TOKEN)  # where a Secret's key would be
         (folder / "config" / "spec.json").write_text(config["data"]["spec.json"])
-        self.environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "KUBECONFIG": os.devnull}
+        self.environment = os.environ | {
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "KUBECONFIG": os.devnull,
+        }
 
     def command(self, container: dict[str, Any], **more: str) -> list[str]:
         words = [*container["command"], *container["args"]]
@@ -52,7 +59,12 @@ class Pods:
 
     def run(self, container: dict[str, Any], **more: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            self.command(container, **more), env=self.environment, capture_output=True, text=True, timeout=120, check=False
+            self.command(container, **more),
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
         )
 
     def trial(self, name: str, values: dict[str, str]) -> str:
@@ -87,7 +99,10 @@ def pods(tmp_path_factory: pytest.TempPathFactory) -> Pods:
 def logs(pods: Pods) -> list[str]:
     """Both trials' output, the first and the last value of every parameter."""
     space = {p["name"]: p["feasibleSpace"] for p in pods.experiment["spec"]["parameters"]}
-    ends = [{name: s["list"][end] if "list" in s else s["min" if end == 0 else "max"] for name, s in space.items()} for end in (0, -1)]
+    ends = [
+        {name: s["list"][end] if "list" in s else s["min" if end == 0 else "max"] for name, s in space.items()}
+        for end in (0, -1)
+    ]
     return [pods.trial(f"trial-{index}", values) for index, values in enumerate(ends)]
 
 

@@ -44,39 +44,95 @@ def algorithm(name: str, *parameters: Any, **settings: Any) -> list[tuple[str, A
 BOTH: dict[str, tuple[list[tuple[str, Any]], str]] = {
     "no parameter": ([("experiment.parameters", [])], "experiment.parameters: is empty"),
     "parameter twice": ([("experiment.parameters", [LR, LR])], "experiment.parameters[1].name: lr is there twice"),
-    "unknown parameter": ([parameter("learning_rate", "double", min=0.1, max=1)], "experiment.parameters[0].name: learning_rate: unknown"),
-    "range turned round": ([parameter("lr", "double", min=0.1, max=0.01)], "parameters[0].feasibleSpace.min: 0.1 is more than max 0.01"),
+    "unknown parameter": (
+        [parameter("learning_rate", "double", min=0.1, max=1)],
+        "experiment.parameters[0].name: learning_rate: unknown",
+    ),
+    "range turned round": (
+        [parameter("lr", "double", min=0.1, max=0.01)],
+        "parameters[0].feasibleSpace.min: 0.1 is more than max 0.01",
+    ),
     "no max": ([parameter("lr", "double", min=0.1)], "parameters[0].feasibleSpace.max: is missing"),
-    "list of a range": ([parameter("lr", "double", min=0.1, max=1, list=[1])], "parameters[0].feasibleSpace.list: double has no list"),
-    "range of a list": ([parameter("batch", "discrete", min=1, list=[32])], "parameters[0].feasibleSpace.min: discrete has no min"),
+    "list of a range": (
+        [parameter("lr", "double", min=0.1, max=1, list=[1])],
+        "parameters[0].feasibleSpace.list: double has no list",
+    ),
+    "range of a list": (
+        [parameter("batch", "discrete", min=1, list=[32])],
+        "parameters[0].feasibleSpace.min: discrete has no min",
+    ),
     "no list": ([parameter("batch", "discrete")], "parameters[0].feasibleSpace.list: is missing"),
     "word in discrete": (
         [parameter("activation", "discrete", list=["relu"])],
         'parameters[0].feasibleSpace.list[0]: "relu" is not a number',
     ),
-    "value twice": ([parameter("batch", "discrete", list=[32, 32])], "parameters[0].feasibleSpace.list[1]: 32 is there twice"),
-    "int with a fraction": ([parameter("batch", "int", min=2.5, max=8)], "parameters[0].feasibleSpace.min: 2.5 is not a whole number"),
-    "step 0": ([parameter("lr", "double", min=0.1, max=1, step=0)], "parameters[0].feasibleSpace.step: 0 is not allowed"),
-    "logarithm of 0": ([parameter("lr", "double", min=0, max=1, distribution="logUniform")], "min: 0 is not allowed with logUniform"),
-    "value no builder takes": ([parameter("batch", "discrete", list=[1])], "parameters[0].feasibleSpace.list[0]: batch: "),
-    "word no builder takes": ([parameter("activation", "categorical", list=["tanh"])], "parameters[0].feasibleSpace.list[0]: activation: "),
-    "range no builder takes": ([parameter("dropout", "double", min=0, max=1)], "parameters[0].feasibleSpace.max: dropout: "),
+    "value twice": (
+        [parameter("batch", "discrete", list=[32, 32])],
+        "parameters[0].feasibleSpace.list[1]: 32 is there twice",
+    ),
+    "int with a fraction": (
+        [parameter("batch", "int", min=2.5, max=8)],
+        "parameters[0].feasibleSpace.min: 2.5 is not a whole number",
+    ),
+    "step 0": (
+        [parameter("lr", "double", min=0.1, max=1, step=0)],
+        "parameters[0].feasibleSpace.step: 0 is not allowed",
+    ),
+    "logarithm of 0": (
+        [parameter("lr", "double", min=0, max=1, distribution="logUniform")],
+        "min: 0 is not allowed with logUniform",
+    ),
+    "value no builder takes": (
+        [parameter("batch", "discrete", list=[1])],
+        "parameters[0].feasibleSpace.list[0]: batch: ",
+    ),
+    "word no builder takes": (
+        [parameter("activation", "categorical", list=["tanh"])],
+        "parameters[0].feasibleSpace.list[0]: activation: ",
+    ),
+    "range no builder takes": (
+        [parameter("dropout", "double", min=0, max=1)],
+        "parameters[0].feasibleSpace.max: dropout: ",
+    ),
     "bayesianoptimization from 0": (
-        algorithm("bayesianoptimization", {"name": "dropout", "parameterType": "double", "feasibleSpace": {"min": 0, "max": 0.5}}),
+        algorithm(
+            "bayesianoptimization",
+            {"name": "dropout", "parameterType": "double", "feasibleSpace": {"min": 0, "max": 0.5}},
+        ),
         "parameters[0].feasibleSpace.min: 0 is not allowed: bayesianoptimization draws a double from its logarithm",
     ),
-    "grid without step": (algorithm("grid", LR), "parameters[0].feasibleSpace.step: is missing; grid needs the step of a double"),
-    "grid with too few points": (algorithm("grid", DEPTH, WIDTH), "experiment.maxTrialCount: 15 is more than the 4 points of the grid"),
-    "cmaes with one number": (algorithm("cmaes", LR, WIDTH), "experiment.algorithm.algorithmName: cmaes needs at least 2"),
+    "grid without step": (
+        algorithm("grid", LR),
+        "parameters[0].feasibleSpace.step: is missing; grid needs the step of a double",
+    ),
+    "grid with too few points": (
+        algorithm("grid", DEPTH, WIDTH),
+        "experiment.maxTrialCount: 15 is more than the 4 points of the grid",
+    ),
+    "cmaes with one number": (
+        algorithm("cmaes", LR, WIDTH),
+        "experiment.algorithm.algorithmName: cmaes needs at least 2",
+    ),
     "normal with multivariate-tpe": (
         [parameter("lr", "double", min=0.1, max=1, distribution="normal")],
         "parameters[0].feasibleSpace.distribution: multivariate-tpe cannot draw from normal",
     ),
-    "unknown setting": (algorithm("random", gamma=1), "algorithm.algorithmSettings[0].name: random has no setting gamma"),
+    "unknown setting": (
+        algorithm("random", gamma=1),
+        "algorithm.algorithmSettings[0].name: random has no setting gamma",
+    ),
     "setting out of range": (algorithm("tpe", gamma=2), "algorithm.algorithmSettings[0].value: gamma: "),
-    "setting of another word": (algorithm("cmaes", restart_strategy="often"), "algorithm.algorithmSettings[0].value: restart_strategy: "),
+    "setting of another word": (
+        algorithm("cmaes", restart_strategy="often"),
+        "algorithm.algorithmSettings[0].value: restart_strategy: ",
+    ),
     "halving by 1": (
-        [("experiment.earlyStopping", {"algorithmName": "halving", "algorithmSettings": [{"name": "eta", "value": 1}]})],
+        [
+            (
+                "experiment.earlyStopping",
+                {"algorithmName": "halving", "algorithmSettings": [{"name": "eta", "value": 1}]},
+            )
+        ],
         "earlyStopping.algorithmSettings[0].value: eta: ",
     ),
     "metric of another task": (
@@ -102,7 +158,12 @@ BOTH: dict[str, tuple[list[tuple[str, Any]], str]] = {
     "no source": ([("trainer.data.source", None)], "trainer.data.source: is missing"),
     "unknown bundled set": ([("trainer.data.name", "cifar")], "trainer.data.name: "),
     "csv without target": (
-        [("trainer.data", {"source": "csv", "name": None, "kind": "auto", "files": {"train": {"path": "/store/a.csv"}}})],
+        [
+            (
+                "trainer.data",
+                {"source": "csv", "name": None, "kind": "auto", "files": {"train": {"path": "/store/a.csv"}}},
+            )
+        ],
         "trainer.data.target: is missing",
     ),
     "labels of numbers": (
@@ -111,7 +172,12 @@ BOTH: dict[str, tuple[list[tuple[str, Any]], str]] = {
     ),
     "missing file": ([("trainer.data", {"source": "npz", "name": None, "files": {}})], "trainer.data.files"),
     "unknown file": (
-        [("trainer.data", {"source": "npz", "name": None, "files": {"train": {"path": "/a"}, "valid": {"path": "/b"}}})],
+        [
+            (
+                "trainer.data",
+                {"source": "npz", "name": None, "files": {"train": {"path": "/a"}, "valid": {"path": "/b"}}},
+            )
+        ],
         "trainer.data.files.valid: ",
     ),
     "url without sha256": (
@@ -185,8 +251,16 @@ def test_one_machine_refuses_the_same_at_the_same_place(case: str, tmp_path: Pat
 
 
 def test_all_that_is_wrong_is_said_in_one_message() -> None:
-    cases = ["one port for two", "ingress to nowhere", "quota of nothing", "more at once than there are", "unknown parameter"]
-    error = refused(QUICKSTART, values=values(*[change for case in cases for change in GUARDS[case][0]]), api_versions=())
+    cases = [
+        "one port for two",
+        "ingress to nowhere",
+        "quota of nothing",
+        "more at once than there are",
+        "unknown parameter",
+    ]
+    error = refused(
+        QUICKSTART, values=values(*[change for case in cases for change in GUARDS[case][0]]), api_versions=()
+    )
     lines = said(error)
     assert len(lines) == len(cases) + 1, error
     for case in cases:

@@ -11,9 +11,22 @@ import pytest
 from tests.chart.rendering import HELMS, PROFILES, render, rendered, template
 from tests.chart.schemas import CUSTOM, RELEASES, violations
 
-PARAMETER = {"name": "lr", "parameterType": "double", "feasibleSpace": {"min": "0.1", "max": "1e-3", "distribution": "uniform"}}
-CHOICE = {"name": "op", "parameterType": "categorical", "feasibleSpace": {"list": ["conv3", "res3"], "distribution": "uniform"}}
-CONTAINER = {"name": "trial", "image": "trainer:1", "args": ["${trialParameters.lr}"], "resources": {"limits": {"cpu": 1, "memory": "1Gi"}}}
+PARAMETER = {
+    "name": "lr",
+    "parameterType": "double",
+    "feasibleSpace": {"min": "0.1", "max": "1e-3", "distribution": "uniform"},
+}
+CHOICE = {
+    "name": "op",
+    "parameterType": "categorical",
+    "feasibleSpace": {"list": ["conv3", "res3"], "distribution": "uniform"},
+}
+CONTAINER = {
+    "name": "trial",
+    "image": "trainer:1",
+    "args": ["${trialParameters.lr}"],
+    "resources": {"limits": {"cpu": 1, "memory": "1Gi"}},
+}
 EXAMPLES: dict[str, dict[str, Any]] = {
     "Experiment": {
         "apiVersion": "kubeflow.org/v1beta1",
@@ -59,7 +72,14 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "apiVersion": "monitoring.coreos.com/v1",
         "kind": "PrometheusRule",
         "metadata": {"name": "a"},
-        "spec": {"groups": [{"name": "a", "rules": [{"alert": "Down", "expr": "up == 0", "for": "5m", "labels": {"severity": "page"}}]}]},
+        "spec": {
+            "groups": [
+                {
+                    "name": "a",
+                    "rules": [{"alert": "Down", "expr": "up == 0", "for": "5m", "labels": {"severity": "page"}}],
+                }
+            ]
+        },
     },
     "HTTPRoute": {
         "apiVersion": "gateway.networking.k8s.io/v1",
@@ -68,14 +88,22 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "spec": {
             "parentRefs": [{"name": "gateway"}],
             "hostnames": ["a.example.org"],
-            "rules": [{"matches": [{"path": {"type": "PathPrefix", "value": "/"}}], "backendRefs": [{"name": "a", "port": 80}]}],
+            "rules": [
+                {
+                    "matches": [{"path": {"type": "PathPrefix", "value": "/"}}],
+                    "backendRefs": [{"name": "a", "port": 80}],
+                }
+            ],
         },
     },
     "Service": {
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": {"name": "a"},
-        "spec": {"selector": {"a": "b"}, "ports": [{"name": "http", "port": 80, "targetPort": "http", "protocol": "TCP"}]},
+        "spec": {
+            "selector": {"a": "b"},
+            "ports": [{"name": "http", "port": 80, "targetPort": "http", "protocol": "TCP"}],
+        },
     },
 }
 DELETED = object()
@@ -187,17 +215,37 @@ def test_every_custom_kind_has_an_example() -> None:
         ("Experiment", "spec.objective.type", "max", "/spec/objective/type"),
         ("Experiment", "spec.objective.metricStrategies.0.value", "last", "/spec/objective/metricStrategies/0/value"),
         ("Experiment", "spec.parameters.0.parameterType", "float", "/spec/parameters/0/parameterType"),
-        ("Experiment", "spec.parameters.0.feasibleSpace.distribution", "loguniform", "/spec/parameters/0/feasibleSpace/distribution"),
+        (
+            "Experiment",
+            "spec.parameters.0.feasibleSpace.distribution",
+            "loguniform",
+            "/spec/parameters/0/feasibleSpace/distribution",
+        ),
         ("Experiment", "spec.parameters.0.feasibleSpace.list", ["1"], "/spec/parameters/0/feasibleSpace/list"),
         ("Experiment", "spec.parameters.0.feasibleSpace.max", DELETED, "/spec/parameters/0/feasibleSpace"),
         ("Experiment", "spec.parameters.1.feasibleSpace.min", "1", "/spec/parameters/1/feasibleSpace/min"),
         ("Experiment", "spec.parameters.1.feasibleSpace.list", [], "/spec/parameters/1/feasibleSpace/list"),
         ("Experiment", "spec.parameters.1.name", "lr", "/spec/parameters"),
         ("Experiment", "spec.parameters", DELETED, "/spec"),
-        ("Experiment", "spec.metricsCollectorSpec.collector.kind", "Stdout", "/spec/metricsCollectorSpec/collector/kind"),
-        ("Experiment", "spec.metricsCollectorSpec.source.filter.metricsFormat.0", r"([\w]+)=", "/filter/metricsFormat/0"),
+        (
+            "Experiment",
+            "spec.metricsCollectorSpec.collector.kind",
+            "Stdout",
+            "/spec/metricsCollectorSpec/collector/kind",
+        ),
+        (
+            "Experiment",
+            "spec.metricsCollectorSpec.source.filter.metricsFormat.0",
+            r"([\w]+)=",
+            "/filter/metricsFormat/0",
+        ),
         ("Experiment", "spec.resumePolicy", "Always", "/spec/resumePolicy"),
-        ("Experiment", "spec.trialTemplate.trialSpec.metadata", {"name": "a"}, "/spec/trialTemplate/trialSpec/metadata/name"),
+        (
+            "Experiment",
+            "spec.trialTemplate.trialSpec.metadata",
+            {"name": "a"},
+            "/spec/trialTemplate/trialSpec/metadata/name",
+        ),
         ("Experiment", "spec.trialTemplate.trialSpec.kind", "Jobs", "no schema for batch/v1 Jobs"),
         ("Experiment", "metadata.labels.atelier/release", "a" * 64, "/metadata/labels/atelier/release"),
         ("PrometheusRule", "spec.groups.0.rules.0.for", "5 minutes", "/spec/groups/0/rules/0/for"),
@@ -208,7 +256,10 @@ def test_every_custom_kind_has_an_example() -> None:
         ("Service", "kind", "Services", "no schema for v1 Services"),
         ("Service", "spec.selector", None, "/spec/selector: null"),
         # what Katib's defaulter would add
-        *[("Experiment", f"spec.{key}", DELETED, "/spec") for key in ("resumePolicy", "parallelTrialCount", "metricsCollectorSpec")],
+        *[
+            ("Experiment", f"spec.{key}", DELETED, "/spec")
+            for key in ("resumePolicy", "parallelTrialCount", "metricsCollectorSpec")
+        ],
         ("Experiment", "spec.objective.metricStrategies", DELETED, "/spec/objective"),
         ("Experiment", "spec.parameters.0.feasibleSpace.distribution", DELETED, "/spec/parameters/0/feasibleSpace"),
         ("Experiment", "spec.trialTemplate.successCondition", DELETED, "/spec/trialTemplate"),

@@ -13,7 +13,9 @@ import pytest
 from tests.chart.programs import BUILT, ROOT, program
 from tests.chart.rendering import CHART, HELMS, KUBERNETES, OFFLINE, PROFILES
 
-LINTERS = OFFLINE | {"PATH": f"{BUILT}:{Path(sys.executable).parent}:{os.environ['PATH']}"}  # ct starts helm, yamllint and yamale
+LINTERS = OFFLINE | {
+    "PATH": f"{BUILT}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+}  # ct starts helm, yamllint and yamale
 
 
 def lint(*command: str | Path) -> subprocess.CompletedProcess[str]:

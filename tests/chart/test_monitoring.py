@@ -63,7 +63,9 @@ def written(folder: Path, group: dict[str, Any]) -> Path:
 @pytest.mark.parametrize("helm", HELMS)
 def test_nothing_is_monitored_unless_asked_for(helm: str) -> None:
     objects = render(QUICKSTART, helm=helm)
-    assert not [one["kind"] for one in objects if one["kind"] in OPTIONAL or one["metadata"]["name"].endswith("-dashboard")]
+    assert not [
+        one["kind"] for one in objects if one["kind"] in OPTIONAL or one["metadata"]["name"].endswith("-dashboard")
+    ]
 
 
 @pytest.mark.parametrize(("enabled", "kind"), KINDS.items())
@@ -109,11 +111,15 @@ def test_the_service_monitor_selects_the_server_and_nothing_else() -> None:
     objects = render(ROOT / "values" / "everything.yaml")
     monitor = only(objects, "ServiceMonitor")["spec"]
     selected = [
-        one for one in by_kind(objects, "Service") if one["metadata"]["labels"].items() >= monitor["selector"]["matchLabels"].items()
+        one
+        for one in by_kind(objects, "Service")
+        if one["metadata"]["labels"].items() >= monitor["selector"]["matchLabels"].items()
     ]
     assert [one["metadata"]["name"] for one in selected] == ["digits-atelier-server"]
     assert monitor["namespaceSelector"] == {"matchNames": ["atelier"]}
-    assert monitor["selector"]["matchLabels"]["app.kubernetes.io/instance"] == "digits"  # another release's server is another's
+    assert (
+        monitor["selector"]["matchLabels"]["app.kubernetes.io/instance"] == "digits"
+    )  # another release's server is another's
 
 
 def test_the_port_scraped_is_the_servers_own_for_metrics() -> None:
@@ -147,7 +153,11 @@ def test_prometheus_takes_the_rules(tmp_path: Path) -> None:
 @pytest.mark.parametrize("alert", ALERTS)
 def test_an_alert_fires_when_it_should_and_at_no_other_time(alert: str, tmp_path: Path) -> None:
     scenarios = SCENARIOS / f"{alert}.yaml"
-    expected = [bool(check["exp_alerts"]) for test in yaml.safe_load(scenarios.read_text())["tests"] for check in test["alert_rule_test"]]
+    expected = [
+        bool(check["exp_alerts"])
+        for test in yaml.safe_load(scenarios.read_text())["tests"]
+        for check in test["alert_rule_test"]
+    ]
     assert {True, False} == {*expected}
     shutil.copy(scenarios, tmp_path)
     written(tmp_path, {"name": "all", "rules": rules()})
@@ -217,7 +227,9 @@ def queries(page: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("alert", ALERTS)
-def test_a_runbooks_queries_are_understood_and_use_metrics_that_the_server_exports(alert: str, tmp_path: Path, exported: set[str]) -> None:
+def test_a_runbooks_queries_are_understood_and_use_metrics_that_the_server_exports(
+    alert: str, tmp_path: Path, exported: set[str]
+) -> None:
     shown = queries(RUNBOOKS / f"{alert}.md")
     assert {name for query in shown for name, _ in selectors(query)} <= exported
     asked = [{"record": f"asked:{number}", "expr": query} for number, query in enumerate(shown)]
@@ -225,11 +237,17 @@ def test_a_runbooks_queries_are_understood_and_use_metrics_that_the_server_expor
     assert run.returncode == 0, run.stdout + run.stderr
 
 
-def test_the_queries_of_the_docs_are_understood_and_use_metrics_that_the_server_exports(tmp_path: Path, exported: set[str]) -> None:
+def test_the_queries_of_the_docs_are_understood_and_use_metrics_that_the_server_exports(
+    tmp_path: Path, exported: set[str]
+) -> None:
     shown = queries(ROOT / "docs" / "serving.md")
     assert shown
     assert {name for query in shown for name in re.findall(r"\batelier_\w+", query)} <= exported
-    run = promtool("check", "rules", written(tmp_path, {"name": "docs", "rules": [{"record": "asked:0", "expr": one} for one in shown]}))
+    run = promtool(
+        "check",
+        "rules",
+        written(tmp_path, {"name": "docs", "rules": [{"record": "asked:0", "expr": one} for one in shown]}),
+    )
     assert run.returncode == 0, run.stdout + run.stderr
 
 
@@ -238,14 +256,18 @@ def test_a_runbooks_commands_find_what_the_chart_makes(alert: str) -> None:
     objects = monitored()
     labels = [one["metadata"].get("labels", {}) for one in objects]
     named = {f"{one['kind'].lower()}/{one['metadata']['name']}" for one in objects}
-    page = (RUNBOOKS / f"{alert}.md").read_text().replace("RELEASE", "digits").replace("SERVER", "digits-atelier-server")
+    page = (
+        (RUNBOOKS / f"{alert}.md").read_text().replace("RELEASE", "digits").replace("SERVER", "digits-atelier-server")
+    )
     commands = [line.strip() for line in page.splitlines() if line.strip().startswith("kubectl ")]
     assert commands
     for command in commands:
         for asked in re.findall(r" -l (\S*digits\S*)", command):
             wanted = dict(one.split("=") for one in asked.split(","))
             found = [one for one in labels if wanted.items() <= one.items()]
-            assert found or wanted == {"kubernetes.io/service-name": "digits-atelier-server"}, command  # Kubernetes' own
+            assert found or wanted == {"kubernetes.io/service-name": "digits-atelier-server"}, (
+                command
+            )  # Kubernetes' own
         assert {*re.findall(r"(?:deployment|service)/[a-z-]+", command)} <= named, command
 
 
@@ -346,8 +368,14 @@ def selectors(expression: str) -> list[tuple[str, str]]:
 @pytest.fixture(scope="module")
 def exported() -> set[str]:
     """Names of what Prometheus gets from a server, as docs/serving.md lists them, which is held against a real one, and of what it adds."""
-    kinds = re.findall(r"^\| `((?:atelier|process)_\w+)` \| (\w+) \|", (ROOT / "docs" / "serving.md").read_text(), re.MULTILINE)
-    return {"up"} | {name + ending for name, kind in kinds for ending in (["_bucket", "_count", "_sum"] if kind == "histogram" else [""])}
+    kinds = re.findall(
+        r"^\| `((?:atelier|process)_\w+)` \| (\w+) \|", (ROOT / "docs" / "serving.md").read_text(), re.MULTILINE
+    )
+    return {"up"} | {
+        name + ending
+        for name, kind in kinds
+        for ending in (["_bucket", "_count", "_sum"] if kind == "histogram" else [""])
+    }
 
 
 @pytest.mark.parametrize("alert", ALERTS)

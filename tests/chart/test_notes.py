@@ -52,7 +52,9 @@ def test_every_kubectl_line_names_what_is_installed(profile: Path, mode: str) ->
 )
 @each_mode
 def test_names_are_right_whatever_they_are_made_of(given: dict[str, Any], mode: str) -> None:
-    arguments = given | {"set": [*given.get("set", []), f"extractor.mode={mode}", "inspector.enabled=true", "experiment.name="]}
+    arguments = given | {
+        "set": [*given.get("set", []), f"extractor.mode={mode}", "inspector.enabled=true", "experiment.name="]
+    }
     installed = render(QUICKSTART, **arguments)
     shown = commands(notes(QUICKSTART, **arguments), "kubectl")
     assert [missing for line in shown for missing in lacking(line, installed)] == []
@@ -111,7 +113,12 @@ def test_who_promotes_is_said(mode: str) -> None:
     text = notes(QUICKSTART, set=[f"extractor.mode={mode}", 'extractor.schedule="1 2 * * *"'])
     assert f"PROMOTION  {mode}\n" in text
     promotion = " ".join(part(text, "PROMOTION"))
-    words = {"job": "trains on what paused too early", "hook": "Helm waits", "cronjob": "1 2 * * *", "none": "nothing promotes"}
+    words = {
+        "job": "trains on what paused too early",
+        "hook": "Helm waits",
+        "cronjob": "1 2 * * *",
+        "none": "nothing promotes",
+    }
     assert {one for one, said in words.items() if said in promotion} == {mode}
 
 
@@ -128,10 +135,15 @@ def test_predictions_are_a_forwarded_port_away(profile: Path) -> None:
     assert "503" in model
 
 
-@pytest.mark.parametrize("profile", [QUICKSTART, next(path for path in PROFILES if path.stem == "microk8s")], ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "profile", [QUICKSTART, next(path for path in PROFILES if path.stem == "microk8s")], ids=lambda path: path.stem
+)
 def test_where_a_token_is_asked_for_every_request_shown_has_it(profile: Path) -> None:
     text = notes(profile, set=["server.token.existingSecret=digits-token", "server.token.key=bearer.token"])
-    assert "TOKEN=$(kubectl -n atelier get secret digits-token -o go-template='{{index .data \"bearer.token\" | base64decode}}')" in text
+    assert (
+        "TOKEN=$(kubectl -n atelier get secret digits-token -o go-template='{{index .data \"bearer.token\" | base64decode}}')"
+        in text
+    )
     assert "the page asks for the token" in text and "/docs" not in text
     requests = [line.strip() for line in text.splitlines() if line.strip().startswith("curl ")]
     assert len(requests) == 2 and all(line.endswith('-H "Authorization: Bearer $TOKEN"') for line in requests)
@@ -146,7 +158,9 @@ def test_the_model_is_named_as_the_server_serves_it() -> None:
         assert f"--model={name}" in container["args"]
 
 
-@pytest.mark.parametrize(("tls", "scheme"), [([], "http"), ([{"hosts": ["a.example.com"], "secretName": "a"}], "https")])
+@pytest.mark.parametrize(
+    ("tls", "scheme"), [([], "http"), ([{"hosts": ["a.example.com"], "secretName": "a"}], "https")]
+)
 def test_an_address_outside_is_told(tls: list[Any], scheme: str) -> None:
     ingress = {"enabled": True, "hosts": ["a.example.com", "b.example.com"], "path": "/digits", "tls": tls}
     text = notes(QUICKSTART, values={"server": {"ingress": ingress}})
@@ -177,12 +191,16 @@ def test_nothing_is_off_where_everything_is_on() -> None:
     assert part(notes(EVERYTHING), "OFF") == ["nothing"]
 
 
-@pytest.mark.parametrize(("mode", "said"), [("skipIfMissing", "it is left out"), ("alwaysRender", "it was rendered all the same")])
+@pytest.mark.parametrize(
+    ("mode", "said"), [("skipIfMissing", "it is left out"), ("alwaysRender", "it was rendered all the same")]
+)
 @pytest.mark.parametrize("kind", ["ServiceMonitor", "PrometheusRule"])
 def test_kinds_that_the_cluster_does_not_know_are_said_to_be_missing(kind: str, mode: str, said: str) -> None:
     key = f"monitoring.{kind[0].lower()}{kind[1:]}.enabled=true"
     given: dict[str, Any] = {"set": [key, f"monitoring.renderMode={mode}"], "api_versions": WITHOUT_OPERATOR}
-    assert part(notes(QUICKSTART, **given), "MISSING") == [f"the cluster has no monitoring.coreos.com/v1/{kind}: {said}"]
+    assert part(notes(QUICKSTART, **given), "MISSING") == [
+        f"the cluster has no monitoring.coreos.com/v1/{kind}: {said}"
+    ]
     assert len(by_kind(render(QUICKSTART, **given), kind)) == (mode == "alwaysRender")
 
 
@@ -203,13 +221,21 @@ def test_the_inspectors_commands_are_there_while_it_is() -> None:
 
 def test_what_outlives_the_release_can_be_taken_away_and_a_claim_of_others_is_not_named() -> None:
     def deletions(**arguments: Any) -> list[str]:
-        return [line.partition(" delete ")[2] for line in commands(notes(QUICKSTART, **arguments), "kubectl") if " delete " in line]
+        return [
+            line.partition(" delete ")[2]
+            for line in commands(notes(QUICKSTART, **arguments), "kubectl")
+            if " delete " in line
+        ]
 
     kept = "experiments,configmaps -l atelier/release=digits"
     hooks = "jobs,pods -l app.kubernetes.io/instance=digits"
     assert deletions() == [kept, hooks, "pvc digits-atelier-store"]
     assert deletions(set=["storage.existingClaim=shared"]) == [kept, hooks]
-    annotated = [one for one in render(QUICKSTART) if (one["metadata"].get("annotations") or {}).get("helm.sh/resource-policy") == "keep"]
+    annotated = [
+        one
+        for one in render(QUICKSTART)
+        if (one["metadata"].get("annotations") or {}).get("helm.sh/resource-policy") == "keep"
+    ]
     assert {one["kind"] for one in annotated} == {"Experiment", "ConfigMap", "PersistentVolumeClaim"}
 
 

@@ -14,7 +14,12 @@ from tests.chart.rendering import CHART, PROFILES, by_kind, only, render
 LONG = "a" + "b" * 52
 """As long as Helm lets a release's name be."""
 BUDGETS = {"Experiment": 40, "CronJob": 52}
-STANDARD = {"app.kubernetes.io/name", "app.kubernetes.io/instance", "app.kubernetes.io/component", "app.kubernetes.io/version"}
+STANDARD = {
+    "app.kubernetes.io/name",
+    "app.kubernetes.io/instance",
+    "app.kubernetes.io/component",
+    "app.kubernetes.io/version",
+}
 STANDARD |= {"app.kubernetes.io/part-of", "app.kubernetes.io/managed-by", "helm.sh/chart"}
 each_profile = pytest.mark.parametrize("profile", PROFILES, ids=lambda path: path.stem)
 EVERYTHING = next(path for path in PROFILES if path.stem == "everything")
@@ -56,7 +61,9 @@ def test_names_fit_their_kinds_however_long_the_releases_is(release: str, mode: 
 
 
 def test_two_releases_share_no_name() -> None:
-    first, second = ({(o["kind"], o["metadata"]["name"]) for o in render(EVERYTHING, release=name)} for name in ("one", "two"))
+    first, second = (
+        {(o["kind"], o["metadata"]["name"]) for o in render(EVERYTHING, release=name)} for name in ("one", "two")
+    )
     assert not first & second
 
 
@@ -69,7 +76,12 @@ def test_an_own_name_is_the_beginning_of_every_name() -> None:
 def test_every_pod_uses_the_claim_that_is_there_already() -> None:
     objects = render(EVERYTHING, set=["storage.existingClaim=shared"])
     assert by_kind(objects, "PersistentVolumeClaim") == []
-    claims = {v["persistentVolumeClaim"]["claimName"] for _, _, spec in pods(objects) for v in spec["volumes"] if v["name"] == "store"}
+    claims = {
+        v["persistentVolumeClaim"]["claimName"]
+        for _, _, spec in pods(objects)
+        for v in spec["volumes"]
+        if v["name"] == "store"
+    }
     assert claims == {"shared"}
 
 
@@ -88,7 +100,9 @@ def test_the_service_selects_servers_and_no_other_pod(mode: str) -> None:
     objects = render(EVERYTHING, set=[f"extractor.mode={mode}"])
     selector = only(objects, "Service")["spec"]["selector"].items()
     leaked = only(objects, "Experiment")["metadata"]["labels"]
-    selected = [component for component, metadata, _ in pods(objects) if selector <= (metadata["labels"] | leaked).items()]
+    selected = [
+        component for component, metadata, _ in pods(objects) if selector <= (metadata["labels"] | leaked).items()
+    ]
     assert selected == ["server"]
     assert not selector <= leaked.items()
 
@@ -197,7 +211,9 @@ def test_placement_reaches_the_pod_it_is_said_of(who: str) -> None:
         "tolerations": [{"key": "search", "operator": "Exists"}],
         "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": []}}},
     }
-    objects = render(QUICKSTART, values={who: {"pod": said}}, set=["inspector.enabled=true", "imagePullSecrets[0].name=registry"])
+    objects = render(
+        QUICKSTART, values={who: {"pod": said}}, set=["inspector.enabled=true", "imagePullSecrets[0].name=registry"]
+    )
     for name, _, spec in pods(objects):
         placed = {key: spec[key] for key in said if key in spec}
         follows = {"test": "server", "extractor": "trainer"}.get(name) == who
@@ -240,7 +256,9 @@ def test_a_waiting_extractor_holds_no_room_that_trials_need(profile: Path) -> No
     (finish,) = [one for one in spec["initContainers"] if one["name"] == "finish"]
     assert finish["resources"]["requests"] == spec["containers"][0]["resources"]["requests"]
     trial = next(spec for component, _, spec in pods(render(profile)) if component == "trial")
-    assert finish["resources"]["limits"] == trial["containers"][0]["resources"]["limits"], "as many threads, as much memory"
+    assert finish["resources"]["limits"] == trial["containers"][0]["resources"]["limits"], (
+        "as many threads, as much memory"
+    )
 
 
 def test_the_extractor_trains_where_trials_run_unless_it_is_told_otherwise() -> None:
@@ -248,5 +266,9 @@ def test_the_extractor_trains_where_trials_run_unless_it_is_told_otherwise() -> 
     assert extractor(gpu)["runtimeClassName"] == "nvidia"
     assert [one["key"] for one in extractor(gpu)["tolerations"]] == ["nvidia.com/gpu"]
     assert extractor(gpu, set=["extractor.pod.nodeSelector.disk=ssd"])["nodeSelector"] == {"disk": "ssd"}
-    idle = ["trainer.tailEpochs=0", "experiment.earlyStopping.algorithmName=none", "experiment.earlyStopping.algorithmSettings=null"]
+    idle = [
+        "trainer.tailEpochs=0",
+        "experiment.earlyStopping.algorithmName=none",
+        "experiment.earlyStopping.algorithmSettings=null",
+    ]
     assert "runtimeClassName" not in extractor(gpu, set=idle)

@@ -22,8 +22,16 @@ QUICKSTART = ROOT / "values" / "quickstart.yaml"
 SHOWN = list(dict.fromkeys(line for page in (OPERATIONS, TROUBLESHOOTING) for line in lines(page.read_text())))
 HELM_LINES = [line for line in SHOWN if line.startswith("helm ")]
 RENDERING = [line for line in HELM_LINES if line.split()[1] in ("install", "upgrade")]
-FILES = {name: text for _, name, text in re.findall(r"^```(\w+)\n# (\S+)\n(.*?)^```", OPERATIONS.read_text(), re.MULTILINE | re.DOTALL)}
-SOURCES = [path for folder in ("charts", "images", "packages") for path in (ROOT / folder).rglob("*") if path.suffix in (".py", ".tpl")]
+FILES = {
+    name: text
+    for _, name, text in re.findall(r"^```(\w+)\n# (\S+)\n(.*?)^```", OPERATIONS.read_text(), re.MULTILINE | re.DOTALL)
+}
+SOURCES = [
+    path
+    for folder in ("charts", "images", "packages")
+    for path in (ROOT / folder).rglob("*")
+    if path.suffix in (".py", ".tpl")
+]
 OTHERS_SAY = {
     "values don't meet the specifications of the schema(s)": "Helm",
     "additional properties 'USER-SUPPLIED VALUES' not allowed": "Helm",
@@ -85,7 +93,9 @@ def test_a_kubectl_line_shown_names_what_is_there(line: str) -> None:
 @pytest.mark.parametrize("name", [name for name in FILES if name.endswith(".yaml")])
 def test_objects_shown_are_accepted(name: str) -> None:
     for one in given(name):
-        assert one["kind"] == "VolumeSnapshot" or violations(one) == []  # its kind comes with a driver: no schema of it is here
+        assert (
+            one["kind"] == "VolumeSnapshot" or violations(one) == []
+        )  # its kind comes with a driver: no schema of it is here
 
 
 def test_a_restored_claim_of_the_same_name_is_the_same_search() -> None:
@@ -93,8 +103,18 @@ def test_a_restored_claim_of_the_same_name_is_the_same_search() -> None:
     (restored,) = given("restored.yaml")
     assert restored["metadata"]["name"] == claim
     name = only(render(QUICKSTART), "Experiment")["metadata"]["name"]
-    named = [f"storage.existingClaim={claim}", "storage.accessMode=ReadWriteMany", "inspector.enabled=true", "storage.existingClaim=other"]
-    assert [only(render(QUICKSTART, set=[one]), "Experiment")["metadata"]["name"] == name for one in named] == [True, True, True, False]
+    named = [
+        f"storage.existingClaim={claim}",
+        "storage.accessMode=ReadWriteMany",
+        "inspector.enabled=true",
+        "storage.existingClaim=other",
+    ]
+    assert [only(render(QUICKSTART, set=[one]), "Experiment")["metadata"]["name"] == name for one in named] == [
+        True,
+        True,
+        True,
+        False,
+    ]
 
 
 def test_the_pod_that_writes_is_who_the_releases_pods_are() -> None:
@@ -110,7 +130,13 @@ def test_a_release_that_serves_apart_has_nothing_of_katib() -> None:
     apart = [helm(line) for line in RENDERING if "-n serving" in line]
     assert len(apart) == 2
     for found in apart:
-        assert {one["kind"] for one in objects(found)} <= {"Deployment", "Service", "ServiceAccount", "PersistentVolumeClaim", "Pod"}
+        assert {one["kind"] for one in objects(found)} <= {
+            "Deployment",
+            "Service",
+            "ServiceAccount",
+            "PersistentVolumeClaim",
+            "Pod",
+        }
     assert {one["metadata"]["name"] for one in given("shared.yaml")} >= {"shared"}
 
 
@@ -142,7 +168,11 @@ def test_the_variable_shown_reaches_the_trials() -> None:
 
 
 def test_sizes_listed_are_the_defaults() -> None:
-    rows = dict(re.findall(r"^\| ([\w' ,]+?) \| ([\w ,]+?) \| .* \|$", OPERATIONS.read_text().partition("## Sizes")[2], re.MULTILINE))
+    rows = dict(
+        re.findall(
+            r"^\| ([\w' ,]+?) \| ([\w ,]+?) \| .* \|$", OPERATIONS.read_text().partition("## Sizes")[2], re.MULTILINE
+        )
+    )
     defaults = yaml.safe_load((CHART / "values.yaml").read_text())
     for row, part in (("server", "server"), ("trial", "trainer"), ("extractor", "extractor")):
         said = {"cpu": rows[row].split(",")[0].replace(" cores", ""), "memory": rows[row].split(", ")[1]}
@@ -151,7 +181,11 @@ def test_sizes_listed_are_the_defaults() -> None:
 
 def messages() -> list[str]:
     """What is quoted in the first column of the tables of troubleshooting, where it is a sentence of a program."""
-    cells = [row.split("|")[1] for row in TROUBLESHOOTING.read_text().splitlines() if row.startswith("| ") and "| seen" not in row]
+    cells = [
+        row.split("|")[1]
+        for row in TROUBLESHOOTING.read_text().splitlines()
+        if row.startswith("| ") and "| seen" not in row
+    ]
     return [
         found
         for cell in cells

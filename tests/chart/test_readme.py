@@ -54,7 +54,9 @@ def test_the_tables_hold_every_default_once() -> None:
 
 
 def test_a_key_without_a_comment_is_named(tool: ModuleType) -> None:
-    without = VALUES.replace("  # Name of a PersistentVolumeClaim that is there already; empty: the chart makes one.\n", "")
+    without = VALUES.replace(
+        "  # Name of a PersistentVolumeClaim that is there already; empty: the chart makes one.\n", ""
+    )
     assert without != VALUES
     with pytest.raises(ValueError, match=r"no comment above storage\.existingClaim"):
         tool.read(without, SCHEMA)
@@ -64,10 +66,19 @@ def test_a_key_without_a_comment_is_named(tool: ModuleType) -> None:
 
 
 def test_pages_show_how_to_install_watch_upgrade_roll_back_and_uninstall() -> None:
-    assert {line.split()[1] for line in HELM_LINES} >= {"install", "upgrade", "rollback", "history", "uninstall", "test"}
+    assert {line.split()[1] for line in HELM_LINES} >= {
+        "install",
+        "upgrade",
+        "rollback",
+        "history",
+        "uninstall",
+        "test",
+    }
     for page in PAGES:
         shown = page.read_text()
-        assert "values/microk8s.yaml" in shown and re.search(r"^ +microk8s enable .*hostpath-storage", shown, re.MULTILINE)
+        assert "values/microk8s.yaml" in shown and re.search(
+            r"^ +microk8s enable .*hostpath-storage", shown, re.MULTILINE
+        )
 
 
 @pytest.mark.parametrize("binary", HELMS)
@@ -135,7 +146,9 @@ def test_a_flag_that_is_not_there_would_be_noticed() -> None:
 
 def test_the_lines_for_an_upgrade_do_what_is_said_of_them() -> None:
     """One starts another Experiment, the other goes on with the same."""
-    other_space, more_trials = (next(helm(line) for line in RENDERING if key in line) for key in ("parameters[0]", "maxTrialCount"))
+    other_space, more_trials = (
+        next(helm(line) for line in RENDERING if key in line) for key in ("parameters[0]", "maxTrialCount")
+    )
     before = only(render(QUICKSTART), "Experiment")
     other, same = only(objects(other_space), "Experiment"), only(objects(more_trials), "Experiment")
     assert other["metadata"]["name"] != before["metadata"]["name"]
@@ -150,7 +163,9 @@ def test_the_line_for_serving_alone_needs_no_katib(binary: str) -> None:
     found = helm(line, binary)
     shown = render(QUICKSTART, helm=binary, namespace="serving", set=found.options["--set"], api_versions=())
     assert {one["kind"] for one in shown} == {"Deployment", "Service", "ServiceAccount", "Pod"}
-    (store,) = [one for one in only(shown, "Deployment")["spec"]["template"]["spec"]["volumes"] if one["name"] == "store"]
+    (store,) = [
+        one for one in only(shown, "Deployment")["spec"]["template"]["spec"]["volumes"] if one["name"] == "store"
+    ]
     assert store["persistentVolumeClaim"] == {"claimName": "shared", "readOnly": True}
 
 
@@ -159,7 +174,10 @@ def test_the_line_for_serving_alone_needs_no_katib(binary: str) -> None:
 
 def test_the_components_listed_hold_the_kinds_listed() -> None:
     rows = re.findall(r"^\| `(\w+)` \| ([\w, ]+) \|", README.read_text().partition("## Requirements")[0], re.MULTILINE)
-    listed = {folder: {kind for name, kinds in rows if name == folder for kind in re.split(", | or ", kinds)} for folder, _ in rows}
+    listed = {
+        folder: {kind for name, kinds in rows if name == folder for kind in re.split(", | or ", kinds)}
+        for folder, _ in rows
+    }
     found: dict[str, set[str]] = {}
     for mode in ("job", "cronjob"):
         for part in rendered(EVERYTHING, set=[f"extractor.mode={mode}"]).split("\n---\n"):
@@ -172,7 +190,9 @@ def test_the_components_listed_hold_the_kinds_listed() -> None:
 def test_the_modes_and_versions_listed_are_those_there_are() -> None:
     said = README.read_text()
     assert (
-        re.findall(r"^\| `(\w+)` \| .+ \| .+ \|$", said.partition("## Who promotes")[2].partition("\n## ")[0], re.MULTILINE)
+        re.findall(
+            r"^\| `(\w+)` \| .+ \| .+ \|$", said.partition("## Who promotes")[2].partition("\n## ")[0], re.MULTILINE
+        )
         == (SCHEMA["properties"]["extractor"]["properties"]["mode"]["enum"])
     )
     for major, pins in (("4", "tools/go.mod"), ("3", "tools/helm3/go.mod")):
@@ -197,7 +217,14 @@ def test_the_images_announced_are_those_that_run() -> None:
 
 
 def test_changes_and_links_are_as_artifact_hub_reads_them() -> None:
-    assert {one["kind"] for one in annotation("changes")} <= {"added", "changed", "deprecated", "removed", "fixed", "security"}
+    assert {one["kind"] for one in annotation("changes")} <= {
+        "added",
+        "changed",
+        "deprecated",
+        "removed",
+        "fixed",
+        "security",
+    }
     for one in annotation("links"):
         base, _, page = one["url"].partition("/blob/main/")
         assert base == METADATA["home"] and (ROOT / page).exists(), one

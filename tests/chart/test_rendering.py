@@ -28,7 +28,11 @@ FLEETING = {
 
 def used(template: Path, name: str) -> list[str]:
     """The actions of a template that use a function or a field; comments do not count."""
-    return [action.strip() for action in ACTION.findall(template.read_text()) if re.search(rf"(?<![\w]){re.escape(name)}\b", action)]
+    return [
+        action.strip()
+        for action in ACTION.findall(template.read_text())
+        if re.search(rf"(?<![\w]){re.escape(name)}\b", action)
+    ]
 
 
 def test_there_are_templates() -> None:
@@ -48,7 +52,9 @@ def test_a_release_is_named_in_names_only() -> None:
 
 def test_use_is_found_and_comments_are_not(tmp_path: Path) -> None:
     template = tmp_path / "template.yaml"
-    template.write_text('{{/* no lookup here */}}\n{{- $found := lookup "v1" "Pod" "" "" }}\na: {{ .Values.lookups }}\n')
+    template.write_text(
+        '{{/* no lookup here */}}\n{{- $found := lookup "v1" "Pod" "" "" }}\na: {{ .Values.lookups }}\n'
+    )
     assert used(template, "lookup") == ['$found := lookup "v1" "Pod" "" ""']
 
 
@@ -106,7 +112,9 @@ def test_refusals_and_notes_are_those_of_helm(chart: Path, helm: str) -> None:
     ("name", "remedy"),
     [*[(name, "make tools") for name in ("helm", "helm3", "ct")], ("promtool", "apt-get install prometheus")],
 )
-def test_a_missing_program_fails_with_what_brings_it(name: str, remedy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_program_fails_with_what_brings_it(
+    name: str, remedy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(programs, "BUILT", tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(pytest.fail.Exception, match=f"^{name} is missing; what brings it: {remedy}"):
@@ -123,8 +131,20 @@ def test_a_file_that_changed_is_rendered_anew(chart: Path, tmp_path: Path) -> No
 
 
 def test_text_is_read_as_go_reads_it() -> None:
-    (read,) = documents("a: 1e3\nb: 12345e67\nc: y\nd: 2020-01-02\ne: 12:30\nf: 08\ng: ~\nh: 'on'\ni: 0x10\n---\n# nothing\n")
-    assert read == {"a": 1000.0, "b": 12345e67, "c": True, "d": "2020-01-02", "e": "12:30", "f": 8.0, "g": None, "h": "on", "i": 16}
+    (read,) = documents(
+        "a: 1e3\nb: 12345e67\nc: y\nd: 2020-01-02\ne: 12:30\nf: 08\ng: ~\nh: 'on'\ni: 0x10\n---\n# nothing\n"
+    )
+    assert read == {
+        "a": 1000.0,
+        "b": 12345e67,
+        "c": True,
+        "d": "2020-01-02",
+        "e": "12:30",
+        "f": 8.0,
+        "g": None,
+        "h": "on",
+        "i": 16,
+    }
 
 
 def test_a_key_that_is_said_twice_is_an_error() -> None:

@@ -101,7 +101,12 @@ def test_an_umbrella_chart_may_hand_down_global_and_enabled() -> None:
 
 def test_every_mapping_is_closed_but_the_free_ones() -> None:
     free = {path for path, schema in objects(SCHEMA) if schema.get("additionalProperties") is not False}
-    ours = {"/properties/global", "/definitions/quantities", "/definitions/texts", "/properties/trainer/properties/data/properties/files"}
+    ours = {
+        "/properties/global",
+        "/definitions/quantities",
+        "/definitions/texts",
+        "/properties/trainer/properties/data/properties/files",
+    }
     assert free == ours | {"/definitions/affinity", "/definitions/shape"}, "what Kubernetes itself checks is free"
 
 
@@ -110,7 +115,9 @@ def blocks(values: Any, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
     return [path] * isinstance(values, dict) + [one for key, value in inner for one in blocks(value, (*path, key))]
 
 
-@pytest.mark.parametrize("block", [b for b in blocks(DEFAULTS) if b != ("global",) and b[-1:] != ("affinity",)], ids=".".join)
+@pytest.mark.parametrize(
+    "block", [b for b in blocks(DEFAULTS) if b != ("global",) and b[-1:] != ("affinity",)], ids=".".join
+)
 def test_unknown_keys_are_refused_in_every_block(block: tuple[str, ...]) -> None:
     unknown = (*block, "no such key")
     places = ("/".join(block) + ": ", "/".join(unknown) + ": ")  # of a free map the value is refused
@@ -195,7 +202,11 @@ def test_enumerations_are_those_of_the_spec() -> None:
         for key, part in down(SCHEMA, path)["properties"].items():
             ours, theirs = part.get("enum"), published["properties"].get(key, {})
             options = [theirs, *theirs.get("anyOf", [])]
-            enumerated = [value for option in options for value in option.get("enum", [option["const"]] if "const" in option else [])]
+            enumerated = [
+                value
+                for option in options
+                for value in option.get("enum", [option["const"]] if "const" in option else [])
+            ]
             if enumerated and key != "parallelTrialCount":
                 assert set(ours) - {None} == set(enumerated), f"{model.__name__}.{key}"
 

@@ -72,7 +72,9 @@ def test_medianstop_is_katibs() -> None:
     experiment, config = search(QUICKSTART, values={"experiment": {"earlyStopping": rule}})
     as_text = [setting | {"value": str(setting["value"])} for setting in settings]
     assert experiment["spec"]["earlyStopping"] == rule | {"algorithmSettings": as_text}
-    assert Spec.model_validate_json(config["data"]["spec.json"]).experiment.early_stopping.algorithm_name == "medianstop"
+    assert (
+        Spec.model_validate_json(config["data"]["spec.json"]).experiment.early_stopping.algorithm_name == "medianstop"
+    )
     assert violations(experiment) == []
 
 
@@ -82,9 +84,14 @@ def test_every_parameter_and_the_name_reach_the_trial_program(profile: Path, tmp
     experiment, config = search(profile)
     template = experiment["spec"]["trialTemplate"]
     (tmp_path / "spec.json").write_text(config["data"]["spec.json"])
-    values = {p["name"]: p["feasibleSpace"].get("list", [p["feasibleSpace"].get("max")])[-1] for p in experiment["spec"]["parameters"]}
+    values = {
+        p["name"]: p["feasibleSpace"].get("list", [p["feasibleSpace"].get("max")])[-1]
+        for p in experiment["spec"]["parameters"]
+    }
     values |= {"trialName": "digits-abc"}
-    assert {p["name"]: p["reference"] for p in template["trialParameters"]} == {n: n for n in values} | {"trialName": "${trialSpec.Name}"}
+    assert {p["name"]: p["reference"] for p in template["trialParameters"]} == {n: n for n in values} | {
+        "trialName": "${trialSpec.Name}"
+    }
     (container,) = template["trialSpec"]["spec"]["template"]["spec"]["containers"]
     text = json.dumps(container["args"])
     for name, value in values.items():
@@ -126,7 +133,11 @@ def test_labels_of_the_experiment_are_private_and_stable(profile: Path) -> None:
 
 @pytest.mark.parametrize(("asked", "most", "parallel"), [("auto", 30, 3), ("auto", 2, 2), ("7", 30, 7)])
 def test_auto_is_katibs_default_but_not_more_than_there_are_trials(asked: str, most: int, parallel: int) -> None:
-    counts = [f"experiment.parallelTrialCount={asked}", f"experiment.maxTrialCount={most}", "experiment.maxFailedTrialCount=1"]
+    counts = [
+        f"experiment.parallelTrialCount={asked}",
+        f"experiment.maxTrialCount={most}",
+        "experiment.maxFailedTrialCount=1",
+    ]
     assert search(QUICKSTART, set=counts)[0]["spec"]["parallelTrialCount"] == parallel
 
 

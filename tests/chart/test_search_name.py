@@ -119,7 +119,10 @@ def test_a_new_chart_version_is_the_same_search(tmp_path: Path) -> None:
 def test_large_numbers_are_written_out(helm: str) -> None:
     """Helm's own text for 1000000 is 1e+06, which is no whole number to Katib."""
     parameter = {"name": "batch", "parameterType": "int", "feasibleSpace": {"min": 2, "max": 65536}}
-    space = {"experiment": {"parameters": [parameter], "maxTrialCount": 1000000}, "trainer": {"budget": {"params": 3000000}}}
+    space = {
+        "experiment": {"parameters": [parameter], "maxTrialCount": 1000000},
+        "trainer": {"budget": {"params": 3000000}},
+    }
     objects = render(QUICKSTART, values=space, helm=helm)
     spec = only(objects, "Experiment")["spec"]
     assert spec["maxTrialCount"] == 1000000

@@ -63,7 +63,9 @@ def test_a_pod_does_what_the_command_does_but_for_its_place_and_its_processes() 
 
 def test_the_page_about_serving_names_the_value_of_every_flag() -> None:
     rows = re.findall(
-        r"^\| `(--[\w-]+)` \| [^|]+ \| (?:`server\.(\w+)`)? *\| [^|]+\|$", (ROOT / "docs" / "serving.md").read_text(), re.MULTILINE
+        r"^\| `(--[\w-]+)` \| [^|]+ \| (?:`server\.(\w+)`)? *\| [^|]+\|$",
+        (ROOT / "docs" / "serving.md").read_text(),
+        re.MULTILINE,
     )
     named = {flag.removeprefix("--").replace("-", "_"): key for flag, key in rows if key}
     assert named == {flag_of(key): key for key in CHANGED} | {"model": "model", "token_file": "token"}
@@ -86,7 +88,9 @@ def test_server_and_test_read_the_token_from_the_secret_and_see_it_change(kind: 
     (volume,) = [volume for volume in pod["volumes"] if volume["name"] == "token"]
     assert volume["secret"] == {"secretName": "digits-token", "items": [{"key": "bearer.token", "path": "token"}]}
     (mount,) = [mount for mount in pod["containers"][0]["volumeMounts"] if mount["name"] == "token"]
-    assert mount == {"name": "token", "mountPath": "/etc/atelier", "readOnly": True}, "with a subPath it would never change"
+    assert mount == {"name": "token", "mountPath": "/etc/atelier", "readOnly": True}, (
+        "with a subPath it would never change"
+    )
     assert f"--token-file={mount['mountPath']}/token" in pod["containers"][0]["args"]
 
 
@@ -101,9 +105,13 @@ def test_probes_and_prometheus_carry_no_token() -> None:
     objects = render(ROOT / "values" / "everything.yaml", values=GUARDED)
     (found,) = only(objects, "Deployment")["spec"]["template"]["spec"]["containers"]
     for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
-        assert found[probe]["httpGet"]["path"].startswith("/v2/health/") and "httpHeaders" not in found[probe]["httpGet"]
+        assert (
+            found[probe]["httpGet"]["path"].startswith("/v2/health/") and "httpHeaders" not in found[probe]["httpGet"]
+        )
     (endpoint,) = only(objects, "ServiceMonitor")["spec"]["endpoints"]
     assert endpoint["port"] == "metrics" and not {"authorization", "bearerTokenSecret"} & endpoint.keys()
-    policy = next(one for one in by_kind(objects, "NetworkPolicy") if one["metadata"]["name"] == "digits-atelier-server")
+    policy = next(
+        one for one in by_kind(objects, "NetworkPolicy") if one["metadata"]["name"] == "digits-atelier-server"
+    )
     (metrics,) = [rule for rule in policy["spec"]["ingress"] if rule["ports"] == [{"port": "metrics"}]]
     assert metrics["from"], "the port without a token is for those who scrape"

@@ -51,13 +51,20 @@ def test_a_new_version_with_the_same_images_changes_labels_only(tmp_path: Path) 
     before, after = objects(), objects(chart=chart)
     assert before.keys() == after.keys()
     for key, one in before.items():
-        assert {k: v for k, v in one.items() if k != "metadata"} == {k: v for k, v in after[key].items() if k != "metadata"}
+        assert {k: v for k, v in one.items() if k != "metadata"} == {
+            k: v for k, v in after[key].items() if k != "metadata"
+        }
 
 
 def test_a_job_that_changes_is_another_job() -> None:
     """A Job's pod cannot be changed: the upgrade would be refused."""
     before = objects()
-    for change in ("extractor.timeoutSeconds=60", "server.image.tag=v2", "extractor.resources.limits.memory=2Gi", "server.model=other"):
+    for change in (
+        "extractor.timeoutSeconds=60",
+        "server.image.tag=v2",
+        "extractor.resources.limits.memory=2Gi",
+        "server.model=other",
+    ):
         after = objects(set=[change])
         assert "Job" not in changed(before, after), change
         assert {kind for kind, _ in before.keys() ^ after.keys()} == {"Job"}, change
@@ -72,7 +79,11 @@ def test_the_inspectors_job_that_changes_is_another_job() -> None:
 def test_selectors_never_change() -> None:
     for change in (OTHER_SPACE, MORE_TRIALS, ["server.replicas=3"], ["fullnameOverride=other"]):
         selectors = [
-            [one["spec"]["selector"] for one in render(QUICKSTART, set=given) if one["kind"] in ("Service", "Deployment")]
+            [
+                one["spec"]["selector"]
+                for one in render(QUICKSTART, set=given)
+                if one["kind"] in ("Service", "Deployment")
+            ]
             for given in ([], change)
         ]
         assert selectors[0] == selectors[1]
@@ -114,7 +125,11 @@ def test_hook_follows_installs_upgrades_and_rollbacks_and_stays_for_its_log() ->
 
 def test_cronjob_never_runs_twice_at_once() -> None:
     (job,) = extractor("cronjob")
-    assert (job["kind"], job["spec"]["concurrencyPolicy"], job["spec"]["schedule"]) == ("CronJob", "Forbid", "*/10 * * * *")
+    assert (job["kind"], job["spec"]["concurrencyPolicy"], job["spec"]["schedule"]) == (
+        "CronJob",
+        "Forbid",
+        "*/10 * * * *",
+    )
 
 
 def test_none_leaves_promotion_to_people() -> None:
@@ -131,7 +146,9 @@ def test_every_mode_waits_finishes_and_promotes_the_release_search(mode: str) ->
     assert [c["name"] for c in pod["containers"]] == ["promote"]
     experiment = only(render(QUICKSTART), "Experiment")["metadata"]["name"]
     for container in (pod["initContainers"][0], pod["containers"][0]):
-        assert {f"--experiment={experiment}", "--model=digits", "--namespace=atelier", "--store=/store"} <= set(container["args"])
+        assert {f"--experiment={experiment}", "--model=digits", "--namespace=atelier", "--store=/store"} <= set(
+            container["args"]
+        )
     (timeout,) = [a for a in pod["initContainers"][0]["args"] if a.startswith("--timeout=")]
     assert int(timeout.removeprefix("--timeout=")) < spec["activeDeadlineSeconds"]
 
@@ -153,7 +170,9 @@ def test_a_server_is_ready_without_a_model() -> None:
     """helm --wait, ct and Flux wait for it; the model comes after."""
     deployment = only(render(QUICKSTART), "Deployment")
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
-    paths = {probe: container[probe]["httpGet"]["path"] for probe in ("startupProbe", "readinessProbe", "livenessProbe")}
+    paths = {
+        probe: container[probe]["httpGet"]["path"] for probe in ("startupProbe", "readinessProbe", "livenessProbe")
+    }
     assert paths == {
         "startupProbe": "/v2/health/ready",
         "readinessProbe": "/v2/health/ready",
@@ -165,7 +184,10 @@ def test_a_server_is_ready_without_a_model() -> None:
 def test_with_an_autoscaler_nobody_else_says_how_many_servers_there_are() -> None:
     scaled = render(QUICKSTART, set=["server.autoscaling.enabled=true"])
     assert "replicas" not in only(scaled, "Deployment")["spec"]
-    assert only(scaled, "HorizontalPodAutoscaler")["spec"]["scaleTargetRef"]["name"] == only(scaled, "Deployment")["metadata"]["name"]
+    assert (
+        only(scaled, "HorizontalPodAutoscaler")["spec"]["scaleTargetRef"]["name"]
+        == only(scaled, "Deployment")["metadata"]["name"]
+    )
     assert only(render(QUICKSTART, set=["server.replicas=3"]), "Deployment")["spec"]["replicas"] == 3
 
 
@@ -179,4 +201,7 @@ def test_metrics_have_a_port_of_their_own() -> None:
     found = render(QUICKSTART)
     (container,) = only(found, "Deployment")["spec"]["template"]["spec"]["containers"]
     assert {p["name"]: p["containerPort"] for p in container["ports"]} == {"http": 8000, "metrics": 9090}
-    assert {p["name"]: p["targetPort"] for p in only(found, "Service")["spec"]["ports"]} == {"http": "http", "metrics": "metrics"}
+    assert {p["name"]: p["targetPort"] for p in only(found, "Service")["spec"]["ports"]} == {
+        "http": "http",
+        "metrics": "metrics",
+    }

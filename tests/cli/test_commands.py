@@ -66,7 +66,9 @@ def test_help_of_a_command_names_everything_that_it_takes(command, named) -> Non
 def test_a_stop_while_it_serves_leaves_no_server(searches, copied, number) -> None:
     port = free_port()
     command = searches.command("up", copied, "--port", str(port))
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True, env=environment() | UNBUFFERED)
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, start_new_session=True, env=environment() | UNBUFFERED
+    )
     assert process.stdout is not None
     assert any("Ctrl-C ends it" in line for line in process.stdout)
     assert httpx.get(f"http://127.0.0.1:{port}/model").status_code == 200
@@ -80,7 +82,9 @@ def test_a_stop_while_it_serves_leaves_no_server(searches, copied, number) -> No
 def test_a_server_that_dies_is_not_taken_for_a_good_end(searches, copied) -> None:
     port = free_port()
     command = searches.command("up", copied, "--port", str(port))
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment() | UNBUFFERED)
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment() | UNBUFFERED
+    )
     assert process.stdout is not None
     assert any("Ctrl-C ends it" in line for line in process.stdout)
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
@@ -95,7 +99,13 @@ def test_up_shows_leaderboard_winner_scores_predictions_address_and_store(search
     port = free_port()
     done = searches.run(copied, "--no-serve", "--port", str(port), name="up")
     assert done.returncode == 0, done.stderr
-    for shown in ("by val_accuracy", "Promoted tiny version", "stem of", "validation: val_accuracy", "test:       test_accuracy"):
+    for shown in (
+        "by val_accuracy",
+        "Promoted tiny version",
+        "stem of",
+        "validation: val_accuracy",
+        "test:       test_accuracy",
+    ):
         assert shown in done.stdout
     assert f"http://127.0.0.1:{port}/docs" in done.stdout
     assert str(copied) in done.stdout
@@ -127,7 +137,9 @@ def test_promote_and_audit_say_what_they_did(copied) -> None:
     assert (audited.returncode, "0 do not match" in audited.stdout) == (0, True)
 
 
-@pytest.mark.parametrize("name", ["model/model.onnx", "model/reference.npz", "config.json", "last.ckpt", "metrics.jsonl", "card.json"])
+@pytest.mark.parametrize(
+    "name", ["model/model.onnx", "model/reference.npz", "config.json", "last.ckpt", "metrics.jsonl", "card.json"]
+)
 def test_audit_names_a_file_of_which_one_bit_has_flipped(copied, name) -> None:
     path = Store(copied).trial(trained(copied)[0]).folder / name
     content = bytearray(path.read_bytes())
@@ -178,7 +190,10 @@ def test_what_is_not_there_is_named_with_what_is(finished, tmp_path) -> None:
     for arguments, said in (
         (("leaderboard", "other", "--store", str(finished[0])), r"no experiment 'other'; it has: tiny-[0-9a-f]{8}"),
         (("leaderboard", "--store", str(tmp_path)), "has no experiment; it has: none"),
-        (("replay", "0" * 16, "--store", str(finished[0])), "0{16}: no trial with a bundle has this key in .*; it has: [0-9a-f]{16}, "),
+        (
+            ("replay", "0" * 16, "--store", str(finished[0])),
+            "0{16}: no trial with a bundle has this key in .*; it has: [0-9a-f]{16}, ",
+        ),
         (("audit", "--store", str(tmp_path / "nowhere")), "no such folder"),
         (("promote", "--model", "x", "--store", str(tmp_path)), "has no experiment"),
     ):

@@ -36,13 +36,17 @@ class Module:
 
     def fingerprint(self) -> str:
         pins = [file.read_text() for file in sorted(self.pins.rglob("*")) if file.is_file()]
-        return hashlib.sha256("\0".join([*pins, repr((self.packages, self.linker(), self.manifests))]).encode()).hexdigest()
+        return hashlib.sha256(
+            "\0".join([*pins, repr((self.packages, self.linker(), self.manifests))]).encode()
+        ).hexdigest()
 
     def linker(self) -> str:
         version = self.version()
         major, minor, _ = version.removeprefix("v").split(".", 2)
         values = {"gitVersion": version, "gitMajor": major, "gitMinor": minor}
-        return " ".join(["-s -w", *(f"-X {package}.{name}={value}" for package in self.stamped for name, value in values.items())])
+        return " ".join(
+            ["-s -w", *(f"-X {package}.{name}={value}" for package in self.stamped for name, value in values.items())]
+        )
 
 
 KUBERNETES = Module(
@@ -87,7 +91,11 @@ ALL = (KUBERNETES, COREDNS, KATIB, PROMETHEUS_OPERATOR, PROMETHEUS)
 
 def ensure(module: Module, step: Step) -> str:
     stamp = BIN / f".{module.name}"
-    if stamp.exists() and stamp.read_text() == module.fingerprint() and all((BIN / name).exists() for name in module.packages):
+    if (
+        stamp.exists()
+        and stamp.read_text() == module.fingerprint()
+        and all((BIN / name).exists() for name in module.packages)
+    ):
         return f"{module.version()} kept"
     if shutil.which("go") is None:
         raise Failure(GO_NEEDED)
@@ -105,7 +113,9 @@ def _build(module: Module, name: str, package: str) -> None:
     # Into another file first: a binary that runs cannot be written to.
     new = BIN / f"{name}.new"
     flags = ["-trimpath", "-buildvcs=false", "-ldflags", module.linker()]
-    logged(f"build-{name}", "go", "build", "-C", module.pins, *flags, "-o", new, package, environment={"CGO_ENABLED": "0"})
+    logged(
+        f"build-{name}", "go", "build", "-C", module.pins, *flags, "-o", new, package, environment={"CGO_ENABLED": "0"}
+    )
     new.rename(BIN / name)
 
 

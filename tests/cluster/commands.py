@@ -30,7 +30,9 @@ def logged(name: str, *command: str | Path, environment: dict[str, str] | None =
     log = LOGS / f"{name}.log"
     with log.open("w") as file:
         try:
-            done = subprocess.run(command, stdout=file, stderr=subprocess.STDOUT, env={**os.environ, **(environment or {})}, check=False)
+            done = subprocess.run(
+                command, stdout=file, stderr=subprocess.STDOUT, env={**os.environ, **(environment or {})}, check=False
+            )
         except FileNotFoundError as error:
             raise Failure(f"{name}: {command[0]} is missing") from error
     if done.returncode:

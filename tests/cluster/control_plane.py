@@ -17,8 +17,17 @@ CONTROLLER_MANAGER_PORT, SCHEDULER_PORT = 11257, 11259
 
 def etcd() -> Daemon:
     # Data that lives as long as the cluster need not survive a power cut: fsync is most of etcd's time.
-    command = ["etcd", *("--data-dir", str(RUN / "etcd")), *("--listen-client-urls", ETCD), *("--advertise-client-urls", ETCD)]
-    command += [*("--listen-peer-urls", PEERS), *("--initial-advertise-peer-urls", PEERS), *("--initial-cluster", f"default={PEERS}")]
+    command = [
+        "etcd",
+        *("--data-dir", str(RUN / "etcd")),
+        *("--listen-client-urls", ETCD),
+        *("--advertise-client-urls", ETCD),
+    ]
+    command += [
+        *("--listen-peer-urls", PEERS),
+        *("--initial-advertise-peer-urls", PEERS),
+        *("--initial-cluster", f"default={PEERS}"),
+    ]
     return Daemon("etcd", [*command, "--unsafe-no-fsync"], answers(f"{ETCD}/health"), ports=(12379, 12380))
 
 
@@ -60,7 +69,9 @@ def controller_manager() -> Daemon:
         "pv-recycler-pod-template-filepath-hostpath": template,
     }
     check = answers(f"https://127.0.0.1:{CONTROLLER_MANAGER_PORT}/healthz")
-    return Daemon("kube-controller-manager", _command("kube-controller-manager", flags), check, ports=(CONTROLLER_MANAGER_PORT,))
+    return Daemon(
+        "kube-controller-manager", _command("kube-controller-manager", flags), check, ports=(CONTROLLER_MANAGER_PORT,)
+    )
 
 
 def scheduler() -> Daemon:

@@ -43,10 +43,29 @@ class Debian:
         shutil.rmtree(folder, ignore_errors=True)
         CACHE.mkdir(parents=True, exist_ok=True)
         step.now(f"debootstrap of {SUITE} with {', '.join(self.packages)}")
-        logged(f"debootstrap-{self.name}", "debootstrap", "--variant=minbase", f"--include={','.join(self.packages)}", SUITE, folder)
+        logged(
+            f"debootstrap-{self.name}",
+            "debootstrap",
+            "--variant=minbase",
+            f"--include={','.join(self.packages)}",
+            SUITE,
+            folder,
+        )
         step.now("packing it")
         without = [f"--exclude=./{path}" for path in LEFT_OUT]
-        output("tar", "--create", "--file", self.file, "--numeric-owner", "--sort=name", *without, "--directory", folder, ".", seconds=600)
+        output(
+            "tar",
+            "--create",
+            "--file",
+            self.file,
+            "--numeric-owner",
+            "--sort=name",
+            *without,
+            "--directory",
+            folder,
+            ".",
+            seconds=600,
+        )
         shutil.rmtree(folder)
         self.file.with_suffix(".recipe").write_text(self.recipe())
 
@@ -61,5 +80,6 @@ def ensure(step: Step) -> str:
     for one in missing:
         one.make(step)
     return ", ".join(
-        f"{one.name} {one.file.stat().st_size / 1e6:.0f} MB {'made' if one in missing else 'kept'}" for one in (PYTHON, DATABASE)
+        f"{one.name} {one.file.stat().st_size / 1e6:.0f} MB {'made' if one in missing else 'kept'}"
+        for one in (PYTHON, DATABASE)
     )

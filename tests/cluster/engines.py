@@ -109,7 +109,9 @@ def _find(name: str) -> tuple[str, str]:
         if identity := engine.identity(name):
             return engine.program, identity
     asked = " or ".join(engine.program for engine in working)
-    raise Failure(f"{asked} has no image {name}" if asked else f"none of {', '.join(one.program for one in ENGINES)} works here")
+    raise Failure(
+        f"{asked} has no image {name}" if asked else f"none of {', '.join(one.program for one in ENGINES)} works here"
+    )
 
 
 def full_name(name: str) -> str:

@@ -19,7 +19,11 @@ FOREIGN = [
 
 def restore(before: list[str]) -> None:
     """Takes our files out of folders that are not ours, and away those that were not there before."""
-    links = [link for link in CONTAINER_LOG_LINKS.glob("*.log") if link.is_symlink() and str(link.readlink()).startswith(f"{RUN}/")]
+    links = [
+        link
+        for link in CONTAINER_LOG_LINKS.glob("*.log")
+        if link.is_symlink() and str(link.readlink()).startswith(f"{RUN}/")
+    ]
     own = [] if str(DEVICE_PLUGINS) in before else DEVICE_PLUGINS.glob("kubelet*")
     pods = [result.name.split("-")[1] for result in CNI_RESULTS.glob("atelier-*")]
     results = [result for pod in pods for result in CNI_RESULTS.glob(f"*-{pod}-*")]

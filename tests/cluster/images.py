@@ -36,25 +36,35 @@ class Image:
 
     def content(self) -> str:
         """A digest of everything that it is made of."""
-        made_of = [self.debian.recipe(), repr(self.config()), *(f"{path} {_digest(file)}" for path, file in sorted(self.files.items()))]
+        made_of = [
+            self.debian.recipe(),
+            repr(self.config()),
+            *(f"{path} {_digest(file)}" for path, file in sorted(self.files.items())),
+        ]
         return hashlib.sha256("\0".join(made_of).encode()).hexdigest()
 
 
 def _katib(name: str, binary: str) -> Image:
     # Katib's manifests call ./<binary> in the image's working directory.
-    return Image(f"ghcr.io/kubeflow/katib/{name}:{KATIB.version()}", (f"./{binary}",), "/app", {f"app/{binary}": BIN / binary})
+    return Image(
+        f"ghcr.io/kubeflow/katib/{name}:{KATIB.version()}", (f"./{binary}",), "/app", {f"app/{binary}": BIN / binary}
+    )
 
 
 def _operator(name: str, binary: str) -> Image:
     version = PROMETHEUS_OPERATOR.version()
-    return Image(f"quay.io/prometheus-operator/{name}:{version}", (f"/bin/{binary}",), "/", {f"usr/bin/{binary}": BIN / binary})
+    return Image(
+        f"quay.io/prometheus-operator/{name}:{version}", (f"/bin/{binary}",), "/", {f"usr/bin/{binary}": BIN / binary}
+    )
 
 
 BASE = Image("localhost/base:1")
 POSTGRES = Image("localhost/postgres:1", debian=DATABASE)
 PAUSE = Image("localhost/pause:1", ("sleep", "infinity"))
 DNS = Image(f"registry.k8s.io/coredns/coredns:{COREDNS.version()}", ("/coredns",), "/", {"coredns": BIN / "coredns"})
-PROMETHEUS = Image("localhost/prometheus:1", ("/bin/prometheus",), "/prometheus", {"usr/bin/prometheus": BIN / "prometheus"})
+PROMETHEUS = Image(
+    "localhost/prometheus:1", ("/bin/prometheus",), "/prometheus", {"usr/bin/prometheus": BIN / "prometheus"}
+)
 ALL = [
     BASE,
     PAUSE,
@@ -108,7 +118,9 @@ def write_archive(archive: Path, images: list[Image]) -> None:
             config = json.dumps({**system, "config": labelled, "rootfs": rootfs, "history": history}).encode()
             name = f"{hashlib.sha256(config).hexdigest()}.json"
             _add(tar, name, config)
-            manifest.append({"Config": name, "RepoTags": [image.name], "Layers": [f"{layer}/layer.tar" for layer in layers]})
+            manifest.append(
+                {"Config": name, "RepoTags": [image.name], "Layers": [f"{layer}/layer.tar" for layer in layers]}
+            )
         _add(tar, "manifest.json", json.dumps(manifest).encode())
 
 

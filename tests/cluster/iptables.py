@@ -34,7 +34,11 @@ def removal(saved: str) -> str:
     for table in re.split(r"^(?=\*)", saved, flags=re.MULTILINE):
         rules = [line for line in table.splitlines() if line.startswith("-A ")]
         chains = {line.split()[0][1:] for line in table.splitlines() if line.startswith(":")}
-        masquerade = {rule.rpartition(" -j ")[2].split()[0] for rule in rules if r"name: \"atelier\"" in rule and " -j CNI-" in rule}
+        masquerade = {
+            rule.rpartition(" -j ")[2].split()[0]
+            for rule in rules
+            if r"name: \"atelier\"" in rule and " -j CNI-" in rule
+        }
         ours = {chain for chain in chains if chain.startswith("KUBE-")} | (masquerade & chains)
         jumps = [rule for rule in rules if rule.split()[1] not in ours and _target(rule) in ours]
         if ours:

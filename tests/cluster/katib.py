@@ -44,7 +44,10 @@ def configuration(upstream: str) -> str:
         if suggestion["algorithmName"] in BY_GOPTUNA:
             suggestion["image"] = GOPTUNA
         if suggestion["image"] == GOPTUNA:
-            suggestion["readinessProbe"] = {"grpc": {"port": 6789, "service": "manager.v1beta1.Suggestion"}, "periodSeconds": 1}
+            suggestion["readinessProbe"] = {
+                "grpc": {"port": 6789, "service": "manager.v1beta1.Suggestion"},
+                "periodSeconds": 1,
+            }
     return yaml.safe_dump(config, sort_keys=False)
 
 

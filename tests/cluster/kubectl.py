@@ -27,7 +27,15 @@ def apply_text(manifests: str) -> None:
 def rolled_out(namespace: str, *workloads: str, seconds: float = 180) -> None:
     for workload in workloads:
         try:
-            kubectl("--namespace", namespace, "rollout", "status", workload, f"--timeout={seconds:.0f}s", seconds=seconds + 30)
+            kubectl(
+                "--namespace",
+                namespace,
+                "rollout",
+                "status",
+                workload,
+                f"--timeout={seconds:.0f}s",
+                seconds=seconds + 30,
+            )
         except Failure as failure:
             raise Failure(f"{failure}\n{unready_pods(namespace)}") from failure
 
@@ -46,7 +54,11 @@ def unready_pods(namespace: str) -> str:
                 )
                 lines += [f"  {line}" for line in _logs(namespace, name, container["name"])]
         if not status.get("containerStatuses"):
-            lines += [f"pod {name}: {one.get('message', one['type'])}" for one in status.get("conditions", []) if one["status"] != "True"]
+            lines += [
+                f"pod {name}: {one.get('message', one['type'])}"
+                for one in status.get("conditions", [])
+                if one["status"] != "True"
+            ]
     return "\n".join(lines) or f"namespace {namespace} has no pods that are not ready"
 
 

@@ -7,7 +7,22 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from . import builds, control_plane, debian, dns, engines, images, katib, machine, monitoring, mounts, node, packages, pki, storage
+from . import (
+    builds,
+    control_plane,
+    debian,
+    dns,
+    engines,
+    images,
+    katib,
+    machine,
+    monitoring,
+    mounts,
+    node,
+    packages,
+    pki,
+    storage,
+)
 from .containerd import remove_containers
 from .layout import KUBECONFIG, NODE, RUN, STATE
 from .obstacles import need_room, need_root, other_kubernetes, refuse
@@ -53,7 +68,9 @@ def up() -> None:
         with step("Prometheus") as now:
             now.outcome = monitoring.install(now)
     console.print(f"\nThe cluster is up. Use it:\n  export KUBECONFIG={KUBECONFIG}")
-    console.print("Images that docker, podman or buildah has: make cluster-load IMAGES='…'. When done: make cluster-down")
+    console.print(
+        "Images that docker, podman or buildah has: make cluster-load IMAGES='…'. When done: make cluster-down"
+    )
 
 
 def down(everything: bool = False) -> None:

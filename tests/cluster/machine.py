@@ -37,7 +37,9 @@ def prepare() -> str:
 def _remember() -> None:
     BEFORE.parent.mkdir(parents=True, exist_ok=True)
     settings = {name: value for name in sysctl.CHANGED if (value := sysctl.read(name)) is not None}
-    BEFORE.write_text(json.dumps({"settings": settings, "folders": [str(folder) for folder in folders.FOREIGN if folder.exists()]}))
+    BEFORE.write_text(
+        json.dumps({"settings": settings, "folders": [str(folder) for folder in folders.FOREIGN if folder.exists()]})
+    )
 
 
 def restore() -> None:
@@ -81,7 +83,9 @@ def _orphans() -> set[int]:
     """Containers' shims of our containerd, and whatever still runs in the pods' cgroups."""
     pids = [int(entry.name) for entry in Path("/proc").glob("[0-9]*")]
     lines = {pid: command_line(pid) for pid in pids}
-    shims = {pid for pid, line in lines.items() if line and "containerd-shim" in line[0] and str(CONTAINERD_SOCKET) in line}
+    shims = {
+        pid for pid, line in lines.items() if line and "containerd-shim" in line[0] and str(CONTAINERD_SOCKET) in line
+    }
     return shims | cgroups.processes()
 
 
@@ -102,5 +106,9 @@ def _remove_bridge() -> None:
     if not _bridge().exists():
         return
     # A pod's link goes with its network namespace, which the kernel takes down in its own time.
-    until(lambda: ", ".join(port.name for port in (_bridge() / "brif").iterdir()) or None, 30, "the end of the pods' network links")
+    until(
+        lambda: ", ".join(port.name for port in (_bridge() / "brif").iterdir()) or None,
+        30,
+        "the end of the pods' network links",
+    )
     output("ip", "link", "delete", BRIDGE)

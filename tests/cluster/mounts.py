@@ -16,8 +16,14 @@ def ours() -> list[str]:
 
 def below(table: str, folder: Path) -> list[str]:
     """Mount points inside a folder, deepest first; /proc/mounts writes spaces as \\040."""
-    points = [re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), line.split()[1]) for line in table.splitlines()]
-    return sorted((point for point in points if point.startswith(f"{folder}/")), key=lambda point: (point.count("/"), point), reverse=True)
+    points = [
+        re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), line.split()[1]) for line in table.splitlines()
+    ]
+    return sorted(
+        (point for point in points if point.startswith(f"{folder}/")),
+        key=lambda point: (point.count("/"), point),
+        reverse=True,
+    )
 
 
 def remove() -> None:

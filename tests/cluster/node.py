@@ -72,14 +72,25 @@ def _containerd_missing() -> str | None:
         plugins = output("ctr", "--address", CONTAINERD_SOCKET, "plugins", "ls", seconds=10)
     except Failure as failure:
         return str(failure)
-    cri = next((line.split() for line in plugins.splitlines() if line.startswith("io.containerd.grpc.v1") and " cri " in line), None)
+    cri = next(
+        (line.split() for line in plugins.splitlines() if line.startswith("io.containerd.grpc.v1") and " cri " in line),
+        None,
+    )
     return None if cri and cri[-1] == "ok" else f"its plugin for Kubernetes (cri) is {cri[-1] if cri else 'missing'}"
 
 
 def pod_network() -> dict[str, Any]:
-    addresses = {"type": "host-local", "ranges": [[{"subnet": POD_NETWORK, "gateway": NODE_ADDRESS}]], "routes": [{"dst": "0.0.0.0/0"}]}
+    addresses = {
+        "type": "host-local",
+        "ranges": [[{"subnet": POD_NETWORK, "gateway": NODE_ADDRESS}]],
+        "routes": [{"dst": "0.0.0.0/0"}],
+    }
     bridge = {"type": "bridge", "bridge": BRIDGE, "isGateway": True, "ipMasq": True, "hairpinMode": True}
-    return {"cniVersion": "1.0.0", "name": "atelier", "plugins": [{**bridge, "ipam": {**addresses, "dataDir": str(RUN / "addresses")}}]}
+    return {
+        "cniVersion": "1.0.0",
+        "name": "atelier",
+        "plugins": [{**bridge, "ipam": {**addresses, "dataDir": str(RUN / "addresses")}}],
+    }
 
 
 def kubelet() -> Daemon:
@@ -89,7 +100,9 @@ def kubelet() -> Daemon:
         *(str(BIN / "kubelet"), f"--config={config}", f"--kubeconfig={PKI / 'kubelet.conf'}"),
         *(f"--hostname-override={NODE}", f"--node-ip={NODE_ADDRESS}", f"--root-dir={KUBELET}", "--v=2"),
     ]
-    return Daemon("kubelet", command, answers(f"http://127.0.0.1:{KUBELET_HEALTH}/healthz"), ports=(KUBELET_PORT, KUBELET_HEALTH))
+    return Daemon(
+        "kubelet", command, answers(f"http://127.0.0.1:{KUBELET_HEALTH}/healthz"), ports=(KUBELET_PORT, KUBELET_HEALTH)
+    )
 
 
 def kubelet_configuration() -> dict[str, Any]:
@@ -97,7 +110,11 @@ def kubelet_configuration() -> dict[str, Any]:
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
         "address": NODE_ADDRESS,
-        "authentication": {"anonymous": {"enabled": False}, "webhook": {"enabled": True}, "x509": {"clientCAFile": str(PKI / "ca.crt")}},
+        "authentication": {
+            "anonymous": {"enabled": False},
+            "webhook": {"enabled": True},
+            "x509": {"clientCAFile": str(PKI / "ca.crt")},
+        },
         "authorization": {"mode": "Webhook"},
         "tlsCertFile": str(PKI / "kubelet.crt"),
         "tlsPrivateKeyFile": str(PKI / "kubelet.key"),
@@ -137,7 +154,9 @@ def proxy() -> Daemon:
     }
     write(config, yaml.safe_dump(configuration, sort_keys=False))
     command = [str(BIN / "kube-proxy"), f"--config={config}"]
-    return Daemon("kube-proxy", command, answers(f"http://127.0.0.1:{PROXY_HEALTH}/healthz"), ports=(PROXY_METRICS, PROXY_HEALTH))
+    return Daemon(
+        "kube-proxy", command, answers(f"http://127.0.0.1:{PROXY_HEALTH}/healthz"), ports=(PROXY_METRICS, PROXY_HEALTH)
+    )
 
 
 def not_ready() -> str | None:

@@ -20,7 +20,11 @@ def refuse(*reasons: str) -> None:
 
 
 def need_root() -> list[str]:
-    return [] if os.geteuid() == 0 else ["this must run as root: it starts containers, and changes network links and iptables"]
+    return (
+        []
+        if os.geteuid() == 0
+        else ["this must run as root: it starts containers, and changes network links and iptables"]
+    )
 
 
 def need_room() -> list[str]:
@@ -28,10 +32,15 @@ def need_room() -> list[str]:
     needed, free = FREE[BIN.exists()], shutil.disk_usage(ROOT).free
     if free < needed:
         reasons.append(f"{ROOT} has {free / 1e9:.1f} GB free; {needed / 1e9:.0f} GB are needed")
-    sockets = [f"{CONTAINERD_SOCKET}.ttrpc", *(str(KUBELET / folder / "kubelet.sock") for folder in ("pod-resources", "device-plugins"))]
+    sockets = [
+        f"{CONTAINERD_SOCKET}.ttrpc",
+        *(str(KUBELET / folder / "kubelet.sock") for folder in ("pod-resources", "device-plugins")),
+    ]
     longest = max(sockets, key=len)
     if len(longest) > LONGEST_SOCKET:
-        reasons.append(f"the path of the checkout is {len(longest) - LONGEST_SOCKET} characters too long for a socket's: {longest}")
+        reasons.append(
+            f"the path of the checkout is {len(longest) - LONGEST_SOCKET} characters too long for a socket's: {longest}"
+        )
     return reasons
 
 

@@ -35,7 +35,9 @@ def ensure(step: Step) -> str:
         return "kept"
     command = ["apt-get", "install", "--yes", "--no-install-recommends", *wanted]
     if not on_debian():
-        raise Failure(f"missing: {', '.join(wanted)} (these are Debian's names); on Debian and Ubuntu: {' '.join(command)}")
+        raise Failure(
+            f"missing: {', '.join(wanted)} (these are Debian's names); on Debian and Ubuntu: {' '.join(command)}"
+        )
     quiet = {"DEBIAN_FRONTEND": "noninteractive"}
     step.now(f"apt-get install {' '.join(wanted)}")
     logged("apt-get-update", "apt-get", "update", environment=quiet)

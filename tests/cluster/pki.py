@@ -49,13 +49,29 @@ def ensure(folder: Path = PKI) -> str:
     folder.chmod(0o700)
     # A configuration of our own: the machine's adds extensions.
     (folder / "openssl.cnf").write_text("[req]\ndistinguished_name = name\n[name]\n")
-    _request(folder, "ca", "/CN=atelier-cluster", ["basicConstraints=critical,CA:TRUE", "keyUsage=critical,keyCertSign,cRLSign"])
+    _request(
+        folder,
+        "ca",
+        "/CN=atelier-cluster",
+        ["basicConstraints=critical,CA:TRUE", "keyUsage=critical,keyCertSign,cRLSign"],
+    )
     for identity in IDENTITIES:
         _certificate(folder, identity)
         if identity.client:
             (folder / f"{identity.name}.conf").write_text(kubeconfig(folder, identity.name))
-    output("openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", folder / "service-accounts.key")
-    output("openssl", "pkey", "-in", folder / "service-accounts.key", "-pubout", "-out", folder / "service-accounts.pub")
+    output(
+        "openssl",
+        "genpkey",
+        "-algorithm",
+        "EC",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-out",
+        folder / "service-accounts.key",
+    )
+    output(
+        "openssl", "pkey", "-in", folder / "service-accounts.key", "-pubout", "-out", folder / "service-accounts.pub"
+    )
     for secret in (*folder.glob("*.key"), *folder.glob("*.conf")):
         secret.chmod(0o600)
     done.touch()
@@ -71,7 +87,19 @@ def _certificate(folder: Path, identity: Identity) -> None:
 
 def _request(folder: Path, name: str, subject: str, extensions: list[str], *issuer: str | Path) -> None:
     output(
-        *("openssl", "req", "-x509", "-config", folder / "openssl.cnf", *P256, "-days", DAYS, "-subj", subject, *issuer),
+        *(
+            "openssl",
+            "req",
+            "-x509",
+            "-config",
+            folder / "openssl.cnf",
+            *P256,
+            "-days",
+            DAYS,
+            "-subj",
+            subject,
+            *issuer,
+        ),
         *(part for extension in extensions for part in ("-addext", extension)),
         *("-keyout", folder / f"{name}.key", "-out", folder / f"{name}.crt"),
     )
@@ -87,7 +115,9 @@ def kubeconfig(folder: Path, name: str, server: str = API) -> str:
     config = {
         "apiVersion": "v1",
         "kind": "Config",
-        "clusters": [{"name": "atelier", "cluster": {"server": server, "certificate-authority-data": inline("ca.crt")}}],
+        "clusters": [
+            {"name": "atelier", "cluster": {"server": server, "certificate-authority-data": inline("ca.crt")}}
+        ],
         "users": [{"name": name, "user": user}],
         "contexts": [{"name": "atelier", "context": {"cluster": "atelier", "user": name}}],
         "current-context": "atelier",

@@ -80,20 +80,26 @@ def running(name: str) -> Process | None:
 def start(daemon: Daemon) -> Process:
     name, command = daemon.name, daemon.command
     if taken := [str(port) for port in daemon.ports if not _free(port)]:
-        raise Failure(f"{name}: another process listens on port {' and '.join(taken)} of this machine (which: ss -ltnp)")
+        raise Failure(
+            f"{name}: another process listens on port {' and '.join(taken)} of this machine (which: ss -ltnp)"
+        )
     LOGS.mkdir(parents=True, exist_ok=True)
     RECORDS.mkdir(parents=True, exist_ok=True)
     if log_of(name).exists():
         log_of(name).rename(LOGS / f"{name}.before.log")
     with log_of(name).open("w") as log:
         try:
-            pid = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True).pid
+            pid = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+            ).pid
         except FileNotFoundError as error:
             raise Failure(f"{name}: {command[0]} is missing") from error
     process = Process(name, pid, start_time(pid) or 0, command, list(daemon.ports))
     (RECORDS / f"{name}.json").write_text(json.dumps(asdict(process)))
     # For a moment after exec the kernel shows no command line.
-    until(lambda: None if process.runs() or start_time(pid) is None else "it has no command line", 30, name, every=0.005)
+    until(
+        lambda: None if process.runs() or start_time(pid) is None else "it has no command line", 30, name, every=0.005
+    )
     return process
 
 
@@ -120,7 +126,11 @@ def ensure(daemon: Daemon) -> str:
     until(missing, daemon.seconds, daemon.name, log_of(daemon.name))
     if before is None:
         return "started"
-    return "kept" if before.command == daemon.command else "kept, with the settings that it was started with (make cluster-down renews it)"
+    return (
+        "kept"
+        if before.command == daemon.command
+        else "kept, with the settings that it was started with (make cluster-down renews it)"
+    )
 
 
 def stop(name: str, patience: float = 10) -> bool:

@@ -40,7 +40,12 @@ def _up() -> None:
 
 def _facts(process: Process) -> tuple[str, ...]:
     running_for = timedelta(seconds=int(process.seconds()))
-    return str(process.pid), f"{datetime.now() - running_for:%Y-%m-%d %H:%M:%S}", str(running_for), " ".join(map(str, process.ports))
+    return (
+        str(process.pid),
+        f"{datetime.now() - running_for:%Y-%m-%d %H:%M:%S}",
+        str(running_for),
+        " ".join(map(str, process.ports)),
+    )
 
 
 def _down() -> None:

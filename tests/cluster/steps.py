@@ -56,7 +56,9 @@ def step(title: str) -> Iterator[Step]:
     finally:
         if status:
             status.stop()
-        console.print(Text(f"{mark} ", colour).append(f"{title:<24} {time.monotonic() - began:7.1f} s  {made.outcome}", "default"))
+        console.print(
+            Text(f"{mark} ", colour).append(f"{title:<24} {time.monotonic() - began:7.1f} s  {made.outcome}", "default")
+        )
 
 
 def show(failure: Failure) -> None:

@@ -35,7 +35,9 @@ def write(name: str, value: str) -> None:
     except OSError as error:
         if read(name) == value:
             return
-        raise Failure(f"cannot set {name} to {value}: {error}; a node needs it (kernel module br_netfilter for net.bridge)") from error
+        raise Failure(
+            f"cannot set {name} to {value}: {error}; a node needs it (kernel module br_netfilter for net.bridge)"
+        ) from error
 
 
 def _setting_file(name: str) -> Path:

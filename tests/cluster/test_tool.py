@@ -16,7 +16,22 @@ from pathlib import Path
 
 import pytest
 
-from . import builds, debian, engines, files, images, iptables, katib, lifecycle, monitoring, mounts, obstacles, packages, pki, processes
+from . import (
+    builds,
+    debian,
+    engines,
+    files,
+    images,
+    iptables,
+    katib,
+    lifecycle,
+    monitoring,
+    mounts,
+    obstacles,
+    packages,
+    pki,
+    processes,
+)
 from .__main__ import main
 from .containerd import LABEL
 from .steps import Failure
@@ -164,7 +179,9 @@ def test_mounts_come_deepest_first_and_only_from_inside() -> None:
 
 
 @pytest.mark.parametrize("words", [["up"], ["down"], ["load", "model:1"], ["base"]])
-def test_without_root_nothing_begins(words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_root_nothing_begins(
+    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     assert main(words) == 1
     assert "this must run as root" in capsys.readouterr().out
@@ -195,7 +212,9 @@ def test_every_certificate_is_the_authoritys_and_is_made_once(tmp_path: Path) ->
     assert pki.ensure(tmp_path) == "6 certificates"
     for identity in pki.IDENTITIES:
         subprocess.run(
-            ["openssl", "verify", "-CAfile", tmp_path / "ca.crt", tmp_path / f"{identity.name}.crt"], check=True, capture_output=True
+            ["openssl", "verify", "-CAfile", tmp_path / "ca.crt", tmp_path / f"{identity.name}.crt"],
+            check=True,
+            capture_output=True,
         )
     assert [file.name for file in tmp_path.glob("*.key") if file.stat().st_mode & 0o077] == []
     before = (tmp_path / "admin.conf").read_text()
@@ -209,7 +228,9 @@ def test_an_interrupted_authority_is_made_anew(tmp_path: Path) -> None:
     pki.ensure(tmp_path)
     (tmp_path / "complete").unlink()
     assert pki.ensure(tmp_path) == "6 certificates"
-    subprocess.run(["openssl", "verify", "-CAfile", tmp_path / "ca.crt", tmp_path / "kubelet.crt"], check=True, capture_output=True)
+    subprocess.run(
+        ["openssl", "verify", "-CAfile", tmp_path / "ca.crt", tmp_path / "kubelet.crt"], check=True, capture_output=True
+    )
 
 
 # builds

@@ -40,7 +40,9 @@ from typer.testing import CliRunner
 
 from tests.support import ROOT
 
-PAGES = sorted(page for page in ROOT.rglob("*.md") if not any(part.startswith(".") for part in page.relative_to(ROOT).parts))
+PAGES = sorted(
+    page for page in ROOT.rglob("*.md") if not any(part.startswith(".") for part in page.relative_to(ROOT).parts)
+)
 PROFILES, STORE, SERVING = (ROOT / "docs" / f"{name}.md" for name in ("profiles", "store", "serving"))
 BENCHMARKS = ROOT / "benchmarks" / "README.md"
 SMALL = " --set experiment.maxTrialCount=2 --set experiment.maxFailedTrialCount=0 --set trainer.maxEpochs=2"
@@ -89,7 +91,11 @@ def cells(line: str) -> list[str]:
 def shown_commands() -> list[str]:
     """Every command line in an indented block, each once."""
     lines = [line.strip() for page in PAGES for line in page.read_text().splitlines() if line.startswith("    ")]
-    return list(dict.fromkeys(line for line in lines if re.match(r"([A-Z]+=\S+ )*(uv run (?!python -m benchmarks)|make |atelier )", line)))
+    return list(
+        dict.fromkeys(
+            line for line in lines if re.match(r"([A-Z]+=\S+ )*(uv run (?!python -m benchmarks)|make |atelier )", line)
+        )
+    )
 
 
 def words_of(line: str) -> list[str]:
@@ -145,7 +151,8 @@ def test_every_benchmark_is_in_its_readme_and_tells_how_it_is_used() -> None:
     shown = set(re.findall(r"python -m benchmarks\.([\w.]+)", BENCHMARKS.read_text()))
     assert programs <= shown
     asked = [
-        subprocess.Popen([sys.executable, "-m", f"benchmarks.{name}", "--help"], cwd=ROOT, stdout=subprocess.PIPE) for name in sorted(shown)
+        subprocess.Popen([sys.executable, "-m", f"benchmarks.{name}", "--help"], cwd=ROOT, stdout=subprocess.PIPE)
+        for name in sorted(shown)
     ]
     assert all(b"usage" in process.communicate(timeout=60)[0] for process in asked)
 
@@ -201,7 +208,9 @@ def test_the_metrics_listed_are_those_of_each_task() -> None:
 
 def test_the_algorithms_listed_have_the_settings_listed() -> None:
     rows = table(PROFILES, "algorithm", "settings", "one machine", "good for")
-    assert {name: set(s.split(", ")) - {"none"} for name, s, _, _ in rows} == {n: set(s) for n, s in ALGORITHM_SETTINGS.items()}
+    assert {name: set(s.split(", ")) - {"none"} for name, s, _, _ in rows} == {
+        n: set(s) for n, s in ALGORITHM_SETTINGS.items()
+    }
 
 
 CHANGES: dict[str, Any] = {
@@ -212,7 +221,9 @@ CHANGES: dict[str, Any] = {
     "trainer.tailEpochs": 4,
     "server.port": 9000,
     "experiment.name": "other",
-    "experiment.parameters": [{"name": "stage1_width", "parameterType": "discrete", "feasibleSpace": {"list": [16, 48]}}],
+    "experiment.parameters": [
+        {"name": "stage1_width", "parameterType": "discrete", "feasibleSpace": {"list": [16, 48]}}
+    ],
     "experiment.algorithm.algorithmName": "random",
     "experiment.objective.goal": 1,
     "experiment.earlyStopping.algorithmName": "none",
@@ -223,9 +234,13 @@ CHANGES: dict[str, Any] = {
 }
 
 
-def test_what_makes_another_search_and_what_trains_anew_is_as_listed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_makes_another_search_and_what_trains_anew_is_as_listed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(folder)
-    rows = {key: (search, trained) for key, search, trained in table(PROFILES, "changed", "the search", "trained networks")}
+    rows = {
+        key: (search, trained) for key, search, trained in table(PROFILES, "changed", "the search", "trained networks")
+    }
     assert rows.keys() == CHANGES.keys()
     before = identities(folder, {})
     for key, (search, trained) in rows.items():
@@ -273,7 +288,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for tree in ("oak", "elm"):
         (leaves / "train" / tree).mkdir(parents=True)
         for number in range(3):
-            Image.fromarray(random.integers(0, 256, (8, 8, 3), dtype=np.uint8)).save(leaves / "train" / tree / f"{number}.png")
+            Image.fromarray(random.integers(0, 256, (8, 8, 3), dtype=np.uint8)).save(
+                leaves / "train" / tree / f"{number}.png"
+            )
     with zipfile.ZipFile(leaves / "test.zip", "w") as archive:
         for picture in (leaves / "train").rglob("*.png"):
             archive.write(picture, picture.relative_to(leaves / "train"))
@@ -294,7 +311,9 @@ def write_idx(path: Path, array: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name, text in named(PROFILES, "yaml").items() if "network:" not in text])
-def test_a_shown_profile_is_sound_and_its_data_can_be_prepared(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_shown_profile_is_sound_and_its_data_can_be_prepared(
+    name: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(folder)
     spec = load(Path(name)).spec
     description = data.prepare(spec.trainer.data, Store(folder / "scratch"), folder, folder / "data", spec.trainer.seed)
@@ -320,7 +339,9 @@ class Place:
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
         environment |= dict(word.split("=", 1) for word in shlex.split(line) if re.match(r"[A-Z]+=", word))
         command = [Path(sys.executable).with_name("atelier"), *words_of(line)[3:]]
-        return subprocess.Popen(command, cwd=self.folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        return subprocess.Popen(
+            command, cwd=self.folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
 
     def run(self, line: str) -> str:
         """What a shown command line says when it is run in this folder, in this process: its imports are done."""
@@ -439,7 +460,9 @@ def addresses(place: Place) -> Iterator[dict[str, str]]:
             "8000": servers.enter_context(serving(place.folder, "store", "digits")),
             "8001": servers.enter_context(serving(place.folder, "elsewhere", "rent")),
             "8002": servers.enter_context(serving(place.folder, "empty", "rent")),
-            "8003": servers.enter_context(serving(place.folder, "elsewhere", "rent", "--token-file", str(token_file(place.folder)))),
+            "8003": servers.enter_context(
+                serving(place.folder, "elsewhere", "rent", "--token-file", str(token_file(place.folder)))
+            ),
         }
 
 
@@ -496,7 +519,9 @@ def curl(line: str, addresses: dict[str, str], folder: Path) -> httpx.Response:
         content = (folder / given[1:]).read_bytes() if given.startswith("@") else given
     files = [(n, (p, (folder / p).read_bytes())) for n, p in (form.split("=@") for form in options.F)]
     url = options.url.replace(f"http://127.0.0.1:{port}", addresses[port])
-    return httpx.request("POST" if content or files else "GET", url, headers=headers, content=content, files=files or None)
+    return httpx.request(
+        "POST" if content or files else "GET", url, headers=headers, content=content, files=files or None
+    )
 
 
 @pytest.mark.parametrize("shown", asked(), ids=lambda shown: shown.line[:70])
@@ -546,7 +571,13 @@ def test_statuses_listed_are_answered_in_the_cases_listed(addresses: dict[str, s
         503: httpx.post(f"{none}/predict", json={"instances": [[1, 2, 3]]}),
     }
     listed = {int(status) for status, _ in table(SERVING, "status", "when")}
-    elsewhere = {401, 408, 429, 431, 504}  # tests/server/test_limits.py and test_connections.py: other flags, other clients
+    elsewhere = {
+        401,
+        408,
+        429,
+        431,
+        504,
+    }  # tests/server/test_limits.py and test_connections.py: other flags, other clients
     assert listed == cases.keys() | elsewhere | {500}
     for status, response in cases.items():
         assert (response.status_code, response.headers["content-type"]) == (status, "application/problem+json")
@@ -560,7 +591,10 @@ def test_metrics_listed_are_those_exported(addresses: dict[str, str]) -> None:
     httpx.post(f"{digits}/predict", json={"instances": [[[0] * 8] * 8]}).raise_for_status()
     text = httpx.get(f"{digits}/metrics").text
     exported = dict(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE))
-    rows = {name: (kind, set(labels.split(", ")) - {""}) for name, kind, labels, _ in table(SERVING, "metric", "type", "labels", "is")}
+    rows = {
+        name: (kind, set(labels.split(", ")) - {""})
+        for name, kind, labels, _ in table(SERVING, "metric", "type", "labels", "is")
+    }
     assert {name: kind for name, (kind, _) in rows.items()} == exported
     for name, (_, labels) in rows.items():
         samples = re.findall(rf"^{name}(?:_bucket|_count|_sum)?(?:{{(.*)}})? ", text, re.MULTILINE)
@@ -573,7 +607,9 @@ def test_metrics_of_a_search_listed_are_those_exported(tmp_path: Path) -> None:
     experiment, objective = store.experiment(spec.experiment_name), spec.experiment.objective.objective_metric_name
     spec.write(experiment.spec)
     TrialRecord(trial="a", params={}, key=key).write(experiment.trial("a"))
-    Card(key=key, status="succeeded", metric=0.9, objective_metric_name=objective, updated_at="now").write(store.trial(key).card)
+    Card(key=key, status="succeeded", metric=0.9, objective_metric_name=objective, updated_at="now").write(
+        store.trial(key).card
+    )
     say(store.model("digits"), spec.experiment_name, "running")
     exported = {
         (family.name, family.type, frozenset(label for sample in family.samples for label in sample.labels))
@@ -587,8 +623,14 @@ def test_flags_listed_are_those_of_the_server(capsys: pytest.CaptureFixture[str]
     with pytest.raises(SystemExit, match="0"):
         server_command.main(["serve", "--help"])
     described = " ".join(capsys.readouterr().out.partition("options:")[2].split())
-    flags = {part.split()[0]: re.search(r"\(default: ([^,)]+)", part) for part in re.split(r" (?=--[a-z])", described) if part[:2] == "--"}
+    flags = {
+        part.split()[0]: re.search(r"\(default: ([^,)]+)", part)
+        for part in re.split(r" (?=--[a-z])", described)
+        if part[:2] == "--"
+    }
     listed = {flag: default for flag, default, _, _ in table(SERVING, "flag", "default", "value of the chart", "is")}
     assert listed.keys() == flags.keys() - {"--help"}
     for flag, default in listed.items():
-        assert default == (flags[flag][1] if flags[flag] else "off" if flag in ("--access-log", "--token-file") else "required"), flag
+        assert default == (
+            flags[flag][1] if flags[flag] else "off" if flag in ("--access-log", "--token-file") else "required"
+        ), flag

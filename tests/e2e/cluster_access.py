@@ -28,7 +28,9 @@ OURS = ROOT / ".cluster" / "run"
 """What `make cluster-up` left there, if the cluster is the one that it starts."""
 MODEL = "digits"
 EXPERIMENT, TRIAL = "experiments.kubeflow.org", "trials.kubeflow.org"
-TRIALS, EXTRACTOR, INSPECTOR = (f"app.kubernetes.io/component={component}" for component in ("trial", "extractor", "inspector"))
+TRIALS, EXTRACTOR, INSPECTOR = (
+    f"app.kubernetes.io/component={component}" for component in ("trial", "extractor", "inspector")
+)
 LABEL = "katib.kubeflow.org/metrics-collector-injection=enabled"
 """Without it on its namespace, Katib refuses an Experiment."""
 MINUTES = 60.0
@@ -69,7 +71,13 @@ class Namespace:
 
     def get(self, kind: str, name: str | None = None, selector: str | None = None) -> list[dict[str, Any]]:
         """Objects of a kind, by name or labels; none if there is none."""
-        arguments = ["get", kind, *([name] if name else []), *([f"--selector={selector}"] if selector else []), "--ignore-not-found"]
+        arguments = [
+            "get",
+            kind,
+            *([name] if name else []),
+            *([f"--selector={selector}"] if selector else []),
+            "--ignore-not-found",
+        ]
         text = self.kubectl(*arguments, "--output=json")
         read: dict[str, Any] = json.loads(text) if text.strip() else {"items": []}
         found: list[dict[str, Any]] = read.get("items", [read])
@@ -80,10 +88,16 @@ class Namespace:
 
     def uids(self, *kinds: str) -> dict[str, str]:
         """Identity of every object of these kinds: one that was replaced has another."""
-        return {f"{one['kind']}/{one['metadata']['name']}": one["metadata"]["uid"] for kind in kinds for one in self.get(kind)}
+        return {
+            f"{one['kind']}/{one['metadata']['name']}": one["metadata"]["uid"]
+            for kind in kinds
+            for one in self.get(kind)
+        }
 
     def logs(self, pod: str, container: str | None = None) -> str:
-        return self.kubectl("logs", pod, *([f"--container={container}"] if container else ["--all-containers"]), may_fail=True)
+        return self.kubectl(
+            "logs", pod, *([f"--container={container}"] if container else ["--all-containers"]), may_fail=True
+        )
 
     def apply(self, *objects: dict[str, Any]) -> None:
         self.kubectl("apply", "--filename=-", stdin=yaml.safe_dump_all(objects))
@@ -115,7 +129,9 @@ def without_katib() -> Iterator[None]:
     """While the block runs, Katib's controller and its webhooks are away; afterwards they answer again."""
     KATIB.kubectl("scale", "deployment/katib-controller", "--replicas=0")
     try:
-        eventually(lambda: not KATIB.get("pods", selector="katib.kubeflow.org/component=controller"), MINUTES, "Katib's end")
+        eventually(
+            lambda: not KATIB.get("pods", selector="katib.kubeflow.org/component=controller"), MINUTES, "Katib's end"
+        )
         yield
     finally:
         KATIB.kubectl("scale", "deployment/katib-controller", "--replicas=1")
@@ -145,10 +161,22 @@ class Release:
     def helm(self, *arguments: str, **options: Any) -> str:
         return run(self.helm_program, *arguments, "--namespace", self.namespace.name, **options)
 
-    def upgrade(self, *sets: str, values: dict[str, Any] | None = None, flags: tuple[str, ...] = (), **options: Any) -> str:
+    def upgrade(
+        self, *sets: str, values: dict[str, Any] | None = None, flags: tuple[str, ...] = (), **options: Any
+    ) -> str:
         """Install or upgrade with the small profile, values and settings over it."""
-        command = ["upgrade", "--install", self.name, str(CHART), f"--values={DIGITS}", *(["--values=-"] if values else []), *flags]
-        return self.helm(*command, *(f"--set={one}" for one in sets), stdin=yaml.safe_dump(values) if values else None, **options)
+        command = [
+            "upgrade",
+            "--install",
+            self.name,
+            str(CHART),
+            f"--values={DIGITS}",
+            *(["--values=-"] if values else []),
+            *flags,
+        ]
+        return self.helm(
+            *command, *(f"--set={one}" for one in sets), stdin=yaml.safe_dump(values) if values else None, **options
+        )
 
     def uninstall(self) -> None:
         self.helm("uninstall", self.name, "--wait", may_fail=True)
@@ -180,7 +208,9 @@ class Release:
         return found
 
     def server_is_ready(self, seconds: float = 2 * MINUTES) -> None:
-        self.namespace.kubectl("rollout", "status", f"deployment/{self.name}-atelier-server", f"--timeout={seconds:.0f}s")
+        self.namespace.kubectl(
+            "rollout", "status", f"deployment/{self.name}-atelier-server", f"--timeout={seconds:.0f}s"
+        )
 
     @contextmanager
     def client(self) -> Iterator[httpx.Client]:
@@ -218,7 +248,9 @@ class Release:
 
     def store(self, script: str) -> Any:
         """What a Python script prints as JSON, run beside the store, with the server's image, for reading."""
-        return json.loads(self.namespace.kubectl("exec", self.server, "--container=server", "--", "python", "-c", script))
+        return json.loads(
+            self.namespace.kubectl("exec", self.server, "--container=server", "--", "python", "-c", script)
+        )
 
     def copy_store(self, to: Path) -> Path:
         """The whole store, on this machine."""
@@ -252,7 +284,12 @@ def a_claim(namespace: Namespace, name: str, source: dict[str, Any]) -> Iterator
     claim = common | {"volumeName": volume, "resources": {"requests": {"storage": "1Gi"}}}
     namespace.apply(
         {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": volume}, "spec": spec},
-        {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": name, "namespace": namespace.name}, "spec": claim},
+        {
+            "apiVersion": "v1",
+            "kind": "PersistentVolumeClaim",
+            "metadata": {"name": name, "namespace": namespace.name},
+            "spec": claim,
+        },
     )
     try:
         yield

@@ -6,7 +6,10 @@ import torch
 def build(input_shape, outputs, fault: str = "none", width: int = 8):
     channels, height, wide = input_shape
     inner = torch.nn.Sequential(
-        torch.nn.Flatten(), torch.nn.Linear(channels * height * wide, width), torch.nn.ReLU(), torch.nn.Linear(width, outputs)
+        torch.nn.Flatten(),
+        torch.nn.Linear(channels * height * wide, width),
+        torch.nn.ReLU(),
+        torch.nn.Linear(width, outputs),
     )
     return {"none": inner, "nan": Diverging(inner), "memory": Hungry(inner)}[fault]
 

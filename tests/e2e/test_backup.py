@@ -15,7 +15,9 @@ PAGE = ROOT / "docs" / "operations.md"
 PARTS = ("models", "trials", "experiments", "data")
 
 
-def test_a_store_that_was_backed_up_serves_and_is_searched_again_without_training(release: Release, tmp_path: Path) -> None:
+def test_a_store_that_was_backed_up_serves_and_is_searched_again_without_training(
+    release: Release, tmp_path: Path
+) -> None:
     where = release.namespace
     kubectl = [kubectl_program(), "-n", where.name]
     release.upgrade("inspector.enabled=true", flags=("--wait", "--timeout=3m"))

@@ -19,7 +19,16 @@ def test_every_profile_that_the_cluster_can_hold_is_installed_and_tested(namespa
     names = sorted(path.name for path in chart.glob("ci/*"))
     assert "quickstart-values.yaml" in names
     os.environ["PATH"] = os.pathsep.join([str(BUILT), str(Path(kubectl()).parent), os.environ["PATH"]])
-    arguments = ["--config", ROOT / "ct.yaml", "--charts", chart, "--namespace", namespace.name, "--helm-extra-args", "--timeout 5m"]
+    arguments = [
+        "--config",
+        ROOT / "ct.yaml",
+        "--charts",
+        chart,
+        "--namespace",
+        namespace.name,
+        "--helm-extra-args",
+        "--timeout 5m",
+    ]
     said = run(BUILT / "ct", "install", *arguments)
     assert all(name in said for name in names)
     assert "All charts installed successfully" in said

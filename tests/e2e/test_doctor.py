@@ -45,12 +45,18 @@ def test_the_label_of_the_namespace_is_named(namespace: Namespace) -> None:
 
 def test_katibs_controller_is_named(namespace: Namespace) -> None:
     with without_katib():
-        said = eventually(lambda: (said := missing(namespace)) and "missing: 1" in said and said, MINUTES, "a missing controller")
+        said = eventually(
+            lambda: (said := missing(namespace)) and "missing: 1" in said and said, MINUTES, "a missing controller"
+        )
     assert "rollout restart deployment/katib-controller" in said
 
 
 def test_the_default_storage_class_is_named(namespace: Namespace) -> None:
-    classes = [one["metadata"]["name"] for one in namespace.get("storageclasses") if DEFAULT in one["metadata"].get("annotations", {})]
+    classes = [
+        one["metadata"]["name"]
+        for one in namespace.get("storageclasses")
+        if DEFAULT in one["metadata"].get("annotations", {})
+    ]
     assert len(classes) == 1
     annotate = ["annotate", "--overwrite", "storageclass", classes[0]]
     with taken_away([*annotate, f"{DEFAULT}=false"], [*annotate, f"{DEFAULT}=true"]):
@@ -67,7 +73,9 @@ def test_a_volume_that_no_class_gives_is_named(namespace: Namespace) -> None:
 
 @pytest.mark.parametrize("resource", ["cpu", "nvidia.com/gpu"])
 def test_a_trial_that_no_node_can_hold_is_named(namespace: Namespace, resource: str) -> None:
-    said = missing(namespace, f"trainer.resources.requests={{{resource}: 1000}}", f"trainer.resources.limits={{{resource}: 1000}}")
+    said = missing(
+        namespace, f"trainer.resources.requests={{{resource}: 1000}}", f"trainer.resources.limits={{{resource}: 1000}}"
+    )
     assert f"trainer.resources.requests.{resource} is 1000" in said
     assert "missing: 1" in said
 

@@ -6,7 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.cluster_access import EXTRACTOR, INSPECTOR, MINUTES, MODEL, STORE, Namespace, Release, condition, eventually
+from tests.e2e.cluster_access import (
+    EXTRACTOR,
+    INSPECTOR,
+    MINUTES,
+    MODEL,
+    STORE,
+    Namespace,
+    Release,
+    condition,
+    eventually,
+)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -49,7 +59,9 @@ def test_the_cronjob_promotes_when_its_time_comes(release: Release, namespace: N
     assert namespace.get("cronjobs") == []
 
 
-def test_the_inspector_shows_the_store_and_goes_when_its_time_is_over(release: Release, namespace: Namespace, tmp_path: Path) -> None:
+def test_the_inspector_shows_the_store_and_goes_when_its_time_is_over(
+    release: Release, namespace: Namespace, tmp_path: Path
+) -> None:
     release.upgrade("extractor.mode=none", "inspector.enabled=true", "inspector.seconds=15")
 
     def running() -> str | None:

@@ -47,7 +47,9 @@ LONGER = {
 """Half a minute of training or more, in which things can happen to it."""
 LOGS = "import json; from pathlib import Path; print(json.dumps([p.read_text() for p in Path('/store').glob('trials/*/*.log')]))"
 EPOCHS_TRAINED = "import pathlib; print(sum(len(p.open().readlines()) for p in pathlib.Path('/store').glob('trials/*/metrics.jsonl')))"
-ours_only = pytest.mark.skipif(not OURS.exists(), reason="reaches under the cluster, which only `make cluster-up`'s lets one do")
+ours_only = pytest.mark.skipif(
+    not OURS.exists(), reason="reaches under the cluster, which only `make cluster-up`'s lets one do"
+)
 
 
 def running_trial(release: Release) -> str:
@@ -74,7 +76,12 @@ def test_a_trial_that_is_evicted_goes_on_from_its_checkpoint() -> None:
         pod, where = running_trial(release), release.namespace
         metadata = {"name": pod, "namespace": where.name}
         # Katib's shell does not pass SIGTERM on: what ends the trial is SIGKILL, when the patience is over
-        eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": metadata, "deleteOptions": {"gracePeriodSeconds": 1}}
+        eviction = {
+            "apiVersion": "policy/v1",
+            "kind": "Eviction",
+            "metadata": metadata,
+            "deleteOptions": {"gracePeriodSeconds": 1},
+        }
         address = f"/api/v1/namespaces/{where.name}/pods/{pod}/eviction"
         where.kubectl("create", "--raw", address, "--filename=-", stdin=json.dumps(eviction))
         status = release.search_ends()
@@ -87,7 +94,9 @@ def test_a_trial_that_is_evicted_goes_on_from_its_checkpoint() -> None:
 def test_a_trial_whose_pod_is_deleted_fails_alone_and_the_next_search_resumes_it() -> None:
     """Nothing tells Katib that it was no fault of the trial; what it trained is not lost."""
     with a_release() as release:
-        release.upgrade("extractor.mode=none", "experiment.maxFailedTrialCount=1", values=LONGER, flags=("--wait", "--timeout=3m"))
+        release.upgrade(
+            "extractor.mode=none", "experiment.maxFailedTrialCount=1", values=LONGER, flags=("--wait", "--timeout=3m")
+        )
         release.namespace.kubectl("delete", "pod", running_trial(release), "--grace-period=1")
         status = release.search_ends("Failed", 3 * MINUTES)
         assert status["trialsFailed"] == 1
@@ -100,14 +109,20 @@ def test_a_trial_whose_pod_is_deleted_fails_alone_and_the_next_search_resumes_it
 def test_trials_that_diverge_or_take_too_much_memory_fail_alone() -> None:
     """By a user's network that also prints a NaN as if it were a metric: Katib never sees it, and the sound trials win."""
     with a_release() as release:
-        release.namespace.kubectl("create", "configmap", "faulty", f"--from-file={Path(__file__).parent / 'faulty_network.py'}")
+        release.namespace.kubectl(
+            "create", "configmap", "faulty", f"--from-file={Path(__file__).parent / 'faulty_network.py'}"
+        )
         faulty = {
             "experiment": {
                 "maxTrialCount": 6,
                 "maxFailedTrialCount": 6,
                 # sobol's first three points lie in three different thirds
                 "parameters": [
-                    {"name": "fault", "parameterType": "categorical", "feasibleSpace": {"list": ["none", "nan", "memory"]}},
+                    {
+                        "name": "fault",
+                        "parameterType": "categorical",
+                        "feasibleSpace": {"list": ["none", "nan", "memory"]},
+                    },
                     {"name": "width", "parameterType": "int", "feasibleSpace": {"min": 8, "max": 64}},
                 ],
             },
@@ -147,7 +162,11 @@ def test_a_killed_promotion_is_made_good_by_the_jobs_next_try(release: Release, 
         release.upgrade("extractor.timeoutSeconds=500")
 
         def promoting() -> list[dict[str, Any]]:
-            return [one for one in namespace.get("pods", selector=EXTRACTOR) if one["status"]["phase"] in ("Pending", "Running")]
+            return [
+                one
+                for one in namespace.get("pods", selector=EXTRACTOR)
+                if one["status"]["phase"] in ("Pending", "Running")
+            ]
 
         pod = eventually(promoting, MINUTES, "an extractor's pod", every=0.1)[0]["metadata"]["name"]
         namespace.kubectl("delete", "pod", pod, "--grace-period=0", "--force", may_fail=True)
@@ -173,7 +192,9 @@ def test_while_katib_is_away_the_server_answers_and_the_search_goes_on_when_it_i
 
             def kept_out() -> bool:
                 events = release.namespace.get("events")
-                return any('failed calling webhook "mutator.pod.katib.kubeflow.org"' in one["message"] for one in events)
+                return any(
+                    'failed calling webhook "mutator.pod.katib.kubeflow.org"' in one["message"] for one in events
+                )
 
             eventually(kept_out, MINUTES, "a new pod that Katib's webhook keeps out")
         status = release.search_ends()
@@ -209,11 +230,16 @@ def small_disk() -> Iterator[Path]:
 
 @ours_only
 def test_a_full_store_stops_the_search_with_its_reason_and_room_lets_it_go_on(small_disk: Path) -> None:
-    with a_release() as release, a_claim(release.namespace, "small", {"hostPath": {"path": str(small_disk), "type": "Directory"}}):
+    with (
+        a_release() as release,
+        a_claim(release.namespace, "small", {"hostPath": {"path": str(small_disk), "type": "Directory"}}),
+    ):
         short = {"trainer": {"tailEpochs": 0}, "experiment": {"maxTrialCount": 2, "maxFailedTrialCount": 1}}
         release.upgrade("storage.existingClaim=small", values=short, flags=("--wait", "--timeout=3m"))
         release.search_ends("Failed", 3 * MINUTES)
-        said = " ".join(release.namespace.logs(one["metadata"]["name"]) for one in release.namespace.get("pods", selector=TRIALS))
+        said = " ".join(
+            release.namespace.logs(one["metadata"]["name"]) for one in release.namespace.get("pods", selector=TRIALS)
+        )
         with release.client() as client:
             assert client.get("/v2/health/ready").status_code == 200
         run("mount", "-o", "remount,size=64m", small_disk)

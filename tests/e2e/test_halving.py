@@ -20,7 +20,11 @@ HALVING = {
         "maxTrialCount": 6,
         "parameters": [
             {"name": "stem_width", "parameterType": "discrete", "feasibleSpace": {"list": [4, 8, 16]}},
-            {"name": "lr", "parameterType": "double", "feasibleSpace": {"min": 0.00001, "max": 0.01, "distribution": "logUniform"}},
+            {
+                "name": "lr",
+                "parameterType": "double",
+                "feasibleSpace": {"min": 0.00001, "max": 0.01, "distribution": "logUniform"},
+            },
         ],
     },
     "trainer": {"tailEpochs": 0},

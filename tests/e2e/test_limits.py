@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.e2e.cluster_access import DIGITS, EXPERIMENT, EXTRACTOR, LABEL, MINUTES, TRIALS, Release, a_release, doctor, eventually
+from tests.e2e.cluster_access import (
+    DIGITS,
+    EXPERIMENT,
+    EXTRACTOR,
+    LABEL,
+    MINUTES,
+    TRIALS,
+    Release,
+    a_release,
+    doctor,
+    eventually,
+)
 
 SHORT = {
     "trainer": {"maxEpochs": 1, "tailEpochs": 0},
@@ -44,13 +55,17 @@ def test_a_quota_is_kept_and_the_search_ends_all_the_same() -> None:
 
 
 def test_a_trial_that_fits_no_node_is_pending_and_the_doctor_says_why() -> None:
-    greedy = {"trainer": {"resources": {"requests": {"cpu": 100, "memory": "512Mi"}, "limits": {"cpu": 100, "memory": "2Gi"}}}}
+    greedy = {
+        "trainer": {"resources": {"requests": {"cpu": 100, "memory": "512Mi"}, "limits": {"cpu": 100, "memory": "2Gi"}}}
+    }
     with a_release() as release:
         release.upgrade("extractor.mode=none", values=greedy)
 
         def pending() -> str | None:
             pods = release.namespace.get("pods", selector=TRIALS)
-            conditions = [one for pod in pods for one in pod["status"].get("conditions", []) if one["type"] == "PodScheduled"]
+            conditions = [
+                one for pod in pods for one in pod["status"].get("conditions", []) if one["type"] == "PodScheduled"
+            ]
             return next((one["message"] for one in conditions if one["status"] == "False"), None)
 
         assert "Insufficient cpu" in eventually(pending, 2 * MINUTES, "a trial that cannot be scheduled")
@@ -91,4 +106,6 @@ def test_a_restricted_namespace_takes_every_pod_of_the_chart() -> None:
             return any(one["status"].get("initContainerStatuses", [{}])[0].get("started") for one in pods)
 
         eventually(extracts, 2 * MINUTES, "an extractor that waits")
-        assert [one for one in refusals(release) if "metrics-logger-and-collector" not in one and '"suggestion"' not in one] == []
+        assert [
+            one for one in refusals(release) if "metrics-logger-and-collector" not in one and '"suggestion"' not in one
+        ] == []

@@ -10,7 +10,11 @@ import pytest
 from tests.e2e.cluster_access import MINUTES, Namespace, Release, eventually, forwarded
 
 MONITORING = Namespace("monitoring")
-ON = ("monitoring.serviceMonitor.enabled=true", "monitoring.prometheusRule.enabled=true", "monitoring.dashboard.enabled=true")
+ON = (
+    "monitoring.serviceMonitor.enabled=true",
+    "monitoring.prometheusRule.enabled=true",
+    "monitoring.dashboard.enabled=true",
+)
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +27,9 @@ def prometheus(release: Release) -> Any:
 
 
 def query(prometheus: httpx.Client, expression: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = prometheus.get("/query", params={"query": expression}).raise_for_status().json()["data"]["result"]
+    found: list[dict[str, Any]] = (
+        prometheus.get("/query", params={"query": expression}).raise_for_status().json()["data"]["result"]
+    )
     return found
 
 
@@ -32,7 +38,9 @@ def test_the_server_is_a_target_that_is_up(prometheus: httpx.Client, namespace: 
     eventually(lambda: query(prometheus, up), 3 * MINUTES, "a target that is up", every=2)
 
 
-def test_its_series_are_there_under_their_own_names(prometheus: httpx.Client, namespace: Namespace, release: Release) -> None:
+def test_its_series_are_there_under_their_own_names(
+    prometheus: httpx.Client, namespace: Namespace, release: Release
+) -> None:
     with release.client() as client:
         client.get("/v2/health/ready")
     here = f'{{namespace="{namespace.name}"}}'

@@ -29,7 +29,9 @@ def atelier() -> Iterator[Namespace]:
 def test_the_pages_lines_end_in_a_prediction(atelier: Namespace) -> None:
     (lines,) = re.findall(r"^```bash\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
     script = f"set -eu\ntrap 'kill %1' EXIT\n{lines}"
-    done = subprocess.run(["bash", "-m", "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=20 * MINUTES, check=False)
+    done = subprocess.run(
+        ["bash", "-m", "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=20 * MINUTES, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "missing: 0" in done.stdout
     assert '"label":"0"' in done.stdout.replace(" ", "")

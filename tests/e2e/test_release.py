@@ -16,7 +16,17 @@ from sklearn.datasets import load_digits
 
 from tests.e2e.cluster_access import EXPERIMENT, MINUTES, STORE, TRIAL, Release, condition, eventually, run
 
-KINDS = ("deployments", "services", "jobs", "persistentvolumeclaims", "configmaps", "roles", "rolebindings", "serviceaccounts", EXPERIMENT)
+KINDS = (
+    "deployments",
+    "services",
+    "jobs",
+    "persistentvolumeclaims",
+    "configmaps",
+    "roles",
+    "rolebindings",
+    "serviceaccounts",
+    EXPERIMENT,
+)
 OTHER_SPACE = {
     "experiment": {
         "parameters": [
@@ -77,7 +87,9 @@ def test_an_installation_waits_for_a_server_that_is_ready_without_a_model(releas
 def test_trials_run_as_pods_and_their_metrics_reach_katib(release: Release) -> None:
     status = release.search_ends()
     assert (status["trials"], status["trialsSucceeded"]) == (4, 4)
-    best = {metric["name"]: float(metric["latest"]) for metric in status["currentOptimalTrial"]["observation"]["metrics"]}
+    best = {
+        metric["name"]: float(metric["latest"]) for metric in status["currentOptimalTrial"]["observation"]["metrics"]
+    }
     assert best["val_accuracy"] > 0.3, "ten classes"
     assert {"val_accuracy", "val_loss"} == set(best)
 
@@ -88,7 +100,9 @@ def test_the_winner_is_promoted_and_served(release: Release, seen: dict[str, Any
         answer = client.post("/predict", json={"instances": PIXELS[:100].tolist()}).raise_for_status().json()
         labels = [int(one["label"]) for one in answer["predictions"]]
         assert np.mean(labels == load_digits().target[:100]) > 0.5
-        request = {"inputs": [{"name": "input", "datatype": "UINT8", "shape": [2, 8, 8], "data": PIXELS[:2].ravel().tolist()}]}
+        request = {
+            "inputs": [{"name": "input", "datatype": "UINT8", "shape": [2, 8, 8], "data": PIXELS[:2].ravel().tolist()}]
+        }
         inferred = client.post("/v2/models/digits/infer", json=request)
         assert inferred.status_code == 200, inferred.text
         assert inferred.json()["outputs"][0]["shape"][0] == 2
@@ -108,7 +122,11 @@ def test_training_on_this_machine_gives_the_same_weights(release: Release, tmp_p
     assert keys
     for key in keys[:2]:
         said = run(sys.executable, "-m", "atelier_cli", "replay", key, "--store", store, may_fail=True)
-        others = [line for line in said.splitlines() if line.startswith("environment: ") and "environment: python " not in line]
+        others = [
+            line
+            for line in said.splitlines()
+            if line.startswith("environment: ") and "environment: python " not in line
+        ]
         if others:
             pytest.skip(f"trained on another kind of machine: {others}")
         assert " 0 differ" in said
@@ -180,10 +198,14 @@ def test_helm_3_rolls_forward_to_the_second_search(release: Release, seen: dict[
 
 def test_uninstalling_leaves_the_store_and_the_searches(release: Release, seen: dict[str, Any]) -> None:
     release.uninstall()
-    left = {key for key in release.namespace.uids(*KINDS) if "kube-root-ca" not in key and key != "ServiceAccount/default"}
+    left = {
+        key for key in release.namespace.uids(*KINDS) if "kube-root-ca" not in key and key != "ServiceAccount/default"
+    }
     searches = {seen["experiment"], seen["second"]}
     kept = {f"{kind}/{name}" for kind in ("Experiment", "ConfigMap") for name in searches}
-    assert {key for key in left if not key.startswith(("Deployment/", "Service/"))} == kept | {"PersistentVolumeClaim/digits-atelier-store"}
+    assert {key for key in left if not key.startswith(("Deployment/", "Service/"))} == kept | {
+        "PersistentVolumeClaim/digits-atelier-store"
+    }
     suggestions = {key for key in left if key.startswith(("Deployment/", "Service/"))}
     assert all(any(name in key for name in searches) for key in suggestions), suggestions
 

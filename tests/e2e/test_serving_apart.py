@@ -25,7 +25,12 @@ def apart(release: Release) -> Iterator[Release]:
     if not sources:
         pytest.skip(f"no second claim can be made here of {volume['spec']}")
     with a_release(UNKNOWN_TO_KATIB) as made, a_claim(made.namespace, "models", sources):
-        made.upgrade("experiment.enabled=false", "storage.existingClaim=models", f"server.model={MODEL}", flags=("--wait", "--timeout=3m"))
+        made.upgrade(
+            "experiment.enabled=false",
+            "storage.existingClaim=models",
+            f"server.model={MODEL}",
+            flags=("--wait", "--timeout=3m"),
+        )
         yield made
 
 

@@ -55,7 +55,9 @@ def test_a_file_that_not_everybody_can_read_is_named(site: Path) -> None:
     assert list(check.not_readable(site)) == [f"{site / 'closed.py'} is not readable by everybody"]
 
 
-def test_an_image_that_is_too_large_says_what_is_large(tmp_path: Path, site: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_image_that_is_too_large_says_what_is_large(
+    tmp_path: Path, site: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (site / "heavy" / "inner").mkdir(parents=True)
     (site / "heavy" / "inner" / "weights.bin").write_bytes(bytes(3 * check.MB))
     (tmp_path / "usr" / "share" / "doc").mkdir(parents=True)
@@ -67,7 +69,9 @@ def test_an_image_that_is_too_large_says_what_is_large(tmp_path: Path, site: Pat
     assert capsys.readouterr().out.startswith("the image's files: 5 MB\n")
 
 
-def test_all_of_it_is_said_at_once(site: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_all_of_it_is_said_at_once(
+    site: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(sys, "prefix", str(site.parents[2]))
     monkeypatch.setattr(sys, "argv", ["check.py", "--lacks", "json", "--lacks", "email", "no_such_module"])
     monkeypatch.setattr(check, "too_large", lambda *_: iter(()))  # it would read this machine's whole disk

@@ -11,7 +11,11 @@ import pytest
 from tests.support import ROOT
 
 NAMES = ("server", "trainer")
-MEMBERS = sorted(path.parent.relative_to(ROOT).as_posix() for folder in ("packages", "images") for path in ROOT.glob(f"{folder}/*/*.toml"))
+MEMBERS = sorted(
+    path.parent.relative_to(ROOT).as_posix()
+    for folder in ("packages", "images")
+    for path in ROOT.glob(f"{folder}/*/*.toml")
+)
 
 Step = tuple[str, str]
 
@@ -71,9 +75,12 @@ def test_an_image_holds_the_environment_alone_and_starts_what_the_chart_names(na
 
 
 @pytest.mark.parametrize(
-    ("stage", "source", "what"), [("dependencies", "--from=lock /locked.txt", "/opt/locked.txt"), ("", "/wheels", "/opt/wheels/*.whl")]
+    ("stage", "source", "what"),
+    [("dependencies", "--from=lock /locked.txt", "/opt/locked.txt"), ("", "/wheels", "/opt/wheels/*.whl")],
 )
-def test_a_change_of_the_lock_or_of_our_code_is_not_answered_from_a_cache(name: str, stage: str, source: str, what: str) -> None:
+def test_a_change_of_the_lock_or_of_our_code_is_not_answered_from_a_cache(
+    name: str, stage: str, source: str, what: str
+) -> None:
     """buildah's cache of a RUN looks at what was copied before it, and not into what is only mounted."""
     those = stages(name)[stage]
     copied = next(index for index, (word, rest) in enumerate(those) if word == "COPY" and source in rest)
@@ -83,7 +90,9 @@ def test_a_change_of_the_lock_or_of_our_code_is_not_answered_from_a_cache(name: 
 
 def test_what_is_locked_is_on_the_builders_disk_once(name: str) -> None:
     """It is 6 GB with CUDA: a copy out of another stage is a second layer, and its making a third and a fourth."""
-    [installed] = [one for one, those in stages(name).items() if any("/opt/locked.txt" in rest for rest in said(those, "RUN"))]
+    [installed] = [
+        one for one, those in stages(name).items() if any("/opt/locked.txt" in rest for rest in said(those, "RUN"))
+    ]
     assert said(stages(name)[installed], "FROM") == [f"${{BASE}} AS {installed}"]
     assert not any("/opt/venv" in rest for rest in said(steps(name), "COPY"))
 
@@ -139,7 +148,9 @@ def test_every_download_trusts_the_bundle_that_was_given(name: str) -> None:
         if re.search(r"pip install|uv build|\$UV build", command) and "--offline" not in command:
             assert command.startswith("--mount=type=secret,id=ca ")
             downloads = re.split(r" && |; (?:else|then)|then ", command.partition(" ")[2])
-            assert all("with-ca" in one or '"$@"' in one for one in downloads if re.search(r"pip install|\$UV build", one))
+            assert all(
+                "with-ca" in one or '"$@"' in one for one in downloads if re.search(r"pip install|\$UV build", one)
+            )
 
 
 def test_both_images_begin_alike(name: str) -> None:

@@ -57,7 +57,10 @@ def test_the_names_are_those_that_the_chart_installs() -> None:
 def test_a_registry_goes_before_the_names_as_in_the_profile_for_microk8s() -> None:
     profile = yaml.safe_load((ROOT / "values" / "microk8s.yaml").read_text())
     for name in images.NAMES:
-        assert images.reference(name, {"REGISTRY": "localhost:32000"}) == f"{profile[name]['image']['repository']}:{images.version()}"
+        assert (
+            images.reference(name, {"REGISTRY": "localhost:32000"})
+            == f"{profile[name]['image']['repository']}:{images.version()}"
+        )
 
 
 @pytest.mark.parametrize(
@@ -71,7 +74,10 @@ def test_the_first_program_that_answers_builds_both(programs: Path, working: set
     assert done.returncode == 0, done.stderr
     built = [line for line in calls(programs) if line[1] == "build"]
     assert [line[0] for line in built] == [taken, taken]
-    assert [line[line.index("--file") + 1] for line in built] == ["images/server/Dockerfile", "images/trainer/Dockerfile"]
+    assert [line[line.index("--file") + 1] for line in built] == [
+        "images/server/Dockerfile",
+        "images/trainer/Dockerfile",
+    ]
     assert f"docker.io/katib-nas-atelier/server:{images.version()}  390 MB" in done.stdout
 
 
@@ -79,7 +85,10 @@ def test_without_any_the_three_are_named(programs: Path) -> None:
     add(programs, "docker", "exit 1")
     done = make("build")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "no program that builds images answers; one of these has to: docker (with its daemon running), podman, buildah\n"
+    assert (
+        done.stderr
+        == "no program that builds images answers; one of these has to: docker (with its daemon running), podman, buildah\n"
+    )
 
 
 def given(name: str, environment: dict[str, str]) -> dict[str, str]:
@@ -114,7 +123,9 @@ def test_a_bundle_of_certificates_is_a_secret_and_not_an_argument(tmp_path: Path
     assert "CA" not in given("server", {"CA": str(bundle)})
 
 
-def test_a_bundle_that_is_not_there_is_refused_before_anything_is_built(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bundle_that_is_not_there_is_refused_before_anything_is_built(
+    programs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     add(programs, "docker", BUILDS)
     monkeypatch.setenv("CA", "/no/such.pem")
     done = make("build")
@@ -144,7 +155,9 @@ def test_microk8s_is_handed_both_images_and_no_archive_stays(programs: Path) -> 
     assert done.returncode == 0, done.stderr
     archives = [Path(line[-1]) for line in calls(programs) if line[0] == "microk8s"]
     assert len(archives) == 2 and not any(path.exists() for path in archives)
-    assert [line[-1] for line in calls(programs) if line[1] == "save"] == [images.reference(name, {}) for name in images.NAMES]
+    assert [line[-1] for line in calls(programs) if line[1] == "save"] == [
+        images.reference(name, {}) for name in images.NAMES
+    ]
 
 
 def test_an_image_that_was_not_built_cannot_be_imported(programs: Path) -> None:

@@ -36,7 +36,9 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """A line for everything that a test measured."""
     reports = [report for outcome in ("passed", "failed") for report in terminalreporter.stats.get(outcome, [])]
-    measured = [(report.nodeid, value) for report in reports for name, value in report.user_properties if name == "measured"]
+    measured = [
+        (report.nodeid, value) for report in reports for name, value in report.user_properties if name == "measured"
+    ]
     if measured:
         terminalreporter.section("measured")
         for test, value in measured:

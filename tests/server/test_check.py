@@ -13,7 +13,18 @@ from tests.support.server_process import serving
 
 
 def check(store: Store, url: str, model: str = "digits", *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "atelier_server", "check", "--store", str(store.root), "--model", model, "--url", url]
+    command = [
+        sys.executable,
+        "-m",
+        "atelier_server",
+        "check",
+        "--store",
+        str(store.root),
+        "--model",
+        model,
+        "--url",
+        url,
+    ]
     return subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=60)
 
 

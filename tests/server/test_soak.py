@@ -28,7 +28,9 @@ def versions(store: Store) -> Versions:
 
 
 @pytest.mark.parametrize("requests", sizes(10_000, 1_000_000))
-def test_memory_stays_flat_over_requests(store: Store, versions: Versions, requests: int, record_property: Report) -> None:
+def test_memory_stays_flat_over_requests(
+    store: Store, versions: Versions, requests: int, record_property: Report
+) -> None:
     with serving(store) as server:
         load, samples = Load(REQUEST, versions.verdict, [server.port]), []
         for _ in range(SAMPLES):
@@ -71,7 +73,9 @@ def told(samples: list[int]) -> str:
 
 def test_a_process_that_grows_is_noticed(record_property: Report) -> None:
     leak = "import sys\nkept = []\nfor line in sys.stdin: kept.append(bytearray(2**20)); print(flush=True)"
-    with subprocess.Popen([sys.executable, "-c", leak], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", leak], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdin and process.stdout
         samples = []
         for _ in range(SAMPLES):

@@ -76,7 +76,11 @@ def named(store: Store) -> set[Path]:
 
 
 def test_a_whole_store_has_no_findings_and_unfinished_files_are_leftovers(store: Store) -> None:
-    unfinished = [store.root / "trials/.tmp-x", store.model("digits").versions / ".tmp-v", store.experiments()[0].trials / ".tmp-t.json-1"]
+    unfinished = [
+        store.root / "trials/.tmp-x",
+        store.model("digits").versions / ".tmp-v",
+        store.experiments()[0].trials / ".tmp-t.json-1",
+    ]
     for path in unfinished:
         path.write_text("{")
     found = audit(store)
@@ -185,7 +189,11 @@ def test_a_history_that_leads_elsewhere_is_named(store: Store, damage, problem: 
 
 
 def test_what_lies_under_another_name_is_named(store: Store) -> None:
-    moved = [store.trials()[0].folder, sorted(store.model("digits").versions.iterdir())[0], store.experiments()[0].folder]
+    moved = [
+        store.trials()[0].folder,
+        sorted(store.model("digits").versions.iterdir())[0],
+        store.experiments()[0].folder,
+    ]
     for folder in moved:
         shutil.copytree(folder, folder.with_name("0" * 12))
     under = [

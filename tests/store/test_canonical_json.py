@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 leaves = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
-values = st.recursive(leaves, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4), max_leaves=12)
+values = st.recursive(
+    leaves, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4), max_leaves=12
+)
 
 
 @given(st.dictionaries(st.text(), values, max_size=5))
@@ -40,14 +42,26 @@ def test_what_is_not_finite_is_refused(number):
         canonical_json({"lr": number})
 
 
-CONFIG = {"params": {"lr": 0.1, "depth": 1}, "data_digest": "a", "validation_fraction": 0.2, "network_digest": "b", "recipe_version": 1}
+CONFIG = {
+    "params": {"lr": 0.1, "depth": 1},
+    "data_digest": "a",
+    "validation_fraction": 0.2,
+    "network_digest": "b",
+    "recipe_version": 1,
+}
 
 
 def test_a_key_is_16_hex_digits_of_everything_that_decides_a_training():
     key = TrialConfig(**CONFIG, seed=0).key
     assert len(key) == 16
     assert int(key, 16) >= 0
-    changes = [{"seed": 1}, {"data_digest": "c"}, {"network_digest": "c"}, {"recipe_version": 2}, {"validation_fraction": 0.3}]
+    changes = [
+        {"seed": 1},
+        {"data_digest": "c"},
+        {"network_digest": "c"},
+        {"recipe_version": 2},
+        {"validation_fraction": 0.3},
+    ]
     changes += [{"params": {"lr": 0.2, "depth": 1}}, {"parent": key, "parent_epochs": 3, "tail_epochs": 2}]
     keys = [TrialConfig(**{**CONFIG, "seed": 0, **change}).key for change in changes]
     assert len({key, *keys}) == len(changes) + 1
@@ -129,7 +143,9 @@ def test_a_name_that_was_given_is_the_experiments_and_leaves_its_digest_alone():
     given = Spec.model_validate({**profile(), "name": "digits-nas-0123abcd"})
     assert given.experiment_name == "digits-nas-0123abcd"
     assert given.search_digest == digest(profile())
-    assert Spec.model_validate({**profile(), "name": ""}).experiment_name == Spec.model_validate(profile()).experiment_name
+    assert (
+        Spec.model_validate({**profile(), "name": ""}).experiment_name == Spec.model_validate(profile()).experiment_name
+    )
 
 
 @pytest.mark.parametrize("name", ["a" * 41, "1a", "a-", "A", "a_b", "a.b", "../a", "a\n"])

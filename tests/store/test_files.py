@@ -74,7 +74,9 @@ def test_a_sha256_is_that_of_the_content(tmp_path):
 
 
 def epoch(number):
-    return Epoch(epoch=number, metrics={"val_accuracy": number / 10}, seconds=1.0, finished_at="2026-01-02T03:04:05.678Z")
+    return Epoch(
+        epoch=number, metrics={"val_accuracy": number / 10}, seconds=1.0, finished_at="2026-01-02T03:04:05.678Z"
+    )
 
 
 def written(path, count):

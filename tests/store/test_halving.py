@@ -45,7 +45,9 @@ def test_an_end_that_is_reached_stays_where_it_is(values, more, at, max_epochs, 
 @given(curves, bars, st.integers(1, 12), objectives)
 def test_an_end_is_the_first_bar_missed_or_the_last_epoch(values, at, max_epochs, objective):
     end = end_of_run(values, at, max_epochs, objective)
-    missed = [e for e in sorted(at) if e < max_epochs and e <= len(values) and not passes(values[e - 1], at[e], objective)]
+    missed = [
+        e for e in sorted(at) if e < max_epochs and e <= len(values) and not passes(values[e - 1], at[e], objective)
+    ]
     if missed:
         assert end == (missed[0], "paused")
     else:

@@ -31,7 +31,10 @@ print("ended", flush=True)
 @contextmanager
 def owner(path, stale_after=60.0):
     process = subprocess.Popen(
-        [sys.executable, "-c", OWNER, str(path), str(stale_after)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", OWNER, str(path), str(stale_after)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     try:
         yield process
@@ -152,7 +155,10 @@ for turn in range(int(sys.argv[2])):
 def test_of_many_that_contend_never_two_own_it(tmp_path):
     (tmp_path / "count").write_text("0")
     fates = ["lives", "dies", "lives", "dies", "lives"]
-    processes = [subprocess.Popen([sys.executable, "-c", CONTENDER, str(tmp_path), "30", fate], stderr=subprocess.PIPE) for fate in fates]
+    processes = [
+        subprocess.Popen([sys.executable, "-c", CONTENDER, str(tmp_path), "30", fate], stderr=subprocess.PIPE)
+        for fate in fates
+    ]
     errors = [process.communicate(timeout=60)[1] for process in processes]
     assert errors == [b""] * 5
     assert [process.returncode for process in processes] == [-9 if fate == "dies" else 0 for fate in fates]

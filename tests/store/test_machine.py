@@ -16,7 +16,9 @@ def cgroup(tmp_path, **files):
     return tmp_path
 
 
-@pytest.mark.parametrize(("quota", "expected"), [("50000", 1), ("100000", 1), ("150000", 2), ("100000000", ALLOWED), ("max", ALLOWED)])
+@pytest.mark.parametrize(
+    ("quota", "expected"), [("50000", 1), ("100000", 1), ("150000", 2), ("100000000", ALLOWED), ("max", ALLOWED)]
+)
 def test_cores_are_the_quota_of_cgroup_v2_rounded_up_within_the_affinity(tmp_path, quota, expected):
     assert cores(cgroup(tmp_path, **{"cpu.max": f"{quota} 100000"})) == min(expected, ALLOWED)
 
@@ -41,7 +43,8 @@ def test_affinity_bounds_the_cores(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("limit", "used"), [("memory.max", "memory.current"), ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes")]
+    ("limit", "used"),
+    [("memory.max", "memory.current"), ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes")],
 )
 def test_memory_is_what_is_left_of_the_limit(tmp_path, limit, used):
     assert available_memory(cgroup(tmp_path, **{limit: "3000000", used: "1000000"})) == 2_000_000

@@ -21,7 +21,15 @@ def searching_for(metric: str, type: str = "maximize", **trainer: Any) -> Spec:
     return of.model_copy(update={"experiment": of.experiment.model_copy(update={"objective": objective})})
 
 
-def add(store: Store, of: Spec, seed: int, trial: str, params: int = 10, card: dict[str, Any] | None = None, **metrics: float) -> str:
+def add(
+    store: Store,
+    of: Spec,
+    seed: int,
+    trial: str,
+    params: int = 10,
+    card: dict[str, Any] | None = None,
+    **metrics: float,
+) -> str:
     bundle = image_bundle(seed)
     bundle.fields |= {"params": params, "metrics": {"val_accuracy": 0.5, **metrics}}
     return add_trial(store, of, bundle, trial, **(card or {}))
@@ -61,7 +69,10 @@ def test_a_trial_ranks_by_the_weights_in_its_bundle_and_not_by_its_best_epoch(st
     add(store, of, 2, "fallen", val_accuracy=0.7, card={"status": "paused"})
     card = store.trial(image_bundle(2).fields["config"].key).card
     Card.read(card).model_copy(update={"metric": 0.95, "best_epoch": 1}).write(card)
-    assert [(e.trial, e.metric, e.status) for e in rank(store, of).entries] == [("steady", 0.8, "succeeded"), ("fallen", 0.7, "paused")]
+    assert [(e.trial, e.metric, e.status) for e in rank(store, of).entries] == [
+        ("steady", 0.8, "succeeded"),
+        ("fallen", 0.7, "paused"),
+    ]
 
 
 @pytest.mark.parametrize("status", ["running", "paused", "stopped"])
@@ -91,7 +102,9 @@ def test_a_trial_suggested_twice_is_listed_once_under_its_first_name(store: Stor
         ({"status": "failed", "reason": "diverged: epoch 2"}, {}, "diverged: epoch 2"),
     ],
 )
-def test_a_trial_over_budget_or_failed_is_not_ranked(store: Store, card: dict[str, Any], budget: dict[str, Any], reason: str) -> None:
+def test_a_trial_over_budget_or_failed_is_not_ranked(
+    store: Store, card: dict[str, Any], budget: dict[str, Any], reason: str
+) -> None:
     of = spec(budget=budget)
     begin(store, of)
     add(store, of, 1, "t", card=card)
@@ -173,7 +186,9 @@ def test_a_suggestion_that_came_to_no_trial_shows_its_error_each_time(store: Sto
     of = spec()
     begin(store, of)
     for name in ("t", "u"):
-        TrialRecord(trial=name, params={}, key=None, error="depth: 9 is too much").write(store.experiment(of.experiment_name).trial(name))
+        TrialRecord(trial=name, params={}, key=None, error="depth: 9 is too much").write(
+            store.experiment(of.experiment_name).trial(name)
+        )
     assert reasons(store, of) == {"t": "depth: 9 is too much", "u": "depth: 9 is too much"}
     assert {entry.status for entry in rank(store, of).entries} == {"rejected"}
 
@@ -182,12 +197,16 @@ def test_the_best_parent_rests_and_is_no_tail(store: Store) -> None:
     of = spec()
     begin(store, of)
     assert best_parent(store, of) is None
-    for seed, (status, accuracy) in enumerate({"running": 0.99, "stopped": 0.98, "failed": 0.97, "paused": 0.8, "succeeded": 0.7}.items()):
+    for seed, (status, accuracy) in enumerate(
+        {"running": 0.99, "stopped": 0.98, "failed": 0.97, "paused": 0.8, "succeeded": 0.7}.items()
+    ):
         add(store, of, seed, status, val_accuracy=accuracy, card={"status": status})
     expected = image_bundle(3).fields["config"].key
     assert best_parent(store, of) == expected
     tail = image_bundle(9, metric=1.0)
-    tail.fields["config"] = tail.fields["config"].model_copy(update={"parent": expected, "parent_epochs": 3, "tail_epochs": 2})
+    tail.fields["config"] = tail.fields["config"].model_copy(
+        update={"parent": expected, "parent_epochs": 3, "tail_epochs": 2}
+    )
     add_trial(store, of, tail, "tail")
     assert rank(store, of).entries[0].trial == "tail"
     assert best_parent(store, of) == expected

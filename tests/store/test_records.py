@@ -9,7 +9,9 @@ from atelier_store.records import Card, Manifest, TornRecord
 
 
 def card(**changed):
-    return Card(**{"key": "k", "status": "running", "objective_metric_name": "val_accuracy", "updated_at": "now", **changed})
+    return Card(
+        **{"key": "k", "status": "running", "objective_metric_name": "val_accuracy", "updated_at": "now", **changed}
+    )
 
 
 def test_a_record_reads_as_it_was_written(tmp_path):
@@ -57,10 +59,20 @@ def bundle(tmp_path):
     files = {"model.onnx": b"onnx", "reference.npz": b"reference"}
     for name, content in files.items():
         (tmp_path / name).write_bytes(content)
-    environment = dict.fromkeys(("python", "torch", "numpy", "onnxruntime", "cpu", "cpu_capability", "device", "code_version"), "")
+    environment = dict.fromkeys(
+        ("python", "torch", "numpy", "onnxruntime", "cpu", "cpu_capability", "device", "code_version"), ""
+    )
     environment |= {"threads": 1, "precision": "float32"}
     ours = {"data_digest": "", "network_digest": "", "recipe_version": 1, "seed": 0}
-    provenance = {**ours, "experiment": "", "spec_digest": "", "trial": "t", "key": "", "epochs": 1, "environment": environment}
+    provenance = {
+        **ours,
+        "experiment": "",
+        "spec_digest": "",
+        "trial": "t",
+        "key": "",
+        "epochs": 1,
+        "environment": environment,
+    }
     tensor = {"name": "input", "datatype": "FP32", "shape": [-1, 3]}
     manifest = {
         "kind": "rows",
@@ -103,7 +115,11 @@ def test_input_statistics_are_read_as_they_were_written(bundle):
 @pytest.mark.parametrize("wrong", [{"std": [-1.0]}, {"count": 0}, {"mean": [float("inf")]}])
 def test_input_statistics_that_cannot_be_are_refused_by_name(bundle, wrong):
     path = bundle / "manifest.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"input_statistics": {"mean": [0.0], "std": [1.0], "count": 1} | wrong}))
+    path.write_text(
+        json.dumps(
+            json.loads(path.read_text()) | {"input_statistics": {"mean": [0.0], "std": [1.0], "count": 1} | wrong}
+        )
+    )
     with pytest.raises(TornRecord, match=rf"input_statistics\.{next(iter(wrong))}"):
         Manifest.read(path)
 

@@ -40,13 +40,17 @@ def served(*plurals: str) -> dict[str, Any]:
 
 def webhooks(*names: str, bundle: str = "Q0E=") -> dict[str, Any]:
     about = {"sideEffects": "None", "admissionReviewVersions": ["v1"]}
-    return named("katib.kubeflow.org", webhooks=[{"name": name, "clientConfig": {"caBundle": bundle}, **about} for name in names])
+    return named(
+        "katib.kubeflow.org", webhooks=[{"name": name, "clientConfig": {"caBundle": bundle}, **about} for name in names]
+    )
 
 
 def deployment(name: str, available: int) -> dict[str, Any]:
     labels = {"app": name}
     spec = {"selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}}}
-    conditions = [{"type": "Available", "status": str(available > 0), "message": f"{available} replicas are available."}]
+    conditions = [
+        {"type": "Available", "status": str(available > 0), "message": f"{available} replicas are available."}
+    ]
     return named(name, spec=spec, status={"availableReplicas": available, "conditions": conditions})
 
 
@@ -126,7 +130,9 @@ class ApiServer(ThreadingHTTPServer):
         content = {
             "current-context": "here",
             "clusters": [{"name": name, "cluster": {"server": url}} for name, url in clusters.items()],
-            "contexts": [{"name": name, "context": {"cluster": name, "user": "ada", "namespace": "team"}} for name in clusters],
+            "contexts": [
+                {"name": name, "context": {"cluster": name, "user": "ada", "namespace": "team"}} for name in clusters
+            ],
             "users": [{"name": "ada", "user": {"token": "secret"}}],
         }
         path.write_text(yaml.safe_dump(content))
@@ -153,11 +159,15 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(201, asked | {"status": {"userInfo": {"username": "ada"}}})
         else:
             wanted = asked["spec"]["resourceAttributes"]
-            allowed = (wanted["namespace"], wanted["verb"]) == ("team", "create") and wanted["resource"] not in self.server.denied
+            allowed = (wanted["namespace"], wanted["verb"]) == ("team", "create") and wanted[
+                "resource"
+            ] not in self.server.denied
             self._answer(201, asked | {"status": {"allowed": allowed}})
 
     def _refuse(self, code: int, message: str) -> None:
-        self._answer(code, {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "message": message})
+        self._answer(
+            code, {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "message": message}
+        )
 
     def _answer(self, code: int, content: dict[str, Any]) -> None:
         body = json.dumps(content).encode()

@@ -15,7 +15,12 @@ from atelier_store.spec import Spec
 from tests.support.onnx_bundles import Bundle
 
 
-def spec(name: str = "tests", parameters: Sequence[dict[str, Any]] = (), objective: dict[str, str] | None = None, **trainer: Any) -> Spec:
+def spec(
+    name: str = "tests",
+    parameters: Sequence[dict[str, Any]] = (),
+    objective: dict[str, str] | None = None,
+    **trainer: Any,
+) -> Spec:
     counts = {"maxTrialCount": 9, "maxFailedTrialCount": 0}
     experiment = {"name": name, "objective": objective or {}, "parameters": parameters, **counts}
     data = {"source": "sklearn", "name": "digits"}
@@ -28,14 +33,22 @@ def begin(store: Store, of: Spec) -> str:
     return of.experiment_name
 
 
-def add_trial(store: Store, of: Spec, bundle: Bundle, trial: str, suggested: dict[str, str] | None = None, **card: Any) -> str:
+def add_trial(
+    store: Store, of: Spec, bundle: Bundle, trial: str, suggested: dict[str, str] | None = None, **card: Any
+) -> str:
     """A trial with this bundle; the result is its key."""
     config = bundle.fields["config"]
     paths = store.trial(config.key)
     manifest = bundle.write(paths.bundle)
     config.write(paths.config)
     files = {f"model/{path.name}": sha256_file(path) for path in paths.bundle.iterdir()}
-    fields = {"status": "succeeded", "epochs": 3, "params": manifest.params, "macs": manifest.macs, "files": files} | card
+    fields = {
+        "status": "succeeded",
+        "epochs": 3,
+        "params": manifest.params,
+        "macs": manifest.macs,
+        "files": files,
+    } | card
     metric = manifest.objective_metric_name
     Card(
         key=config.key,
@@ -45,7 +58,9 @@ def add_trial(store: Store, of: Spec, bundle: Bundle, trial: str, suggested: dic
         updated_at=clock.now(),
         **fields,
     ).write(paths.card)
-    TrialRecord(trial=trial, params=suggested or {}, key=config.key).write(store.experiment(of.experiment_name).trial(trial))
+    TrialRecord(trial=trial, params=suggested or {}, key=config.key).write(
+        store.experiment(of.experiment_name).trial(trial)
+    )
     return config.key
 
 
@@ -53,4 +68,6 @@ def add_curve(store: Store, key: str, name: str, values: Sequence[float]) -> Non
     """What the trial of this key reached, epoch by epoch."""
     for epoch, value in enumerate(values, 1):
         metrics = {name: value, "train_loss": 1 / epoch}
-        append_epoch(store.trial(key).metrics, Epoch(epoch=epoch, metrics=metrics, seconds=1.5, finished_at=clock.now()))
+        append_epoch(
+            store.trial(key).metrics, Epoch(epoch=epoch, metrics=metrics, seconds=1.5, finished_at=clock.now())
+        )

@@ -13,5 +13,8 @@ def build(input_shape, outputs, width: int = 8):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     channels, height, wide = input_shape
     return torch.nn.Sequential(
-        torch.nn.Flatten(), torch.nn.Linear(channels * height * wide, width), torch.nn.ReLU(), torch.nn.Linear(width, outputs)
+        torch.nn.Flatten(),
+        torch.nn.Linear(channels * height * wide, width),
+        torch.nn.ReLU(),
+        torch.nn.Linear(width, outputs),
     )

@@ -20,7 +20,12 @@ OUTPUTS = {"digits": "probabilities", "house": "prediction"}
 def inference(model: str) -> dict[str, Any]:
     """A request of the Open Inference Protocol with every member that means something."""
     outputs = [{"name": OUTPUTS[model], "parameters": {"binary_data": False}}]
-    return {"id": "a", "parameters": {"binary_data_output": False}, "inputs": [{**TENSORS[model], "parameters": {}}], "outputs": outputs}
+    return {
+        "id": "a",
+        "parameters": {"binary_data_output": False},
+        "inputs": [{**TENSORS[model], "parameters": {}}],
+        "outputs": outputs,
+    }
 
 
 def infer_path(model: str) -> str:

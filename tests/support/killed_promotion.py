@@ -31,14 +31,20 @@ class Steps:
             os.kill(os.getpid(), signal.SIGKILL)
 
     def before(self, event: str, arguments: tuple) -> None:
-        writes = event == "open" and isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
+        writes = (
+            event == "open" and isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
+        )
         if (event in CHANGES or writes) and self.store in str(arguments[0]):
             self.step()
 
     def before_fsync(self, descriptor: int) -> None:
         """Before it, as if nothing of the file had come to the disk, and after half of it had."""
         self.step()
-        if self.count + 1 == self.last and os.fstat(descriptor).st_size > 1 and Path(f"/proc/self/fd/{descriptor}").readlink().is_file():
+        if (
+            self.count + 1 == self.last
+            and os.fstat(descriptor).st_size > 1
+            and Path(f"/proc/self/fd/{descriptor}").readlink().is_file()
+        ):
             os.truncate(Path(f"/proc/self/fd/{descriptor}").readlink(), os.fstat(descriptor).st_size // 2)
         self.step()
         self.fsync(descriptor)

@@ -35,7 +35,9 @@ def json_answer(body: Any, status: int = 200) -> Answer:
 
 
 def error(status: int, message: str) -> Answer:
-    return json_answer({"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": message, "code": status}, status)
+    return json_answer(
+        {"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": message, "code": status}, status
+    )
 
 
 def bare_error(request: BaseHTTPRequestHandler) -> None:
@@ -57,27 +59,51 @@ def torn(request: BaseHTTPRequestHandler) -> None:
 MISSING = error(404, f'experiments.kubeflow.org "{NAME}" not found')
 
 
-def experiment(*conditions: tuple[str, str, str], pick: dict[str, Any] | None = None, of: int = 12, **status: int) -> dict[str, Any]:
+def experiment(
+    *conditions: tuple[str, str, str], pick: dict[str, Any] | None = None, of: int = 12, **status: int
+) -> dict[str, Any]:
     """An Experiment as Katib 0.19 writes it. A condition is (type, reason, message); the last is in force, and Created always was."""
     shown = [{"type": "Created", "status": "True", "reason": "ExperimentCreated", "message": "Experiment is created"}]
     for number, (kind, reason, message) in enumerate(conditions, 1):
         in_force = "True" if number == len(conditions) else "False"
-        shown.append({"type": kind, "status": in_force, "reason": reason, "message": message, "lastUpdateTime": "2026-01-02T03:04:05Z"})
+        shown.append(
+            {
+                "type": kind,
+                "status": in_force,
+                "reason": reason,
+                "message": message,
+                "lastUpdateTime": "2026-01-02T03:04:05Z",
+            }
+        )
     objective = {"type": "maximize", "objectiveMetricName": "val_accuracy"}
     objective["metricStrategies"] = [{"name": "val_accuracy", "value": "max"}]
     return {
         "apiVersion": "kubeflow.org/v1beta1",
         "kind": "Experiment",
         "metadata": {"name": NAME, "namespace": NAMESPACE, "uid": "6b2f"},
-        "spec": {"objective": objective, "maxTrialCount": of, "parallelTrialCount": 2, "trialTemplate": {"retain": True}},
-        "status": {"conditions": shown, "currentOptimalTrial": pick or {"observation": {}}, "runningTrialList": ["a"], **status},
+        "spec": {
+            "objective": objective,
+            "maxTrialCount": of,
+            "parallelTrialCount": 2,
+            "trialTemplate": {"retain": True},
+        },
+        "status": {
+            "conditions": shown,
+            "currentOptimalTrial": pick or {"observation": {}},
+            "runningTrialList": ["a"],
+            **status,
+        },
     }
 
 
 def picked(trial: str, value: str, **others: str) -> dict[str, Any]:
     metric = {"name": "val_accuracy", "min": "0.1", "max": value, "latest": "0.2", **others}
     observation = {"metrics": [{"name": "val_loss", "min": "0", "max": "9", "latest": "1"}, metric]}
-    return {"bestTrialName": trial, "parameterAssignments": [{"name": "lr", "value": "0.01"}], "observation": observation}
+    return {
+        "bestTrialName": trial,
+        "parameterAssignments": [{"name": "lr", "value": "0.01"}],
+        "observation": observation,
+    }
 
 
 RUNNING = ("Running", "ExperimentRunning", "Experiment is running")

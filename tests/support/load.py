@@ -46,7 +46,9 @@ class Load:
     async def run(self, requests: int, further: Callable[[], bool] = lambda: False) -> None:
         """Until so many requests more have become something, and for as long as further is true."""
         end = self.begun + requests
-        await asyncio.gather(*(self._client(number, lambda: self.begun < end or further()) for number in range(self.connections)))
+        await asyncio.gather(
+            *(self._client(number, lambda: self.begun < end or further()) for number in range(self.connections))
+        )
 
     async def _client(self, number: int, goes_on: Callable[[], bool]) -> None:
         while goes_on():

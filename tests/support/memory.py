@@ -15,7 +15,10 @@ def anonymous(pids: Sequence[int]) -> int:
 
     Without mapped files: their share depends on what else runs on the machine.
     """
-    found = [re.search(r"^Pss_Anon:\s+(\d+) kB$", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.MULTILINE) for pid in pids]
+    found = [
+        re.search(r"^Pss_Anon:\s+(\d+) kB$", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.MULTILINE)
+        for pid in pids
+    ]
     return sum(int(one[1]) for one in found if one) * 1024
 
 

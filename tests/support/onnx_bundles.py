@@ -227,4 +227,6 @@ def place(store: Store, bundle: Bundle, model: str = "digits") -> tuple[str, str
 
 def point(store: Store, model: str, version: str, digest: str) -> None:
     """Point at a version that is there already."""
-    Current(model=model, version=version, manifest_sha256=digest, promoted_at=clock.now()).write(store.model(model).current)
+    Current(model=model, version=version, manifest_sha256=digest, promoted_at=clock.now()).write(
+        store.model(model).current
+    )

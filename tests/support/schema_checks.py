@@ -12,4 +12,6 @@ UNTOLD = {401, 405}
 def status_is_told_of(context: CheckContext, response: Response, case: Case) -> None:
     """Stricter than status_code_conformance, to which `default` means any."""
     told = {code for code in case.operation.responses.status_codes if code != "default"}
-    assert str(response.status_code) in told or response.status_code in UNTOLD, f"{response.status_code} is not one of {sorted(told)}"
+    assert str(response.status_code) in told or response.status_code in UNTOLD, (
+        f"{response.status_code} is not one of {sorted(told)}"
+    )

@@ -46,7 +46,12 @@ class Searches:
         """The search in a process group of its own, as a terminal starts it."""
         command = self.command("search", store, *arguments)
         return subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True, env=environment()
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            env=environment(),
         )
 
 
@@ -55,7 +60,9 @@ def environment() -> dict[str, str]:
 
 
 def atelier(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "atelier_cli", *arguments], capture_output=True, text=True, env=environment())
+    return subprocess.run(
+        [sys.executable, "-m", "atelier_cli", *arguments], capture_output=True, text=True, env=environment()
+    )
 
 
 def weights(store: Path) -> dict[str, str | None]:

@@ -138,4 +138,6 @@ def errors(response: httpx.Response, status: int) -> dict[str, str]:
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     """One command of the server's program, to its end."""
-    return subprocess.run([sys.executable, "-m", "atelier_server", *arguments], capture_output=True, text=True, timeout=60)
+    return subprocess.run(
+        [sys.executable, "-m", "atelier_server", *arguments], capture_output=True, text=True, timeout=60
+    )

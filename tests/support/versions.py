@@ -11,7 +11,9 @@ from tests.support.onnx_bundles import image_bundle, place, point
 PIXELS = image_bundle().inputs[:1]
 REQUEST_BODY = json.dumps({"instances": PIXELS.tolist()}).encode()
 REQUEST = (
-    b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(REQUEST_BODY) + REQUEST_BODY
+    b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+    % len(REQUEST_BODY)
+    + REQUEST_BODY
 )
 
 
@@ -34,7 +36,9 @@ class Versions:
         """The version that gave this answer; None if it is wrong. The same network gives the same bytes, so each is looked at once."""
         if body not in self._known:
             answer = json.loads(body)
-            if not np.allclose(list(answer["predictions"][0]["probabilities"].values()), self._expected(answer["version"]), rtol=1e-5):
+            if not np.allclose(
+                list(answer["predictions"][0]["probabilities"].values()), self._expected(answer["version"]), rtol=1e-5
+            ):
                 return None
             self._known[body] = answer["version"]
         return self._known[body]

@@ -56,7 +56,9 @@ def test_finishing_again_finds_everything_done(searched: Workplace) -> None:
 def test_each_trial_keeps_its_own_log(searched: Workplace) -> None:
     searched.run(profile(3, experiment=HALVING, tailEpochs=1), "--finish", name=None)
     for trial in searched.store.trials():
-        assert {line.rpartition(" is ")[2] for line in trial.log.read_text().splitlines() if " INFO trial " in line} == {trial.key}
+        assert {
+            line.rpartition(" is ")[2] for line in trial.log.read_text().splitlines() if " INFO trial " in line
+        } == {trial.key}
         assert read_curve(trial.metrics)
 
 

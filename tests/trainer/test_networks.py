@@ -25,7 +25,9 @@ def trained(kind, shape, task, **params):
     canonical = space.canonicalise({"batch": "8", "stage2_depth": "2", **params}, kind, task)
     torch.manual_seed(0)
     outputs = 3 if task == "classification" else 2
-    built = model.build("atelier", canonical, kind, model.statistics(input_statistics(x, kind), y, task), shape, outputs)
+    built = model.build(
+        "atelier", canonical, kind, model.statistics(input_statistics(x, kind), y, task), shape, outputs
+    )
     rows = Rows(torch.from_numpy(x), torch.from_numpy(y))
     training = Training(built, task, kind, rows, Recipe.of(canonical, 0, None), "float32")
     training.train_epoch(lambda: False)
@@ -71,7 +73,12 @@ def test_macs_and_params_are_those_counted_by_hand(op):
     canonical = space.canonicalise(params, "images", "classification")
     x = raw("images", (8, 8))
     built = model.build(
-        "atelier", canonical, "images", model.statistics(input_statistics(x, "images"), np.zeros(24), "classification"), (8, 8), 3
+        "atelier",
+        canonical,
+        "images",
+        model.statistics(input_statistics(x, "images"), np.zeros(24), "classification"),
+        (8, 8),
+        3,
     )
     k = int(op[-1])
     body = {
@@ -86,7 +93,13 @@ def test_macs_and_params_are_those_counted_by_hand(op):
 
 
 def test_an_architecture_is_described_in_words():
-    params = space.canonicalise({"stage1_depth": "2", "stage1_op": "sep5", "stage1_stride": "2", "se": "true"}, "images", "classification")
-    config = TrialConfig(params=params, data_digest="", validation_fraction=0.2, network_digest="", recipe_version=1, seed=0)
+    params = space.canonicalise(
+        {"stage1_depth": "2", "stage1_op": "sep5", "stage1_stride": "2", "se": "true"}, "images", "classification"
+    )
+    config = TrialConfig(
+        params=params, data_digest="", validation_fraction=0.2, network_digest="", recipe_version=1, seed=0
+    )
     words = describe.architecture(config, "images")
-    assert words.startswith("stem of 16 channels; 2 × 5×5 separable convolution, 32 wide at 1/2 size; squeeze-and-excitation")
+    assert words.startswith(
+        "stem of 16 channels; 2 × 5×5 separable convolution, 32 wide at 1/2 size; squeeze-and-excitation"
+    )

@@ -12,7 +12,9 @@ import pytest
 from atelier_trainer.sidecar import SETTLED, wait_until_seen
 
 TICKS = os.sysconf("SC_CLK_TCK")
-KATIBS_SHELL = "sh\0-c\0python -m atelier_trainer 1>/var/log/katib/metrics.log 2>&1 && echo completed > /var/log/katib/$$.pid\0"
+KATIBS_SHELL = (
+    "sh\0-c\0python -m atelier_trainer 1>/var/log/katib/metrics.log 2>&1 && echo completed > /var/log/katib/$$.pid\0"
+)
 
 
 def never() -> bool:

@@ -19,11 +19,15 @@ SHAPE = (8, 8)
 
 def rows(n=40):
     generator = np.random.default_rng(1)
-    return Rows(torch.from_numpy(generator.integers(0, 17, (n, *SHAPE), dtype=np.uint8)), torch.from_numpy(np.arange(n) % 4))
+    return Rows(
+        torch.from_numpy(generator.integers(0, 17, (n, *SHAPE), dtype=np.uint8)), torch.from_numpy(np.arange(n) % 4)
+    )
 
 
 def training(tail_epochs=None, seed=0, **params):
-    canonical = space.canonicalise({"batch": "8", "dropout": "0.3", "augment": "shift_flip", **params}, "images", "classification")
+    canonical = space.canonicalise(
+        {"batch": "8", "dropout": "0.3", "augment": "shift_flip", **params}, "images", "classification"
+    )
     torch.manual_seed(seed)
     data = rows()
     statistics = model.statistics(input_statistics(data.x.numpy(), "images"), data.y.numpy(), "classification")

@@ -43,7 +43,9 @@ def copy_of(finished, work):
 def test_a_trial_prints_its_curve_and_nothing_else(finished):
     work, end = finished
     assert end.code == 0, end.err
-    assert values(end.out) == [("val_accuracy", float(f"{e.metrics['val_accuracy']:.6g}")) for e in read_curve(work.trial.metrics)]
+    assert values(end.out) == [
+        ("val_accuracy", float(f"{e.metrics['val_accuracy']:.6g}")) for e in read_curve(work.trial.metrics)
+    ]
     stamps = [line.split()[0] for line in end.out.splitlines()]
     assert len(stamps) == 4
     assert stamps == sorted(set(stamps))
@@ -249,7 +251,10 @@ def test_without_a_trial_to_go_on_from_there_is_no_tail(work):
     end = work.run(profile(4, tailEpochs=2), "--tail-of", "best", name="tail")
     assert (end.code, end.out) == (2, "")
     name = profile(4).experiment_name
-    assert end.err == f"--tail-of: best: no trial of {name} that is paused or succeeded can be promoted, so none has a tail\n"
+    assert (
+        end.err
+        == f"--tail-of: best: no trial of {name} that is paused or succeeded can be promoted, so none has a tail\n"
+    )
     assert work.store.trials() == []
 
 
@@ -267,7 +272,10 @@ def read_only(finished, work):
     copy_of(finished, work)
     root = str(work.store.root)
     mounted = subprocess.run(["mount", "--bind", root, root], capture_output=True, check=False).returncode == 0
-    if not mounted or subprocess.run(["mount", "-o", "remount,ro,bind", root], capture_output=True, check=False).returncode:
+    if (
+        not mounted
+        or subprocess.run(["mount", "-o", "remount,ro,bind", root], capture_output=True, check=False).returncode
+    ):
         pytest.skip("this user may not mount")
     yield work
     subprocess.run(["umount", root], check=True)
@@ -286,7 +294,9 @@ def full(finished, work):
     """A copy of the finished store on a file system with no room left."""
     root = work.store.root
     root.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(root)], capture_output=True, check=False).returncode:
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(root)], capture_output=True, check=False
+    ).returncode:
         pytest.skip("this user may not mount")
     shutil.copytree(finished[0].store.root, root, dirs_exist_ok=True)
     with suppress(OSError), (root / "ballast").open("wb", buffering=0) as file:
@@ -308,7 +318,10 @@ def test_a_full_store_fails_the_trial_alone_with_one_message(finished, full):
 
 
 CASES = {
-    "images-classification": (lambda n: np.random.default_rng(0).integers(0, 256, (n, 8, 8, 3), dtype=np.uint8), "classification"),
+    "images-classification": (
+        lambda n: np.random.default_rng(0).integers(0, 256, (n, 8, 8, 3), dtype=np.uint8),
+        "classification",
+    ),
     "signals-classification": (lambda n: np.random.default_rng(0).normal(2, 3, (n, 20)), "classification"),
     "rows-classification": (lambda n: np.random.default_rng(0).normal(2, 3, (n, 5)), "classification"),
     "images-regression": (lambda n: np.random.default_rng(0).integers(0, 256, (n, 8, 8), dtype=np.uint8), "regression"),
@@ -322,7 +335,11 @@ def train(work, case):
     make, task = CASES[case]
     x = make(100)
     flat = x.reshape(len(x), -1).astype(float)
-    np.savez(work.folder / "train.npz", x=x, y=flat[:, :2].sum(1) if task == "regression" else (flat.mean(1) > np.median(flat.mean(1))) * 1)
+    np.savez(
+        work.folder / "train.npz",
+        x=x,
+        y=flat[:, :2].sum(1) if task == "regression" else (flat.mean(1) > np.median(flat.mean(1))) * 1,
+    )
     objective = {"type": "minimize", "objectiveMetricName": "val_rmse"} if task == "regression" else {}
     data = {"source": "npz", "kind": case.split("-")[0], "task": task, "files": {"train": {"path": "train.npz"}}}
     end = work.run(profile(1, data, {"objective": objective}), "stem_width=4", "stage1_width=4", "batch=16")

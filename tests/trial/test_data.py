@@ -85,7 +85,9 @@ def test_npz_arrays_are_taken_as_they_are_with_their_own_test_set(place):
 
 
 def idx(array):
-    return bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape) + array.astype(np.uint8).tobytes()
+    return (
+        bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape) + array.astype(np.uint8).tobytes()
+    )
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
@@ -145,9 +147,13 @@ def test_pictures_by_class_are_read(place, form):
 def test_pictures_of_other_shapes_and_broken_ones_are_each_named(place):
     odd = io.BytesIO()
     Image.new("L", (9, 9)).save(odd, "PNG")
-    data = write_pictures(place, "folder", [*pictures(), ("cat/odd.png", odd.getvalue()), ("dog/odd.png", odd.getvalue())])
+    data = write_pictures(
+        place, "folder", [*pictures(), ("cat/odd.png", odd.getvalue()), ("dog/odd.png", odd.getvalue())]
+    )
     violations = place.refused("images", **data)
-    assert [v.split(": ")[1:3] for v in violations] == [[f"{n}/odd.png", "shape (9, 9); allowed"] for n in ("cat", "dog")]
+    assert [v.split(": ")[1:3] for v in violations] == [
+        [f"{n}/odd.png", "shape (9, 9); allowed"] for n in ("cat", "dog")
+    ]
     (place.folder / "folder/cat/odd.png").write_bytes(b"no")
     (place.folder / "folder/dog/odd.png").write_bytes(b"no")
     assert sorted(v.split(": ")[1] for v in place.refused("images", **data)) == ["cat/odd.png", "dog/odd.png"]
@@ -156,7 +162,10 @@ def test_pictures_of_other_shapes_and_broken_ones_are_each_named(place):
 def test_every_missing_file_is_named_at_once(place):
     files = {"trainImages": {"path": "nowhere"}, "trainLabels": {"path": "nowhere-too"}}
     violations = place.refused("idx", files=files)
-    assert [v.partition(":")[0] for v in violations] == ["trainer.data.files.trainImages", "trainer.data.files.trainLabels"]
+    assert [v.partition(":")[0] for v in violations] == [
+        "trainer.data.files.trainImages",
+        "trainer.data.files.trainLabels",
+    ]
     assert all("no such file" in v for v in violations)
 
 
@@ -176,7 +185,10 @@ def test_a_wrong_sha256_says_both(place):
     data = place.npz(PIXELS, CLASSES)
     data["files"]["train"]["sha256"] = "0" * 64
     (violation,) = place.refused("npz", **data)
-    assert f"expected {'0' * 64}, found {hashlib.sha256((place.folder / 'train.npz').read_bytes()).hexdigest()}" in violation
+    assert (
+        f"expected {'0' * 64}, found {hashlib.sha256((place.folder / 'train.npz').read_bytes()).hexdigest()}"
+        in violation
+    )
 
 
 FEATURES = RANDOM.normal(size=(30, 4))
@@ -242,7 +254,10 @@ def test_a_csv_that_cannot_be_read_is_refused_with_its_line(place, text, part):
 def test_a_file_that_is_not_of_its_format_is_refused_by_name(place, content):
     (place.folder / "f").write_bytes(content)
     assert f"{place.folder / 'f'}" in place.refused("npz", files={"train": {"path": "f"}})[0]
-    assert f"{place.folder / 'f'}" in place.refused("idx", files={"trainImages": {"path": "f"}, "trainLabels": {"path": "f"}})[0]
+    assert (
+        f"{place.folder / 'f'}"
+        in place.refused("idx", files={"trainImages": {"path": "f"}, "trainLabels": {"path": "f"}})[0]
+    )
 
 
 def test_data_prepared_before_are_found_again_without_reading(place, monkeypatch):

@@ -43,12 +43,16 @@ def test_a_stage_of_depth_0_leaves_no_trace(params, width, op):
 def test_the_same_stage_in_another_place_is_the_same_network():
     first = {"stage1_depth": "2", "stage1_width": "24", "stage1_op": "sep3", "stage1_stride": "2", "stage3_depth": "0"}
     third = {"stage1_depth": "0", "stage3_depth": "2", "stage3_width": "24", "stage3_op": "sep3", "stage3_stride": "2"}
-    assert space.canonicalise(first, "images", "classification") == space.canonicalise(third, "images", "classification")
+    assert space.canonicalise(first, "images", "classification") == space.canonicalise(
+        third, "images", "classification"
+    )
 
 
 @given(params_for["rows"])
 def test_spelling_out_a_default_changes_nothing(params):
-    defaults = {name: str(d.default) for name, d in space.domains("rows", "classification").items() if name not in params}
+    defaults = {
+        name: str(d.default) for name, d in space.domains("rows", "classification").items() if name not in params
+    }
     spelled = space.canonicalise(params | defaults, "rows", "classification")
     assert space.canonicalise(params, "rows", "classification") == spelled
 
@@ -59,13 +63,22 @@ def test_every_violation_is_named_at_once():
         space.canonicalise(wrong, "images", "classification")
     text = str(error.value)
     assert len(error.value.violations) == len(wrong)
-    for part in ("stage1_op: 'conv7'", "lr: 'fast'", "batch: 1", "hidden: unknown", "stage1_depth: 2.5", "whole numbers from 0 to 16"):
+    for part in (
+        "stage1_op: 'conv7'",
+        "lr: 'fast'",
+        "batch: 1",
+        "hidden: unknown",
+        "stage1_depth: 2.5",
+        "whole numbers from 0 to 16",
+    ):
         assert part in text
 
 
 def test_a_search_space_is_refused_where_no_builder_accepts_its_values():
     parameters = [
-        Parameter(name="stage1_op", parameter_type="categorical", feasible_space=FeasibleSpace(list=("conv3", "conv9"))),
+        Parameter(
+            name="stage1_op", parameter_type="categorical", feasible_space=FeasibleSpace(list=("conv3", "conv9"))
+        ),
         Parameter(name="dropout", parameter_type="double", feasible_space=FeasibleSpace(min="0", max="1.5")),
         Parameter(name="filters", parameter_type="int", feasible_space=FeasibleSpace(min="1", max="2")),
     ]

@@ -54,7 +54,11 @@ def not_there() -> Iterator[str]:
 
 def not_readable(site: Path) -> Iterator[str]:
     """Files that a user of any number, as OpenShift assigns them, could not read."""
-    return (f"{path} is not readable by everybody" for path in site.rglob("*") if not path.is_symlink() and not path.stat().st_mode & 4)
+    return (
+        f"{path} is not readable by everybody"
+        for path in site.rglob("*")
+        if not path.is_symlink() and not path.stat().st_mode & 4
+    )
 
 
 def too_large(most: float, image: Path, site: Path) -> Iterator[str]:

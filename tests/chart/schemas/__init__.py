@@ -26,8 +26,13 @@ METADATA = {
     "properties": {
         "name": {"pattern": r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", "maxLength": 63},
         "labels": {
-            "propertyNames": {"pattern": r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-_.A-Za-z0-9]{0,61}[A-Za-z0-9])?$"},
-            "additionalProperties": {"type": "string", "pattern": r"^([A-Za-z0-9]([-_.A-Za-z0-9]{0,61}[A-Za-z0-9])?)?$"},
+            "propertyNames": {
+                "pattern": r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-_.A-Za-z0-9]{0,61}[A-Za-z0-9])?$"
+            },
+            "additionalProperties": {
+                "type": "string",
+                "pattern": r"^([A-Za-z0-9]([-_.A-Za-z0-9]{0,61}[A-Za-z0-9])?)?$",
+            },
         },
         "annotations": {"additionalProperties": {"type": "string"}},
     },
@@ -78,7 +83,11 @@ def _everywhere(value: Any, place: str = "") -> list[str]:
 
 def _map_keys(validator: Validator, keys: list[str], items: Any, schema: dict[str, Any]) -> Iterator[ValidationError]:
     """x-kubernetes-list-map-keys: these tell the items of a list apart."""
-    names = [tuple(item.get(key) for key in keys) for item in items if isinstance(item, dict)] if isinstance(items, list) else []
+    names = (
+        [tuple(item.get(key) for key in keys) for item in items if isinstance(item, dict)]
+        if isinstance(items, list)
+        else []
+    )
     for name in sorted({name for name in names if names.count(name) > 1}, key=str):
         yield ValidationError(f"{dict(zip(keys, name, strict=True))} is there {names.count(name)} times")
 

@@ -31,8 +31,30 @@ CRDS = {
     ),
 }
 KEPT = {
-    *("additionalProperties", "allOf", "anyOf", "enum", "items", "maxItems", "maxLength", "maxProperties", "maximum", "minItems"),
-    *("minLength", "minProperties", "minimum", "not", "oneOf", "pattern", "properties", "required", "type", "uniqueItems"),
+    *(
+        "additionalProperties",
+        "allOf",
+        "anyOf",
+        "enum",
+        "items",
+        "maxItems",
+        "maxLength",
+        "maxProperties",
+        "maximum",
+        "minItems",
+    ),
+    *(
+        "minLength",
+        "minProperties",
+        "minimum",
+        "not",
+        "oneOf",
+        "pattern",
+        "properties",
+        "required",
+        "type",
+        "uniqueItems",
+    ),
     "x-kubernetes-list-map-keys",
 }
 """What says which values are right; descriptions and defaults do not."""
@@ -44,12 +66,18 @@ def strict(schema: Any) -> Any:
         return [strict(one) for one in schema]
     if not isinstance(schema, dict):
         return schema
-    kept = {key: strict(value) for key, value in schema.items() if key in KEPT and key not in ("properties", "enum", "required")}
+    kept = {
+        key: strict(value)
+        for key, value in schema.items()
+        if key in KEPT and key not in ("properties", "enum", "required")
+    }
     kept |= {key: schema[key] for key in ("enum", "required") if key in schema}
     if "properties" in schema:
         kept["properties"] = {name: strict(part) for name, part in schema["properties"].items()}
     if "pattern" in kept:
-        kept["pattern"] = re.sub(r"^\^\(\?i\)", "(?i)^", kept["pattern"])  # Go takes a flag anywhere, Python in front only
+        kept["pattern"] = re.sub(
+            r"^\^\(\?i\)", "(?i)^", kept["pattern"]
+        )  # Go takes a flag anywhere, Python in front only
     if schema.get("x-kubernetes-list-type") == "set":
         kept["uniqueItems"] = True
     if schema.get("type") == "object" and not schema.get("x-kubernetes-preserve-unknown-fields"):
@@ -64,7 +92,12 @@ def kind(source: tuple[str, str], api_version: str, name: str, spec: Schema, **d
         "$comment": f"made by derive.py from {module}, {path}",
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "type": "object",
-        "properties": {"apiVersion": {"const": api_version}, "kind": {"const": name}, "metadata": {"type": "object"}, "spec": spec},
+        "properties": {
+            "apiVersion": {"const": api_version},
+            "kind": {"const": name},
+            "metadata": {"type": "object"},
+            "spec": spec,
+        },
         "required": ["apiVersion", "kind", "metadata", "spec"],
         "additionalProperties": False,
     } | definitions
@@ -76,7 +109,12 @@ def custom_kind(modules: Path, name: str) -> Schema:
     crd = yaml.safe_load((modules / module / path).read_text())["spec"]
     assert crd["names"]["kind"] == name
     version = next(one for one in crd["versions"] if one["storage"])
-    return kind(CRDS[name], f"{crd['group']}/{version['name']}", name, strict(version["schema"]["openAPIV3Schema"]["properties"]["spec"]))
+    return kind(
+        CRDS[name],
+        f"{crd['group']}/{version['name']}",
+        name,
+        strict(version["schema"]["openAPIV3Schema"]["properties"]["spec"]),
+    )
 
 
 # Katib says its enumerations and rules in Go only: common_types.go, experiment_types.go and the webhook's validator.go
@@ -90,7 +128,10 @@ SETTING = {"required": ["name", "value"]}
 def space(types: tuple[str, ...], wanted: tuple[str, ...], absent: tuple[str, ...]) -> Schema:
     """What a feasible space says for a parameter of these types."""
     feasible = {"required": [*wanted], "properties": dict.fromkeys(absent, ABSENT)}
-    return {"if": {"properties": {"parameterType": {"enum": [*types]}}}, "then": {"properties": {"feasibleSpace": feasible}}}
+    return {
+        "if": {"properties": {"parameterType": {"enum": [*types]}}},
+        "then": {"properties": {"feasibleSpace": feasible}},
+    }
 
 
 RULES: dict[str, Schema] = {
@@ -138,7 +179,11 @@ VALUES: dict[tuple[str, str], Schema] = {
     ("FileSystemPath", "format"): {"enum": ["TEXT", "JSON"]},
     ("FileSystemPath", "kind"): {"enum": ["Directory", "File"]},
     ("FileSystemPath", "path"): {"type": "string", "pattern": "^/"},
-    ("FilterSpec", "metricsFormat"): {"type": "array", "items": {"type": "string", "pattern": r"\(.*\).*\(.*\)"}, "minItems": 1},
+    ("FilterSpec", "metricsFormat"): {
+        "type": "array",
+        "items": {"type": "string", "pattern": r"\(.*\).*\(.*\)"},
+        "minItems": 1,
+    },
     ("MetricStrategy", "value"): {"enum": ["min", "max", "latest"]},
     ("ObjectiveSpec", "objectiveMetricName"): TEXT,
     ("ObjectiveSpec", "type"): {"enum": ["minimize", "maximize"]},
@@ -173,7 +218,11 @@ def experiment(modules: Path) -> Schema:
         definitions[name] = {"type": "object", "properties": own, "additionalProperties": False} | RULES.get(name, {})
         waiting += [ref for part in own.values() for ref in references(part)]
     made = kind(
-        KATIB, "kubeflow.org/v1beta1", "Experiment", {"$ref": "#/$defs/ExperimentSpec"}, **{"$defs": dict(sorted(definitions.items()))}
+        KATIB,
+        "kubeflow.org/v1beta1",
+        "Experiment",
+        {"$ref": "#/$defs/ExperimentSpec"},
+        **{"$defs": dict(sorted(definitions.items()))},
     )
     made["properties"]["metadata"] = {
         "type": "object",

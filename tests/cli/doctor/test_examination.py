@@ -76,7 +76,9 @@ def kubeconfig(api: ApiServer, tmp_path: Path) -> Path:
     return api.kubeconfig(tmp_path)
 
 
-def examined(kubeconfig: Path, profile: Path | None = None, *overrides: str, katib: str | None = None) -> list[Diagnosis]:
+def examined(
+    kubeconfig: Path, profile: Path | None = None, *overrides: str, katib: str | None = None
+) -> list[Diagnosis]:
     return examine(connect(kubeconfig, None, None), load(profile, overrides, laptop=False) if profile else None, katib)
 
 
@@ -139,7 +141,13 @@ def test_the_page_about_the_doctor_lists_its_checks_in_their_order(api, kubeconf
             "no caBundle.*: a$",
             "-n kubeflow rollout restart deployment/katib-c",
         ),
-        (VALIDATING, webhooks("a", bundle="Cg=="), "validating webhooks", "no caBundle", "rollout restart deployment/katib-controller"),
+        (
+            VALIDATING,
+            webhooks("a", bundle="Cg=="),
+            "validating webhooks",
+            "no caBundle",
+            "rollout restart deployment/katib-controller",
+        ),
         (CONTROLLER, None, "katib-controller", "no such Deployment in namespace kubeflow; --katib-namespace", INSTALL),
         (
             DB_MANAGER,
@@ -150,8 +158,20 @@ def test_the_page_about_the_doctor_lists_its_checks_in_their_order(api, kubeconf
         ),
         (CONFIG, None, "katib-config", "namespace kubeflow has no ConfigMap katib-config", INSTALL),
         (CONFIG, {"metadata": {}, "data": {"katib-config.yaml": "runtime: [1"}}, "katib-config", "readable", INSTALL),
-        (CONFIG, katib_config(suggestions=[{"algorithmName": "tpe"}]), "katib-config", "suggestions has no random; it has: tpe", INSTALL),
-        (CONFIG, katib_config(metricsCollectors=[]), "katib-config", "metricsCollectors has no StdOut; it has: none", INSTALL),
+        (
+            CONFIG,
+            katib_config(suggestions=[{"algorithmName": "tpe"}]),
+            "katib-config",
+            "suggestions has no random; it has: tpe",
+            INSTALL,
+        ),
+        (
+            CONFIG,
+            katib_config(metricsCollectors=[]),
+            "katib-config",
+            "metricsCollectors has no StdOut; it has: none",
+            INSTALL,
+        ),
         (
             NAMESPACE,
             {"metadata": {"name": "team"}},
@@ -197,7 +217,13 @@ def test_the_page_about_the_doctor_lists_its_checks_in_their_order(api, kubeconf
             "token of Secret digits-token is not one token",
             "edit secret digits-token",
         ),
-        (SECRET, secret("digits-token", token=""), "token", "is not one token without spaces", "edit secret digits-token"),
+        (
+            SECRET,
+            secret("digits-token", token=""),
+            "token",
+            "is not one token without spaces",
+            "edit secret digits-token",
+        ),
         (NODES, listed(), "one trial", "has no node", "get nodes"),
         (
             NODES,
@@ -222,7 +248,9 @@ def test_the_page_about_the_doctor_lists_its_checks_in_their_order(api, kubeconf
         ),
     ],
 )
-def test_what_is_taken_away_alone_is_named_with_what_mends_it(api, kubeconfig, profile, path, now, what, found, mend) -> None:
+def test_what_is_taken_away_alone_is_named_with_what_mends_it(
+    api, kubeconfig, profile, path, now, what, found, mend
+) -> None:
     api.objects.pop(path)
     if now is not None:
         api.objects[path] = now
@@ -238,7 +266,8 @@ def test_what_one_may_not_create_is_named_with_the_role_that_lets_one(api, kubec
     assert (lacking.what, lacking.result) == ("rights", "missing")
     assert "may not create experiments.kubeflow.org, roles.rbac.authorization.k8s.io in team" in lacking.found
     assert (
-        "-n team create role atelier --verb=create,get,list,watch,update,patch,delete --resource=experiments.kubeflow.org," in lacking.mend
+        "-n team create role atelier --verb=create,get,list,watch,update,patch,delete --resource=experiments.kubeflow.org,"
+        in lacking.mend
     )
     assert lacking.mend.endswith("create rolebinding atelier --role=atelier --user=ada")
 
@@ -246,7 +275,11 @@ def test_what_one_may_not_create_is_named_with_the_role_that_lets_one(api, kubec
 def test_katib_is_looked_for_where_the_option_or_the_profile_says(api, kubeconfig, profile) -> None:
     for path in (CONTROLLER, DB_MANAGER, CONFIG):
         api.objects[path.replace("kubeflow/", "machine-learning/")] = api.objects.pop(path)
-    assert {one.what for one in wrong(examined(kubeconfig, profile))} == {"katib-controller", "katib-db-manager", "katib-config"}
+    assert {one.what for one in wrong(examined(kubeconfig, profile))} == {
+        "katib-controller",
+        "katib-db-manager",
+        "katib-config",
+    }
     assert wrong(examined(kubeconfig, profile, katib="machine-learning")) == []
 
 
@@ -258,7 +291,13 @@ def test_katib_is_looked_for_where_the_option_or_the_profile_says(api, kubeconfi
     [
         (["existingClaim=store"], None, "ok", "claim store, ReadWriteMany", ""),
         (["existingClaim=store", "accessMode=ReadWriteMany"], None, "ok", "claim store", ""),
-        (["existingClaim=stroe"], None, "missing", "no PersistentVolumeClaim stroe in team", "did you mean store.* allowed: store"),
+        (
+            ["existingClaim=stroe"],
+            None,
+            "missing",
+            "no PersistentVolumeClaim stroe in team",
+            "did you mean store.* allowed: store",
+        ),
         (
             ["existingClaim=one", "accessMode=ReadWriteMany"],
             None,
@@ -276,8 +315,20 @@ def test_katib_is_looked_for_where_the_option_or_the_profile_says(api, kubeconfi
             "no volume .* is free, ReadWriteOnce and of 40Gi",
             "# make such",
         ),
-        (["storageClassName=''", "accessMode=ReadWriteMany"], None, "missing", "ReadWriteMany and of 10Gi", "# make such"),
-        (["storageClassName=''"], volume("disk", "20Gi", "ReadWriteOnce", phase="Bound"), "missing", "is free", "# make such"),
+        (
+            ["storageClassName=''", "accessMode=ReadWriteMany"],
+            None,
+            "missing",
+            "ReadWriteMany and of 10Gi",
+            "# make such",
+        ),
+        (
+            ["storageClassName=''"],
+            volume("disk", "20Gi", "ReadWriteOnce", phase="Bound"),
+            "missing",
+            "is free",
+            "# make such",
+        ),
         (["accessMode=ReadWriteMany"], None, "ok", "class nfs", ""),
         (
             ["accessMode=ReadWriteMany"],
@@ -286,18 +337,28 @@ def test_katib_is_looked_for_where_the_option_or_the_profile_says(api, kubeconfi
             "volumes of one node",
             "# set storage.accessMode to ReadWriteOnce",
         ),
-        (["accessMode=ReadWriteMany"], "rancher.io/local-path", "warning", "volumes of one node", "# set storage.accessMode"),
+        (
+            ["accessMode=ReadWriteMany"],
+            "rancher.io/local-path",
+            "warning",
+            "volumes of one node",
+            "# set storage.accessMode",
+        ),
         (["accessMode=ReadWriteMany"], "kubernetes.io/no-provisioner", "ok", "class nfs", ""),
         ([], "microk8s.io/hostpath", "ok", "microk8s.io/hostpath", ""),
     ],
 )
-def test_the_store_gets_the_volume_that_the_profile_asks_for(api, kubeconfig, profile, overrides, now, result, found, mend) -> None:
+def test_the_store_gets_the_volume_that_the_profile_asks_for(
+    api, kubeconfig, profile, overrides, now, result, found, mend
+) -> None:
     api.objects[f"{CLAIMS}/one"] = claim("one", "ReadWriteOnce")
     if isinstance(now, str):
         api.objects[CLASSES] = listed(storage_class("nfs", now, default=True))
     elif now is not None:
         api.objects[VOLUMES] = listed(now)
-    (storage,) = (one for one in examined(kubeconfig, profile, *(f"storage.{o}" for o in overrides)) if one.what == "storage")
+    (storage,) = (
+        one for one in examined(kubeconfig, profile, *(f"storage.{o}" for o in overrides)) if one.what == "storage"
+    )
     assert storage.result == result
     assert re.search(found, storage.found), storage.found
     assert re.search(mend, storage.mend), storage.mend
@@ -357,10 +418,18 @@ def test_a_gpu_in_the_limits_is_a_request_that_a_node_has_to_hold(api, kubeconfi
     [
         (katib_config(), ["the sidecar of trials", "the suggestion pod"]),
         (katib_config(injectSecurityContext=True), ["the suggestion pod"]),
-        (katib_config(injectSecurityContext=True, suggestions=[{"algorithmName": "random", "securityContext": {"runAsUser": 1}}]), []),
+        (
+            katib_config(
+                injectSecurityContext=True,
+                suggestions=[{"algorithmName": "random", "securityContext": {"runAsUser": 1}}],
+            ),
+            [],
+        ),
     ],
 )
-def test_a_namespace_that_enforces_restricted_is_a_warning_unless_katib_can_live_there(api, kubeconfig, profile, config, refused) -> None:
+def test_a_namespace_that_enforces_restricted_is_a_warning_unless_katib_can_live_there(
+    api, kubeconfig, profile, config, refused
+) -> None:
     api.objects[NAMESPACE]["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] = "restricted"
     api.objects[CONFIG] = config
     found = wrong(examined(kubeconfig, profile))

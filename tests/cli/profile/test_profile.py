@@ -89,7 +89,9 @@ def test_quickstart_is_digits_under_halving() -> None:
 def test_fashion_mnist_names_every_file_with_its_sha256() -> None:
     spec = load(ROOT / "values" / "fashion-mnist.yaml").spec
     assert set(spec.trainer.data.files) == {"trainImages", "trainLabels", "testImages", "testLabels"}
-    assert all(file.url and file.url.startswith("https://") and file.sha256 for file in spec.trainer.data.files.values())
+    assert all(
+        file.url and file.url.startswith("https://") and file.sha256 for file in spec.trainer.data.files.values()
+    )
     assert spec.trainer.budget.params == 300_000
 
 
@@ -145,7 +147,12 @@ def test_relative_paths_stay_as_they_are_written(tmp_path: Path) -> None:
 
 
 def test_set_wins_over_the_profile_with_yamls_types(tmp_path: Path) -> None:
-    overrides = ["experiment.maxTrialCount=5", "trainer.network=atelier", "trainer.budget={params: 10}", "trainer.maxEpochs=null"]
+    overrides = [
+        "experiment.maxTrialCount=5",
+        "trainer.network=atelier",
+        "trainer.budget={params: 10}",
+        "trainer.maxEpochs=null",
+    ]
     with pytest.raises(InvalidProfile, match=r"--set trainer.maxEpochs=null: trainer.maxEpochs: is missing"):
         load(written(tmp_path, SOUND), overrides)
     spec = load(written(tmp_path, SOUND), overrides[:-1]).spec
@@ -154,7 +161,9 @@ def test_set_wins_over_the_profile_with_yamls_types(tmp_path: Path) -> None:
 
 def test_what_was_set_wrongly_is_said_to_be_set(tmp_path: Path) -> None:
     path = written(tmp_path, SOUND)
-    assert refused(path, "trainer.maxEpochs=0") == ["--set trainer.maxEpochs=0: trainer.maxEpochs: 0 is less than 1, the least allowed"]
+    assert refused(path, "trainer.maxEpochs=0") == [
+        "--set trainer.maxEpochs=0: trainer.maxEpochs: 0 is less than 1, the least allowed"
+    ]
     assert refused(path, "trainer.budget={params: 0}") == [
         "--set trainer.budget={params: 0}: trainer.budget.params: 0 is less than 1, the least allowed"
     ]
@@ -181,7 +190,10 @@ def test_what_contradicts_a_default_says_that_it_is_one(tmp_path: Path) -> None:
         (b"trainer: [1, 2", "x.yaml:1: is not YAML: expected ',' or ']', but got '<stream end>'"),
         (b"- a\n- b\n", "x.yaml:1: is not a mapping of keys to values"),
         (b"trainer:\n  seed: 1\n  seed: 2\n", "x.yaml:3: seed: is there twice; the first is on line 2"),
-        (b"trainer:\n  seed: !!python/object:os.system {}\n", "x.yaml:2: is not YAML: could not determine a constructor"),
+        (
+            b"trainer:\n  seed: !!python/object:os.system {}\n",
+            "x.yaml:2: is not YAML: could not determine a constructor",
+        ),
         (b"a: &a\n  b: *a\n", "x.yaml:1: an alias stands inside of what it stands for"),
         (b"trainer:\n  seed: .nan\n", "x.yaml:2: trainer.seed: nan is not a finite number"),
         (b"trainer:\n  1: 2\n", "x.yaml:1: trainer: key 1 is not text; put it into quotes"),
@@ -209,7 +221,9 @@ def test_a_missing_file_and_a_folder_are_said_in_one_line(tmp_path: Path) -> Non
 def test_a_small_file_cannot_unfold_into_a_huge_one(tmp_path: Path) -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12)]
-    assert refused(written(tmp_path, "\n".join(lines))) == ["x.yaml: holds more than 50,000 values; a profile is a small file"]
+    assert refused(written(tmp_path, "\n".join(lines))) == [
+        "x.yaml: holds more than 50,000 values; a profile is a small file"
+    ]
 
 
 def test_an_empty_file_lacks_what_has_no_default(tmp_path: Path) -> None:
@@ -237,24 +251,48 @@ def test_an_empty_file_lacks_what_has_no_default(tmp_path: Path) -> None:
             "mim: 1\n        min: 0.001",
             "x.yaml:9: experiment.parameters[0].feasibleSpace.mim: unknown key; did you mean min?",
         ),
-        ("  maxTrialCount: 8", "  maxTrialCount: many", 'x.yaml:3: experiment.maxTrialCount: "many" is not a whole number'),
+        (
+            "  maxTrialCount: 8",
+            "  maxTrialCount: many",
+            'x.yaml:3: experiment.maxTrialCount: "many" is not a whole number',
+        ),
         ("  maxTrialCount: 8", "  maxTrialCount: null", "x.yaml:3: experiment.maxTrialCount: is missing"),
-        ("  maxTrialCount: 8", "  maxTrialCount: 1", "x.yaml:4: experiment.maxFailedTrialCount: 2 is more than maxTrialCount 1"),
+        (
+            "  maxTrialCount: 8",
+            "  maxTrialCount: 1",
+            "x.yaml:4: experiment.maxFailedTrialCount: 2 is more than maxTrialCount 1",
+        ),
         (
             "  maxTrialCount: 8",
             "  maxTrialCount: 8\n  parallelTrialCount: 9",
             "x.yaml:4: experiment.parallelTrialCount: 9 is more than maxTrialCount 8",
         ),
         ("min: 0.001", "min: 0.5", "x.yaml:9: experiment.parameters[0].feasibleSpace.min: 0.5 is more than max 0.01"),
-        ("        max: 0.01\n", "", "x.yaml:8: experiment.parameters[0].feasibleSpace.max: is missing; double needs min and max"),
-        ("min: 0.001", "list: [1]\n        min: 0.001", "x.yaml:9: experiment.parameters[0].feasibleSpace.list: double has no list"),
+        (
+            "        max: 0.01\n",
+            "",
+            "x.yaml:8: experiment.parameters[0].feasibleSpace.max: is missing; double needs min and max",
+        ),
+        (
+            "min: 0.001",
+            "list: [1]\n        min: 0.001",
+            "x.yaml:9: experiment.parameters[0].feasibleSpace.list: double has no list",
+        ),
         (
             "min: 0.001",
             "step: 0\n        min: 0.001",
             "x.yaml:9: experiment.parameters[0].feasibleSpace.step: 0 is not allowed; it must be more than 0",
         ),
-        ("min: 0.001", "min: 1e999", "x.yaml:9: experiment.parameters[0].feasibleSpace.min: inf is not a finite number"),
-        ("min: 0.001", "min: small", 'x.yaml:9: experiment.parameters[0].feasibleSpace.min: "small" is not allowed; A number'),
+        (
+            "min: 0.001",
+            "min: 1e999",
+            "x.yaml:9: experiment.parameters[0].feasibleSpace.min: inf is not a finite number",
+        ),
+        (
+            "min: 0.001",
+            "min: small",
+            'x.yaml:9: experiment.parameters[0].feasibleSpace.min: "small" is not allowed; A number',
+        ),
         (
             "min: 0.001",
             "distribution: logUniform\n        min: 0",
@@ -265,7 +303,11 @@ def test_an_empty_file_lacks_what_has_no_default(tmp_path: Path) -> None:
             "distribution: normal\n        min: 0.001",
             "x.yaml:9: experiment.parameters[0].feasibleSpace.distribution: one machine's multivariate-tpe cannot draw from normal",
         ),
-        ("max: 0.01", "max: 7", "x.yaml:10: experiment.parameters[0].feasibleSpace.max: lr: 7 is outside of what a builder accepts"),
+        (
+            "max: 0.01",
+            "max: 7",
+            "x.yaml:10: experiment.parameters[0].feasibleSpace.max: lr: 7 is outside of what a builder accepts",
+        ),
         (
             "{min: 1, max: 3}",
             "{min: 1, max: 2.5}",
@@ -281,14 +323,26 @@ def test_an_empty_file_lacks_what_has_no_default(tmp_path: Path) -> None:
             "name: stage1_dept",
             "x.yaml:11: experiment.parameters[1].name: stage1_dept: unknown parameter for images; did you mean stage1_depth?",
         ),
-        ("parameterType: int", "parameterType: integer", 'x.yaml:12: experiment.parameters[1].parameterType: "integer" is not allowed; '),
+        (
+            "parameterType: int",
+            "parameterType: integer",
+            'x.yaml:12: experiment.parameters[1].parameterType: "integer" is not allowed; ',
+        ),
         (
             "parameterType: int",
             "parameterType: discrete",
             "x.yaml:13: experiment.parameters[1].feasibleSpace.list: is missing; discrete needs the list",
         ),
-        ("{min: 1, max: 3}", "{min: 1, max: 3, list: []}", "x.yaml:13: experiment.parameters[1].feasibleSpace.list: [] is too short"),
-        ("name: digits", "name: digit", "x.yaml:17: trainer.data.name: 'digit' is not bundled with scikit-learn; did you mean digits?"),
+        (
+            "{min: 1, max: 3}",
+            "{min: 1, max: 3, list: []}",
+            "x.yaml:13: experiment.parameters[1].feasibleSpace.list: [] is too short",
+        ),
+        (
+            "name: digits",
+            "name: digit",
+            "x.yaml:17: trainer.data.name: 'digit' is not bundled with scikit-learn; did you mean digits?",
+        ),
         ("source: sklearn", "source: csv", "x.yaml:15: trainer.data.target: is missing; csv needs the column"),
         ("source: sklearn", "source: idx", "x.yaml:15: trainer.data.files.trainImages: missing; source idx needs it"),
         (
@@ -296,7 +350,11 @@ def test_an_empty_file_lacks_what_has_no_default(tmp_path: Path) -> None:
             "name: digits\n    files: {train: {path: x}}",
             "x.yaml:18: trainer.data.files.train: source sklearn has no such file",
         ),
-        ("name: digits", "name: digits\n  network: no_such_module:f", "x.yaml:18: trainer.network: 'no_such_module:f' cannot be imported"),
+        (
+            "name: digits",
+            "name: digits\n  network: no_such_module:f",
+            "x.yaml:18: trainer.network: 'no_such_module:f' cannot be imported",
+        ),
     ],
 )
 def test_a_wrong_value_is_named_with_its_line(tmp_path: Path, old: str, new: str, message: str) -> None:
@@ -384,8 +442,14 @@ def test_a_wrong_value_is_named_with_its_line(tmp_path: Path, old: str, new: str
             "experiment.objective.additionalMetricNames=[val_accuracy]",
             "experiment.objective.additionalMetricNames[0]: val_accuracy is the objective already",
         ),
-        ("trainer.data.task=regression", "experiment.objective.objectiveMetricName: regression has no val_accuracy; allowed: val_rmse"),
-        ("trainer.data.files={train: {path: a, url: 'https://a/b'}}", "trainer.data.files.train: source sklearn has no such file"),
+        (
+            "trainer.data.task=regression",
+            "experiment.objective.objectiveMetricName: regression has no val_accuracy; allowed: val_rmse",
+        ),
+        (
+            "trainer.data.files={train: {path: a, url: 'https://a/b'}}",
+            "trainer.data.files.train: source sklearn has no such file",
+        ),
     ],
 )
 def test_a_wrong_value_that_was_set_is_named(tmp_path: Path, override: str, message: str) -> None:
@@ -412,7 +476,8 @@ def test_cmaes_needs_two_numbers(tmp_path: Path) -> None:
     path = written(
         tmp_path,
         SOUND.replace(
-            "parameterType: int\n      feasibleSpace: {min: 1, max: 3}", "parameterType: discrete\n      feasibleSpace: {list: [1]}"
+            "parameterType: int\n      feasibleSpace: {min: 1, max: 3}",
+            "parameterType: discrete\n      feasibleSpace: {list: [1]}",
         ),
     )
     violation = f"--set {override}: experiment.algorithm.algorithmName: cmaes needs at least 2 int or double parameters; there are 1"
@@ -463,7 +528,9 @@ def test_everything_wrong_is_said_at_once_in_the_order_of_the_file(tmp_path: Pat
     ]
 
 
-@pytest.mark.parametrize("block", ["experiment", "trainer", "trainer.data", "experiment.algorithm", "server", "experiment.parameters"])
+@pytest.mark.parametrize(
+    "block", ["experiment", "trainer", "trainer.data", "experiment.algorithm", "server", "experiment.parameters"]
+)
 @pytest.mark.parametrize("value", ["5", "null", "[]", "[1]", "text", "{no: 1}"])
 def test_whatever_stands_for_a_block_ends_in_a_profile_or_in_violations(tmp_path: Path, block: str, value: str) -> None:
     try:
@@ -480,7 +547,9 @@ def test_whatever_stands_for_a_block_ends_in_a_profile_or_in_violations(tmp_path
             lambda inner: (
                 st.lists(inner, max_size=2)
                 | st.dictionaries(
-                    st.sampled_from(["data", "parameters", "name", "source", "files", "feasibleSpace", "min", "train"]), inner, max_size=3
+                    st.sampled_from(["data", "parameters", "name", "source", "files", "feasibleSpace", "min", "train"]),
+                    inner,
+                    max_size=3,
                 )
             ),
             max_leaves=8,
@@ -488,7 +557,9 @@ def test_whatever_stands_for_a_block_ends_in_a_profile_or_in_violations(tmp_path
         max_size=4,
     )
 )
-def test_no_values_at_all_end_in_another_exception(tmp_path_factory: pytest.TempPathFactory, values: dict[str, Any]) -> None:
+def test_no_values_at_all_end_in_another_exception(
+    tmp_path_factory: pytest.TempPathFactory, values: dict[str, Any]
+) -> None:
     path = written(tmp_path_factory.getbasetemp(), yaml.safe_dump(values), "random.yaml")
     try:
         load(path)
@@ -503,7 +574,9 @@ def test_no_values_at_all_end_in_another_exception(tmp_path_factory: pytest.Temp
 def test_check_space_refuses_what_no_builder_accepts(tmp_path: Path, kind: space.Kind) -> None:
     spec = load(written(tmp_path, SOUND)).spec
     assert check_space(spec, kind) == []
-    unfit = Parameter.model_validate({"name": "head", "parameterType": "categorical", "feasibleSpace": {"list": ["avg", "sum"]}})
+    unfit = Parameter.model_validate(
+        {"name": "head", "parameterType": "categorical", "feasibleSpace": {"list": ["avg", "sum"]}}
+    )
     experiment = spec.experiment.model_copy(update={"parameters": (*spec.experiment.parameters, unfit)})
     found = check_space(spec.model_copy(update={"experiment": experiment}), kind)
     assert len(found) == len(space.validate(experiment.parameters, kind, "classification")) == 1
@@ -542,7 +615,9 @@ SCALARS = st.booleans() | st.integers() | st.text(max_size=3) | st.lists(st.inte
 LEAVES = st.dictionaries(st.sampled_from("abc"), SCALARS, max_size=3)
 # capital keys hold maps, small ones leaves: over such maps laying values is associative, as it is for values of one schema
 MAPS = st.recursive(
-    LEAVES, lambda inner: st.builds(lambda x, y: x | y, LEAVES, st.dictionaries(st.sampled_from("ABC"), inner, max_size=3)), max_leaves=9
+    LEAVES,
+    lambda inner: st.builds(lambda x, y: x | y, LEAVES, st.dictionaries(st.sampled_from("ABC"), inner, max_size=3)),
+    max_leaves=9,
 )
 
 
@@ -583,7 +658,11 @@ def test_merging_leaves_both_sides_alone(defaults: dict[str, Any], over: dict[st
 
 
 def test_lists_replace_and_maps_replace_what_is_no_map() -> None:
-    assert merge({"a": [1, 2], "b": 1, "c": {"x": 1}}, {"a": [3], "b": {"y": 2}, "c": 4}) == {"a": [3], "b": {"y": 2}, "c": 4}
+    assert merge({"a": [1, 2], "b": 1, "c": {"x": 1}}, {"a": [3], "b": {"y": 2}, "c": 4}) == {
+        "a": [3],
+        "b": {"y": 2},
+        "c": 4,
+    }
     assert merge({}, {"a": None}) == {"a": None}
 
 
@@ -629,7 +708,12 @@ def test_the_wheel_carries_the_charts_files(uv: str, tmp_path: Path) -> None:
     code = "from pathlib import Path; from atelier_cli.profile import load; import sys; print(load.__file__); load.load(Path(sys.argv[1]))"
     environment = os.environ | {"PYTHONPATH": str(tmp_path / "site")}
     run = subprocess.run(
-        [sys.executable, "-c", code, PROFILES[0]], env=environment, capture_output=True, text=True, check=False, cwd=tmp_path
+        [sys.executable, "-c", code, PROFILES[0]],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
     )
     assert run.returncode == 0, run.stderr
     assert run.stdout.startswith(str(tmp_path))

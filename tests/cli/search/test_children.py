@@ -24,7 +24,9 @@ def test_exit_codes_and_messages_come_back_under_their_names(tmp_path) -> None:
     children = Children()
     for name in ("first", "second"):
         spec = str(tmp_path / f"{name}.json")
-        children.start(name, ["--spec", spec, "--store", str(tmp_path), "--trial", name], tmp_path / "messages" / f"{name}.log")
+        children.start(
+            name, ["--spec", spec, "--store", str(tmp_path), "--trial", name], tmp_path / "messages" / f"{name}.log"
+        )
     assert len(children) == 2
     assert ended(children) == {"first": 2, "second": 2}
     for name in ("first", "second"):

@@ -61,7 +61,10 @@ def test_a_search_trains_every_suggestion_and_leaves_a_whole_store(finished) -> 
 
 
 def test_a_second_run_starts_no_process_and_comes_to_the_same(searches, finished, copied) -> None:
-    touched = [*copied.rglob("metrics.jsonl"), *copied.glob("experiments/*/messages/*")]  # a process empties its messages
+    touched = [
+        *copied.rglob("metrics.jsonl"),
+        *copied.glob("experiments/*/messages/*"),
+    ]  # a process empties its messages
     before = {path: path.stat().st_mtime_ns for path in touched}
     again = searches.run(copied)
     assert counted(again.stdout) == counted(finished[1]) | {"reused": 5, "epochs": 0}
@@ -76,7 +79,9 @@ def test_the_same_search_in_another_store_gives_the_same_keys_weights_and_winner
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_stop_ends_in_order_and_the_same_command_goes_on_to_the_same_weights(searches, finished, tmp_path, number) -> None:
+def test_a_stop_ends_in_order_and_the_same_command_goes_on_to_the_same_weights(
+    searches, finished, tmp_path, number
+) -> None:
     store = tmp_path / "store"
     process = searches.start(store)
     eventually(lambda: list(store.glob("trials/*/metrics.jsonl")))
@@ -203,7 +208,9 @@ def small_disk(tmp_path):
     subprocess.run(["umount", str(folder)], check=True)
 
 
-def test_a_full_disk_is_one_message_and_what_was_finished_goes_on_where_there_is_room(searches, finished, small_disk, tmp_path) -> None:
+def test_a_full_disk_is_one_message_and_what_was_finished_goes_on_where_there_is_room(
+    searches, finished, small_disk, tmp_path
+) -> None:
     store, filler = small_disk / "store", small_disk / "filler"
     store.mkdir()
     process = searches.start(store)

@@ -64,7 +64,12 @@ def search(of, parallel=2, shuffle=None, reply=answer, made=None):
 
 
 @settings(deadline=None, max_examples=15)
-@given(st.integers(1, 20), st.integers(1, 4), st.randoms(use_true_random=False), st.sampled_from(["random", "tpe", "multivariate-tpe"]))
+@given(
+    st.integers(1, 20),
+    st.integers(1, 4),
+    st.randoms(use_true_random=False),
+    st.sampled_from(["random", "tpe", "multivariate-tpe"]),
+)
 def test_whatever_ends_first_the_same_jobs_are_decided(trials, parallel, shuffle, algorithm):
     of = spec(trials, algorithm=algorithm)
     assert search(of, parallel, shuffle) == search(of, parallel)
@@ -112,8 +117,16 @@ def test_more_trials_go_on_with_the_same_search(parallel, algorithm):
 
 
 @settings(max_examples=20)
-@given(st.integers(1, 3), st.integers(1, 3), st.integers(4, 30), st.integers(4, 30), st.sampled_from(["multivariate-tpe", "random"]))
-def test_more_epochs_or_another_number_at_a_time_go_on_with_the_trials_there_are(parallel, later, epochs, more, algorithm):
+@given(
+    st.integers(1, 3),
+    st.integers(1, 3),
+    st.integers(4, 30),
+    st.integers(4, 30),
+    st.sampled_from(["multivariate-tpe", "random"]),
+)
+def test_more_epochs_or_another_number_at_a_time_go_on_with_the_trials_there_are(
+    parallel, later, epochs, more, algorithm
+):
     first = search(spec(16, epochs, algorithm), parallel)
     second = search(spec(20, epochs + more, algorithm), later, made=suggested(first))
     assert {number: suggested(second)[number] for number in suggested(first)} == suggested(first)
@@ -138,7 +151,9 @@ def test_equal_networks_share_what_was_trained():
 def test_every_other_algorithm_brings_a_search_to_its_end(algorithm):
     numbers = [entry for entry in PARAMETERS if entry["parameterType"] == "int"]
     numbers.append({"name": "lr", "parameterType": "double", "feasibleSpace": {"min": "0.1", "max": "0.9"}})
-    first, again = (search(spec(14, algorithm=algorithm, parameters=numbers), 2, shuffle) for shuffle in (None, random.Random(1)))
+    first, again = (
+        search(spec(14, algorithm=algorithm, parameters=numbers), 2, shuffle) for shuffle in (None, random.Random(1))
+    )
     assert first == again
     assert len(suggested(first)) == 14
 

@@ -25,12 +25,20 @@ ALLOWED = {
 
 def spec(algorithm, seed=0, **settings):
     space = {name: entry for name, entry in SPACE.items() if algorithm != "grid" or name != "lr"}
-    parameters = [{"name": name, "parameterType": kind, "feasibleSpace": feasible} for name, (kind, feasible) in space.items()]
+    parameters = [
+        {"name": name, "parameterType": kind, "feasibleSpace": feasible} for name, (kind, feasible) in space.items()
+    ]
     named = [{"name": name, "value": value} for name, value in settings.items()]
-    experiment = {"name": "t", "algorithm": {"algorithmName": algorithm, "algorithmSettings": named}, "parameters": parameters}
+    experiment = {
+        "name": "t",
+        "algorithm": {"algorithmName": algorithm, "algorithmSettings": named},
+        "parameters": parameters,
+    }
     data = {"source": "sklearn", "name": "digits"}
     trainer = {"data": data, "maxEpochs": 3, "seed": seed}
-    return Spec.model_validate({"experiment": experiment | {"maxTrialCount": 30, "maxFailedTrialCount": 0}, "trainer": trainer})
+    return Spec.model_validate(
+        {"experiment": experiment | {"maxTrialCount": 30, "maxFailedTrialCount": 0}, "trainer": trainer}
+    )
 
 
 def suggested(of, count=14):

@@ -63,7 +63,12 @@ def test_a_terminal_shows_progress_and_is_left_clean(searches, copied) -> None:
     ours, theirs = pty.openpty()
     command = searches.command("search", copied, "--set", "experiment.maxTrialCount=6")
     process = subprocess.Popen(
-        command, stdout=theirs, stderr=theirs, stdin=theirs, env=environment() | {"TERM": "xterm", "COLUMNS": "80"}, start_new_session=True
+        command,
+        stdout=theirs,
+        stderr=theirs,
+        stdin=theirs,
+        env=environment() | {"TERM": "xterm", "COLUMNS": "80"},
+        start_new_session=True,
     )
     os.close(theirs)
     said = b""
@@ -82,7 +87,13 @@ def test_a_terminal_shows_progress_and_is_left_clean(searches, copied) -> None:
 
 
 def test_words_for_durations_and_blocks_for_curves() -> None:
-    assert [duration(seconds) for seconds in (0.4, 59, 60, 3599, 3720)] == ["0 s", "59 s", "1 min 0 s", "59 min 59 s", "1 h 2 min"]
+    assert [duration(seconds) for seconds in (0.4, 59, 60, 3599, 3720)] == [
+        "0 s",
+        "59 s",
+        "1 min 0 s",
+        "59 min 59 s",
+        "1 h 2 min",
+    ]
     assert sparkline([]) == ""
     assert sparkline([0.5]) == "▁"
     assert sparkline([0, 1, 0.5]) == "▁█▅"

@@ -28,7 +28,9 @@ def given(size: Any = None, **changes: Any) -> dict[str, Any]:
     return {"inputs": [{name: value for name, value in (header | changes).items() if value is not None}]}
 
 
-def send(server: Server, header: dict[str, Any], tail: bytes = b"", path: str = ROWS, length: object = None) -> httpx.Response:
+def send(
+    server: Server, header: dict[str, Any], tail: bytes = b"", path: str = ROWS, length: object = None
+) -> httpx.Response:
     text = json.dumps(header).encode()
     headers = {LENGTH: str(len(text) if length is None else length), "Content-Type": "application/octet-stream"}
     return server.client.post(path, content=text + tail, headers=headers)
@@ -52,7 +54,9 @@ def received(response: httpx.Response) -> tuple[dict[str, Any], list[np.ndarray]
 def test_bytes_in_give_numbers_out_unless_bytes_are_asked_for(rows: Server) -> None:
     answer = send(rows, given(), FEATURES.tobytes()).raise_for_status()
     assert answer.headers["content-type"] == "application/json" and LENGTH not in answer.headers
-    assert answer.json()["outputs"] == [{"name": "prediction", "datatype": "FP32", "shape": [2, 1], "data": [14.0, 32.0]}]
+    assert answer.json()["outputs"] == [
+        {"name": "prediction", "datatype": "FP32", "shape": [2, 1], "data": [14.0, 32.0]}
+    ]
 
 
 @pytest.mark.parametrize(
@@ -70,8 +74,14 @@ def test_bytes_out_are_those_of_the_array(rows: Server, asked: dict[str, Any]) -
 
 
 def test_an_output_may_be_excepted_from_bytes(rows: Server) -> None:
-    asked = {"parameters": {"binary_data_output": True}, "outputs": [{"name": "prediction", "parameters": {"binary_data": False}}]}
-    assert send(rows, given() | asked, FEATURES.tobytes()).raise_for_status().json()["outputs"][0]["data"] == [14.0, 32.0]
+    asked = {
+        "parameters": {"binary_data_output": True},
+        "outputs": [{"name": "prediction", "parameters": {"binary_data": False}}],
+    }
+    assert send(rows, given() | asked, FEATURES.tobytes()).raise_for_status().json()["outputs"][0]["data"] == [
+        14.0,
+        32.0,
+    ]
 
 
 def test_numbers_in_may_give_bytes_out(rows: Server) -> None:
@@ -84,7 +94,9 @@ def test_pictures_as_bytes_are_answered_as_pictures_as_numbers(images: Server) -
     pixels = image_bundle().inputs
     header = {"name": "input", "datatype": "UINT8", "shape": [64, 8, 8]}
     path = "/v2/models/digits/infer"
-    as_bytes = send(images, {"inputs": [header | {"parameters": {"binary_data_size": pixels.nbytes}}]}, pixels.tobytes(), path)
+    as_bytes = send(
+        images, {"inputs": [header | {"parameters": {"binary_data_size": pixels.nbytes}}]}, pixels.tobytes(), path
+    )
     as_numbers = images.client.post(path, json={"inputs": [header | {"data": pixels.ravel().tolist()}]})
     assert as_bytes.raise_for_status().json() == as_numbers.raise_for_status().json()
 
@@ -107,22 +119,39 @@ def test_what_json_cannot_say_can_be_given_as_bytes(rows: Server) -> None:
 @pytest.mark.parametrize(
     ("header", "tail", "expected"),
     [
-        (given(20), FEATURES.tobytes()[:20], {"#/inputs/0/parameters/binary_data_size": "must be 24 for 2 x 3 of FP32, is 20"}),
+        (
+            given(20),
+            FEATURES.tobytes()[:20],
+            {"#/inputs/0/parameters/binary_data_size": "must be 24 for 2 x 3 of FP32, is 20"},
+        ),
         (given("24"), b"", {"#/inputs/0/parameters/binary_data_size": "must be a whole number of bytes, is '24'"}),
         (given(-1), b"", {"#/inputs/0/parameters/binary_data_size": "must be a whole number of bytes, is -1"}),
         (given(), FEATURES.tobytes()[:20], {"#": "the inputs name 24 bytes of binary data, 20 follow the JSON"}),
         (given(), FEATURES.tobytes() + b"\0", {"#": "the inputs name 24 bytes of binary data, 25 follow the JSON"}),
-        (given(parameters=None, data=[1, 2, 3, 4, 5, 6]), b"\0", {"#": "the inputs name 0 bytes of binary data, 1 follow the JSON"}),
-        (given(data=[1, 2, 3, 4, 5, 6]), FEATURES.tobytes(), {"#/inputs/0/data": "must not be given beside binary_data_size"}),
+        (
+            given(parameters=None, data=[1, 2, 3, 4, 5, 6]),
+            b"\0",
+            {"#": "the inputs name 0 bytes of binary data, 1 follow the JSON"},
+        ),
+        (
+            given(data=[1, 2, 3, 4, 5, 6]),
+            FEATURES.tobytes(),
+            {"#/inputs/0/data": "must not be given beside binary_data_size"},
+        ),
         (given(), b"\xff" * 24, {"#/inputs/0/parameters/binary_data_size": "the bytes must be finite numbers only"}),
         (
             given(datatype="FP64"),
             b"",
-            {"#/inputs/0/datatype": "must be 'FP32', is 'FP64'", "#": "the inputs name 24 bytes of binary data, 0 follow the JSON"},
+            {
+                "#/inputs/0/datatype": "must be 'FP32', is 'FP64'",
+                "#": "the inputs name 24 bytes of binary data, 0 follow the JSON",
+            },
         ),
     ],
 )
-def test_bytes_that_cannot_be_the_tensors_are_named(rows: Server, header: dict[str, Any], tail: bytes, expected: dict[str, str]) -> None:
+def test_bytes_that_cannot_be_the_tensors_are_named(
+    rows: Server, header: dict[str, Any], tail: bytes, expected: dict[str, str]
+) -> None:
     assert errors(send(rows, header, tail), 400) == expected
 
 

@@ -21,7 +21,9 @@ from tests.support.server_process import Server, errors, problem, serving
 
 ROWS = Manifest(**rows_bundle().fields, files={})
 TEXT = st.text(st.characters(codec="utf-8"), max_size=12)
-NUMBERS = st.one_of(st.integers(), st.floats(), st.floats(width=32), st.sampled_from([2**53 + 1, 10**39, 10**500, -0.0]))
+NUMBERS = st.one_of(
+    st.integers(), st.floats(), st.floats(width=32), st.sampled_from([2**53 + 1, 10**39, 10**500, -0.0])
+)
 
 
 def predict(server: Server, table: str | bytes, media_type: str = "text/csv", **query: object) -> httpx.Response:
@@ -74,7 +76,9 @@ def test_a_model_of_pictures_takes_no_table(images: Server) -> None:
     st.permutations(FEATURES),
     st.sampled_from(["FP32", "FP64", "INT16"]),
 )
-def test_a_table_is_taken_if_and_as_its_numbers_are_as_json(rows: list[list[float]], order: list[str], datatype: str) -> None:
+def test_a_table_is_taken_if_and_as_its_numbers_are_as_json(
+    rows: list[list[float]], order: list[str], datatype: str
+) -> None:
     manifest = ROWS.model_copy(update={"inputs": (Tensor(name="input", datatype=datatype, shape=(-1, 3)),)})
 
     def decoded(decode: object, *arguments: object) -> np.ndarray | list[str]:
@@ -84,7 +88,9 @@ def test_a_table_is_taken_if_and_as_its_numbers_are_as_json(rows: list[list[floa
             return [error["detail"].split(", is ")[0].split(": ")[-1] for error in refused.body["errors"]]
 
     ordered = [[row[FEATURES.index(name)] for name in order] for row in rows]
-    as_json = decoded(instances.decode, json.dumps({"instances": [dict(zip(order, row, strict=True)) for row in ordered]}).encode())
+    as_json = decoded(
+        instances.decode, json.dumps({"instances": [dict(zip(order, row, strict=True)) for row in ordered]}).encode()
+    )
     as_csv = decoded(csv.decode, written([order, *ordered]).encode(), "text/csv")
     if isinstance(as_json, list):
         assert isinstance(as_csv, list) and len(as_csv) == len(as_json)
@@ -93,7 +99,9 @@ def test_a_table_is_taken_if_and_as_its_numbers_are_as_json(rows: list[list[floa
         np.testing.assert_array_equal(as_csv, as_json)
 
 
-@given(st.one_of(st.binary(), st.lists(st.lists(TEXT)).map(lambda cells: written(cells).encode()), TEXT.map(str.encode)))
+@given(
+    st.one_of(st.binary(), st.lists(st.lists(TEXT)).map(lambda cells: written(cells).encode()), TEXT.map(str.encode))
+)
 def test_whatever_is_sent_is_rows_or_a_problem(content: bytes) -> None:
     try:
         array = csv.decode(content, "text/csv", ROWS)
@@ -133,7 +141,9 @@ def test_whatever_is_sent_is_rows_or_a_problem(content: bytes) -> None:
         ('"age","height","weight"\n1,"2\n",3\n4,y,6\n', {"#/line/4/column/2": "height: must be a number, is 'y'"}),
     ],
 )
-def test_everything_that_is_wrong_with_a_table_is_named_by_line_and_column(rows: Server, table: str, expected: dict[str, str]) -> None:
+def test_everything_that_is_wrong_with_a_table_is_named_by_line_and_column(
+    rows: Server, table: str, expected: dict[str, str]
+) -> None:
     assert errors(predict(rows, table), 422) == expected
 
 
@@ -166,4 +176,7 @@ def test_a_body_that_is_not_csv_is_a_bad_request(rows: Server, content: bytes, w
 
 def test_another_charset_is_refused(rows: Server) -> None:
     assert predict(rows, "1,2,3", "text/csv; charset=UTF-8").status_code == 200
-    assert "charset of CSV must be utf-8, is latin-1" in problem(predict(rows, "1,2,3", "text/csv; charset=latin-1"), 415)["detail"]
+    assert (
+        "charset of CSV must be utf-8, is latin-1"
+        in problem(predict(rows, "1,2,3", "text/csv; charset=latin-1"), 415)["detail"]
+    )

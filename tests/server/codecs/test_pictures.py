@@ -111,7 +111,9 @@ def test_a_file_that_is_no_picture_is_named_and_the_good_one_is_not(content: byt
 def test_a_form_without_files_says_so(images: Server) -> None:
     boundary = {"Content-Type": "multipart/form-data; boundary=x"}
     text = b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n--x--\r\n'
-    assert errors(images.client.post("/predict", content=text, headers=boundary), 422) == {"#/files": "must hold at least one picture"}
+    assert errors(images.client.post("/predict", content=text, headers=boundary), 422) == {
+        "#/files": "must hold at least one picture"
+    }
 
 
 @pytest.mark.parametrize("header", ["multipart/form-data", "multipart/form-data; boundary=x"])

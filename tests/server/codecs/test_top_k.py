@@ -43,7 +43,9 @@ def test_the_most_probable_come_first_for_csv_too(store: Store) -> None:
     table = "\n".join(",".join(map(str, row)) for row in signal_bundle().inputs[:5].tolist())
     headers = {"Content-Type": "text/csv"}
     with serving(store) as server:
-        whole, some = (server.client.post(f"/predict{query}", content=table, headers=headers) for query in ("", "?top_k=2"))
+        whole, some = (
+            server.client.post(f"/predict{query}", content=table, headers=headers) for query in ("", "?top_k=2")
+        )
         assert paired(some) == cut(whole.json()["predictions"], 2)
 
 
@@ -61,12 +63,16 @@ def test_of_equals_the_first_label_comes_first_as_without_top_k(store: Store) ->
 
 @pytest.mark.parametrize("given", ["0", "-1", "4", str(10**30)])
 def test_a_number_that_is_none_of_the_classes_is_refused(images: Server, given: str) -> None:
-    [(pointer, detail)] = errors(images.client.post(f"/predict?top_k={given}", json={"instances": PIXELS.tolist()}), 422).items()
+    [(pointer, detail)] = errors(
+        images.client.post(f"/predict?top_k={given}", json={"instances": PIXELS.tolist()}), 422
+    ).items()
     assert pointer == "#/query/top_k" and detail.startswith("must be 1 to 3, the number of classes, is ")
 
 
 def test_a_text_is_refused(images: Server) -> None:
-    assert list(errors(images.client.post("/predict?top_k=all", json={"instances": PIXELS.tolist()}), 422)) == ["#/query/top_k"]
+    assert list(errors(images.client.post("/predict?top_k=all", json={"instances": PIXELS.tolist()}), 422)) == [
+        "#/query/top_k"
+    ]
 
 
 def test_a_model_of_values_has_no_most_probable_class(rows: Server) -> None:

@@ -87,7 +87,11 @@ def test_versions_are_not_mixed(model: Recorded, store: Store) -> None:
     first, second = together((model, pictures(0)), (other, pictures(0)))
     check(model, [first], [pictures(0)])
     check(other, [second], [pictures(0)])
-    assert isinstance(first, dict) and isinstance(second, dict) and not np.allclose(first["probabilities"], second["probabilities"])
+    assert (
+        isinstance(first, dict)
+        and isinstance(second, dict)
+        and not np.allclose(first["probabilities"], second["probabilities"])
+    )
 
 
 def test_a_request_that_fails_takes_no_other_with_it(model: Recorded) -> None:
@@ -127,5 +131,7 @@ def test_rows_go_together_only_where_that_is_faster(
     store: Store, monkeypatch: pytest.MonkeyPatch, seconds: dict[int, float], best: int
 ) -> None:
     timed = models._timed
-    monkeypatch.setattr(models, "_timed", lambda session, manifest, rows: (seconds[len(rows)], timed(session, manifest, rows)[1]))
+    monkeypatch.setattr(
+        models, "_timed", lambda session, manifest, rows: (seconds[len(rows)], timed(session, manifest, rows)[1])
+    )
     assert load(store.model("digits"), publish(store, image_bundle())).together == best

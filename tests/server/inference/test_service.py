@@ -45,7 +45,9 @@ def thread_and_answer(_: Inference, outputs: Arrays) -> tuple[int, np.ndarray]:
     return threading.get_ident(), outputs["probabilities"]
 
 
-def test_short_work_is_done_at_once_and_long_work_by_a_thread_with_the_same_answer(service: Service, model: Model) -> None:
+def test_short_work_is_done_at_once_and_long_work_by_a_thread_with_the_same_answer(
+    service: Service, model: Model
+) -> None:
     here, short = asyncio.run(service.predict(model, SHORT, asked, thread_and_answer))
     there, long = asyncio.run(service.predict(model, LONG, asked, thread_and_answer))
     assert here == threading.get_ident() != there

@@ -9,7 +9,9 @@ from atelier_server.inference.threads import Threads
 from atelier_server.web.problems import Problem
 
 
-def run(scenario: Callable[[Threads], Coroutine[None, None, None]], *, most: int = 2, deadline: float = 30.0) -> list[float]:
+def run(
+    scenario: Callable[[Threads], Coroutine[None, None, None]], *, most: int = 2, deadline: float = 30.0
+) -> list[float]:
     """How long what was done by threads had waited."""
     waited: list[float] = []
 
@@ -26,7 +28,16 @@ def run(scenario: Callable[[Threads], Coroutine[None, None, None]], *, most: int
 
 def test_work_is_done_by_a_thread_and_the_store_is_read_by_another() -> None:
     async def scenario(threads: Threads) -> None:
-        assert len({threading.get_ident(), await threads.predict(threading.get_ident), await threads.load(threading.get_ident)}) == 3
+        assert (
+            len(
+                {
+                    threading.get_ident(),
+                    await threads.predict(threading.get_ident),
+                    await threads.load(threading.get_ident),
+                }
+            )
+            == 3
+        )
 
     assert len(run(scenario)) == 1
 
@@ -55,7 +66,11 @@ def test_work_that_is_not_done_within_the_deadline_is_given_up_and_the_next_is_d
         try:
             late = [threads.predict(lambda: go_on.wait(30)), threads.predict(lambda: never_begun.append(True))]
             for given_up in await asyncio.gather(*late, return_exceptions=True):
-                assert isinstance(given_up, Problem) and given_up.status == 504 and given_up.headers == {"Retry-After": "1"}
+                assert (
+                    isinstance(given_up, Problem)
+                    and given_up.status == 504
+                    and given_up.headers == {"Retry-After": "1"}
+                )
         finally:
             go_on.set()
         assert await threads.predict(lambda: "again") == "again"

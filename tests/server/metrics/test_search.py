@@ -66,10 +66,14 @@ def test_without_a_search_there_is_nothing(store: Store) -> None:
 
 
 def test_trials_are_counted_by_status_and_the_best_value_is_told(store: Store, of: Spec) -> None:
-    for number, (status, metric) in enumerate([*zip(STATUSES[:6], (0.5, 0.7, 0.6, None, 0.9, None), strict=True), (None, None)]):
+    for number, (status, metric) in enumerate(
+        [*zip(STATUSES[:6], (0.5, 0.7, 0.6, None, 0.9, None), strict=True), (None, None)]
+    ):
         add(store, of, number, status, metric)
     add(store, of, 7, "succeeded", 0.8)
-    TrialRecord(trial="refused", params={}, key=None, error="lr").write(store.experiment(of.experiment_name).trial("refused"))
+    TrialRecord(trial="refused", params={}, key=None, error="lr").write(
+        store.experiment(of.experiment_name).trial("refused")
+    )
     found = now(store)
     assert found["running"] == {(): 1} and found["promotion_failed"] == {(): 0}
     assert found["trials"] == {(status,): {"succeeded": 2, "failed": 2}.get(status, 1) for status in STATUSES}

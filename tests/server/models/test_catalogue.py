@@ -49,7 +49,9 @@ def test_every_version_of_every_model_answers_for_itself(store: Store) -> None:
             assert server.metric("atelier_predictions_total", model=model, version=version) > 0
         assert server.client.get("/v2/models/digits").json()["versions"] == [new, old]
         about = server.client.get("/v2/models/house").json()
-        assert about["versions"] == [houses] and about["inputs"] == [{"name": "input", "datatype": "FP32", "shape": [-1, len(FEATURES)]}]
+        assert about["versions"] == [houses] and about["inputs"] == [
+            {"name": "input", "datatype": "FP32", "shape": [-1, len(FEATURES)]}
+        ]
         assert server.client.get("/model").json()["version"] == new
 
 
@@ -107,10 +109,15 @@ def test_a_folder_that_is_named_as_another_version_is_refused(store: Store) -> N
     version = publish(store, image_bundle())
     shutil.copytree(store.model("digits").versions / version, store.model("digits").versions / ("0" * 12))
     with serving(store, "digits", "--workers", "1") as server:
-        assert "not the one that names this version" in problem(infer(server, f"digits/versions/{'0' * 12}"), 503)["detail"]
+        assert (
+            "not the one that names this version"
+            in problem(infer(server, f"digits/versions/{'0' * 12}"), 503)["detail"]
+        )
 
 
-@pytest.mark.parametrize("path", ["..", "%2e%2e%2fmodels%2fdigits", "DIGITS", "digits/versions/.tmp", "digits%00", "x" * 300])
+@pytest.mark.parametrize(
+    "path", ["..", "%2e%2e%2fmodels%2fdigits", "DIGITS", "digits/versions/.tmp", "digits%00", "x" * 300]
+)
 def test_names_that_no_model_and_no_version_has_are_not_found(images: Server, path: str) -> None:
     assert images.client.get(f"/v2/models/{path}/ready").status_code == 404
 

@@ -84,15 +84,23 @@ def test_a_damaged_version_is_refused_while_no_request_fails(
     served = versions.placed[0][0]
     house = publish(store, rows_bundle(), "house")
     others = {file.name: file.read_bytes() for file in (store.model("house").versions / house).iterdir()}
-    with serving(store, "digits", "--workers", "1", "--poll-interval", "0.02") as server, asked_without_a_pause(server, versions) as load:
+    with (
+        serving(store, "digits", "--workers", "1", "--poll-interval", "0.02") as server,
+        asked_without_a_pause(server, versions) as load,
+    ):
         tried = 0
         for name in DIGESTED:
-            for what, damage in {**damages(places), "of another model": lambda content, name=name: others[name]}.items():
+            for what, damage in {
+                **damages(places),
+                "of another model": lambda content, name=name: others[name],
+            }.items():
                 bad, digest = place(store, image_bundle(1000 + tried))
                 apply(damage, store.model("digits").versions / bad / name)
                 failures, logged = server.metric("atelier_pointer_refresh_failures_total"), len(server.log)
                 point(store, "digits", bad, digest)
-                eventually(lambda bad=bad, name=name: refusal(server, f"{bad}/{name}") or refusal(server, f"{bad}: {name}"))
+                eventually(
+                    lambda bad=bad, name=name: refusal(server, f"{bad}/{name}") or refusal(server, f"{bad}: {name}")
+                )
                 assert server.metric("atelier_pointer_refresh_failures_total") > failures, (name, what)
                 assert f"version {served} stays" in server.log[logged:] and bad in server.log[logged:], (name, what)
                 assert server.version() == served, (name, what)
@@ -106,7 +114,10 @@ def test_a_damaged_version_is_refused_while_no_request_fails(
 
 def test_a_damaged_record_of_the_promotion_changes_no_answer(store: Store) -> None:
     versions = Versions(store, len(damages(4)))
-    with serving(store, "digits", "--workers", "1", "--poll-interval", "0.02") as server, asked_without_a_pause(server, versions) as load:
+    with (
+        serving(store, "digits", "--workers", "1", "--poll-interval", "0.02") as server,
+        asked_without_a_pause(server, versions) as load,
+    ):
         for number, damage in enumerate(damages(4).values()):
             version, _ = versions.placed[number]
             apply(damage, store.model("digits").versions / version / "promotion.json")
@@ -120,8 +131,12 @@ SHORT = {("manifest.json", "flipped at 50.00%"), ("model.onnx", "truncated at 50
 STARTS = [(name, what) for name in DIGESTED for what in damages(3)]
 
 
-@pytest.mark.parametrize(("name", "what"), [pytest.param(*one, marks=[] if one in SHORT else pytest.mark.soak) for one in STARTS])
-def test_a_server_with_nothing_but_a_damaged_version_starts_and_says_why_it_cannot_predict(store: Store, name: str, what: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "what"), [pytest.param(*one, marks=[] if one in SHORT else pytest.mark.soak) for one in STARTS]
+)
+def test_a_server_with_nothing_but_a_damaged_version_starts_and_says_why_it_cannot_predict(
+    store: Store, name: str, what: str
+) -> None:
     version = publish(store, image_bundle())
     file = store.model("digits").versions / version / name
     whole = file.read_bytes()
@@ -136,7 +151,9 @@ def test_a_server_with_nothing_but_a_damaged_version_starts_and_says_why_it_cann
             server.client.get("/model"),
         ):
             assert answer["refused"] in problem(refused, 503)["detail"] and refused.headers["retry-after"]
-        assert server.metric("atelier_model_loaded") == 0 and server.metric("atelier_pointer_refresh_failures_total") > 0
+        assert (
+            server.metric("atelier_model_loaded") == 0 and server.metric("atelier_pointer_refresh_failures_total") > 0
+        )
         file.write_bytes(whole)
         eventually(lambda: server.version() == version)
         assert "Traceback" not in server.log

@@ -13,13 +13,22 @@ from atelier_server.models.drift import FARTHEST, MOST_FEATURES, MOST_VALUES
 from atelier_store.layout import Store
 from atelier_store.records import InputStatistics, Manifest
 
-from tests.support.onnx_bundles import FEATURES, image_bundle, publish, rows_bundle, signal_bundle, trained_on_its_inputs
+from tests.support.onnx_bundles import (
+    FEATURES,
+    image_bundle,
+    publish,
+    rows_bundle,
+    signal_bundle,
+    trained_on_its_inputs,
+)
 from tests.support.server_process import Server, eventually, serving
 
 RANDOM = np.random.default_rng(0)
 
 
-def manifest(kind: str, shape: tuple[int, ...], mean: list[float], std: list[float], names: tuple[str, ...] | None = None) -> Manifest:
+def manifest(
+    kind: str, shape: tuple[int, ...], mean: list[float], std: list[float], names: tuple[str, ...] | None = None
+) -> Manifest:
     """A manifest of a bundle for such inputs, trained on inputs with these statistics."""
     made = {"images": image_bundle, "signals": signal_bundle, "rows": rows_bundle}[kind]().fields
     inputs = tuple(tensor.model_copy(update={"shape": (-1, *shape)}) for tensor in made["inputs"])
@@ -38,7 +47,13 @@ def shift(found: Manifest, *inputs: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize(
     ("kind", "shape", "features"),
-    [("images", (8, 8), 1), ("images", (8, 8, 3), 3), ("signals", (20,), 1), ("signals", (20, 2), 2), ("rows", (5,), 5)],
+    [
+        ("images", (8, 8), 1),
+        ("images", (8, 8, 3), 3),
+        ("signals", (20,), 1),
+        ("signals", (20, 2), 2),
+        ("rows", (5,), 5),
+    ],
 )
 def test_the_shift_is_that_of_each_channel_or_feature(kind: str, shape: tuple[int, ...], features: int) -> None:
     mean, std = RANDOM.uniform(50, 90, features), RANDOM.uniform(30, 40, features)
@@ -56,7 +71,11 @@ def test_the_training_set_itself_has_no_shift() -> None:
 
 @pytest.mark.parametrize("far", [1e30, -1e30, 1e308, -1e308])
 def test_a_number_that_is_far_off_counts_for_a_few_deviations_only(far: float) -> None:
-    found = manifest("rows", (1,), [-1e308 if far > 1 else 1e308], [1e-300]) if abs(far) > 1e300 else manifest("rows", (1,), [0.0], [1.0])
+    found = (
+        manifest("rows", (1,), [-1e308 if far > 1 else 1e308], [1e-300])
+        if abs(far) > 1e300
+        else manifest("rows", (1,), [0.0], [1.0])
+    )
     assert shift(found, np.array([[far]])) == [np.sign(far) * FARTHEST]
 
 
@@ -94,7 +113,9 @@ def test_what_is_kept_to_be_compared_is_bounded_and_spread_evenly(shape: tuple[i
         values = kept.reshape(len(kept), -1, channels)
         assert len(set(np.diff(values[:, 0, 0]).tolist())) <= 1  # each as far from the next
         assert kept is x or not np.shares_memory(kept, x)
-        above_nought = drift.deviations(trained, [kept, drift.sample(trained, x[:1], room), drift.sample(trained, x[:1], 1)])
+        above_nought = drift.deviations(
+            trained, [kept, drift.sample(trained, x[:1], room), drift.sample(trained, x[:1], 1)]
+        )
         np.testing.assert_allclose(above_nought[0], np.minimum(values[:, 0, 0], FARTHEST).sum())
 
 
@@ -104,7 +125,9 @@ def test_what_is_kept_to_be_compared_is_bounded_and_spread_evenly(shape: tuple[i
 def counted(server: Server, model: str, feature: str) -> float:
     """The mean shift of a feature, of all rows since the server began."""
     labels = {"model": model, "feature": feature}
-    above, below = (server.metric("atelier_input_deviation_total", **labels, direction=side) for side in ("above", "below"))
+    above, below = (
+        server.metric("atelier_input_deviation_total", **labels, direction=side) for side in ("above", "below")
+    )
     return (above - below) / server.metric("atelier_input_rows_total", model=model)
 
 
@@ -133,7 +156,9 @@ def test_inputs_are_compared_however_they_come_and_of_many_a_part(store: Store) 
             return server.metric("atelier_input_rows_total", model="digits")
 
         server.client.post("/predict", json={"instances": dark.tolist()}).raise_for_status()
-        server.client.post("/v2/models/digits/infer", json={"inputs": [tensor | {"data": dark.ravel().tolist()}]}).raise_for_status()
+        server.client.post(
+            "/v2/models/digits/infer", json={"inputs": [tensor | {"data": dark.ravel().tolist()}]}
+        ).raise_for_status()
         lengths = {"Inference-Header-Content-Length": str(len(text))}
         server.client.post("/v2/models/digits/infer", content=text + dark.tobytes(), headers=lengths).raise_for_status()
         eventually(lambda: rows() == 3 * len(dark))

@@ -56,7 +56,10 @@ def with_another_digest(pointer: Path, current: Current) -> None:
 
 
 DAMAGED_POINTERS: dict[str, tuple[Callable[[Path, Current], None], str]] = {
-    "torn pointer": (lambda pointer, current: write_bytes(pointer, half(current.model_dump_json().encode())), "not a whole pointer"),
+    "torn pointer": (
+        lambda pointer, current: write_bytes(pointer, half(current.model_dump_json().encode())),
+        "not a whole pointer",
+    ),
     "empty pointer": (lambda pointer, _: write_bytes(pointer, b""), "not a whole pointer"),
     "pointer that is a folder": (put_a_folder, "cannot be read: Is a directory"),
     "pointer of another model": (other(model="letters"), "of 'letters', which cannot be here"),
@@ -68,9 +71,18 @@ DAMAGED_POINTERS: dict[str, tuple[Callable[[Path, Current], None], str]] = {
 SEED = 7
 GOOD = image_bundle(SEED)
 LIES: dict[str, tuple[Bundle, str]] = {
-    "reference of another network": (replace(GOOD, reference=np.full((64, 3), 1 / 3, np.float32)), "recomputed outputs differ by up to"),
-    "reference of another shape": (replace(GOOD, reference=np.zeros((64, 4), np.float32)), "outputs have shape [64, 4]"),
-    "pickle for a reference": (replace(GOOD, reference=np.array([{}])), "reference.npz: cannot be run through the network"),
+    "reference of another network": (
+        replace(GOOD, reference=np.full((64, 3), 1 / 3, np.float32)),
+        "recomputed outputs differ by up to",
+    ),
+    "reference of another shape": (
+        replace(GOOD, reference=np.zeros((64, 4), np.float32)),
+        "outputs have shape [64, 4]",
+    ),
+    "pickle for a reference": (
+        replace(GOOD, reference=np.array([{}])),
+        "reference.npz: cannot be run through the network",
+    ),
     "no network": (replace(GOOD, network=b"nonsense", reference=np.zeros((64, 3))), "ONNX Runtime cannot load it"),
     "wrong input": (
         replace(GOOD, fields=GOOD.fields | {"inputs": (Tensor(name="input", datatype="UINT8", shape=(-1, 9, 9)),)}),
@@ -78,7 +90,9 @@ LIES: dict[str, tuple[Bundle, str]] = {
     ),
     "too few labels": (replace(GOOD, fields=GOOD.fields | {"labels": ("a", "b")}), "2 labels for 3 outputs"),
     "statistics of other inputs": (
-        replace(GOOD, fields=GOOD.fields | {"input_statistics": InputStatistics(mean=(0.0,) * 8, std=(1.0,) * 7, count=64)}),
+        replace(
+            GOOD, fields=GOOD.fields | {"input_statistics": InputStatistics(mean=(0.0,) * 8, std=(1.0,) * 7, count=64)}
+        ),
         "input_statistics: 8 means and 7 deviations for 1 features or channels",
     ),
     "failed parity": (
@@ -121,7 +135,9 @@ def clear(store: Store, keep: str | None = None) -> None:
 @pytest.fixture(scope="module")
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server that never gets a version that it can serve."""
-    with serving(Store(tmp_path_factory.mktemp("empty")), "digits", "--workers", "1", "--poll-interval", "0.05") as server:
+    with serving(
+        Store(tmp_path_factory.mktemp("empty")), "digits", "--workers", "1", "--poll-interval", "0.05"
+    ) as server:
         yield server
 
 

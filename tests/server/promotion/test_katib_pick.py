@@ -12,7 +12,18 @@ from atelier_store.records import Current, KatibPick, Search, TrialRecord
 from atelier_store.spec import Spec
 
 from tests.support.experiments import add_trial, begin, spec
-from tests.support.kubernetes_api import MISSING, NAME, NAMESPACE, Api, answering, error, experiment, json_answer, picked, write_kubeconfig
+from tests.support.kubernetes_api import (
+    MISSING,
+    NAME,
+    NAMESPACE,
+    Api,
+    answering,
+    error,
+    experiment,
+    json_answer,
+    picked,
+    write_kubeconfig,
+)
 from tests.support.onnx_bundles import image_bundle
 from tests.support.server_process import free_port
 
@@ -25,7 +36,9 @@ def of(store: Store) -> Spec:
     add_trial(store, of, image_bundle(1, metric=0.8), "first")
     add_trial(store, of, image_bundle(2, metric=0.9), "second")
     add_trial(store, of, image_bundle(3, metric=0.7), "dear", params=101)
-    TrialRecord(trial="refused", params={}, key=None, error="lr: 9; allowed: at most 1").write(store.experiment(NAME).trial("refused"))
+    TrialRecord(trial="refused", params={}, key=None, error="lr: 9; allowed: at most 1").write(
+        store.experiment(NAME).trial("refused")
+    )
     return of
 
 
@@ -84,7 +97,9 @@ def test_katibs_pick_is_compared_with_ours(
 
 def test_the_tail_of_katibs_pick_agrees_with_it(tmp_path: Path, store: Store, of: Spec) -> None:
     tail = image_bundle(9, metric=0.95)
-    tail.fields["config"] = tail.fields["config"].model_copy(update={"parent": key(2), "parent_epochs": 3, "tail_epochs": 2})
+    tail.fields["config"] = tail.fields["config"].model_copy(
+        update={"parent": key(2), "parent_epochs": 3, "tail_epochs": 2}
+    )
     tail.fields["provenance"] = tail.fields["provenance"].model_copy(update={"parents": (key(2),)})
     add_trial(store, of, tail, "tail")
     with answering(tmp_path, json_answer(experiment(pick=picked("second", "0.93")))) as api:
@@ -106,9 +121,9 @@ def test_a_promotion_stands_without_katibs_pick(tmp_path: Path, store: Store, of
     with answering(tmp_path, answer) as api:
         done = promote(api, store)
     assert done.returncode == 0, done.stderr
-    assert [line.split(" WARNING ")[1].split(": ", 1)[1] for line in done.stderr.splitlines() if " WARNING " in line] == [
-        f"not compared with Katib's pick: {told}"
-    ]
+    assert [
+        line.split(" WARNING ")[1].split(": ", 1)[1] for line in done.stderr.splitlines() if " WARNING " in line
+    ] == [f"not compared with Katib's pick: {told}"]
     assert (search(store).state, search(store).katib) == ("promoted", None)
 
 

@@ -90,7 +90,12 @@ def test_the_version_tells_what_was_searched_and_how_the_winner_learned(store: S
     add_trial(store, of, image_bundle(2, metric=0.8), "lost", {"stage1_width": "8"})
     add_trial(store, of, image_bundle(3, metric=0.99), "dear", params=13)
     report = report_of(store, promote_best(store, experiment, "digits").promotion.version)
-    assert (report.experiment, report.budget.params, report.max_epochs, report.max_trial_count) == (experiment, 12, 3, 9)
+    assert (report.experiment, report.budget.params, report.max_epochs, report.max_trial_count) == (
+        experiment,
+        12,
+        3,
+        9,
+    )
     assert (report.parameters, report.chosen) == (of.experiment.parameters, {"stage1_width": "16"})
     assert [(trial.trial, trial.rank, trial.status) for trial in report.trials] == [
         ("won", 1, "succeeded"),
@@ -108,7 +113,13 @@ def test_the_curve_of_a_tail_begins_with_its_parents(store: Store) -> None:
     tail = configured(image_bundle(1, metric=0.9), {"seed": 1}, parent=parent, parent_epochs=2, tail_epochs=3)
     add_curve(store, add_trial(store, of, tail, "tail"), "val_accuracy", [0.85, 0.88, 0.9])
     report = report_of(store, promote_best(store, experiment, "digits").promotion.version)
-    assert [(epoch.epoch, epoch.metrics["val_accuracy"]) for epoch in report.curve] == [(1, 0.6), (2, 0.7), (3, 0.85), (4, 0.88), (5, 0.9)]
+    assert [(epoch.epoch, epoch.metrics["val_accuracy"]) for epoch in report.curve] == [
+        (1, 0.6),
+        (2, 0.7),
+        (3, 0.85),
+        (4, 0.88),
+        (5, 0.9),
+    ]
     assert report.chosen == {"stage1_width": "8"}
 
 
@@ -122,7 +133,9 @@ def test_a_version_of_before_reports_were_kept_stays_as_it_is(store: Store) -> N
     assert not (store.model("digits").versions / promotion.version / "report.json").exists()
 
 
-def test_a_promotion_killed_before_any_step_leaves_the_old_model_or_the_new_and_the_next_one_mends_the_rest(tmp_path: Path) -> None:
+def test_a_promotion_killed_before_any_step_leaves_the_old_model_or_the_new_and_the_next_one_mends_the_rest(
+    tmp_path: Path,
+) -> None:
     whole = Store(tmp_path / "whole")
     old = promote_best(whole, two_trials(whole, spec("old"), (3, 4)), "digits").promotion.version
     experiment = two_trials(whole)
@@ -148,7 +161,9 @@ def test_a_promotion_killed_before_any_step_leaves_the_old_model_or_the_new_and_
 
 
 def test_promotions_of_several_experiments_at_once_end_one_after_the_other(store: Store) -> None:
-    experiments = [two_trials(store, spec(name), seeds) for name, seeds in (("a", (1, 2)), ("b", (3, 4)), ("c", (5, 6)))]
+    experiments = [
+        two_trials(store, spec(name), seeds) for name, seeds in (("a", (1, 2)), ("b", (3, 4)), ("c", (5, 6)))
+    ]
     with ExitStack() as stack:
         harnesses = [stack.enter_context(promoter(experiment)) for experiment in experiments]
         ends = [begin_promotion(0, store) for begin_promotion in harnesses for _ in range(2)]
@@ -192,7 +207,9 @@ def command(store: Store, experiment: str) -> list[str]:
 
 
 @pytest.mark.parametrize("size", [100, 1000, 2000, 4500])
-def test_a_promotion_that_cannot_write_leaves_the_model_and_ends_with_1_and_one_message(store: Store, size: int) -> None:
+def test_a_promotion_that_cannot_write_leaves_the_model_and_ends_with_1_and_one_message(
+    store: Store, size: int
+) -> None:
     old = promote_best(store, two_trials(store, spec("old"), (3, 4)), "digits").promotion.version
     before = store.model("digits").history.read_bytes()
     done = subprocess.run(command(store, two_trials(store)), capture_output=True, text=True, preexec_fn=limited(size))
@@ -221,7 +238,9 @@ def test_on_a_full_or_read_only_disk_the_model_stays(store: Store, mount: str, m
     Path(f"{store.root}.copy").mkdir()
     pointer = store.model("digits").current
     script = f'{mount.format(store.root)}; "$@"; code=$?; cat {pointer}; exit $code'
-    done = subprocess.run(["unshare", "-rm", "sh", "-c", script, "sh", *command(store, experiment)], capture_output=True, text=True)
+    done = subprocess.run(
+        ["unshare", "-rm", "sh", "-c", script, "sh", *command(store, experiment)], capture_output=True, text=True
+    )
     assert done.returncode == 1, done.stderr
     assert done.stderr.count("not promoted: ") == 1 and message in done.stderr and "Traceback" not in done.stderr
     assert done.stdout == pointer.read_text()
@@ -323,7 +342,9 @@ def test_a_bundle_that_is_replaced_after_it_was_verified_is_not_promoted(store: 
         ({"parity": Parity(rows=64, argmax_equal=False, max_abs_difference=1.0)}, "parity"),
     ],
 )
-def test_a_better_trial_that_says_of_itself_what_is_not_so_gives_way_to_the_next(store: Store, change: dict, reason: str) -> None:
+def test_a_better_trial_that_says_of_itself_what_is_not_so_gives_way_to_the_next(
+    store: Store, change: dict, reason: str
+) -> None:
     of = spec()
     begin(store, of)
     liar = image_bundle(5, metric=0.99)
@@ -415,7 +436,11 @@ def test_scores_of_a_regression_are_those_of_scikit_learn(store: Store) -> None:
     of = of.model_copy(
         update={
             "experiment": of.experiment.model_copy(
-                update={"objective": of.experiment.objective.model_copy(update={"type": "minimize", "objective_metric_name": "val_rmse"})}
+                update={
+                    "objective": of.experiment.objective.model_copy(
+                        update={"type": "minimize", "objective_metric_name": "val_rmse"}
+                    )
+                }
             )
         }
     )

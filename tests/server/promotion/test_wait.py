@@ -65,7 +65,9 @@ def test_it_ends_when_the_experiment_has_succeeded_and_tells_only_what_changes(t
 def test_an_experiment_that_failed_is_told_with_katibs_reason(tmp_path: Path, store: Store) -> None:
     with answering(tmp_path, TWO, json_answer(experiment(RUNNING, FAILED))) as api:
         done = wait(api, store)
-    reason = f"Experiment {NAME} failed: ExperimentFailed: Experiment has failed because max failed trial count has reached"
+    reason = (
+        f"Experiment {NAME} failed: ExperimentFailed: Experiment has failed because max failed trial count has reached"
+    )
     assert (done.returncode, said(done.stderr)[-1]) == (1, reason)
     assert (search(store).state, search(store).reason) == ("failed", reason)
 
@@ -78,7 +80,13 @@ def test_an_experiment_that_is_restarted_is_not_over(tmp_path: Path, store: Stor
 
 
 def test_every_trial_is_in_one_of_the_numbers(tmp_path: Path, store: Store) -> None:
-    counts = {"trialsSucceeded": 1, "trialsEarlyStopped": 2, "trialsFailed": 3, "trialsKilled": 4, "trialMetricsUnavailable": 5}
+    counts = {
+        "trialsSucceeded": 1,
+        "trialsEarlyStopped": 2,
+        "trialsFailed": 3,
+        "trialsKilled": 4,
+        "trialMetricsUnavailable": 5,
+    }
     with answering(tmp_path, json_answer(experiment(RUNNING, trialsRunning=6, **counts)), OVER) as api:
         assert "trials: 3 succeeded, 6 running, 12 failed of 12" in said(wait(api, store).stderr)
 
@@ -121,7 +129,9 @@ def test_an_api_that_fails_in_between_is_asked_again(tmp_path: Path, store: Stor
     ],
     ids=["running", "missing", "ill"],
 )
-def test_after_its_time_it_fails_and_says_how_far_it_was(tmp_path: Path, store: Store, answer: Answer, last: str) -> None:
+def test_after_its_time_it_fails_and_says_how_far_it_was(
+    tmp_path: Path, store: Store, answer: Answer, last: str
+) -> None:
     with answering(tmp_path, answer) as api:
         done = wait(api, store, timeout=1)
     reason = f"Experiment {NAME} was not over after 1 s; {last}"
@@ -150,10 +160,16 @@ def test_without_a_cluster_it_fails_at_once(tmp_path: Path, store: Store, config
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_ends_it_at_once_and_the_search_goes_on(tmp_path: Path, store: Store, number: int, code: int) -> None:
     with answering(tmp_path, TWO) as api:
-        command, environment = api.command("wait", "--namespace", NAMESPACE, "--timeout", "3600", "--poll-interval", "3600", store=store)
+        command, environment = api.command(
+            "wait", "--namespace", NAMESPACE, "--timeout", "3600", "--poll-interval", "3600", store=store
+        )
         with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
             eventually(lambda: api.asked)
-            assert process.stderr is not None and "waiting for" in process.stderr.readline() and "trials: " in process.stderr.readline()
+            assert (
+                process.stderr is not None
+                and "waiting for" in process.stderr.readline()
+                and "trials: " in process.stderr.readline()
+            )
             process.send_signal(number)
             assert process.wait(timeout=5) == code
             assert process.stderr.read() == ""

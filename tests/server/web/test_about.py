@@ -97,7 +97,9 @@ def test_counters_move_by_what_was_asked(images: Server) -> None:
 def test_the_api_document_is_valid_and_lists_every_route(images: Server) -> None:
     document = images.client.get("/openapi.json").raise_for_status().json()
     OpenAPI.model_validate(document)
-    assert {path: list(methods) for path, methods in document["paths"].items()} == {path: [method] for path, method in ROUTES.items()}
+    assert {path: list(methods) for path, methods in document["paths"].items()} == {
+        path: [method] for path, method in ROUTES.items()
+    }
     for reference in references(document):
         name = reference.removeprefix("#/components/schemas/")
         assert name in document["components"]["schemas"]
@@ -105,7 +107,9 @@ def test_the_api_document_is_valid_and_lists_every_route(images: Server) -> None
     assert len({operation["operationId"] for operation in operations}) == len(ROUTES)
     for operation in operations:
         assert operation["description"]
-        problems = {status: answer for status, answer in operation["responses"].items() if status.startswith(("4", "5"))}
+        problems = {
+            status: answer for status, answer in operation["responses"].items() if status.startswith(("4", "5"))
+        }
         assert all("application/problem+json" in answer["content"] for answer in problems.values())
 
 
@@ -132,7 +136,8 @@ class Addresses(HTMLParser):
 def test_the_documentation_loads_everything_from_this_server_and_nothing_else(images: Server, path: str) -> None:
     page = images.client.get(path).raise_for_status()
     assert (
-        page.headers["content-security-policy"].startswith("default-src 'none'") and "http" not in page.headers["content-security-policy"]
+        page.headers["content-security-policy"].startswith("default-src 'none'")
+        and "http" not in page.headers["content-security-policy"]
     )
     addresses = Addresses(page.text).found
     assert len(addresses) >= 2
@@ -146,7 +151,12 @@ def test_the_page_refers_to_nothing_outside_and_forbids_it(images: Server) -> No
     page = images.client.get("/").raise_for_status()
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     policy = page.headers["content-security-policy"]
-    assert policy.startswith("default-src 'none'") and "unsafe" not in policy and "data:" not in policy and "http" not in policy
+    assert (
+        policy.startswith("default-src 'none'")
+        and "unsafe" not in policy
+        and "data:" not in policy
+        and "http" not in policy
+    )
     assert "http:" not in page.text and "https:" not in page.text
     links = [address for address in Addresses(page.text).found if not address.startswith("page/")]
     assert links == ["docs", "model", "v2", "metrics", "model"]
@@ -155,19 +165,35 @@ def test_the_page_refers_to_nothing_outside_and_forbids_it(images: Server) -> No
 
 def test_the_page_and_its_scripts_name_no_file_that_is_not_served_with_its_type(images: Server) -> None:
     types = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
-    wanted, seen = {address for address in Addresses(images.client.get("/").text).found if address.startswith("page/")}, set()
+    wanted, seen = (
+        {address for address in Addresses(images.client.get("/").text).found if address.startswith("page/")},
+        set(),
+    )
     assert len(wanted) == 3
     while wanted:
         seen.add(address := wanted.pop())
         answer = images.client.get(f"/{address}").raise_for_status()
         assert answer.headers["content-type"].split(";")[0] == types[address.rsplit(".", 1)[1]]
         assert answer.headers["x-content-type-options"] == "nosniff"
-        wanted |= {f"page/{name}" for name in re.findall(r'^import .* from "\./(.+)";$', answer.text, re.MULTILINE)} - seen
+        wanted |= {
+            f"page/{name}" for name in re.findall(r'^import .* from "\./(.+)";$', answer.text, re.MULTILINE)
+        } - seen
     assert len(seen) > 8
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/page/page.js", "/docs", "/openapi.json", "/model", "/metrics", "/v2", "/v2/health/ready", "/v2/models/digits"]
+    "path",
+    [
+        "/",
+        "/page/page.js",
+        "/docs",
+        "/openapi.json",
+        "/model",
+        "/metrics",
+        "/v2",
+        "/v2/health/ready",
+        "/v2/models/digits",
+    ],
 )
 def test_head_answers_as_get_does_without_the_body(images: Server, path: str) -> None:
     head, get = images.client.head(path), images.client.get(path)

@@ -15,7 +15,9 @@ EXPECTED = [[14.0], [32.0]]
 def run(uv: str, package: str, script: str, server: Server) -> dict[str, Any]:
     """What the script says at its end."""
     command = [uv, "run", "--quiet", "--isolated", "--no-project", "--python", "3.11", "--with", package]
-    done = subprocess.run([*command, "python", str(CLIENTS / script), server.url], capture_output=True, text=True, timeout=600)
+    done = subprocess.run(
+        [*command, "python", str(CLIENTS / script), server.url], capture_output=True, text=True, timeout=600
+    )
     assert done.returncode == 0, done.stderr
     said: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return said

@@ -57,7 +57,9 @@ NO_HTTP = {
     "CONNECT": b"CONNECT other:443 HTTP/1.1\r\nHost: other\r\n\r\n",
     "OPTIONS *": b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n",
     "no host": b"GET /model HTTP/1.1\r\n\r\n",
-    "another protocol": request("GET", "/model", b"", "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Key: a"),
+    "another protocol": request(
+        "GET", "/model", b"", "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Key: a"
+    ),
     "h2c": request("GET", "/model", b"", "Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: a"),
     "a folded header": b"GET /model HTTP/1.1\r\nHost: a\r\nA: b\r\n c\r\n\r\n",
     "a zero byte in a header": b"GET /model HTTP/1.1\r\nHost: a\r\nA: \0\r\n\r\n",
@@ -73,7 +75,9 @@ NO_HTTP = {
     "a chunk of 2**64 bytes": request("POST", "/predict", b"10000000000000000\r\n\r\n", CHUNKED),
     "a chunk that is too short": request("POST", "/predict", b"5\r\n{}\r\n0\r\n\r\n", CHUNKED),
     "chunks without an end": request("POST", "/predict", b"2\r\n{}\r\n", CHUNKED),
-    "another transfer encoding": request("POST", "/predict", b"2\r\n{}\r\n0\r\n\r\n", "Transfer-Encoding: gzip, chunked"),
+    "another transfer encoding": request(
+        "POST", "/predict", b"2\r\n{}\r\n0\r\n\r\n", "Transfer-Encoding: gzip, chunked"
+    ),
     "an unknown expectation": request("POST", "/predict", None, "Expect: 200-ok"),
     "a header of 60,000": request("GET", "/model", b"", "A: " + "b" * 60_000),
     "ten thousand headers": request("GET", "/model", b"", *["A: b"] * 10_000),
@@ -99,7 +103,9 @@ def test_what_is_not_http_is_told_so_as_a_problem(images: Server) -> None:
     with connect(images) as client:
         client.sendall(b"nonsense\r\n\r\n")
         head, _, body = received(client).partition(b"\r\n\r\n")
-    assert head.startswith(b"HTTP/1.1 400 ") and b"application/problem+json" in head and json.loads(body)["status"] == 400
+    assert (
+        head.startswith(b"HTTP/1.1 400 ") and b"application/problem+json" in head and json.loads(body)["status"] == 400
+    )
 
 
 def sending(content: bytes, times: int) -> Callable[[socket.socket], None]:
@@ -121,12 +127,18 @@ HUGE = {
     "a header of 100 MB": (HEADER + b"A: ", b"b" * MEBIBYTE, 431),
     "100 MB of headers": (HEADER, b"A: b\r\n" * (MEBIBYTE // 6), 431),
     "a path of 100 MB": (b"GET /", b"a" * MEBIBYTE, 431),
-    "100 MB after the last chunk": (HEADER + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nA: ", b"b" * MEBIBYTE, 431),
+    "100 MB after the last chunk": (
+        HEADER + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nA: ",
+        b"b" * MEBIBYTE,
+        431,
+    ),
 }
 
 
 @pytest.mark.parametrize(("head", "rest", "status"), HUGE.values(), ids=HUGE.keys())
-def test_what_is_too_large_is_refused_before_it_takes_memory(images: Server, head: bytes, rest: bytes, status: int) -> None:
+def test_what_is_too_large_is_refused_before_it_takes_memory(
+    images: Server, head: bytes, rest: bytes, status: int
+) -> None:
     before = {pid: status_field(pid, "VmHWM") for pid in workers(images)}
     with unharmed(images), connect(images) as client:
         client.sendall(head)
@@ -202,7 +214,9 @@ def test_uploads_that_are_broken_off_leave_nothing_behind(images: Server) -> Non
         for number in range(40):
             client = connect(images)
             client.sendall(request("POST", "/predict", b" " * 100_000)[: 100 + number * 2000])
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, number % 2))  # every other one with a reset
+            client.setsockopt(
+                socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, number % 2)
+            )  # every other one with a reset
             client.close()
         eventually(lambda: in_flight(images) <= 1)
 

@@ -39,7 +39,9 @@ def test_more_requests_than_may_be_under_way_are_told_to_come_again_and_the_othe
             refused = server.client.post(path, content=body)
             assert "3 requests are under way" in problem(refused, 429)["detail"]
             assert int(refused.headers["retry-after"]) > 0
-        assert server.client.get("/v2/health/live").status_code == server.client.get("/v2/health/ready").status_code == 200
+        assert (
+            server.client.get("/v2/health/live").status_code == server.client.get("/v2/health/ready").status_code == 200
+        )
         eventually(lambda: server.metric("atelier_requests_in_flight", worker="0") >= 3)
         for client in under_way:
             client.sendall(BODY[len(BODY) // 2 :])
@@ -54,7 +56,9 @@ def test_of_requests_that_come_at_once_only_those_are_refused_that_are_too_many(
     publish(store, image_bundle())
     request = HEAD.replace(b"/predict", path.encode())
     with serving(store, "digits", "--workers", "1", "--max-requests", "3") as server, ExitStack() as clients:
-        together = [clients.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=30)) for _ in range(5)]
+        together = [
+            clients.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=30)) for _ in range(5)
+        ]
         (worker,) = workers(server)
         for _ in range(2):  # the second time shows that all have made room again
             os.kill(worker, signal.SIGSTOP)
@@ -107,7 +111,8 @@ def bearer(token: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    "path", ["/model", "/model/report", "/metrics", "/docs", "/openapi.json", "/v2", "/v2/models/digits", "/nothing", "/page"]
+    "path",
+    ["/model", "/model/report", "/metrics", "/docs", "/openapi.json", "/v2", "/v2/models/digits", "/nothing", "/page"],
 )
 def test_where_a_token_is_asked_for_nothing_of_the_model_is_told_without_it(guarded: Server, path: str) -> None:
     refused = guarded.client.get(path)
@@ -125,7 +130,9 @@ def test_probes_and_a_browser_that_opens_the_page_need_no_token(guarded: Server,
         assert b"digits" not in answer.content
 
 
-@pytest.mark.parametrize("path", ["/page/../model", "/page/..%2fmodel", "/page/%2e%2e/model", "//model", "/page//model"])
+@pytest.mark.parametrize(
+    "path", ["/page/../model", "/page/..%2fmodel", "/page/%2e%2e/model", "//model", "/page//model"]
+)
 def test_there_is_no_way_round_the_token_through_the_pages_files(guarded: Server, path: str) -> None:
     with socket.create_connection(("127.0.0.1", guarded.port)) as client:  # as it is: httpx would shorten the path
         client.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode())
@@ -139,16 +146,23 @@ def test_the_metrics_own_port_asks_for_no_token(store: Store) -> None:
     token_file(store).parent.mkdir(exist_ok=True)
     token_file(store).write_text("a-token")
     with serving(store, "digits", "--token-file", str(token_file(store)), "--metrics-port", str(port)):
-        eventually(lambda: "atelier_requests_total" in httpx.get(f"http://127.0.0.1:{port}/metrics").raise_for_status().text)
+        eventually(
+            lambda: "atelier_requests_total" in httpx.get(f"http://127.0.0.1:{port}/metrics").raise_for_status().text
+        )
         assert httpx.get(f"http://127.0.0.1:{port}/model").status_code == 404
 
 
-@pytest.mark.parametrize("value", ["first-token", "Basic first-token", "Bearer", "Bearer first-toke", "Bearer first-token2", "Bearer é"])
+@pytest.mark.parametrize(
+    "value", ["first-token", "Basic first-token", "Bearer", "Bearer first-toke", "Bearer first-token2", "Bearer é"]
+)
 def test_another_token_is_refused(guarded: Server, value: str) -> None:
     for path in ("/predict", "/v2/models/digits/infer"):
         refused = guarded.client.post(path, content=BODY, headers={"Authorization": value.encode()})
         assert "Bearer" in problem(refused, 401)["detail"]
-    assert guarded.client.post("/predict", content=BODY, headers={"authorization": "bearer first-token"}).status_code == 200
+    assert (
+        guarded.client.post("/predict", content=BODY, headers={"authorization": "bearer first-token"}).status_code
+        == 200
+    )
 
 
 def test_a_token_is_exchanged_without_a_restart_and_stays_while_its_file_is_gone(guarded: Server) -> None:
@@ -169,12 +183,16 @@ def test_a_token_is_exchanged_without_a_restart_and_stays_while_its_file_is_gone
     eventually(lambda: status("first-token") == 200)
 
 
-@pytest.mark.parametrize(("content", "said"), [(None, "No such file"), ("", "must hold one token"), ("two words", "must hold one token")])
+@pytest.mark.parametrize(
+    ("content", "said"), [(None, "No such file"), ("", "must hold one token"), ("two words", "must hold one token")]
+)
 def test_without_a_usable_token_the_server_does_not_start(tmp_path: Path, content: str | None, said: str) -> None:
     path = tmp_path / "token"
     if content is not None:
         path.write_text(content)
-    done = run("serve", "--store", str(tmp_path / "store"), "--model", "digits", "--port", "0", "--token-file", str(path))
+    done = run(
+        "serve", "--store", str(tmp_path / "store"), "--model", "digits", "--port", "0", "--token-file", str(path)
+    )
     assert done.returncode == 2
     [line] = done.stderr.splitlines()
     assert said in line and str(path) in line
@@ -207,7 +225,9 @@ def test_the_access_log_has_a_line_of_json_for_every_request(store: Store) -> No
         server.client.head("/nothing")
         lines = [
             json.loads(line)
-            for line in eventually(lambda: [line for line in server.log.splitlines() if "nothing" in line] and server.log).splitlines()
+            for line in eventually(
+                lambda: [line for line in server.log.splitlines() if "nothing" in line] and server.log
+            ).splitlines()
             if line[0] == "{"
         ]
     one = next(line for line in lines if line["path"] == "/predict")

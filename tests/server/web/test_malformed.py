@@ -79,7 +79,12 @@ WHOLE = {
 @pytest.mark.parametrize("body", WHOLE.values(), ids=WHOLE.keys())
 def test_a_body_that_cannot_be_used_is_the_clients_fault(server: Server, model: str, body: bytes) -> None:
     for path in ("/predict", infer_path(model)):
-        for content_type in ("application/json", "application/octet-stream", "image/png", "multipart/form-data; boundary=b"):
+        for content_type in (
+            "application/json",
+            "application/octet-stream",
+            "image/png",
+            "multipart/form-data; boundary=b",
+        ):
             answer = server.client.post(path, content=body, headers={"Content-Type": content_type})
             assert 400 <= answer.status_code < 500, answer.text
             assert answer.headers["content-type"] == "application/problem+json"
@@ -87,7 +92,9 @@ def test_a_body_that_cannot_be_used_is_the_clients_fault(server: Server, model: 
 
 
 @pytest.mark.parametrize("number", NUMBERS.values(), ids=NUMBERS.keys())
-def test_a_number_that_is_none_is_the_clients_fault_wherever_it_stands(server: Server, model: str, number: bytes) -> None:
+def test_a_number_that_is_none_is_the_clients_fault_wherever_it_stands(
+    server: Server, model: str, number: bytes
+) -> None:
     for request in (GOOD[model], inference(model)):
         path = "/predict" if "instances" in request else infer_path(model)
         for place in places(request):
@@ -116,7 +123,10 @@ def replaced(value: Any, path: tuple[Any, ...], by: Any) -> Any:
 def test_of_a_name_that_is_given_twice_the_last_counts(images: Server) -> None:
     body = b'{"instances": 1, "instances": %s}' % json.dumps(PIXELS.tolist()).encode()
     with unharmed(images):
-        assert images.client.post("/predict", content=body).json() == images.client.post("/predict", json=GOOD["digits"]).json()
+        assert (
+            images.client.post("/predict", content=body).json()
+            == images.client.post("/predict", json=GOOD["digits"]).json()
+        )
         assert problem(images.client.post("/predict", content=body[:-1] + b', "instances": 1}'), 422)
 
 
@@ -142,8 +152,12 @@ SCALARS = st.one_of(
     st.floats(),
     st.text(max_size=10),
 )
-NAMES = st.sampled_from(["inputs", "outputs", "name", "data", "shape", "datatype", "parameters", "binary_data_size", "instances", "id"])
-JUNK = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(NAMES, inner, max_size=4), max_leaves=6)
+NAMES = st.sampled_from(
+    ["inputs", "outputs", "name", "data", "shape", "datatype", "parameters", "binary_data_size", "instances", "id"]
+)
+JUNK = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(NAMES, inner, max_size=4), max_leaves=6
+)
 
 
 @st.composite
@@ -156,7 +170,9 @@ def spoiled(draw: st.DrawFn, request: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("examples", EXAMPLES)
 def test_a_request_with_anything_anywhere_is_answered(server: Server, model: str, examples: int) -> None:
-    requests = st.sampled_from([GOOD[model], inference(model)]).flatmap(lambda good: st.tuples(st.just(good), spoiled(good)))
+    requests = st.sampled_from([GOOD[model], inference(model)]).flatmap(
+        lambda good: st.tuples(st.just(good), spoiled(good))
+    )
 
     @settings(max_examples=examples)
     @given(requests, st.sampled_from(["/predict", infer_path(model)]))
@@ -236,8 +252,14 @@ FORMS = {
     "another boundary": ("multipart/form-data; boundary=c", FORM),
     "no end": ("multipart/form-data; boundary=b", FORM[:-20]),
     "no disposition": ("multipart/form-data; boundary=b", b"--b\r\nA: b\r\n\r\nx\r\n--b--\r\n"),
-    "an odd disposition": ("multipart/form-data; boundary=b", b'--b\r\nContent-Disposition: ;;="\xff;name\r\n\r\nx\r\n--b--\r\n'),
-    "a file without a name": ("multipart/form-data; boundary=b", b'--b\r\nContent-Disposition: x; filename="a"\r\n\r\nx\r\n--b--\r\n'),
+    "an odd disposition": (
+        "multipart/form-data; boundary=b",
+        b'--b\r\nContent-Disposition: ;;="\xff;name\r\n\r\nx\r\n--b--\r\n',
+    ),
+    "a file without a name": (
+        "multipart/form-data; boundary=b",
+        b'--b\r\nContent-Disposition: x; filename="a"\r\n\r\nx\r\n--b--\r\n',
+    ),
     "base64 that is none": (
         "multipart/form-data; boundary=b",
         FORM.replace(b"8bit", b"base64"),
@@ -269,7 +291,12 @@ def png(width: int, height: int, colour: int) -> bytes:
     for _ in range(height):
         packed += packer.compress(line)
     header = struct.pack(">IIBBBBB", width, height, 8, colour, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", bytes(packed) + packer.flush()) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", bytes(packed) + packer.flush())
+        + chunk(b"IEND", b"")
+    )
 
 
 MOST_MEMORY = 256 * MEBIBYTE
@@ -303,11 +330,19 @@ def test_a_length_of_the_json_that_cannot_be_is_the_clients_fault(server: Server
 def test_tensors_as_bytes_with_anything_in_their_header_are_answered(server: Server, model: str, examples: int) -> None:
     given_tensor = {name: value for name, value in TENSORS[model].items() if name != "data"}
     size = 64 if model == "digits" else 12
-    good = {"inputs": [given_tensor | {"parameters": {"binary_data_size": size}}], "parameters": {"binary_data_output": True}}
+    good = {
+        "inputs": [given_tensor | {"parameters": {"binary_data_size": size}}],
+        "parameters": {"binary_data_output": True},
+    }
     amounts = st.integers(-2, 100) | st.sampled_from([size, 2**31, 2**63, 9 * 10**4299])
 
     @settings(max_examples=examples)
-    @given(spoiled(good) | st.just(good), st.binary(min_size=size, max_size=size) | st.binary(max_size=100), amounts | st.none(), amounts)
+    @given(
+        spoiled(good) | st.just(good),
+        st.binary(min_size=size, max_size=size) | st.binary(max_size=100),
+        amounts | st.none(),
+        amounts,
+    )
     def ask(request: dict[str, Any], tail: bytes, named: int | None, length: int) -> None:
         if named is not None:
             request = replaced(good, ("inputs", 0, "parameters", "binary_data_size"), named)

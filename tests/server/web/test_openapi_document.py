@@ -27,7 +27,9 @@ def document(server: Server) -> dict[str, Any]:
 def predicting(document: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """What /predict takes, by media type, and the answer that is shown."""
     operation = document["paths"]["/predict"]["post"]
-    return operation["requestBody"]["content"], operation["responses"]["200"]["content"]["application/json"].get("example")
+    return operation["requestBody"]["content"], operation["responses"]["200"]["content"]["application/json"].get(
+        "example"
+    )
 
 
 def parameters(document: dict[str, Any]) -> dict[str, Any]:
@@ -58,7 +60,9 @@ def test_a_picture_is_shown_as_pixels_and_as_itself_and_answered_as_shown(images
     takes, answer = predicting(document(images))
     assert takes.keys() == {"application/json", "multipart/form-data", "image/png"}
     assert parameters(document(images))["top_k"] == {"type": "integer", "minimum": 1, "maximum": 3}
-    assert close(images.client.post("/predict", json=takes["application/json"]["examples"]["list"]["value"]).json(), answer)
+    assert close(
+        images.client.post("/predict", json=takes["application/json"]["examples"]["list"]["value"]).json(), answer
+    )
     shown = document(images)["paths"]["/predict"]["post"]["requestBody"]["description"]
     picture = base64.b64decode(re.search('data:image/png;base64,([^"]+)', shown)[1])
     assert close(images.client.post("/predict", files={"file": picture}).json(), answer)
@@ -66,14 +70,18 @@ def test_a_picture_is_shown_as_pixels_and_as_itself_and_answered_as_shown(images
 
 
 @pytest.mark.parametrize("kind", ["images", "rows"])
-def test_the_protocols_example_is_answered_as_shown_at_the_path_shown(kind: str, request: pytest.FixtureRequest) -> None:
+def test_the_protocols_example_is_answered_as_shown_at_the_path_shown(
+    kind: str, request: pytest.FixtureRequest
+) -> None:
     server: Server = request.getfixturevalue(kind)
     paths = document(server)["paths"]
     for path in ("/v2/models/{name}/infer", "/v2/models/{name}/versions/{version}/infer"):
         operation = paths[path]["post"]
         filled = path.format(**{p["name"]: p["example"] for p in operation["parameters"] if p["in"] == "path"})
         answer = server.client.post(filled, json=operation["requestBody"]["content"]["application/json"]["example"])
-        assert close(answer.raise_for_status().json(), operation["responses"]["200"]["content"]["application/json"]["example"])
+        assert close(
+            answer.raise_for_status().json(), operation["responses"]["200"]["content"]["application/json"]["example"]
+        )
 
 
 def test_without_a_model_the_document_is_valid_and_after_a_promotion_it_is_the_new_ones(store: Store) -> None:
@@ -113,10 +121,15 @@ def asked_for(page: Page) -> set[str]:
     return hosts
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here to open the pages in; on Debian: apt-get install chromium")
+@pytest.mark.skipif(
+    CHROMIUM is None, reason="no Chromium here to open the pages in; on Debian: apt-get install chromium"
+)
 def test_swagger_ui_and_redoc_show_the_models_example_and_load_nothing_from_elsewhere(rows: Server) -> None:
     with sync_playwright() as playwright, playwright.chromium.launch(executable_path=CHROMIUM) as browser:
-        for path, opening in (("docs", "#operations-predict-predict_predict_post .opblock-summary-control"), ("redoc", "text=Expand all")):
+        for path, opening in (
+            ("docs", "#operations-predict-predict_predict_post .opblock-summary-control"),
+            ("redoc", "text=Expand all"),
+        ):
             page = browser.new_page()
             hosts, wrong = asked_for(page), []
             page.on("pageerror", lambda error, wrong=wrong: wrong.append(str(error)))

@@ -39,9 +39,22 @@ def test_every_answer_is_what_the_description_says(
 ) -> None:
     server: Server = request.getfixturevalue(fixture)
     hooks = ROOT / "tests" / "support" / "schema_checks.py"
-    (tmp_path / "schemathesis.toml").write_text(config.format(hooks=hooks, name=SERVERS[fixture], version=server.version()))
-    command = [sys.executable, "-m", "schemathesis.cli", "--config-file", "schemathesis.toml", "run", f"{server.url}/openapi.json"]
+    (tmp_path / "schemathesis.toml").write_text(
+        config.format(hooks=hooks, name=SERVERS[fixture], version=server.version())
+    )
+    command = [
+        sys.executable,
+        "-m",
+        "schemathesis.cli",
+        "--config-file",
+        "schemathesis.toml",
+        "run",
+        f"{server.url}/openapi.json",
+    ]
     done = subprocess.run(
-        [*command, "--max-examples", str(examples), "--continue-on-failure", "--no-color"], cwd=tmp_path, capture_output=True, text=True
+        [*command, "--max-examples", str(examples), "--continue-on-failure", "--no-color"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stdout + done.stderr

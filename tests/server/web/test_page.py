@@ -21,10 +21,23 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from tests.support import ROOT
 from tests.support.browser import CHROMIUM
 from tests.support.experiments import add_curve, add_trial, begin, spec
-from tests.support.onnx_bundles import FEATURES, LABELS, Bundle, configured, image_bundle, place, point, publish, rows_bundle, signal_bundle
+from tests.support.onnx_bundles import (
+    FEATURES,
+    LABELS,
+    Bundle,
+    configured,
+    image_bundle,
+    place,
+    point,
+    publish,
+    rows_bundle,
+    signal_bundle,
+)
 from tests.support.server_process import Server, serving
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here to open the page in; on Debian: apt-get install chromium")
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="no Chromium here to open the page in; on Debian: apt-get install chromium"
+)
 
 NETWORK: dict[str, Any] = {
     "stem_width": 16,
@@ -34,7 +47,10 @@ NETWORK: dict[str, Any] = {
     "head": "avgmax",
     "lr": 0.01,
     "batch": 64,
-    "stages": [{"depth": 2, "width": 24, "op": "res3", "stride": 1}, {"depth": 1, "width": 32, "op": "mbconv5", "stride": 2}],
+    "stages": [
+        {"depth": 2, "width": 24, "op": "res3", "stride": 1},
+        {"depth": 1, "width": 32, "op": "mbconv5", "stride": 2},
+    ],
 }
 DENSE: dict[str, Any] = {
     "stem_width": 32,
@@ -45,7 +61,11 @@ DENSE: dict[str, Any] = {
 }
 SPACE = [
     {"name": "stage1_op", "parameterType": "categorical", "feasibleSpace": {"list": ["conv3", "res3", "sep3"]}},
-    {"name": "lr", "parameterType": "double", "feasibleSpace": {"min": "0.003", "max": "0.02", "distribution": "logUniform"}},
+    {
+        "name": "lr",
+        "parameterType": "double",
+        "feasibleSpace": {"min": "0.003", "max": "0.02", "distribution": "logUniform"},
+    },
 ]
 
 
@@ -79,7 +99,10 @@ def page(browser: Browser) -> Iterator[Page]:
     page, wrong, asked = context.new_page(), [], set()
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.on(
-        "console", lambda said: wrong.append(said.text) if said.type == "error" and "Failed to load resource" not in said.text else None
+        "console",
+        lambda said: (
+            wrong.append(said.text) if said.type == "error" and "Failed to load resource" not in said.text else None
+        ),
     )
     page.on("request", lambda request: asked.add(urlsplit(request.url).hostname))
     page.on("response", lambda answer: wrong.append(answer.url) if answer.status == 404 else None)
@@ -196,7 +219,9 @@ def test_a_network_of_the_users_own_is_an_honest_list_of_its_parameters(page: Pa
 def test_the_curve_is_drawn_and_written_and_every_metric_can_be_chosen(page: Page, kinds: dict[str, Kind]) -> None:
     opened(page, kinds["images"].server)
     curve = page.locator("#curve svg")
-    assert curve.get_attribute("aria-label") == ("Validation accuracy over 3 epochs: first 95.00 %, best 95.00 % at epoch 1, last 90.00 %")
+    assert curve.get_attribute("aria-label") == (
+        "Validation accuracy over 3 epochs: first 95.00 %, best 95.00 % at epoch 1, last 90.00 %"
+    )
     assert curve.locator("circle title").count() == 3
     page.get_by_label("Show").select_option(label="Training loss")
     assert "best 0.3333 at epoch 3" in (curve.get_attribute("aria-label") or "")
@@ -218,9 +243,15 @@ def test_what_was_searched_and_what_came_of_it_is_told(page: Page, kinds: dict[s
     rows = [row.inner_text().split("\t") for row in page.locator("#search tbody tr").all()]
     assert rows == [["stage1_op", "conv3 res3 sep3", "res3"], ["lr", "0.003 to 0.02, logarithmic", "0.01"]]
     assert page.locator("#search mark").all_inner_texts() == ["res3"]
-    assert "3 trials by the time of the promotion: 1 trained to the end, 1 ended early, 1 over budget." in text(page, "trials")
+    assert "3 trials by the time of the promotion: 1 trained to the end, 1 ended early, 1 over budget." in text(
+        page, "trials"
+    )
     said = [title.text_content() for title in page.locator("#trials circle title").all()]
-    assert len(said) == 3 and sum("trial-7, the winner: Validation accuracy 90.00 %, 10 parameters" in (words or "") for words in said) == 1
+    assert (
+        len(said) == 3
+        and sum("trial-7, the winner: Validation accuracy 90.00 %, 10 parameters" in (words or "") for words in said)
+        == 1
+    )
 
 
 def test_scores_size_latency_and_every_digest_are_there(page: Page, kinds: dict[str, Kind]) -> None:
@@ -232,8 +263,21 @@ def test_scores_size_latency_and_every_digest_are_there(page: Page, kinds: dict[
         assert said in text(page, "scores")
     assert "0.1 ms" in text(page, "tiles") and "10 multiply-adds" in text(page, "tiles")
     provenance, environment = manifest.provenance, manifest.provenance.environment
-    digests = [provenance.key, provenance.data_digest, provenance.spec_digest, provenance.network_digest, manifest.weights_sha256]
-    for said in (*digests, *manifest.files.values(), card["version"], provenance.experiment, f"torch {environment.torch}", environment.cpu):
+    digests = [
+        provenance.key,
+        provenance.data_digest,
+        provenance.spec_digest,
+        provenance.network_digest,
+        manifest.weights_sha256,
+    ]
+    for said in (
+        *digests,
+        *manifest.files.values(),
+        card["version"],
+        provenance.experiment,
+        f"torch {environment.torch}",
+        environment.cpu,
+    ):
         assert said in text(page, "provenance")
 
 
@@ -256,7 +300,10 @@ def test_what_is_drawn_is_predicted_with_its_probabilities_as_bars(page: Page, k
     expect(page.locator("#verdict strong")).to_have_text(prediction["label"])
     bars = [bar.inner_text().split("\n") for bar in page.locator("#bars li").all()]
     assert bars == [[label, f"{100 * probability:.1f} %"] for label, probability in prediction["probabilities"].items()]
-    widths = [float(bar.evaluate("bar => bar.getBoundingClientRect().width / bar.parentElement.clientWidth")) for bar in settled(page)]
+    widths = [
+        float(bar.evaluate("bar => bar.getBoundingClientRect().width / bar.parentElement.clientWidth"))
+        for bar in settled(page)
+    ]
     assert widths == pytest.approx(list(prediction["probabilities"].values()), abs=0.01)
     page.get_by_role("button", name="Clear").click()
     expect(page.locator("#bars li")).to_have_count(0)
@@ -277,13 +324,17 @@ def png(seed: int) -> bytes:
 
 
 @pytest.mark.parametrize("way", ["chosen", "dropped", "pasted"])
-def test_a_picture_is_predicted_as_the_server_would_predict_the_file(page: Page, kinds: dict[str, Kind], way: str) -> None:
+def test_a_picture_is_predicted_as_the_server_would_predict_the_file(
+    page: Page, kinds: dict[str, Kind], way: str
+) -> None:
     server, picture = kinds["images"].server, png(3)
     opened(page, server)
 
     def give(page: Page) -> None:
         if way == "chosen":
-            page.get_by_label("or a file").set_input_files({"name": "a.png", "mimeType": "image/png", "buffer": picture})
+            page.get_by_label("or a file").set_input_files(
+                {"name": "a.png", "mimeType": "image/png", "buffer": picture}
+            )
             return
         transfer = page.evaluate_handle(
             """bytes => { const transfer = new DataTransfer();
@@ -293,7 +344,9 @@ def test_a_picture_is_predicted_as_the_server_would_predict_the_file(page: Page,
         if way == "dropped":
             page.locator("#canvas").dispatch_event("drop", {"dataTransfer": transfer})
         else:
-            page.evaluate("data => document.dispatchEvent(new ClipboardEvent('paste', { clipboardData: data }))", transfer)
+            page.evaluate(
+                "data => document.dispatchEvent(new ClipboardEvent('paste', { clipboardData: data }))", transfer
+            )
 
     def of_server(path: str) -> Any:
         return server.client.post(path, files={"file": ("a.png", picture)}).raise_for_status().json()["predictions"]
@@ -359,7 +412,9 @@ def test_features_without_names_are_numbered(page: Page, store: Store) -> None:
 
 
 @pytest.mark.parametrize("channels", [0, 2])
-def test_a_signal_is_pasted_as_text_and_what_is_wrong_is_named_by_place(page: Page, store: Store, channels: int) -> None:
+def test_a_signal_is_pasted_as_text_and_what_is_wrong_is_named_by_place(
+    page: Page, store: Store, channels: int
+) -> None:
     bundle = configured(signal_bundle(channels=channels), NETWORK)
     publish(store, bundle)
     line = "1 2" if channels else "1"
@@ -531,7 +586,9 @@ def test_nothing_is_wider_than_a_phone(page: Page, kinds: dict[str, Kind], kind:
     kinds[kind].use(page)
     expect(page.locator("#verdict strong")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 320
-    assert page.evaluate("[...document.querySelectorAll('section')].every(one => one.getBoundingClientRect().right <= 320)")
+    assert page.evaluate(
+        "[...document.querySelectorAll('section')].every(one => one.getBoundingClientRect().right <= 320)"
+    )
 
 
 def test_a_row_can_be_predicted_without_a_mouse(page: Page, kinds: dict[str, Kind]) -> None:

@@ -57,7 +57,9 @@ def test_regression_gives_values_for_rows_as_lists_or_by_feature_name(rows: Serv
 
 
 def test_whole_numbers_written_with_a_point_are_pixels(images: Server) -> None:
-    assert predict(images, image(0, 0, 7.0)).json()["predictions"] == predict(images, image(0, 0, 7)).json()["predictions"]
+    assert (
+        predict(images, image(0, 0, 7.0)).json()["predictions"] == predict(images, image(0, 0, 7)).json()["predictions"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -144,7 +146,9 @@ def test_a_body_without_rows_says_what_is_missing(images: Server, body: object, 
     assert errors(images.client.post("/predict", json=body), 422) == expected
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b'{"instances": [[', b"\xff\xfe", b"[" * 100_000, b"nonsense", b'{"\\ud800": 1}'])
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b'{"instances": [[', b"\xff\xfe", b"[" * 100_000, b"nonsense", b'{"\\ud800": 1}']
+)
 def test_a_body_that_is_not_json_is_a_bad_request(images: Server, content: bytes) -> None:
     response = images.client.post("/predict", content=content, headers={"Content-Type": "application/json"})
     assert "not JSON" in problem(response, 400)["detail"]

@@ -76,7 +76,10 @@ def test_a_tensor_larger_than_a_batch_keeps_its_order(rows: Server) -> None:
         ({"inputs": {}}, {"#/inputs": "must be a list, is an object"}),
         ({"inputs": []}, {"#/inputs": "the input 'input' is missing"}),
         ({"inputs": [5]}, {"#/inputs/0": "must be an object, is 5", "#/inputs": "the input 'input' is missing"}),
-        (tensor([1, 2, 3], name="other"), {"#/inputs/0/name": "must be 'input', is 'other'", "#/inputs": "the input 'input' is missing"}),
+        (
+            tensor([1, 2, 3], name="other"),
+            {"#/inputs/0/name": "must be 'input', is 'other'", "#/inputs": "the input 'input' is missing"},
+        ),
         (
             tensor([1, 2, 3], name=["input"]),
             {"#/inputs/0/name": "must be 'input', is a list of 1", "#/inputs": "the input 'input' is missing"},
@@ -88,7 +91,10 @@ def test_a_tensor_larger_than_a_batch_keeps_its_order(rows: Server) -> None:
         (tensor([1, 2, 3], shape=[1.0, 3]), {"#/inputs/0/shape": "must be a list of whole numbers, is a list of 2"}),
         (tensor([1, 2, 3], shape=[]), {"#/inputs/0/shape": "must be [-1, 3] with -1 the number of rows, is []"}),
         (tensor([1, 2, 3], shape=[3]), {"#/inputs/0/shape": "must be [-1, 3] with -1 the number of rows, is [3]"}),
-        (tensor([1, 2, 3], shape=[1, 4]), {"#/inputs/0/shape": "must be [-1, 3] with -1 the number of rows, is [1, 4]"}),
+        (
+            tensor([1, 2, 3], shape=[1, 4]),
+            {"#/inputs/0/shape": "must be [-1, 3] with -1 the number of rows, is [1, 4]"},
+        ),
         (tensor([], shape=[0, 3]), {"#/inputs/0/shape": "must hold at least one row, is [0, 3]"}),
         (tensor([1, 2, 3], shape=[-1, 3]), {"#/inputs/0/shape": "must hold at least one row, is [-1, 3]"}),
         (tensor(None), {"#/inputs/0/data": "is missing"}),
@@ -97,7 +103,10 @@ def test_a_tensor_larger_than_a_batch_keeps_its_order(rows: Server) -> None:
         (tensor([1, 2, 3], shape=[10**9, 3]), {"#/inputs/0/data": "must have shape 3000000000, has 3"}),
         (tensor([[1, 2]]), {"#/inputs/0/data": "must have shape 1 x 3, has 1 x 2"}),
         (tensor([[1, 2, 3], [4, 5]], shape=[2, 3]), {"#/inputs/0/data/1": "must have 3 values, has 2"}),
-        (tensor([1, "2", None]), {"#/inputs/0/data/1": "must be a number, is '2'", "#/inputs/0/data/2": "must be a number, is null"}),
+        (
+            tensor([1, "2", None]),
+            {"#/inputs/0/data/1": "must be a number, is '2'", "#/inputs/0/data/2": "must be a number, is null"},
+        ),
         (tensor([1, [2], 3]), {"#/inputs/0/data/1": "must be a number, is a list of 1"}),
         (tensor([1, 2, 1e39]), {"#/inputs/0/data/2": "must be within ±3.403e+38, is 1e+39"}),
         (tensor([1, 2, 3]) | {"id": 7}, {"#/id": "must be a string, is 7"}),
@@ -123,14 +132,18 @@ def test_a_tensor_larger_than_a_batch_keeps_its_order(rows: Server) -> None:
         ),
     ],
 )
-def test_a_request_that_cannot_be_served_names_every_violation(rows: Server, request_: Any, expected: dict[str, str]) -> None:
+def test_a_request_that_cannot_be_served_names_every_violation(
+    rows: Server, request_: Any, expected: dict[str, str]
+) -> None:
     response = infer(rows, request_)
     assert errors(response, 400) == expected
     assert response.json()["error"] == response.json()["detail"]
 
 
 @pytest.mark.parametrize("path", ["", "/ready", "/infer"])
-@pytest.mark.parametrize("model", ["/v2/models/letters", f"{IMAGES}/versions/000000000000", "/v2/models/letters/versions/1"])
+@pytest.mark.parametrize(
+    "model", ["/v2/models/letters", f"{IMAGES}/versions/000000000000", "/v2/models/letters/versions/1"]
+)
 def test_another_model_or_version_is_not_found(images: Server, model: str, path: str) -> None:
     request = {"inputs": []}
     response = images.client.post(model + path, json=request) if path == "/infer" else images.client.get(model + path)

@@ -65,7 +65,10 @@ def test_a_request_on_a_connection_that_was_kept_is_answered_while_the_server_en
 
 def test_a_connection_without_a_request_does_not_keep_the_server(store: Store) -> None:
     publish(store, image_bundle())
-    with serving(store, "digits", "--workers", "1") as server, socket.create_connection(("127.0.0.1", server.port), timeout=30) as client:
+    with (
+        serving(store, "digits", "--workers", "1") as server,
+        socket.create_connection(("127.0.0.1", server.port), timeout=30) as client,
+    ):
         httpx.get(f"{server.url}/model").raise_for_status()  # the connection before this one is accepted
         assert server.process.poll() is None
         server.process.terminate()
@@ -97,8 +100,12 @@ def test_metrics_have_a_port_of_their_own_where_one_is_given(store: Store) -> No
     port = free_port()
     with serving(store, "digits", "--metrics-port", str(port)) as server:
         server.client.post("/predict", content=BODY).raise_for_status()
-        counted = re.compile(r'atelier_requests_total{endpoint="/predict",model="digits",status="200",version="[0-9a-f]{12}"} 1.0')
-        shown = eventually(lambda: counted.search((answer := httpx.get(f"http://127.0.0.1:{port}/metrics")).text) and answer)
+        counted = re.compile(
+            r'atelier_requests_total{endpoint="/predict",model="digits",status="200",version="[0-9a-f]{12}"} 1.0'
+        )
+        shown = eventually(
+            lambda: counted.search((answer := httpx.get(f"http://127.0.0.1:{port}/metrics")).text) and answer
+        )
         assert shown.headers["content-type"].startswith("text/plain; version=")
         assert "atelier_model_loaded 1.0" in shown.text
         assert problem(server.client.get("/metrics"), 404)
@@ -192,13 +199,16 @@ def test_the_server_needs_none_of_what_trains_and_no_network_to_start() -> None:
     assert not loaded & {"torch", "optuna", "sklearn", "scipy", "onnx", "atelier_trainer", "atelier_cli"}
 
 
-def test_what_workers_need_is_imported_once_before_they_are_forked(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_workers_need_is_imported_once_before_they_are_forked(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     publish(store, image_bundle())
     monkeypatch.setenv("PYTHONPROFILEIMPORTTIME", "1")
     with serving(store) as server:
         server.client.post("/predict", content=BODY).raise_for_status()
         before, after = (
-            set(re.findall(r"^import time:.*\| +([\w.]+)$", part, re.MULTILINE)) for part in server.log.split("(documentation at")
+            set(re.findall(r"^import time:.*\| +([\w.]+)$", part, re.MULTILINE))
+            for part in server.log.split("(documentation at")
         )
     assert {"onnxruntime", "fastapi", "PIL.Image", "pydantic.v1", "uvloop"} <= before
     assert len(after) < 20

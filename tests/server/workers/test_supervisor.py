@@ -58,7 +58,9 @@ def test_classes_are_counted_as_they_are_predicted(store: Store) -> None:
         answer = server.client.post("/predict", json={"instances": image_bundle().inputs.tolist()}).json()
         labels = [prediction["label"] for prediction in answer["predictions"]]
         for label in set(labels):
-            assert server.metric("atelier_predicted_classes_total", label=label, version=answer["version"]) == labels.count(label)
+            assert server.metric(
+                "atelier_predicted_classes_total", label=label, version=answer["version"]
+            ) == labels.count(label)
 
 
 def test_a_worker_that_dies_is_replaced_and_what_it_counted_stays(store: Store) -> None:
@@ -118,7 +120,9 @@ def test_workers_end_with_a_supervisor_that_is_killed(store: Store) -> None:
         eventually(lambda: not any(map(lives, there)))
 
 
-def test_all_workers_end_at_once_and_leave_nothing_behind(store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_all_workers_end_at_once_and_leave_nothing_behind(
+    store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     publish(store, image_bundle())
     (tmp_path / "temporary").mkdir()
     monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))

@@ -27,28 +27,59 @@ MEBIBYTE = 2**20
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the result is the exit status."""
     options = _parser().parse_args(arguments)
-    logging.basicConfig(level=options.log_level.upper(), stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(
+        level=options.log_level.upper(), stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
     run: int = options.run(options)
     return run
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("atelier_server", description="Serve a promoted model, promote one, or wait until one can be.")
+    parser = argparse.ArgumentParser(
+        "atelier_server", description="Serve a promoted model, promote one, or wait until one can be."
+    )
     parser.add_argument("--log-level", choices=["debug", "info", "warning", "error"], default="info")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     serve = commands.add_parser("serve", help="answer predictions with the model that is promoted")
     serve.set_defaults(run=_serve)
-    serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s, this machine only)")
+    serve.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on (default: %(default)s, this machine only)"
+    )
     serve.add_argument("--port", type=_number(0, 65535), default=8000, help="0 takes a free one (default: %(default)s)")
-    serve.add_argument("--metrics-port", type=_number(0, 65535), default=0, help="for /metrics alone; 0: the same (default: %(default)s)")
-    serve.add_argument("--workers", type=_number(1, 256), default=machine.cores(), help="processes (default: the cores)")
-    serve.add_argument("--max-body-mib", type=_number(1, 1024), default=16, help="largest request (default: %(default)s)")
-    serve.add_argument("--poll-interval", type=_seconds, default=1.0, help="seconds between looks at the pointer (default: %(default)s)")
-    serve.add_argument("--deadline", type=_seconds, default=30.0, help="seconds a request may take (default: %(default)s)")
-    serve.add_argument("--max-requests", type=_number(1, 100_000), default=256, help="under way in a worker (default: %(default)s)")
-    serve.add_argument("--cache-mib", type=_number(0, 1_000_000), default=256, help="for other models, per worker (default: %(default)s)")
-    serve.add_argument("--hang-after", type=_seconds, default=10.0, help="seconds until a worker has hung (default: %(default)s)")
+    serve.add_argument(
+        "--metrics-port",
+        type=_number(0, 65535),
+        default=0,
+        help="for /metrics alone; 0: the same (default: %(default)s)",
+    )
+    serve.add_argument(
+        "--workers", type=_number(1, 256), default=machine.cores(), help="processes (default: the cores)"
+    )
+    serve.add_argument(
+        "--max-body-mib", type=_number(1, 1024), default=16, help="largest request (default: %(default)s)"
+    )
+    serve.add_argument(
+        "--poll-interval",
+        type=_seconds,
+        default=1.0,
+        help="seconds between looks at the pointer (default: %(default)s)",
+    )
+    serve.add_argument(
+        "--deadline", type=_seconds, default=30.0, help="seconds a request may take (default: %(default)s)"
+    )
+    serve.add_argument(
+        "--max-requests", type=_number(1, 100_000), default=256, help="under way in a worker (default: %(default)s)"
+    )
+    serve.add_argument(
+        "--cache-mib",
+        type=_number(0, 1_000_000),
+        default=256,
+        help="for other models, per worker (default: %(default)s)",
+    )
+    serve.add_argument(
+        "--hang-after", type=_seconds, default=10.0, help="seconds until a worker has hung (default: %(default)s)"
+    )
     serve.add_argument("--grace", type=_number(0, 3600), default=25, help="seconds to finish in (default: %(default)s)")
     serve.add_argument("--token-file", type=Path, help="ask for the bearer token in this file")
     serve.add_argument("--access-log", action="store_true", help="log every request as JSON on standard output")
@@ -56,7 +87,9 @@ def _parser() -> argparse.ArgumentParser:
     wait = commands.add_parser("wait", help="wait until Katib's Experiment has succeeded or failed")
     wait.set_defaults(run=_wait)
     wait.add_argument("--timeout", type=_number(1, 31_536_000), required=True, help="seconds after which it has failed")
-    wait.add_argument("--poll-interval", type=_seconds, default=5.0, help="seconds between looks at it (default: %(default)s)")
+    wait.add_argument(
+        "--poll-interval", type=_seconds, default=5.0, help="seconds between looks at it (default: %(default)s)"
+    )
 
     promote = commands.add_parser("promote", help="verify and promote the best trial of an experiment")
     promote.set_defaults(run=_promote)
@@ -64,7 +97,9 @@ def _parser() -> argparse.ArgumentParser:
     promote.add_argument("--namespace", type=_namespace, help=compared)
     wait.add_argument("--namespace", type=_namespace, required=True, help="where the Experiment is")
 
-    check = commands.add_parser("check", help="ask a running server whether it is ready and answers as the model did when it was trained")
+    check = commands.add_parser(
+        "check", help="ask a running server whether it is ready and answers as the model did when it was trained"
+    )
     check.set_defaults(run=_check)
     check.add_argument("--url", required=True, help="where the server is, for example http://127.0.0.1:8000")
     check.add_argument("--token-file", type=Path, help="send the bearer token in this file")

@@ -23,7 +23,9 @@ def run(paths: ModelPaths, url: str, token_file: Path | None = None) -> int:
     """The command: 0 ready, and reference inputs give their reference outputs or there is no model yet; 1 with what is wrong."""
     try:
         headers = {b"Authorization": b"Bearer " + credentials.read(token_file)} if token_file else None
-        with httpx.Client(base_url=url, headers=headers, timeout=SECONDS, transport=httpx.HTTPTransport(retries=5)) as client:
+        with httpx.Client(
+            base_url=url, headers=headers, timeout=SECONDS, transport=httpx.HTTPTransport(retries=5)
+        ) as client:
             wrong = _wrong(client, paths)
     except (httpx.HTTPError, OSError, ValueError, LookupError) as error:
         wrong = [f"{url}: {error}"]
@@ -53,7 +55,16 @@ def _wrong(client: httpx.Client, paths: ModelPaths) -> list[str]:
 
 def _compare(client: httpx.Client, name: str, manifest: Manifest, given: np.ndarray, expected: np.ndarray) -> list[str]:
     tensor = manifest.inputs[0]
-    request = {"inputs": [{"name": tensor.name, "datatype": tensor.datatype, "shape": list(given.shape), "data": given.ravel().tolist()}]}
+    request = {
+        "inputs": [
+            {
+                "name": tensor.name,
+                "datatype": tensor.datatype,
+                "shape": list(given.shape),
+                "data": given.ravel().tolist(),
+            }
+        ]
+    }
     answer = client.post(f"/v2/models/{name}/infer", json=request)
     if answer.status_code != httpx.codes.OK:
         return [f"POST /v2/models/{name}/infer: {answer.status_code} {answer.text}"]

@@ -60,7 +60,9 @@ def parser() -> argparse.ArgumentParser:
     which = found.add_mutually_exclusive_group(required=True)
     which.add_argument("--trial", default="", help="the trial's name in its experiment")
     which.add_argument(
-        "--finish", action="store_true", help="resume the paused trials that are among the best by now, then train the tail of the best"
+        "--finish",
+        action="store_true",
+        help="resume the paused trials that are among the best by now, then train the tail of the best",
     )
     found.add_argument("--number", type=int, help="the order of suggestion, from 0")
     found.add_argument(

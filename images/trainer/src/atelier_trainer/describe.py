@@ -30,7 +30,9 @@ def architecture(config: TrialConfig, kind: Kind) -> str:
     for stage in params["stages"]:
         shrink *= stage.get("stride", 1)
         operation = (
-            OPERATIONS[stage["op"]] if kind != "signals" else OPERATIONS[stage["op"]].replace("3×3", "3-tap").replace("5×5", "5-tap")
+            OPERATIONS[stage["op"]]
+            if kind != "signals"
+            else OPERATIONS[stage["op"]].replace("3×3", "3-tap").replace("5×5", "5-tap")
         )
         size = "" if shrink == 1 else f" at 1/{shrink} size"
         parts.append(f"{stage['depth']} × {operation}, {stage['width']} wide{size}")

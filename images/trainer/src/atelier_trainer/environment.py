@@ -20,7 +20,9 @@ def configure(threads: int) -> torch.device:
     """Set threads and determinism before torch starts work; the device to train on."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_num_threads(threads)
-    torch.set_deterministic_debug_mode("error")  # what use_deterministic_algorithms(True) does, but that imports the compiler: 4 s
+    torch.set_deterministic_debug_mode(
+        "error"
+    )  # what use_deterministic_algorithms(True) does, but that imports the compiler: 4 s
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
@@ -28,7 +30,11 @@ def precision(device: torch.device, kind: Kind) -> Precision:
     """bfloat16 for convolutions where the hardware multiplies in it, else float32."""
     if kind == "rows":
         return "float32"
-    fast = torch.cuda.is_bf16_supported() if device.type == "cuda" else bool(_cpu_flags() & {"avx512_bf16", "amx_bf16", "bf16"})
+    fast = (
+        torch.cuda.is_bf16_supported()
+        if device.type == "cuda"
+        else bool(_cpu_flags() & {"avx512_bf16", "amx_bf16", "bf16"})
+    )
     return "bfloat16" if fast else "float32"
 
 

@@ -89,7 +89,9 @@ def signature(x: NDArray[Any], answers: NDArray[np.float32], task: Task) -> dict
     }
 
 
-def write_bundle(folder: Path, onnx: bytes, x: NDArray[Any], answers: NDArray[np.float32], manifest: dict[str, Any]) -> Manifest:
+def write_bundle(
+    folder: Path, onnx: bytes, x: NDArray[Any], answers: NDArray[np.float32], manifest: dict[str, Any]
+) -> Manifest:
     """Write model.onnx, reference.npz (the first rows of raw x and torch's answers) and manifest.json: all of it or nothing.
 
     manifest is everything the Manifest says but files.

@@ -79,7 +79,9 @@ def build(
         body = networks.build(params, input_shape, outputs)
     else:
         training = {"lr", "weight_decay", "batch", "augment", "label_smoothing"}
-        body = user_function(network)(input_shape=input_shape, outputs=outputs, **{k: v for k, v in params.items() if k not in training})
+        body = user_function(network)(
+            input_shape=input_shape, outputs=outputs, **{k: v for k, v in params.items() if k not in training}
+        )
     return Model(body, kind, ends_with_channels, statistics)
 
 

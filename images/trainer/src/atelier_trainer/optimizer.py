@@ -42,9 +42,9 @@ class AveragedAdamW:
         self.average = copy.deepcopy(module).eval().requires_grad_(False)
         self.flat = FlatParameters(module)
         self.flat_average = FlatParameters(self.average)
-        self.decay = weight_decay * torch.cat([torch.full((p.numel(),), float(p.dim() > 1)) for p in module.parameters()]).to(
-            self.flat.vector.device
-        )
+        self.decay = weight_decay * torch.cat(
+            [torch.full((p.numel(),), float(p.dim() > 1)) for p in module.parameters()]
+        ).to(self.flat.vector.device)
         self.first = torch.zeros_like(self.flat.vector)
         self.second = torch.zeros_like(self.flat.vector)
         self.steps = 0

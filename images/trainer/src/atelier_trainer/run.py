@@ -86,7 +86,9 @@ class Run:
         except Stopped:
             self._checkpoint(training)
         if end is None:
-            log.info("stopped after epoch %d, batch %d; the next run goes on from there", training.epoch, training.position)
+            log.info(
+                "stopped after epoch %d, batch %d; the next run goes on from there", training.epoch, training.position
+            )
             return self._stopped_card(training)
         log.info("%s after epoch %d", end[1], training.epoch)
         return self._export(training, validation, end[1])
@@ -110,11 +112,15 @@ class Run:
         precision = environment.precision(device, kind)
         self.environment = environment.describe(device, precision)
         recipe = Recipe.of(self.config.params, self.config.seed, self.config.tail_epochs)
-        rows, validation = (Rows(torch.from_numpy(x[index]), torch.from_numpy(y[index])) for index in (training_rows, validation_rows))
+        rows, validation = (
+            Rows(torch.from_numpy(x[index]), torch.from_numpy(y[index])) for index in (training_rows, validation_rows)
+        )
         return Training(built, task, kind, rows, recipe, precision), validation
 
     def _gate(self, built: model.Model) -> list[str]:
-        example = torch.zeros((1, *self.description.shape), dtype=torch.uint8 if self.description.kind == "images" else torch.float32)
+        example = torch.zeros(
+            (1, *self.description.shape), dtype=torch.uint8 if self.description.kind == "images" else torch.float32
+        )
         latency = None
         if self.target.spec.trainer.budget.latency_ms is not None:
             latency = export.measure_latency(export.to_onnx(built, self.description.task, example), example.numpy())
@@ -142,7 +148,9 @@ class Run:
         if training.epoch == training.position == 0 and self.config.parent is not None:
             parent = checkpoint.load(self.request.store.trial(self.config.parent).checkpoint, device)["training"]
             if (parent["epoch"], parent["position"]) != (self.config.parent_epochs, 0):
-                raise ValueError(f"the parent {self.config.parent} is at epoch {parent['epoch']}, not {self.config.parent_epochs}")
+                raise ValueError(
+                    f"the parent {self.config.parent} is at epoch {parent['epoch']}, not {self.config.parent_epochs}"
+                )
             training.begin_tail(parent)
         truncate(self.paths.metrics, training.epoch)
         curve = read_curve(self.paths.metrics)
@@ -158,11 +166,15 @@ class Run:
         loss = training.train_epoch(self._after_batch)
         metrics = {**training.evaluate(validation), "train_loss": loss}
         if not all(map(math.isfinite, metrics.values())):
-            raise Diverged(f"epoch {training.epoch}: " + ", ".join(f"{name} {value}" for name, value in metrics.items()))
+            raise Diverged(
+                f"epoch {training.epoch}: " + ", ".join(f"{name} {value}" for name, value in metrics.items())
+            )
         self.lease.check()
         append_epoch(
             self.paths.metrics,
-            Epoch(epoch=training.epoch, metrics=metrics, seconds=round(time.monotonic() - started, 3), finished_at=now()),
+            Epoch(
+                epoch=training.epoch, metrics=metrics, seconds=round(time.monotonic() - started, 3), finished_at=now()
+            ),
         )
         self._checkpoint(training)
         self.values.append(self._objective(metrics))
@@ -221,7 +233,9 @@ class Run:
         bundle = {f"model/{path.name}": path for path in sorted(self.paths.bundle.iterdir())}
         files = bundle | {path.name: path for path in (self.paths.config, self.paths.metrics, self.paths.checkpoint)}
         digests = {name: sha256_file(path) for name, path in files.items()}
-        return self._write_card(status, **self._progress(training), weights_sha256=weights, files=digests, metrics=metrics, **self.cost)
+        return self._write_card(
+            status, **self._progress(training), weights_sha256=weights, files=digests, metrics=metrics, **self.cost
+        )
 
     def _provenance(self, training: Training) -> Provenance:
         return Provenance(
@@ -245,7 +259,9 @@ class Run:
         return {"epochs": training.epoch, "metric": self.values[best], "best_epoch": best + 1}
 
     def _stopped_card(self, training: Training) -> Card:
-        return self._write_card("stopped", reason="asked to stop; runs on from its checkpoint", **self._progress(training), **self.cost)
+        return self._write_card(
+            "stopped", reason="asked to stop; runs on from its checkpoint", **self._progress(training), **self.cost
+        )
 
     def _write_card(self, status: Any, **fields: Any) -> Card:
         self.lease.check()

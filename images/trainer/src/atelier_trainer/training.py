@@ -53,7 +53,9 @@ class Recipe:
     def of(cls, params: dict[str, Any], seed: int, tail_epochs: int | None) -> Recipe:
         """The recipe in a trial's canonical params."""
         smoothing = params.get("label_smoothing", 0.0)
-        return cls(params["lr"], params["weight_decay"], params["batch"], params["augment"], smoothing, seed, tail_epochs)
+        return cls(
+            params["lr"], params["weight_decay"], params["batch"], params["augment"], smoothing, seed, tail_epochs
+        )
 
 
 class Training:
@@ -117,7 +119,11 @@ class Training:
         """Metrics of the averaged weights, in float32: val_accuracy, val_macro_f1, val_loss, or val_rmse, val_mae, val_r2, val_loss."""
         answers = self.answers(rows.x)
         truth = rows.y.numpy()
-        return classification_metrics(answers, truth) if self.task == "classification" else regression_metrics(answers, truth)
+        return (
+            classification_metrics(answers, truth)
+            if self.task == "classification"
+            else regression_metrics(answers, truth)
+        )
 
     def answers(self, x: Tensor) -> NDArray[np.float32]:
         """What the averaged weights answer to raw x: probabilities (N, classes) or targets (N, T)."""

@@ -23,7 +23,9 @@ def run_trial(request: Request, stop: StopRequest) -> Card:
     Raises InvalidParams or data.DataError for wrong input, before anything is trained.
     """
     experiment = request.store.experiment(request.spec.experiment_name)
-    description = data.prepare(request.spec.trainer.data, request.store, Path.cwd(), request.data_dir, request.spec.trainer.seed)
+    description = data.prepare(
+        request.spec.trainer.data, request.store, Path.cwd(), request.data_dir, request.spec.trainer.seed
+    )
     try:
         config = configuration(request, description)
     except InvalidParams as error:

@@ -46,7 +46,9 @@ app = typer.Typer(
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
-ProfileOption = Annotated[Path, typer.Option("--values", "-f", metavar="FILE", help="The profile: a values file.", show_default=False)]
+ProfileOption = Annotated[
+    Path, typer.Option("--values", "-f", metavar="FILE", help="The profile: a values file.", show_default=False)
+]
 SetOption = Annotated[
     list[str],
     typer.Option(
@@ -57,12 +59,19 @@ SetOption = Annotated[
         show_default=False,
     ),
 ]
-StoreOption = Annotated[Path, typer.Option("--store", metavar="FOLDER", help="Folder of trials, experiments and models.")]
-DataOption = Annotated[
-    Path | None, typer.Option("--data-dir", metavar="FOLDER", help="Where data files are looked for by name, and downloaded to.")
+StoreOption = Annotated[
+    Path, typer.Option("--store", metavar="FOLDER", help="Folder of trials, experiments and models.")
 ]
-ModelOption = Annotated[str, typer.Option("--model", metavar="NAME", help="Name that the model is served under.", show_default=False)]
-ExperimentArgument = Annotated[str | None, typer.Argument(help="Its name in the store; the latest if left out.", show_default=False)]
+DataOption = Annotated[
+    Path | None,
+    typer.Option("--data-dir", metavar="FOLDER", help="Where data files are looked for by name, and downloaded to."),
+]
+ModelOption = Annotated[
+    str, typer.Option("--model", metavar="NAME", help="Name that the model is served under.", show_default=False)
+]
+ExperimentArgument = Annotated[
+    str | None, typer.Argument(help="Its name in the store; the latest if left out.", show_default=False)
+]
 HostOption = Annotated[str, typer.Option(metavar="ADDRESS", help="Address to listen on.")]
 PortOption = Annotated[int | None, typer.Option(help="Port to listen on; the profile's if left out.", min=1, max=65535)]
 DEFAULT_STORE = Path("store")
@@ -98,7 +107,9 @@ def up(
 
 
 @app.command()
-def search(values: ProfileOption, set_: SetOption, store: StoreOption = DEFAULT_STORE, data_dir: DataOption = None) -> None:
+def search(
+    values: ProfileOption, set_: SetOption, store: StoreOption = DEFAULT_STORE, data_dir: DataOption = None
+) -> None:
     """Search only; a finished search answers from its store."""
     with messages():
         _search(load(values, set_), Store(store.absolute()), data_dir)
@@ -126,7 +137,9 @@ def promote(model: ModelOption, experiment: ExperimentArgument = None, store: St
 
 
 @app.command()
-def serve(model: ModelOption, store: StoreOption = DEFAULT_STORE, host: HostOption = "127.0.0.1", port: PortOption = 8000) -> None:
+def serve(
+    model: ModelOption, store: StoreOption = DEFAULT_STORE, host: HostOption = "127.0.0.1", port: PortOption = 8000
+) -> None:
     """Serve what is promoted, now and later."""
     from atelier_server.__main__ import main as server
 
@@ -136,9 +149,15 @@ def serve(model: ModelOption, store: StoreOption = DEFAULT_STORE, host: HostOpti
 
 
 @app.command()
-def replay(key: Annotated[str, typer.Argument(help="The trial's key: 16 hex digits.")], store: StoreOption = DEFAULT_STORE) -> None:
+def replay(
+    key: Annotated[str, typer.Argument(help="The trial's key: 16 hex digits.")], store: StoreOption = DEFAULT_STORE
+) -> None:
     """Train a trial again from nothing, elsewhere, and compare every tensor of the model it gave."""
-    with messages(), tempfile.TemporaryDirectory(prefix="atelier-replay-") as scratch, err.status(f"training {escape(key)} again …"):
+    with (
+        messages(),
+        tempfile.TemporaryDirectory(prefix="atelier-replay-") as scratch,
+        err.status(f"training {escape(key)} again …"),
+    ):
         found = replay_trial(Store(store.absolute()), key, Store(Path(scratch)))
         for name, (before, now) in found.environment.items():
             out.print(f"environment: {name} was {before}, is {now}", markup=False, style="yellow")
@@ -155,11 +174,15 @@ def audit(store: StoreOption = DEFAULT_STORE) -> None:
     with messages():
         place = Store(_existing(store))
         with err.status("hashing …") as status:
-            found = audit_store(place, lambda path: status.update(f"hashing {escape(str(path.relative_to(place.root)))}"))
+            found = audit_store(
+                place, lambda path: status.update(f"hashing {escape(str(path.relative_to(place.root)))}")
+            )
         for finding in found.findings:
             out.print(f"[red]{escape(str(finding.path.relative_to(place.root)))}[/]: {escape(finding.problem)}")
         counts = ", ".join(f"{count} {name}" for name, count in found.checked.items())
-        unfinished = f"; {len(found.leftovers)} unfinished files of processes that were killed" if found.leftovers else ""
+        unfinished = (
+            f"; {len(found.leftovers)} unfinished files of processes that were killed" if found.leftovers else ""
+        )
         out.print(f"{counts} hashed: {len(found.findings)} do not match{unfinished}")
     raise typer.Exit(1 if found.findings else 0)
 
@@ -168,12 +191,23 @@ def audit(store: StoreOption = DEFAULT_STORE) -> None:
 def doctor(
     set_: SetOption,
     values: Annotated[
-        Path | None, typer.Option("--values", "-f", metavar="FILE", help="The profile to be installed; without it, what every one needs.")
+        Path | None,
+        typer.Option(
+            "--values", "-f", metavar="FILE", help="The profile to be installed; without it, what every one needs."
+        ),
     ] = None,
-    namespace: Annotated[str | None, typer.Option(metavar="NAME", help="Namespace to install into; the context's if left out.")] = None,
-    context: Annotated[str | None, typer.Option(metavar="NAME", help="Context of the kubeconfig; the current one if left out.")] = None,
-    kubeconfig: Annotated[Path | None, typer.Option(metavar="FILE", help="Kubeconfig; KUBECONFIG's if left out.")] = None,
-    katib_namespace: Annotated[str | None, typer.Option(metavar="NAME", help="Namespace of Katib; the profile's if left out.")] = None,
+    namespace: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Namespace to install into; the context's if left out.")
+    ] = None,
+    context: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Context of the kubeconfig; the current one if left out.")
+    ] = None,
+    kubeconfig: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Kubeconfig; KUBECONFIG's if left out.")
+    ] = None,
+    katib_namespace: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Namespace of Katib; the profile's if left out.")
+    ] = None,
 ) -> None:
     """Look at a cluster before an installation: what is missing, and the command that mends it."""
     from atelier_cli.doctor.cluster import connect
@@ -201,17 +235,26 @@ def _search(profile: Profile, store: Store, data_dir: Path | None) -> DataDescri
         with err.status("preparing the data …") if not out.is_terminal else nullcontext():
             description = engine.prepare()
         rows = f"{description.train_rows:,} rows to learn from, {description.test_rows:,} to test"
-        out.print(f"[bold]{spec.experiment_name}[/]: {spec.experiment.max_trial_count} trials of {escape(description.source)} ({rows})")
-        out.print(f"{engine.parallel} at a time, {spec.experiment.algorithm.algorithm_name}; store: {escape(str(store.root))}")
+        out.print(
+            f"[bold]{spec.experiment_name}[/]: {spec.experiment.max_trial_count} trials of {escape(description.source)} ({rows})"
+        )
+        out.print(
+            f"{engine.parallel} at a time, {spec.experiment.algorithm.algorithm_name}; store: {escape(str(store.root))}"
+        )
         engine.search(description)
-    done = f"{totals.trials} trials in {duration(totals.seconds)}: {totals.reused} found trained, {totals.failed} failed"
+    done = (
+        f"{totals.trials} trials in {duration(totals.seconds)}: {totals.reused} found trained, {totals.failed} failed"
+    )
     out.print(f"{done}; {totals.epochs_trained} epochs trained, {display.saved()} saved by stopping early")
     board = rank(store, spec)
     board.write(store.experiment(spec.experiment_name).leaderboard)
     out.print(tables.leaderboard(board))
     if totals.gave_up:
         most = f"experiment.maxFailedTrialCount is {spec.experiment.max_failed_trial_count}"
-        refuse([f"failed trials: {totals.failed}, and {most}: the search ended early; reasons are on the leaderboard"], code=3)
+        refuse(
+            [f"failed trials: {totals.failed}, and {most}: the search ended early; reasons are on the leaderboard"],
+            code=3,
+        )
     return description
 
 
@@ -222,7 +265,9 @@ def _show_promoted(done: Promoted, model: str) -> None:
     out.print(f"  {escape(manifest.architecture)}")
     out.print(f"  {manifest.params:,} parameters, {manifest.macs:,} MACs, {manifest.latency.p50_ms:.2f} ms")
     out.print(f"  validation: {_scores(manifest.metrics)}")
-    tested = f"{_scores(promotion.test_metrics)}, {promotion.test_rows:,} rows" if promotion.test_metrics else "no test set"
+    tested = (
+        f"{_scores(promotion.test_metrics)}, {promotion.test_rows:,} rows" if promotion.test_metrics else "no test set"
+    )
     out.print(f"  test:       {tested}")
 
 

@@ -45,7 +45,9 @@ def check_free(host: str, port: int) -> None:
     try:
         socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
     except OSError as error:
-        raise NotServing(f"cannot listen on {host} port {port}: {_plain(error)}; choose another with --host or --port") from error
+        raise NotServing(
+            f"cannot listen on {host} port {port}: {_plain(error)}; choose another with --host or --port"
+        ) from error
 
 
 def _plain(error: OSError) -> str:
@@ -56,7 +58,18 @@ def _plain(error: OSError) -> str:
 @contextmanager
 def serving(store: Store, model: str, host: str, port: int) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """A server of the model while the block runs: its address, and its process. NotServing if it does not get ready."""
-    command = [sys.executable, "-m", "atelier_server", "--log-level", "warning", "serve", "--store", str(store.root), "--model", model]
+    command = [
+        sys.executable,
+        "-m",
+        "atelier_server",
+        "--log-level",
+        "warning",
+        "serve",
+        "--store",
+        str(store.root),
+        "--model",
+        model,
+    ]
     with ctrl_c_kept_from_children():
         process = subprocess.Popen([*command, "--host", host, "--port", str(port)])
     address = f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{port}"  # noqa: S104  # compared, not listened on
@@ -90,9 +103,14 @@ def predict_samples(address: str, store: Store, description: DataDescription, co
     rows = sorted({int(row) for row in np.linspace(0, total - 1, min(count, total))}) if total else []
     if not rows:
         return []
-    answer = httpx.post(f"{address}/predict", json={"instances": arrays["test_x"][rows].tolist()}, timeout=30).raise_for_status()
+    answer = httpx.post(
+        f"{address}/predict", json={"instances": arrays["test_x"][rows].tolist()}, timeout=30
+    ).raise_for_status()
     truths = arrays["test_y"][rows].tolist()
-    return [_sample(row, truth, said, description) for row, truth, said in zip(rows, truths, answer.json()["predictions"], strict=True)]
+    return [
+        _sample(row, truth, said, description)
+        for row, truth, said in zip(rows, truths, answer.json()["predictions"], strict=True)
+    ]
 
 
 def _sample(row: int, truth: Any, said: dict[str, Any], description: DataDescription) -> Sample:

@@ -54,7 +54,11 @@ class Audit:
 
 def audit(store: Store, on_progress: Callable[[Path], object] = lambda _: None) -> Audit:
     """Re-hash every trial, data set, experiment and promoted version."""
-    data = [DataPaths(p) for p in sorted((store.root / "data").glob("*")) if p.is_dir() and p != store.data_sources and p.name[0] != "."]
+    data = [
+        DataPaths(p)
+        for p in sorted((store.root / "data").glob("*"))
+        if p.is_dir() and p != store.data_sources and p.name[0] != "."
+    ]
     kinds: list[tuple[str, list[Path], Iterator[Finding]]] = [
         ("data sets", [d.folder for d in data], _each(data, _data, on_progress)),
         ("trials", [t.folder for t in store.trials()], _each(store.trials(), _trial, on_progress)),
@@ -66,7 +70,9 @@ def audit(store: Store, on_progress: Callable[[Path], object] = lambda _: None) 
     return Audit(findings, {name: len(folders) for name, folders, _ in kinds}, leftovers)
 
 
-def _each(items: list[Paths], check: Callable[[Paths], Iterator[Finding]], on_progress: Callable[[Path], object]) -> Iterator[Finding]:
+def _each(
+    items: list[Paths], check: Callable[[Paths], Iterator[Finding]], on_progress: Callable[[Path], object]
+) -> Iterator[Finding]:
     for item in items:
         on_progress(item.folder)
         yield from check(item)
@@ -182,7 +188,9 @@ def _version(folder: Path) -> Iterator[Finding]:
     if (folder / "report.json").exists():  # versions of before it was kept have none
         yield from _report(folder / "report.json", promotion)
     yield from _bundle(folder, promotion.key if promotion else None)
-    if (folder / "manifest.json").exists() and not (found := sha256_file(folder / "manifest.json")).startswith(folder.name):
+    if (folder / "manifest.json").exists() and not (found := sha256_file(folder / "manifest.json")).startswith(
+        folder.name
+    ):
         yield Finding(folder, f"manifest.json has sha256 {found}")
 
 
@@ -200,7 +208,9 @@ def _pointer(paths: ModelPaths, current: Current) -> Iterator[Finding]:
     if not manifest.parent.is_dir():
         yield Finding(paths.current, f"names version {current.version}, which is not there")
     elif manifest.exists() and sha256_file(manifest) != current.manifest_sha256:
-        yield Finding(paths.current, f"manifest_sha256: is {current.manifest_sha256}, not that of version {current.version}")
+        yield Finding(
+            paths.current, f"manifest_sha256: is {current.manifest_sha256}, not that of version {current.version}"
+        )
 
 
 def _history(path: Path) -> tuple[list[HistoryLine], list[Finding]]:
@@ -216,6 +226,8 @@ def _history(path: Path) -> tuple[list[HistoryLine], list[Finding]]:
             findings.append(Finding(path, f"line {number}: not a whole {HistoryLine.__name__}"))
             continue
         if not findings and line.previous != (lines[-1].version if lines else None):
-            findings.append(Finding(path, f"line {number}: goes on from version {line.previous}, which is not the line before"))
+            findings.append(
+                Finding(path, f"line {number}: goes on from version {line.previous}, which is not the line before")
+            )
         lines.append(line)
     return lines, findings if lines or findings else [Finding(path, "holds no line")]

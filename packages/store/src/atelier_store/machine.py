@@ -18,10 +18,14 @@ def cores(cgroup: Path = CGROUP) -> int:
 def available_memory(cgroup: Path = CGROUP) -> int:
     """Bytes that can still be taken: the machine's, or what is left of the cgroup's limit where that is less."""
     machine = next(
-        int(line.split()[1]) * 1024 for line in Path("/proc/meminfo").read_text().splitlines() if line.startswith("MemAvailable:")
+        int(line.split()[1]) * 1024
+        for line in Path("/proc/meminfo").read_text().splitlines()
+        if line.startswith("MemAvailable:")
     )
     limits = [("memory.max", "memory.current"), ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes")]
-    left = [limit - (_number(cgroup / used) or 0) for name, used in limits if (limit := _number(cgroup / name)) is not None]
+    left = [
+        limit - (_number(cgroup / used) or 0) for name, used in limits if (limit := _number(cgroup / name)) is not None
+    ]
     return max(0, min([machine, *left]))
 
 

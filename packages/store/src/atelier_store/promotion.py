@@ -84,7 +84,9 @@ def promote(
         told = report(store, spec, winner.leaderboard, winner.manifest)
         promotion = _publish(paths, store.trial(now_promoted.key).bundle, winner, now_promoted, told, evaluate)
         before = Current.read_if_whole(paths.current)
-        after = Current(model=model, version=promotion.version, manifest_sha256=winner.digest, promoted_at=now_promoted.promoted_at)
+        after = Current(
+            model=model, version=promotion.version, manifest_sha256=winner.digest, promoted_at=now_promoted.promoted_at
+        )
         is_new = before is None or before.model_copy(update={"promoted_at": after.promoted_at}) != after
         lines = _history_with(paths, before, now_promoted)
         lease.check()
@@ -112,7 +114,9 @@ def _winner(store: Store, spec: Spec, verify: Verify) -> Winner:
         best = leaderboard.entries[0] if leaderboard.entries else None
         if best is None or best.rank is None or best.key is None:
             leaderboard.write(store.experiment(spec.experiment_name).leaderboard)
-            raise NothingToPromote([f"{e.trial}: {e.reason or e.status}" for e in leaderboard.entries] or ["no trial has run"])
+            raise NothingToPromote(
+                [f"{e.trial}: {e.reason or e.status}" for e in leaderboard.entries] or ["no trial has run"]
+            )
         folder = store.trial(best.key).bundle
         written = (folder / "manifest.json").read_bytes()
         manifest = Manifest.model_validate_json(written)
@@ -140,11 +144,18 @@ def _promotion(spec: Spec, winner: Winner, promoted_by: str) -> Promotion:
     )
 
 
-def _publish(paths: ModelPaths, source: Path, winner: Winner, now_promoted: Promotion, told: Report, evaluate: Evaluate) -> Promotion:
+def _publish(
+    paths: ModelPaths, source: Path, winner: Winner, now_promoted: Promotion, told: Report, evaluate: Evaluate
+) -> Promotion:
     """The winner's version: as it stands there already, or copied, checked again, tested, and put in place whole."""
     folder = paths.versions / now_promoted.version
     there = Promotion.read_if_whole(folder / "promotion.json")
-    if there is not None and there.version == folder.name and not _changed(folder, winner) and not _is_torn(folder / "report.json"):
+    if (
+        there is not None
+        and there.version == folder.name
+        and not _changed(folder, winner)
+        and not _is_torn(folder / "report.json")
+    ):
         return there
     staged, damaged = temporary_beside(folder), temporary_beside(folder)
     try:
@@ -153,7 +164,9 @@ def _publish(paths: ModelPaths, source: Path, winner: Winner, now_promoted: Prom
         if changed := _changed(staged, winner):
             raise OSError(f"{source}: changed while it was copied: {'; '.join(changed)}")
         tested = evaluate(staged, winner.manifest)
-        promotion = now_promoted.model_copy(update={"test_metrics": tested[0], "test_rows": tested[1]} if tested else {})
+        promotion = now_promoted.model_copy(
+            update={"test_metrics": tested[0], "test_rows": tested[1]} if tested else {}
+        )
         promotion.write(staged / "promotion.json")
         told.write(staged / "report.json")
         if folder.exists():  # not whole, or we would not be here

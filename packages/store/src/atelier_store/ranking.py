@@ -29,7 +29,9 @@ def rank(store: Store, spec: Spec, rejected: Mapping[str, str] | None = None) ->
     A trial that runs, was stopped or paused ranks with the bundle that it left last; one that failed or is over budget does not rank.
     """
     objective = spec.experiment.objective
-    standings = [_standing(store, spec, record) for record in _once(trial_records(store.experiment(spec.experiment_name)))]
+    standings = [
+        _standing(store, spec, record) for record in _once(trial_records(store.experiment(spec.experiment_name)))
+    ]
     rankable, others = [], []
     for standing in standings:
         reason = (rejected or {}).get(standing.record.key or "")
@@ -122,7 +124,9 @@ def _entry(spec: Spec, standing: Standing, rank: int | None, rejected: str | Non
     objective = spec.experiment.objective.objective_metric_name
     card, manifest, reason = standing.card, standing.manifest, rejected or standing.reason
     over = reason is not None and reason.startswith("over budget")
-    best = card.metric if card and card.objective_metric_name == objective else None  # the card may be of a search for something else
+    best = (
+        card.metric if card and card.objective_metric_name == objective else None
+    )  # the card may be of a search for something else
     status = "rejected" if card is None or rejected else "over_budget" if over else card.status
     return LeaderboardEntry(
         rank=rank,

@@ -67,7 +67,9 @@ def parent_of(request: Request, tail_of: str) -> str:
     parent = best_parent(request.store, request.spec)
     if parent is None:
         name = request.spec.experiment_name
-        raise InvalidParams([f"--tail-of: {BEST}: no trial of {name} that is paused or succeeded can be promoted, so none has a tail"])
+        raise InvalidParams(
+            [f"--tail-of: {BEST}: no trial of {name} that is paused or succeeded can be promoted, so none has a tail"]
+        )
     log.info("the best trial of %s is %s", request.spec.experiment_name, parent)
     return parent
 

@@ -138,7 +138,9 @@ def user_domains(network: str) -> dict[str, Domain]:
         if name in ("input_shape", "outputs"):
             continue
         if not isinstance(parameter.default, (bool, int, float, str)):
-            violations.append(f"trainer.network: {network}: parameter {name!r} needs a default that is a bool, int, float or str")
+            violations.append(
+                f"trainer.network: {network}: parameter {name!r} needs a default that is a bool, int, float or str"
+            )
         else:
             found[name] = Domain(parameter.default)
     if violations:
@@ -157,7 +159,9 @@ def validate(parameters: Sequence[Parameter], kind: Kind, task: Task, network: s
         if parameter.name not in known:
             violations.append(f"{parameter.name}: unknown parameter for {kind}; allowed: {', '.join(sorted(known))}")
             continue
-        violations += [f"{parameter.name}: {reason}" for reason in _refused(known[parameter.name], _extremes(parameter))]
+        violations += [
+            f"{parameter.name}: {reason}" for reason in _refused(known[parameter.name], _extremes(parameter))
+        ]
     return violations
 
 
@@ -182,7 +186,9 @@ def canonicalise(params: dict[str, str], kind: Kind, task: Task, network: str = 
     Raises InvalidParams with every violation.
     """
     known = domains(kind, task, network)
-    violations = [f"{name}: unknown parameter; allowed: {', '.join(sorted(known))}" for name in params if name not in known]
+    violations = [
+        f"{name}: unknown parameter; allowed: {', '.join(sorted(known))}" for name in params if name not in known
+    ]
     values: dict[str, Any] = {}
     for name, domain in known.items():
         try:

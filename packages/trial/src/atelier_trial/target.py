@@ -64,12 +64,17 @@ class Target:
         card = Card.read_if_whole(paths.card)
         if card is None:
             return None
-        if budget.exceeded(self.spec.trainer.budget, card.params, card.macs, card.latency.p50_ms if card.latency else None):
+        if budget.exceeded(
+            self.spec.trainer.budget, card.params, card.macs, card.latency.p50_ms if card.latency else None
+        ):
             return card.model_copy(update={"status": "over_budget"})
         if card.status == "failed":
             return card if card.reason is not None and card.reason.startswith(DIVERGED) else None
         curve = read_curve(paths.metrics)
-        at_hand = card.epochs == len(curve) and self.end([e.metrics[self.objective.objective_metric_name] for e in curve]) is not None
+        at_hand = (
+            card.epochs == len(curve)
+            and self.end([e.metrics[self.objective.objective_metric_name] for e in curve]) is not None
+        )
         return card if at_hand and card.weights_sha256 is not None and not check_digests(paths.bundle) else None
 
     def print_stored(self, paths: TrialPaths, card: Card) -> None:

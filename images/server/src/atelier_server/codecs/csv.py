@@ -40,7 +40,9 @@ def decode(content: bytes, content_type: str, manifest: Manifest) -> np.ndarray:
     takes no rows, Invalid with all violations.
     """
     if manifest.kind == "images":
-        raise Problem(415, "this model takes images, not CSV rows: send pictures, or their pixels as JSON {'instances': [...]}")
+        raise Problem(
+            415, "this model takes images, not CSV rows: send pictures, or their pixels as JSON {'instances': [...]}"
+        )
     lines = _lines(_text(content, body.parameter(content_type, "charset")))
     tensor, names = manifest.inputs[0], manifest.feature_names or ()
     header = lines.pop(0) if lines and _is_header(lines[0], names, body.parameter(content_type, "header")) else None
@@ -113,7 +115,9 @@ def _value(cell: str) -> int | float | str:
     return int(cell) if cell.lstrip("+-").isdigit() and len(cell) <= MOST_DIGITS else float(cell)
 
 
-def _violations(header: Line | None, lines: Sequence[Line], names: Sequence[str], tensor: Tensor) -> Iterator[Violation]:
+def _violations(
+    header: Line | None, lines: Sequence[Line], names: Sequence[str], tensor: Tensor
+) -> Iterator[Violation]:
     if header and not names:
         yield f"#/line/{header.number}", "must be a row of numbers: this model's features have no names for a header"
         return

@@ -49,7 +49,9 @@ def _usual(depth: int) -> msgspec.json.Decoder[Any]:
 def _checked(request: Any, manifest: Manifest) -> np.ndarray:
     if not isinstance(request, dict):
         raise Invalid([("#", f'must be an object {{"instances": [...]}}, is {values.shown(request)}')])
-    unknown = [(f"#/{values.token(name)}", "is not known; only instances is") for name in request if name != "instances"]
+    unknown = [
+        (f"#/{values.token(name)}", "is not known; only instances is") for name in request if name != "instances"
+    ]
     rows = request.get("instances")
     if unknown or not isinstance(rows, list) or not rows:
         wrong = [] if isinstance(rows, list) and rows else [("#/instances", _not_rows(request))]
@@ -73,7 +75,9 @@ def check_top_k(top_k: int, manifest: Manifest) -> None:
     if not 1 <= top_k <= count:
         given = values.shown(top_k)
         wrong = (
-            f"must be 1 to {count}, the number of classes, is {given}" if count else f"must not be given to a model of values, is {given}"
+            f"must be 1 to {count}, the number of classes, is {given}"
+            if count
+            else f"must not be given to a model of values, is {given}"
         )
         raise Invalid([("#/query/top_k", wrong)])
 
@@ -95,7 +99,9 @@ def encode(model: Model, outputs: np.ndarray, top_k: int | None = None) -> dict[
 
 
 def _most_probable(labels: Sequence[str], outputs: np.ndarray, top_k: int) -> list[dict[str, Any]]:
-    order = np.argsort(-outputs, axis=1, kind="stable")[:, :top_k]  # stable: the first of equals comes first, as argmax has it
+    order = np.argsort(-outputs, axis=1, kind="stable")[
+        :, :top_k
+    ]  # stable: the first of equals comes first, as argmax has it
     probabilities = np.take_along_axis(outputs, order, axis=1)
     return [
         {

@@ -30,7 +30,9 @@ def decode(text: bytes, tail: bytes, model: Model) -> tuple[dict[str, Any], dict
     if not isinstance(request, dict):
         raise Invalid([("#", f"must be an object with inputs, is {values.shown(request)}")], BAD_REQUEST)
     inputs = request.get("inputs")
-    wrong = chain(_envelope(request), _inputs(inputs, model), _tail(inputs, tail), _outputs(request.get("outputs"), model))
+    wrong = chain(
+        _envelope(request), _inputs(inputs, model), _tail(inputs, tail), _outputs(request.get("outputs"), model)
+    )
     if (first := next(wrong, None)) is not None:
         raise refuse(chain([first], wrong), BAD_REQUEST)
     arrays: dict[str, np.ndarray] = {}
@@ -106,13 +108,19 @@ def _header(given: dict[str, Any], tensor: Tensor, pointer: str) -> Iterator[Vio
     size = _size(given)
     if size is None:
         if not isinstance(given.get("data"), list):
-            yield f"{pointer}/data", "is missing" if "data" not in given else f"must be a list, is {values.shown(given['data'])}"
+            yield (
+                f"{pointer}/data",
+                "is missing" if "data" not in given else f"must be a list, is {values.shown(given['data'])}",
+            )
     elif type(size) is not int or not 0 <= size <= LARGEST:
         yield f"{pointer}/parameters/binary_data_size", f"must be a whole number of bytes, is {values.shown(size)}"
     elif "data" in given:
         yield f"{pointer}/data", "must not be given beside binary_data_size"
     elif is_shape and size != (expected := math.prod(shape) * DATATYPES[tensor.datatype].itemsize):
-        yield f"{pointer}/parameters/binary_data_size", f"must be {expected} for {values.words(shape)} of {tensor.datatype}, is {size}"
+        yield (
+            f"{pointer}/parameters/binary_data_size",
+            f"must be {expected} for {values.words(shape)} of {tensor.datatype}, is {size}",
+        )
 
 
 def _tail(inputs: Any, tail: bytes) -> Iterator[Violation]:

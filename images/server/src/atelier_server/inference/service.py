@@ -52,7 +52,9 @@ class Service:
         scope[MODEL] = found
         return found
 
-    async def predict(self, model: Model, seconds: float, decode: Callable[[], Inference], encode: Callable[[Inference, Arrays], T]) -> T:
+    async def predict(
+        self, model: Model, seconds: float, decode: Callable[[], Inference], encode: Callable[[Inference, Arrays], T]
+    ) -> T:
         """What encode makes of a request and the model's outputs for it.
 
         seconds is how long all of it takes, about. What is short is done at once on the event loop, with others that have come.

@@ -65,4 +65,6 @@ class Threads:
             async with asyncio.timeout(self._deadline):
                 return await asyncio.get_running_loop().run_in_executor(pool, work)
         except TimeoutError as error:
-            raise Problem(504, f"there is no answer within {self._deadline:g} s", headers={"Retry-After": "1"}) from error
+            raise Problem(
+                504, f"there is no answer within {self._deadline:g} s", headers={"Retry-After": "1"}
+            ) from error

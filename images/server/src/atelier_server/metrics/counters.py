@@ -55,10 +55,17 @@ class Metrics:
     def __init__(self) -> None:
         registry = CollectorRegistry()
         labels = ["endpoint", "status", "model", "version"]
-        self._requests = Counter("atelier_requests", "Requests by endpoint, HTTP status and model.", labels, registry=registry)
-        self._seconds = Histogram("atelier_request_duration_seconds", "Time to answer.", ["endpoint"], buckets=BUCKETS, registry=registry)
+        self._requests = Counter(
+            "atelier_requests", "Requests by endpoint, HTTP status and model.", labels, registry=registry
+        )
+        self._seconds = Histogram(
+            "atelier_request_duration_seconds", "Time to answer.", ["endpoint"], buckets=BUCKETS, registry=registry
+        )
         self.queued = Histogram(
-            "atelier_queue_duration_seconds", "Time that long predictions waited for a thread.", buckets=BUCKETS, registry=registry
+            "atelier_queue_duration_seconds",
+            "Time that long predictions waited for a thread.",
+            buckets=BUCKETS,
+            registry=registry,
         )
         self._rows = Histogram("atelier_request_rows", "Rows of a request.", buckets=ROWS, registry=registry)
         self._batches = Histogram(
@@ -68,7 +75,9 @@ class Metrics:
             registry=registry,
         )
         self._predictions = Counter("atelier_predictions", "Rows predicted.", ["model", "version"], registry=registry)
-        self._classes = Counter("atelier_predicted_classes", "Rows by predicted class.", ["model", "version", "label"], registry=registry)
+        self._classes = Counter(
+            "atelier_predicted_classes", "Rows by predicted class.", ["model", "version", "label"], registry=registry
+        )
         # Without a version: each would leave two series for every feature, for good.
         self._deviation = Counter(
             "atelier_input_deviation",
@@ -76,9 +85,15 @@ class Metrics:
             ["model", "feature", "direction"],
             registry=registry,
         )
-        self._compared = Counter("atelier_input_rows", "Rows compared with the training set.", ["model"], registry=registry)
-        self.swaps = Counter("atelier_model_swaps", "Times that a worker went on with another version.", registry=registry)
-        self.evictions = Counter("atelier_model_evictions", "Models that a worker let go for want of room.", registry=registry)
+        self._compared = Counter(
+            "atelier_input_rows", "Rows compared with the training set.", ["model"], registry=registry
+        )
+        self.swaps = Counter(
+            "atelier_model_swaps", "Times that a worker went on with another version.", registry=registry
+        )
+        self.evictions = Counter(
+            "atelier_model_evictions", "Models that a worker let go for want of room.", registry=registry
+        )
         self.refresh_failures = Counter(
             "atelier_pointer_refresh_failures", "Looks at current.json that gave no usable version.", registry=registry
         )

@@ -50,9 +50,16 @@ class SearchMetrics(Collector):
 def _families(paths: ModelPaths, search: Search) -> Iterator[GaugeMetricFamily]:
     store, name = paths.store, search.experiment
     records = trial_records(store.experiment(name))
-    cards = {record.key: Card.read_if_whole(store.trial(record.key).card) for record in records if record.key is not None}
+    cards = {
+        record.key: Card.read_if_whole(store.trial(record.key).card) for record in records if record.key is not None
+    }
     yield _gauge("atelier_search_running", "1 while the search is waited for, else 0.", name, search.state == "running")
-    yield _gauge("atelier_search_promotion_failed", "1 if the search or its promotion failed, else 0.", name, search.state == "failed")
+    yield _gauge(
+        "atelier_search_promotion_failed",
+        "1 if the search or its promotion failed, else 0.",
+        name,
+        search.state == "failed",
+    )
     yield _gauge(
         "atelier_search_last_progress_timestamp_seconds",
         "When a trial last began or ended an epoch; before the first, when the wait began.",

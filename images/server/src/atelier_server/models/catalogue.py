@@ -29,7 +29,9 @@ class Catalogue:
     What is asked for without a version is what the model's pointer names; of the others it is looked at again after every seconds.
     """
 
-    def __init__(self, store: Store, follower: Follower, metrics: Metrics, *, room: int, every: float, threads: int | None) -> None:
+    def __init__(
+        self, store: Store, follower: Follower, metrics: Metrics, *, room: int, every: float, threads: int | None
+    ) -> None:
         self.follower = follower
         self._store, self._metrics, self._room, self._every, self._threads = store, metrics, room, every, threads
         self._kept: OrderedDict[tuple[str, str], Model] = OrderedDict()
@@ -77,7 +79,9 @@ class Catalogue:
             loaded = model.load(paths, version, digest, self._threads)
         except (BadBundle, TornRecord, OSError) as error:
             log.error("refused: %s", error)
-            raise Problem(503, f"{name!r} cannot be served: {error}", name=name, ready=False, headers={"Retry-After": "5"}) from error
+            raise Problem(
+                503, f"{name!r} cannot be served: {error}", name=name, ready=False, headers={"Retry-After": "5"}
+            ) from error
         self._keep(loaded)
         return loaded
 
@@ -111,7 +115,9 @@ class Catalogue:
     def _check(self, paths: ModelPaths, version: str) -> None:
         if not names.VERSION.fullmatch(version) or not (paths.versions / version).is_dir():
             there = ", ".join(map(repr, self.versions(paths.name)[:MOST_NAMED])) or "none"
-            raise Problem(404, f"no version {version!r} of {paths.name!r} here; there are: {there}", name=paths.name, ready=False)
+            raise Problem(
+                404, f"no version {version!r} of {paths.name!r} here; there are: {there}", name=paths.name, ready=False
+            )
 
     def _keep(self, loaded: Model) -> None:
         """Keep it, and let go of others while they are too large together; it stays even if it alone is."""

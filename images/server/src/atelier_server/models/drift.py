@@ -79,4 +79,6 @@ def deviations(trained: Training, inputs: Sequence[np.ndarray]) -> tuple[np.ndar
     np.clip(far, -FARTHEST, FARTHEST, out=far)
     shift = far.sum(axis=1) / values.shape[1]
     distance = np.abs(far, out=far).sum(axis=1) / values.shape[1]
-    return np.maximum(distance + shift, 0.0) / 2, np.maximum(distance - shift, 0.0) / 2  # rounding may leave less than nothing
+    return np.maximum(distance + shift, 0.0) / 2, np.maximum(
+        distance - shift, 0.0
+    ) / 2  # rounding may leave less than nothing

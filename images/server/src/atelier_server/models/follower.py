@@ -144,5 +144,7 @@ def parse(paths: ModelPaths, content: bytes) -> Current:
     except ValidationError as error:
         raise TornRecord(f"{paths.current}: not a whole pointer: {error.errors()[0]['msg']}") from error
     if pointer.model != paths.name or pointer.version != pointer.manifest_sha256[:12]:
-        raise BadBundle(f"{paths.current}: names version {pointer.version!r} of {pointer.model!r}, which cannot be here")
+        raise BadBundle(
+            f"{paths.current}: names version {pointer.version!r} of {pointer.model!r}, which cannot be here"
+        )
     return pointer

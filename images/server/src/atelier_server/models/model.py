@@ -98,7 +98,10 @@ class Model:
         """The rows of the inputs by name."""
         return {
             tensor.name: Row(
-                tensor.datatype, list(tensor.shape[1:]), math.prod(tensor.shape[1:]), runtime.DATATYPES[tensor.datatype].itemsize
+                tensor.datatype,
+                list(tensor.shape[1:]),
+                math.prod(tensor.shape[1:]),
+                runtime.DATATYPES[tensor.datatype].itemsize,
             )
             for tensor in self.manifest.inputs
         }
@@ -183,7 +186,11 @@ def _together(session: ort.InferenceSession, manifest: Manifest, row: np.ndarray
     """The number of rows at once that takes the least time for each; 1 unless they gain more than coming together takes."""
     best, least = 1, row_seconds - WORTH
     for count in TOGETHER:
-        if least <= 0 or count * row_seconds > 2 * SHORT or any(t.shape[0] != -1 for t in (*manifest.inputs, *manifest.outputs)):
+        if (
+            least <= 0
+            or count * row_seconds > 2 * SHORT
+            or any(t.shape[0] != -1 for t in (*manifest.inputs, *manifest.outputs))
+        ):
             break
         seconds = _timed(session, manifest, np.repeat(row, count, axis=0))[0] / count
         if seconds < least:

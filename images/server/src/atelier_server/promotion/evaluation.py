@@ -21,7 +21,9 @@ def evaluate(store: Store, folder: Path, manifest: Manifest) -> tuple[dict[str, 
     """Test metrics and the number of test rows; None if the store has no test set for this bundle's data."""
     data = store.data(manifest.provenance.data_digest)
     try:
-        inputs, targets = (np.load(data.array(name), mmap_mode="r", allow_pickle=False) for name in ("test_x", "test_y"))
+        inputs, targets = (
+            np.load(data.array(name), mmap_mode="r", allow_pickle=False) for name in ("test_x", "test_y")
+        )
     except FileNotFoundError:
         return None
     if len(inputs) == 0:

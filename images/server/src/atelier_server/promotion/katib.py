@@ -119,9 +119,13 @@ class Experiment(Shown):
         """Its objective, where it is a finite number."""
         objective = self.spec.objective
         default = "max" if objective.type == "maximize" else "min"
-        strategy = next((s.value for s in objective.metric_strategies or () if s.name == objective.objective_metric_name), default)
+        strategy = next(
+            (s.value for s in objective.metric_strategies or () if s.name == objective.objective_metric_name), default
+        )
         metrics = self.status.current_optimal_trial.observation.metrics or ()
-        text = next((getattr(metric, strategy) for metric in metrics if metric.name == objective.objective_metric_name), "")
+        text = next(
+            (getattr(metric, strategy) for metric in metrics if metric.name == objective.objective_metric_name), ""
+        )
         try:
             value = float(text)
         except ValueError:

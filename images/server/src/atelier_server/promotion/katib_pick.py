@@ -22,14 +22,18 @@ def katibs_pick(store: Store, done: Promoted, namespace: str) -> KatibPick | Non
         log.warning("not compared with Katib's pick: %s", error)
         return None
     if experiment is None or experiment.pick is None:
-        missing = f"no Experiment {name} in namespace {namespace}" if experiment is None else f"Experiment {name} has none"
+        missing = (
+            f"no Experiment {name} in namespace {namespace}" if experiment is None else f"Experiment {name} has none"
+        )
         log.warning("not compared with Katib's pick: %s", missing)
         return None
     record = TrialRecord.read_if_whole(store.experiment(name).trial(experiment.pick))
     key, value = record.key if record else None, experiment.pick_value
     agrees = key in (done.promotion.key, *done.manifest.provenance.parents)
     if agrees:
-        log.info("Katib's pick agrees: %s%s", experiment.pick, "" if key == done.promotion.key else ", whose tail this is")
+        log.info(
+            "Katib's pick agrees: %s%s", experiment.pick, "" if key == done.promotion.key else ", whose tail this is"
+        )
     else:
         shown = "no finite value" if value is None else f"{value:.6g}"
         log.info("Katib would have chosen %s (%s): %s", experiment.pick, shown, _why_not(done, experiment.pick, key))

@@ -41,7 +41,11 @@ async def read(scope: Scope, receive: Receive, limit: int, deadline: float) -> b
     """
     given = headers(scope)
     if (encoding := given.get(b"content-encoding", b"identity")) != b"identity":
-        raise Problem(415, f"Content-Encoding must be identity, is {encoding.decode('latin-1')}", headers={"Accept-Encoding": "identity"})
+        raise Problem(
+            415,
+            f"Content-Encoding must be identity, is {encoding.decode('latin-1')}",
+            headers={"Accept-Encoding": "identity"},
+        )
     declared = given.get(b"content-length", b"")
     size = int(declared) if declared.isdigit() else 0
     if size > limit and (size > limit + MOST_DISCARDED or b"expect" in given):
@@ -56,7 +60,9 @@ async def read(scope: Scope, receive: Receive, limit: int, deadline: float) -> b
         async with asyncio.timeout(deadline):
             return await _Rest(waiting, reading)
     except TimeoutError as error:
-        raise Problem(408, f"the request was not complete within {deadline:g} s", headers={"Connection": "close"}) from error
+        raise Problem(
+            408, f"the request was not complete within {deadline:g} s", headers={"Connection": "close"}
+        ) from error
 
 
 class _Rest:
@@ -98,7 +104,9 @@ def media_type(scope: Scope, *allowed: str) -> str:
     given = given.split(";")[0].strip().lower()
     if given not in allowed and f"{given.split('/')[0]}/*" not in allowed:
         accepted = " or ".join(allowed)
-        raise Problem(415, f"Content-Type must be {accepted}, is {given or 'empty'}", headers={"Accept": ", ".join(allowed)})
+        raise Problem(
+            415, f"Content-Type must be {accepted}, is {given or 'empty'}", headers={"Accept": ", ".join(allowed)}
+        )
     return given
 
 

@@ -29,7 +29,14 @@ class Edge:
     """
 
     def __init__(
-        self, app: ASGIApp, counters: ASGIApp, service: Service, *, token: Token | None, logs: bool, metrics_port: int | None
+        self,
+        app: ASGIApp,
+        counters: ASGIApp,
+        service: Service,
+        *,
+        token: Token | None,
+        logs: bool,
+        metrics_port: int | None,
     ) -> None:
         self._app, self._counters, self._service = app, counters, service
         self._token, self._logs, self._metrics_port = token, logs, metrics_port

@@ -54,7 +54,9 @@ class Invalid(Problem):
     def __init__(self, errors: Sequence[tuple[str, str]], status: int = 422) -> None:
         first = "; ".join(f"{pointer}: {wrong}" for pointer, wrong in errors[:3])
         more = f"; and {len(errors) - 3} more" if len(errors) > 3 else ""
-        super().__init__(status, first + more, type="urn:atelier:problem:invalid-input", title="Invalid input", errors=errors)
+        super().__init__(
+            status, first + more, type="urn:atelier:problem:invalid-input", title="Invalid input", errors=errors
+        )
 
 
 def no_model(reason: str | None, /, **members: Any) -> Problem:

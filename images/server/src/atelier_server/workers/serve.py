@@ -52,7 +52,9 @@ def serve(settings: Settings) -> int:
             while sockets:
                 sockets.pop().close()
 
-    return Supervisor(settings.workers, work, board, hang_after=settings.hang_after, grace=settings.grace).run(on_end=close)
+    return Supervisor(settings.workers, work, board, hang_after=settings.hang_after, grace=settings.grace).run(
+        on_end=close
+    )
 
 
 def _listen(host: str, port: int, count: int) -> list[socket.socket]:
@@ -61,7 +63,9 @@ def _listen(host: str, port: int, count: int) -> list[socket.socket]:
     They outlive a worker that dies: what waits at its socket is answered by the one that takes its place.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    socket.create_server((host, port), family=family).close()  # the first below would share the port with another server of ours
+    socket.create_server(
+        (host, port), family=family
+    ).close()  # the first below would share the port with another server of ours
     sockets: list[socket.socket] = []
     for _ in range(count):
         one = socket.create_server((host, port), family=family, backlog=2048, reuse_port=True)

@@ -45,7 +45,9 @@ class ModelState(Collector):
         }
         yield InfoMetricFamily("atelier_model", "The model that is served.", facts)
         loaded, took = self._follower.loaded_at, self._follower.load_seconds
-        yield GaugeMetricFamily("atelier_model_load_timestamp_seconds", "When the served version was loaded.", value=loaded)
+        yield GaugeMetricFamily(
+            "atelier_model_load_timestamp_seconds", "When the served version was loaded.", value=loaded
+        )
         yield GaugeMetricFamily("atelier_model_load_seconds", "How long loading the served version took.", value=took)
 
 

@@ -28,7 +28,9 @@ class Supervisor:
     before any is ready, that ends them all: the next would not fare better.
     """
 
-    def __init__(self, workers: int, work: Callable[[int], int], board: Board, *, hang_after: float, grace: float) -> None:
+    def __init__(
+        self, workers: int, work: Callable[[int], int], board: Board, *, hang_after: float, grace: float
+    ) -> None:
         self._workers, self._work, self._board = workers, work, board
         self._hang_after, self._grace = hang_after, grace
         self._pids: dict[int, int] = {}
@@ -86,11 +88,15 @@ class Supervisor:
 
     def _kill_hung(self) -> None:
         for number, entry in self._board.hung(2 * self._hang_after).items():
-            log.error("worker %d (process %d) has hung for %.0f s and is killed", number, entry.pid, 2 * self._hang_after)
+            log.error(
+                "worker %d (process %d) has hung for %.0f s and is killed", number, entry.pid, 2 * self._hang_after
+            )
             os.kill(entry.pid, signal.SIGKILL)
         for number, pid in self._pids.items():
             if number not in self._board.entries() and time.monotonic() - self._started[number] > LONGEST_START:
-                log.error("worker %d (process %d) has not started within %.0f s and is killed", number, pid, LONGEST_START)
+                log.error(
+                    "worker %d (process %d) has not started within %.0f s and is killed", number, pid, LONGEST_START
+                )
                 os.kill(pid, signal.SIGKILL)
 
     def _end(self) -> None:

@@ -47,10 +47,22 @@ def run(
     # Workers share the cores: each request is then calculated by one thread, and nothing is lost between threads.
     cores = max(1, machine.cores() // settings.workers)
     follower = Follower(settings.paths, metrics, settings.poll_interval, cores)
-    catalogue = Catalogue(settings.paths.store, follower, metrics, room=settings.cache, every=settings.poll_interval, threads=cores)
-    threads = Threads(cores, max_requests=settings.max_requests, deadline=settings.deadline, waited=metrics.queued.observe)
+    catalogue = Catalogue(
+        settings.paths.store, follower, metrics, room=settings.cache, every=settings.poll_interval, threads=cores
+    )
+    threads = Threads(
+        cores, max_requests=settings.max_requests, deadline=settings.deadline, waited=metrics.queued.observe
+    )
     batches = Batches(metrics.batched)
-    service = Service(catalogue, threads, batches, metrics, lambda: board.hung(settings.hang_after), settings.max_body, settings.deadline)
+    service = Service(
+        catalogue,
+        threads,
+        batches,
+        metrics,
+        lambda: board.hung(settings.hang_after),
+        settings.max_body,
+        settings.deadline,
+    )
     registry = state_metrics.registry(follower, board, SearchMetrics(settings.paths))
     metrics_port = sockets[-1].getsockname()[1] if settings.metrics_port else None
     edge = Edge(
@@ -89,7 +101,9 @@ def run(
     return 0 if server.started else 1
 
 
-async def _beat(number: int, server: uvicorn.Server, board: Board, metrics: Metrics, deadline: float, supervisor: int) -> None:
+async def _beat(
+    number: int, server: uvicorn.Server, board: Board, metrics: Metrics, deadline: float, supervisor: int
+) -> None:
     """Say, again and again, that the event loop turns, count what has happened, give slow clients up; end with the supervisor."""
     while not server.started:
         await asyncio.sleep(0.01)

@@ -92,7 +92,9 @@ def connect(kubeconfig: Path | None, context: str | None, namespace: str | None)
     kubectl = ["kubectl"]
     kubectl += ["--kubeconfig", str(kubeconfig)] if kubeconfig else []
     kubectl += ["--context", context] if context else []
-    return Cluster(client, http, config.cluster.server, config.context_name, namespace or config.namespace, shlex.join(kubectl))
+    return Cluster(
+        client, http, config.cluster.server, config.context_name, namespace or config.namespace, shlex.join(kubectl)
+    )
 
 
 def _read(given: Path | None) -> tuple[str, KubeConfig]:
@@ -104,7 +106,9 @@ def _read(given: Path | None) -> tuple[str, KubeConfig]:
     try:
         return place, KubeConfig.from_file(path) if path else KubeConfig.from_env()
     except ConfigError as error:
-        raise NoCluster(f"no cluster: {place} is not there; say --kubeconfig FILE (MicroK8s: microk8s config > FILE)") from error
+        raise NoCluster(
+            f"no cluster: {place} is not there; say --kubeconfig FILE (MicroK8s: microk8s config > FILE)"
+        ) from error
     except (yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError) as error:
         raise NoCluster(f"{place} is no kubeconfig: {type(error).__name__}: {error}") from error
 
@@ -120,4 +124,6 @@ def _chosen(place: str, known: KubeConfig, context: str | None) -> SingleConfig:
     except KeyError as error:
         raise NoCluster(f"{place}: context {name!r} names {error}, which is not there") from error
     assert config is not None  # only without a name
-    return config if config.user else config._replace(user=User())  # lightkube wants a user, who may have nothing to show
+    return (
+        config if config.user else config._replace(user=User())
+    )  # lightkube wants a user, who may have nothing to show

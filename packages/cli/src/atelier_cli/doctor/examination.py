@@ -53,11 +53,17 @@ def examine(cluster: Cluster, profile: Profile | None, katib_namespace: str | No
         for what, check in checks.items():
             found += _made(what, check)
     except httpx2.RequestError as error:
-        found.append(missing(SERVER, f"no Kubernetes answers at {cluster.server}: {error}", f"{cluster.kubectl} cluster-info"))
+        found.append(
+            missing(SERVER, f"no Kubernetes answers at {cluster.server}: {error}", f"{cluster.kubectl} cluster-info")
+        )
     except httpx2.HTTPStatusError as error:
-        found.append(missing(SERVER, f"{cluster.server} does not know you: {_said(error)}", f"{cluster.kubectl} auth whoami"))
+        found.append(
+            missing(SERVER, f"{cluster.server} does not know you: {_said(error)}", f"{cluster.kubectl} auth whoami")
+        )
     except (ConfigError, OSError) as error:  # of the program that a kubeconfig may name to log in
-        found.append(missing(SERVER, f"context {cluster.context} cannot log in: {error}", f"{cluster.kubectl} auth whoami"))
+        found.append(
+            missing(SERVER, f"context {cluster.context} cannot log in: {error}", f"{cluster.kubectl} auth whoami")
+        )
     return found
 
 
@@ -93,7 +99,9 @@ def _check_server(cluster: Cluster) -> Iterator[Diagnosis]:
     number = tuple(int(re.sub(r"\D.*", "", version.get(part, "")) or 0) for part in ("major", "minor"))
     if number < OLDEST:
         least = ".".join(map(str, OLDEST))
-        upgrade = f"# upgrade the cluster to {least} or newer (MicroK8s: sudo snap refresh microk8s --channel {least}/stable)"
+        upgrade = (
+            f"# upgrade the cluster to {least} or newer (MicroK8s: sudo snap refresh microk8s --channel {least}/stable)"
+        )
         yield missing(SERVER, f"{words}; {least} or newer is needed", upgrade)
     else:
         yield ok(SERVER, words)

@@ -33,12 +33,19 @@ def check_api(cluster: Cluster) -> Iterator[Diagnosis]:
 
 def check_webhooks(cluster: Cluster, namespace: str) -> Iterator[Diagnosis]:
     """Whether Katib's webhooks are registered, and the API server can trust them."""
-    yield _webhooks(cluster, namespace, "validating webhooks", cluster.find(ValidatingWebhookConfiguration, "katib.kubeflow.org"))
-    yield _webhooks(cluster, namespace, "mutating webhooks", cluster.find(MutatingWebhookConfiguration, "katib.kubeflow.org"))
+    yield _webhooks(
+        cluster, namespace, "validating webhooks", cluster.find(ValidatingWebhookConfiguration, "katib.kubeflow.org")
+    )
+    yield _webhooks(
+        cluster, namespace, "mutating webhooks", cluster.find(MutatingWebhookConfiguration, "katib.kubeflow.org")
+    )
 
 
 def _webhooks(
-    cluster: Cluster, namespace: str, what: str, found: ValidatingWebhookConfiguration | MutatingWebhookConfiguration | None
+    cluster: Cluster,
+    namespace: str,
+    what: str,
+    found: ValidatingWebhookConfiguration | MutatingWebhookConfiguration | None,
 ) -> Diagnosis:
     webhooks = (found and found.webhooks) or []
     if not webhooks:
@@ -58,7 +65,9 @@ def check_pods(cluster: Cluster, namespace: str) -> Iterator[Diagnosis]:
             where = f"no such Deployment in namespace {namespace}; --katib-namespace says where Katib is"
             yield missing(name, where, f"{cluster.kubectl} {INSTALL}")
         elif not (found.status and found.status.availableReplicas):
-            reasons = [c.message for c in (found.status and found.status.conditions) or [] if c.status == "False" and c.message]
+            reasons = [
+                c.message for c in (found.status and found.status.conditions) or [] if c.status == "False" and c.message
+            ]
             text = ": ".join(["no replica is available", *reasons[:1]])
             yield missing(name, text, f"{cluster.kubectl} -n {namespace} rollout restart deployment/{name}")
         else:
@@ -116,16 +125,23 @@ def check_configuration(cluster: Cluster, namespace: str, spec: Spec | None) -> 
     what, install = "katib-config", f"{cluster.kubectl} {INSTALL}"
     known = configuration(cluster, namespace)
     if known is None:
-        yield missing(what, f"namespace {namespace} has no ConfigMap katib-config with a readable katib-config.yaml", install)
+        yield missing(
+            what, f"namespace {namespace} has no ConfigMap katib-config with a readable katib-config.yaml", install
+        )
         return
     needed = {"runtime.metricsCollectors": ("StdOut", [entry.kind for entry in known.runtime.metrics_collectors])}
     if spec is not None:
         names = [entry.algorithm_name for entry in known.runtime.suggestions]
         needed["runtime.suggestions"] = (spec.experiment.algorithm.algorithm_name, names)
         if spec.experiment.early_stopping.algorithm_name == "medianstop":
-            needed["runtime.earlyStoppings"] = ("medianstop", [entry.algorithm_name for entry in known.runtime.early_stoppings])
+            needed["runtime.earlyStoppings"] = (
+                "medianstop",
+                [entry.algorithm_name for entry in known.runtime.early_stoppings],
+            )
     lacking = [
-        f"{section} has no {name}; it has: {', '.join(names) or 'none'}" for section, (name, names) in needed.items() if name not in names
+        f"{section} has no {name}; it has: {', '.join(names) or 'none'}"
+        for section, (name, names) in needed.items()
+        if name not in names
     ]
     if lacking:
         yield missing(what, "; ".join(lacking), install)

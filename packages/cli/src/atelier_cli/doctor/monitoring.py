@@ -11,9 +11,7 @@ from atelier_cli.profile.merging import Values
 API = "monitoring.coreos.com/v1"
 KINDS = {"serviceMonitor": "servicemonitors", "prometheusRule": "prometheusrules"}
 """Key under monitoring, and what it renders."""
-INSTALL = (
-    "helm install prometheus oci://ghcr.io/prometheus-community/charts/kube-prometheus-stack --namespace monitoring --create-namespace"
-)
+INSTALL = "helm install prometheus oci://ghcr.io/prometheus-community/charts/kube-prometheus-stack --namespace monitoring --create-namespace"
 
 
 def check_monitoring(cluster: Cluster, monitoring: Values) -> Iterator[Diagnosis]:

@@ -38,7 +38,9 @@ def check_labels(cluster: Cluster, katib_namespace: str, spec: Spec | None) -> I
     found = cluster.find(Namespace, cluster.namespace)
     if found is None:
         make = f"{cluster.kubectl} create namespace {cluster.namespace}"
-        raise NoCluster(f"--namespace: {cluster.namespace!r} is not in the cluster of context {cluster.context!r}; to make it: {make}")
+        raise NoCluster(
+            f"--namespace: {cluster.namespace!r} is not in the cluster of context {cluster.context!r}; to make it: {make}"
+        )
     labels = (found.metadata and found.metadata.labels) or {}
     label = f"{cluster.kubectl} label --overwrite namespace {cluster.namespace}"
     if labels.get(INJECTION) == "enabled":
@@ -52,14 +54,21 @@ def check_labels(cluster: Cluster, katib_namespace: str, spec: Spec | None) -> I
             text = f"{cluster.namespace} enforces restricted, which refuses {' and '.join(refused)}"
             yield warning("pod security", text, f"{label} {ENFORCE}=baseline")
         else:
-            yield ok("pod security", f"{cluster.namespace} enforces restricted, and katib-config gives its containers what that asks for")
+            yield ok(
+                "pod security",
+                f"{cluster.namespace} enforces restricted, and katib-config gives its containers what that asks for",
+            )
 
 
 def _refused_by_restricted(known: Configuration | None, spec: Spec | None) -> list[str]:
     """Which of Katib's containers come without a security context."""
     if known is None:
         return ["Katib's containers"]
-    refused = [] if known.init.controller.inject_security_context else ["the sidecar of trials (init.controller.injectSecurityContext)"]
+    refused = (
+        []
+        if known.init.controller.inject_security_context
+        else ["the sidecar of trials (init.controller.injectSecurityContext)"]
+    )
     if spec is not None:
         name = spec.experiment.algorithm.algorithm_name
         suggestion = known.suggestion(name)

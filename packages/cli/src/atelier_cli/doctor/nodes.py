@@ -20,7 +20,9 @@ def check_nodes(cluster: Cluster, resources: Values) -> Iterator[Diagnosis]:
     requests = (resources.get("limits") or {}) | (resources.get("requests") or {})  # without a request, the limit is it
     nodes = {name_of(node): (node.status and node.status.allocatable) or {} for node in cluster.client.list(Node)}
     asked = ", ".join(f"{name} {quantity}" for name, quantity in requests.items())
-    holders = [name for name, has in nodes.items() if all(amount(has.get(r, "0")) >= amount(q) for r, q in requests.items())]
+    holders = [
+        name for name, has in nodes.items() if all(amount(has.get(r, "0")) >= amount(q) for r, q in requests.items())
+    ]
     if holders:
         yield ok(WHAT, f"{asked}: node {holders[0]} can hold it")
         return
@@ -35,6 +37,12 @@ def check_nodes(cluster: Cluster, resources: Values) -> Iterator[Diagnosis]:
     for name, quantity in short.items():
         key = f"trainer.resources.{'requests' if name in (resources.get('requests') or {}) else 'limits'}.{name}"
         if name == "nvidia.com/gpu" and not amount(quantity):
-            yield missing(WHAT, f"{key} is {requests[name]}, and no node has any (MicroK8s: microk8s enable nvidia)", GPU_OPERATOR)
+            yield missing(
+                WHAT, f"{key} is {requests[name]}, and no node has any (MicroK8s: microk8s enable nvidia)", GPU_OPERATOR
+            )
         else:
-            yield missing(WHAT, f"{key} is {requests[name]}, and the most a node has is {quantity}", f"# set {key} to at most {quantity}")
+            yield missing(
+                WHAT,
+                f"{key} is {requests[name]}, and the most a node has is {quantity}",
+                f"# set {key} to at most {quantity}",
+            )

@@ -15,7 +15,9 @@ from atelier_cli.profile.merging import Values
 
 WHAT = "storage"
 DEFAULT = "storageclass.kubernetes.io/is-default-class"
-INSTALL = "apply -f https://raw.githubusercontent.com/rancher/local-path-provisioner/v0.0.31/deploy/local-path-storage.yaml"
+INSTALL = (
+    "apply -f https://raw.githubusercontent.com/rancher/local-path-provisioner/v0.0.31/deploy/local-path-storage.yaml"
+)
 ONE_NODE = (
     "disk.csi.azure.com",
     "ebs.csi.aws.com",
@@ -28,7 +30,11 @@ ONE_NODE = (
 
 def check_storage(cluster: Cluster, storage: Values) -> Iterator[Diagnosis]:
     """The claim that is there, a volume to be bound by hand, or the class that makes one, as the profile's storage says."""
-    mode, claim, name = storage.get("accessMode", "ReadWriteOnce"), storage.get("existingClaim"), storage.get("storageClassName")
+    mode, claim, name = (
+        storage.get("accessMode", "ReadWriteOnce"),
+        storage.get("existingClaim"),
+        storage.get("storageClassName"),
+    )
     if claim:
         yield _check_claim(cluster, claim, mode)
     elif name == "":
@@ -40,13 +46,19 @@ def check_storage(cluster: Cluster, storage: Values) -> Iterator[Diagnosis]:
 def _check_claim(cluster: Cluster, name: str, mode: str) -> Diagnosis:
     found = cluster.find(PersistentVolumeClaim, name, cluster.namespace)
     if found is None:
-        names = sorted(name_of(claim) for claim in cluster.client.list(PersistentVolumeClaim, namespace=cluster.namespace))
+        names = sorted(
+            name_of(claim) for claim in cluster.client.list(PersistentVolumeClaim, namespace=cluster.namespace)
+        )
         change = f'# set storage.existingClaim to a claim there is, or to "": the chart then makes one; {allowed(names, name)}'
         return missing(WHAT, f"no PersistentVolumeClaim {name} in {cluster.namespace}", change)
     modes = (found.spec and found.spec.accessModes) or []
     if mode in modes or (mode == "ReadWriteOnce" and "ReadWriteMany" in modes):
         return ok(WHAT, f"claim {name}, {', '.join(modes)}")
-    return missing(WHAT, f"claim {name} is {', '.join(modes)}, not {mode}", f"# set storage.accessMode to {modes[0] if modes else mode}")
+    return missing(
+        WHAT,
+        f"claim {name} is {', '.join(modes)}, not {mode}",
+        f"# set storage.accessMode to {modes[0] if modes else mode}",
+    )
 
 
 def _check_volumes(cluster: Cluster, mode: str, size: str) -> Diagnosis:
@@ -55,7 +67,11 @@ def _check_volumes(cluster: Cluster, mode: str, size: str) -> Diagnosis:
         if _fits(volume, mode, size):
             return ok(WHAT, f"volume {name_of(volume)} can be bound")
     text = f'storage.storageClassName is "", and no volume without a class is free, {mode} and of {size}'
-    return missing(WHAT, text, "# make such a PersistentVolume, or set storage.storageClassName to null: the cluster's default class")
+    return missing(
+        WHAT,
+        text,
+        "# make such a PersistentVolume, or set storage.storageClassName to null: the cluster's default class",
+    )
 
 
 def _fits(volume: PersistentVolume, mode: str, size: str) -> bool:
@@ -68,7 +84,11 @@ def _fits(volume: PersistentVolume, mode: str, size: str) -> bool:
 def _check_class(cluster: Cluster, name: str | None, mode: str) -> Diagnosis:
     classes = {name_of(found): found for found in cluster.client.list(StorageClass)}
     if not classes:
-        return missing(WHAT, "there is no StorageClass (MicroK8s: microk8s enable hostpath-storage)", f"{cluster.kubectl} {INSTALL}")
+        return missing(
+            WHAT,
+            "there is no StorageClass (MicroK8s: microk8s enable hostpath-storage)",
+            f"{cluster.kubectl} {INSTALL}",
+        )
     if name is not None and name not in classes:
         return missing(WHAT, f"no StorageClass {name}", f"# set storage.storageClassName; {allowed(classes, name)}")
     chosen = classes[name] if name is not None else next((c for c in classes.values() if _is_default(c)), None)

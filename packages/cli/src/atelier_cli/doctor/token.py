@@ -31,7 +31,9 @@ def check_token(cluster: Cluster, token: Values) -> Iterator[Diagnosis]:
         yield missing(WHAT, f"Secret {name} has no key {key}", f"# set server.token.key; {allowed(sorted(keys), key)}")
     elif len(base64.b64decode(keys[key]).split()) != 1:
         yield missing(
-            WHAT, f"{key} of Secret {name} is not one token without spaces", f"{cluster.kubectl} -n {cluster.namespace} edit secret {name}"
+            WHAT,
+            f"{key} of Secret {name} is not one token without spaces",
+            f"{cluster.kubectl} -n {cluster.namespace} edit secret {name}",
         )
     else:
         yield ok(WHAT, f"Secret {name} has {key}")

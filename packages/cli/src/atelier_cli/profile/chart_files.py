@@ -14,4 +14,6 @@ def chart_file(name: str) -> Path:
     for place in places:
         if place.is_file():
             return place
-    raise FileNotFoundError(f"{name} of chart {CHART} not found in {' or '.join(str(place.parent) for place in places)}")
+    raise FileNotFoundError(
+        f"{name} of chart {CHART} not found in {' or '.join(str(place.parent) for place in places)}"
+    )

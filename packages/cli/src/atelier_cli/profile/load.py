@@ -57,7 +57,9 @@ def load(path: Path, overrides: Sequence[str] = (), laptop: bool = True) -> Prof
     if searches:
         findings += _undecided(layers, broken)
     elif laptop:
-        findings.append(Finding(ENABLED, "is false, so there is nothing to search; `atelier serve` serves what is promoted"))
+        findings.append(
+            Finding(ENABLED, "is false, so there is nothing to search; `atelier serve` serves what is promoted")
+        )
     broken = [finding.where for finding in findings] if searches else [*broken, SOURCE]
     parameters = _parameters(layers.values, broken)
     try:
@@ -141,7 +143,10 @@ def _read(path: Path, overrides: Sequence[str]) -> _Layers:
 
 def _undecided(layers: _Layers, broken: Sequence[Where]) -> Iterator[Finding]:
     """What has no default and was not said."""
-    if not any(where == SOURCE[: len(where)] for where in broken) and layers.values["trainer"]["data"].get("source") is None:
+    if (
+        not any(where == SOURCE[: len(where)] for where in broken)
+        and layers.values["trainer"]["data"].get("source") is None
+    ):
         yield Finding(SOURCE, f"is missing; {allowed(('sklearn', 'npz', 'idx', 'images', 'csv'))}")
     name_at = at("experiment.name")
     if not any(where == name_at[: len(where)] for where in broken) and not layers.values["experiment"]["name"]:
@@ -156,7 +161,10 @@ def _parameters(values: Values, broken: Sequence[Where]) -> list[tuple[int, Para
         return []
     unsound = {where[2] for where in broken if where[:2] == PARAMETERS}
     readable = ((index, raw) for index, raw in enumerate(values["experiment"]["parameters"]) if index not in unsound)
-    return [(index, Parameter.model_validate(raw | {"feasibleSpace": _as_text(raw["feasibleSpace"])})) for index, raw in readable]
+    return [
+        (index, Parameter.model_validate(raw | {"feasibleSpace": _as_text(raw["feasibleSpace"])}))
+        for index, raw in readable
+    ]
 
 
 def _spec(layers: _Layers, broken: Sequence[Where], parameters: Sequence[Parameter]) -> Spec:

@@ -27,7 +27,9 @@ def with_value(values: Values, where: Where, value: Any) -> Values:
     """New values with one of them set; maps on the way are made where there are none."""
     first, *rest = where
     inner = values.get(str(first))
-    return values | {str(first): with_value(inner if isinstance(inner, dict) else {}, tuple(rest), value) if rest else value}
+    return values | {
+        str(first): with_value(inner if isinstance(inner, dict) else {}, tuple(rest), value) if rest else value
+    }
 
 
 def lookup(values: Any, where: Where) -> Any:

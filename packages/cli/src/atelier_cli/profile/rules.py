@@ -17,7 +17,12 @@ from atelier_cli.profile.findings import Finding, Where, allowed, at
 
 EXPERIMENT: Where = ("experiment",)
 METRICS: dict[Task, dict[str, str]] = {
-    "classification": {"val_accuracy": "maximize", "val_macro_f1": "maximize", "val_loss": "minimize", "train_loss": "minimize"},
+    "classification": {
+        "val_accuracy": "maximize",
+        "val_macro_f1": "maximize",
+        "val_loss": "minimize",
+        "train_loss": "minimize",
+    },
     "regression": {
         "val_rmse": "minimize",
         "val_mae": "minimize",
@@ -76,7 +81,11 @@ ALGORITHM_SETTINGS: dict[str, dict[str, Number | Choice]] = {
     },
     "multivariate-tpe": {"n_startup_trials": Number(0), "n_ei_candidates": Number(1), "random_state": SEED},
     "grid": {"random_state": SEED},
-    "cmaes": {"random_state": SEED, "sigma": Number(0, whole=False, is_open=True), "restart_strategy": Choice(("ipop", "bipop", "none"))},
+    "cmaes": {
+        "random_state": SEED,
+        "sigma": Number(0, whole=False, is_open=True),
+        "restart_strategy": Choice(("ipop", "bipop", "none")),
+    },
     "sobol": {},
     "bayesianoptimization": {
         "base_estimator": Choice(("GP", "RF", "ET", "GBRT")),
@@ -94,7 +103,9 @@ EARLY_STOPPING_SETTINGS: dict[str, dict[str, Number | Choice]] = {
 }
 
 
-def check(spec: Spec, parameters: Sequence[tuple[int, Parameter]], broken: Sequence[Where], laptop: bool) -> Iterator[Finding]:
+def check(
+    spec: Spec, parameters: Sequence[tuple[int, Parameter]], broken: Sequence[Where], laptop: bool
+) -> Iterator[Finding]:
     """Every contradiction in a spec.
 
     parameters are those that can be read, with their places in the list; what rests on a broken path is not checked, it would only
@@ -109,11 +120,20 @@ def check(spec: Spec, parameters: Sequence[tuple[int, Parameter]], broken: Seque
         (lambda: check_early_stopping(experiment, laptop), ("experiment.earlyStopping",)),
         (lambda: check_parallel(experiment), ("experiment.parallelTrialCount", "experiment.maxTrialCount")),
         (lambda: check_failed(experiment), ("experiment.maxFailedTrialCount", "experiment.maxTrialCount")),
-        (lambda: check_data(trainer.data), ("trainer.data.source", "trainer.data.name", "trainer.data.files", "trainer.data.target")),
+        (
+            lambda: check_data(trainer.data),
+            ("trainer.data.source", "trainer.data.name", "trainer.data.files", "trainer.data.target"),
+        ),
         (lambda: check_labels(trainer.data), ("trainer.data.labels", "trainer.data.task")),
     ]
     if kind is not None:
-        reads: tuple[str, ...] = ("trainer.data.source", "trainer.data.name", "trainer.data.kind", "trainer.data.task", "trainer.network")
+        reads: tuple[str, ...] = (
+            "trainer.data.source",
+            "trainer.data.name",
+            "trainer.data.kind",
+            "trainer.data.task",
+            "trainer.network",
+        )
         checks.append((lambda: check_builders(parameters, kind, trainer.data.task, trainer.network), reads))
     yield from check_parameters(parameters, ("experiment", "parameters") in broken)
     for run, paths in checks:
@@ -138,7 +158,8 @@ def check_parameters(parameters: Sequence[tuple[int, Parameter]], broken: bool) 
     for index, parameter in parameters:
         if first.setdefault(parameter.name, index) != index:
             yield Finding(
-                (*where, index, "name"), f"{parameter.name} is there twice; the first is experiment.parameters[{first[parameter.name]}]"
+                (*where, index, "name"),
+                f"{parameter.name} is there twice; the first is experiment.parameters[{first[parameter.name]}]",
             )
         check_one = _check_range if parameter.parameter_type in ("int", "double") else _check_list
         yield from check_one((*where, index, "feasibleSpace"), parameter)
@@ -167,7 +188,9 @@ def _check_range(where: Where, parameter: Parameter) -> Iterator[Finding]:
     if numbers.get("step", 1) <= 0:
         yield Finding((*where, "step"), f"{feasible.step} is not allowed; it must be more than 0")
     if feasible.distribution in ("logUniform", "logNormal") and numbers.get("min", 1) <= 0:
-        yield Finding((*where, "min"), f"{feasible.min} is not allowed with {feasible.distribution}; it must be more than 0")
+        yield Finding(
+            (*where, "min"), f"{feasible.min} is not allowed with {feasible.distribution}; it must be more than 0"
+        )
 
 
 def _check_list(where: Where, parameter: Parameter) -> Iterator[Finding]:
@@ -182,7 +205,9 @@ def _check_list(where: Where, parameter: Parameter) -> Iterator[Finding]:
         if text in feasible.list[:index]:
             yield Finding((*where, "list", index), f"{text} is there twice")
         if kind == "discrete" and not _is_finite(text):
-            yield Finding((*where, "list", index), f"{text!r} is not a number, as discrete needs; words are categorical")
+            yield Finding(
+                (*where, "list", index), f"{text!r} is not a number, as discrete needs; words are categorical"
+            )
 
 
 def _is_finite(text: str) -> bool:
@@ -192,7 +217,9 @@ def _is_finite(text: str) -> bool:
         return False
 
 
-def check_builders(parameters: Sequence[tuple[int, Parameter]], kind: Kind, task: Task, network: str) -> Iterator[Finding]:
+def check_builders(
+    parameters: Sequence[tuple[int, Parameter]], kind: Kind, task: Task, network: str
+) -> Iterator[Finding]:
     """What no builder accepts of the search space, value by value: all that `space.validate` finds, with its place."""
     try:
         known = space.domains(kind, task, network)
@@ -204,7 +231,10 @@ def check_builders(parameters: Sequence[tuple[int, Parameter]], kind: Kind, task
         where = (*EXPERIMENT, "parameters", index)
         domain = known.get(parameter.name)
         if domain is None:
-            yield Finding((*where, "name"), f"{parameter.name}: unknown parameter for {kind}; {allowed(sorted(known), parameter.name)}")
+            yield Finding(
+                (*where, "name"),
+                f"{parameter.name}: unknown parameter for {kind}; {allowed(sorted(known), parameter.name)}",
+            )
             continue
         for field, text in _values(parameter):
             try:
@@ -217,7 +247,9 @@ def _values(parameter: Parameter) -> Iterator[tuple[Where, str]]:
     """The outermost values of a parameter, with their places; what does not fit its type is found elsewhere."""
     feasible = parameter.feasible_space
     if parameter.parameter_type in ("int", "double"):
-        yield from (((name,), text) for name, text in (("min", feasible.min), ("max", feasible.max)) if text is not None)
+        yield from (
+            ((name,), text) for name, text in (("min", feasible.min), ("max", feasible.max)) if text is not None
+        )
     else:
         yield from ((("list", index), text) for index, text in enumerate(feasible.list or ()))
 
@@ -225,7 +257,9 @@ def _values(parameter: Parameter) -> Iterator[tuple[Where, str]]:
 # who suggests, and when a trial ends
 
 
-def check_algorithm(experiment: Experiment, parameters: Sequence[tuple[int, Parameter]], laptop: bool) -> Iterator[Finding]:
+def check_algorithm(
+    experiment: Experiment, parameters: Sequence[tuple[int, Parameter]], laptop: bool
+) -> Iterator[Finding]:
     """Settings that the algorithm does not know, and parameters that it cannot search."""
     algorithm = experiment.algorithm
     name = algorithm.algorithm_name
@@ -233,20 +267,29 @@ def check_algorithm(experiment: Experiment, parameters: Sequence[tuple[int, Para
     numeric = [p for _, p in parameters if p.parameter_type in ("int", "double")]
     if name == "cmaes" and len(numeric) < 2:
         yield Finding(
-            (*EXPERIMENT, "algorithm", "algorithmName"), f"cmaes needs at least 2 int or double parameters; there are {len(numeric)}"
+            (*EXPERIMENT, "algorithm", "algorithmName"),
+            f"cmaes needs at least 2 int or double parameters; there are {len(numeric)}",
         )
     for index, parameter in parameters:
         where, feasible = (*EXPERIMENT, "parameters", index, "feasibleSpace"), parameter.feasible_space
         if name == "grid" and parameter.parameter_type == "double" and feasible.step is None:
             yield Finding((*where, "step"), "is missing; grid needs the step of a double")
-        if name == "bayesianoptimization" and parameter.parameter_type == "double" and feasible.min and float(feasible.min) <= 0:
+        if (
+            name == "bayesianoptimization"
+            and parameter.parameter_type == "double"
+            and feasible.min
+            and float(feasible.min) <= 0
+        ):
             yield Finding(
                 (*where, "min"),
                 f"{feasible.min} is not allowed: bayesianoptimization draws a double from its logarithm; allowed: more than 0",
             )
         if feasible.distribution in ("normal", "logNormal") and (laptop or name not in ("random", "tpe")):
             who = f"one machine's {name}" if laptop else name
-            yield Finding((*where, "distribution"), f"{who} cannot draw from {feasible.distribution}; allowed: uniform, logUniform")
+            yield Finding(
+                (*where, "distribution"),
+                f"{who} cannot draw from {feasible.distribution}; allowed: uniform, logUniform",
+            )
 
 
 def check_grid(experiment: Experiment) -> Iterator[Finding]:
@@ -256,7 +299,8 @@ def check_grid(experiment: Experiment) -> Iterator[Finding]:
     sizes = [_size(parameter) for parameter in experiment.parameters]
     if all(sizes) and math.prod(sizes) < experiment.max_trial_count:
         yield Finding(
-            (*EXPERIMENT, "maxTrialCount"), f"{experiment.max_trial_count} is more than the {math.prod(sizes)} points of the grid"
+            (*EXPERIMENT, "maxTrialCount"),
+            f"{experiment.max_trial_count} is more than the {math.prod(sizes)} points of the grid",
         )
 
 
@@ -278,10 +322,15 @@ def check_early_stopping(experiment: Experiment, laptop: bool) -> Iterator[Findi
     name = stopping.algorithm_name
     yield from _check_settings(where, name, EARLY_STOPPING_SETTINGS[name], stopping.algorithm_settings)
     if laptop and name == "medianstop":
-        yield Finding((*where, "algorithmName"), "medianstop is Katib's and runs on a cluster only; allowed on one machine: halving, none")
+        yield Finding(
+            (*where, "algorithmName"),
+            "medianstop is Katib's and runs on a cluster only; allowed on one machine: halving, none",
+        )
 
 
-def _check_settings(where: Where, owner: str, known: dict[str, Number | Choice], settings: Sequence[Setting]) -> Iterator[Finding]:
+def _check_settings(
+    where: Where, owner: str, known: dict[str, Number | Choice], settings: Sequence[Setting]
+) -> Iterator[Finding]:
     names = [setting.name for setting in settings]
     for index, setting in enumerate(settings):
         here = (*where, "algorithmSettings", index)

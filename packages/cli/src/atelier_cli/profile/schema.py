@@ -55,7 +55,9 @@ def _findings(error: ValidationError) -> Iterator[Finding]:
             types = [limit] if isinstance(limit, str) else limit
             yield Finding(where, f"{_shown(value)} is not {' or '.join(TYPES[name] for name in types)}")
         case "enum":
-            yield Finding(where, f"{_shown(value)} is not allowed; {allowed([str(v) for v in limit if v is not None], value)}")
+            yield Finding(
+                where, f"{_shown(value)} is not allowed; {allowed([str(v) for v in limit if v is not None], value)}"
+            )
         case "minimum":
             yield Finding(where, f"{value} is less than {limit}, the least allowed")
         case "maximum":

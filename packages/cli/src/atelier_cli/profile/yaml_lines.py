@@ -38,7 +38,11 @@ class _Loader(yaml.SafeLoader):
 
 
 _Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag not in ("tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:float")]
+    first: [
+        (tag, pattern)
+        for tag, pattern in resolvers
+        if tag not in ("tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:float")
+    ]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 _Loader.add_implicit_resolver(
@@ -75,7 +79,9 @@ def parse(text: str) -> Document:
         values = loader.construct_document(node)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise UnreadableYaml([(mark.line + 1 if mark else None, f"is not YAML: {error.problem or error.context}")]) from error
+        raise UnreadableYaml(
+            [(mark.line + 1 if mark else None, f"is not YAML: {error.problem or error.context}")]
+        ) from error
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         if isinstance(error, UnreadableYaml):
             raise
@@ -117,7 +123,9 @@ def _check_nodes(root: yaml.Node) -> None:
                     first = seen.setdefault(key.value, key)
                     if first is not key and id(key) not in reported:
                         reported.add(id(key))
-                        wrong.append((line, f"{key.value}: is there twice; the first is on line {first.start_mark.line + 1}"))
+                        wrong.append(
+                            (line, f"{key.value}: is there twice; the first is on line {first.start_mark.line + 1}")
+                        )
                 visit(value, (*above, id(node)))
         elif isinstance(node, yaml.SequenceNode):
             for item in node.value:

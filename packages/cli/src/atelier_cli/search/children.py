@@ -86,7 +86,9 @@ class Children:
 class _Child:
     """One process. tell gets each line that it prints, and that it has ended, in a thread."""
 
-    def __init__(self, name: str, arguments: Sequence[str], messages: Path, tell: Callable[[Printed | Ended], object]) -> None:
+    def __init__(
+        self, name: str, arguments: Sequence[str], messages: Path, tell: Callable[[Printed | Ended], object]
+    ) -> None:
         messages.parent.mkdir(parents=True, exist_ok=True)
         messages.write_bytes(b"")  # a disk that has no room for messages is the engine's to report
         self._name, self._tell = name, tell
@@ -102,7 +104,10 @@ class _Child:
         threading.Thread(target=self._follow, name=f"{name}, process {self._process.pid}", daemon=True).start()
 
     def _follow(self) -> None:
-        with contextlib.suppress(EOFError, OSError), os.fdopen(self._reader.fileno(), errors="replace", closefd=False) as lines:
+        with (
+            contextlib.suppress(EOFError, OSError),
+            os.fdopen(self._reader.fileno(), errors="replace", closefd=False) as lines,
+        ):
             for line in lines:
                 self._tell(Printed(self._name, line))
         self._process.join()
@@ -130,7 +135,16 @@ def _no_main_module() -> Iterator[None]:
 
 def arguments_of(request: Request, spec: Path) -> list[str]:
     """The trial program's command line for a request, as Katib's Job would have it."""
-    arguments = ["--spec", str(spec), "--store", str(request.store.root), "--trial", request.trial, "--threads", str(request.threads)]
+    arguments = [
+        "--spec",
+        str(spec),
+        "--store",
+        str(request.store.root),
+        "--trial",
+        request.trial,
+        "--threads",
+        str(request.threads),
+    ]
     if request.number is not None:
         arguments += ["--number", str(request.number)]
     if request.data_dir is not None:

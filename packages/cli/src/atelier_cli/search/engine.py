@@ -92,7 +92,9 @@ class _Running:
 class Engine:
     """One search. `search` may be called once; it raises InvalidProfile, lease.LeaseHeld, data.DataError, Interrupted or OSError."""
 
-    def __init__(self, spec: Spec, store: Store, watcher: Watcher, totals: Totals, data_dir: Path | None = None) -> None:
+    def __init__(
+        self, spec: Spec, store: Store, watcher: Watcher, totals: Totals, data_dir: Path | None = None
+    ) -> None:
         self.spec = spec
         self.store = store
         self.watcher = watcher
@@ -122,7 +124,10 @@ class Engine:
     def search(self, description: DataDescription) -> None:
         """Search, then train the winner's tail if the spec asks for one."""
         started = time.monotonic()
-        with Lease.acquire(self.experiment.lease, f"search {self.spec.experiment_name}"), self._signals(lambda *_: self._stop.set()):
+        with (
+            Lease.acquire(self.experiment.lease, f"search {self.spec.experiment_name}"),
+            self._signals(lambda *_: self._stop.set()),
+        ):
             self.spec.write(self.experiment.spec)
             try:
                 self._search(description)
@@ -196,7 +201,9 @@ class Engine:
     def _start(self, assignment: Assignment, tries: int = 1) -> None:
         name = assignment.name
         before = len(read_curve(assignment.paths.metrics))
-        self._children.start(name, arguments_of(assignment.request, self.experiment.spec), self.experiment.messages(name))
+        self._children.start(
+            name, arguments_of(assignment.request, self.experiment.spec), self.experiment.messages(name)
+        )
         self._running[name] = _Running(assignment, before, tries)
         self.watcher.started(name, before)
 
@@ -294,7 +301,9 @@ class Engine:
     @contextmanager
     def _signals(self, handler: Callable[[int, FrameType | None], object]) -> Iterator[None]:
         """While this lasts, Ctrl-C and SIGTERM are handled so."""
-        before: dict[signal.Signals, Any] = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
+        before: dict[signal.Signals, Any] = {
+            number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)
+        }
         try:
             yield
         finally:

@@ -34,7 +34,9 @@ class Replayed:
     @property
     def different(self) -> list[str]:
         """Names of tensors that are not the same bit for bit."""
-        return sorted(name for name in self.stored.keys() | self.again.keys() if self.stored.get(name) != self.again.get(name))
+        return sorted(
+            name for name in self.stored.keys() | self.again.keys() if self.stored.get(name) != self.again.get(name)
+        )
 
 
 def replay(store: Store, key: str, scratch: Store) -> Replayed:
@@ -67,9 +69,14 @@ def tensor_digests(model: Path) -> dict[str, str]:
 
     graph = onnx.load(model).graph
     named = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
-    constants = ((node.output[0], attribute.t) for node in graph.node for attribute in node.attribute if attribute.HasField("t"))
+    constants = (
+        (node.output[0], attribute.t) for node in graph.node for attribute in node.attribute if attribute.HasField("t")
+    )
     named |= {name: onnx.numpy_helper.to_array(tensor) for name, tensor in constants}
-    return {name: hashlib.sha256(f"{array.dtype}{array.shape}".encode() + array.tobytes()).hexdigest() for name, array in named.items()}
+    return {
+        name: hashlib.sha256(f"{array.dtype}{array.shape}".encode() + array.tobytes()).hexdigest()
+        for name, array in named.items()
+    }
 
 
 def _lend_data(store: Store, scratch: Store, digest: str) -> None:
@@ -105,10 +112,14 @@ def _train(store: Store, scratch: Store, key: str, epochs: int) -> None:
     path = scratch.root / f"{record.trial}.json"
     spec.write(path)
     straight_through: dict[int, float | None] = {}
-    request = Request(spec, scratch, record.trial, record.params, bars=straight_through, tail_of=config.parent, threads=threads)
+    request = Request(
+        spec, scratch, record.trial, record.params, bars=straight_through, tail_of=config.parent, threads=threads
+    )
     command = [sys.executable, "-m", "atelier_trainer", *arguments_of(request, path)]
     done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     card = Card.read_if_whole(scratch.trial(config.key).card)
     if done.returncode or card is None or card.weights_sha256 is None:
         said = done.stderr.strip().splitlines()
-        raise CannotReplay(f"{config.key}: training it again failed: {said[-1] if said else json.dumps(done.returncode)}")
+        raise CannotReplay(
+            f"{config.key}: training it again failed: {said[-1] if said else json.dumps(done.returncode)}"
+        )

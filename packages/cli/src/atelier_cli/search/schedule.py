@@ -53,7 +53,11 @@ class Schedule:
     """
 
     def __init__(
-        self, spec: Spec, key_of: Callable[[dict[str, str]], str], parallel: int, made: Mapping[int, dict[str, str]] | None = None
+        self,
+        spec: Spec,
+        key_of: Callable[[dict[str, str]], str],
+        parallel: int,
+        made: Mapping[int, dict[str, str]] | None = None,
     ) -> None:
         self._spec = spec
         self._objective = spec.experiment.objective
@@ -80,7 +84,9 @@ class Schedule:
     def ready(self) -> bool:
         """Whether every result that the next decision has to see is there."""
         seen = len(self._jobs) - self._lag + 1
-        return not self.is_done and all(self._jobs[n] is None or n in self._results for n in range(self._told, max(seen, 0)))
+        return not self.is_done and all(
+            self._jobs[n] is None or n in self._results for n in range(self._told, max(seen, 0))
+        )
 
     def decide(self) -> Job | None:
         """The next job; None if there is none now. `is_done` tells whether there will be another."""
@@ -116,7 +122,9 @@ class Schedule:
     def _must_end(self) -> bool:
         """Whether the goal is reached, or too many trials failed."""
         goal = self._objective.goal
-        if goal is not None and any(not self._objective.better(goal, value) for curve in self._curves.values() for value in curve):
+        if goal is not None and any(
+            not self._objective.better(goal, value) for curve in self._curves.values() for value in curve
+        ):
             return True
         return self.gave_up
 
@@ -150,7 +158,11 @@ class Schedule:
         return {key: curve[rung - 1] for key, curve in self._curves.items() if len(curve) >= rung}
 
     def _bars(self, key: str, above: int) -> dict[int, float | None]:
-        return {rung: halving.bar(self._others_at(rung, key), self._objective, self._eta) for rung in self._rungs if rung > above}
+        return {
+            rung: halving.bar(self._others_at(rung, key), self._objective, self._eta)
+            for rung in self._rungs
+            if rung > above
+        }
 
     def _others_at(self, rung: int, key: str) -> list[float]:
         return [value for other, value in self._values_at(rung).items() if other != key]

@@ -38,7 +38,9 @@ class Suggester:
         experiment = spec.experiment
         self._algorithm = experiment.algorithm.algorithm_name
         self._objective = experiment.objective
-        self._choices = {p.name: _listed(p) for p in experiment.parameters if p.parameter_type in ("discrete", "categorical")}
+        self._choices = {
+            p.name: _listed(p) for p in experiment.parameters if p.parameter_type in ("discrete", "categorical")
+        }
         self._distributions = {p.name: _distribution(p) for p in experiment.parameters}
         settings = {setting.name: setting.value for setting in experiment.algorithm.algorithm_settings}
         seed = int(settings.pop("random_state", spec.trainer.seed))
@@ -90,7 +92,11 @@ class Suggester:
             self._study.tell(self._asked[number], state=TrialState.FAIL)
 
     def _final(
-        self, params: dict[str, Any], distributions: dict[str, BaseDistribution], values: Sequence[float], is_complete: bool
+        self,
+        params: dict[str, Any],
+        distributions: dict[str, BaseDistribution],
+        values: Sequence[float],
+        is_complete: bool,
     ) -> FrozenTrial:
         """A poor trial was pruned, for whom understands that; for the others it has the value it ended with."""
         if self._algorithm in LEARNS_FROM_PRUNED and not (is_complete and values):
@@ -108,7 +114,11 @@ class Suggester:
         return create_trial(state=TrialState.COMPLETE, params=params, distributions=distributions, value=value)
 
     def _worst(self) -> float | None:
-        seen = [t.value for t in self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)) if t.value is not None]
+        seen = [
+            t.value
+            for t in self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+            if t.value is not None
+        ]
         return max(seen, key=self._objective.rank_key, default=None)
 
     def _texts(self, trial: optuna.Trial) -> dict[str, str]:
@@ -144,8 +154,12 @@ def _distribution(parameter: Parameter) -> BaseDistribution:
     assert space.min is not None and space.max is not None
     log = space.distribution == "logUniform"
     if parameter.parameter_type == "int":
-        return IntDistribution(int(space.min), int(space.max), log=log, step=int(space.step) if space.step and not log else 1)
-    return FloatDistribution(float(space.min), float(space.max), log=log, step=float(space.step) if space.step and not log else None)
+        return IntDistribution(
+            int(space.min), int(space.max), log=log, step=int(space.step) if space.step and not log else 1
+        )
+    return FloatDistribution(
+        float(space.min), float(space.max), log=log, step=float(space.step) if space.step and not log else None
+    )
 
 
 def _values(distribution: BaseDistribution) -> list[Any]:
@@ -204,7 +218,9 @@ SAMPLERS: dict[AlgorithmName, Callable[[Settings, int], BaseSampler]] = {
     "multivariate-tpe": _tpe(multivariate=True),
     "grid": lambda _, seed: optuna.samplers.RandomSampler(seed),  # its points are drawn by _grid
     "cmaes": _cmaes,
-    "sobol": lambda _, seed: optuna.samplers.QMCSampler(qmc_type="sobol", scramble=True, seed=seed, warn_independent_sampling=False),
+    "sobol": lambda _, seed: optuna.samplers.QMCSampler(
+        qmc_type="sobol", scramble=True, seed=seed, warn_independent_sampling=False
+    ),
     "bayesianoptimization": lambda settings, seed: optuna.samplers.GPSampler(
         seed=seed, n_startup_trials=int(settings.get("n_initial_points", 10))
     ),

@@ -42,7 +42,9 @@ class SearchDisplay(AbstractContextManager["SearchDisplay"]):
             self._live.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._live.stop()
 
     # what the engine tells
@@ -71,7 +73,9 @@ class SearchDisplay(AbstractContextManager["SearchDisplay"]):
         colours = {"succeeded": "green", "paused": "blue", "over_budget": "yellow", "failed": "red"}
         line = Text(f"{short(name):<13} ").append(f"{result.outcome.replace('_', ' '):<11} ", colours[result.outcome])
         if result.values:
-            line.append(f"epoch {len(result.values):>3}  {self._objective.objective_metric_name} {result.values[-1]:.4f}")
+            line.append(
+                f"epoch {len(result.values):>3}  {self._objective.objective_metric_name} {result.values[-1]:.4f}"
+            )
             line.append("  best so far" if self._best() == name else "", "bold")
         if reason and result.outcome in ("failed", "over_budget"):
             line.append(reason)
@@ -84,7 +88,9 @@ class SearchDisplay(AbstractContextManager["SearchDisplay"]):
         expected = max(1, expected_epochs(self._spec) + self._spec.trainer.tail_epochs)
         done = min(sum(self._ends.values()) + sum(map(len, self._curves.values())), expected)
         progress = Table.grid(padding=(0, 2))
-        progress.add_row(ProgressBar(total=expected, completed=done, width=40), f"{done / expected:.0%}", self._left(done, expected))
+        progress.add_row(
+            ProgressBar(total=expected, completed=done, width=40), f"{done / expected:.0%}", self._left(done, expected)
+        )
         best = self._best()
         trials = f"trials {self._totals.trials} of {self._spec.experiment.max_trial_count}, {self._totals.reused} found trained"
         facts = [

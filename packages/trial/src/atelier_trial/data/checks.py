@@ -36,7 +36,9 @@ def check(data: Data, found: Found, seed: int) -> Checked:
     kind = _kind(data, found.train.x, violations)
     xs = [_features(kind, part, found.feature_names, violations) for part in parts]
     if len({x.shape[1:] for x in xs}) > 1:
-        violations.append(f"test examples have shape {xs[1].shape[1:]}; allowed: that of the training examples, {xs[0].shape[1:]}")
+        violations.append(
+            f"test examples have shape {xs[1].shape[1:]}; allowed: that of the training examples, {xs[0].shape[1:]}"
+        )
     if data.task == "classification":
         labels, ys = _classes(data, found, parts, violations)
     else:
@@ -95,7 +97,9 @@ SHAPES: dict[Kind, str] = {"images": "(N, H, W) or (N, H, W, C)", "signals": "(N
 def _features(kind: Kind, part: Part, names: Sequence[str] | None, violations: list[str]) -> Array:
     x = part.x
     if x.ndim not in DIMENSIONS[kind] or 0 in x.shape:
-        violations.append(f"{part.where}: examples have shape {x.shape}; allowed for {kind}: {SHAPES[kind]}, nothing empty")
+        violations.append(
+            f"{part.where}: examples have shape {x.shape}; allowed for {kind}: {SHAPES[kind]}, nothing empty"
+        )
         return x
     if kind == "images":
         if x.dtype != np.uint8:
@@ -120,14 +124,18 @@ def _finite(part: Part, values: Array, column: Callable[[tuple[int, ...]], str],
     if wrong.any():
         first = tuple(int(i) for i in np.unravel_index(int(wrong.argmax()), wrong.shape))
         value = f"{part.place(first[0])}, {column(first)}: {values[first]}"
-        violations.append(f"{value} is not a finite float32 number; there are {int(wrong.sum())} such values; allowed: none")
+        violations.append(
+            f"{value} is not a finite float32 number; there are {int(wrong.sum())} such values; allowed: none"
+        )
     return converted
 
 
 def _targets(part: Part, violations: list[str]) -> Array:
     y = part.y.reshape(-1, 1) if part.y.ndim == 1 else part.y
     if y.dtype.kind not in "fiub" or y.ndim != 2 or 0 in y.shape:
-        violations.append(f"{part.where}: targets are {y.dtype} of shape {part.y.shape}; allowed: numbers, (N,) or (N, T), nothing empty")
+        violations.append(
+            f"{part.where}: targets are {y.dtype} of shape {part.y.shape}; allowed: numbers, (N,) or (N, T), nothing empty"
+        )
         return y
     targets = _finite(part, y, lambda index: f"target {index[1]}", violations)
     if np.isfinite(targets).all() and (targets == targets[0]).all():
@@ -135,7 +143,9 @@ def _targets(part: Part, violations: list[str]) -> Array:
     return targets
 
 
-def _classes(data: Data, found: Found, parts: Sequence[Part], violations: list[str]) -> tuple[tuple[str, ...], list[Array]]:
+def _classes(
+    data: Data, found: Found, parts: Sequence[Part], violations: list[str]
+) -> tuple[tuple[str, ...], list[Array]]:
     """Labels, and class numbers (N,) int64 of each part."""
     if data.labels is not None and len(set(data.labels)) < len(data.labels):
         violations.append("trainer.data.labels: some are there twice; allowed: each once")
@@ -176,7 +186,9 @@ def _named(part: Part, texts: Array, labels: Sequence[str], violations: list[str
     if unknown:
         first = unknown[0]
         allowed = ", ".join(labels[:20]) + (", …" if len(labels) > 20 else "")
-        violations.append(f"{part.place(first)}: label {str(texts[first])!r} is unknown; there are {len(unknown)} such; allowed: {allowed}")
+        violations.append(
+            f"{part.place(first)}: label {str(texts[first])!r} is unknown; there are {len(unknown)} such; allowed: {allowed}"
+        )
     return np.array([number.get(text, 0) for text in texts], dtype=np.int64)
 
 
@@ -207,9 +219,14 @@ def _enough(where: str, y: Array, labels: Sequence[str] | None, purposes: str) -
         return
     counts = np.bincount(y, minlength=len(labels))
     if np.count_nonzero(counts) < 2:
-        raise DataError([f"{where}: every example is of class {labels[int(counts.argmax())]!r}; at least two classes are needed"])
+        raise DataError(
+            [f"{where}: every example is of class {labels[int(counts.argmax())]!r}; at least two classes are needed"]
+        )
     few = [(label, int(count)) for label, count in zip(labels, counts, strict=True) if count < least]
-    violations = [f"{where}: class {label!r} has {count} examples; at least {least} are needed ({purposes})" for label, count in few[:20]]
+    violations = [
+        f"{where}: class {label!r} has {count} examples; at least {least} are needed ({purposes})"
+        for label, count in few[:20]
+    ]
     if len(few) > 20:
         violations.append(f"{where}: and {len(few) - 20} more classes with too few examples")
     if violations:

@@ -73,12 +73,18 @@ def locate(data: Data, base: Path, downloads: Path) -> dict[str, Located]:
     required, allowed = REQUIRED[data.source], REQUIRED[data.source] + OPTIONAL[data.source]
     if {"testImages", "testLabels"} & set(data.files):
         required = allowed
-    violations = [f"trainer.data.files.{role}: missing; source {data.source} needs it" for role in required if role not in data.files]
+    violations = [
+        f"trainer.data.files.{role}: missing; source {data.source} needs it"
+        for role in required
+        if role not in data.files
+    ]
     located = {}
     for role, file in data.files.items():
         field = f"trainer.data.files.{role}"
         if role not in allowed:
-            violations.append(f"{field}: source {data.source} has no such file; allowed: {', '.join(allowed) or 'none'}")
+            violations.append(
+                f"{field}: source {data.source} has no such file; allowed: {', '.join(allowed) or 'none'}"
+            )
             continue
         wrong = _refused(file)
         violations += [f"{field}: {reason}" for reason in wrong]

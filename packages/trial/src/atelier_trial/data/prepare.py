@@ -70,8 +70,14 @@ def load(store: Store, description: DataDescription) -> Arrays:
             [f"{paths.folder}: prepared data are missing or torn: {error}; delete the folder to have them made again"]
         ) from error
     expected = ((description.train_rows, *description.shape), (description.test_rows, *description.shape))
-    if (arrays.train_x.shape, arrays.test_x.shape) != expected or [len(arrays.train_y), len(arrays.test_y)] != [n for n, *_ in expected]:
-        raise DataError([f"{paths.folder}: arrays are not those that data.json describes; delete the folder to have them made again"])
+    if (arrays.train_x.shape, arrays.test_x.shape) != expected or [len(arrays.train_y), len(arrays.test_y)] != [
+        n for n, *_ in expected
+    ]:
+        raise DataError(
+            [
+                f"{paths.folder}: arrays are not those that data.json describes; delete the folder to have them made again"
+            ]
+        )
     return arrays
 
 

@@ -73,7 +73,9 @@ def bundled_version() -> str:
 
 def _bundled(name: str | None) -> Found:
     if name not in BUNDLED:
-        raise DataError([f"trainer.data.name: {name!r} is not bundled with scikit-learn; allowed: {', '.join(BUNDLED)}"])
+        raise DataError(
+            [f"trainer.data.name: {name!r} is not bundled with scikit-learn; allowed: {', '.join(BUNDLED)}"]
+        )
     from sklearn import datasets
 
     bunch = getattr(datasets, f"load_{name}")()
@@ -83,7 +85,9 @@ def _bundled(name: str | None) -> Found:
     features = tuple(map(str, bunch.feature_names))
     if name == "diabetes":
         return Found(Part(name, bunch.data, bunch.target), feature_names=features, target_name="progression")
-    return Found(Part(name, bunch.data, bunch.target), labels=tuple(map(str, bunch.target_names)), feature_names=features)
+    return Found(
+        Part(name, bunch.data, bunch.target), labels=tuple(map(str, bunch.target_names)), feature_names=features
+    )
 
 
 # npz
@@ -107,9 +111,13 @@ def _npz(path: Path) -> dict[str, Array]:
     except (ValueError, OSError, EOFError, AttributeError, TypeError, zipfile.BadZipFile) as error:
         raise DataError([f"{path}: not an .npz of plain arrays: {error}"]) from error
     missing = [name for name in ("x", "y") if name not in arrays]
-    missing += [name for name in ("x_test", "y_test") if name not in arrays and ("x_test" in arrays or "y_test" in arrays)]
+    missing += [
+        name for name in ("x_test", "y_test") if name not in arrays and ("x_test" in arrays or "y_test" in arrays)
+    ]
     if missing:
-        raise DataError([f"{path}: array {name!r} is missing; needed: x, y, and both or none of x_test, y_test" for name in missing])
+        raise DataError(
+            [f"{path}: array {name!r} is missing; needed: x, y, and both or none of x_test, y_test" for name in missing]
+        )
     return arrays
 
 
@@ -165,7 +173,9 @@ def _csv_files(data: Data, files: Mapping[str, Path]) -> Found:
     train, test = tables["train"], tables.get("test")
     if test is not None and test.features != train.features:
         raise DataError(
-            [f"{files['test']}: columns {', '.join(test.features)}; allowed: those of the training file, {', '.join(train.features)}"]
+            [
+                f"{files['test']}: columns {', '.join(test.features)}; allowed: those of the training file, {', '.join(train.features)}"
+            ]
         )
     parts = gather(lambda table: _csv_part(table, data), tables)
     return Found(parts["train"], parts.get("test"), feature_names=train.features, target_name=data.target)
@@ -179,7 +189,10 @@ def _csv(path: Path, target: str | None) -> Table:
             rows = [(row, f"line {reader.line_num}") for row in reader if row]
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError([f"{path}: not a CSV file in UTF-8: {error}"]) from error
-    violations = [f"{path}: column {name!r} is there more than once" for name in sorted({n for n in header if header.count(n) > 1})]
+    violations = [
+        f"{path}: column {name!r} is there more than once"
+        for name in sorted({n for n in header if header.count(n) > 1})
+    ]
     if target not in header:
         violations.append(
             f"trainer.data.target: {path} has no column {target!r}; allowed: {', '.join(header) or 'none, the file is empty'}"
@@ -187,11 +200,17 @@ def _csv(path: Path, target: str | None) -> Table:
     ragged = [(line, len(row)) for row, line in rows if len(row) != len(header)]
     if ragged:
         line, cells = ragged[0]
-        violations.append(f"{path}: {len(ragged)} rows do not have the header's {len(header)} cells; the first: {line} has {cells}")
+        violations.append(
+            f"{path}: {len(ragged)} rows do not have the header's {len(header)} cells; the first: {line} has {cells}"
+        )
     if violations:
         raise DataError(violations)
     features = [name for name in header if name != target]
-    columns = dict(zip(header, zip(*(row for row, _ in rows), strict=True), strict=True)) if rows else dict.fromkeys(header, ())
+    columns = (
+        dict(zip(header, zip(*(row for row, _ in rows), strict=True), strict=True))
+        if rows
+        else dict.fromkeys(header, ())
+    )
     lines = [line for _, line in rows]
     x = np.empty((len(rows), len(features)))
     for number, name in enumerate(features):
@@ -247,7 +266,11 @@ def _images(path: Path) -> Part:
         raise DataError([f"{path}: no pictures in sub-folders by class; allowed: {' '.join(PICTURES)}"])
     roots = sorted({str(PurePosixPath(name).parent.parent) for name, _ in named})
     if len(roots) > 1:
-        raise DataError([f"{path}: classes lie below several folders: {_few(roots)}; allowed: one folder with a sub-folder for each class"])
+        raise DataError(
+            [
+                f"{path}: classes lie below several folders: {_few(roots)}; allowed: one folder with a sub-folder for each class"
+            ]
+        )
     pixels: list[Array] = []
     violations: list[str] = []
     for name, content in named:

@@ -15,9 +15,7 @@ from atelier_server.models.model import Model
 from atelier_server.web import body
 from atelier_server.web.openapi import examples, schemas
 
-PICTURE = (
-    'The picture of the example, to be sent as a file of a form or as the body:\n\n<img alt="" width="112" src="data:image/png;base64,{}">'
-)
+PICTURE = 'The picture of the example, to be sent as a file of a form or as the body:\n\n<img alt="" width="112" src="data:image/png;base64,{}">'
 
 
 def install(app: FastAPI, service: Service) -> None:
@@ -56,7 +54,9 @@ def _narrow(paths: dict[str, Any], model: Model) -> None:
     absent = {"invert": not is_of_images, "top_k": not classes}
     predict["parameters"] = [parameter for parameter in predict["parameters"] if not absent.get(parameter["name"])]
     known = {"name": model.name, "version": model.version}
-    for parameter in (p for methods in paths.values() for operation in methods.values() for p in operation.get("parameters", [])):
+    for parameter in (
+        p for methods in paths.values() for operation in methods.values() for p in operation.get("parameters", [])
+    ):
         if parameter["name"] == "top_k":
             parameter["schema"] = {"type": "integer", "minimum": 1, "maximum": classes}
         elif parameter["in"] == "path":
@@ -80,7 +80,10 @@ def _give_examples(paths: dict[str, Any], model: Model) -> None:
     for path, methods in paths.items():
         if path.endswith("/infer"):
             requests, answers = _contents(methods["post"])
-            requests[body.JSON]["example"], answers[body.JSON]["example"] = examples.inference(model), examples.inferred(model)
+            requests[body.JSON]["example"], answers[body.JSON]["example"] = (
+                examples.inference(model),
+                examples.inferred(model),
+            )
 
 
 def _contents(operation: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

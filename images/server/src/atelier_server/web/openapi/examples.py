@@ -34,7 +34,11 @@ def can_be_written(model: Model) -> bool:
 def instances(model: Model) -> dict[str, dict[str, Any]]:
     """The row as JSON instances, by how it is written: as a list, and by the features' names if they have some."""
     [row] = _numbers(model)
-    named = {"named": {"instances": [dict(zip(model.manifest.feature_names, row, strict=True))]}} if model.manifest.feature_names else {}
+    named = (
+        {"named": {"instances": [dict(zip(model.manifest.feature_names, row, strict=True))]}}
+        if model.manifest.feature_names
+        else {}
+    )
     return {**named, "list": {"instances": [row]}}
 
 
@@ -62,7 +66,16 @@ def predictions(model: Model) -> dict[str, Any]:
 def inference(model: Model) -> dict[str, Any]:
     """The row as a request of the Open Inference Protocol."""
     shape = list(model.example.given.shape)
-    return {"inputs": [{"name": model.input.name, "datatype": model.input.datatype, "shape": shape, "data": _numbers(model, flat=True)}]}
+    return {
+        "inputs": [
+            {
+                "name": model.input.name,
+                "datatype": model.input.datatype,
+                "shape": shape,
+                "data": _numbers(model, flat=True),
+            }
+        ]
+    }
 
 
 def inferred(model: Model) -> dict[str, Any]:

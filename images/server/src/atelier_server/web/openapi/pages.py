@@ -28,14 +28,20 @@ def install(app: FastAPI) -> None:
         """The page, with these files by the names of its options."""
         root = request.scope.get("root_path", "")
         made = page(
-            openapi_url=f"{root}{app.openapi_url}", title=app.title, **{name: f"{root}{FILES}/{file}" for name, file in files.items()}
+            openapi_url=f"{root}{app.openapi_url}",
+            title=app.title,
+            **{name: f"{root}{FILES}/{file}" for name, file in files.items()},
         )
         made.headers.update(HEADERS)
         return made
 
     @app.get("/docs", include_in_schema=False)
     async def swagger_ui(request: Request) -> HTMLResponse:
-        files = {"swagger_js_url": "swagger-ui-bundle.js", "swagger_css_url": "swagger-ui.css", "swagger_favicon_url": "favicon.png"}
+        files = {
+            "swagger_js_url": "swagger-ui-bundle.js",
+            "swagger_css_url": "swagger-ui.css",
+            "swagger_favicon_url": "favicon.png",
+        }
         return shown(request, get_swagger_ui_html, **files)
 
     @app.get("/redoc", include_in_schema=False)

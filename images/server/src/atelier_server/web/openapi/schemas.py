@@ -131,7 +131,11 @@ _TABLE = {"schema": {"type": "string"}, "example": "length,width\n5.1,3.5\n4.9,3
 _BAD_BODY = {400: "Malformed body", 413: "Body too large", 415: "Wrong Content-Type"}
 _NONE = {503: "No model promoted yet, or it cannot be served"}
 _WHICH = {404: "No such model or version", **_NONE}
-_LATER = {408: "The body did not come in time", 429: "Too many requests are under way", 504: "No answer within the deadline"}
+_LATER = {
+    408: "The body did not come in time",
+    429: "Too many requests are under way",
+    504: "No answer within the deadline",
+}
 _BYTES = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
 
 PREDICT: dict[str, Any] = {

@@ -31,7 +31,9 @@ def router(service: Service) -> APIRouter:
     return routes
 
 
-async def answer(service: Service, scope: Scope, receive: Receive, invert: bool = False, top_k: int | None = None) -> Response:
+async def answer(
+    service: Service, scope: Scope, receive: Receive, invert: bool = False, top_k: int | None = None
+) -> Response:
     """The answer to a request for predictions. Raises Problem."""
     service.threads.admit(scope)
     media_type = body.media_type(scope, body.JSON, body.CSV, body.MULTIPART, "image/*")

@@ -92,7 +92,8 @@ def _json_length(scope: Scope, content: bytes) -> int:
         return len(content)
     if not given.isdigit() or len(given) > 12 or int(given) > len(content):
         raise Problem(
-            400, f"Inference-Header-Content-Length must be 0 to {len(content)}, the length of the body, is {given.decode('latin-1')[:20]!r}"
+            400,
+            f"Inference-Header-Content-Length must be 0 to {len(content)}, the length of the body, is {given.decode('latin-1')[:20]!r}",
         )
     return int(given)
 
