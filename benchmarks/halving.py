@@ -3,8 +3,9 @@
     uv run python -m benchmarks.halving --data digits
     uv run python -m benchmarks.halving --data fashion-mnist --data-dir FOLDER
 
-The same random suggestions are trained to maxEpochs, all of them; then a second search in the same store, with halving, is answered from
-those curves: a trial's curve does not depend on how far it will go. Prints the epochs of both and their best validation score.
+The same random suggestions are trained to maxEpochs, all of them; then a second search in the same store, with halving,
+is answered from those curves: a trial's curve does not depend on how far it will go. Prints the epochs of both and
+their best validation score.
 """
 
 from __future__ import annotations
@@ -80,7 +81,8 @@ def main() -> None:
     print(f"{options.data}: {len(full.values)} suggestions, {trained.epochs_trained} epochs in {trained.seconds:.0f} s")
     print(f"  every trial to epoch {options.max_epochs}: {epochs[0]} epochs, best {best[0]:.4f}")
     print(
-        f"  halving: {epochs[1]} epochs ({epochs[1] / epochs[0]:.0%}), best {best[1]:.4f} ({100 * (best[1] - best[0]):+.2f} points)"
+        f"  halving: {epochs[1]} epochs ({epochs[1] / epochs[0]:.0%}), "
+        f"best {best[1]:.4f} ({100 * (best[1] - best[0]):+.2f} points)"
     )
     print(f"  trained again for the second search: {replayed.epochs_trained}")
 

@@ -2,9 +2,9 @@
 
     uv run python -m benchmarks.kills --rounds 50
 
-Each round starts the trial program in a fresh store, sends one signal at a moment drawn from the whole length of an uninterrupted run, and
-runs the trial again until it is done. Rounds alternate SIGKILL and SIGTERM. Prints a table of where the signals struck; exit code 1 if any
-digest differs.
+Each round starts the trial program in a fresh store, sends one signal at a moment drawn from the whole length of an
+uninterrupted run, and runs the trial again until it is done. Rounds alternate SIGKILL and SIGTERM. Prints a table of
+where the signals struck; exit code 1 if any digest differs.
 """
 
 from __future__ import annotations

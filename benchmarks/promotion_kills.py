@@ -2,12 +2,12 @@
 
     uv run python -m benchmarks.promotion_kills
 
-Trains two small trials on digits. Each round points at the older version, promotes the newer in a process that is killed by SIGKILL before
-its Nth step that changes the file system, looks at what is there, and promotes again; N grows until a promotion runs through. Before a file
-is synced it is also cut to half, as a power failure may leave it. One server follows all rounds and is asked all the while.
-A pointer is wrong if it is torn, names neither version, or names one that does not verify. An end is wrong if the second promotion fails,
-does not end on the newer version, or does not leave one whole line of history for it. A prediction has failed as in swaps.py.
-Exit code 1 if any of them.
+Trains two small trials on digits. Each round points at the older version, promotes the newer in a process that is
+killed by SIGKILL before its Nth step that changes the file system, looks at what is there, and promotes again; N grows
+until a promotion runs through. Before a file is synced it is also cut to half, as a power failure may leave it. One
+server follows all rounds and is asked all the while. A pointer is wrong if it is torn, names neither version, or names
+one that does not verify. An end is wrong if the second promotion fails, does not end on the newer version, or does not
+leave one whole line of history for it. A prediction has failed as in swaps.py. Exit code 1 if any of them.
 """
 
 from __future__ import annotations
@@ -161,10 +161,12 @@ def main() -> int:
                         ends.append(f"step {step}: {wrong}")
                     reset()
     print(
-        f"{step - 1} rounds, then {came_to}; pointer after the kill on the older version {found['older']}, on the newer {found['newer']}"
+        f"{step - 1} rounds, then {came_to}; "
+        f"pointer after the kill on the older version {found['older']}, on the newer {found['newer']}"
     )
     print(
-        f"{sum(client.answers.values())} predictions, of the older version {client.answers[old]}, of the newer {client.answers[new]}"
+        f"{sum(client.answers.values())} predictions, "
+        f"of the older version {client.answers[old]}, of the newer {client.answers[new]}"
     )
     for wrong in (*pointers, *ends, *client.failed[:5]):
         print(f"  wrong: {wrong}")

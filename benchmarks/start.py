@@ -2,8 +2,8 @@
 
     uv run python -m benchmarks.start --runs 7
 
-Both are timed from outside, in turn: the trial until its log says that the first step is done, `python -c "import torch"` until it has
-ended. Data are prepared beforehand, as the engine does once for all trials of a search.
+Both are timed from outside, in turn: the trial until its log says that the first step is done, `python -c "import
+torch"` until it has ended. Data are prepared beforehand, as the engine does once for all trials of a search.
 """
 
 from __future__ import annotations
@@ -55,7 +55,8 @@ def main() -> None:
     torch, trial = (statistics.median(values) for values in zip(*pairs, strict=True))
     extra = statistics.median(b - a for a, b in pairs)
     print(
-        f"import torch {torch:.2f} s; first training step {trial:.2f} s; median difference {extra:+.2f} s over {runs} pairs"
+        f"import torch {torch:.2f} s; first training step {trial:.2f} s; "
+        f"median difference {extra:+.2f} s over {runs} pairs"
     )
 
 

@@ -1,12 +1,13 @@
-"""Does a promotion ever cost a request? Predictions at a fixed rate while the model's pointer flips between two versions.
+"""Does a promotion ever cost a request? Predictions at a fixed rate while the model's pointer flips between two
+versions.
 
     uv run python -m benchmarks.swaps --rate 200 --seconds 60 --flips 20
 
-Trains and promotes two small trials on digits, starts the server, and asks it over loopback. The loop is open: a request starts when
-its time has come, whatever became of those before it, and its latency counts from that time. A request has failed if it gave an
-exception, another status than 200, a version that is neither of the two, or probabilities that ONNX Runtime does not give for that
-version and picture.
-Exit code 1 if one failed or a flip was not seen in the answers.
+Trains and promotes two small trials on digits, starts the server, and asks it over loopback. The loop is open: a
+request starts when its time has come, whatever became of those before it, and its latency counts from that time. A
+request has failed if it gave an exception, another status than 200, a version that is neither of the two, or
+probabilities that ONNX Runtime does not give for that version and picture. Exit code 1 if one failed or a flip was not
+seen in the answers.
 """
 
 from __future__ import annotations
@@ -177,10 +178,12 @@ def report(answers: list[Answer], flips: int) -> int:
     swaps = sum(before != after for before, after in pairwise(answered))
     span = max(a.due + a.latency for a in answers) - min(a.due for a in answers)
     print(
-        f"{len(answers)} requests in {span:.1f} s, {flips} flips of the pointer, {swaps} changes of version in the order of requests"
+        f"{len(answers)} requests in {span:.1f} s, {flips} flips of the pointer, "
+        f"{swaps} changes of version in the order of requests"
     )
     print(
-        f"latency from the due time: p50 {p50:.1f} ms, p95 {p95:.1f} ms, p99 {p99:.1f} ms, longest {latencies.max():.1f} ms"
+        f"latency from the due time: p50 {p50:.1f} ms, p95 {p95:.1f} ms, "
+        f"p99 {p99:.1f} ms, longest {latencies.max():.1f} ms"
     )
     print("answers per version:", ", ".join(f"{name} {count}" for name, count in sorted(Counter(answered).items())))
     for answer in failed[:5]:

@@ -57,7 +57,8 @@ def main() -> None:
             )  # libgomp's own default
     ours, theirs = statistics.median(share), statistics.median(stock)
     print(
-        f"each with its share {ours:.2f} s/epoch; with {cores} threads each {theirs:.2f} s/epoch; {theirs / ours:.1f} times as fast"
+        f"each with its share {ours:.2f} s/epoch; "
+        f"with {cores} threads each {theirs:.2f} s/epoch; {theirs / ours:.1f} times as fast"
     )
 
 

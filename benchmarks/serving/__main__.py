@@ -3,13 +3,14 @@
     uv run python -m benchmarks.serving --seconds 2 --rounds 5
     uv run python -m benchmarks.serving --only ours --network STORE/trials/KEY/model/model.onnx
 
-One small network as ONNX, the same requests of the Open Inference Protocol, wrk on the same machine, loopback only. The peers run from
-their published packages, in environments of their own that uv makes, with as many processes as there are cores; each has a small runtime
-of ours, since none serves ONNX by itself. MLServer runs once without and once with its pool of workers, and the better counts. Every
-server is asked once before it is loaded, and must give what ONNX Runtime gives. All of them run all the time and are loaded in turns, so
-that whatever else the machine does strikes each alike; medians over the rounds are shown, and ratios are medians of each round's. The last
-line is JSON. "Alone" is our server without batches of what has come at the same time; for the small network it makes none anyway.
-Exit code 1 if a request failed.
+One small network as ONNX, the same requests of the Open Inference Protocol, wrk on the same machine, loopback only. The
+peers run from their published packages, in environments of their own that uv makes, with as many processes as there are
+cores; each has a small runtime of ours, since none serves ONNX by itself. MLServer runs once without and once with its
+pool of workers, and the better counts. Every server is asked once before it is loaded, and must give what ONNX Runtime
+gives. All of them run all the time and are loaded in turns, so that whatever else the machine does strikes each alike;
+medians over the rounds are shown, and ratios are medians of each round's. The last line is JSON. "Alone" is our server
+without batches of what has come at the same time; for the small network it makes none anyway. Exit code 1 if a request
+failed.
 """
 
 from __future__ import annotations

@@ -1,9 +1,11 @@
-"""How long from the start of the server's process until the model is ready, beside the imports that any such server needs?
+"""How long from the start of the server's process until the model is ready, beside the imports that any such server
+needs?
 
     uv run python -m benchmarks.serving.ready --runs 9
 
-Timed from outside, in turn: the server until /v2/models/digits/ready answers 200, and a process that imports ONNX Runtime, FastAPI and
-uvicorn and ends. CPU time is that of all processes of the server. Bytecode is compiled by the first run, as it is in the image.
+Timed from outside, in turn: the server until /v2/models/digits/ready answers 200, and a process that imports ONNX
+Runtime, FastAPI and uvicorn and ends. CPU time is that of all processes of the server. Bytecode is compiled by the
+first run, as it is in the image.
 """
 
 from __future__ import annotations
@@ -101,7 +103,8 @@ def main() -> None:
             extra = median(one.wall - floor for floor, one in pairs)
             floor = median(floor for floor, _ in pairs)
             print(
-                f"{workers} workers: ready after {wall:.2f} s ({extra:+.2f} s), {cpu:.2f} s of CPU; imports {floor:.2f} s"
+                f"{workers} workers: ready after {wall:.2f} s ({extra:+.2f} s), "
+                f"{cpu:.2f} s of CPU; imports {floor:.2f} s"
             )
 
 
