@@ -1,5 +1,4 @@
-"""Does a promotion ever cost a request? Predictions at a fixed rate while the model's pointer flips between two
-versions.
+"""Does a promotion ever cost a request? Predictions at a fixed rate while the pointer moves between two versions.
 
     uv run python -m benchmarks.swaps --rate 200 --seconds 60 --flips 20
 

@@ -1,5 +1,4 @@
-"""How long from the start of the server's process until the model is ready, beside the imports that any such server
-needs?
+"""How long does the server take from its start to a ready model, beside the imports that any such server needs?
 
     uv run python -m benchmarks.serving.ready --runs 9
 

@@ -1,6 +1,4 @@
-"""What all servers are given: one small convolutional network, as ONNX and as a promoted bundle, and one picture, as
-JSON and as bytes.
-"""
+"""What all servers serve: one small convolutional network, and the requests: one picture as JSON and as bytes."""
 
 from __future__ import annotations
 
@@ -45,9 +43,7 @@ class Subject:
 
 
 def make(folder: Path, given: Path | None = None) -> Subject:
-    """The network, promoted in a store in folder, and the requests. The network is the given one, or a small one with
-    random weights.
-    """
+    """The network (default: a small one with random weights), promoted in a store in folder, and the requests."""
     random = np.random.default_rng(0)
     proto = onnx.load(given) if given else network(random)
     labels = {"labels": LABELS}
