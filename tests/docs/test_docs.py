@@ -157,11 +157,6 @@ def test_every_benchmark_is_in_its_readme_and_tells_how_it_is_used() -> None:
     assert all(b"usage" in process.communicate(timeout=60)[0] for process in asked)
 
 
-def test_every_decision_is_in_the_list_of_decisions() -> None:
-    listed = re.findall(r"\]\((\d[^)]*)\)", (ROOT / "docs" / "adr" / "README.md").read_text())
-    assert listed == sorted(page.name for page in (ROOT / "docs" / "adr").glob("[0-9]*.md"))
-
-
 # what the tables list
 
 

@@ -1,4 +1,4 @@
-"""The lines of tests/cluster/README.md, as a newcomer types them: the quickstart, from a namespace to a prediction."""
+"""The lines of docs/tutorial.md, as a newcomer types them: the quickstart, from a namespace to a prediction."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from tests.e2e.cluster_access import MINUTES, OURS, ROOT, Namespace, Release
 
-PAGE = ROOT / "tests" / "cluster" / "README.md"
+PAGE = ROOT / "docs" / "tutorial.md"
 
 
 @pytest.fixture
@@ -25,8 +25,8 @@ def atelier() -> Iterator[Namespace]:
         there.remove()
 
 
-@pytest.mark.skipif(not OURS.exists(), reason="the page is about the cluster of `make cluster-up`")
-def test_the_pages_lines_end_in_a_prediction(atelier: Namespace) -> None:
+@pytest.mark.skipif(not OURS.exists(), reason="the tutorial is about the cluster of `make cluster-up`")
+def test_the_lines_of_the_tutorial_end_in_a_prediction(atelier: Namespace) -> None:
     (lines,) = re.findall(r"^```bash\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
     script = f"set -eu\ntrap 'kill %1' EXIT\n{lines}"
     done = subprocess.run(

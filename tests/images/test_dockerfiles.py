@@ -118,6 +118,7 @@ def test_an_image_says_where_it_comes_from(name: str) -> None:
     assert dict(re.findall(r'org\.opencontainers\.image\.(\w+)="([^"]*)"', labels)) == {
         "title": f"Katib NAS Atelier: {name}",
         "description": described,
+        "licenses": "Apache-2.0",
         "source": source,
         "version": "${VERSION}",
         "revision": "${REVISION}",
