@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from atelier_server.promotion.evaluation import classification, evaluate, regression
-from atelier_store.layout import Store
+from atelier_store.layout import BundlePaths, Store
 
 from tests.support.onnx_bundles import rows_bundle
 
@@ -30,12 +30,12 @@ def test_regression_measures_errors_and_what_they_explain() -> None:
 
 def test_a_bundle_is_evaluated_on_the_test_set_of_its_own_data(store: Store, tmp_path: Path) -> None:
     manifest = rows_bundle().write(tmp_path / "bundle")
-    assert evaluate(store, tmp_path / "bundle", manifest) is None
+    assert evaluate(store, BundlePaths(tmp_path / "bundle"), manifest) is None
     data = store.data(manifest.provenance.data_digest)
     data.folder.mkdir(parents=True)
     features = np.random.default_rng(1).normal(size=(500, 3)).astype(np.float32)
     np.save(data.array("test_x"), features)
     np.save(data.array("test_y"), features @ np.array([1, 2, 3], np.float32) + 1)
-    found = evaluate(store, tmp_path / "bundle", manifest)
+    found = evaluate(store, BundlePaths(tmp_path / "bundle"), manifest)
     assert found is not None and found[1] == 500
     assert found[0]["test_rmse"] == pytest.approx(1, rel=1e-4) and found[0]["test_mae"] == pytest.approx(1, rel=1e-4)

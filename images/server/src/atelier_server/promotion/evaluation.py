@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
-from atelier_store.layout import Store
+from atelier_store.layout import BundlePaths, Store
 from atelier_store.promotion import Evaluate
 from atelier_store.records import Manifest
 
@@ -14,10 +12,10 @@ from atelier_server.models import runtime
 
 def evaluator(store: Store) -> Evaluate:
     """An evaluation on the test arrays that the store holds for a bundle's data digest."""
-    return lambda folder, manifest: evaluate(store, folder, manifest)
+    return lambda bundle, manifest: evaluate(store, bundle, manifest)
 
 
-def evaluate(store: Store, folder: Path, manifest: Manifest) -> tuple[dict[str, float], int] | None:
+def evaluate(store: Store, bundle: BundlePaths, manifest: Manifest) -> tuple[dict[str, float], int] | None:
     """Test metrics and the number of test rows; None if the store has no test set for this bundle's data."""
     data = store.data(manifest.provenance.data_digest)
     try:
@@ -28,7 +26,7 @@ def evaluate(store: Store, folder: Path, manifest: Manifest) -> tuple[dict[str, 
         return None
     if len(inputs) == 0:
         return None
-    session = runtime.open_session(folder / "model.onnx")
+    session = runtime.open_session(bundle.network)
     outputs = runtime.run(session, {manifest.inputs[0].name: inputs}, [manifest.outputs[0].name])[0].astype(np.float64)
     score = classification if manifest.task == "classification" else regression
     return score(outputs, np.asarray(targets)), len(inputs)
