@@ -223,6 +223,7 @@ def test_scores_of_a_regression_are_those_of_scikit_learn(store: Store) -> None:
             "test_rmse": metrics.root_mean_squared_error(y, predicted),
             "test_mae": metrics.mean_absolute_error(y, predicted),
             "test_r2": metrics.r2_score(y, predicted),
+            "test_loss": 1 - metrics.r2_score(y, predicted),
         },
         rel=1e-5,
     )
