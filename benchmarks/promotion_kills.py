@@ -28,11 +28,11 @@ from pathlib import Path
 import httpx
 import numpy as np
 from atelier_server.models.verification import verify
+from atelier_store import history
 from atelier_store.audit import audit
 from atelier_store.files import sha256_file
 from atelier_store.layout import ModelPaths, Store
-from atelier_store.promotion import history
-from atelier_store.records import Current, Manifest, TornRecord
+from atelier_store.records import Current, HistoryLine, Manifest, TornRecord
 
 from benchmarks.swaps import MODEL, WIDTHS, Version, check, server, train_and_promote, version
 
@@ -103,13 +103,18 @@ def wrong_pointer(paths: ModelPaths, allowed: set[str]) -> str | None:
     """What is wrong with the pointer, or with the version that it names."""
     try:
         current = Current.read(paths.current)
-        folder = paths.versions / current.version
-        manifest = Manifest.read(folder / "manifest.json")
+        bundle = paths.version(current.version)
+        manifest = Manifest.read(bundle.manifest)
     except (OSError, TornRecord) as error:
         return str(error)
-    if current.version not in allowed or sha256_file(folder / "manifest.json") != current.manifest_sha256:
+    if current.version not in allowed or sha256_file(bundle.manifest) != current.manifest_sha256:
         return f"version {current.version}, manifest {current.manifest_sha256}"
-    return "; ".join(verify(folder, manifest)) or None
+    return "; ".join(verify(bundle, manifest)) or None
+
+
+def promotions(paths: ModelPaths) -> list[HistoryLine]:
+    """The whole lines of the model's history."""
+    return [line for line in history.parse(paths.history.read_bytes()) if line is not None]
 
 
 def wrong_end(store: Store, old: str, new: str) -> str | None:
@@ -117,7 +122,7 @@ def wrong_end(store: Store, old: str, new: str) -> str | None:
     paths = store.model(MODEL)
     if wrong := wrong_pointer(paths, {new}):
         return wrong
-    if (lines := [line.version for line in history(paths)]) != [old, new]:
+    if (lines := [line.version for line in promotions(paths)]) != [old, new]:
         return f"history says {lines}"
     if (there := {path.name for path in paths.versions.glob("[!.]*")}) != {old, new}:
         return f"versions are {there}"
@@ -133,8 +138,8 @@ def main() -> int:
         old = train_and_promote(store, WIDTHS[0])
         first_history = paths.history.read_bytes()
         new = train_and_promote(store, WIDTHS[1])
-        experiment = history(paths)[-1].experiment
-        with np.load(paths.versions / old / "reference.npz", allow_pickle=False) as reference:
+        experiment = promotions(paths)[-1].experiment
+        with np.load(paths.version(old).reference, allow_pickle=False) as reference:
             pictures = reference["input"]
         both = [version(paths, name, pictures) for name in (old, new)]
 

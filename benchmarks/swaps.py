@@ -80,10 +80,10 @@ def train_and_promote(store: Store, width: int) -> str:
 
 def version(paths: ModelPaths, name: str, pictures: np.ndarray) -> Version:
     """What the version's network says of the pictures, outside the server."""
-    folder = paths.versions / name
-    session = ort.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
+    bundle = paths.version(name)
+    session = ort.InferenceSession(bundle.network, providers=["CPUExecutionProvider"])
     [probabilities] = session.run(None, {session.get_inputs()[0].name: pictures})
-    return Version(name, sha256_file(folder / "manifest.json"), probabilities)
+    return Version(name, sha256_file(bundle.manifest), probabilities)
 
 
 @contextmanager
@@ -202,7 +202,7 @@ def main() -> int:
         store = Store(Path(folder))
         paths = store.model(MODEL)
         names = [train_and_promote(store, width) for width in WIDTHS]
-        with np.load(paths.versions / names[0] / "reference.npz", allow_pickle=False) as reference:
+        with np.load(paths.version(names[0]).reference, allow_pickle=False) as reference:
             pictures = reference["input"]
         first, second = (version(paths, name, pictures) for name in names)
         if np.abs(first.probabilities - second.probabilities).max(axis=1).min() < 10 * TOLERANCE:

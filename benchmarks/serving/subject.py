@@ -57,7 +57,7 @@ def make(folder: Path, given: Path | None = None) -> Subject:
     version = publish(
         store, replace(bundle, network=proto, inputs=pictures, fields=bundle.fields | labels | signature), MODEL
     )
-    path = store.model(MODEL).versions / version / "model.onnx"
+    path = store.model(MODEL).version(version).network
     session = ort.InferenceSession(path, providers=["CPUExecutionProvider"])
     return Subject(
         store, path, _as_json(pictures[:1]), _as_bytes(pictures[:1]), session.run(None, {"input": pictures[:1]})[0]

@@ -26,7 +26,7 @@ def trained(store: Path) -> list[str]:
     """Keys of trials that are no tails."""
     found = []
     for paths in Store(store).trials():
-        manifest = Manifest.read(paths.bundle / "manifest.json")
+        manifest = Manifest.read(paths.bundle.manifest)
         if manifest.config.parent is None:
             found.append(paths.key)
     return found
@@ -173,14 +173,14 @@ def test_a_replay_gives_every_tensor_bit_for_bit_and_names_one_that_was_changed(
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r"\d+ tensors compared, 0 differ", done.stdout)
     bundle = Store(copied).trial(key).bundle
-    model = onnx.load(bundle / "model.onnx")
+    model = onnx.load(bundle.network)
     changed = next(tensor for tensor in model.graph.initializer if tensor.name.endswith("classifier.bias"))
     values = onnx.numpy_helper.to_array(changed) + np.float32(1e-7)
     changed.CopyFrom(onnx.numpy_helper.from_array(values, changed.name))
-    onnx.save(model, bundle / "model.onnx")
-    manifest = Manifest.read(bundle / "manifest.json")
-    files = manifest.files | {"model.onnx": sha256_file(bundle / "model.onnx")}
-    manifest.model_copy(update={"files": files}).write(bundle / "manifest.json")
+    onnx.save(model, bundle.network)
+    manifest = Manifest.read(bundle.manifest)
+    files = manifest.files | {bundle.network.name: sha256_file(bundle.network)}
+    manifest.model_copy(update={"files": files}).write(bundle.manifest)
     again = atelier("replay", key, "--store", str(copied))
     assert again.returncode == 1
     assert "classifier.bias" in again.stdout and ", 1 differ" in again.stdout

@@ -373,7 +373,7 @@ def test_profiles_shown_were_searched(place: Place) -> None:
 
 @pytest.mark.parametrize("line", ON_A_STORE)
 def test_a_shown_command_does_its_work_on_a_store(line: str, place: Place) -> None:
-    key = next(trial.key for trial in place.store.trials() if (trial.bundle / "manifest.json").exists())
+    key = next(trial.key for trial in place.store.trials() if trial.bundle.manifest.exists())
     said = place.run(re.sub(r"\b[0-9a-f]{16}\b", key, line))
     if " audit " in line:
         assert "7 trials, 3 experiments, 2 models hashed: 0 do not match" in said

@@ -8,7 +8,7 @@ import time
 
 import pytest
 from atelier_store.curve import append_epoch, read_curve, truncate
-from atelier_store.files import sha256_file, write_bytes, write_text, write_with
+from atelier_store.files import TEMPORARY, publish_folder, sha256_file, write_bytes, write_text, write_with
 from atelier_store.records import Epoch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -66,6 +66,58 @@ def test_a_reader_and_a_killed_writer_never_leave_a_torn_file(tmp_path):
         process.wait()
     content = path.read_bytes()
     assert (len(content), len(set(content))) == (200_000, 1)
+
+
+def test_a_folder_takes_the_place_of_the_one_that_was_there(tmp_path):
+    for content in (b"old", b"new"):
+        with publish_folder(tmp_path / "model") as folder:
+            write_bytes(folder / "network", content)
+            write_bytes(folder / content.decode(), content)
+    assert sorted(p.name for p in (tmp_path / "model").iterdir()) == ["network", "new"]
+    assert [p.name for p in tmp_path.iterdir()] == ["model"]
+
+
+def test_a_folder_that_fails_midway_leaves_what_was_there(tmp_path):
+    write_bytes(tmp_path / "model" / "network", b"old")
+    with pytest.raises(OSError, match="disk full"), publish_folder(tmp_path / "model") as folder:
+        write_bytes(folder / "network", b"new")
+        raise OSError("disk full")
+    assert (tmp_path / "model" / "network").read_bytes() == b"old"
+    assert [p.name for p in tmp_path.iterdir()] == ["model"]
+
+
+@pytest.mark.parametrize(("may_stay", "kept"), [(True, b"first"), (False, b"second")])
+def test_of_two_that_publish_at_once_the_last_stays_or_the_first_where_it_may(tmp_path, may_stay, kept):
+    with publish_folder(tmp_path / "data", may_stay=lambda: may_stay) as second:
+        with publish_folder(tmp_path / "data") as first:
+            write_bytes(first / "x", b"first")
+        write_bytes(second / "x", b"second")
+    assert (tmp_path / "data" / "x").read_bytes() == kept
+    assert [p.name for p in tmp_path.iterdir()] == ["data"]
+
+
+PUBLISHER = """
+import sys
+from pathlib import Path
+from atelier_store.files import publish_folder, write_bytes
+for number in range(10**9):
+    with publish_folder(Path(sys.argv[1])) as folder:
+        for name in "ab":
+            write_bytes(folder / name, str(number).encode())
+"""
+
+
+def test_a_killed_publisher_leaves_a_whole_folder_or_none(tmp_path):
+    path = tmp_path / "model"
+    for _ in range(5):
+        process = subprocess.Popen([sys.executable, "-c", PUBLISHER, str(path)])
+        while not path.exists():
+            time.sleep(0.01)
+        time.sleep(0.05)
+        process.kill()
+        process.wait()
+        assert not path.exists() or (path / "a").read_bytes() == (path / "b").read_bytes()
+        assert all(p.name.startswith(TEMPORARY) for p in tmp_path.iterdir() if p != path)
 
 
 def test_a_sha256_is_that_of_the_content(tmp_path):

@@ -120,32 +120,32 @@ def torn_card(store: Store, key: str) -> None:
 
 
 def no_bundle(store: Store, key: str) -> None:
-    shutil.rmtree(store.trial(key).bundle)
+    shutil.rmtree(store.trial(key).bundle.folder)
 
 
 def no_manifest(store: Store, key: str) -> None:
-    (store.trial(key).bundle / "manifest.json").unlink()
+    store.trial(key).bundle.manifest.unlink()
 
 
 def torn_manifest(store: Store, key: str) -> None:
-    (store.trial(key).bundle / "manifest.json").write_text("{")
+    store.trial(key).bundle.manifest.write_text("{")
 
 
 def no_network(store: Store, key: str) -> None:
-    (store.trial(key).bundle / "model.onnx").unlink()
+    store.trial(key).bundle.network.unlink()
 
 
 def changed_reference(store: Store, key: str) -> None:
-    (store.trial(key).bundle / "reference.npz").write_bytes(b"?")
+    store.trial(key).bundle.reference.write_bytes(b"?")
 
 
 def of_another(store: Store, key: str) -> None:
     no_bundle(store, key)
-    image_bundle(9).write(store.trial(key).bundle)
+    image_bundle(9).write(store.trial(key).bundle.folder)
 
 
 def not_finite(store: Store, key: str) -> None:
-    path = store.trial(key).bundle / "manifest.json"
+    path = store.trial(key).bundle.manifest
     path.write_text(path.read_text().replace('"val_accuracy": 0.5', '"val_accuracy": NaN'))
 
 

@@ -1,10 +1,11 @@
 """Records are whole, finite and known, or refused with the file's name; a bundle's files are those its manifest names."""
 
 import json
-from hashlib import sha256
 
 import pytest
 from atelier_store.bundle import check_digests
+from atelier_store.files import sha256_file
+from atelier_store.layout import BundlePaths
 from atelier_store.records import Card, Manifest, TornRecord
 
 
@@ -56,9 +57,9 @@ def test_a_card_torn_anywhere_is_told_from_one_that_is_missing(tmp_path):
 
 @pytest.fixture
 def bundle(tmp_path):
-    files = {"model.onnx": b"onnx", "reference.npz": b"reference"}
-    for name, content in files.items():
-        (tmp_path / name).write_bytes(content)
+    paths = BundlePaths(tmp_path)
+    for path in paths.contents:
+        path.write_bytes(path.name.encode())
     environment = dict.fromkeys(
         ("python", "torch", "numpy", "onnxruntime", "cpu", "cpu_capability", "device", "code_version"), ""
     )
@@ -90,10 +91,10 @@ def bundle(tmp_path):
         "parity": {"rows": 1, "argmax_equal": None, "max_abs_difference": 0},
         "weights_sha256": "",
         "provenance": provenance,
-        "files": {name: sha256(content).hexdigest() for name, content in files.items()},
+        "files": {path.name: sha256_file(path) for path in paths.contents},
     }
-    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
-    return tmp_path
+    paths.manifest.write_text(json.dumps(manifest))
+    return paths
 
 
 def test_a_whole_bundle_has_no_problems(bundle):
@@ -101,12 +102,12 @@ def test_a_whole_bundle_has_no_problems(bundle):
 
 
 def test_a_manifest_from_before_input_statistics_were_kept_is_read_without_them(bundle):
-    assert Manifest.read(bundle / "manifest.json").input_statistics is None
+    assert Manifest.read(bundle.manifest).input_statistics is None
 
 
 def test_input_statistics_are_read_as_they_were_written(bundle):
     statistics = {"mean": [0.1, -1e9, 1 / 3], "std": [0.0, 1e-30, 2.5], "count": 80}
-    path = bundle / "manifest.json"
+    path = bundle.manifest
     path.write_text(json.dumps(json.loads(path.read_text()) | {"input_statistics": statistics}))
     Manifest.read(path).write(path)
     assert json.loads(path.read_text())["input_statistics"] == statistics
@@ -114,7 +115,7 @@ def test_input_statistics_are_read_as_they_were_written(bundle):
 
 @pytest.mark.parametrize("wrong", [{"std": [-1.0]}, {"count": 0}, {"mean": [float("inf")]}])
 def test_input_statistics_that_cannot_be_are_refused_by_name(bundle, wrong):
-    path = bundle / "manifest.json"
+    path = bundle.manifest
     path.write_text(
         json.dumps(
             json.loads(path.read_text()) | {"input_statistics": {"mean": [0.0], "std": [1.0], "count": 1} | wrong}
@@ -125,24 +126,24 @@ def test_input_statistics_that_cannot_be_are_refused_by_name(bundle, wrong):
 
 
 def test_every_problem_of_a_bundle_is_named_at_once(bundle):
-    (bundle / "model.onnx").write_bytes(b"onnX")
-    (bundle / "reference.npz").unlink()
+    bundle.network.write_bytes(b"onnX")
+    bundle.reference.unlink()
     first, second = check_digests(bundle)
     assert first.startswith("model.onnx: its sha256 is")
     assert second.startswith("reference.npz: cannot be read")
 
 
 def test_a_manifest_may_not_leave_a_file_out_or_point_elsewhere(bundle):
-    manifest = json.loads((bundle / "manifest.json").read_text())
+    manifest = json.loads(bundle.manifest.read_text())
     manifest["files"]["../secret"] = manifest["files"].pop("model.onnx")
-    (bundle / "manifest.json").write_text(json.dumps(manifest))
+    bundle.manifest.write_text(json.dumps(manifest))
     first, second = check_digests(bundle)
     assert "model.onnx is missing" in first
     assert "'../secret' does not belong" in second
 
 
 def test_a_bundle_without_a_whole_manifest_is_refused(bundle):
-    (bundle / "manifest.json").write_text("{")
+    bundle.manifest.write_text("{")
     assert "manifest.json: not a whole Manifest" in check_digests(bundle)[0]
-    (bundle / "manifest.json").unlink()
+    bundle.manifest.unlink()
     assert check_digests(bundle) == ["manifest.json: missing"]

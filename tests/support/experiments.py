@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from atelier_store import clock
+from atelier_store import clock, history
 from atelier_store.curve import append_epoch
 from atelier_store.files import sha256_file
 from atelier_store.layout import Store
-from atelier_store.records import Card, Epoch, TrialRecord
+from atelier_store.records import Card, Epoch, HistoryLine, TrialRecord
 from atelier_store.spec import Spec
 
-from tests.support.onnx_bundles import Bundle
+from tests.support.onnx_bundles import Bundle, image_bundle
 
 
 def spec(
@@ -39,9 +39,9 @@ def add_trial(
     """A trial with this bundle; the result is its key."""
     config = bundle.fields["config"]
     paths = store.trial(config.key)
-    manifest = bundle.write(paths.bundle)
+    manifest = bundle.write(paths.bundle.folder)
     config.write(paths.config)
-    files = {f"model/{path.name}": sha256_file(path) for path in paths.bundle.iterdir()}
+    files = {f"model/{path.name}": sha256_file(path) for path in paths.bundle.folder.iterdir()}
     fields = {
         "status": "succeeded",
         "epochs": 3,
@@ -62,6 +62,20 @@ def add_trial(
         store.experiment(of.experiment_name).trial(trial)
     )
     return config.key
+
+
+def two_trials(store: Store, of: Spec | None = None, seeds: tuple[int, int] = (1, 2)) -> str:
+    """An experiment whose second trial is the better one; the result is its name."""
+    of = of or spec()
+    name = begin(store, of)
+    for seed, metric in zip(seeds, (0.8, 0.9), strict=True):
+        add_trial(store, of, image_bundle(seed, metric=metric), f"trial-{seed}")
+    return name
+
+
+def history_of(store: Store, model: str) -> list[HistoryLine]:
+    """Every whole line of a model's history, oldest first."""
+    return [line for line in history.parse(store.model(model).history.read_bytes()) if line is not None]
 
 
 def add_curve(store: Store, key: str, name: str, values: Sequence[float]) -> None:

@@ -12,7 +12,7 @@ import onnx
 import onnxruntime as ort
 from atelier_store import clock
 from atelier_store.files import sha256_file
-from atelier_store.layout import Store
+from atelier_store.layout import BundlePaths, Store
 from atelier_store.records import (
     Current,
     Environment,
@@ -74,12 +74,12 @@ class Bundle:
     def write(self, folder: Path) -> Manifest:
         folder.mkdir(parents=True)
         network = self.network if isinstance(self.network, bytes) else self.network.SerializeToString()
-        (folder / "model.onnx").write_bytes(network)
+        paths = BundlePaths(folder)
+        paths.network.write_bytes(network)
         outputs = self.reference if self.reference is not None else _outputs(network, self.inputs)
-        np.savez(folder / "reference.npz", input=self.inputs, output=outputs)
-        files = {name: sha256_file(folder / name) for name in ("model.onnx", "reference.npz")}
-        manifest = Manifest(**self.fields, files=files)
-        manifest.write(folder / "manifest.json")
+        np.savez(paths.reference, input=self.inputs, output=outputs)
+        manifest = Manifest(**self.fields, files={path.name: sha256_file(path) for path in paths.contents})
+        manifest.write(paths.manifest)
         return manifest
 
 
@@ -204,9 +204,9 @@ def publish(store: Store, bundle: Bundle, model: str = "digits") -> str:
 def place(store: Store, bundle: Bundle, model: str = "digits") -> tuple[str, str]:
     """Make a bundle a version that nothing points at yet; the result is the version and its manifest's digest."""
     paths = store.model(model)
-    staged = paths.versions / f".tmp-{os.urandom(6).hex()}"
-    manifest = bundle.write(staged)
-    digest = sha256_file(staged / "manifest.json")
+    staged = paths.version(f".tmp-{os.urandom(6).hex()}")
+    manifest = bundle.write(staged.folder)
+    digest = sha256_file(staged.manifest)
     version = digest[:12]
     Promotion(
         version=version,
@@ -219,9 +219,9 @@ def place(store: Store, bundle: Bundle, model: str = "digits") -> tuple[str, str
         test_rows=64,
         promoted_at=clock.now(),
         promoted_by="tests",
-    ).write(staged / "promotion.json")
-    if not (paths.versions / version).exists():
-        staged.rename(paths.versions / version)
+    ).write(staged.promotion)
+    if not paths.version(version).folder.exists():
+        staged.folder.rename(paths.version(version).folder)
     return version, digest
 
 

@@ -44,7 +44,7 @@ class Versions:
         return self._known[body]
 
     def _expected(self, version: str) -> np.ndarray:
-        network = self._store.model("digits").versions / version / "model.onnx"
+        network = self._store.model("digits").version(version).network
         session = ort.InferenceSession(network, providers=["CPUExecutionProvider"])
         outputs: np.ndarray = session.run(None, {"input": PIXELS})[0]
         return outputs[0]

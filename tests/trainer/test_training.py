@@ -8,7 +8,7 @@ import torch
 from atelier_trainer import checkpoint, model
 from atelier_trainer.augment import augment
 from atelier_trainer.optimizer import AveragedAdamW
-from atelier_trainer.training import Recipe, Rows, Stopped, Training, classification_metrics, regression_metrics
+from atelier_trainer.training import Recipe, Rows, Stopped, Training
 from atelier_trial import space
 from atelier_trial.data import input_statistics
 from hypothesis import given, settings
@@ -143,16 +143,6 @@ def test_a_shift_moves_and_fills_with_zeros_and_a_flip_mirrors():
     flipped = augment(image, "flip", generator, torch.ones(1))
     assert {int(torch.nonzero(m)[0][1]) for m in flipped} == {3, 4}
     assert (augment(image + 1, "cutout", generator, torch.ones(1)) == 0).flatten(1).any(1).all()
-
-
-def test_metrics_are_those_of_their_definitions():
-    probabilities = np.array([[0.7, 0.3], [0.4, 0.6], [0.8, 0.2], [0.1, 0.9]], np.float32)
-    found = classification_metrics(probabilities, np.array([0, 1, 1, 1]))
-    assert found["val_accuracy"] == 0.75
-    assert found["val_macro_f1"] == pytest.approx((2 / 3 + 4 / 5) / 2)
-    assert found["val_loss"] == pytest.approx(-np.log([0.7, 0.6, 0.2, 0.9]).mean())
-    truth = np.array([[0.0], [2.0]], np.float32)
-    assert regression_metrics(truth + 1, truth) == {"val_rmse": 1.0, "val_mae": 1.0, "val_r2": 0.0, "val_loss": 1.0}
 
 
 def test_a_torn_checkpoint_is_named(tmp_path):

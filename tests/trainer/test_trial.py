@@ -105,7 +105,7 @@ def test_a_trial_asked_to_stop_says_so_in_its_card(work):
 
 def test_a_torn_checkpoint_starts_over_to_the_same_weights(finished, work):
     copy_of(finished, work)
-    shutil.rmtree(work.trial.bundle)
+    shutil.rmtree(work.trial.bundle.folder)
     work.trial.card.write_text('{"key": "')
     content = work.trial.checkpoint.read_bytes()
     work.trial.checkpoint.write_bytes(content[: len(content) // 2])
@@ -176,7 +176,7 @@ def test_a_users_own_network_is_trained_with_its_own_parameters(work):
     (work.folder / "nets.py").write_text(NETS)
     end = work.run(profile(network="nets:own"), "batch=64", "hidden=5")
     assert end.code == 0, end.err
-    manifest = Manifest.read(work.trial.bundle / "manifest.json")
+    manifest = Manifest.read(work.trial.bundle.manifest)
     assert manifest.config.params["hidden"] == 5
     assert manifest.params == 64 * 5 + 5 + 5 * 10 + 10
     assert manifest.parity.argmax_equal is True
@@ -225,7 +225,7 @@ def test_a_tail_ends_with_its_own_key_and_leaves_its_parent_alone(finished, work
     assert len(values(end.out)) == 2
     (tail,) = [paths for paths in work.store.trials() if paths.key != parent.key]
     assert Card.read(tail.card).status == "succeeded"
-    assert Manifest.read(tail.bundle / "manifest.json").provenance.parents == (parent.key,)
+    assert Manifest.read(tail.bundle.manifest).provenance.parents == (parent.key,)
     assert Card.read(work.store.trial(parent.key).card) == parent
 
 
@@ -237,7 +237,7 @@ def test_the_tail_of_the_best_is_of_the_same_trial_though_the_tail_itself_ranks_
     first = work.run(profile(4, tailEpochs=2), "--tail-of", "best", name="tail")
     assert first.code == 0, first.err
     record = TrialRecord.read(work.store.experiments()[0].trial("tail"))
-    manifest = Manifest.read(work.store.trial(record.key).bundle / "manifest.json")
+    manifest = Manifest.read(work.store.trial(record.key).bundle.manifest)
     assert manifest.provenance.parents == (best.key,)
     assert rank(work.store, profile(4)).entries[0].trial == "tail"
     again = work.run(profile(4, tailEpochs=2), "--tail-of", "best", name="tail")
@@ -345,7 +345,7 @@ def train(work, case):
     end = work.run(profile(1, data, {"objective": objective}), "stem_width=4", "stage1_width=4", "batch=16")
     assert end.code == 0, end.err
     assert len(values(end.out)) == 1
-    return Manifest.read(work.trial.bundle / "manifest.json"), x
+    return Manifest.read(work.trial.bundle.manifest), x
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -375,7 +375,7 @@ def test_a_bundle_carries_the_statistics_of_its_training_rows(work, case):
 
 def test_environment_and_provenance_are_recorded(finished):
     work, _ = finished
-    provenance = Manifest.read(work.trial.bundle / "manifest.json").provenance
+    provenance = Manifest.read(work.trial.bundle.manifest).provenance
     assert provenance.environment == work.card.environment
     assert (provenance.environment.threads, provenance.trial, provenance.epochs) == (1, "t", 4)
     assert provenance.spec_digest == profile(4).search_digest

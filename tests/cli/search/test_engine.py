@@ -56,7 +56,7 @@ def test_a_search_trains_every_suggestion_and_leaves_a_whole_store(finished) -> 
     assert found["epochs"] == sum(len(read_curve(paths.metrics)) for paths in Store(store).trials())
     assert audit(Store(store)).findings == []
     for paths in Store(store).trials():
-        assert Manifest.read(paths.bundle / "manifest.json").parity.argmax_equal
+        assert Manifest.read(paths.bundle.manifest).parity.argmax_equal
     assert "\x1b" not in printed
 
 

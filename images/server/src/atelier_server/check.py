@@ -46,9 +46,9 @@ def _wrong(client: httpx.Client, paths: ModelPaths) -> list[str]:
         log.info("no model is promoted yet: %s", metadata.text)
         return []
     version = metadata.raise_for_status().json()["versions"][0]
-    folder = paths.versions / version
-    manifest = Manifest.read(folder / "manifest.json")
-    with np.load(folder / "reference.npz", allow_pickle=False) as reference:
+    bundle = paths.version(version)
+    manifest = Manifest.read(bundle.manifest)
+    with np.load(bundle.reference, allow_pickle=False) as reference:
         given, expected = reference["input"], reference["output"]
     return [f"{name} version {version}: {one}" for one in _compare(client, name, manifest, given, expected)]
 

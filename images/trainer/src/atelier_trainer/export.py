@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import statistics
 import tempfile
 import time
@@ -13,7 +12,8 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import torch
-from atelier_store.files import fsync_folder, sha256_file, temporary_beside, write_bytes, write_with
+from atelier_store.files import publish_folder, sha256_file, write_bytes, write_with
+from atelier_store.layout import BundlePaths
 from atelier_store.records import Latency, Manifest, Parity
 from atelier_store.records import Tensor as TensorRecord
 from atelier_store.spec import Task
@@ -37,14 +37,14 @@ def to_onnx(model: Model, task: Task, example: Tensor) -> bytes:
         torch.onnx.export(
             answer,
             (example,),
-            Path(folder) / "model.onnx",
+            Path(folder) / "network",
             dynamo=False,
             opset_version=OPSET,
             input_names=["input"],
             output_names=[output],
             dynamic_axes={"input": {0: "batch"}, output: {0: "batch"}},
         )
-        return (Path(folder) / "model.onnx").read_bytes()
+        return (Path(folder) / "network").read_bytes()
 
 
 def output_name(task: Task) -> str:
@@ -90,33 +90,17 @@ def signature(x: NDArray[Any], answers: NDArray[np.float32], task: Task) -> dict
 
 
 def write_bundle(
-    folder: Path, onnx: bytes, x: NDArray[Any], answers: NDArray[np.float32], manifest: dict[str, Any]
+    bundle: BundlePaths, onnx: bytes, x: NDArray[Any], answers: NDArray[np.float32], manifest: dict[str, Any]
 ) -> Manifest:
-    """Write model.onnx, reference.npz (the first rows of raw x and torch's answers) and manifest.json: all of it or nothing.
+    """Write the network, the reference (the first rows of raw x and torch's answers) and the manifest: all or nothing.
 
-    manifest is everything the Manifest says but files.
+    manifest holds every field of the Manifest but files.
     """
-    staged = temporary_beside(folder)
-    try:
-        write_bytes(staged / "model.onnx", onnx)
+    with publish_folder(bundle.folder) as folder:
+        staged = BundlePaths(folder)
+        write_bytes(staged.network, onnx)
         reference = {"input": x[:REFERENCE_ROWS], "output": answers[:REFERENCE_ROWS]}
-        write_with(staged / "reference.npz", lambda file: np.savez(file, allow_pickle=False, **reference))
-        files = {name: sha256_file(staged / name) for name in ("model.onnx", "reference.npz")}
-        written = Manifest(**manifest, files=files)
-        written.write(staged / "manifest.json")
-        _replace_folder(staged, folder)
-    except BaseException:
-        shutil.rmtree(staged, ignore_errors=True)
-        raise
+        write_with(staged.reference, lambda file: np.savez(file, allow_pickle=False, **reference))
+        written = Manifest(**manifest, files={path.name: sha256_file(path) for path in staged.contents})
+        written.write(staged.manifest)
     return written
-
-
-def _replace_folder(staged: Path, folder: Path) -> None:
-    if folder.exists():
-        old = temporary_beside(folder)
-        folder.rename(old)
-        staged.rename(folder)
-        shutil.rmtree(old, ignore_errors=True)
-    else:
-        staged.rename(folder)
-    fsync_folder(folder.parent)

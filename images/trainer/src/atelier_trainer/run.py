@@ -230,7 +230,9 @@ class Run:
             },
         )
         self.cost["latency"] = latency
-        bundle = {f"model/{path.name}": path for path in sorted(self.paths.bundle.iterdir())}
+        bundle = {
+            path.relative_to(self.paths.folder).as_posix(): path for path in sorted(self.paths.bundle.folder.iterdir())
+        }
         files = bundle | {path.name: path for path in (self.paths.config, self.paths.metrics, self.paths.checkpoint)}
         digests = {name: sha256_file(path) for name, path in files.items()}
         return self._write_card(

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from atelier_store.scores import scores
 from atelier_store.spec import Kind, Task
 from numpy.typing import NDArray
 from torch import Tensor
@@ -116,14 +117,8 @@ class Training:
         return functional.mse_loss(scores, (y - self.model.target_mean) / self.model.target_scale)
 
     def evaluate(self, rows: Rows) -> dict[str, float]:
-        """Metrics of the averaged weights, in float32: val_accuracy, val_macro_f1, val_loss, or val_rmse, val_mae, val_r2, val_loss."""
-        answers = self.answers(rows.x)
-        truth = rows.y.numpy()
-        return (
-            classification_metrics(answers, truth)
-            if self.task == "classification"
-            else regression_metrics(answers, truth)
-        )
+        """Scores of the averaged weights, in float32, under the names that begin with val_."""
+        return scores(self.task, self.answers(rows.x), rows.y.numpy(), "val")
 
     def answers(self, x: Tensor) -> NDArray[np.float32]:
         """What the averaged weights answer to raw x: probabilities (N, classes) or targets (N, T)."""
@@ -161,30 +156,3 @@ class Training:
 
     def _generator(self, purpose: str, *at: int) -> torch.Generator:
         return torch.Generator().manual_seed(self._number(purpose, *at))
-
-
-def classification_metrics(probabilities: NDArray[np.float32], truth: NDArray[Any]) -> dict[str, float]:
-    """Accuracy, unweighted mean F1 over classes, mean negative log-likelihood."""
-    guess = probabilities.argmax(1)
-    classes = probabilities.shape[1]
-    confusion = np.bincount(truth * classes + guess, minlength=classes * classes).reshape(classes, classes)
-    hits, support = confusion.diagonal(), confusion.sum(0) + confusion.sum(1)
-    likelihood = probabilities[np.arange(len(truth)), truth].astype(np.float64)
-    return {
-        "val_accuracy": float((guess == truth).mean()),
-        "val_macro_f1": float(np.mean(2 * hits[support > 0] / support[support > 0])),
-        "val_loss": float(-np.log(np.maximum(likelihood, 1e-12)).mean()) if np.isfinite(likelihood).all() else math.nan,
-    }
-
-
-def regression_metrics(prediction: NDArray[np.float32], truth: NDArray[Any]) -> dict[str, float]:
-    """Root mean squared and mean absolute error in the targets' unit, R², and the squared error over the truth's variance."""
-    error = prediction.astype(np.float64) - truth
-    variance = max(float(truth.var(0, dtype=np.float64).mean()), 1e-12)
-    squared = float((error**2).mean())
-    return {
-        "val_rmse": math.sqrt(squared) if math.isfinite(squared) else math.nan,
-        "val_mae": float(np.abs(error).mean()),
-        "val_r2": 1 - squared / variance,
-        "val_loss": squared / variance,
-    }

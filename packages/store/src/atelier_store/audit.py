@@ -1,4 +1,4 @@
-"""Everything in a store hashed again, and what does not match named."""
+"""Audit: hash everything in a store again, and name what does not match."""
 
 from __future__ import annotations
 
@@ -7,12 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import ValidationError
-
-from atelier_store import bundle
+from atelier_store import bundle, history
 from atelier_store.arrays import data_digest, open_arrays
 from atelier_store.files import TEMPORARY, sha256_file
-from atelier_store.layout import DataPaths, ExperimentPaths, ModelPaths, Store, TrialPaths
+from atelier_store.layout import (
+    BundlePaths,
+    DataPaths,
+    ExperimentPaths,
+    ModelPaths,
+    Store,
+    TrialPaths,
+    VersionPaths,
+)
 from atelier_store.records import (
     Card,
     Current,
@@ -37,7 +43,7 @@ R = TypeVar("R", bound=Record)
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is not as it was written."""
+    """One file or folder that is not as it was written, or not there."""
 
     path: Path
     problem: str
@@ -45,7 +51,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Audit:
-    """checked counts what was looked at, by kind; leftovers are unfinished files of processes that were killed, which nobody reads."""
+    """checked counts what was checked, by kind; leftovers are unfinished files of killed processes, which nobody reads."""
 
     findings: list[Finding]
     checked: dict[str, int]
@@ -96,19 +102,19 @@ def _data(paths: DataPaths) -> Iterator[Finding]:
         return
     try:
         arrays = open_arrays(paths)
-        found = data_digest(description, arrays)
-    except Exception as error:  # a damaged header of an array raises whatever numpy or its parser comes to
+        digest = data_digest(description, arrays)
+    except Exception as error:  # numpy and its parser raise many types for a damaged header
         yield Finding(paths.folder, f"arrays cannot be read: {error}")
         return
-    for part, said in (("train", description.train_rows), ("test", description.test_rows)):
-        if len(arrays[f"{part}_x"]) != said:
-            yield Finding(paths.description, f"{part}_rows: is {said}, the array has {len(arrays[f'{part}_x'])}")
-    if found != description.digest or not found.startswith(paths.folder.name):
-        yield Finding(paths.folder, f"its digest is {found}, data.json says {description.digest}")
+    for part, rows in (("train", description.train_rows), ("test", description.test_rows)):
+        if len(arrays[f"{part}_x"]) != rows:
+            yield Finding(paths.description, f"{part}_rows: is {rows}, the array has {len(arrays[f'{part}_x'])}")
+    if digest != description.digest or not digest.startswith(paths.folder.name):
+        yield Finding(paths.folder, f"its digest is {digest}, {paths.description.name} says {description.digest}")
 
 
 def _trial(paths: TrialPaths) -> Iterator[Finding]:
-    if not any(path.exists() for path in (paths.card, paths.metrics, paths.checkpoint, paths.bundle)):
+    if not any(path.exists() for path in (paths.card, paths.metrics, paths.checkpoint, paths.bundle.folder)):
         return  # it was killed as it began; the next run begins it again
     config, findings = _read(TrialConfig, paths.config)
     yield from findings
@@ -120,16 +126,16 @@ def _trial(paths: TrialPaths) -> Iterator[Finding]:
         if card.key != paths.key:
             yield Finding(paths.card, f"is the card of {card.key}")
         yield from _files(paths.folder, card.files)
-    if paths.bundle.exists():
+    if paths.bundle.folder.exists():
         yield from _bundle(paths.bundle, paths.key)
 
 
-def _bundle(folder: Path, key: str | None) -> Iterator[Finding]:
-    """What is wrong with a bundle; key, if known, is the trial's that it must be of."""
-    yield from (Finding(folder, problem) for problem in bundle.check_digests(folder))
-    manifest = Manifest.read_if_whole(folder / "manifest.json")
+def _bundle(paths: BundlePaths, key: str | None) -> Iterator[Finding]:
+    """What is wrong with a bundle; key is its trial's, None if that is not known."""
+    yield from (Finding(paths.folder, problem) for problem in bundle.check_digests(paths))
+    manifest = Manifest.read_if_whole(paths.manifest)
     if manifest is not None and key is not None and manifest.config.key != key:
-        yield Finding(folder / "manifest.json", f"is of trial {manifest.config.key}")
+        yield Finding(paths.manifest, f"is of trial {manifest.config.key}")
 
 
 def _files(folder: Path, files: dict[str, str]) -> Iterator[Finding]:
@@ -137,8 +143,8 @@ def _files(folder: Path, files: dict[str, str]) -> Iterator[Finding]:
         path = folder / name
         if not path.exists():
             yield Finding(path, "missing")
-        elif (found := sha256_file(path)) != expected:
-            yield Finding(path, f"its sha256 is {found}, the card says {expected}")
+        elif (actual := sha256_file(path)) != expected:
+            yield Finding(path, f"its sha256 is {actual}, the card says {expected}")
 
 
 def _experiment(paths: ExperimentPaths) -> Iterator[Finding]:
@@ -158,7 +164,7 @@ def _experiment(paths: ExperimentPaths) -> Iterator[Finding]:
 
 def _model(paths: ModelPaths) -> Iterator[Finding]:
     for folder in sorted(paths.versions.glob("[!.]*")):
-        yield from _version(folder)
+        yield from _version(paths.version(folder.name))
     if paths.search.exists():
         yield from _search(paths)
     if not paths.current.exists() and not paths.history.exists():
@@ -170,7 +176,9 @@ def _model(paths: ModelPaths) -> Iterator[Finding]:
         return
     yield from _pointer(paths, current)
     if not torn and lines[-1].version != current.version:
-        yield Finding(paths.history, f"ends with version {lines[-1].version}, current.json names {current.version}")
+        yield Finding(
+            paths.history, f"ends with version {lines[-1].version}, {paths.current.name} names {current.version}"
+        )
 
 
 def _search(paths: ModelPaths) -> Iterator[Finding]:
@@ -180,18 +188,16 @@ def _search(paths: ModelPaths) -> Iterator[Finding]:
         yield Finding(paths.search, f"is of model {search.model}")
 
 
-def _version(folder: Path) -> Iterator[Finding]:
-    promotion, findings = _read(Promotion, folder / "promotion.json")
+def _version(paths: VersionPaths) -> Iterator[Finding]:
+    promotion, findings = _read(Promotion, paths.promotion)
     yield from findings
-    if promotion is not None and promotion.version != folder.name:
-        yield Finding(folder / "promotion.json", f"is of version {promotion.version}")
-    if (folder / "report.json").exists():  # versions of before it was kept have none
-        yield from _report(folder / "report.json", promotion)
-    yield from _bundle(folder, promotion.key if promotion else None)
-    if (folder / "manifest.json").exists() and not (found := sha256_file(folder / "manifest.json")).startswith(
-        folder.name
-    ):
-        yield Finding(folder, f"manifest.json has sha256 {found}")
+    if promotion is not None and promotion.version != paths.version:
+        yield Finding(paths.promotion, f"is of version {promotion.version}")
+    if paths.report.exists():  # versions from before there were reports have none
+        yield from _report(paths.report, promotion)
+    yield from _bundle(paths, promotion.key if promotion else None)
+    if paths.manifest.exists() and not (digest := sha256_file(paths.manifest)).startswith(paths.version):
+        yield Finding(paths.folder, f"{paths.manifest.name} has sha256 {digest}")
 
 
 def _report(path: Path, promotion: Promotion | None) -> Iterator[Finding]:
@@ -202,27 +208,25 @@ def _report(path: Path, promotion: Promotion | None) -> Iterator[Finding]:
 
 
 def _pointer(paths: ModelPaths, current: Current) -> Iterator[Finding]:
-    manifest = paths.versions / current.version / "manifest.json"
+    version = paths.version(current.version)
     if current.model != paths.name:
         yield Finding(paths.current, f"is the pointer of model {current.model}")
-    if not manifest.parent.is_dir():
+    if not version.folder.is_dir():
         yield Finding(paths.current, f"names version {current.version}, which is not there")
-    elif manifest.exists() and sha256_file(manifest) != current.manifest_sha256:
+    elif version.manifest.exists() and sha256_file(version.manifest) != current.manifest_sha256:
         yield Finding(
             paths.current, f"manifest_sha256: is {current.manifest_sha256}, not that of version {current.version}"
         )
 
 
 def _history(path: Path) -> tuple[list[HistoryLine], list[Finding]]:
-    """The lines, and what is wrong with them: each must be whole and go on from the one before."""
+    """The whole lines, and what is wrong: each must be whole and go on from the one before."""
     if not path.exists():
         return [], [Finding(path, "missing")]
     lines: list[HistoryLine] = []
     findings = []
-    for number, text in enumerate(path.read_bytes().splitlines(), 1):
-        try:
-            line = HistoryLine.model_validate_json(text)
-        except ValidationError:
+    for number, line in enumerate(history.parse(path.read_bytes()), 1):
+        if line is None:
             findings.append(Finding(path, f"line {number}: not a whole {HistoryLine.__name__}"))
             continue
         if not findings and line.previous != (lines[-1].version if lines else None):

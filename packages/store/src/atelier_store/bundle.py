@@ -1,38 +1,37 @@
-"""What a bundle's files must be: the digests that its manifest names."""
+"""Whether a bundle's files are those that its manifest names."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from atelier_store.files import sha256_file
+from atelier_store.layout import BundlePaths
 from atelier_store.records import Manifest, TornRecord
 
-FILES = ("model.onnx", "reference.npz")
 
-
-def problems(folder: Path, manifest: Manifest) -> list[str]:
-    """Every file that is missing from the manifest, from the folder, or is not the one that was written; empty if all is well."""
-    wrong = [f"manifest.json: files: {name} is missing" for name in FILES if name not in manifest.files]
+def problems(bundle: BundlePaths, manifest: Manifest) -> list[str]:
+    """Each file that is missing from the manifest or the folder, or whose content is another; empty if all is well."""
+    contents = {path.name: path for path in bundle.contents}
+    listed = f"{bundle.manifest.name}: files:"
+    found = [f"{listed} {name} is missing" for name in contents if name not in manifest.files]
     for name, expected in manifest.files.items():
-        if name not in FILES:
-            wrong.append(f"manifest.json: files: {name!r} does not belong into a bundle; allowed: {', '.join(FILES)}")
+        if name not in contents:
+            found.append(f"{listed} {name!r} does not belong into a bundle; allowed: {', '.join(contents)}")
             continue
         try:
-            found = sha256_file(folder / name)
+            actual = sha256_file(contents[name])
         except OSError as error:
-            wrong.append(f"{name}: cannot be read: {error.strerror}")
+            found.append(f"{name}: cannot be read: {error.strerror}")
             continue
-        if found != expected:
-            wrong.append(f"{name}: its sha256 is {found}, the manifest says {expected}")
-    return wrong
+        if actual != expected:
+            found.append(f"{name}: its sha256 is {actual}, the manifest says {expected}")
+    return found
 
 
-def check_digests(folder: Path) -> list[str]:
-    """The same for a folder whose manifest is still to be read."""
+def check_digests(bundle: BundlePaths) -> list[str]:
+    """The problems of a bundle whose manifest has not been read yet."""
     try:
-        manifest = Manifest.read(folder / "manifest.json")
+        manifest = Manifest.read(bundle.manifest)
     except FileNotFoundError:
-        return ["manifest.json: missing"]
+        return [f"{bundle.manifest.name}: missing"]
     except TornRecord as error:
         return [str(error)]
-    return problems(folder, manifest)
+    return problems(bundle, manifest)

@@ -1,11 +1,15 @@
-"""Files that are either whole or not there: write beside, fsync, rename. Right on NFS, where rename is the only atomic write."""
+"""Files and folders that are whole or not there: write beside, fsync, rename. On NFS only a rename is atomic."""
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
 import os
+import shutil
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -28,7 +32,7 @@ def fsync_folder(folder: Path) -> None:
 
 
 def write_with(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Let write(file) produce path; path holds either what it held before or all of the new. OSError as the file system says it."""
+    """Let write(file) produce path, which holds its old content until all of the new is on the disk. OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = temporary_beside(path)
     try:
@@ -51,6 +55,40 @@ def write_bytes(path: Path, data: bytes) -> None:
 def write_text(path: Path, text: str) -> None:
     """Replace path by text in UTF-8, atomically."""
     write_bytes(path, text.encode())
+
+
+@contextmanager
+def publish_folder(folder: Path, may_stay: Callable[[], bool] = lambda: False) -> Iterator[Path]:
+    """Yield a new folder to write into, with the functions above; after the block it is in the place of folder.
+
+    If the block raises, folder stays as it was, as it does if it is there after the block and may_stay() is true. Of
+    several processes that publish at once each succeeds, and the last one's folder stays. OSError as the file system
+    raises it.
+    """
+    staged = temporary_beside(folder)
+    replaced: list[Path] = []
+    try:
+        staged.mkdir(parents=True)
+        yield staged
+        while not _renamed(staged, folder) and not may_stay():
+            replaced.append(temporary_beside(folder))
+            with contextlib.suppress(FileNotFoundError):  # another process has moved it away
+                folder.rename(replaced[-1])
+    finally:
+        for leftover in (staged, *replaced):
+            shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _renamed(staged: Path, folder: Path) -> bool:
+    """Put staged in the place of folder; false if that place is taken."""
+    try:
+        staged.rename(folder)
+    except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+            return False
+        raise
+    fsync_folder(folder.parent)
+    return True
 
 
 def sha256_file(path: Path) -> str:

@@ -1,9 +1,51 @@
-"""Where everything lies in a store. The only place that spells a path."""
+"""Where everything is in a store: the only place that spells a path or the name of a file."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+
+
+@dataclass(frozen=True)
+class BundlePaths:
+    """The files of one bundle: a trained network, and what is needed to verify and to serve it."""
+
+    folder: Path
+
+    @property
+    def manifest(self) -> Path:
+        return self.folder / "manifest.json"
+
+    @property
+    def network(self) -> Path:
+        return self.folder / "model.onnx"
+
+    @property
+    def reference(self) -> Path:
+        """Inputs with the outputs of the trained network, to compare the served network with."""
+        return self.folder / "reference.npz"
+
+    @property
+    def contents(self) -> tuple[Path, ...]:
+        """The files whose digests are in the manifest."""
+        return self.network, self.reference
+
+
+@dataclass(frozen=True)
+class VersionPaths(BundlePaths):
+    """The files of one promoted version: a bundle and why it was promoted; the folder's name is the version."""
+
+    @property
+    def version(self) -> str:
+        return self.folder.name
+
+    @property
+    def promotion(self) -> Path:
+        return self.folder / "promotion.json"
+
+    @property
+    def report(self) -> Path:
+        return self.folder / "report.json"
 
 
 @dataclass(frozen=True)
@@ -33,8 +75,8 @@ class TrialPaths:
         return self.folder / "card.json"
 
     @property
-    def bundle(self) -> Path:
-        return self.folder / "model"
+    def bundle(self) -> BundlePaths:
+        return BundlePaths(self.folder / "model")
 
     @property
     def log(self) -> Path:
@@ -97,6 +139,9 @@ class ModelPaths:
     def versions(self) -> Path:
         return self.folder / "versions"
 
+    def version(self, name: str) -> VersionPaths:
+        return VersionPaths(self.versions / name)
+
     @property
     def current(self) -> Path:
         return self.folder / "current.json"
@@ -131,7 +176,7 @@ class DataPaths:
 
 @dataclass(frozen=True)
 class Store:
-    """A folder or a mounted volume."""
+    """Where everything is below one folder: it spells paths, and reads no more than the names of folders."""
 
     root: Path
 

@@ -1,41 +1,37 @@
-"""Promotion: the best trial of an experiment becomes a version, and the model's pointer is put on it.
+"""Promotion: the best trial of an experiment becomes a version, and the model's pointer moves to it.
 
-Idempotent, and safe to kill at any write: a version appears whole by a rename, the pointer is replaced by a rename, and whatever is missing
-after that (a line of history) is added by the next run. A lease keeps two promotions of one model apart; the winner is chosen under it, so
-of two at once the later has seen all that the earlier saw.
+Idempotent, and safe to kill at any write: a version appears whole by a rename, the pointer is replaced by a rename, and
+what is still missing then (a line of history) is added by the next run. A lease keeps two promotions of one model apart.
+The winner is chosen under it, so the second of two promotions sees everything that the first one saw.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from atelier_store import bundle
+from atelier_store import bundle, history
 from atelier_store.clock import now
-from atelier_store.files import fsync_folder, sha256_file, temporary_beside, write_bytes
-from atelier_store.layout import ModelPaths, Store
+from atelier_store.files import fsync_folder, publish_folder, sha256_file, temporary_beside, write_bytes
+from atelier_store.layout import BundlePaths, ModelPaths, Store, VersionPaths
 from atelier_store.lease import Holder, Lease
-from atelier_store.ranking import rank
-from atelier_store.records import Current, HistoryLine, Leaderboard, LeaderboardEntry, Manifest, Promotion, Report
+from atelier_store.ranking import leaderboard, standings
+from atelier_store.records import Current, Leaderboard, LeaderboardEntry, Manifest, Promotion, Report
 from atelier_store.report import report
 from atelier_store.spec import Spec
 
-Verify = Callable[[Path, Manifest], list[str]]
-"""Everything that is wrong with the bundle in a folder."""
+Verify = Callable[[BundlePaths, Manifest], list[str]]
+"""Everything that is wrong with a bundle."""
 
-Evaluate = Callable[[Path, Manifest], tuple[dict[str, float], int] | None]
-"""Test metrics of the bundle in a folder and the number of test rows; None if there is no test set."""
+Evaluate = Callable[[BundlePaths, Manifest], tuple[dict[str, float], int] | None]
+"""Test metrics of a bundle and the number of test rows; None if there is no test set."""
 
 
 class NothingToPromote(RuntimeError):
-    """No trial can be promoted; reasons says why, trial by trial."""
+    """No trial can be promoted; reasons holds one reason for each trial."""
 
     def __init__(self, reasons: list[str]) -> None:
         super().__init__("; ".join(reasons))
@@ -44,9 +40,10 @@ class NothingToPromote(RuntimeError):
 
 @dataclass(frozen=True)
 class Winner:
-    """The best trial whose bundle is verified; digest is the sha256 of the very manifest that was."""
+    """The best trial whose bundle is verified; digest is the sha256 of the manifest that was verified."""
 
     entry: LeaderboardEntry
+    bundle: BundlePaths
     manifest: Manifest
     digest: str
     leaderboard: Leaderboard
@@ -54,7 +51,7 @@ class Winner:
 
 @dataclass(frozen=True)
 class Promoted:
-    """What a promotion came to. is_new is false if the pointer was on this version already."""
+    """The result of a promotion. is_new is false if the pointer was on this version already."""
 
     promotion: Promotion
     manifest: Manifest
@@ -72,23 +69,23 @@ def promote(
     promoted_by: str,
     on_wait: Callable[[Holder], object] = lambda _: None,
 ) -> Promoted:
-    """Put the model's pointer on the best verified trial of the experiment; waits while another promotion of this model is at work.
+    """Move the model's pointer to the best verified trial of the experiment; waits for another promotion of this model.
 
-    Writes the experiment's leaderboard, also if there is NothingToPromote. That, LeaseLost, OSError as the file system says it, or what
-    evaluate raises: the pointer is then as it was.
+    Writes the experiment's leaderboard, even if it raises NothingToPromote. Raises that, LeaseLost, OSError, or what
+    evaluate raises; the pointer is then where it was.
     """
     spec, paths = _spec(store, experiment), store.model(model)
     with Lease.acquire(paths.lease, f"promotion of {model}", keep_waiting=lambda: True, on_wait=on_wait) as lease:
         winner = _winner(store, spec, verify)
-        now_promoted = _promotion(spec, winner, promoted_by)
-        told = report(store, spec, winner.leaderboard, winner.manifest)
-        promotion = _publish(paths, store.trial(now_promoted.key).bundle, winner, now_promoted, told, evaluate)
+        attempt = _promotion(spec, winner, promoted_by)
+        summary = report(store, spec, winner.leaderboard, winner.manifest)
+        promotion = _publish(paths.version(attempt.version), winner, attempt, summary, evaluate)
         before = Current.read_if_whole(paths.current)
         after = Current(
-            model=model, version=promotion.version, manifest_sha256=winner.digest, promoted_at=now_promoted.promoted_at
+            model=model, version=promotion.version, manifest_sha256=winner.digest, promoted_at=attempt.promoted_at
         )
         is_new = before is None or before.model_copy(update={"promoted_at": after.promoted_at}) != after
-        lines = _history_with(paths, before, now_promoted)
+        lines = _history_with(paths, before, attempt)
         lease.check()
         with _replaced_after(paths.history, lines):
             if is_new:
@@ -107,28 +104,29 @@ def _spec(store: Store, experiment: str) -> Spec:
 
 
 def _winner(store: Store, spec: Spec, verify: Verify) -> Winner:
-    """The best entry whose bundle is verified; what is better and does not verify is rejected with its reason."""
+    """The best trial whose bundle is verified; a better one that is not is rejected on the leaderboard, with the reason."""
+    candidates = standings(store, spec)
     rejected: dict[str, str] = {}
     while True:
-        leaderboard = rank(store, spec, rejected)
-        best = leaderboard.entries[0] if leaderboard.entries else None
+        board = leaderboard(spec, candidates, rejected)
+        best = board.entries[0] if board.entries else None
         if best is None or best.rank is None or best.key is None:
-            leaderboard.write(store.experiment(spec.experiment_name).leaderboard)
+            board.write(store.experiment(spec.experiment_name).leaderboard)
             raise NothingToPromote(
-                [f"{e.trial}: {e.reason or e.status}" for e in leaderboard.entries] or ["no trial has run"]
+                [f"{e.trial}: {e.reason or e.status}" for e in board.entries] or ["no trial has run"]
             )
-        folder = store.trial(best.key).bundle
-        written = (folder / "manifest.json").read_bytes()
-        manifest = Manifest.model_validate_json(written)
-        problems = verify(folder, manifest)
+        files = store.trial(best.key).bundle
+        content = files.manifest.read_bytes()
+        manifest = Manifest.model_validate_json(content)
+        problems = verify(files, manifest)
         if not problems:
-            leaderboard.write(store.experiment(spec.experiment_name).leaderboard)
-            return Winner(best, manifest, hashlib.sha256(written).hexdigest(), leaderboard)
+            board.write(store.experiment(spec.experiment_name).leaderboard)
+            return Winner(best, files, manifest, hashlib.sha256(content).hexdigest(), board)
         rejected[best.key] = "; ".join(problems)
 
 
 def _promotion(spec: Spec, winner: Winner, promoted_by: str) -> Promotion:
-    """Why this winner is promoted now; not tested yet."""
+    """Why this winner is promoted now; the test metrics are not known yet."""
     objective = spec.experiment.objective.objective_metric_name
     return Promotion(
         version=winner.digest[:12],
@@ -145,104 +143,58 @@ def _promotion(spec: Spec, winner: Winner, promoted_by: str) -> Promotion:
 
 
 def _publish(
-    paths: ModelPaths, source: Path, winner: Winner, now_promoted: Promotion, told: Report, evaluate: Evaluate
+    version: VersionPaths, winner: Winner, attempt: Promotion, summary: Report, evaluate: Evaluate
 ) -> Promotion:
-    """The winner's version: as it stands there already, or copied, checked again, tested, and put in place whole."""
-    folder = paths.versions / now_promoted.version
-    there = Promotion.read_if_whole(folder / "promotion.json")
-    if (
-        there is not None
-        and there.version == folder.name
-        and not _changed(folder, winner)
-        and not _is_torn(folder / "report.json")
-    ):
-        return there
-    staged, damaged = temporary_beside(folder), temporary_beside(folder)
-    try:
-        for name in (*bundle.FILES, "manifest.json"):
-            write_bytes(staged / name, (source / name).read_bytes())
+    """The promotion of the winner's version: of the one that is there, if it is whole, or of a new one."""
+    stored = Promotion.read_if_whole(version.promotion)
+    if stored is not None and _is_whole(version, stored, winner):
+        return stored
+    with publish_folder(version.folder) as folder:
+        staged = VersionPaths(folder)
+        for path in (*winner.bundle.contents, winner.bundle.manifest):
+            write_bytes(folder / path.name, path.read_bytes())
         if changed := _changed(staged, winner):
-            raise OSError(f"{source}: changed while it was copied: {'; '.join(changed)}")
+            raise OSError(f"{winner.bundle.folder}: changed while it was copied: {'; '.join(changed)}")
         tested = evaluate(staged, winner.manifest)
-        promotion = now_promoted.model_copy(
-            update={"test_metrics": tested[0], "test_rows": tested[1]} if tested else {}
-        )
-        promotion.write(staged / "promotion.json")
-        told.write(staged / "report.json")
-        if folder.exists():  # not whole, or we would not be here
-            folder.rename(damaged)
-        staged.rename(folder)
-        fsync_folder(paths.versions)
-    except BaseException:
-        shutil.rmtree(staged, ignore_errors=True)
-        raise
-    shutil.rmtree(damaged, ignore_errors=True)
+        update = {"test_metrics": tested[0], "test_rows": tested[1]} if tested else {}
+        promotion = attempt.model_copy(update=update)
+        promotion.write(staged.promotion)
+        summary.write(staged.report)
     return promotion
 
 
-def _changed(folder: Path, winner: Winner) -> list[str]:
-    """What in a folder is not the bundle that was verified."""
-    if not (folder / "manifest.json").exists() or sha256_file(folder / "manifest.json") != winner.digest:
-        return ["manifest.json"]
-    return bundle.problems(folder, winner.manifest)
+def _is_whole(version: VersionPaths, stored: Promotion, winner: Winner) -> bool:
+    """Whether a version need not be made again. Versions from before there were reports have none, and stay so."""
+    torn_report = version.report.exists() and Report.read_if_whole(version.report) is None
+    return stored.version == version.version and not torn_report and not _changed(version, winner)
 
 
-def _is_torn(report: Path) -> bool:
-    """Versions of before reports were kept have none, and stay as they are."""
-    return report.exists() and Report.read_if_whole(report) is None
+def _changed(files: BundlePaths, winner: Winner) -> list[str]:
+    """What in a bundle is not what was verified."""
+    if not files.manifest.exists() or sha256_file(files.manifest) != winner.digest:
+        return [files.manifest.name]
+    return bundle.problems(files, winner.manifest)
 
 
-def history(paths: ModelPaths) -> list[HistoryLine]:
-    """Every change of the pointer, oldest first; a line that is not whole is left out."""
-    return _whole_lines(paths.history.read_bytes()) if paths.history.exists() else []
-
-
-def _whole_lines(text: bytes) -> list[HistoryLine]:
-    lines = []
-    for line in text.splitlines():
-        with contextlib.suppress(ValidationError):
-            lines.append(HistoryLine.model_validate_json(line))
-    return lines
-
-
-def _history_with(paths: ModelPaths, before: Current | None, now_promoted: Promotion) -> bytes:
-    """The history with a line for this promotion, and with the one that a promotion killed right after it moved the pointer left out.
-
-    What is there stays as it is, torn lines too: they are for audit to name.
-    """
-    text = paths.history.read_bytes() if paths.history.exists() else b""
-    unsaid = Promotion.read_if_whole(paths.versions / before.version / "promotion.json") if before else None
-    for promotion in (unsaid, now_promoted):
-        lines = _whole_lines(text)
-        previous = lines[-1].version if lines else None
-        if promotion is not None and promotion.version != previous:
-            text += b"\n" if text and not text.endswith(b"\n") else b""
-            text += _line(promotion, previous).model_dump_json().encode() + b"\n"
-    return text
-
-
-def _line(promotion: Promotion, previous: str | None) -> HistoryLine:
-    return HistoryLine(
-        version=promotion.version,
-        previous=previous,
-        experiment=promotion.experiment,
-        trial=promotion.trial,
-        key=promotion.key,
-        reason=f"best {promotion.objective_metric_name} of {promotion.experiment}: {promotion.metric:.6g}",
-        promoted_at=promotion.promoted_at,
-        promoted_by=promotion.promoted_by,
-    )
+def _history_with(paths: ModelPaths, before: Current | None, attempt: Promotion) -> bytes:
+    """The history and a line for this promotion, after one that is missing if a promotion was killed before its line."""
+    content = paths.history.read_bytes() if paths.history.exists() else b""
+    unrecorded = Promotion.read_if_whole(paths.version(before.version).promotion) if before else None
+    for promotion in (unrecorded, attempt):
+        if promotion is not None:
+            content = history.with_line(content, promotion)
+    return content
 
 
 @contextmanager
-def _replaced_after(path: Path, text: bytes) -> Iterator[None]:
-    """Put text at path after the block. It is on the disk before, so that a full disk is noticed while nothing is done."""
-    if path.exists() and path.read_bytes() == text:
+def _replaced_after(path: Path, content: bytes) -> Iterator[None]:
+    """Replace path by content after the block. It is on the disk before: a full disk is noticed while nothing is done."""
+    if path.exists() and path.read_bytes() == content:
         yield
         return
     staged = temporary_beside(path)
     try:
-        write_bytes(staged, text)
+        write_bytes(staged, content)
         yield
         staged.replace(path)
     except BaseException:

@@ -1,9 +1,9 @@
-"""Which trial of an experiment is best: by the objective of the weights that its bundle holds, ties by fewer parameters, then loss."""
+"""Which trial of an experiment is best: by the objective of its bundle's weights, then fewer parameters, then loss."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from atelier_store import budget, bundle
@@ -15,7 +15,7 @@ from atelier_store.spec import Spec
 
 @dataclass(frozen=True)
 class Standing:
-    """One trial as the store shows it; manifest is there if its bundle is whole, reason if it cannot be promoted."""
+    """One trial as the store shows it; manifest is set if its bundle is whole, reason if it cannot be promoted."""
 
     record: TrialRecord
     card: Card | None
@@ -23,18 +23,26 @@ class Standing:
     reason: str | None
 
 
-def rank(store: Store, spec: Spec, rejected: Mapping[str, str] | None = None) -> Leaderboard:
-    """Every trial of the spec's experiment, the promotable first. rejected maps keys to reasons found elsewhere.
+def rank(store: Store, spec: Spec) -> Leaderboard:
+    """The leaderboard of the spec's experiment, as the store shows it now."""
+    return leaderboard(spec, standings(store, spec), rejected={})
 
-    A trial that runs, was stopped or paused ranks with the bundle that it left last; one that failed or is over budget does not rank.
+
+def standings(store: Store, spec: Spec) -> list[Standing]:
+    """Where every trial of the spec's experiment stands. Hashes every bundle."""
+    records = trial_records(store.experiment(spec.experiment_name))
+    return [_standing(store, spec, record) for record in _first_of_each_key(records)]
+
+
+def leaderboard(spec: Spec, standings: Sequence[Standing], rejected: Mapping[str, str]) -> Leaderboard:
+    """The trials in the order of their rank, then those that cannot be promoted. rejected maps keys to reasons.
+
+    A trial that is running, stopped or paused ranks with its last bundle; one that failed or is over budget has no rank.
     """
     objective = spec.experiment.objective
-    standings = [
-        _standing(store, spec, record) for record in _once(trial_records(store.experiment(spec.experiment_name)))
-    ]
     rankable, others = [], []
     for standing in standings:
-        reason = (rejected or {}).get(standing.record.key or "")
+        reason = rejected.get(standing.record.key or "")
         if standing.reason is None and reason is None and standing.manifest is not None:
             rankable.append((standing, standing.manifest))
         else:
@@ -56,7 +64,7 @@ def rank(store: Store, spec: Spec, rejected: Mapping[str, str] | None = None) ->
 
 
 def best_parent(store: Store, spec: Spec) -> str | None:
-    """The key of the best trial that is no tail itself and rests at the end of an epoch: the one whose tail is worth training."""
+    """The key of the best trial that is no tail itself and has ended, or paused, after an epoch: its tail is trained."""
     for entry in rank(store, spec).entries:
         if entry.rank is None or entry.key is None or entry.status not in ("paused", "succeeded"):
             continue
@@ -73,15 +81,15 @@ def trial_records(experiment: ExperimentPaths) -> list[TrialRecord]:
     return sorted(records, key=lambda r: (r.number is None, r.number or 0, r.trial))
 
 
-def _once(records: Iterable[TrialRecord]) -> list[TrialRecord]:
-    """The first record of each key, and all that came to none."""
+def _first_of_each_key(records: Iterable[TrialRecord]) -> list[TrialRecord]:
+    """The first record of each key, and every record without a key."""
     seen: set[str] = set()
-    found = []
+    kept = []
     for record in records:
         if record.key is None or record.key not in seen:
-            found.append(record)
+            kept.append(record)
         seen.add(record.key or "")
-    return found
+    return kept
 
 
 def _standing(store: Store, spec: Spec, record: TrialRecord) -> Standing:
@@ -103,12 +111,12 @@ def _standing(store: Store, spec: Spec, record: TrialRecord) -> Standing:
 
 
 def _with_bundle(spec: Spec, record: TrialRecord, paths: TrialPaths, card: Card) -> Standing:
-    if not paths.bundle.exists():
+    if not paths.bundle.folder.exists():
         return Standing(record, card, None, "no bundle yet" if card.reason is None else card.reason)
     try:
-        manifest = Manifest.read(paths.bundle / "manifest.json")
+        manifest = Manifest.read(paths.bundle.manifest)
     except FileNotFoundError:
-        return Standing(record, card, None, "its bundle has no manifest.json")
+        return Standing(record, card, None, f"its bundle has no {paths.bundle.manifest.name}")
     except TornRecord as error:
         return Standing(record, card, None, str(error))
     if problems := bundle.problems(paths.bundle, manifest):
@@ -124,9 +132,8 @@ def _entry(spec: Spec, standing: Standing, rank: int | None, rejected: str | Non
     objective = spec.experiment.objective.objective_metric_name
     card, manifest, reason = standing.card, standing.manifest, rejected or standing.reason
     over = reason is not None and reason.startswith("over budget")
-    best = (
-        card.metric if card and card.objective_metric_name == objective else None
-    )  # the card may be of a search for something else
+    # the card may be of a search with another objective
+    best = card.metric if card and card.objective_metric_name == objective else None
     status = "rejected" if card is None or rejected else "over_budget" if over else card.status
     return LeaderboardEntry(
         rank=rank,

@@ -7,12 +7,11 @@ import math
 import time
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import onnxruntime as ort
-from atelier_store.layout import ModelPaths
+from atelier_store.layout import BundlePaths, ModelPaths, VersionPaths
 from atelier_store.records import Manifest, Promotion, Report, Tensor
 
 from atelier_server.inference.threads import SHORT
@@ -132,20 +131,19 @@ def load(paths: ModelPaths, version: str, manifest_sha256: str | None = None, th
     The digest of its manifest begins with its name, and is the one given. Raises BadBundle if it must not be served; OSError or TornRecord
     if it cannot be read.
     """
-    folder = paths.versions / version
-    manifest = _manifest(folder, version, manifest_sha256)
-    if problems := verify(folder, manifest):
-        raise BadBundle(f"{folder}: {'; '.join(problems)}")
-    network = folder / "model.onnx"
-    session = runtime.open_session(network, threads)
-    row_seconds, example = _warm_up(session, manifest, folder)
+    bundle = paths.version(version)
+    manifest = _manifest(bundle, manifest_sha256)
+    if problems := verify(bundle, manifest):
+        raise BadBundle(f"{bundle.folder}: {'; '.join(problems)}")
+    session = runtime.open_session(bundle.network, threads)
+    row_seconds, example = _warm_up(session, manifest, bundle)
     return Model(
         name=paths.name,
         version=version,
         manifest=manifest,
-        promotion=Promotion.read_if_whole(folder / "promotion.json"),
-        report=Report.read_if_whole(folder / "report.json"),
-        onnx_bytes=network.stat().st_size,
+        promotion=Promotion.read_if_whole(bundle.promotion),
+        report=Report.read_if_whole(bundle.report),
+        onnx_bytes=bundle.network.stat().st_size,
         session=session,
         row_seconds=row_seconds,
         together=_together(session, manifest, example.given, row_seconds),
@@ -153,19 +151,19 @@ def load(paths: ModelPaths, version: str, manifest_sha256: str | None = None, th
     )
 
 
-def _manifest(folder: Path, version: str, expected: str | None) -> Manifest:
-    path = folder / "manifest.json"
+def _manifest(bundle: VersionPaths, expected: str | None) -> Manifest:
+    path = bundle.manifest
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     if expected is not None and digest != expected:
         raise BadBundle(f"{path}: its sha256 is not the one that current.json names")
-    if digest[: len(version)] != version:
+    if digest[: len(bundle.version)] != bundle.version:
         raise BadBundle(f"{path}: its sha256 is not the one that names this version")
     return Manifest.read(path)
 
 
-def _warm_up(session: ort.InferenceSession, manifest: Manifest, folder: Path) -> tuple[float, Example]:
+def _warm_up(session: ort.InferenceSession, manifest: Manifest, bundle: BundlePaths) -> tuple[float, Example]:
     """Seconds that one row takes, once it has taken all memory it needs; and that row."""
-    with np.load(folder / "reference.npz", allow_pickle=False) as reference:
+    with np.load(bundle.reference, allow_pickle=False) as reference:
         given = reference["input"][:1].copy()
     seconds, gives = _timed(session, manifest, given)
     return seconds, Example(given, gives)

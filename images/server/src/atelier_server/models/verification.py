@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import onnxruntime as ort
 from atelier_store import bundle
+from atelier_store.layout import BundlePaths
 from atelier_store.records import Manifest, Tensor
 from atelier_store.spec import Task
 
@@ -16,20 +15,20 @@ RELATIVE, ABSOLUTE = 1e-3, 1e-4
 """How far a recomputed reference output may be from the stored one."""
 
 
-def verify(folder: Path, manifest: Manifest) -> list[str]:
-    """Everything that is wrong with the bundle in folder; empty if it can be served.
+def verify(files: BundlePaths, manifest: Manifest) -> list[str]:
+    """Everything that is wrong with the bundle; empty if it can be served.
 
     Checks digests, parity as trained, the signature against the network's real inputs and outputs, the input statistics against both, and
     recomputes reference.npz.
     """
-    if broken := bundle.problems(folder, manifest):
+    if broken := bundle.problems(files, manifest):
         return broken  # nothing of a bundle with a wrong digest is opened
     try:
-        session = runtime.open_session(folder / "model.onnx")
+        session = runtime.open_session(files.network)
     except Exception as error:  # ONNX Runtime's exceptions share no base class
         return [f"model.onnx: ONNX Runtime cannot load it: {error}"]
     mismatches = [*_parity(manifest), *_signature(session, manifest), *_statistics(manifest)]
-    return mismatches or _reference(session, folder, manifest)
+    return mismatches or _reference(session, files, manifest)
 
 
 def _parity(manifest: Manifest) -> list[str]:
@@ -65,9 +64,9 @@ def _words(tensors: tuple[Tensor, ...]) -> str:
     return ", ".join(f"{t.name} {t.datatype} {list(t.shape)}" for t in tensors) or "none"
 
 
-def _reference(session: ort.InferenceSession, folder: Path, manifest: Manifest) -> list[str]:
+def _reference(session: ort.InferenceSession, files: BundlePaths, manifest: Manifest) -> list[str]:
     try:
-        with np.load(folder / "reference.npz", allow_pickle=False) as reference:
+        with np.load(files.reference, allow_pickle=False) as reference:
             given, expected = reference["input"], reference["output"]
         outputs = runtime.run(session, {manifest.inputs[0].name: given}, [manifest.outputs[0].name])[0]
     except Exception as error:  # numpy and ONNX Runtime raise a dozen types here; each means the same

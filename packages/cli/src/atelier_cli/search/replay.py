@@ -41,24 +41,24 @@ class Replayed:
 
 def replay(store: Store, key: str, scratch: Store) -> Replayed:
     """Train the trial with this key again in scratch. CannotReplay says what is missing or went wrong."""
-    manifest_path = store.trial(key).bundle / "manifest.json"
-    if not manifest_path.exists():
+    bundle, bundle_again = store.trial(key).bundle, scratch.trial(key).bundle
+    if not bundle.manifest.exists():
         raise CannotReplay(f"{key}: no trial with a bundle has this key in {store.root}; it has: {_known(store)}")
-    manifest = Manifest.read(manifest_path)
+    manifest = Manifest.read(bundle.manifest)
     _lend_data(store, scratch, manifest.provenance.data_digest)
     _train(store, scratch, key, manifest.provenance.epochs)
-    again = Manifest.read(scratch.trial(key).bundle / "manifest.json")
+    again = Manifest.read(bundle_again.manifest)
     before, after = manifest.provenance.environment.model_dump(), again.provenance.environment.model_dump()
     return Replayed(
-        stored=tensor_digests(store.trial(key).bundle / "model.onnx"),
-        again=tensor_digests(scratch.trial(key).bundle / "model.onnx"),
+        stored=tensor_digests(bundle.network),
+        again=tensor_digests(bundle_again.network),
         environment={name: (before[name], after[name]) for name in before if before[name] != after[name]},
     )
 
 
 def _known(store: Store, most: int = 8) -> str:
     """Some keys that can be replayed, in words."""
-    keys = [paths.key for paths in store.trials() if (paths.bundle / "manifest.json").exists()]
+    keys = [paths.key for paths in store.trials() if paths.bundle.manifest.exists()]
     more = [f"{len(keys) - most} more, on the leaderboard"] if len(keys) > most else []
     return ", ".join(keys[:most] + more) or "none"
 
@@ -101,7 +101,7 @@ def _train(store: Store, scratch: Store, key: str, epochs: int) -> None:
     """Train one trial in scratch up to an epoch, with the threads it had; a tail's parent first."""
     spec, record = _origin(store, key)
     config = TrialConfig.read(store.trial(key).config)
-    threads = Manifest.read(store.trial(key).bundle / "manifest.json").provenance.environment.threads
+    threads = Manifest.read(store.trial(key).bundle.manifest).provenance.environment.threads
     if config.parent is not None:
         assert config.parent_epochs is not None
         _train(store, scratch, config.parent, config.parent_epochs)

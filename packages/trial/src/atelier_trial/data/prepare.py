@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import shutil
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -11,7 +9,7 @@ from typing import Any, BinaryIO, Literal, NamedTuple
 
 import numpy as np
 from atelier_store.arrays import data_digest, open_arrays
-from atelier_store.files import fsync_folder, temporary_beside, write_with
+from atelier_store.files import publish_folder, write_with
 from atelier_store.layout import DataPaths, Store
 from atelier_store.records import DataDescription, Record
 from atelier_store.spec import Data, sha256_of
@@ -121,34 +119,14 @@ def _stored(paths: DataPaths) -> DataDescription | None:
 
 
 def _publish(paths: DataPaths, description: DataDescription, arrays: Mapping[str, NDArray[Any]]) -> DataDescription:
-    """Put the folder in place, whole. What another process put there first stays."""
-    temporary = temporary_beside(paths.folder)
-    temporary.mkdir(parents=True)
-    try:
+    """Write arrays and description. If another process has published them first, what it wrote stays."""
+    with publish_folder(paths.folder, may_stay=lambda: _stored(paths) is not None) as folder:
+        staged = DataPaths(folder)
         for name, array in arrays.items():
-            write_with(DataPaths(temporary).array(name), partial(_save, array))
-        description.write(DataPaths(temporary).description)
-        try:
-            temporary.rename(paths.folder)
-        except OSError as error:
-            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-                raise
-            stored = _stored(paths)
-            if stored is not None:
-                return stored
-            _replace(paths.folder, temporary)
-        fsync_folder(paths.folder.parent)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    return description
+            write_with(staged.array(name), partial(_save, array))
+        description.write(staged.description)
+    return DataDescription.read(paths.description)
 
 
 def _save(array: NDArray[Any], file: BinaryIO) -> None:
     np.save(file, array, allow_pickle=False)
-
-
-def _replace(broken: Path, whole: Path) -> None:
-    aside = temporary_beside(broken)
-    broken.rename(aside)
-    whole.rename(broken)
-    shutil.rmtree(aside, ignore_errors=True)

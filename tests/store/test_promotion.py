@@ -1,0 +1,281 @@
+"""The best trial is promoted, whatever is wrong with the others and wherever a promotion is killed."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from itertools import count
+from pathlib import Path
+
+import pytest
+from atelier_store import bundle
+from atelier_store.audit import audit
+from atelier_store.files import sha256_file
+from atelier_store.layout import BundlePaths, Store
+from atelier_store.promotion import NothingToPromote, Promoted, promote
+from atelier_store.records import Current, Manifest, Report, TrialRecord
+
+from tests.support import ROOT
+from tests.support.experiments import add_curve, add_trial, begin, history_of, spec, two_trials
+from tests.support.onnx_bundles import configured, image_bundle
+
+HARNESS = ROOT / "tests" / "support" / "killed_promotion.py"
+
+
+def promoted(store: Store, experiment: str) -> Promoted:
+    """Promote with the digests alone for a verification, and no test set."""
+    return promote(store, experiment, "digits", verify=bundle.problems, evaluate=lambda *_: None, promoted_by="tests")
+
+
+@contextmanager
+def promoter(experiment: str) -> Iterator[Callable[[int, Store], Callable[[], str]]]:
+    """A harness process; the result sends it a step to be killed at (0: never) and a store, and hands out what became of it."""
+    command = [sys.executable, str(HARNESS), experiment, "digits"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+
+        def begin(step: int, store: Store) -> Callable[[], str]:
+            process.stdin.write(f"{step} {store.root}\n")
+            process.stdin.flush()
+            return lambda: process.stdout.readline().strip()
+
+        yield begin
+        process.stdin.close()
+
+
+def served(store: Store) -> str:
+    """The version that the pointer names, after its manifest and files have been checked."""
+    paths = store.model("digits")
+    current = Current.read(paths.current)
+    version = paths.version(current.version)
+    assert sha256_file(version.manifest) == current.manifest_sha256
+    assert bundle.check_digests(version) == []
+    return current.version
+
+
+def test_the_best_is_promoted_once_and_history_says_why(store: Store) -> None:
+    experiment = two_trials(store)
+    first, second = (promoted(store, experiment) for _ in range(2))
+    assert first.promotion.trial == "trial-2"
+    assert (first.is_new, second.is_new) == (True, False)
+    assert second.promotion == first.promotion
+    assert served(store) == first.promotion.version
+    (line,) = history_of(store, "digits")
+    assert (line.version, line.previous, line.key) == (first.promotion.version, None, first.promotion.key)
+    assert "val_accuracy" in line.reason
+    assert audit(store).findings == []
+
+
+WIDTHS = {"name": "stage1_width", "parameterType": "discrete", "feasibleSpace": {"list": ["8", "16"]}}
+
+
+def report_of(store: Store, version: str) -> Report:
+    return Report.read(store.model("digits").version(version).report)
+
+
+def test_the_version_tells_what_was_searched_and_how_the_winner_learned(store: Store) -> None:
+    of = spec(parameters=[WIDTHS], budget={"params": 12})
+    experiment = begin(store, of)
+    key = add_trial(store, of, image_bundle(1, metric=0.9), "won", {"stage1_width": "16"})
+    add_curve(store, key, "val_accuracy", [0.5, 0.8, 0.9, 0.7])  # it went on after its bundle of epoch 3
+    add_trial(store, of, image_bundle(2, metric=0.8), "lost", {"stage1_width": "8"})
+    add_trial(store, of, image_bundle(3, metric=0.99), "dear", params=13)
+    report = report_of(store, promoted(store, experiment).promotion.version)
+    assert (report.experiment, report.budget.params, report.max_epochs, report.max_trial_count) == (
+        experiment,
+        12,
+        3,
+        9,
+    )
+    assert (report.parameters, report.chosen) == (of.experiment.parameters, {"stage1_width": "16"})
+    assert [(trial.trial, trial.rank, trial.status) for trial in report.trials] == [
+        ("won", 1, "succeeded"),
+        ("lost", 2, "succeeded"),
+        ("dear", None, "over_budget"),
+    ]
+    assert [(epoch.epoch, epoch.metrics["val_accuracy"]) for epoch in report.curve] == [(1, 0.5), (2, 0.8), (3, 0.9)]
+
+
+def test_the_curve_of_a_tail_begins_with_its_parents(store: Store) -> None:
+    of = spec(parameters=[WIDTHS])
+    experiment = begin(store, of)
+    parent = add_trial(store, of, image_bundle(1, metric=0.8), "parent", {"stage1_width": "8"})
+    add_curve(store, parent, "val_accuracy", [0.6, 0.7, 0.8])
+    tail = configured(image_bundle(1, metric=0.9), {"seed": 1}, parent=parent, parent_epochs=2, tail_epochs=3)
+    add_curve(store, add_trial(store, of, tail, "tail"), "val_accuracy", [0.85, 0.88, 0.9])
+    report = report_of(store, promoted(store, experiment).promotion.version)
+    assert [(epoch.epoch, epoch.metrics["val_accuracy"]) for epoch in report.curve] == [
+        (1, 0.6),
+        (2, 0.7),
+        (3, 0.85),
+        (4, 0.88),
+        (5, 0.9),
+    ]
+    assert report.chosen == {"stage1_width": "8"}
+
+
+def test_a_version_from_before_there_were_reports_stays_as_it_is(store: Store) -> None:
+    experiment = two_trials(store)
+    promotion = promoted(store, experiment).promotion
+    store.model("digits").version(promotion.version).report.unlink()
+    assert audit(store).findings == []
+    again = promoted(store, experiment)
+    assert (again.promotion, again.is_new) == (promotion, False)
+    assert not store.model("digits").version(promotion.version).report.exists()
+
+
+def test_a_promotion_killed_before_any_step_leaves_the_old_model_or_the_new_and_the_next_one_completes_it(
+    tmp_path: Path,
+) -> None:
+    whole = Store(tmp_path / "whole")
+    old = promoted(whole, two_trials(whole, spec("old"), (3, 4))).promotion.version
+    experiment = two_trials(whole)
+    between = []
+    with promoter(experiment) as begin_promotion:
+        for step in count(1):
+            store = Store(tmp_path / str(step))
+            shutil.copytree(whole.root, store.root)
+            if (came_to := begin_promotion(step, store)()) != "killed":
+                break
+            between.append(served(store))
+            promoted(store, experiment)
+            assert [line.version for line in history_of(store, "digits")] == [old, served(store)]
+            found = audit(store)
+            assert found.findings == []
+            assert all(path.name.startswith(".tmp-") for path in found.leftovers)
+            assert sorted(p.name for p in store.model("digits").versions.glob("[!.]*")) == sorted([old, served(store)])
+            shutil.rmtree(store.root)
+        new = served(store)
+    assert came_to == f"done {step - 1}" and step > 30
+    assert new != old and set(between) == {old, new}
+    assert sorted(between, key=[old, new].index) == between  # once the pointer is on the new version it stays there
+
+
+def test_promotions_of_several_experiments_at_once_end_one_after_the_other(store: Store) -> None:
+    experiments = [
+        two_trials(store, spec(name), seeds) for name, seeds in (("a", (1, 2)), ("b", (3, 4)), ("c", (5, 6)))
+    ]
+    with ExitStack() as stack:
+        harnesses = [stack.enter_context(promoter(experiment)) for experiment in experiments]
+        ends = [begin_promotion(0, store) for begin_promotion in harnesses for _ in range(2)]
+        assert all(end().startswith("done ") for end in ends)
+    lines = history_of(store, "digits")
+    assert len({line.version for line in lines}) == 3
+    assert lines[0].previous is None
+    assert [line.previous for line in lines[1:]] == [line.version for line in lines[:-1]]
+    assert lines[-1].version == served(store)
+    assert audit(store).findings == []
+
+
+def test_a_line_of_history_lost_to_a_kill_is_added_by_the_promotion_of_another_experiment(store: Store) -> None:
+    first = promoted(store, two_trials(store, spec("a"), (1, 2))).promotion
+    store.model("digits").history.unlink()
+    second = promoted(store, two_trials(store, spec("b"), (3, 4))).promotion
+    assert [(line.version, line.experiment) for line in history_of(store, "digits")] == [
+        (first.version, first.experiment),
+        (second.version, second.experiment),
+    ]
+
+
+def test_a_torn_line_of_history_stays_for_audit_and_stops_no_promotion(store: Store) -> None:
+    promoted(store, two_trials(store, spec("a"), (1, 2)))
+    path = store.model("digits").history
+    torn = path.read_bytes()[:50]
+    path.write_bytes(torn)
+    done = promoted(store, two_trials(store, spec("b"), (3, 4)))
+    assert served(store) == done.promotion.version
+    assert path.read_bytes().splitlines()[0] == torn
+    assert [finding.problem for finding in audit(store).findings] == ["line 1: not a whole HistoryLine"]
+
+
+def test_an_experiment_that_is_not_there_is_named_with_those_that_are(store: Store) -> None:
+    two_trials(store)
+    with pytest.raises(NothingToPromote, match=rf"no experiment 'other'; it has: {spec().experiment_name}"):
+        promoted(store, "other")
+
+
+@pytest.mark.parametrize("file", ["manifest.json", "model.onnx", "reference.npz", "promotion.json", "report.json"])
+def test_a_version_that_was_damaged_after_promotion_is_made_again(store: Store, file: str) -> None:
+    experiment = two_trials(store)
+    version = promoted(store, experiment).promotion.version
+    (store.model("digits").version(version).folder / file).write_bytes(b"{")
+    assert any(version in str(finding.path) for finding in audit(store).findings)
+    promoted(store, experiment)
+    assert served(store) == version
+    assert audit(store).findings == []
+
+
+def test_a_version_whose_manifest_says_something_else_is_made_again(store: Store) -> None:
+    experiment = two_trials(store)
+    version = promoted(store, experiment).promotion.version
+    path = store.model("digits").version(version).manifest
+    path.write_text(path.read_text().replace('"val_accuracy": 0.9', '"val_accuracy": 0.7'))
+    promoted(store, experiment)
+    assert served(store) == version
+    assert audit(store).leftovers == []
+
+
+@pytest.mark.parametrize(("field", "value"), [("manifest_sha256", "0" * 64), ("model", "other"), ("version", "0" * 12)])
+def test_a_pointer_that_says_something_else_is_put_right(store: Store, field: str, value: str) -> None:
+    experiment = two_trials(store)
+    version = promoted(store, experiment).promotion.version
+    path = store.model("digits").current
+    Current.read(path).model_copy(update={field: value}).write(path)
+    assert path in [finding.path for finding in audit(store).findings]
+    assert promoted(store, experiment).is_new
+    assert served(store) == version
+    assert audit(store).findings == []
+
+
+def test_a_bundle_that_is_replaced_after_it_was_verified_is_not_promoted(store: Store) -> None:
+    experiment = two_trials(store)
+    folder = store.trial(image_bundle(2, metric=0.9).fields["config"].key).bundle.folder
+
+    def verify_and_replace(files: BundlePaths, manifest: Manifest) -> list[str]:
+        problems = bundle.problems(files, manifest)
+        shutil.rmtree(folder)
+        image_bundle(2, metric=0.1).write(folder)
+        return problems
+
+    with pytest.raises(OSError, match="changed while it was copied: manifest"):
+        promote(store, experiment, "digits", verify=verify_and_replace, evaluate=lambda *_: None, promoted_by="tests")
+    assert not store.model("digits").current.exists()
+    assert audit(store).leftovers == []
+
+
+def test_a_shared_trial_is_promoted_for_what_each_search_looks_for(store: Store) -> None:
+    accuracy, loss = spec("accuracy"), spec("loss")
+    looks_for = loss.experiment.objective.model_copy(update={"type": "minimize", "objective_metric_name": "val_loss"})
+    loss = loss.model_copy(update={"experiment": loss.experiment.model_copy(update={"objective": looks_for})})
+    bundle = image_bundle(1, metric=0.8)
+    bundle.fields["metrics"]["val_loss"] = 0.25
+    begin(store, accuracy), begin(store, loss)
+    key = add_trial(store, accuracy, bundle, "t")
+    TrialRecord(trial="u", params={}, key=key).write(store.experiment(loss.experiment_name).trial("u"))
+    promotion = promoted(store, loss.experiment_name).promotion
+    assert (promotion.objective_metric_name, promotion.metric, promotion.trial) == ("val_loss", 0.25, "u")
+    assert f"best val_loss of {loss.experiment_name}: 0.25" in history_of(store, "digits")[0].reason
+
+
+def test_without_a_test_set_a_model_is_promoted_without_test_scores(store: Store) -> None:
+    promotion = promoted(store, two_trials(store)).promotion
+    assert (promotion.test_metrics, promotion.test_rows) == (None, 0)
+
+
+def test_a_bundle_is_hashed_once_however_many_better_ones_are_rejected(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of = spec()
+    experiment = begin(store, of)
+    trials = [add_trial(store, of, image_bundle(seed, metric=seed / 10), f"trial-{seed}") for seed in range(1, 6)]
+    hashed: list[Path] = []
+    monkeypatch.setattr(bundle, "sha256_file", lambda path: hashed.append(path) or sha256_file(path))
+
+    def only_the_worst(files: BundlePaths, manifest: Manifest) -> list[str]:
+        return [] if manifest.config.key == trials[0] else ["not this one"]
+
+    done = promote(store, experiment, "digits", verify=only_the_worst, evaluate=lambda *_: None, promoted_by="tests")
+    assert done.promotion.key == trials[0]
+    assert [entry.reason for entry in done.leaderboard.entries[1:]] == ["not this one"] * 4
+    stored = [path for path in hashed if path.is_relative_to(store.root / "trials")]
+    assert len(stored) == len(set(stored)) == 10

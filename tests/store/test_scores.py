@@ -1,0 +1,97 @@
+"""Scores are exact at every scale, those of scikit-learn, and the same numbers in training and at a promotion."""
+
+import numpy as np
+import pytest
+from atelier_store.scores import LEAST_PROBABILITY, classification, regression, scores
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from sklearn import metrics
+
+RANDOM = np.random.default_rng(0)
+TARGETS = RANDOM.normal(size=(200, 2))
+NOISY = TARGETS + RANDOM.normal(size=(200, 2))
+
+
+def test_classification_counts_what_is_right() -> None:
+    probabilities = np.array([[0.8, 0.2, 0.0], [0.6, 0.4, 0.0], [0.5, 0.5, 0.0], [0.1, 0.9, 0.0]], np.float32)
+    found = classification(probabilities, np.array([0, 1, 0, 1]))
+    assert found["accuracy"] == 0.75
+    assert found["macro_f1"] == pytest.approx((2 * 2 / 5 + 2 * 1 / 3) / 2)  # the third class is nowhere
+    assert found["loss"] == pytest.approx(-np.log([0.8, 0.4, 0.5, 0.9]).mean())
+
+
+@given(st.integers(2, 6), st.integers(1, 50), st.integers(0, 2**32 - 1))
+def test_scores_of_classes_are_those_of_scikit_learn(classes: int, rows: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    probabilities, truth = random.dirichlet(np.ones(classes), rows), random.integers(0, classes, rows)
+    predicted = probabilities.argmax(1)
+    assert classification(probabilities, truth) == pytest.approx(
+        {
+            "accuracy": metrics.accuracy_score(truth, predicted),
+            "macro_f1": metrics.f1_score(truth, predicted, average="macro"),
+            "loss": metrics.log_loss(truth, probabilities, labels=range(classes)),
+        }
+    )
+
+
+@given(
+    arrays.arrays(np.float64, (9, 2), elements=st.floats(-100, 100)),
+    arrays.arrays(np.float64, (9, 2), elements=st.floats(-100, 100)),
+)
+def test_scores_of_targets_are_those_of_scikit_learn(predicted: np.ndarray, truth: np.ndarray) -> None:
+    found = regression(predicted, truth)
+    assert found["rmse"] == pytest.approx(np.sqrt(metrics.mean_squared_error(truth, predicted)))
+    assert found["mae"] == pytest.approx(metrics.mean_absolute_error(truth, predicted))
+    if np.ptp(truth, axis=0).min() > 1e-3:  # scikit-learn leaves out the errors of a target that is constant
+        r2 = metrics.r2_score(truth, predicted, multioutput="variance_weighted")
+        assert found["r2"] == pytest.approx(r2, abs=1e-9)
+    assert found["loss"] == pytest.approx(1 - found["r2"])
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e-7, 1.0, 1e6, 1e30])
+def test_r2_does_not_depend_on_the_unit_of_the_targets(scale: float) -> None:
+    expected = regression(NOISY, TARGETS)
+    found = regression((NOISY * scale).astype(np.float32), (TARGETS * scale).astype(np.float32))
+    assert (found["r2"], found["loss"]) == pytest.approx((expected["r2"], expected["loss"]), abs=1e-5)
+    assert found["rmse"] == pytest.approx(expected["rmse"] * scale, rel=1e-5)
+
+
+def test_the_mean_of_small_targets_explains_nothing_of_them() -> None:
+    noise = RANDOM.normal(3e-7, 1e-7, (60, 1)).astype(np.float32)
+    assert regression(np.full_like(noise, noise.mean()), noise)["r2"] == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize("constant", [0.0, 0.1, 1e-30, 1e30])
+def test_constant_targets_are_explained_exactly_or_not_at_all(constant: float) -> None:
+    truth = np.full((7, 1), constant, np.float32)
+    assert regression(truth, truth) == {"rmse": 0, "mae": 0, "r2": 1, "loss": 0}
+    wrong = regression(truth * 2 + 1, truth)
+    assert (wrong["r2"], wrong["loss"]) == (0, 1)
+
+
+def test_a_certain_mistake_has_the_largest_loss_that_a_network_can_have() -> None:
+    certain = np.array([[1, 0]], np.float32)
+    assert classification(certain, np.array([1]))["loss"] == pytest.approx(-np.log(LEAST_PROBABILITY))
+    assert np.isfinite(LEAST_PROBABILITY)
+    small = np.array([[1, 1e-30]], np.float32)
+    assert classification(small, np.array([1]))["loss"] == pytest.approx(30 * np.log(10), rel=1e-6)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("truth", [TARGETS[:3].astype(np.float32), np.ones((3, 2), np.float32)])
+def test_an_answer_that_is_not_finite_has_no_finite_score(value: float, truth: np.ndarray) -> None:
+    predicted = truth.copy()
+    predicted[1, 0] = value
+    assert not np.isfinite(list(regression(predicted, truth).values())).any()
+    probabilities = np.array([[0.5, 0.5], [value, value]], np.float32)
+    assert not np.isfinite(classification(probabilities, np.array([0, 0]))["loss"])
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_validation_and_test_rows_with_the_same_answers_have_the_same_scores(task: str) -> None:
+    answers = RANDOM.dirichlet(np.ones(3), 40).astype(np.float32)
+    truth = RANDOM.integers(0, 3, 40) if task == "classification" else RANDOM.normal(size=(40, 3))
+    validation, test = (scores(task, answers, truth, prefix) for prefix in ("val", "test"))
+    assert list(validation.values()) == list(test.values())
+    assert [name.removeprefix("val_") for name in validation] == [name.removeprefix("test_") for name in test]
