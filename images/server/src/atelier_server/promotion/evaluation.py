@@ -1,4 +1,4 @@
-"""What the test set says of a bundle. Computed once, at promotion; no search ever reads the test set."""
+"""A bundle's scores on the test set, computed once, at promotion; no search ever reads the test set."""
 
 from __future__ import annotations
 
@@ -6,15 +6,9 @@ from pathlib import Path
 
 import numpy as np
 from atelier_store.layout import Store
-from atelier_store.promotion import Evaluate
 from atelier_store.records import Manifest
 
 from atelier_server.models import runtime
-
-
-def evaluator(store: Store) -> Evaluate:
-    """An evaluation on the test arrays that the store holds for a bundle's data digest."""
-    return lambda folder, manifest: evaluate(store, folder, manifest)
 
 
 def evaluate(store: Store, folder: Path, manifest: Manifest) -> tuple[dict[str, float], int] | None:
