@@ -29,7 +29,7 @@ from atelier_cli.profile.load import load
 from atelier_cli.profile.rules import ALGORITHM_SETTINGS, METRICS
 from atelier_server import __main__ as server_command
 from atelier_server.metrics.search import SearchMetrics
-from atelier_server.promotion.search_record import say
+from atelier_server.promotion.search_record import write as write_search
 from atelier_store.layout import Store
 from atelier_store.records import Card, TrialRecord
 from atelier_trial import data, identity, space
@@ -605,7 +605,7 @@ def test_metrics_of_a_search_listed_are_those_exported(tmp_path: Path) -> None:
     Card(key=key, status="succeeded", metric=0.9, objective_metric_name=objective, updated_at="now").write(
         store.trial(key).card
     )
-    say(store.model("digits"), spec.experiment_name, "running")
+    write_search(store.model("digits"), spec.experiment_name, "running")
     exported = {
         (family.name, family.type, frozenset(label for sample in family.samples for label in sample.labels))
         for family in SearchMetrics(store.model("digits")).collect()

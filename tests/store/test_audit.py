@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from atelier_server.promotion.promote import promote_best
-from atelier_server.promotion.search_record import say
+from atelier_server.promotion.search_record import write as write_search
 from atelier_store.arrays import ARRAYS, data_digest
 from atelier_store.audit import audit
 from atelier_store.files import sha256_file
@@ -35,7 +35,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Store:
         card.model_copy(update={"files": card.files | files}).write(paths.card)
         RungValue(key=key, value=0.9).write(store.experiment(of.experiment_name).rung(3) / f"{key}.json")
         promote_best(store, of.experiment_name, "digits")
-    say(store.model("digits"), of.experiment_name, "promoted")
+    write_search(store.model("digits"), of.experiment_name, "promoted")
     place_data(store)
     return store
 

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from atelier_server.codecs import pictures
 from atelier_server.codecs.pictures import Upload
-from atelier_server.web.problems import Invalid
+from atelier_server.codecs.violations import Invalid
 from atelier_store.layout import Store
 from PIL import Image
 
@@ -103,9 +103,9 @@ def test_a_file_that_is_no_picture_is_named_and_the_good_one_is_not(content: byt
     manifest = Manifest(**image_bundle().fields, files={})
     with pytest.raises(Invalid) as refused:
         pictures.decode([Upload("good.png", encoded(PIXELS)), Upload("bad.png", content)], manifest)
-    [error] = refused.value.body["errors"]
-    assert error["pointer"] == "#/files/1"
-    assert error["detail"].startswith("bad.png: ") and words in error["detail"]
+    [(pointer, detail)] = refused.value.violations
+    assert pointer == "#/files/1"
+    assert detail.startswith("bad.png: ") and words in detail
 
 
 def test_a_form_without_files_says_so(images: Server) -> None:

@@ -1,7 +1,6 @@
 from typing import Any
 
 import numpy as np
-import pytest
 from atelier_server.codecs import values
 from atelier_server.models.runtime import DATATYPES
 from hypothesis import given
@@ -31,11 +30,6 @@ def test_a_value_is_taken_exactly_if_nothing_is_wrong_with_it(value: list[Any], 
         assert array is not None and array.dtype == DATATYPES[datatype]
         if array.dtype.kind != "f":
             assert array.tolist() == value
-
-
-@pytest.mark.parametrize(("name", "step"), [("age", "age"), ("a/b", "a~1b"), ("a~b", "a~0b"), ("~1", "~01")])
-def test_a_name_is_one_step_of_a_json_pointer(name: str, step: str) -> None:
-    assert values.token(name) == step
 
 
 def test_a_mixture_of_whole_numbers_and_floats_keeps_whole_numbers_exact() -> None:

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from atelier_server.inference.batches import Arrays, Batches
+from atelier_server.codecs.inference import Arrays
+from atelier_server.inference.batches import Batches
 from atelier_server.models import model as models
 from atelier_server.models.model import Model, load
 from atelier_store.layout import Store

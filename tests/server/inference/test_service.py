@@ -6,14 +6,15 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from atelier_server.codecs.v2 import Inference
-from atelier_server.inference.batches import Arrays, Batches
+from atelier_server.codecs.inference import Arrays, Inference
+from atelier_server.inference.batches import Batches
 from atelier_server.inference.service import Service
-from atelier_server.inference.threads import SHORT, Threads
+from atelier_server.inference.threads import Threads
 from atelier_server.metrics.counters import Metrics
 from atelier_server.models.catalogue import Catalogue
 from atelier_server.models.follower import Follower
 from atelier_server.models.model import Model, load
+from atelier_server.models.runtime import SHORT
 from atelier_store.layout import Store
 
 from tests.support.onnx_bundles import image_bundle, publish
@@ -30,10 +31,10 @@ def model(store: Store) -> Model:
 @pytest.fixture
 def service(store: Store) -> Iterator[Service]:
     metrics = Metrics()
-    threads = Threads(1, max_requests=2, deadline=30, waited=metrics.queued.observe)
-    follower = Follower(store.model("digits"), metrics, 1.0, 1)
-    catalogue = Catalogue(store, follower, metrics, room=0, every=1.0, threads=1)
-    yield Service(catalogue, threads, Batches(metrics.batched), metrics, list, 2**20, 30)
+    threads = Threads(1, max_requests=2, deadline=30, on_wait=metrics.queued.observe)
+    follower = Follower(store.model("digits"), 1.0, 1, on_swap=metrics.swaps.inc, on_refusal=metrics.swaps.inc)
+    catalogue = Catalogue(store, follower, room=0, every=1.0, threads=1, on_eviction=metrics.evictions.inc)
+    yield Service(follower, catalogue, threads, Batches(metrics.batched), metrics, list, 2**20, 30)
     threads.stop()
 
 

@@ -5,8 +5,8 @@ import threading
 from collections.abc import Callable, Coroutine
 
 import pytest
+from atelier_server.inference.errors import Overloaded, TooLate
 from atelier_server.inference.threads import Threads
-from atelier_server.web.problems import Problem
 
 
 def run(
@@ -16,7 +16,7 @@ def run(
     waited: list[float] = []
 
     async def with_threads() -> None:
-        threads = Threads(1, max_requests=most, deadline=deadline, waited=waited.append)
+        threads = Threads(1, max_requests=most, deadline=deadline, on_wait=waited.append)
         try:
             await scenario(threads)
         finally:
@@ -42,19 +42,17 @@ def test_work_is_done_by_a_thread_and_the_store_is_read_by_another() -> None:
     assert len(run(scenario)) == 1
 
 
-def test_one_request_too_many_is_told_to_come_again() -> None:
+def test_requests_beyond_the_limit_are_rejected_until_one_is_over() -> None:
     async def scenario(threads: Threads) -> None:
-        first, second, third = [{}, {}, {}]
-        threads.admit(first)
-        threads.admit(second)
-        with pytest.raises(Problem) as refused:
-            threads.admit(third)
-        assert refused.value.status == 429 and refused.value.headers == {"Retry-After": "1"}
-        threads.dismiss(third)  # was never let in
-        with pytest.raises(Problem):
-            threads.admit(third)
-        threads.dismiss(second)
-        threads.admit(third)
+        for _ in range(2):
+            threads.admit()
+        for _ in range(2):
+            with pytest.raises(Overloaded, match="2 requests are under way already"):
+                threads.admit()
+        threads.dismiss()
+        threads.admit()
+        with pytest.raises(Overloaded):
+            threads.admit()
 
     run(scenario)
 
@@ -66,11 +64,7 @@ def test_work_that_is_not_done_within_the_deadline_is_given_up_and_the_next_is_d
         try:
             late = [threads.predict(lambda: go_on.wait(30)), threads.predict(lambda: never_begun.append(True))]
             for given_up in await asyncio.gather(*late, return_exceptions=True):
-                assert (
-                    isinstance(given_up, Problem)
-                    and given_up.status == 504
-                    and given_up.headers == {"Retry-After": "1"}
-                )
+                assert isinstance(given_up, TooLate)
         finally:
             go_on.set()
         assert await threads.predict(lambda: "again") == "again"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from atelier_server.metrics.search import SearchMetrics
-from atelier_server.promotion.search_record import say
+from atelier_server.promotion.search_record import write as write_search
 from atelier_store.layout import Store
 from atelier_store.records import Card, TrialRecord
 from atelier_store.spec import Spec
@@ -27,7 +27,7 @@ def of(store: Store) -> Spec:
     """A search that is waited for; nothing has run yet."""
     of = spec()
     begin(store, of)
-    say(store.model("digits"), of.experiment_name, "running")
+    write_search(store.model("digits"), of.experiment_name, "running")
     return of
 
 
@@ -95,7 +95,7 @@ def test_the_smallest_is_the_best_where_it_is_minimized(store: Store, of: Spec) 
 
 @pytest.mark.parametrize(("state", "running", "failed"), [("running", 1, 0), ("promoted", 0, 0), ("failed", 0, 1)])
 def test_the_state_of_the_search_is_told(store: Store, of: Spec, state: Any, running: int, failed: int) -> None:
-    say(store.model("digits"), of.experiment_name, state)
+    write_search(store.model("digits"), of.experiment_name, state)
     assert (now(store)["running"], now(store)["promotion_failed"]) == ({(): running}, {(): failed})
 
 
@@ -142,7 +142,7 @@ def test_no_file_that_is_damaged_breaks_a_scrape(store: Store, of: Spec, which: 
 def test_what_was_read_is_kept_for_a_while(store: Store, of: Spec) -> None:
     kept, fresh = SearchMetrics(store.model("digits"), keep=3600), SearchMetrics(store.model("digits"), keep=0)
     assert scraped(kept)["running"] == scraped(fresh)["running"] == {(): 1}
-    say(store.model("digits"), of.experiment_name, "promoted")
+    write_search(store.model("digits"), of.experiment_name, "promoted")
     assert scraped(kept)["running"] == {(): 1}
     assert scraped(fresh)["running"] == {(): 0}
 

@@ -75,7 +75,7 @@ def test_what_was_asked_for_longest_ago_goes_when_there_is_no_room(store: Store)
         for version, loaded, gone in [(0, 1, 0), (1, 2, 0), (0, 2, 0), (2, 3, 1), (0, 3, 1), (1, 4, 2)]:
             outputs(infer(server, f"letters/versions/{versions[version]}"))
             assert (loads(), server.metric("atelier_model_evictions_total")) == (loaded, gone)
-        assert f"let go of letters version {versions[1]}" in server.log
+        assert f"evicted letters version {versions[1]}" in server.log
         assert infer(server, "digits").status_code == 200
 
 

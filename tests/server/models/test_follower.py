@@ -58,9 +58,9 @@ def with_another_digest(pointer: Path, current: Current) -> None:
 DAMAGED_POINTERS: dict[str, tuple[Callable[[Path, Current], None], str]] = {
     "torn pointer": (
         lambda pointer, current: write_bytes(pointer, half(current.model_dump_json().encode())),
-        "not a whole pointer",
+        "not a whole Current",
     ),
-    "empty pointer": (lambda pointer, _: write_bytes(pointer, b""), "not a whole pointer"),
+    "empty pointer": (lambda pointer, _: write_bytes(pointer, b""), "not a whole Current"),
     "pointer that is a folder": (put_a_folder, "cannot be read: Is a directory"),
     "pointer of another model": (other(model="letters"), "of 'letters', which cannot be here"),
     "pointer out of the store": (other(version="../../../.."), "which cannot be here"),

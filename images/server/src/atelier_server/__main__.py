@@ -1,32 +1,30 @@
 """The server's commands: serve, wait, promote and check.
 
-Exit status: 0 done, 1 the search failed, nothing could be promoted or a check found something, 2 wrong input; ended by a signal: 128 and
-its number.
+Exit status: 0 done; 1 the search failed, nothing could be promoted or a check failed; 2 wrong input; after a signal 128
+plus its number.
 """
 
 from __future__ import annotations
 
 import argparse
-import gc
 import logging
 import os
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from atelier_store import machine
-from atelier_store.layout import Store
+from atelier_store.layout import ModelPaths, Store
 
-from atelier_server.models import names
+from atelier_server import arguments
+from atelier_server.workers import collector
+from atelier_server.workers.settings import Settings
 
-MEBIBYTE = 2**20
 
-
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the result is the exit status."""
-    options = _parser().parse_args(arguments)
+    options = _parser().parse_args(argv)
     logging.basicConfig(
         level=options.log_level.upper(), stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
@@ -43,59 +41,25 @@ def _parser() -> argparse.ArgumentParser:
 
     serve = commands.add_parser("serve", help="answer predictions with the model that is promoted")
     serve.set_defaults(run=_serve)
-    serve.add_argument(
-        "--host", default="127.0.0.1", help="address to listen on (default: %(default)s, this machine only)"
-    )
-    serve.add_argument("--port", type=_number(0, 65535), default=8000, help="0 takes a free one (default: %(default)s)")
-    serve.add_argument(
-        "--metrics-port",
-        type=_number(0, 65535),
-        default=0,
-        help="for /metrics alone; 0: the same (default: %(default)s)",
-    )
-    serve.add_argument(
-        "--workers", type=_number(1, 256), default=machine.cores(), help="processes (default: the cores)"
-    )
-    serve.add_argument(
-        "--max-body-mib", type=_number(1, 1024), default=16, help="largest request (default: %(default)s)"
-    )
-    serve.add_argument(
-        "--poll-interval",
-        type=_seconds,
-        default=1.0,
-        help="seconds between looks at the pointer (default: %(default)s)",
-    )
-    serve.add_argument(
-        "--deadline", type=_seconds, default=30.0, help="seconds a request may take (default: %(default)s)"
-    )
-    serve.add_argument(
-        "--max-requests", type=_number(1, 100_000), default=256, help="under way in a worker (default: %(default)s)"
-    )
-    serve.add_argument(
-        "--cache-mib",
-        type=_number(0, 1_000_000),
-        default=256,
-        help="for other models, per worker (default: %(default)s)",
-    )
-    serve.add_argument(
-        "--hang-after", type=_seconds, default=10.0, help="seconds until a worker has hung (default: %(default)s)"
-    )
-    serve.add_argument("--grace", type=_number(0, 3600), default=25, help="seconds to finish in (default: %(default)s)")
-    serve.add_argument("--token-file", type=Path, help="ask for the bearer token in this file")
-    serve.add_argument("--access-log", action="store_true", help="log every request as JSON on standard output")
+    Settings.add_options(serve)
 
     wait = commands.add_parser("wait", help="wait until Katib's Experiment has succeeded or failed")
     wait.set_defaults(run=_wait)
-    wait.add_argument("--timeout", type=_number(1, 31_536_000), required=True, help="seconds after which it has failed")
     wait.add_argument(
-        "--poll-interval", type=_seconds, default=5.0, help="seconds between looks at it (default: %(default)s)"
+        "--timeout", type=arguments.number(1, 31_536_000), required=True, help="seconds after which it has failed"
+    )
+    wait.add_argument(
+        "--poll-interval",
+        type=arguments.seconds,
+        default=5.0,
+        help="seconds between looks at it (default: %(default)s)",
     )
 
     promote = commands.add_parser("promote", help="verify and promote the best trial of an experiment")
     promote.set_defaults(run=_promote)
     compared = "also tell what Katib's Experiment in this namespace would have chosen"
-    promote.add_argument("--namespace", type=_namespace, help=compared)
-    wait.add_argument("--namespace", type=_namespace, required=True, help="where the Experiment is")
+    promote.add_argument("--namespace", type=arguments.namespace, help=compared)
+    wait.add_argument("--namespace", type=arguments.namespace, required=True, help="where the Experiment is")
 
     check = commands.add_parser(
         "check", help="ask a running server whether it is ready and answers as the model did when it was trained"
@@ -108,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--experiment", required=True, help="name of its folder in the store, and Katib's for it")
     for command in (serve, wait, promote, check):
         command.add_argument("--store", required=True, type=Path, help="folder of the store")
-        command.add_argument("--model", required=True, type=_name, help="name to serve it under")
+        command.add_argument("--model", required=True, type=arguments.model, help="name to serve it under")
     return parser
 
 
@@ -116,30 +80,10 @@ def _serve(options: argparse.Namespace) -> int:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy's own threads would only take memory here
     with tempfile.TemporaryDirectory(prefix="atelier-metrics-") as folder:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # read when Prometheus' client is imported
-        gc.disable()  # nothing that is imported is garbage: to look for some takes a tenth of the start
-        from atelier_server.workers import serve
-        from atelier_server.workers.settings import Settings
+        with collector.off_during_imports():
+            from atelier_server.workers import serve
 
-        gc.enable()
-
-        return serve.serve(
-            Settings(
-                paths=Store(options.store).model(options.model),
-                host=options.host,
-                port=options.port,
-                metrics_port=options.metrics_port,
-                workers=options.workers,
-                max_body=options.max_body_mib * MEBIBYTE,
-                max_requests=options.max_requests,
-                deadline=options.deadline,
-                cache=options.cache_mib * MEBIBYTE,
-                poll_interval=options.poll_interval,
-                hang_after=options.hang_after,
-                grace=options.grace,
-                token_file=options.token_file,
-                access_log=options.access_log,
-            )
-        )
+        return serve.serve(Settings.of(_paths(options), options))
 
 
 def _wait(options: argparse.Namespace) -> int:
@@ -166,44 +110,17 @@ def _promote(options: argparse.Namespace) -> int:
 def _check(options: argparse.Namespace) -> int:
     from atelier_server import check
 
-    return check.run(Store(options.store).model(options.model), options.url, options.token_file)
+    return check.run(_paths(options), options.url, options.token_file)
+
+
+def _paths(options: argparse.Namespace) -> ModelPaths:
+    return Store(options.store).model(options.model)
 
 
 def _end_on_signals() -> None:
-    """A container's first process is not ended by a signal that it does not handle."""
+    """Handle what would not end the first process of a container, which ignores signals without a handler."""
     for ending in (signal.SIGTERM, signal.SIGINT):
         signal.signal(ending, lambda number, _: sys.exit(128 + number))
-
-
-def _name(text: str) -> str:
-    if not names.MODEL.fullmatch(text):
-        raise argparse.ArgumentTypeError(f"{text!r}: lower-case letters, digits, '.', '_' and '-' only, at most 63")
-    return text
-
-
-def _namespace(text: str) -> str:
-    if not names.NAMESPACE.fullmatch(text):
-        raise argparse.ArgumentTypeError(f"{text!r}: lower-case letters, digits and '-' only, at most 63")
-    return text
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0.01 <= seconds <= 3600:
-        raise argparse.ArgumentTypeError(f"{text!r}: must be a number of seconds, 0.01 to 3600")
-    return seconds
-
-
-def _number(least: int, most: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        if not text.isdecimal() or not least <= int(text) <= most:
-            raise argparse.ArgumentTypeError(f"{text!r}: must be a whole number, {least} to {most}")
-        return int(text)
-
-    return parse
 
 
 if __name__ == "__main__":

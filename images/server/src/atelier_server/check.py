@@ -1,4 +1,4 @@
-"""Does a running server answer as it should? Asked over HTTP, from where its users are."""
+"""The `check` command: whether a running server answers correctly, over HTTP and from where its users are."""
 
 from __future__ import annotations
 
@@ -20,7 +20,11 @@ SECONDS = 30
 
 
 def run(paths: ModelPaths, url: str, token_file: Path | None = None) -> int:
-    """The command: 0 ready, and reference inputs give their reference outputs or there is no model yet; 1 with what is wrong."""
+    """Run the command. The result is the exit status.
+
+    0 if the server is ready, and either answers reference inputs with their reference outputs or has no model yet; 1
+    otherwise, with everything that is wrong in the log.
+    """
     try:
         headers = {b"Authorization": b"Bearer " + credentials.read(token_file)} if token_file else None
         with httpx.Client(
@@ -35,7 +39,7 @@ def run(paths: ModelPaths, url: str, token_file: Path | None = None) -> int:
 
 
 def _wrong(client: httpx.Client, paths: ModelPaths) -> list[str]:
-    """Everything that is wrong. What httpx, the file system and torn files raise."""
+    """Everything that is wrong. Raises what httpx, the file system and torn files do."""
     ready = client.get("/v2/health/ready")
     if ready.status_code != httpx.codes.OK:
         return [f"GET /v2/health/ready: {ready.status_code} {ready.text}"]
@@ -49,28 +53,21 @@ def _wrong(client: httpx.Client, paths: ModelPaths) -> list[str]:
     bundle = paths.version(version)
     manifest = Manifest.read(bundle.manifest)
     with np.load(bundle.reference, allow_pickle=False) as reference:
-        given, expected = reference["input"], reference["output"]
-    return [f"{name} version {version}: {one}" for one in _compare(client, name, manifest, given, expected)]
+        inputs, expected = reference["input"], reference["output"]
+    return [f"{name} version {version}: {wrong}" for wrong in _compare(client, name, manifest, inputs, expected)]
 
 
-def _compare(client: httpx.Client, name: str, manifest: Manifest, given: np.ndarray, expected: np.ndarray) -> list[str]:
-    tensor = manifest.inputs[0]
-    request = {
-        "inputs": [
-            {
-                "name": tensor.name,
-                "datatype": tensor.datatype,
-                "shape": list(given.shape),
-                "data": given.ravel().tolist(),
-            }
-        ]
-    }
+def _compare(
+    client: httpx.Client, name: str, manifest: Manifest, inputs: np.ndarray, expected: np.ndarray
+) -> list[str]:
+    header = {"name": manifest.inputs[0].name, "datatype": manifest.inputs[0].datatype, "shape": list(inputs.shape)}
+    request = {"inputs": [{**header, "data": inputs.ravel().tolist()}]}
     answer = client.post(f"/v2/models/{name}/infer", json=request)
     if answer.status_code != httpx.codes.OK:
         return [f"POST /v2/models/{name}/infer: {answer.status_code} {answer.text}"]
-    output = next(one for one in answer.json()["outputs"] if one["name"] == manifest.outputs[0].name)
+    output = next(tensor for tensor in answer.json()["outputs"] if tensor["name"] == manifest.outputs[0].name)
     outputs = np.asarray(output["data"], expected.dtype).reshape(output["shape"])
     wrong = differences(outputs, expected, manifest.task)
     if not wrong:
-        log.info("%s: %d reference inputs give their reference outputs", name, len(given))
+        log.info("%s: %d reference inputs give their reference outputs", name, len(inputs))
     return wrong

@@ -29,9 +29,13 @@ class Record(BaseModel):
     @classmethod
     def read(cls, path: Path) -> Self:
         """The record at path. FileNotFoundError if there is none; TornRecord, naming file and reason, if it is not one."""
-        text = path.read_bytes()
+        return cls.parse(path.read_bytes(), path)
+
+    @classmethod
+    def parse(cls, content: bytes, path: Path) -> Self:
+        """The record in the content of the file at path. Raises TornRecord, likewise."""
         try:
-            return cls.model_validate_json(text)
+            return cls.model_validate_json(content)
         except ValidationError as error:
             raise TornRecord(f"{path}: not a whole {cls.__name__}: {_reasons(error)}") from error
 

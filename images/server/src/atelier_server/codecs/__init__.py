@@ -1,1 +1,1 @@
-"""What requests and answers are made of: rows, tables, pictures and tensors, to arrays and back. Knows no HTTP."""
+"""Rows, tables, pictures and tensors: from the bytes of a request to arrays, and back. Knows no HTTP."""

@@ -1,4 +1,4 @@
-"""Rows as CSV: a line for each, under a header or in the order of the features."""
+"""Rows as CSV: one row a line, under a header or in the order of the features."""
 
 from __future__ import annotations
 
@@ -11,18 +11,17 @@ from typing import NamedTuple
 
 import numpy as np
 from atelier_store.records import Manifest, Tensor
+from python_multipart.multipart import parse_options_header
 
 from atelier_server.codecs import packing, values
-from atelier_server.codecs.values import Violation, refuse
-from atelier_server.web import body
-from atelier_server.web.problems import Problem
+from atelier_server.codecs.violations import Invalid, Malformed, Unsupported, Violation
 
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-UNUSUAL = re.compile(r"[^0-9.eE+-]")
-"""What no cell has that is only a number; Python's float() would take more than that."""
+NOT_IN_NUMBERS = re.compile(r"[^0-9.eE+-]")
+"""Characters that no number contains. float() takes more than NUMBER does, so cells are checked for them first."""
 
 MOST_DIGITS = 400
-"""Of a whole number that is taken exactly; every longer one is out of every range."""
+"""Digits of a whole number that is converted exactly; a longer one is out of every range."""
 
 
 class Line(NamedTuple):
@@ -33,39 +32,46 @@ class Line(NamedTuple):
 
 
 def decode(content: bytes, content_type: str, manifest: Manifest) -> np.ndarray:
-    """The rows, shape (N, *input shape), in the input's datatype: the same as of JSON instances with these numbers.
+    """The rows, shape (N, *input shape), in the input's datatype: the same as from JSON instances with these numbers.
 
-    A row with several numbers at a time has them one after the other. The first line is a header if it has a feature's name or no number in
-    it, unless the Content-Type says header=present or header=absent (RFC 4180). Problem 400 if it is not CSV in UTF-8, 415 if the model
-    takes no rows, Invalid with all violations.
+    Each line holds the numbers of one row in row-major order. The first line is a header if it contains a feature's
+    name or no number, unless the Content-Type says header=present or header=absent (RFC 4180).
+
+    Raises Malformed if it is not CSV in UTF-8, Unsupported if the model takes no rows, Invalid with all violations.
     """
     if manifest.kind == "images":
-        raise Problem(
-            415, "this model takes images, not CSV rows: send pictures, or their pixels as JSON {'instances': [...]}"
+        raise Unsupported(
+            "this model takes images, not CSV rows: send pictures, or their pixels as JSON {'instances': [...]}"
         )
-    lines = _lines(_text(content, body.parameter(content_type, "charset")))
+    lines = _lines(_text(content, _parameter(content_type, "charset")))
     tensor, names = manifest.inputs[0], manifest.feature_names or ()
-    header = lines.pop(0) if lines and _is_header(lines[0], names, body.parameter(content_type, "header")) else None
+    header = lines.pop(0) if lines and _is_header(lines[0], names, _parameter(content_type, "header")) else None
     if header is None or sorted(header.cells) == sorted(names):
         array = _convert([line.cells for line in lines], tensor)
         if array is not None:
             order = [header.cells.index(name) for name in names] if header else slice(None)
             return array[:, order].reshape(len(lines), *tensor.shape[1:])
-    raise refuse(_violations(header, lines, names, tensor))
+    raise Invalid(_violations(header, lines, names, tensor))
+
+
+def _parameter(content_type: str, name: str) -> str | None:
+    """A parameter of a Content-Type, such as its charset."""
+    value = parse_options_header(content_type)[1].get(name.encode())
+    return None if value is None else value.decode("latin-1")
 
 
 def _text(content: bytes, charset: str | None) -> str:
     if charset and charset.lower() not in ("utf-8", "utf8", "us-ascii"):
-        raise Problem(415, f"the charset of CSV must be utf-8, is {charset}")
+        raise Unsupported(f"the charset of CSV must be utf-8, is {charset}")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line, byte = error.object.count(b"\n", 0, error.start) + 1, error.object[error.start]
-        raise Problem(400, f"the body is not UTF-8: byte 0x{byte:02x} on line {line}", title="Malformed CSV") from error
+        raise Malformed("CSV", f"the body is not UTF-8: byte 0x{byte:02x} on line {line}") from error
 
 
 def _lines(text: str) -> list[Line]:
-    """Every row; empty lines are none."""
+    """Every row; empty lines are skipped."""
     reader = csv.reader(StringIO(text, newline=""), strict=True, skipinitialspace=True)
     lines, begins = [], 1
     try:
@@ -74,13 +80,13 @@ def _lines(text: str) -> list[Line]:
                 lines.append(Line(begins, [cell.strip() for cell in cells]))
             begins = reader.line_num + 1
     except csv.Error as error:
-        raise Problem(400, f"the body is not CSV: line {begins}: {error}", title="Malformed CSV") from error
+        raise Malformed("CSV", f"the body is not CSV: line {begins}: {error}") from error
     return lines
 
 
-def _is_header(line: Line, names: Sequence[str], said: str | None) -> bool:
-    if said in ("present", "absent"):
-        return said == "present"
+def _is_header(line: Line, names: Sequence[str], header: str | None) -> bool:
+    if header in ("present", "absent"):
+        return header == "present"
     numbers = [NUMBER.fullmatch(cell) is not None for cell in line.cells]
     if any(numbers):
         return not all(numbers) and any(cell in names for cell in line.cells)
@@ -93,14 +99,14 @@ def _convert(rows: list[list[str]], tensor: Tensor) -> np.ndarray | None:
     flat = packing.flatten(rows, (width,)) if rows else None
     if flat is None:
         return None
-    array = _at_a_glance(flat, tensor.datatype)
+    array = _convert_fast(flat, tensor.datatype)
     if array is None:
         array = values.convert(list(map(_value, flat)), 1, tensor.datatype)
     return None if array is None else array.reshape(len(rows), width)
 
 
-def _at_a_glance(flat: list[str], datatype: str) -> np.ndarray | None:
-    if UNUSUAL.search("".join(flat)):
+def _convert_fast(flat: list[str], datatype: str) -> np.ndarray | None:
+    if NOT_IN_NUMBERS.search("".join(flat)):
         return None
     try:
         return packing.pack(list(map(float, flat)), datatype)
@@ -109,7 +115,7 @@ def _at_a_glance(flat: list[str], datatype: str) -> np.ndarray | None:
 
 
 def _value(cell: str) -> int | float | str:
-    """What JSON would have in its place: a number, or else a text."""
+    """The cell as JSON would have it: a number, or else a text."""
     if not NUMBER.fullmatch(cell):
         return cell
     return int(cell) if cell.lstrip("+-").isdigit() and len(cell) <= MOST_DIGITS else float(cell)
@@ -133,7 +139,7 @@ def _violations(
         for index, cell in enumerate(line.cells):
             name = columns[index] if index < len(columns) else None
             if header and name not in names:
-                continue  # the header's fault, named there
+                continue  # the column is reported with the header
             if wrong := values.check(_value(cell), tensor.datatype) if cell else "must be a number, is empty":
                 yield f"#/line/{line.number}/column/{index + 1}", f"{name}: {wrong}" if name else wrong
 

@@ -1,4 +1,4 @@
-"""Numbers to arrays without a look at each in Python. What does not fit gives None: others say then what is wrong with it."""
+"""Numbers to arrays without a Python loop over them; None if any does not fit. values.py then names what is wrong."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from atelier_server.codecs.violations import NotFinite
 from atelier_server.models.runtime import DATATYPES
 
 CODES = {
@@ -23,10 +24,10 @@ CODES = {
     "FP32": "f",
     "FP64": "d",
 }
-"""How Python's own arrays, the fastest way from a list, name what they hold. FP16 and BOOL are not among them."""
+"""Type codes of Python's own arrays, the fastest way from a list. FP16 and BOOL have none."""
 
 UNUSUAL = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-"""What msgspec raises on JSON that is not what it was told to expect; the last two where it skips or names what it does not know."""
+"""What msgspec raises on JSON other than it expects; the last two where it skips or names unknown members."""
 
 
 def flatten(value: list[Any], shape: Sequence[int]) -> list[Any] | None:
@@ -40,7 +41,7 @@ def flatten(value: list[Any], shape: Sequence[int]) -> list[Any] | None:
 
 
 def pack(flat: list[Any], datatype: str) -> np.ndarray | None:
-    """Numbers, none of them a truth value, as this datatype."""
+    """Numbers, none of them a boolean, as this datatype."""
     try:
         if datatype == "UINT8":
             return np.frombuffer(bytes(flat), np.uint8)
@@ -59,5 +60,11 @@ def unpack(content: bytes, datatype: str) -> np.ndarray | None:
 
 
 def is_finite(numbers: np.ndarray) -> bool:
-    """No NaN and no infinity among them."""
+    """Whether there is no NaN and no infinity among them."""
     return numbers.dtype.kind != "f" or np.count_nonzero(np.isfinite(numbers)) == numbers.size
+
+
+def check_finite(outputs: np.ndarray) -> None:
+    """Raises NotFinite if a model's output cannot be written as JSON."""
+    if not is_finite(outputs):
+        raise NotFinite("the model gives no finite number for this input")

@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
+from typing import cast
 
 import numpy as np
 from atelier_store.records import Manifest
 from PIL import Image, ImageOps, UnidentifiedImageError
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import File, FormParser, parse_options_header
 
-from atelier_server.codecs.values import refuse
-from atelier_server.web.problems import Problem
+from atelier_server.codecs.violations import Invalid, Malformed, Unsupported, Violation
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 MOST_PIXELS = 25_000_000
-"""Each takes four bytes, twice while it is resized, and every worker may be reading a picture: that has to fit in a pod."""
+"""Each takes four bytes, twice while it is resized, in every worker at the same time: that has to fit in a pod."""
 
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+"""Pillow's mode by the number of channels."""
 
 
 @dataclass(frozen=True)
@@ -28,16 +31,35 @@ class Upload:
     content: bytes
 
 
+def uploads(form: bytes, content_type: str) -> list[Upload]:
+    """The files of a multipart form, kept in memory. Raises Malformed if it is not one."""
+    files: list[Upload] = []
+
+    def keep(file: File) -> None:
+        name = (file.file_name or b"file").decode(errors="replace")
+        files.append(Upload(name, cast(BytesIO, file.file_object).getvalue()))
+
+    try:
+        boundary = parse_options_header(content_type)[1].get(b"boundary")
+        config = {"MAX_MEMORY_FILE_SIZE": len(form) + 1}  # a read-only container has no disk to spill to
+        parser = FormParser("multipart/form-data", on_field=None, on_file=keep, boundary=boundary, config=config)
+        parser.write(form)
+        parser.finalize()
+    except FormParserError as error:
+        raise Malformed("form", f"the body is not a multipart form: {error}") from error
+    return files
+
+
 def decode(uploads: Sequence[Upload], manifest: Manifest, invert: bool = False) -> np.ndarray:
     """The pictures as (N, H, W) or (N, H, W, C) in the model's own size and channels, one per upload.
 
-    Turned upright by their EXIF, transparency laid on white, resized without regard to aspect; invert swaps dark and light.
-    Raises Invalid naming every file that cannot be read; Problem 415 if the model does not take pictures.
+    Turned upright by their EXIF, transparency laid on white, resized without regard to aspect; invert swaps dark and
+    light. Raises Invalid, which names every file that cannot be read; Unsupported if the model does not take pictures.
     """
     if manifest.kind != "images":
-        raise Problem(415, f"this model takes {manifest.kind}, not pictures: send JSON {{'instances': [...]}} or CSV")
+        raise Unsupported(f"this model takes {manifest.kind}, not pictures: send JSON {{'instances': [...]}} or CSV")
     shape = manifest.inputs[0].shape[1:]
-    wrong: list[tuple[str, str]] = []
+    wrong: list[Violation] = []
     pictures: list[np.ndarray] = []
     for index, upload in enumerate(uploads):
         try:
@@ -45,13 +67,16 @@ def decode(uploads: Sequence[Upload], manifest: Manifest, invert: bool = False) 
         except _Unreadable as error:
             wrong.append((f"#/files/{index}", f"{upload.name}: {error}"))
     if wrong or not pictures:
-        raise refuse(iter(wrong or [("#/files", "must hold at least one picture")]))
+        raise Invalid(wrong or [("#/files", "must hold at least one picture")])
     array = np.stack(pictures)
     return 255 - array if invert else array
 
 
 def encode(pixels: np.ndarray) -> bytes | None:
-    """One picture, shape (H, W) or (H, W, C), as a PNG that decode() makes the same of; None if no PNG has so many channels."""
+    """One picture, shape (H, W) or (H, W, C), as a PNG that decode() reads as the same pixels.
+
+    None if no PNG has so many channels.
+    """
     channels = pixels.shape[2] if pixels.ndim == 3 else 1
     if channels not in MODES:
         return None
@@ -90,7 +115,10 @@ def _eight_bits(image: Image.Image) -> Image.Image:
 
 
 def _resized(image: Image.Image, mode: str, size: tuple[int, int]) -> Image.Image:
-    """The picture in this mode and size. Transparency is laid on white when it is small, which takes less memory and gives the same."""
+    """The picture in this mode and size.
+
+    Transparency is laid on white after resizing, which takes less memory and gives the same.
+    """
     if mode == "RGBA" or not image.has_transparency_data:
         return image.convert(mode).resize(size, Image.Resampling.LANCZOS)
     layer = image if image.mode == "RGBA" else image.convert("RGBA")

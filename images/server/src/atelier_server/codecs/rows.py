@@ -1,4 +1,4 @@
-"""The friendly endpoint's rows: {"instances": [...]} in, one prediction per row out."""
+"""Rows as JSON: {"instances": [...]} in, one prediction per row out."""
 
 from __future__ import annotations
 
@@ -10,25 +10,24 @@ import msgspec
 import numpy as np
 from atelier_store.records import Manifest, Tensor
 
-from atelier_server.codecs import packing, values
-from atelier_server.codecs.values import Violation, refuse
+from atelier_server.codecs import json, packing, values
+from atelier_server.codecs.violations import Invalid, Violation, token
 from atelier_server.models.model import Model
-from atelier_server.web import body
-from atelier_server.web.problems import Invalid
 
 
 def decode(content: bytes, manifest: Manifest) -> np.ndarray:
     """The rows of {"instances": [...]}, shape (N, *input shape), in the input's datatype.
 
-    Problem 400 if it is not JSON, Invalid with all violations. Lists of numbers are taken at a glance, everything else is looked at.
+    Lists of numbers are decoded without a look at each; everything else value by value. Raises Malformed if it is not
+    JSON, Invalid with all violations.
     """
-    rows = _at_a_glance(content, manifest.inputs[0])
-    return _checked(body.parse_json(content), manifest) if rows is None else rows
+    rows = _decode_fast(content, manifest.inputs[0])
+    return _decode_checked(json.parse(content), manifest) if rows is None else rows
 
 
-def _at_a_glance(content: bytes, tensor: Tensor) -> np.ndarray | None:
+def _decode_fast(content: bytes, tensor: Tensor) -> np.ndarray | None:
     try:
-        request = _usual(len(tensor.shape)).decode(content)
+        request = _decoder(len(tensor.shape)).decode(content)
     except packing.UNUSUAL:
         return None
     rows = request.instances
@@ -38,52 +37,45 @@ def _at_a_glance(content: bytes, tensor: Tensor) -> np.ndarray | None:
 
 
 @cache
-def _usual(depth: int) -> msgspec.json.Decoder[Any]:
-    """A decoder of lists of numbers, depth deep, without truth values."""
+def _decoder(depth: int) -> msgspec.json.Decoder[Any]:
+    """A decoder of lists of numbers, depth deep, that takes no booleans."""
     nested: Any = int | float
     for _ in range(depth):
         nested = list[nested]
     return msgspec.json.Decoder(msgspec.defstruct("Instances", [("instances", nested)], forbid_unknown_fields=True))
 
 
-def _checked(request: Any, manifest: Manifest) -> np.ndarray:
+def _decode_checked(request: Any, manifest: Manifest) -> np.ndarray:
     if not isinstance(request, dict):
         raise Invalid([("#", f'must be an object {{"instances": [...]}}, is {values.shown(request)}')])
-    unknown = [
-        (f"#/{values.token(name)}", "is not known; only instances is") for name in request if name != "instances"
-    ]
+    unknown = [(f"#/{token(name)}", "is not known; only instances is") for name in request if name != "instances"]
     rows = request.get("instances")
     if unknown or not isinstance(rows, list) or not rows:
         wrong = [] if isinstance(rows, list) and rows else [("#/instances", _not_rows(request))]
-        raise refuse(iter(unknown + wrong))
+        raise Invalid(unknown + wrong)
     tensor, names = manifest.inputs[0], manifest.feature_names
     ordered = [_ordered(row, names) for row in rows] if names else rows
     array = values.convert(ordered, len(tensor.shape), tensor.datatype)
     if array is None or array.shape[1:] != tensor.shape[1:]:
-        raise refuse(_violations(rows, tensor, names))
+        raise Invalid(_violations(rows, tensor, names))
     return array
 
 
 def classes(manifest: Manifest) -> Sequence[str]:
-    """The labels, in the order of the outputs; none if the model gives values."""
+    """The labels, in the order of the outputs; none if the model predicts values."""
     return manifest.labels or () if manifest.task == "classification" else ()
 
 
 def check_top_k(top_k: int, manifest: Manifest) -> None:
-    """Invalid if the model has no such number of classes to tell of."""
+    """Raises Invalid if the model does not have so many classes."""
     count = len(classes(manifest))
     if not 1 <= top_k <= count:
-        given = values.shown(top_k)
-        wrong = (
-            f"must be 1 to {count}, the number of classes, is {given}"
-            if count
-            else f"must not be given to a model of values, is {given}"
-        )
-        raise Invalid([("#/query/top_k", wrong)])
+        allowed = f"must be 1 to {count}, the number of classes" if count else "must not be given to a model of values"
+        raise Invalid([("#/query/top_k", f"{allowed}, is {values.shown(top_k)}")])
 
 
 def encode(model: Model, outputs: np.ndarray, top_k: int | None = None) -> dict[str, Any]:
-    """What the outputs of N rows say, for people; with top_k only of that many classes, the most probable first."""
+    """One prediction for each of the N rows; with top_k only of that many classes, the most probable first."""
     labels = classes(model.manifest)
     if labels and top_k:
         predictions = _most_probable(labels, outputs, top_k)
@@ -99,22 +91,21 @@ def encode(model: Model, outputs: np.ndarray, top_k: int | None = None) -> dict[
 
 
 def _most_probable(labels: Sequence[str], outputs: np.ndarray, top_k: int) -> list[dict[str, Any]]:
-    order = np.argsort(-outputs, axis=1, kind="stable")[
-        :, :top_k
-    ]  # stable: the first of equals comes first, as argmax has it
+    # stable: the first of equal classes comes first, as with argmax
+    order = np.argsort(-outputs, axis=1, kind="stable")[:, :top_k]
     probabilities = np.take_along_axis(outputs, order, axis=1)
     return [
         {
             "label": labels[chosen[0]],
             "probability": row[0],
-            "probabilities": {labels[one]: probability for one, probability in zip(chosen, row, strict=True)},
+            "probabilities": {labels[index]: probability for index, probability in zip(chosen, row, strict=True)},
         }
         for chosen, row in zip(order.tolist(), probabilities.tolist(), strict=True)
     ]
 
 
 def _ordered(row: Any, names: Sequence[str]) -> Any:
-    """A row given by feature names, as a list in the model's order; anything that is not one, unchanged."""
+    """A row keyed by feature names, as a list in the model's order; anything else unchanged."""
     if not isinstance(row, dict) or row.keys() != set(names):
         return row
     return [row[name] for name in names]
@@ -135,12 +126,12 @@ def _named(row: dict[str, Any], names: Sequence[str] | None, datatype: str, poin
         return
     for name in names:
         if name not in row:
-            yield f"{pointer}/{values.token(name)}", "is missing"
+            yield f"{pointer}/{token(name)}", "is missing"
         elif wrong := values.check(row[name], datatype):
-            yield f"{pointer}/{values.token(name)}", wrong
+            yield f"{pointer}/{token(name)}", wrong
     for name in row:
         if name not in names:
-            yield f"{pointer}/{values.token(name)}", f"is not a feature of this model; its features: {', '.join(names)}"
+            yield f"{pointer}/{token(name)}", f"is not a feature of this model; its features: {', '.join(names)}"
 
 
 def _not_rows(request: dict[str, Any]) -> str:

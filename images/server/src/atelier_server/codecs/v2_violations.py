@@ -1,4 +1,4 @@
-"""What is wrong with a request of the Open Inference Protocol: every violation, or the arrays if there is none."""
+"""Requests of the Open Inference Protocol in any form: every violation, or the arrays if there is none."""
 
 from __future__ import annotations
 
@@ -10,40 +10,39 @@ from typing import Any
 import numpy as np
 from atelier_store.records import Tensor
 
-from atelier_server.codecs import packing, values
-from atelier_server.codecs.values import Violation, refuse
+from atelier_server.codecs import json, packing, values
+from atelier_server.codecs.inference import Arrays
+from atelier_server.codecs.violations import Invalid, Violation
 from atelier_server.models.model import Model
 from atelier_server.models.runtime import DATATYPES
-from atelier_server.web import body
-from atelier_server.web.problems import Invalid
-
-BAD_REQUEST = 400
-"""What the protocol wants for a request that cannot be served."""
 
 LARGEST = 2**63 - 1
-"""The largest size there is; Python would go on, but not write a product of two that are much larger."""
+"""The largest size accepted. Python has larger numbers, but refuses to print the product of two very large ones."""
 
 
-def decode(text: bytes, tail: bytes, model: Model) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """The request without its inputs, and those as arrays. Problem 400 if text is not JSON, Invalid with all violations."""
-    request = body.parse_json(text)
+def decode(text: bytes, tail: bytes, model: Model) -> tuple[dict[str, Any], Arrays]:
+    """The request without its inputs, and those as arrays.
+
+    Raises Malformed if text is not JSON, Invalid with all violations.
+    """
+    request = json.parse(text)
     if not isinstance(request, dict):
-        raise Invalid([("#", f"must be an object with inputs, is {values.shown(request)}")], BAD_REQUEST)
+        raise Invalid([("#", f"must be an object with inputs, is {values.shown(request)}")])
     inputs = request.get("inputs")
     wrong = chain(
         _envelope(request), _inputs(inputs, model), _tail(inputs, tail), _outputs(request.get("outputs"), model)
     )
     if (first := next(wrong, None)) is not None:
-        raise refuse(chain([first], wrong), BAD_REQUEST)
-    arrays: dict[str, np.ndarray] = {}
+        raise Invalid(chain([first], wrong))
+    arrays: Arrays = {}
     offset = 0
-    for index, given in enumerate(request["inputs"]):
-        tensor, pointer = model.inputs[given["name"]], f"#/inputs/{index}"
-        size = _size(given)
+    for index, item in enumerate(request["inputs"]):
+        tensor, pointer = model.inputs[item["name"]], f"#/inputs/{index}"
+        size = _size(item)
         if size is None:
-            arrays[tensor.name] = _from_list(given, tensor, pointer)
+            arrays[tensor.name] = _from_list(item, tensor, pointer)
         else:
-            arrays[tensor.name] = _from_bytes(tail[offset : offset + size], given, tensor, pointer)
+            arrays[tensor.name] = _from_bytes(tail[offset : offset + size], item, tensor, pointer)
             offset += size
     return {name: value for name, value in request.items() if name != "inputs" and value is not None}, arrays
 
@@ -62,9 +61,9 @@ def _parameters(holder: dict[str, Any], pointer: str, flag: str | None = None) -
         yield f"{pointer}/parameters/{flag}", f"must be true or false, is {values.shown(parameters[flag])}"
 
 
-def _size(given: Any) -> Any:
+def _size(item: Any) -> Any:
     """How many bytes after the JSON are an input's; None if its data is in the JSON."""
-    parameters = given.get("parameters") if isinstance(given, dict) else None
+    parameters = item.get("parameters") if isinstance(item, dict) else None
     return parameters.get("binary_data_size") if isinstance(parameters, dict) else None
 
 
@@ -72,27 +71,27 @@ def _inputs(inputs: Any, model: Model) -> Iterator[Violation]:
     if not isinstance(inputs, list):
         yield "#/inputs", "is missing" if inputs is None else f"must be a list, is {values.shown(inputs)}"
         return
-    names = [given.get("name") if isinstance(given, dict) else None for given in inputs]
-    for index, given in enumerate(inputs):
+    names = [item.get("name") if isinstance(item, dict) else None for item in inputs]
+    for index, item in enumerate(inputs):
         pointer = f"#/inputs/{index}"
-        if not isinstance(given, dict):
-            yield pointer, f"must be an object, is {values.shown(given)}"
+        if not isinstance(item, dict):
+            yield pointer, f"must be an object, is {values.shown(item)}"
         elif not isinstance(names[index], str) or names[index] not in model.inputs:
             yield f"{pointer}/name", f"must be {_one_of(model.inputs)}, is {values.shown(names[index])}"
         elif names[index] in names[:index]:
             yield f"{pointer}/name", f"{names[index]!r} is given twice"
         else:
-            yield from _header(given, model.inputs[given["name"]], pointer)
+            yield from _header(item, model.inputs[item["name"]], pointer)
     for name in model.inputs:
         if name not in names:
             yield "#/inputs", f"the input {name!r} is missing"
 
 
-def _header(given: dict[str, Any], tensor: Tensor, pointer: str) -> Iterator[Violation]:
+def _header(item: dict[str, Any], tensor: Tensor, pointer: str) -> Iterator[Violation]:
     """What is wrong with an input's datatype, shape, parameters or kind of data."""
-    if given.get("datatype") != tensor.datatype:
-        yield f"{pointer}/datatype", f"must be {tensor.datatype!r}, is {values.shown(given.get('datatype'))}"
-    shape: Any = given.get("shape")
+    if item.get("datatype") != tensor.datatype:
+        yield f"{pointer}/datatype", f"must be {tensor.datatype!r}, is {values.shown(item.get('datatype'))}"
+    shape: Any = item.get("shape")
     is_shape = False
     if not isinstance(shape, list) or not all(type(d) is int for d in shape):
         yield f"{pointer}/shape", f"must be a list of whole numbers, is {values.shown(shape)}"
@@ -104,17 +103,17 @@ def _header(given: dict[str, Any], tensor: Tensor, pointer: str) -> Iterator[Vio
         yield f"{pointer}/shape", f"must hold at least one row, is {shape}"
     else:
         is_shape = True
-    yield from _parameters(given, pointer)
-    size = _size(given)
+    yield from _parameters(item, pointer)
+    size = _size(item)
     if size is None:
-        if not isinstance(given.get("data"), list):
+        if not isinstance(item.get("data"), list):
             yield (
                 f"{pointer}/data",
-                "is missing" if "data" not in given else f"must be a list, is {values.shown(given['data'])}",
+                "is missing" if "data" not in item else f"must be a list, is {values.shown(item['data'])}",
             )
     elif type(size) is not int or not 0 <= size <= LARGEST:
         yield f"{pointer}/parameters/binary_data_size", f"must be a whole number of bytes, is {values.shown(size)}"
-    elif "data" in given:
+    elif "data" in item:
         yield f"{pointer}/data", "must not be given beside binary_data_size"
     elif is_shape and size != (expected := math.prod(shape) * DATATYPES[tensor.datatype].itemsize):
         yield (
@@ -125,7 +124,7 @@ def _header(given: dict[str, Any], tensor: Tensor, pointer: str) -> Iterator[Vio
 
 def _tail(inputs: Any, tail: bytes) -> Iterator[Violation]:
     """Whether the bytes after the JSON are those that the inputs name."""
-    sizes = [_size(given) for given in inputs] if isinstance(inputs, list) else []
+    sizes = [_size(item) for item in inputs] if isinstance(inputs, list) else []
     named = sum(size for size in sizes if type(size) is int and 0 < size <= LARGEST)
     if named != len(tail):
         yield "#", f"the inputs name {named} bytes of binary data, {len(tail)} follow the JSON"
@@ -145,23 +144,23 @@ def _outputs(outputs: Any, model: Model) -> Iterator[Violation]:
             yield from _parameters(wanted, f"#/outputs/{index}", "binary_data")
 
 
-def _from_list(given: dict[str, Any], tensor: Tensor, pointer: str) -> np.ndarray:
+def _from_list(item: dict[str, Any], tensor: Tensor, pointer: str) -> np.ndarray:
     """The data, flat or nested, in the shape that the request names."""
-    shape, data = tuple(given["shape"]), given["data"]
+    shape, data = tuple(item["shape"]), item["data"]
     flat = not data or not isinstance(data[0], list)
     array = values.convert(data, 1 if flat else len(shape), tensor.datatype)
     if array is None or (array.size != math.prod(shape) if flat else array.shape != shape):
         expected = (math.prod(shape),) if flat else shape
-        raise refuse(values.walk(data, expected, tensor.datatype, f"{pointer}/data"), BAD_REQUEST)
+        raise Invalid(values.walk(data, expected, tensor.datatype, f"{pointer}/data"))
     return array.reshape(shape).astype(DATATYPES[tensor.datatype], copy=False)
 
 
-def _from_bytes(content: bytes, given: dict[str, Any], tensor: Tensor, pointer: str) -> np.ndarray:
+def _from_bytes(content: bytes, item: dict[str, Any], tensor: Tensor, pointer: str) -> np.ndarray:
     array = packing.unpack(content, tensor.datatype)
     if array is None:
         allowed = "0 and 1" if tensor.datatype == "BOOL" else "finite numbers"
-        raise Invalid([(f"{pointer}/parameters/binary_data_size", f"the bytes must be {allowed} only")], BAD_REQUEST)
-    return array.reshape(given["shape"])
+        raise Invalid([(f"{pointer}/parameters/binary_data_size", f"the bytes must be {allowed} only")])
+    return array.reshape(item["shape"])
 
 
 def _one_of(names: Any) -> str:

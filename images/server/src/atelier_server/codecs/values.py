@@ -1,27 +1,22 @@
-"""JSON values to arrays: exact, or every value that cannot be one is named."""
+"""JSON values to arrays: converted exactly, or every value that does not fit is named."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from itertools import chain, islice
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
+from atelier_server.codecs.violations import Violation
 from atelier_server.models.runtime import DATATYPES
-from atelier_server.web.problems import Invalid
-
-MOST_LISTED = 100
-"""Violations listed in one answer."""
-
-Violation = tuple[str, str]
 
 
 def convert(value: Any, depth: int, datatype: str) -> np.ndarray | None:
-    """A list of lists, depth deep, as an array of this datatype; None if it is ragged or holds anything that does not fit.
+    """A list of lists, depth deep, as an array of this datatype; None if it is ragged or a value does not fit.
 
-    The fast way: no Python code runs per number.
+    Runs no Python code per number.
     """
     leaves, wanted = value, DATATYPES[datatype]
     for _ in range(depth - 1):
@@ -30,7 +25,7 @@ def convert(value: Any, depth: int, datatype: str) -> np.ndarray | None:
         kinds = set(map(type, leaves))
         if kinds - ({bool} if datatype == "BOOL" else {int, float}):
             return None
-        # numpy would make floats of a mixture, and large whole numbers would lose digits
+        # numpy would convert a mixture to floats, and large whole numbers would lose digits
         array = np.array(value, dtype=object if len(kinds) > 1 and wanted.kind in "iu" else None)
         return _cast(array, wanted) if array.ndim == depth else None
     except (TypeError, ValueError, OverflowError):
@@ -38,7 +33,10 @@ def convert(value: Any, depth: int, datatype: str) -> np.ndarray | None:
 
 
 def _cast(array: np.ndarray, wanted: np.dtype[Any]) -> np.ndarray | None:
-    """The same numbers in this type; None if one is not finite, not whole or out of range. OverflowError if one is beyond every float."""
+    """The same numbers in this type; None if one is not finite, not whole or out of range.
+
+    Raises OverflowError if one is beyond every float.
+    """
     if wanted.kind == "b":
         return array
     if wanted.kind == "f":
@@ -46,7 +44,8 @@ def _cast(array: np.ndarray, wanted: np.dtype[Any]) -> np.ndarray | None:
             floats = array.astype(wanted)
         return floats if np.isfinite(floats).all() else None
     limits = np.iinfo(wanted)
-    with np.errstate(invalid="ignore"):  # NaN is within no limits; 2**63 is, as a float, and is told by the comparison
+    # NaN is outside all limits. 2**63 as a float is inside those of INT64: the comparison at the end rejects it.
+    with np.errstate(invalid="ignore"):
         if array.size and not (array.min() >= limits.min and array.max() <= limits.max):
             return None
         whole = array.astype(wanted)
@@ -54,7 +53,7 @@ def _cast(array: np.ndarray, wanted: np.dtype[Any]) -> np.ndarray | None:
 
 
 def check(value: Any, datatype: str) -> str | None:
-    """What is wrong with one value, in words; None if it is one of this datatype."""
+    """What is wrong with one value; None if it is of this datatype."""
     if datatype == "BOOL":
         return None if isinstance(value, bool) else f"must be true or false, is {shown(value)}"
     if isinstance(value, bool) or not isinstance(value, (int, float)):
@@ -108,26 +107,13 @@ def measure(value: Any) -> tuple[int, ...] | None:
     return (len(value), *(inner.pop() or ())) if inner else (0,)
 
 
-def refuse(violations: Iterator[Violation], status: int = 422) -> Invalid:
-    """The problem that lists the violations; a hundred are enough for everybody."""
-    found = list(islice(violations, MOST_LISTED + 1))
-    if len(found) > MOST_LISTED:
-        found[-1] = ("#", f"more than {MOST_LISTED} violations; the rest is not listed")
-    return Invalid(found, status)
-
-
-def token(name: str) -> str:
-    """A name as one step of a JSON pointer."""
-    return name.replace("~", "~0").replace("/", "~1")
-
-
 def words(shape: Sequence[int]) -> str:
-    """A shape for people: 28 x 28."""
+    """A shape as a message shows it: 28 x 28."""
     return " x ".join(map(str, shape)) or "of a single number"
 
 
 def shown(value: Any) -> str:
-    """A value for people, not longer than it helps."""
+    """A value as a message shows it, cut to 40 characters."""
     if value is None:
         return "null"
     if isinstance(value, bool):

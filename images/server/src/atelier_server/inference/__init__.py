@@ -1,1 +1,1 @@
-"""Who computes: the event loop at once, several requests together, or a thread."""
+"""Runs predictions: at once on the event loop, several requests in one batch, or in a thread."""

@@ -4,28 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from starlette.types import Scope
-
-from atelier_server.codecs.v2 import Inference
-from atelier_server.inference.batches import Arrays, Batches
-from atelier_server.inference.threads import SHORT, Threads
+from atelier_server.codecs.inference import Arrays, Inference
+from atelier_server.inference.batches import Batches
+from atelier_server.inference.threads import Threads
 from atelier_server.metrics.counters import Metrics
 from atelier_server.models.catalogue import Catalogue
+from atelier_server.models.follower import Follower
 from atelier_server.models.model import Model
-
-MODEL = "atelier.model"
-"""Where a request's scope has its model, for the counters."""
-
+from atelier_server.models.runtime import SHORT
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Service:
-    """One worker's parts. max_body is in bytes, deadline in seconds; hung gives the numbers of the workers that do not answer any more."""
+    """One worker's parts. max_body is in bytes, deadline in seconds; hung returns the numbers of hung workers."""
 
+    follower: Follower
     catalogue: Catalogue
     threads: Threads
     batches: Batches
@@ -34,43 +31,34 @@ class Service:
     max_body: int
     deadline: float
 
-    def served(self, scope: Scope, **members: Any) -> Model:
-        """What the server was started for, to answer this request with, from its beginning to its end.
-
-        Problem 503, with these members, if nothing is promoted.
-        """
-        scope[MODEL] = found = self.catalogue.served(**members)
-        return found
-
-    async def model(self, scope: Scope, name: str, version: str | None) -> Model:
-        """The model of this name and version, likewise. Problem 404 if it is not there, 503 if it cannot be served."""
-        if name == self.catalogue.name and version is None:
-            return self.served(scope, name=name, ready=False)
-        found = self.catalogue.at_hand(name, version)
-        if found is None:
-            found = await self.threads.load(lambda: self.catalogue.fetch(name, version))
-        scope[MODEL] = found
-        return found
+    async def model(self, name: str, version: str | None) -> Model:
+        """The model of this name and version. Raises what Catalogue.fetch() does, and TooLate."""
+        if name == self.follower.name and version is None:
+            return self.follower.served()
+        if kept := self.catalogue.at_hand(name, version):
+            return kept
+        return await self.threads.load(lambda: self.catalogue.fetch(name, version))
 
     async def predict(
         self, model: Model, seconds: float, decode: Callable[[], Inference], encode: Callable[[Inference, Arrays], T]
     ) -> T:
-        """What encode makes of a request and the model's outputs for it.
+        """Decode a request, run the model, and encode its outputs.
 
-        seconds is how long all of it takes, about. What is short is done at once on the event loop, with others that have come.
+        seconds is approximately how long all of it takes. Short work is done at once on the event loop, in a batch with
+        other requests that have arrived; long work in a thread.
         """
 
         def alone() -> tuple[Inference, Arrays, T]:
-            asked = decode()
-            outputs = model.run(asked.inputs, list(asked.outputs))
-            return asked, outputs, encode(asked, outputs)
+            inference = decode()
+            outputs = model.run(inference.inputs, list(inference.outputs))
+            return inference, outputs, encode(inference, outputs)
 
         if seconds > SHORT:
-            asked, outputs, answer = await self.threads.predict(alone)
+            inference, outputs, answer = await self.threads.predict(alone)
         else:
-            asked = decode()
-            outputs = await self.batches.run(model, asked.inputs, list(asked.outputs))
-            answer = encode(asked, outputs)
-        rows = asked.inputs[model.input.name]
+            inference = decode()
+            outputs = await self.batches.run(model, inference.inputs, list(inference.outputs))
+            answer = encode(inference, outputs)
+        rows = inference.inputs[model.input.name]
         self.metrics.predicted(model, len(rows), outputs.get(model.output.name), rows)
         return answer

@@ -1,1 +1,1 @@
-"""What Prometheus is told."""
+"""Prometheus metrics: what workers count, and how a search is getting on."""

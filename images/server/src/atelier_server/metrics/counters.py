@@ -1,4 +1,7 @@
-"""What every worker counts; Prometheus' client keeps it in files that all of them share, so that any of them can tell the sum."""
+"""What every worker counts.
+
+Prometheus' client keeps it in files that all workers share, so that any of them can report the sum.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +21,9 @@ from atelier_server.models.model import Model
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096)
 
-disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for every one, which nobody asks for
-
 
 class Answered(NamedTuple):
-    """One request: the template of its path, its status, its model, and the seconds that it took."""
+    """One answered request: the template of its path, its status, its model, and the seconds that it took."""
 
     endpoint: str
     status: int
@@ -31,7 +32,7 @@ class Answered(NamedTuple):
 
 
 class Predicted(NamedTuple):
-    """Rows that have been predicted, the model's first output for them, if it was asked for, and those of the inputs to be compared."""
+    """Predicted rows, the model's first output for them if it was requested, and the inputs to compare."""
 
     model: Model
     rows: int
@@ -48,11 +49,12 @@ class Batched(NamedTuple):
 class Metrics:
     """Seconds throughout, as Prometheus wants it; names begin with atelier_.
 
-    What happens a thousand times a second is only noted; flush() counts it. In files only where PROMETHEUS_MULTIPROC_DIR was set before
-    Prometheus' client was imported.
+    What happens a thousand times a second is only recorded; flush() counts it. Shared between processes only if
+    PROMETHEUS_MULTIPROC_DIR was set before Prometheus' client was imported.
     """
 
     def __init__(self) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # a second, unused series for every one
         registry = CollectorRegistry()
         labels = ["endpoint", "status", "model", "version"]
         self._requests = Counter(
@@ -81,7 +83,8 @@ class Metrics:
         # Without a version: each would leave two series for every feature, for good.
         self._deviation = Counter(
             "atelier_input_deviation",
-            "Standard deviations of the training set that inputs were above or below its mean, summed over the rows compared.",
+            "Standard deviations of the training set that inputs were above or below its mean, "
+            "summed over the rows compared.",
             ["model", "feature", "direction"],
             registry=registry,
         )
@@ -97,28 +100,28 @@ class Metrics:
         self.refresh_failures = Counter(
             "atelier_pointer_refresh_failures", "Looks at current.json that gave no usable version.", registry=registry
         )
-        self._happened: deque[Answered | Predicted | Batched] = deque()
+        self._events: deque[Answered | Predicted | Batched] = deque()
         self._room = drift.MOST_VALUES
         self._flushing = Lock()
 
     def answered(self, endpoint: str, status: int, model: Model | None, seconds: float) -> None:
-        """Note a request that has been answered."""
-        self._happened.append(Answered(endpoint, status, model, seconds))
+        """Record an answered request."""
+        self._events.append(Answered(endpoint, status, model, seconds))
 
     def batched(self, rows: int) -> None:
-        """Note that so many rows of requests went through a network at once."""
-        self._happened.append(Batched(rows))
+        """Record that so many rows of requests went through a network at once."""
+        self._events.append(Batched(rows))
 
     def predicted(self, model: Model, rows: int, outputs: np.ndarray | None, inputs: np.ndarray) -> None:
-        """Note rows that have been predicted; inputs are the model's first. What there is room for of them is compared later."""
+        """Record predicted rows; inputs are the model's first, compared later as far as there is room."""
         compared = None
         if self._room > 0 and model.training:
             compared = drift.sample(model.training, inputs, self._room)
-            self._room -= compared.size  # a scrape's thread may give it back right now: then a little more is kept
-        self._happened.append(Predicted(model, rows, outputs, compared))
+            self._room -= compared.size  # not atomic with flush() in a scrape's thread: then a little more is kept
+        self._events.append(Predicted(model, rows, outputs, compared))
 
     def flush(self) -> None:
-        """Count what has happened, all of a kind at once. Any thread may: one for every scrape does."""
+        """Count what was recorded, all of a kind at once. Any thread may call it; that of every scrape does."""
         with self._flushing:
             self._flush()
 
@@ -131,24 +134,24 @@ class Metrics:
         batched: list[float] = []
         inputs: defaultdict[Model, list[np.ndarray]] = defaultdict(list)
         self._room = drift.MOST_VALUES
-        while self._happened:
-            one = self._happened.popleft()
-            if isinstance(one, Answered):
-                model = (one.model.name, one.model.version) if one.model else ("", "")
-                requests[one.endpoint, str(one.status), *model] += 1
-                seconds[one.endpoint].append(one.seconds)
+        while self._events:
+            event = self._events.popleft()
+            if isinstance(event, Answered):
+                model = (event.model.name, event.model.version) if event.model else ("", "")
+                requests[event.endpoint, str(event.status), *model] += 1
+                seconds[event.endpoint].append(event.seconds)
                 continue
-            if isinstance(one, Batched):
-                batched.append(one.rows)
+            if isinstance(event, Batched):
+                batched.append(event.rows)
                 continue
-            name, version, labels = one.model.name, one.model.version, one.model.manifest.labels
-            predictions[name, version] += one.rows
-            rows.append(one.rows)
-            if labels and one.outputs is not None:
-                for chosen in one.outputs.argmax(axis=1).tolist():
+            name, version, labels = event.model.name, event.model.version, event.model.manifest.labels
+            predictions[name, version] += event.rows
+            rows.append(event.rows)
+            if labels and event.outputs is not None:
+                for chosen in event.outputs.argmax(axis=1).tolist():
                     classes[name, version, labels[chosen]] += 1
-            if one.inputs is not None:
-                inputs[one.model].append(one.inputs)
+            if event.inputs is not None:
+                inputs[event.model].append(event.inputs)
         for counter, tally in ((self._requests, requests), (self._predictions, predictions), (self._classes, classes)):
             for key, count in tally.items():
                 counter.labels(*key).inc(count)
@@ -161,7 +164,7 @@ class Metrics:
 
     def _compare(self, model: Model, inputs: list[np.ndarray]) -> None:
         """Count how far these are from what the model was trained on."""
-        assert model.training  # or they had not been kept
+        assert model.training  # otherwise predicted() keeps no inputs
         self._compared.labels(model.name).inc(sum(map(len, inputs)))
         for direction, sums in zip(("above", "below"), drift.deviations(model.training, inputs), strict=True):
             for feature, amount in zip(model.training.features, sums.tolist(), strict=True):
@@ -169,7 +172,10 @@ class Metrics:
 
 
 def _observe(histogram: Histogram, bounds: Sequence[float], amounts: Sequence[float]) -> None:
-    """What histogram.observe() does for one amount, for many: a write for each bucket instead of two for each amount."""
+    """Do histogram.observe() for many amounts: one write for each bucket instead of two for each amount.
+
+    Uses private attributes of Prometheus' client, which has no public way; pyproject.toml therefore bounds its version.
+    """
     histogram._sum.inc(sum(amounts))
     for bucket, count in Tally(bisect_left(bounds, amount) for amount in amounts).items():
         histogram._buckets[bucket].inc(count)

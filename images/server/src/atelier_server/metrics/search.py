@@ -1,4 +1,4 @@
-"""How the search for the served model is getting on, read from the store at a scrape."""
+"""Progress of the search for the served model, read from the store at a scrape."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 class SearchMetrics(Collector):
-    """Nothing while there is no search.json, as on a laptop. What was read is kept for a while: a store may be far away, scrapes many."""
+    """Empty while there is no search.json, as on a laptop. Cached for keep seconds: reading a store may be slow."""
 
     def __init__(self, paths: ModelPaths, keep: float = 10.0) -> None:
         self._paths, self._keep = paths, keep
@@ -86,7 +86,7 @@ def _gauge(name: str, documentation: str, experiment: str, value: float) -> Gaug
 
 
 def _status(record: TrialRecord, cards: dict[str, Card | None]) -> str:
-    """The card's, or what its absence means: parameters that came to no key were refused."""
+    """The card's status, or what its absence means: a trial without a key had invalid parameters."""
     if record.key is None:
         return "failed"
     card = cards[record.key]
@@ -114,5 +114,5 @@ def _objective(store: Store, experiment: str) -> Objective | None:
 
 
 def _is_of(card: Card, objective: Objective | None) -> bool:
-    """A trial that another search began may have looked for something else."""
+    """Whether the card is of this objective; a trial started by another search may have another."""
     return objective is not None and card.objective_metric_name == objective.objective_metric_name

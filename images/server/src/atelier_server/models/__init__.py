@@ -1,1 +1,1 @@
-"""Promoted bundles: followed, verified, loaded, kept."""
+"""Promoted bundles: followed, verified, loaded, kept in memory. Knows no HTTP."""

@@ -14,26 +14,24 @@ import onnxruntime as ort
 from atelier_store.layout import BundlePaths, ModelPaths, VersionPaths
 from atelier_store.records import Manifest, Promotion, Report, Tensor
 
-from atelier_server.inference.threads import SHORT
 from atelier_server.models import drift, runtime
-from atelier_server.models.verification import verify
+from atelier_server.models.errors import BadBundle
+from atelier_server.models.runtime import SHORT
+from atelier_server.models.verification import open_verified
 
 WARM_UP_RUNS = 3
 TOGETHER = (2, 4, 8)
 """Rows of different requests that may go through a network at once."""
 
 WORTH = 5e-5
-"""Seconds that a row has to gain by it: several times what coming together takes."""
+"""Seconds that a row has to gain by it: several times the overhead of a batch."""
 
 SESSION_BYTES = 4 * 2**20
-
-
-class BadBundle(ValueError):
-    """A version that must not be served; the message lists every problem."""
+"""Approximate memory of a session beside its weights."""
 
 
 class Row(NamedTuple):
-    """One row of an input: its shape, as JSON has it, how many numbers it has, and the bytes of each."""
+    """One row of an input: its shape as a list, its number of values, and the bytes of each."""
 
     datatype: str
     shape: list[int]
@@ -42,18 +40,18 @@ class Row(NamedTuple):
 
 
 class Example(NamedTuple):
-    """The first of the reference inputs, shape (1, …), and what the model gives for it by output."""
+    """The first of the reference inputs, shape (1, …), and the model's outputs for it by name."""
 
-    given: np.ndarray
+    input: np.ndarray
     outputs: dict[str, np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """Immutable, and equal to itself alone: a request that began with one version ends with it, whatever is promoted meanwhile.
+    """Immutable, and equal only to itself: a request is answered by one version, whatever is promoted meanwhile.
 
-    row_seconds is how long one row took when it was loaded; together is how many rows of different requests go through the network at
-    once, 1 where that is not faster.
+    row_seconds is how long one row took at load time; together is how many rows of different requests go through the
+    network at once, 1 where that is not faster.
     """
 
     name: str
@@ -69,17 +67,17 @@ class Model:
 
     @property
     def size(self) -> int:
-        """What it counts for in memory, in bytes: weights as they are and as ONNX Runtime packs them, and the session."""
+        """Approximate memory in bytes: the weights, once more as ONNX Runtime packs them, and the session."""
         return SESSION_BYTES + 2 * self.onnx_bytes
 
     @property
     def input(self) -> Tensor:
-        """The one input that the friendly endpoint fills."""
+        """The input that /predict fills."""
         return self.manifest.inputs[0]
 
     @property
     def output(self) -> Tensor:
-        """The one output that the friendly endpoint tells of."""
+        """The output that /predict returns."""
         return self.manifest.outputs[0]
 
     @cached_property
@@ -107,16 +105,16 @@ class Model:
 
     @cached_property
     def training(self) -> drift.Training | None:
-        """What the first input is compared with, if the bundle says what the training set was like."""
+        """What the first input is compared with, if the bundle holds statistics of the training set."""
         return drift.training(self.manifest)
 
     @cached_property
     def row_bytes(self) -> int:
-        """The fewest bytes of JSON that one row of all inputs is: a digit and a comma for each number."""
+        """The fewest bytes of JSON that one row of all inputs takes: a digit and a comma for each number."""
         return 2 * sum(row.values for row in self.rows.values())
 
     def seconds(self, body: int) -> float:
-        """About how long a request of this many bytes takes at most."""
+        """Approximately how long a request of this many bytes takes at most."""
         return runtime.BYTE_SECONDS * body + self.row_seconds * max(1.0, body / self.row_bytes)
 
     def run(self, inputs: dict[str, np.ndarray], outputs: list[str] | None = None) -> dict[str, np.ndarray]:
@@ -126,16 +124,14 @@ class Model:
 
 
 def load(paths: ModelPaths, version: str, manifest_sha256: str | None = None, threads: int | None = None) -> Model:
-    """The version, verified and warm, for sessions with this many threads (default: the CPU quota).
+    """The version, verified and warm, in a session with this many threads (default: the CPU quota).
 
-    The digest of its manifest begins with its name, and is the one given. Raises BadBundle if it must not be served; OSError or TornRecord
-    if it cannot be read.
+    Its name is the beginning of its manifest's digest; manifest_sha256, if not None, is the whole of it. Raises
+    BadBundle if the version must not be served; OSError or TornRecord if it cannot be read.
     """
     bundle = paths.version(version)
     manifest = _manifest(bundle, manifest_sha256)
-    if problems := verify(bundle, manifest):
-        raise BadBundle(f"{bundle.folder}: {'; '.join(problems)}")
-    session = runtime.open_session(bundle.network, threads)
+    session = open_verified(bundle, manifest, threads)
     row_seconds, example = _warm_up(session, manifest, bundle)
     return Model(
         name=paths.name,
@@ -146,42 +142,43 @@ def load(paths: ModelPaths, version: str, manifest_sha256: str | None = None, th
         onnx_bytes=bundle.network.stat().st_size,
         session=session,
         row_seconds=row_seconds,
-        together=_together(session, manifest, example.given, row_seconds),
+        together=_together(session, manifest, example.input, row_seconds),
         example=example,
     )
 
 
 def _manifest(bundle: VersionPaths, expected: str | None) -> Manifest:
-    path = bundle.manifest
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    """The manifest, read once: what is parsed is what was compared with the digest."""
+    content = bundle.manifest.read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
     if expected is not None and digest != expected:
-        raise BadBundle(f"{path}: its sha256 is not the one that current.json names")
+        raise BadBundle(bundle.manifest, ["its sha256 is not the one that current.json names"])
     if digest[: len(bundle.version)] != bundle.version:
-        raise BadBundle(f"{path}: its sha256 is not the one that names this version")
-    return Manifest.read(path)
+        raise BadBundle(bundle.manifest, ["its sha256 is not the one that names this version"])
+    return Manifest.parse(content, bundle.manifest)
 
 
 def _warm_up(session: ort.InferenceSession, manifest: Manifest, bundle: BundlePaths) -> tuple[float, Example]:
-    """Seconds that one row takes, once it has taken all memory it needs; and that row."""
+    """Seconds that one row takes once the session has allocated its memory; and that row."""
     with np.load(bundle.reference, allow_pickle=False) as reference:
-        given = reference["input"][:1].copy()
-    seconds, gives = _timed(session, manifest, given)
-    return seconds, Example(given, gives)
+        row = reference["input"][:1].copy()
+    seconds, outputs = _timed(session, manifest, row)
+    return seconds, Example(row, outputs)
 
 
 def _timed(session: ort.InferenceSession, manifest: Manifest, rows: np.ndarray) -> tuple[float, dict[str, np.ndarray]]:
-    """The least seconds that these rows took, and all outputs for them."""
-    outputs = [tensor.name for tensor in manifest.outputs]
+    """The fewest seconds that these rows took, and all outputs for them."""
+    names = [tensor.name for tensor in manifest.outputs]
     seconds = []
     for _ in range(WARM_UP_RUNS):
         started = time.perf_counter()
-        gives = runtime.run(session, {manifest.inputs[0].name: rows}, outputs)
+        outputs = runtime.run(session, {manifest.inputs[0].name: rows}, names)
         seconds.append(time.perf_counter() - started)
-    return min(seconds), dict(zip(outputs, gives, strict=True))
+    return min(seconds), dict(zip(names, outputs, strict=True))
 
 
 def _together(session: ort.InferenceSession, manifest: Manifest, row: np.ndarray, row_seconds: float) -> int:
-    """The number of rows at once that takes the least time for each; 1 unless they gain more than coming together takes."""
+    """The number of rows at once that takes the least time for each; 1 unless a row gains more than WORTH."""
     best, least = 1, row_seconds - WORTH
     for count in TOGETHER:
         if (

@@ -1,4 +1,4 @@
-"""What names look like, wherever they come from: arguments and paths."""
+"""Patterns of names in arguments, paths and requests."""
 
 from __future__ import annotations
 

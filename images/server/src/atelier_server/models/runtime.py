@@ -1,4 +1,4 @@
-"""ONNX Runtime as this server uses it: sessions, signatures, batched runs."""
+"""ONNX Runtime as this server uses it: sessions, signatures, batched runs, and the time that they take."""
 
 from __future__ import annotations
 
@@ -12,10 +12,13 @@ from atelier_store import machine
 from atelier_store.records import Tensor
 
 BATCH = 256
-"""Rows that go through a session at once: bounds the memory of a large request."""
+"""Rows that go through a session at once; bounds the memory of a large request."""
 
 BYTE_SECONDS = 2e-8
-"""Seconds that a byte of JSON takes to become a number, about."""
+"""Approximate seconds to decode a byte of JSON into numbers."""
+
+SHORT = 0.002
+"""Seconds of work that the event loop does itself; handing it to a thread and back costs a tenth of that."""
 
 DATATYPES: dict[str, np.dtype[Any]] = {
     "BOOL": np.dtype(np.bool_),
@@ -31,24 +34,24 @@ DATATYPES: dict[str, np.dtype[Any]] = {
     "FP32": np.dtype(np.float32),
     "FP64": np.dtype(np.float64),
 }
-"""The Open Inference Protocol's names of what numpy calls otherwise."""
+"""numpy's types by their names in the Open Inference Protocol."""
 
 ONNX_NAMES = {"FP16": "float16", "FP32": "float", "FP64": "double"}
 
 
 def open_session(path: Path, threads: int | None = None) -> ort.InferenceSession:
-    """A session on the CPU with this many threads (default: the CPU quota). Raises what ONNX Runtime raises on a bad file."""
+    """A session on the CPU with this many threads (default: the CPU quota). Raises ONNX Runtime's own exceptions."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads or machine.cores()
     options.inter_op_num_threads = 1
-    # Spinning threads would take the CPU from the requests that run beside them.
+    # Spinning threads would take the CPU from other requests.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
     return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
 def signature(session: ort.InferenceSession) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-    """What the network really takes and gives; a symbolic or unknown dimension is -1."""
+    """The network's own inputs and outputs; a symbolic or unknown dimension is -1."""
     return tuple(map(_tensor, session.get_inputs())), tuple(map(_tensor, session.get_outputs()))
 
 

@@ -1,4 +1,4 @@
-"""Is a bundle what it says it is? Answered with the very runtime that will serve it."""
+"""Checks that a bundle is what its manifest says, with the runtime that will serve it."""
 
 from __future__ import annotations
 
@@ -10,25 +10,37 @@ from atelier_store.records import Manifest, Tensor
 from atelier_store.spec import Task
 
 from atelier_server.models import drift, runtime
+from atelier_server.models.errors import BadBundle
 
 RELATIVE, ABSOLUTE = 1e-3, 1e-4
 """How far a recomputed reference output may be from the stored one."""
 
 
 def verify(files: BundlePaths, manifest: Manifest) -> list[str]:
-    """Everything that is wrong with the bundle; empty if it can be served.
+    """Everything that is wrong with the bundle; empty if it can be served."""
+    try:
+        open_verified(files, manifest)
+    except BadBundle as bad:
+        return list(bad.problems)
+    return []
 
-    Checks digests, parity as trained, the signature against the network's real inputs and outputs, the input statistics against both, and
-    recomputes reference.npz.
+
+def open_verified(files: BundlePaths, manifest: Manifest, threads: int | None = None) -> ort.InferenceSession:
+    """A session of the bundle's network with this many threads. Raises BadBundle if it must not be served.
+
+    Checks digests, parity as trained, the signature against the network's real inputs and outputs, the input statistics
+    against both, and recomputes reference.npz.
     """
     if broken := bundle.problems(files, manifest):
-        return broken  # nothing of a bundle with a wrong digest is opened
+        raise BadBundle(files.folder, broken)  # before any of its files is opened
     try:
-        session = runtime.open_session(files.network)
+        session = runtime.open_session(files.network, threads)
     except Exception as error:  # ONNX Runtime's exceptions share no base class
-        return [f"model.onnx: ONNX Runtime cannot load it: {error}"]
+        raise BadBundle(files.folder, [f"model.onnx: ONNX Runtime cannot load it: {error}"]) from error
     mismatches = [*_parity(manifest), *_signature(session, manifest), *_statistics(manifest)]
-    return mismatches or _reference(session, files, manifest)
+    if wrong := mismatches or _reference(session, files, manifest):
+        raise BadBundle(files.folder, wrong)
+    return session
 
 
 def _parity(manifest: Manifest) -> list[str]:
@@ -47,17 +59,17 @@ def _signature(session: ort.InferenceSession, manifest: Manifest) -> list[str]:
 
 
 def _statistics(manifest: Manifest) -> list[str]:
-    found = manifest.input_statistics
-    if found is None or len(found.mean) == len(found.std) == drift.features(manifest):
+    statistics = manifest.input_statistics
+    if statistics is None or len(statistics.mean) == len(statistics.std) == drift.features(manifest):
         return []
-    numbers = f"{len(found.mean)} means and {len(found.std)} deviations for {drift.features(manifest)}"
+    numbers = f"{len(statistics.mean)} means and {len(statistics.std)} deviations for {drift.features(manifest)}"
     return [f"manifest.json: input_statistics: {numbers} features or channels"]
 
 
-def _differences(what: str, said: tuple[Tensor, ...], real: tuple[Tensor, ...]) -> list[str]:
-    if said == real:
+def _differences(what: str, listed: tuple[Tensor, ...], real: tuple[Tensor, ...]) -> list[str]:
+    if listed == real:
         return []
-    return [f"manifest.json: {what}s are said to be {_words(said)}, the network's are {_words(real)}"]
+    return [f"manifest.json: {what}s are said to be {_words(listed)}, the network's are {_words(real)}"]
 
 
 def _words(tensors: tuple[Tensor, ...]) -> str:
@@ -71,11 +83,11 @@ def _reference(session: ort.InferenceSession, files: BundlePaths, manifest: Mani
         outputs = runtime.run(session, {manifest.inputs[0].name: given}, [manifest.outputs[0].name])[0]
     except Exception as error:  # numpy and ONNX Runtime raise a dozen types here; each means the same
         return [f"reference.npz: cannot be run through the network: {error}"]
-    return [f"reference.npz: {one}" for one in differences(outputs, expected, manifest.task)]
+    return [f"reference.npz: {wrong}" for wrong in differences(outputs, expected, manifest.task)]
 
 
 def differences(outputs: np.ndarray, expected: np.ndarray, task: Task) -> list[str]:
-    """What is wrong with outputs for reference inputs, beside the outputs as trained; both (rows, outputs)."""
+    """How outputs for reference inputs differ from the outputs as trained; both (rows, outputs)."""
     if outputs.shape != expected.shape:
         return [f"outputs have shape {list(expected.shape)}, recomputed {list(outputs.shape)}"]
     wrong = []

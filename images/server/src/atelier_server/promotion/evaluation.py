@@ -1,19 +1,13 @@
-"""What the test set says of a bundle. Computed once, at promotion; no search ever reads the test set."""
+"""A bundle's scores on the test set, computed once, at promotion; no search ever reads the test set."""
 
 from __future__ import annotations
 
 import numpy as np
 from atelier_store.layout import BundlePaths, Store
-from atelier_store.promotion import Evaluate
 from atelier_store.records import Manifest
 from atelier_store.scores import scores
 
 from atelier_server.models import runtime
-
-
-def evaluator(store: Store) -> Evaluate:
-    """An evaluation on the test arrays that the store holds for a bundle's data digest."""
-    return lambda bundle, manifest: evaluate(store, bundle, manifest)
 
 
 def evaluate(store: Store, bundle: BundlePaths, manifest: Manifest) -> tuple[dict[str, float], int] | None:

@@ -1,4 +1,4 @@
-"""Katib's Experiment, as the Kubernetes API shows it. Nothing else in this server knows of a cluster."""
+"""Katib's Experiment, from the Kubernetes API. No other module of this server knows of a cluster."""
 
 from __future__ import annotations
 
@@ -15,38 +15,38 @@ RESOURCE = create_namespaced_resource("kubeflow.org", "v1beta1", "Experiment", "
 
 
 class Unreachable(RuntimeError):
-    """The API gave no answer that can be used."""
+    """The API gave no usable answer."""
 
 
-class Shown(BaseModel):
-    """Part of an Experiment; what we do not read may be anything."""
+class Resource(BaseModel):
+    """Part of an Experiment; fields that are not declared here are ignored."""
 
     model_config = ConfigDict(alias_generator=to_camel, frozen=True)
 
 
-class Strategy(Shown):
-    """Which value of a metric counts."""
+class Strategy(Resource):
+    """Which of a metric's values counts."""
 
     name: str
     value: Literal["min", "max", "latest"]
 
 
-class Objective(Shown):
-    """What Katib looks for."""
+class Objective(Resource):
+    """What Katib optimizes."""
 
     type: Literal["maximize", "minimize"]
     objective_metric_name: str
     metric_strategies: tuple[Strategy, ...] | None = None
 
 
-class Asked(Shown):
+class ExperimentSpec(Resource):
     """The Experiment's spec."""
 
     objective: Objective
     max_trial_count: int | None = None
 
 
-class Condition(Shown):
+class Condition(Resource):
     """One condition; in force where its status is True."""
 
     type: str
@@ -55,7 +55,7 @@ class Condition(Shown):
     message: str = ""
 
 
-class Metric(Shown):
+class Metric(Resource):
     """Values of one metric: numbers as text, or whatever Katib made of their absence."""
 
     name: str
@@ -64,21 +64,21 @@ class Metric(Shown):
     latest: str = ""
 
 
-class Observation(Shown):
+class Observation(Resource):
     """What a trial reported."""
 
     metrics: tuple[Metric, ...] | None = None
 
 
-class OptimalTrial(Shown):
-    """The trial that Katib holds for the best."""
+class OptimalTrial(Resource):
+    """The trial that Katib considers the best."""
 
     best_trial_name: str = ""
     observation: Observation = Observation()
 
 
-class Status(Shown):
-    """How far it is."""
+class Status(Resource):
+    """The Experiment's status."""
 
     conditions: tuple[Condition, ...] | None = None
     trials_succeeded: int = 0
@@ -90,10 +90,10 @@ class Status(Shown):
     current_optimal_trial: OptimalTrial = OptimalTrial()
 
 
-class Experiment(Shown):
+class Experiment(Resource):
     """A search that Katib runs."""
 
-    spec: Asked
+    spec: ExperimentSpec
     status: Status = Status()
 
     def condition(self, type: Literal["Succeeded", "Failed"]) -> Condition | None:
@@ -111,7 +111,7 @@ class Experiment(Shown):
 
     @property
     def pick(self) -> str | None:
-        """The name of the trial that Katib holds for the best."""
+        """The name of the trial that Katib considers the best."""
         return self.status.current_optimal_trial.best_trial_name or None
 
     @property
@@ -138,8 +138,8 @@ def connect(namespace: str) -> Client:
     logging.getLogger("httpx2").setLevel(logging.WARNING)  # it would log every request
     try:
         return Client(namespace=namespace)
-    except Exception as error:  # a kubeconfig that is missing or wrong raises whatever its reader comes to
-        raise Unreachable(f"no access to a cluster: {type(error).__name__}: {_said(error)}") from error
+    except Exception as error:  # a kubeconfig that is missing or wrong raises all kinds
+        raise Unreachable(f"no access to a cluster: {type(error).__name__}: {_first_line(error)}") from error
 
 
 def read(client: Client, name: str) -> Experiment | None:
@@ -149,10 +149,10 @@ def read(client: Client, name: str) -> Experiment | None:
     except ApiError as error:
         if error.status.code == 404:
             return None
-        raise Unreachable(f"{error.status.code}: {_said(error)}") from error
-    except Exception as error:  # whatever the network, the API, something in between or the client makes of it
-        raise Unreachable(_said(error)) from error
+        raise Unreachable(f"{error.status.code}: {_first_line(error)}") from error
+    except Exception as error:  # from the network, a proxy, the API or the client
+        raise Unreachable(_first_line(error)) from error
 
 
-def _said(error: Exception) -> str:
+def _first_line(error: Exception) -> str:
     return next(iter(str(error).splitlines()), "") or type(error).__name__

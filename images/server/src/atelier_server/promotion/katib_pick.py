@@ -1,4 +1,4 @@
-"""Katib's own pick beside ours. Only compared: Katib's may be a trial that was stopped early, or one without a finite value."""
+"""Compares Katib's pick with ours; Katib may pick a trial that was stopped early, or one without a finite value."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 
 def katibs_pick(store: Store, done: Promoted, namespace: str) -> KatibPick | None:
-    """Katib's pick of the experiment just promoted from, compared and logged; None, with a warning, if Katib cannot say."""
+    """Katib's pick of the promoted experiment, compared and logged; None, with a warning, if it has none."""
     name = done.promotion.experiment
     try:
         experiment = katib.read(katib.connect(namespace), name)

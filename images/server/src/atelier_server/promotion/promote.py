@@ -1,10 +1,11 @@
-"""The promotion of an experiment's best trial with this server's own runtime: what is verified here is what will be served here."""
+"""Promotes an experiment's best trial, verified with the runtime that will serve it."""
 
 from __future__ import annotations
 
 import getpass
 import logging
 import socket
+from functools import partial
 
 from atelier_store.layout import Store
 from atelier_store.lease import LeaseLost
@@ -12,29 +13,34 @@ from atelier_store.promotion import NothingToPromote, Promoted, promote
 from atelier_store.records import KatibPick
 
 from atelier_server.models.verification import verify
-from atelier_server.promotion.evaluation import evaluator
-from atelier_server.promotion.search_record import say
+from atelier_server.promotion import search_record
+from atelier_server.promotion.evaluation import evaluate
 
 log = logging.getLogger(__name__)
 
 
 def promote_best(store: Store, experiment: str, model: str) -> Promoted:
-    """Verify, test and promote. NothingToPromote, LeaseLost, OSError as the file system says it, ValueError on torn test arrays."""
+    """Verify, test and promote.
+
+    Raises NothingToPromote, LeaseLost, the file system's OSError, or ValueError on torn test arrays.
+    """
     return promote(
         store,
         experiment,
         model,
         verify=verify,
-        evaluate=evaluator(store),
+        evaluate=partial(evaluate, store),
         promoted_by=_who(),
         on_wait=lambda holder: log.warning("waiting for %s", holder),
     )
 
 
 def run(store: Store, experiment: str, model: str, namespace: str | None = None) -> int:
-    """The command: 0 promoted, or promoted already; 1 nothing can be promoted, each trial with its reason, or the store cannot be used.
+    """Run the command. The result is the exit status.
 
-    After 1 the model's pointer is where it was. search.json says what it came to and, with a namespace, what Katib would have chosen there.
+    0 if the trial is promoted, or was already; 1 if nothing can be promoted, with the reason for each trial in the log,
+    or if the store cannot be used. After 1 the model's pointer has not changed. search.json holds the outcome and, with
+    a namespace, what Katib would have chosen there.
     """
     try:
         done = promote_best(store, experiment, model)
@@ -42,13 +48,14 @@ def run(store: Store, experiment: str, model: str, namespace: str | None = None)
         reasons = _reasons(store, error)
         for reason in reasons:
             log.error("not promoted: %s", reason)
-        if store.root.is_dir():  # a mistyped store is not made
-            say(store.model(model), experiment, "failed", "; ".join(reasons))
+        if store.root.is_dir():  # a mistyped store is not created
+            search_record.write(store.model(model), experiment, "failed", "; ".join(reasons))
         return 1
     promotion = done.promotion
-    said = f"{model} version {promotion.version}: trial {promotion.trial}, {promotion.objective_metric_name} {promotion.metric:.6g}"
-    log.info("%s %s", "promoted" if done.is_new else "already promoted:", said)
-    say(store.model(model), experiment, "promoted", katib=_katibs_pick(store, done, namespace))
+    objective = f"{promotion.objective_metric_name} {promotion.metric:.6g}"
+    outcome = f"{model} version {promotion.version}: trial {promotion.trial}, {objective}"
+    log.info("%s %s", "promoted" if done.is_new else "already promoted:", outcome)
+    search_record.write(store.model(model), experiment, "promoted", katib=_katibs_pick(store, done, namespace))
     return 0
 
 

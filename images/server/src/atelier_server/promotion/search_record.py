@@ -1,4 +1,4 @@
-"""What the commands say of a search while they are at it: models/<model>/search.json."""
+"""The state of a search as the commands record it: models/<model>/search.json."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from atelier_store.records import KatibPick, Search
 log = logging.getLogger(__name__)
 
 
-def say(
+def write(
     paths: ModelPaths,
     experiment: str,
     state: Literal["running", "promoted", "failed"],

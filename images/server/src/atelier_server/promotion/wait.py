@@ -8,57 +8,57 @@ import time
 from atelier_store.layout import Store
 from lightkube import Client
 
-from atelier_server.promotion import katib
-from atelier_server.promotion.search_record import say
+from atelier_server.promotion import katib, search_record
 
 LONGEST_PAUSE = 60.0
-"""Seconds between tries while the API gives no answer."""
+"""Seconds between attempts while the API gives no answer."""
 
 log = logging.getLogger(__name__)
 
 
 class NotSucceeded(RuntimeError):
-    """The Experiment failed, or its time was over."""
+    """The Experiment failed, or did not end in time."""
 
 
 def run(store: Store, experiment: str, model: str, *, namespace: str, timeout: int, every: float) -> int:
-    """The command: 0 the Experiment succeeded; 1 it failed, was not over after timeout seconds, or there is no cluster to ask.
+    """Run the command. The result is the exit status.
 
-    search.json says that the search runs, and after 1 why it failed.
+    0 if the Experiment succeeded; 1 if it failed, did not end within timeout seconds, or there is no cluster. Meanwhile
+    search.json has the state running; after 1 it has the state failed, with the reason.
     """
-    say(store.model(model), experiment, "running")
+    search_record.write(store.model(model), experiment, "running")
     log.info("waiting for Experiment %s in namespace %s, at most %d s", experiment, namespace, timeout)
     try:
         _wait(katib.connect(namespace), experiment, timeout, every)
     except (NotSucceeded, katib.Unreachable) as error:
         log.error("%s", error)
-        say(store.model(model), experiment, "failed", str(error))
+        search_record.write(store.model(model), experiment, "failed", str(error))
         return 1
     return 0
 
 
 def _wait(client: Client, name: str, timeout: int, every: float) -> None:
-    """Look until the Experiment has succeeded. NotSucceeded."""
+    """Return when the Experiment has succeeded. Raises NotSucceeded."""
     deadline = time.monotonic() + timeout
-    said, pause = "", every
+    logged, pause = "", every
     while True:
         try:
-            seen, pause = _look(client, name), every
+            progress, pause = _progress(client, name), every
         except katib.Unreachable as error:
-            seen, pause = f"the API gave no answer: {error}", min(2 * pause, LONGEST_PAUSE)
-        if seen is None:
+            progress, pause = f"the API gave no answer: {error}", min(2 * pause, LONGEST_PAUSE)
+        if progress is None:
             return
-        if seen != said:
-            log.info("%s", seen)
-            said = seen
+        if progress != logged:
+            log.info("%s", progress)
+            logged = progress
         left = deadline - time.monotonic()
         if left <= 0:
-            raise NotSucceeded(f"Experiment {name} was not over after {timeout} s; {seen}")
+            raise NotSucceeded(f"Experiment {name} was not over after {timeout} s; {progress}")
         time.sleep(min(pause, left))
 
 
-def _look(client: Client, name: str) -> str | None:
-    """How far the Experiment is; None once it has succeeded. NotSucceeded if it has failed, Unreachable."""
+def _progress(client: Client, name: str) -> str | None:
+    """How far the Experiment is; None once it has succeeded. Raises NotSucceeded if it has failed, or Unreachable."""
     experiment = katib.read(client, name)
     if experiment is None:
         return "it is not there yet"

@@ -1,1 +1,1 @@
-"""HTTP: the application, its routes, its documents and pages. The only room that knows a status code."""
+"""HTTP: the application, its routes, its documents and pages. The only package that knows a status code."""

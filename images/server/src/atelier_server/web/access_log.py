@@ -8,10 +8,9 @@ import sys
 from typing import Any
 
 from atelier_store import clock
-from starlette.types import Scope
 
-from atelier_server.models.model import Model
-from atelier_server.web import answers
+from atelier_server.codecs import json
+from atelier_server.web.request import InboundRequest
 
 TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 """W3C trace context: version, trace, span, flags."""
@@ -20,7 +19,7 @@ log = logging.getLogger("atelier_server.access")
 
 
 def start() -> None:
-    """Write lines from now on."""
+    """Set up the log."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(logging.Formatter("%(message)s"))
     log.addHandler(handler)
@@ -28,19 +27,19 @@ def start() -> None:
     log.propagate = False
 
 
-def write(scope: Scope, status: int, seconds: float, request_id: str, model: Model | None, traceparent: bytes) -> None:
-    """The line of one request."""
-    trace = TRACEPARENT.fullmatch(traceparent)
+def write(request: InboundRequest, status: int, seconds: float, request_id: str, traceparent: bytes) -> None:
+    """Write the line of one request."""
+    trace, model, client = TRACEPARENT.fullmatch(traceparent), request.model, request.scope["client"]
     line: dict[str, Any] = {
         "time": clock.now(),
-        "method": scope.get("asked_method", scope["method"]),
-        "path": scope["path"],
+        "method": request.method,
+        "path": request.path,
         "status": status,
         "seconds": round(seconds, 6),
-        "client": scope["client"][0] if scope["client"] else None,
+        "client": client[0] if client else None,
         "request_id": request_id,
         "trace_id": trace[1].decode() if trace else None,
         "model": model.name if model else None,
         "version": model.version if model else None,
     }
-    log.info(answers.dump(line).decode())
+    log.info(json.dump(line).decode())

@@ -1,4 +1,4 @@
-"""The web application: routes, errors, documentation, counters."""
+"""The web application: routes, errors, documentation, metrics."""
 
 from __future__ import annotations
 
@@ -18,21 +18,22 @@ from atelier_server.web.routes import about, predict, v2
 
 DESCRIPTION = """Predictions of a searched, verified and promoted network. Every error is an RFC 9457 problem.
 
-`/predict` is made for people and scripts; `/v2` is the Open Inference Protocol, for clients and gateways that speak it."""
+`/predict` is made for people and scripts; `/v2` is the Open Inference Protocol, for clients and gateways that speak \
+it."""
 
 
 def create(service: Service, registry: CollectorRegistry, *, shows_metrics: bool) -> ASGIApp:
-    """All routes. shows_metrics is false where they are served on a port of their own."""
+    """All routes. shows_metrics is false where the metrics have a port of their own."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        await asyncio.to_thread(service.catalogue.follower.start)
+        await asyncio.to_thread(service.follower.start)
         yield
-        service.catalogue.follower.stop()
+        service.follower.stop()
         service.threads.stop()
 
     app = FastAPI(
-        title=f"Katib NAS Atelier: {service.catalogue.name}",
+        title=f"Katib NAS Atelier: {service.follower.name}",
         description=DESCRIPTION,
         version=metadata.version("atelier-server"),
         docs_url=None,
@@ -49,7 +50,7 @@ def create(service: Service, registry: CollectorRegistry, *, shows_metrics: bool
 
 
 def counters(service: Service, registry: CollectorRegistry) -> ASGIApp:
-    """/metrics and nothing else, for a port of its own."""
+    """/metrics alone, for a port of its own."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] == "/metrics":

@@ -1,4 +1,4 @@
-"""The bearer token that requests must carry, where one is asked for."""
+"""The bearer token that requests must carry, where one is required."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ from pathlib import Path
 from atelier_server.web.problems import Problem
 
 EVERY = 1.0
-"""Seconds between looks at the file."""
+"""Seconds between two reads of the file."""
 
 log = logging.getLogger(__name__)
 
 
 class Token:
-    """The one in a file, read again when that changes, as a mounted Secret does. OSError or ValueError if there is none to begin with."""
+    """The token in a file, read again every second, since a mounted Secret changes. Raises what read() does at first."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._token = read(path)
-        self._looked = time.monotonic()
+        self._read_at = time.monotonic()
 
     def check(self, authorization: bytes) -> None:
         """Problem 401 unless this Authorization header carries the token."""
-        self._look()
-        scheme, _, given = authorization.partition(b" ")
-        if scheme.lower() != b"bearer" or not hmac.compare_digest(given.strip(), self._token):
+        self._refresh()
+        scheme, _, credentials = authorization.partition(b" ")
+        if scheme.lower() != b"bearer" or not hmac.compare_digest(credentials.strip(), self._token):
             missing = "a bearer token is needed" if not authorization else "the bearer token is not the right one"
             raise Problem(401, f"{missing}: Authorization: Bearer …", headers={"WWW-Authenticate": "Bearer"})
 
-    def _look(self) -> None:
-        if time.monotonic() - self._looked < EVERY:
+    def _refresh(self) -> None:
+        if time.monotonic() - self._read_at < EVERY:
             return
-        self._looked = time.monotonic()
+        self._read_at = time.monotonic()
         try:
             self._token = read(self._path)
         except (OSError, ValueError) as error:
@@ -42,7 +42,7 @@ class Token:
 
 
 def read(path: Path) -> bytes:
-    """The token in a file. OSError or ValueError if there is none."""
+    """The token in a file. Raises OSError or ValueError if there is none."""
     token = path.read_bytes().strip()
     if not token or len(token.split()) > 1:
         raise ValueError(f"{path}: must hold one token, without spaces")

@@ -1,31 +1,31 @@
-"""The outermost layer: lets in, numbers, counts, times and logs every request, and answers HEAD wherever GET is."""
+"""The outermost layer: checks the token, numbers, counts, times and logs every request."""
 
 from __future__ import annotations
 
 import os
 import re
 import time
-from collections.abc import Awaitable
 from itertools import count
 
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from atelier_server.inference.service import MODEL, Service
-from atelier_server.web import access_log, body, problems, shortcut
+from atelier_server.inference.service import Service
+from atelier_server.web import access_log, problems, shortcut
 from atelier_server.web.credentials import Token
+from atelier_server.web.request import InboundRequest
 
 OPEN = ("/", "/v2/health/live", "/v2/health/ready")
-"""What is asked without a token: by probes, and by a browser that opens the page, whose files tell nothing of the model."""
+"""Paths that need no token: for probes, and for a browser that opens the page. The page's files are open too."""
 
 REQUEST_ID = re.compile(rb"[\x21-\x7e]{1,128}")
 
 
 class Edge:
-    """Wraps the application. Requests that no route matches, and those for static files, are counted under the endpoint `none`.
+    """Wraps the application. Requests for static files, and for no route at all, are counted as endpoint `none`.
 
-    A request keeps the X-Request-ID and traceparent that it came with, or gets an X-Request-ID; the answer has them as well. What comes to
-    metrics_port, if there is one, is answered by counters, without a token.
+    A response carries the request's X-Request-ID, or a new one, and its traceparent. Requests to metrics_port, if there
+    is one, are answered by counters, without a token.
     """
 
     def __init__(
@@ -49,65 +49,56 @@ class Edge:
         started = time.perf_counter()
         if self._metrics_port is not None and scope["server"][1] == self._metrics_port:
             return await self._counters(scope, receive, send)
-        if scope["method"] == "HEAD":
-            scope = {**scope, "method": "GET", "asked_method": "HEAD"}  # the HTTP layer leaves the body out
-        headers = body.headers(scope)
-        given, traceparent = headers.get(b"x-request-id", b""), headers.get(b"traceparent", b"")
-        request_id = given if given and REQUEST_ID.fullmatch(given) else b"%s-%x" % (self._prefix, next(self._ids))
+        request = InboundRequest(scope, receive)
+        sent_id, traceparent = request.headers.get(b"x-request-id", b""), request.headers.get(b"traceparent", b"")
+        request_id = (
+            sent_id if sent_id and REQUEST_ID.fullmatch(sent_id) else b"%s-%x" % (self._prefix, next(self._ids))
+        )
         added = [(b"x-request-id", request_id)]
         if traceparent and access_log.TRACEPARENT.fullmatch(traceparent):
             added.append((b"traceparent", traceparent))
-        status, endpoint = 500, "none"
+        status = 500
         try:
-            short = self._refused(scope) or shortcut.find(self._service, scope, receive)
-            if short:
-                endpoint, response = short[0], await _settled(scope, short[1])
+            response = await self._short(request)
+            if response:
                 status = response.status_code
                 await send({"type": "http.response.start", "status": status, "headers": response.raw_headers + added})
                 await send({"type": "http.response.body", "body": response.body})
             else:
-                status = await self._long(scope, receive, send, added)
-                endpoint = getattr(scope.get("route"), "path", "none")
+                status = await self._long(request, send, added)
         finally:
-            self._service.threads.dismiss(scope)
-            seconds, model = time.perf_counter() - started, scope.get(MODEL)
-            self._service.metrics.answered(endpoint, status, model, seconds)
+            request.dismiss()
+            seconds = time.perf_counter() - started
+            self._service.metrics.answered(request.endpoint, status, request.model, seconds)
             if self._logs:
-                access_log.write(scope, status, seconds, request_id.decode(), model, traceparent)
+                access_log.write(request, status, seconds, request_id.decode(), traceparent)
         return None
 
-    async def _long(self, scope: Scope, receive: Receive, send: Send, added: list[tuple[bytes, bytes]]) -> int:
-        """Have the application answer, with these headers too; the result is the status."""
+    async def _short(self, request: InboundRequest) -> Response | None:
+        """The response without the application: to a prediction, or to a request without the token; None to others."""
+        try:
+            if self._token and not _is_open(request.path):
+                self._token.check(request.headers.get(b"authorization", b""))
+            answer = shortcut.find(self._service, request)
+            return await answer if answer else None
+        except Exception as error:
+            return problems.response(error, request)
+
+    async def _long(self, request: InboundRequest, send: Send, added: list[tuple[bytes, bytes]]) -> int:
+        """Let the application respond, with these headers in addition; the result is the status."""
         status = 500
 
-        async def sending(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = [*message["headers"], *added]
             await send(message)
 
-        await self._app(scope, receive, sending)
+        await self._app(request.scope, request.receive, send_with_headers)
+        request.endpoint = getattr(request.scope.get("route"), "path", "none")
         return status
 
-    def _refused(self, scope: Scope) -> tuple[str, Awaitable[Response]] | None:
-        """The answer to who may not ask."""
-        if self._token is None or scope["path"] in OPEN or scope["path"].startswith("/page/"):
-            return None
-        try:
-            self._token.check(body.headers(scope).get(b"authorization", b""))
-        except problems.Problem as refused:
-            return "none", _raise(refused)
-        return None
 
-
-async def _raise(problem: problems.Problem) -> Response:
-    raise problem
-
-
-async def _settled(scope: Scope, answer: Awaitable[Response]) -> Response:
-    """The answer, or the problem that came instead."""
-    try:
-        return await answer
-    except Exception as error:
-        return problems.response(error, scope)
+def _is_open(path: str) -> bool:
+    return path in OPEN or path.startswith("/page/")

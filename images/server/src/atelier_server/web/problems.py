@@ -1,4 +1,4 @@
-"""Every error that leaves this server: RFC 9457 problem details."""
+"""Every error that leaves this server, as RFC 9457 problem details. The only place that maps errors to statuses."""
 
 from __future__ import annotations
 
@@ -6,21 +6,25 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
-from starlette.types import Scope
 
-MEDIA_TYPE = "application/problem+json"
+from atelier_server.codecs.violations import Invalid, Malformed, NotFinite, Unsupported, Violation
+from atelier_server.inference.errors import Overloaded, TooLate
+from atelier_server.models.errors import NoSuchModel, NothingPromoted, NotServable, Unavailable
+from atelier_server.web import media_types
+from atelier_server.web.request import InboundRequest
+
 log = logging.getLogger(__name__)
 
 
 class Problem(Exception):
-    """An error to be told to the client. errors lists (JSON pointer, what is wrong) of every violation."""
+    """An error that a client gets to see."""
 
     def __init__(
         self,
@@ -29,7 +33,7 @@ class Problem(Exception):
         *,
         type: str = "about:blank",
         title: str | None = None,
-        errors: Sequence[tuple[str, str]] = (),
+        errors: Sequence[Violation] = (),
         headers: Mapping[str, str] | None = None,
         **members: Any,
     ) -> None:
@@ -41,69 +45,90 @@ class Problem(Exception):
             self.body["errors"] = [{"pointer": pointer, "detail": wrong} for pointer, wrong in errors]
 
     def response(self, path: str) -> Response:
-        """The answer to a request for path. The inference protocol's clients look for the message in `error`."""
+        """The response to a request for path. Clients of the inference protocol look for the message in `error`."""
         body = self.body | {"instance": path}
-        if path.startswith("/v2"):
+        if _is_v2(path):
             body["error"] = self.body["detail"]
-        return Response(json.dumps(body), self.status, self.headers, MEDIA_TYPE)
+        return Response(json.dumps(body), self.status, self.headers, media_types.PROBLEM)
 
 
-class Invalid(Problem):
-    """Input that was understood and cannot be used: all violations at once."""
+class Kind(NamedTuple):
+    """How an error is reported. Without a title it has the status's phrase."""
 
-    def __init__(self, errors: Sequence[tuple[str, str]], status: int = 422) -> None:
-        first = "; ".join(f"{pointer}: {wrong}" for pointer, wrong in errors[:3])
-        more = f"; and {len(errors) - 3} more" if len(errors) > 3 else ""
-        super().__init__(
-            status, first + more, type="urn:atelier:problem:invalid-input", title="Invalid input", errors=errors
-        )
+    status: int
+    title: str | None = None
+    type: str = "about:blank"
+    headers: Mapping[str, str] | None = None
 
 
-def no_model(reason: str | None, /, **members: Any) -> Problem:
-    """503: there is nothing to predict with yet, and why."""
-    return Problem(
-        503,
-        f"no model promoted yet: {reason}",
-        type="urn:atelier:problem:no-model",
-        title="No model promoted yet",
-        headers={"Retry-After": "5"},
-        **members,
-    )
+KINDS: dict[type[Exception], Kind] = {
+    Malformed: Kind(400),
+    Unsupported: Kind(415),
+    Invalid: Kind(422, "Invalid input", "urn:atelier:problem:invalid-input"),
+    NotFinite: Kind(422, "Invalid input"),
+    NoSuchModel: Kind(404),
+    NothingPromoted: Kind(503, "No model promoted yet", "urn:atelier:problem:no-model", {"Retry-After": "5"}),
+    NotServable: Kind(503, headers={"Retry-After": "5"}),
+    Overloaded: Kind(429, headers={"Retry-After": "1"}),
+    TooLate: Kind(504, headers={"Retry-After": "1"}),
+}
+"""What the rooms below raise. The inference protocol has 400 in the place of 422."""
 
 
-def response(error: Exception, scope: Scope) -> Response:
-    """The problem to answer with when error came of the request in scope."""
-    path = scope["path"]
-    if isinstance(error, Problem):
-        return error.response(path)
-    if isinstance(error, HTTPException):
-        return _of_http(error, scope).response(path)
-    if isinstance(error, RequestValidationError):
-        return Invalid([("/".join(("#", *map(str, e["loc"]))), str(e["msg"])) for e in error.errors()]).response(path)
-    if isinstance(error, ClientDisconnect):
-        # nobody reads this; it keeps a client that went away out of the log and of the server's own failures
-        return Problem(400, "the client went away before the end of its request").response(path)
-    log.error("%s %s failed", scope["method"], path, exc_info=error)
-    return Problem(500, "the server failed on this request; its log says why").response(path)
+def response(error: Exception, request: InboundRequest) -> Response:
+    """The response to a request that ended with this error."""
+    return _problem(error, request).response(request.path)
 
 
 def install(app: FastAPI) -> None:
-    """Answer every error of the app with a problem."""
-    for kind in (Problem, HTTPException, RequestValidationError, ClientDisconnect, Exception):
+    """Respond to every error of the app with a problem."""
+    for kind in (*KINDS, Problem, HTTPException, RequestValidationError, ClientDisconnect, Exception):
         app.add_exception_handler(kind, _handle)
 
 
 async def _handle(request: Request, error: Exception) -> Response:
-    return response(error, request.scope)
+    return response(error, InboundRequest.of(request.scope))
 
 
-def _of_http(error: HTTPException, scope: Scope) -> Problem:
+def _problem(error: Exception, request: InboundRequest) -> Problem:
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, HTTPException):
+        return _of_http(error, request)
+    if isinstance(error, RequestValidationError):
+        error = Invalid(("/".join(("#", *map(str, e["loc"]))), str(e["msg"])) for e in error.errors())
+    if kind := KINDS.get(type(error)):
+        return _of_kind(kind, error, _is_v2(request.path))
+    if isinstance(error, ClientDisconnect):
+        # nobody reads this; it keeps a client that went away out of the log and of the server's own failures
+        return Problem(400, "the client went away before the end of its request")
+    log.error("%s %s failed", request.scope["method"], request.path, exc_info=error)
+    return Problem(500, "the server failed on this request; its log says why")
+
+
+def _of_kind(kind: Kind, error: Exception, is_v2: bool) -> Problem:
+    return Problem(
+        400 if is_v2 and kind.status == 422 else kind.status,
+        str(error),
+        type=kind.type,
+        title=f"Malformed {error.format}" if isinstance(error, Malformed) else kind.title,
+        errors=error.violations if isinstance(error, Invalid) else (),
+        headers=kind.headers,
+        **({"name": error.name, "ready": False} if is_v2 and isinstance(error, Unavailable) else {}),
+    )
+
+
+def _is_v2(path: str) -> bool:
+    return path.startswith("/v2")
+
+
+def _of_http(error: HTTPException, request: InboundRequest) -> Problem:
     headers, detail = dict(error.headers or {}), error.detail
     if error.status_code == 404:
-        detail = f"there is nothing at {scope['path']}; the API is described at /docs"
+        detail = f"there is nothing at {request.path}; the API is described at /docs"
     if error.status_code == 405:
         allowed = headers["Allow"] = _with_head(headers.get("Allow", "GET"))
-        detail = f"{scope.get('asked_method', scope['method'])} is not allowed here; allowed: {allowed}"
+        detail = f"{request.method} is not allowed here; allowed: {allowed}"
     return Problem(error.status_code, detail, headers=headers)
 
 

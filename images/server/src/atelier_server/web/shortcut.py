@@ -1,40 +1,45 @@
-"""The short way from a request for predictions to its answer: no router, no middleware, no validation of what is validated anyway.
+"""The short way of a prediction to its response: no router, no middleware, no validation.
 
-FastAPI has the same routes, which call the same functions; it describes them, and answers what does not look as it nearly always does.
+FastAPI has the same routes, which call the same functions. It describes them, and answers requests with a query.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+import re
+from collections.abc import Awaitable, Callable
 from functools import lru_cache
 
 from starlette.responses import Response
-from starlette.types import Receive, Scope
 
 from atelier_server.inference.service import Service
+from atelier_server.web.request import InboundRequest
 from atelier_server.web.routes import predict, v2
 
-PREDICT = "/predict"
+ROUTES: dict[str, Callable[..., Awaitable[Response]]] = {
+    predict.PATH: predict.answer,
+    v2.INFER: v2.answer,
+    v2.INFER_VERSION: v2.answer,
+}
+"""Functions of a service, a request and the parameters in its path, by the path's template."""
+
+_PATTERNS = {path: re.compile(re.sub(r"{(\w+)}", r"(?P<\1>[^/]*)", path)) for path in ROUTES}
 
 
-def find(service: Service, scope: Scope, receive: Receive) -> tuple[str, Awaitable[Response]] | None:
-    """The template of the path, and the answer to come; None if the request has to go the long way."""
-    if scope["method"] != "POST" or scope["query_string"]:
+def find(service: Service, request: InboundRequest) -> Awaitable[Response] | None:
+    """The response to come; None if the request has to take the long way."""
+    if request.method != "POST" or request.scope["query_string"]:
         return None
-    template, *named = _parts(scope["path"])
-    if template == PREDICT:
-        return template, predict.answer(service, scope, receive)
-    return (template, v2.answer(service, scope, receive, *named)) if template else None
+    template, parameters = _match(request.path)
+    if template is None:
+        return None
+    request.endpoint = template
+    return ROUTES[template](service, request, **parameters)
 
 
 @lru_cache(1024)
-def _parts(path: str) -> tuple[str, ...] | tuple[str, str, str | None]:
-    """The template of a path, and the name and version in it; the template is empty if it is another."""
-    match path.split("/"):
-        case ["", "v2", "models", name, "infer"]:
-            return "/v2/models/{name}/infer", name, None
-        case ["", "v2", "models", name, "versions", version, "infer"]:
-            return "/v2/models/{name}/versions/{version}/infer", name, version
-        case ["", "predict"]:
-            return (PREDICT,)
-    return ("",)
+def _match(path: str) -> tuple[str | None, dict[str, str]]:
+    """The template of a path and the parameters in it; None if it has no short way."""
+    for template, pattern in _PATTERNS.items():
+        if match := pattern.fullmatch(path):
+            return template, match.groupdict()
+    return None, {}

@@ -1,4 +1,4 @@
-"""What every worker process says of itself, in memory that all of them and their supervisor share."""
+"""The state of every worker process, in memory that all of them and their supervisor share."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SLOT = struct.Struct("=qdq")
 
 
 class Entry(NamedTuple):
-    """One worker: its process, when its event loop last turned (time.monotonic), and the requests under way in it then."""
+    """One worker: its process, when its event loop last turned (time.monotonic), and its requests under way then."""
 
     pid: int
     beat: float
@@ -19,14 +19,14 @@ class Entry(NamedTuple):
 
 
 class Board:
-    """A slot per worker, made before they are forked. A worker without a process has pid 0."""
+    """A slot for every worker, allocated before they are forked. A worker without a process has pid 0."""
 
     def __init__(self, workers: int) -> None:
         self._workers = workers
         self._memory = mmap.mmap(-1, SLOT.size * workers)
 
     def write(self, worker: int, pid: int, under_way: int = 0) -> None:
-        """Say that this worker is there, now."""
+        """Record that this worker runs, now."""
         SLOT.pack_into(self._memory, worker * SLOT.size, pid, time.monotonic(), under_way)
 
     def clear(self, worker: int) -> None:

@@ -1,15 +1,14 @@
-"""Runs the application: sockets, processes, a clean end."""
+"""Binds the sockets and runs the workers on them."""
 
 from __future__ import annotations
 
-import gc
 import logging
 import os
 import socket
 
 from atelier_server.metrics.counters import Metrics
 from atelier_server.web.credentials import Token
-from atelier_server.workers import worker
+from atelier_server.workers import collector, worker
 from atelier_server.workers.board import Board
 from atelier_server.workers.settings import Settings
 from atelier_server.workers.supervisor import Supervisor
@@ -20,7 +19,8 @@ log = logging.getLogger(__name__)
 def serve(settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT; requests under way get their grace to finish.
 
-    The result is the exit status: 0 after a signal, 2 if an address or the token cannot be had, 1 if the application fails to start.
+    The result is the exit status: 0 after a signal, 1 if the application fails to start, 2 if an address is not
+    available or the token cannot be read.
     """
     try:
         token = Token(settings.token_file) if settings.token_file else None
@@ -38,9 +38,8 @@ def serve(settings: Settings) -> int:
     shown = f"[{settings.host}]" if ":" in settings.host else settings.host
     port = listening[0][0].getsockname()[1]
     log.info("%s on http://%s:%d (documentation at /docs)", settings.paths.name, shown, port)
-    gc.freeze()  # what the workers share stays shared: the collector does not write into it
-
-    supervisor = os.getpid()  # asked for by a worker, it may be another's already
+    collector.freeze_before_fork()
+    supervisor = os.getpid()  # a worker that asked for its parent might get another's number already
 
     def work(number: int) -> int:
         own = [sockets.pop(number) for sockets in listening]
@@ -52,25 +51,23 @@ def serve(settings: Settings) -> int:
             while sockets:
                 sockets.pop().close()
 
-    return Supervisor(settings.workers, work, board, hang_after=settings.hang_after, grace=settings.grace).run(
-        on_end=close
-    )
+    supervised = Supervisor(settings.workers, work, board, hang_after=settings.hang_after, grace=settings.grace)
+    return supervised.run(on_end=close)
 
 
 def _listen(host: str, port: int, count: int) -> list[socket.socket]:
     """A socket on the port for every worker, among which the system divides the connections. Port 0 is a free one.
 
-    They outlive a worker that dies: what waits at its socket is answered by the one that takes its place.
+    They outlive a worker that dies: what waits at its socket is answered by its replacement.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    socket.create_server(
-        (host, port), family=family
-    ).close()  # the first below would share the port with another server of ours
+    # without this the sockets below, which share their port, would share it with another server of ours as well
+    socket.create_server((host, port), family=family).close()
     sockets: list[socket.socket] = []
     for _ in range(count):
-        one = socket.create_server((host, port), family=family, backlog=2048, reuse_port=True)
+        listening = socket.create_server((host, port), family=family, backlog=2048, reuse_port=True)
         # asyncio sets this only on sockets that name their protocol; connections inherit it
-        one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        port = one.getsockname()[1]
-        sockets.append(one)
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        port = listening.getsockname()[1]
+        sockets.append(listening)
     return sockets

@@ -1,4 +1,4 @@
-"""What the worker that is asked knows at that moment: its model, and its fellow workers' processes."""
+"""Metrics of the moment of a scrape: the model of the worker that answers, and the processes of all workers."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from atelier_server.workers.board import Board
 
 
 def registry(follower: Follower, board: Board, search: SearchMetrics) -> CollectorRegistry:
-    """Everything that /metrics shows: what all workers counted, and the state of things."""
-    shown = CollectorRegistry()
-    MultiProcessCollector(shown)  # type: ignore[no-untyped-call]  # the client does not annotate it
+    """Everything that /metrics shows: what all workers counted, and their state."""
+    collectors = CollectorRegistry()
+    MultiProcessCollector(collectors)  # type: ignore[no-untyped-call]  # the client does not annotate it
     for collector in (ModelState(follower), WorkerState(board), search):
-        shown.register(collector)
-    return shown
+        collectors.register(collector)
+    return collectors
 
 
 class ModelState(Collector):
@@ -52,7 +52,7 @@ class ModelState(Collector):
 
 
 class WorkerState(Collector):
-    """Every worker's requests under way, and what Prometheus' client tells of its process, by worker."""
+    """Every worker's requests under way, and the process metrics of Prometheus' client, by worker."""
 
     def __init__(self, board: Board) -> None:
         self._board = board
@@ -62,11 +62,12 @@ class WorkerState(Collector):
         families: dict[str, Metric] = {}
         for worker, entry in self._board.entries().items():
             under_way.add_metric([str(worker)], entry.under_way)
-            process = ProcessCollector(pid=lambda pid=entry.pid: pid, registry=None)  # type: ignore[misc]  # a default binds this worker's
+            # the default of the parameter binds this worker's pid
+            process = ProcessCollector(pid=lambda pid=entry.pid: pid, registry=None)  # type: ignore[misc]
             for family in process.collect():
                 kind = CounterMetricFamily if family.type == "counter" else GaugeMetricFamily
-                shown = families.setdefault(family.name, kind(family.name, family.documentation, labels=["worker"]))
+                labelled = families.setdefault(family.name, kind(family.name, family.documentation, labels=["worker"]))
                 for sample in family.samples:
-                    shown.add_metric([str(worker)], sample.value)  # type: ignore[attr-defined]  # both kinds have it
+                    labelled.add_metric([str(worker)], sample.value)  # type: ignore[attr-defined]  # both kinds have it
         yield under_way
         yield from families.values()

@@ -1,4 +1,4 @@
-"""Worker processes: forked, watched, replaced, ended together."""
+"""Forks worker processes, watches them, replaces those that die or hang, and ends them together."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from atelier_server.workers.board import Board
 
 ENDING = (signal.SIGTERM, signal.SIGINT)
 AFTER_GRACE = 5.0
-"""Seconds beyond their grace after which workers that are still there are killed."""
+"""Seconds beyond their grace after which workers that still run are killed."""
 
 LONGEST_START = 60.0
-"""Seconds after which a worker that is not ready yet will not be."""
+"""Seconds after which a worker that is not ready yet is killed."""
 
 log = logging.getLogger(__name__)
 
@@ -24,8 +24,8 @@ log = logging.getLogger(__name__)
 class Supervisor:
     """Runs work(number) in a process for every number below workers; work's result is the exit status.
 
-    A worker that dies, or whose event loop stands still for twice hang_after seconds, is replaced, at most once a second. If one dies
-    before any is ready, that ends them all: the next would not fare better.
+    A worker that dies, or whose event loop does not turn for twice hang_after seconds, is replaced, at most once a
+    second. If one dies before any is ready, all end: a replacement would die as well.
     """
 
     def __init__(
@@ -37,16 +37,16 @@ class Supervisor:
         self._started: dict[int, float] = {}
 
     def run(self, on_end: Callable[[], None]) -> int:
-        """Until SIGTERM or SIGINT: 0. If a worker cannot be started: 1. on_end is called first, when no new work must come in."""
+        """Run until SIGTERM or SIGINT (0), or until no worker starts (1). on_end is called before the workers end."""
         signal.pthread_sigmask(signal.SIG_BLOCK, {*ENDING, signal.SIGCHLD})  # they are waited for instead
         while True:
             self._start_missing()
             received = signal.sigtimedwait([*ENDING, signal.SIGCHLD], 0.5)
-            asked = received is not None and received.si_signo in ENDING
-            if asked or not self._bury():
+            is_asked = received is not None and received.si_signo in ENDING
+            if is_asked or not self._reap():
                 on_end()
                 self._end()
-                return 0 if asked else 1
+                return 0 if is_asked else 1
             self._kill_hung()
 
     def _start_missing(self) -> None:
@@ -61,7 +61,7 @@ class Supervisor:
             return
         status = 1
         try:
-            # uvicorn hands the signal that ended it on to whoever handled it before: then this is a normal end
+            # uvicorn raises the signal that ended it again, for the handler before its own: that is a normal end
             for ending in ENDING:
                 signal.signal(ending, lambda *_: sys.exit(0))
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {*ENDING, signal.SIGCHLD})
@@ -72,10 +72,10 @@ class Supervisor:
             log.exception("worker %d failed", number)
         finally:
             logging.shutdown()
-            os._exit(status)  # what the supervisor left to do at its own end is not a worker's
+            os._exit(status)  # without the exit handlers, which are the supervisor's
 
-    def _bury(self) -> bool:
-        """Take note of workers that have ended; False if one has and none was ready."""
+    def _reap(self) -> bool:
+        """Forget workers that have ended; False if one has and none was ready."""
         ready = self._board.entries()
         for number, pid in list(self._pids.items()):
             if os.waitpid(pid, os.WNOHANG)[0]:

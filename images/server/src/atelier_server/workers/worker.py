@@ -1,14 +1,13 @@
-"""One worker process: its parts put together, on its sockets, until it is told to end."""
+"""One worker process: its parts, put together and served on its sockets."""
 
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import socket
 from collections.abc import Sequence
 
-import pydantic.v1  # noqa: F401  # FastAPI does at the first route: once for all workers, before they are forked
+import pydantic.v1  # noqa: F401  # FastAPI imports it at the first route; here it is shared by all workers
 import uvicorn
 import uvloop
 from atelier_store import machine
@@ -23,12 +22,12 @@ from atelier_server.models.follower import Follower
 from atelier_server.web import access_log, app, connections
 from atelier_server.web.credentials import Token
 from atelier_server.web.edge import Edge
-from atelier_server.workers import state_metrics
+from atelier_server.workers import collector, state_metrics
 from atelier_server.workers.board import Board
 from atelier_server.workers.settings import Settings
 
 BEAT = 0.25
-"""Seconds between two beats."""
+"""Seconds between two heartbeats."""
 
 
 def run(
@@ -40,30 +39,13 @@ def run(
     sockets: Sequence[socket.socket],
     supervisor: int,
 ) -> int:
-    """Serve until a signal, or until the process supervisor has ended; the last of the sockets is that of the metrics, if they have one.
+    """Serve until a signal, or until the process supervisor has ended.
 
-    0, or 1 if the application does not start.
+    The last of the sockets is that of the metrics, if they have a port of their own. The result is the exit status: 0,
+    or 1 if the application does not start.
     """
-    # Workers share the cores: each request is then calculated by one thread, and nothing is lost between threads.
-    cores = max(1, machine.cores() // settings.workers)
-    follower = Follower(settings.paths, metrics, settings.poll_interval, cores)
-    catalogue = Catalogue(
-        settings.paths.store, follower, metrics, room=settings.cache, every=settings.poll_interval, threads=cores
-    )
-    threads = Threads(
-        cores, max_requests=settings.max_requests, deadline=settings.deadline, waited=metrics.queued.observe
-    )
-    batches = Batches(metrics.batched)
-    service = Service(
-        catalogue,
-        threads,
-        batches,
-        metrics,
-        lambda: board.hung(settings.hang_after),
-        settings.max_body,
-        settings.deadline,
-    )
-    registry = state_metrics.registry(follower, board, SearchMetrics(settings.paths))
+    service = _service(settings, board, metrics)
+    registry = state_metrics.registry(service.follower, board, SearchMetrics(settings.paths))
     metrics_port = sockets[-1].getsockname()[1] if settings.metrics_port else None
     edge = Edge(
         app.create(service, registry, shows_metrics=metrics_port is None),
@@ -101,14 +83,43 @@ def run(
     return 0 if server.started else 1
 
 
+def _service(settings: Settings, board: Board, metrics: Metrics) -> Service:
+    # Workers share the cores: one thread computes a request, and no time is lost between threads.
+    cores = max(1, machine.cores() // settings.workers)
+    follower = Follower(
+        settings.paths,
+        settings.poll_interval,
+        cores,
+        on_swap=metrics.swaps.inc,
+        on_refusal=metrics.refresh_failures.inc,
+    )
+    catalogue = Catalogue(
+        settings.paths.store,
+        follower,
+        room=settings.cache,
+        every=settings.poll_interval,
+        threads=cores,
+        on_eviction=metrics.evictions.inc,
+    )
+    return Service(
+        follower,
+        catalogue,
+        Threads(cores, max_requests=settings.max_requests, deadline=settings.deadline, on_wait=metrics.queued.observe),
+        Batches(metrics.batched),
+        metrics,
+        hung=lambda: board.hung(settings.hang_after),
+        max_body=settings.max_body,
+        deadline=settings.deadline,
+    )
+
+
 async def _beat(
     number: int, server: uvicorn.Server, board: Board, metrics: Metrics, deadline: float, supervisor: int
 ) -> None:
-    """Say, again and again, that the event loop turns, count what has happened, give slow clients up; end with the supervisor."""
+    """Report that the event loop turns, flush metrics, disconnect slow clients, and end with the supervisor."""
     while not server.started:
         await asyncio.sleep(0.01)
-    gc.collect()
-    gc.freeze()  # what is there by now stays: no collection need look at it again
+    collector.freeze_after_start()
     while True:
         board.write(number, os.getpid(), len(server.server_state.tasks))
         metrics.flush()

@@ -1,91 +1,91 @@
-"""The OpenAPI document: what the routes say of themselves, and what the model that is served takes and gives."""
+"""The OpenAPI document: the routes, and the inputs and outputs of the served model."""
 
 from __future__ import annotations
 
 import base64
 import copy
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import FastAPI
+from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from atelier_server.codecs import rows
 from atelier_server.inference.service import Service
 from atelier_server.models.model import Model
-from atelier_server.web import body
+from atelier_server.web.media_types import CSV, JSON, MULTIPART, PNG
 from atelier_server.web.openapi import examples, schemas
+from atelier_server.web.routes import predict, v2
 
-PICTURE = 'The picture of the example, to be sent as a file of a form or as the body:\n\n<img alt="" width="112" src="data:image/png;base64,{}">'
+PICTURE = (
+    "The picture of the example, to be sent as a file of a form or as the body:\n\n"
+    '<img alt="" width="112" src="data:image/png;base64,{}">'
+)
 
 
 def install(app: FastAPI, service: Service) -> None:
-    """Complete the app's document, anew whenever another model is served. Without one it describes what any model may take."""
-    of_any = app.openapi
-    told: dict[str, Any] = {}
-    of: Model | None = None
+    """Complete the app's document, again whenever another model is served. Without one it describes any model."""
+    of_any_model = app.openapi
+    document: dict[str, Any] = {}
+    described: Model | None = None
 
     def openapi() -> dict[str, Any]:
-        nonlocal told, of
-        model = service.catalogue.follower.model
-        if not told or model is not of:
-            told, of = copy.deepcopy(of_any()), model
-            told.setdefault("components", {}).setdefault("schemas", {}).update(_schemas())
+        nonlocal document, described
+        model = service.follower.model
+        if not document or model is not described:
+            document, described = copy.deepcopy(of_any_model()), model
+            document.setdefault("components", {}).setdefault("schemas", {}).update(_schemas())
             if model:
-                _narrow(told["paths"], model)
-                _give_examples(told["paths"], model)
-        return told
+                _narrow(document["paths"], model)
+                _add_examples(document["paths"], model)
+        return document
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's own way to extend it
 
 
 def _schemas() -> dict[str, Any]:
-    wanted = [(model, "validation") for model in schemas.MODELS]
-    # pydantic asks for a list of its own literal, which no other list is
-    definitions: dict[str, Any] = models_json_schema(wanted, ref_template="#/components/schemas/{model}")[1]["$defs"]  # type: ignore[arg-type]
+    models: list[tuple[type[BaseModel], Literal["validation"]]] = [(model, "validation") for model in schemas.MODELS]
+    definitions: dict[str, Any] = models_json_schema(models, ref_template="#/components/schemas/{model}")[1]["$defs"]
     return definitions
 
 
 def _narrow(paths: dict[str, Any], model: Model) -> None:
-    """Leave out what this model does not take, and say which one it is."""
-    predict = paths["/predict"]["post"]
-    is_of_images, classes = model.manifest.kind == "images", len(rows.classes(model.manifest))
-    for media_type in [body.CSV] if is_of_images else [body.MULTIPART, schemas.PNG]:
-        del predict["requestBody"]["content"][media_type]
-    absent = {"invert": not is_of_images, "top_k": not classes}
-    predict["parameters"] = [parameter for parameter in predict["parameters"] if not absent.get(parameter["name"])]
+    """Leave out what this model does not take, and name it in the paths."""
+    operation = paths[predict.PATH]["post"]
+    takes_images, classes = model.manifest.kind == "images", len(rows.classes(model.manifest))
+    for media_type in [CSV] if takes_images else [MULTIPART, PNG]:
+        del operation["requestBody"]["content"][media_type]
+    absent = {"invert": not takes_images, "top_k": not classes}
+    operation["parameters"] = [parameter for parameter in operation["parameters"] if not absent.get(parameter["name"])]
     known = {"name": model.name, "version": model.version}
-    for parameter in (
-        p for methods in paths.values() for operation in methods.values() for p in operation.get("parameters", [])
-    ):
+    operations = [operation for methods in paths.values() for operation in methods.values()]
+    for parameter in (parameter for operation in operations for parameter in operation.get("parameters", [])):
         if parameter["name"] == "top_k":
             parameter["schema"] = {"type": "integer", "minimum": 1, "maximum": classes}
         elif parameter["in"] == "path":
             parameter["example"] = known[parameter["name"]]
 
 
-def _give_examples(paths: dict[str, Any], model: Model) -> None:
+def _add_examples(paths: dict[str, Any], model: Model) -> None:
     """A real request in every form, and its answer."""
-    if not examples.can_be_told(model):
+    if not examples.is_finite(model):
         return
-    predict = paths["/predict"]["post"]
-    requests, answers = _contents(predict)
-    answers[body.JSON]["example"] = examples.predictions(model)
-    if body.MULTIPART in requests and (picture := examples.picture(model)):
-        predict["requestBody"]["description"] = PICTURE.format(base64.b64encode(picture).decode())
-    if not examples.can_be_written(model):
+    operation = paths[predict.PATH]["post"]
+    requests, answers = _contents(operation)
+    answers[JSON]["example"] = examples.predictions(model)
+    if MULTIPART in requests and (picture := examples.picture(model)):
+        operation["requestBody"]["description"] = PICTURE.format(base64.b64encode(picture).decode())
+    if not examples.is_short(model):
         return
-    requests[body.JSON]["examples"] = {name: {"value": value} for name, value in examples.instances(model).items()}
-    if body.CSV in requests:
-        requests[body.CSV]["example"] = examples.table(model)
-    for path, methods in paths.items():
-        if path.endswith("/infer"):
-            requests, answers = _contents(methods["post"])
-            requests[body.JSON]["example"], answers[body.JSON]["example"] = (
-                examples.inference(model),
-                examples.inferred(model),
-            )
+    requests[JSON]["examples"] = {name: {"value": value} for name, value in examples.instances(model).items()}
+    if CSV in requests:
+        requests[CSV]["example"] = examples.table(model)
+    for path in (v2.INFER, v2.INFER_VERSION):
+        requests, answers = _contents(paths[path]["post"])
+        requests[JSON]["example"] = examples.inference(model)
+        answers[JSON]["example"] = examples.inferred(model)
 
 
 def _contents(operation: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What a request may have, and what its answer has, by media type."""
+    """The contents of a request and of its answer, by media type."""
     return operation["requestBody"]["content"], operation["responses"]["200"]["content"]

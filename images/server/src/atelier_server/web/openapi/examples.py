@@ -1,4 +1,4 @@
-"""The first reference input of a model as a request, in every form that it takes, and the model's own answers to it."""
+"""A model's first reference input as a request in every form that it takes, and the model's own answers to it."""
 
 from __future__ import annotations
 
@@ -11,35 +11,32 @@ from typing import Any
 import numpy as np
 
 from atelier_server.codecs import packing, pictures, rows, v2
-from atelier_server.codecs.v2 import Inference
+from atelier_server.codecs.inference import Inference
 from atelier_server.models.model import Model
 
 MOST_NUMBERS = 4096
-"""Of a row that is written out: more would bury the description."""
+"""Of a row that is shown: more would bury the description."""
 
 MOST_BYTES = 2**16
-"""Of a picture that is shown, likewise."""
+"""Of a picture that is shown."""
 
 
-def can_be_told(model: Model) -> bool:
-    """Whether JSON has words for the row and the answers."""
-    return all(map(packing.is_finite, (model.example.given, *model.example.outputs.values())))
+def is_finite(model: Model) -> bool:
+    """Whether JSON can express the row and the answers."""
+    return all(map(packing.is_finite, (model.example.input, *model.example.outputs.values())))
 
 
-def can_be_written(model: Model) -> bool:
-    """Whether the row is short enough to be written out."""
+def is_short(model: Model) -> bool:
+    """Whether the row is short enough to be shown."""
     return math.prod(model.input.shape[1:]) <= MOST_NUMBERS
 
 
 def instances(model: Model) -> dict[str, dict[str, Any]]:
-    """The row as JSON instances, by how it is written: as a list, and by the features' names if they have some."""
+    """The row as JSON instances: as a list, and keyed by the features' names if they have some."""
     [row] = _numbers(model)
-    named = (
-        {"named": {"instances": [dict(zip(model.manifest.feature_names, row, strict=True))]}}
-        if model.manifest.feature_names
-        else {}
-    )
-    return {**named, "list": {"instances": [row]}}
+    if not (names := model.manifest.feature_names):
+        return {"list": {"instances": [row]}}
+    return {"named": {"instances": [dict(zip(names, row, strict=True))]}, "list": {"instances": [row]}}
 
 
 def table(model: Model) -> str:
@@ -54,7 +51,7 @@ def table(model: Model) -> str:
 
 def picture(model: Model) -> bytes | None:
     """The row as a PNG; None if it cannot be one, or is a large one."""
-    content = pictures.encode(model.example.given[0])
+    content = pictures.encode(model.example.input[0])
     return content if content and len(content) <= MOST_BYTES else None
 
 
@@ -65,17 +62,8 @@ def predictions(model: Model) -> dict[str, Any]:
 
 def inference(model: Model) -> dict[str, Any]:
     """The row as a request of the Open Inference Protocol."""
-    shape = list(model.example.given.shape)
-    return {
-        "inputs": [
-            {
-                "name": model.input.name,
-                "datatype": model.input.datatype,
-                "shape": shape,
-                "data": _numbers(model, flat=True),
-            }
-        ]
-    }
+    tensor = {"name": model.input.name, "datatype": model.input.datatype, "shape": list(model.example.input.shape)}
+    return {"inputs": [{**tensor, "data": _numbers(model, flat=True)}]}
 
 
 def inferred(model: Model) -> dict[str, Any]:
@@ -86,9 +74,9 @@ def inferred(model: Model) -> dict[str, Any]:
 
 
 def _numbers(model: Model, flat: bool = False) -> list[Any]:
-    """The input as lists; floats with as few digits as tell them from all others of their precision."""
-    given = model.example.given
-    if given.dtype.kind == "f":
-        given = given.astype(str).astype(np.float64)
-    numbers: list[Any] = (given.ravel() if flat else given).tolist()
+    """The input as lists; floats with the fewest digits that identify them in their precision."""
+    array = model.example.input
+    if array.dtype.kind == "f":
+        array = array.astype(str).astype(np.float64)
+    numbers: list[Any] = (array.ravel() if flat else array).tolist()
     return numbers

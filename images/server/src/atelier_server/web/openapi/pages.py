@@ -12,28 +12,29 @@ from starlette.staticfiles import StaticFiles
 
 FILES = "/static-offline-docs"
 HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data:; connect-src 'self'; worker-src blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'",
+    "Content-Security-Policy": "default-src 'none'; script-src 'self' 'unsafe-inline'; "
+    "style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; worker-src blob:; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'self'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
 }
-"""Both run scripts of their own in the page, and nothing from elsewhere: ReDoc would fetch its makers' logo."""
+"""Both pages run inline scripts, and load nothing from elsewhere: ReDoc would fetch its vendor's logo."""
 
 
 def install(app: FastAPI) -> None:
     """Add both pages, and the files that they load."""
     app.mount(FILES, StaticFiles(packages=[("fastapi_offline", "static")]))
 
-    def shown(request: Request, page: Callable[..., HTMLResponse], **files: str) -> HTMLResponse:
+    def render(request: Request, page: Callable[..., HTMLResponse], **files: str) -> HTMLResponse:
         """The page, with these files by the names of its options."""
         root = request.scope.get("root_path", "")
-        made = page(
+        response = page(
             openapi_url=f"{root}{app.openapi_url}",
             title=app.title,
             **{name: f"{root}{FILES}/{file}" for name, file in files.items()},
         )
-        made.headers.update(HEADERS)
-        return made
+        response.headers.update(HEADERS)
+        return response
 
     @app.get("/docs", include_in_schema=False)
     async def swagger_ui(request: Request) -> HTMLResponse:
@@ -42,9 +43,9 @@ def install(app: FastAPI) -> None:
             "swagger_css_url": "swagger-ui.css",
             "swagger_favicon_url": "favicon.png",
         }
-        return shown(request, get_swagger_ui_html, **files)
+        return render(request, get_swagger_ui_html, **files)
 
     @app.get("/redoc", include_in_schema=False)
     async def redoc(request: Request) -> HTMLResponse:
         files = {"redoc_js_url": "redoc.standalone.js", "redoc_favicon_url": "favicon.png"}
-        return shown(request, partial(get_redoc_html, with_google_fonts=False), **files)
+        return render(request, partial(get_redoc_html, with_google_fonts=False), **files)

@@ -1,14 +1,22 @@
-"""What /docs says of requests and answers; the routes themselves read and write bytes."""
+"""What the OpenAPI document says of requests and answers; the routes themselves decode and encode bytes.
+
+The protocol's request is described in full here. codecs/v2.py declares only the form that it decodes fast, so its
+classes cannot describe it; a test compares the members' names.
+"""
 
 from __future__ import annotations
 
 from typing import Annotated, Any
 
 from fastapi import Query
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from atelier_server.web import body
-from atelier_server.web.problems import MEDIA_TYPE
+from atelier_server.web.media_types import CSV, JSON, MULTIPART, OCTETS, PNG, PROBLEM
+
+
+def _description(text: str) -> ConfigDict:
+    """Instead of the docstring, for a text that is longer than a line."""
+    return ConfigDict(json_schema_extra={"description": text})
 
 
 class Violation(BaseModel):
@@ -55,8 +63,12 @@ class Predictions(BaseModel):
 
 
 class InferenceInput(BaseModel):
-    """One tensor; data is flat in row-major order, or nested, or absent where the parameter binary_data_size says how many bytes it is."""
+    """One tensor."""
 
+    model_config = _description(
+        "One tensor; data is flat in row-major order, or nested, or absent where the parameter binary_data_size says "
+        "how many bytes it is."
+    )
     name: str = Field(examples=["input"])
     datatype: str = Field(examples=["FP32"])
     shape: list[int] = Field(examples=[[1, 4]])
@@ -65,8 +77,12 @@ class InferenceInput(BaseModel):
 
 
 class RequestedOutput(BaseModel):
-    """An output to give; all are given if none is named. With the parameter binary_data it is given as bytes after the JSON."""
+    """An output to return."""
 
+    model_config = _description(
+        "An output to give; all are given if none is named. With the parameter binary_data it is given as bytes after "
+        "the JSON."
+    )
     name: str
     parameters: dict[str, Any] | None = None
 
@@ -81,8 +97,12 @@ class InferenceRequest(BaseModel):
 
 
 class InferenceOutput(BaseModel):
-    """One tensor, data flat in row-major order, or absent where the parameter binary_data_size says how many bytes it is."""
+    """One tensor of the answer."""
 
+    model_config = _description(
+        "One tensor, data flat in row-major order, or absent where the parameter binary_data_size says how many bytes "
+        "it is."
+    )
     name: str
     datatype: str
     shape: list[int]
@@ -106,25 +126,26 @@ Invert = Annotated[bool, Query(description="Swap dark and light in pictures, for
 TopK = Annotated[int | None, Query(description="Tell only of this many classes, the most probable first.")]
 
 
-def _content(model: type[BaseModel], media_type: str = "application/json") -> dict[str, Any]:
+def _content(model: type[BaseModel], media_type: str = JSON) -> dict[str, Any]:
     return {media_type: {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}}}
 
 
 def _answers(problems: dict[int, str], model: type[BaseModel] | None = None) -> dict[str, Any]:
     """Responses: 200 with this model, and a problem for every other status (`default` keeps FastAPI's own 422 out)."""
-    details = _content(ProblemDetails, MEDIA_TYPE)
-    found: dict[int | str, dict[str, Any]] = {s: {"description": d, "content": details} for s, d in problems.items()}
-    found["default"] = {"description": "Any other problem", "content": details}
+    details = _content(ProblemDetails, PROBLEM)
+    responses: dict[int | str, dict[str, Any]] = {
+        status: {"description": description, "content": details} for status, description in problems.items()
+    }
+    responses["default"] = {"description": "Any other problem", "content": details}
     if model:
-        found[200] = {"description": "The answer", "content": _content(model)}
-    return {"responses": found}
+        responses[200] = {"description": "The answer", "content": _content(model)}
+    return {"responses": responses}
 
 
 def _body(content: dict[str, Any]) -> dict[str, Any]:
     return {"openapi_extra": {"requestBody": {"required": True, "content": content}}}
 
 
-PNG = "image/png"
 _PICTURE = {"schema": {"type": "string", "format": "binary"}}
 _FILES = {"type": "object", "properties": {"file": {"type": "array", "items": _PICTURE["schema"]}}}
 _TABLE = {"schema": {"type": "string"}, "example": "length,width\n5.1,3.5\n4.9,3\n"}
@@ -136,11 +157,11 @@ _LATER = {
     429: "Too many requests are under way",
     504: "No answer within the deadline",
 }
-_BYTES = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+_BYTES = {OCTETS: {"schema": {"type": "string", "format": "binary"}}}
 
 PREDICT: dict[str, Any] = {
     **_answers({**_BAD_BODY, 422: "Every violation in the input", **_LATER, **_NONE}, Predictions),
-    **_body({**_content(Instances), body.CSV: _TABLE, body.MULTIPART: {"schema": _FILES}, PNG: _PICTURE}),
+    **_body({**_content(Instances), CSV: _TABLE, MULTIPART: {"schema": _FILES}, PNG: _PICTURE}),
 }
 INFER: dict[str, Any] = {
     **_answers({**_BAD_BODY, **_LATER, **_WHICH}, InferenceResponse),

@@ -1,9 +1,10 @@
-"""What is served, for people and for Prometheus: /, /model, /metrics."""
+"""The page, the served model's card and the metrics: /, /model, /metrics."""
 
 from __future__ import annotations
 
 from importlib import resources
 from pathlib import PurePath
+from string import Template
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -13,32 +14,39 @@ from starlette.responses import HTMLResponse, Response
 
 from atelier_server.inference.service import Service
 from atelier_server.web.openapi import schemas
+from atelier_server.web.request import InboundRequest
 
 PAGE = resources.files("atelier_server.web").joinpath("page")
 TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'self'",
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-cache",
 }
-"""The page loads nothing from elsewhere, runs nothing but its own files, and is that of the server that runs now."""
+"""The page loads and runs nothing but its own files, and is not cached across releases of the server."""
+
+CARD = "The served model's card: its manifest, why it was promoted, and why a later version was refused, if one was."
+REPORT = (
+    "What was searched, what its trials came to, and how the served model learned; null for a version from before this "
+    "was kept."
+)
 
 LINK = '<a href="metrics">Metrics</a>'
-"""The page's way to the counters."""
+"""The page's link to the metrics, for `$metrics` in index.html."""
 
 
 def router(service: Service, registry: CollectorRegistry, shows_metrics: bool) -> APIRouter:
-    """The page, the card and, unless they are served elsewhere, the counters."""
+    """The page, the card and, unless they have a port of their own, the metrics."""
     routes = APIRouter(tags=["about"])
-    page = PAGE.joinpath("index.html").read_text(encoding="utf-8")
-    page = page if shows_metrics else page.replace(LINK, "")
+    page = Template(PAGE.joinpath("index.html").read_text(encoding="utf-8"))
+    index = page.substitute(metrics=LINK if shows_metrics else "")
     files = {file.name: file.read_bytes() for file in PAGE.iterdir() if PurePath(file.name).suffix in TYPES}
 
     @routes.get("/", include_in_schema=False)
     async def home() -> HTMLResponse:
-        return HTMLResponse(page, headers=HEADERS)
+        return HTMLResponse(index, headers=HEADERS)
 
     @routes.get("/page/{name}", include_in_schema=False)
     async def file(name: str) -> Response:
@@ -46,26 +54,24 @@ def router(service: Service, registry: CollectorRegistry, shows_metrics: bool) -
             raise HTTPException(404)
         return Response(files[name], media_type=TYPES[PurePath(name).suffix], headers=HEADERS)
 
-    @routes.get("/model", **schemas.CARD)
+    @routes.get("/model", description=CARD, **schemas.CARD)
     async def card(request: Request) -> dict[str, Any]:
-        """The served model's card: its manifest, why it was promoted, and why a later version was refused, if one was."""
-        model = service.served(request.scope)
+        model = InboundRequest.of(request.scope).model = service.follower.served()
         return {
             "model": model.name,
             "version": model.version,
-            "refused": service.catalogue.follower.reason,
+            "refused": service.follower.reason,
             "onnx_bytes": model.onnx_bytes,
             "manifest": model.manifest.model_dump(mode="json"),
             "promotion": model.promotion and model.promotion.model_dump(mode="json"),
         }
 
-    @routes.get("/model/report", **schemas.CARD)
+    @routes.get("/model/report", description=REPORT, **schemas.CARD)
     async def report(request: Request) -> dict[str, Any]:
-        """What was searched, what its trials came to, and how the served model learned; null for a version from before this was kept."""
-        model = service.served(request.scope)
+        model = InboundRequest.of(request.scope).model = service.follower.served()
         return {"version": model.version, "report": model.report and model.report.model_dump(mode="json")}
 
-    def metrics() -> Response:  # in a thread of its own, since it may read the store
+    def metrics() -> Response:  # in a thread of its own, since collectors may read the store
         """Counters in Prometheus' text format."""
         return counters(service, registry)
 
@@ -75,6 +81,6 @@ def router(service: Service, registry: CollectorRegistry, shows_metrics: bool) -
 
 
 def counters(service: Service, registry: CollectorRegistry) -> Response:
-    """Everything in the registry, in Prometheus' text format, with what has happened in this worker until now."""
+    """Everything in the registry, in Prometheus' text format, up to date for this worker."""
     service.metrics.flush()
     return Response(generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})

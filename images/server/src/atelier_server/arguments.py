@@ -1,0 +1,44 @@
+"""Values that the commands take as arguments."""
+
+from __future__ import annotations
+
+from argparse import ArgumentTypeError
+from collections.abc import Callable
+
+from atelier_server.models import names
+
+
+def model(text: str) -> str:
+    """The name of a model."""
+    if not names.MODEL.fullmatch(text):
+        raise ArgumentTypeError(f"{text!r}: lower-case letters, digits, '.', '_' and '-' only, at most 63")
+    return text
+
+
+def namespace(text: str) -> str:
+    """The name of a namespace of Kubernetes."""
+    if not names.NAMESPACE.fullmatch(text):
+        raise ArgumentTypeError(f"{text!r}: lower-case letters, digits and '-' only, at most 63")
+    return text
+
+
+def seconds(text: str) -> float:
+    """A duration."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0.01 <= value <= 3600:
+        raise ArgumentTypeError(f"{text!r}: must be a number of seconds, 0.01 to 3600")
+    return value
+
+
+def number(least: int, most: int) -> Callable[[str], int]:
+    """A parser of whole numbers within these limits."""
+
+    def parse(text: str) -> int:
+        if not text.isdecimal() or not least <= int(text) <= most:
+            raise ArgumentTypeError(f"{text!r}: must be a whole number, {least} to {most}")
+        return int(text)
+
+    return parse
