@@ -1,7 +1,9 @@
-"""One small search, run once; tests that change a store take a copy."""
+"""One small search, run once for all of the session's processes; a test that changes its store takes a copy."""
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -21,10 +23,18 @@ def searches(tmp_path_factory: pytest.TempPathFactory) -> Searches:
 @pytest.fixture(scope="session")
 def finished(searches: Searches, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """The store of a finished search, which nobody changes, and what the search printed."""
-    store = tmp_path_factory.mktemp("finished") / "store"
-    done = searches.run(store)
-    assert done.returncode == 0, done.stderr
-    return store, done.stdout
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # shared by the workers
+    store, printed = folder / "finished" / "store", folder / "finished" / "printed.txt"
+    store.parent.mkdir(exist_ok=True)
+    with (folder / "finished" / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not printed.exists():
+            completed = searches.run_process(store)
+            assert completed.returncode == 0, completed.stderr
+            printed.write_text(completed.stdout)
+    return store, printed.read_text()
 
 
 @pytest.fixture

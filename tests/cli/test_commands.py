@@ -1,4 +1,4 @@
-"""The commands on a finished store, as a person uses them: what they print, what they refuse, how they end."""
+"""The commands on a finished store: what they print, what they reject, how they exit."""
 
 import os
 import re
@@ -17,24 +17,17 @@ from atelier_store.layout import Store
 from atelier_store.records import Manifest
 
 from tests.support.searches import atelier, environment
+from tests.support.server_process import free_port
 
 UNBUFFERED = {"PYTHONUNBUFFERED": "1"}
+PATIENCE = 180
 COMMANDS = ("up", "search", "leaderboard", "promote", "serve", "replay", "audit", "doctor")
 
 
 def trained(store: Path) -> list[str]:
     """Keys of trials that are no tails."""
-    found = []
-    for paths in Store(store).trials():
-        manifest = Manifest.read(paths.bundle.manifest)
-        if manifest.config.parent is None:
-            found.append(paths.key)
-    return found
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return int(listening.getsockname()[1])
+    configs = [Manifest.read(paths.bundle.manifest).config for paths in Store(store).trials()]
+    return [config.key for config in configs if config.parent is None]
 
 
 def test_help_names_every_command() -> None:
@@ -56,10 +49,10 @@ def test_help_names_every_command() -> None:
     ],
 )
 def test_help_of_a_command_names_everything_that_it_takes(command, named) -> None:
-    done = atelier(command, "--help")
-    assert done.returncode == 0
-    assert all(name in done.stdout for name in named)
-    assert "\x1b" not in done.stdout and "class" not in done.stdout
+    completed = atelier(command, "--help")
+    assert completed.returncode == 0
+    assert all(name in completed.stdout for name in named)
+    assert "\x1b" not in completed.stdout and "class" not in completed.stdout
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -73,7 +66,7 @@ def test_a_stop_while_it_serves_leaves_no_server(searches, copied, number) -> No
     assert any("Ctrl-C ends it" in line for line in process.stdout)
     assert httpx.get(f"http://127.0.0.1:{port}/model").status_code == 200
     os.killpg(process.pid, number) if number == signal.SIGINT else process.send_signal(number)
-    rest, _ = process.communicate(timeout=30)
+    rest, _ = process.communicate(timeout=PATIENCE)
     assert (process.returncode, "Stopped." in rest) == (0, True)
     with socket.create_server(("127.0.0.1", port)):
         pass
@@ -90,15 +83,15 @@ def test_a_server_that_dies_is_not_taken_for_a_good_end(searches, copied) -> Non
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     (server,) = [pid for pid in children if b"atelier_server" in Path(f"/proc/{pid}/cmdline").read_bytes()]
     os.kill(int(server), signal.SIGKILL)
-    _, said = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 2
-    assert "the server ended with exit code -9" in said
+    assert "the server ended with exit code -9" in errors
 
 
 def test_up_shows_leaderboard_winner_scores_predictions_address_and_store(searches, copied) -> None:
     port = free_port()
-    done = searches.run(copied, "--no-serve", "--port", str(port), name="up")
-    assert done.returncode == 0, done.stderr
+    completed = searches.run(copied, "--no-serve", "--port", str(port), name="up")
+    assert completed.returncode == 0, completed.stderr
     for shown in (
         "by val_accuracy",
         "Promoted tiny version",
@@ -106,20 +99,20 @@ def test_up_shows_leaderboard_winner_scores_predictions_address_and_store(search
         "validation: val_accuracy",
         "test:       test_accuracy",
     ):
-        assert shown in done.stdout
-    assert f"http://127.0.0.1:{port}/docs" in done.stdout
-    assert str(copied) in done.stdout
-    assert len(re.findall(r"^ +\d+ +\d +\d +\d\.\d{3} *$", done.stdout, re.MULTILINE)) == 8
+        assert shown in completed.stdout
+    assert f"http://127.0.0.1:{port}/docs" in completed.stdout
+    assert str(copied) in completed.stdout
+    assert len(re.findall(r"^ +\d+ +\d +\d +\d\.\d{3} *$", completed.stdout, re.MULTILINE)) == 8
     again = searches.run(copied, "--no-serve", "--port", str(port), name="up")
     assert "Promoted already: tiny version" in again.stdout
 
 
 def test_a_port_that_is_taken_is_named(searches, copied) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        done = searches.run(copied, "--no-serve", "--port", str(listening.getsockname()[1]), name="up")
-    assert done.returncode == 2
-    assert re.search(r"cannot listen on 127.0.0.1 port \d+: Address already in use; choose another", done.stderr)
-    assert done.stdout == ""
+        completed = searches.run(copied, "--no-serve", "--port", str(listening.getsockname()[1]), name="up")
+    assert completed.returncode == 2
+    assert re.search(r"cannot listen on 127.0.0.1 port \d+: Address already in use; choose another", completed.stderr)
+    assert completed.stdout == ""
 
 
 def test_the_leaderboard_fits_eighty_columns_and_ranks_every_trial(finished) -> None:
@@ -130,9 +123,9 @@ def test_the_leaderboard_fits_eighty_columns_and_ranks_every_trial(finished) -> 
 
 
 def test_promote_and_audit_say_what_they_did(copied) -> None:
-    done = atelier("promote", "--model", "clothes", "--store", str(copied))
-    assert done.returncode == 0, done.stderr
-    assert "Promoted clothes version" in done.stdout
+    completed = atelier("promote", "--model", "clothes", "--store", str(copied))
+    assert completed.returncode == 0, completed.stderr
+    assert "Promoted clothes version" in completed.stdout
     audited = atelier("audit", "--store", str(copied))
     assert (audited.returncode, "0 do not match" in audited.stdout) == (0, True)
 
@@ -169,9 +162,9 @@ def test_audit_names_data_that_changed_and_leaves_unfinished_files_alone(copied)
 
 def test_a_replay_gives_every_tensor_bit_for_bit_and_names_one_that_was_changed(copied) -> None:
     key = trained(copied)[0]
-    done = atelier("replay", key, "--store", str(copied))
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert re.search(r"\d+ tensors compared, 0 differ", done.stdout)
+    completed = atelier("replay", key, "--store", str(copied))
+    assert completed.returncode == 0, completed.stdout + completed.stderr
+    assert re.search(r"\d+ tensors compared, 0 differ", completed.stdout)
     bundle = Store(copied).trial(key).bundle
     model = onnx.load(bundle.network)
     changed = next(tensor for tensor in model.graph.initializer if tensor.name.endswith("classifier.bias"))
@@ -187,7 +180,7 @@ def test_a_replay_gives_every_tensor_bit_for_bit_and_names_one_that_was_changed(
 
 
 def test_what_is_not_there_is_named_with_what_is(finished, tmp_path) -> None:
-    for arguments, said in (
+    for arguments, message in (
         (("leaderboard", "other", "--store", str(finished[0])), r"no experiment 'other'; it has: tiny-[0-9a-f]{8}"),
         (("leaderboard", "--store", str(tmp_path)), "has no experiment; it has: none"),
         (
@@ -197,39 +190,38 @@ def test_what_is_not_there_is_named_with_what_is(finished, tmp_path) -> None:
         (("audit", "--store", str(tmp_path / "nowhere")), "no such folder"),
         (("promote", "--model", "x", "--store", str(tmp_path)), "has no experiment"),
     ):
-        done = atelier(*arguments)
-        assert done.returncode == 2
-        assert re.search(said, done.stderr.replace("\n", " ")), done.stderr
+        completed = atelier(*arguments)
+        assert completed.returncode == 2
+        assert re.search(message, completed.stderr.replace("\n", " ")), completed.stderr
 
 
 def test_a_wrong_profile_is_refused_with_every_violation_at_its_line(edited, tmp_path) -> None:
     wrong = edited("maxTrialCount: 5", "maxTrialCount: 0\n  trials: 3")
-    done = wrong.run(tmp_path / "store")
-    assert done.returncode == 2
-    assert "tiny.yaml:4: experiment.maxTrialCount: 0" in done.stderr
-    assert "tiny.yaml:5: experiment.trials: unknown key" in done.stderr
+    completed = wrong.run(tmp_path / "store")
+    assert completed.returncode == 2
+    assert "tiny.yaml:4: experiment.maxTrialCount: 0" in completed.stderr
+    assert "tiny.yaml:5: experiment.trials: unknown key" in completed.stderr
     assert not (tmp_path / "store").exists()
 
 
 def test_a_store_whose_path_looks_like_markup_is_shown_as_it_is(searches, finished, tmp_path) -> None:
     store = tmp_path / "[red]" / "[/]"
     shutil.copytree(finished[0], store, symlinks=True)
-    done = searches.run(store)
-    assert done.returncode == 0, done.stderr
-    assert f"store: {store}" in done.stdout
+    completed = searches.run(store)
+    assert completed.returncode == 0, completed.stderr
+    assert f"store: {store}" in completed.stdout
 
 
 def test_a_store_that_is_a_file_is_refused_in_one_line(searches, tmp_path) -> None:
     (tmp_path / "store").write_text("")
-    done = searches.run(tmp_path / "store")
-    assert done.returncode == 2
-    assert len(done.stderr.strip().splitlines()) == 1 and "store" in done.stderr
+    completed = searches.run(tmp_path / "store")
+    assert completed.returncode == 2
+    assert len(completed.stderr.strip().splitlines()) == 1 and "store" in completed.stderr
 
 
-def test_a_torn_card_costs_that_trial_a_look_and_nothing_else(searches, finished, copied) -> None:
+def test_a_torn_card_is_written_again_without_training(searches, finished, copied) -> None:
     key = trained(copied)[0]
     Store(copied).trial(key).card.write_text("{")
-    done = searches.run(copied)
-    assert done.returncode == 0, done.stderr
-    assert "0 failed; 0 epochs trained" in done.stdout
-    shutil.rmtree(copied)
+    completed = searches.run(copied)
+    assert completed.returncode == 0, completed.stderr
+    assert "0 failed; 0 epochs trained" in completed.stdout

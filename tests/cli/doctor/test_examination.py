@@ -1,4 +1,4 @@
-"""The doctor names what a cluster lacks, with the command that mends it, and takes nothing for there that it may not see."""
+"""The doctor names what a cluster lacks with the command that fixes it, and assumes nothing that it may not see."""
 
 from __future__ import annotations
 
@@ -8,12 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from atelier_cli.__main__ import app
 from atelier_cli.doctor.cluster import NoCluster, connect
 from atelier_cli.doctor.diagnosis import Diagnosis
 from atelier_cli.doctor.examination import examine
 from atelier_cli.profile.load import load
-from typer.testing import CliRunner
 
 from tests.support import ROOT
 from tests.support.clusters import (
@@ -82,17 +80,17 @@ def examined(
     return examine(connect(kubeconfig, None, None), load(profile, overrides, laptop=False) if profile else None, katib)
 
 
-def wrong(found: list[Diagnosis]) -> list[Diagnosis]:
-    return [one for one in found if one.result != "ok"]
+def wrong(results: list[Diagnosis]) -> list[Diagnosis]:
+    return [diagnosis for diagnosis in results if diagnosis.result != "ok"]
 
 
 # a cluster that has everything
 
 
 def test_a_cluster_that_has_everything_is_ok_in_every_check(kubeconfig, profile) -> None:
-    found = examined(kubeconfig, profile, *MONITORED, GUARDED)
-    assert wrong(found) == []
-    assert [one.what for one in found] == [
+    results = examined(kubeconfig, profile, *MONITORED, GUARDED)
+    assert wrong(results) == []
+    assert [diagnosis.check for diagnosis in results] == [
         "API server",
         "namespace label",
         "Katib CRDs",
@@ -109,26 +107,26 @@ def test_a_cluster_that_has_everything_is_ok_in_every_check(kubeconfig, profile)
     ]
 
 
-def test_without_a_profile_only_what_needs_none_is_looked_at(api, kubeconfig) -> None:
+def test_without_a_profile_only_checks_that_need_none_are_made(api, kubeconfig) -> None:
     for path in (CLASSES, NODES, PROMETHEUS):
         del api.objects[path]
-    found = examined(kubeconfig)
-    assert wrong(found) == []
-    assert {one.what for one in found}.isdisjoint({"storage", "monitoring", "one trial"})
+    results = examined(kubeconfig)
+    assert wrong(results) == []
+    assert {diagnosis.check for diagnosis in results}.isdisjoint({"storage", "monitoring", "one trial"})
 
 
 def test_the_page_about_the_doctor_lists_its_checks_in_their_order(api, kubeconfig, profile) -> None:
     api.objects[NAMESPACE]["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] = "restricted"
     page = (ROOT / "docs" / "doctor.md").read_text()
     rows = [name for names in re.findall(r"^\| (.*?) \|", page, re.MULTILINE) for name in names.split(", ")]
-    assert rows[1:] == [one.what for one in examined(kubeconfig, profile, *MONITORED, GUARDED)]
+    assert rows[1:] == [diagnosis.check for diagnosis in examined(kubeconfig, profile, *MONITORED, GUARDED)]
 
 
 # each thing taken away
 
 
 @pytest.mark.parametrize(
-    ("path", "now", "what", "found", "mend"),
+    ("path", "now", "check", "message", "fix"),
     [
         (KATIB, None, "Katib CRDs", "kubeflow.org/v1beta1 has no experiments, suggestions, trials", INSTALL),
         (KATIB, served("experiments", "trials"), "Katib CRDs", "has no suggestions$", INSTALL),
@@ -248,34 +246,32 @@ def test_the_page_about_the_doctor_lists_its_checks_in_their_order(api, kubeconf
         ),
     ],
 )
-def test_what_is_taken_away_alone_is_named_with_what_mends_it(
-    api, kubeconfig, profile, path, now, what, found, mend
+def test_each_missing_part_is_reported_alone_with_its_fix(
+    api, kubeconfig, profile, path, now, check, message, fix
 ) -> None:
     api.objects.pop(path)
     if now is not None:
         api.objects[path] = now
     (lacking,) = wrong(examined(kubeconfig, profile, *MONITORED, GUARDED))
-    assert (lacking.what, lacking.result) == (what, "missing")
-    assert re.search(found, lacking.found), lacking.found
-    assert re.search(mend, lacking.mend), lacking.mend
+    assert (lacking.check, lacking.result) == (check, "missing")
+    assert re.search(message, lacking.message), lacking.message
+    assert re.search(fix, lacking.fix), lacking.fix
 
 
-def test_what_one_may_not_create_is_named_with_the_role_that_lets_one(api, kubeconfig, profile) -> None:
+def test_rights_that_lack_are_reported_with_the_role_that_grants_them(api, kubeconfig, profile) -> None:
     api.denied = {"experiments", "roles"}
     (lacking,) = wrong(examined(kubeconfig, profile))
-    assert (lacking.what, lacking.result) == ("rights", "missing")
-    assert "may not create experiments.kubeflow.org, roles.rbac.authorization.k8s.io in team" in lacking.found
-    assert (
-        "-n team create role atelier --verb=create,get,list,watch,update,patch,delete --resource=experiments.kubeflow.org,"
-        in lacking.mend
-    )
-    assert lacking.mend.endswith("create rolebinding atelier --role=atelier --user=ada")
+    assert (lacking.check, lacking.result) == ("rights", "missing")
+    assert "may not create experiments.kubeflow.org, roles.rbac.authorization.k8s.io in team" in lacking.message
+    verbs = "create,get,list,watch,update,patch,delete"
+    assert f"-n team create role atelier --verb={verbs} --resource=experiments.kubeflow.org," in lacking.fix
+    assert lacking.fix.endswith("create rolebinding atelier --role=atelier --user=ada")
 
 
-def test_katib_is_looked_for_where_the_option_or_the_profile_says(api, kubeconfig, profile) -> None:
+def test_katib_is_checked_in_the_namespace_of_the_option_or_the_profile(api, kubeconfig, profile) -> None:
     for path in (CONTROLLER, DB_MANAGER, CONFIG):
         api.objects[path.replace("kubeflow/", "machine-learning/")] = api.objects.pop(path)
-    assert {one.what for one in wrong(examined(kubeconfig, profile))} == {
+    assert {diagnosis.check for diagnosis in wrong(examined(kubeconfig, profile))} == {
         "katib-controller",
         "katib-db-manager",
         "katib-config",
@@ -287,7 +283,7 @@ def test_katib_is_looked_for_where_the_option_or_the_profile_says(api, kubeconfi
 
 
 @pytest.mark.parametrize(
-    ("overrides", "now", "result", "found", "mend"),
+    ("overrides", "now", "result", "message", "fix"),
     [
         (["existingClaim=store"], None, "ok", "claim store, ReadWriteMany", ""),
         (["existingClaim=store", "accessMode=ReadWriteMany"], None, "ok", "claim store", ""),
@@ -313,35 +309,35 @@ def test_katib_is_looked_for_where_the_option_or_the_profile_says(api, kubeconfi
             None,
             "missing",
             "no volume .* is free, ReadWriteOnce and of 40Gi",
-            "# make such",
+            "# create such",
         ),
         (
             ["storageClassName=''", "accessMode=ReadWriteMany"],
             None,
             "missing",
             "ReadWriteMany and of 10Gi",
-            "# make such",
+            "# create such",
         ),
         (
             ["storageClassName=''"],
             volume("disk", "20Gi", "ReadWriteOnce", phase="Bound"),
             "missing",
             "is free",
-            "# make such",
+            "# create such",
         ),
         (["accessMode=ReadWriteMany"], None, "ok", "class nfs", ""),
         (
             ["accessMode=ReadWriteMany"],
             "microk8s.io/hostpath",
             "warning",
-            "volumes of one node",
+            "volumes that one node mounts",
             "# set storage.accessMode to ReadWriteOnce",
         ),
         (
             ["accessMode=ReadWriteMany"],
             "rancher.io/local-path",
             "warning",
-            "volumes of one node",
+            "volumes that one node mounts",
             "# set storage.accessMode",
         ),
         (["accessMode=ReadWriteMany"], "kubernetes.io/no-provisioner", "ok", "class nfs", ""),
@@ -349,7 +345,7 @@ def test_katib_is_looked_for_where_the_option_or_the_profile_says(api, kubeconfi
     ],
 )
 def test_the_store_gets_the_volume_that_the_profile_asks_for(
-    api, kubeconfig, profile, overrides, now, result, found, mend
+    api, kubeconfig, profile, overrides, now, result, message, fix
 ) -> None:
     api.objects[f"{CLAIMS}/one"] = claim("one", "ReadWriteOnce")
     if isinstance(now, str):
@@ -357,58 +353,60 @@ def test_the_store_gets_the_volume_that_the_profile_asks_for(
     elif now is not None:
         api.objects[VOLUMES] = listed(now)
     (storage,) = (
-        one for one in examined(kubeconfig, profile, *(f"storage.{o}" for o in overrides)) if one.what == "storage"
+        diagnosis
+        for diagnosis in examined(kubeconfig, profile, *(f"storage.{o}" for o in overrides))
+        if diagnosis.check == "storage"
     )
     assert storage.result == result
-    assert re.search(found, storage.found), storage.found
-    assert re.search(mend, storage.mend), storage.mend
+    assert re.search(message, storage.message), storage.message
+    assert re.search(fix, storage.fix), storage.fix
 
 
-def test_a_claim_that_is_there_needs_no_right_to_make_one(api, kubeconfig, profile) -> None:
+def test_an_existing_claim_needs_no_right_to_create_one(api, kubeconfig, profile) -> None:
     api.denied = {"persistentvolumeclaims"}
     assert wrong(examined(kubeconfig, profile, "storage.existingClaim=store")) == []
-    assert [one.what for one in wrong(examined(kubeconfig, profile))] == ["rights"]
+    assert [diagnosis.check for diagnosis in wrong(examined(kubeconfig, profile))] == ["rights"]
 
 
-def test_without_a_search_katib_is_not_looked_for(api, kubeconfig, profile) -> None:
+def test_without_a_search_katib_is_not_checked(api, kubeconfig, profile) -> None:
     del api.objects[CONFIG]
-    found = examined(kubeconfig, profile, "experiment.enabled=false")
-    assert [one.what for one in found] == ["API server", "rights", "storage"]
-    assert wrong(found) == []
+    results = examined(kubeconfig, profile, "experiment.enabled=false")
+    assert [diagnosis.check for diagnosis in results] == ["API server", "rights", "storage"]
+    assert wrong(results) == []
 
 
-def test_medianstop_has_to_be_known_where_the_profile_uses_it(api, kubeconfig, profile) -> None:
+def test_medianstop_has_to_be_configured_if_the_profile_uses_it(api, kubeconfig, profile) -> None:
     api.objects[CONFIG] = katib_config(earlyStoppings=[])
     assert wrong(examined(kubeconfig, profile)) == []
     (lacking,) = wrong(examined(kubeconfig, profile, "experiment.earlyStopping.algorithmName=medianstop"))
-    assert "runtime.earlyStoppings has no medianstop; it has: none" in lacking.found
+    assert "runtime.earlyStoppings has no medianstop; it has: none" in lacking.message
 
 
-def test_the_token_is_not_shown_and_not_looked_for_where_none_is_asked_for(api, kubeconfig, profile) -> None:
-    (found,) = [one for one in examined(kubeconfig, profile, GUARDED) if one.what == "token"]
-    assert (found.result, found.found, found.mend) == ("ok", "Secret digits-token has token", "")
+def test_the_token_is_never_shown_and_only_checked_if_the_profile_names_one(api, kubeconfig, profile) -> None:
+    (token,) = [diagnosis for diagnosis in examined(kubeconfig, profile, GUARDED) if diagnosis.check == "token"]
+    assert (token.result, token.message, token.fix) == ("ok", "Secret digits-token has token", "")
     api.objects[SECRET] = secret("digits-token", token="two words")
     assert "two words" not in str(examined(kubeconfig, profile, GUARDED))
     del api.objects[SECRET]
     assert wrong(examined(kubeconfig, profile)) == []
 
 
-def test_monitoring_that_is_off_or_may_be_left_out_is_not_missed(api, kubeconfig, profile) -> None:
+def test_monitoring_that_is_off_or_optional_is_not_missing(api, kubeconfig, profile) -> None:
     del api.objects[PROMETHEUS]
     assert wrong(examined(kubeconfig, profile)) == []
     (left_out,) = wrong(examined(kubeconfig, profile, *MONITORED, "monitoring.renderMode=skipIfMissing"))
-    assert (left_out.what, left_out.result) == ("monitoring", "warning")
+    assert (left_out.check, left_out.result) == ("monitoring", "warning")
 
 
 def test_a_gpu_in_the_limits_is_a_request_that_a_node_has_to_hold(api, kubeconfig, profile) -> None:
     gpu = ('trainer.resources.limits={"cpu": "2", "memory": "2Gi", "nvidia.com/gpu": 2}',)
     (lacking,) = wrong(examined(kubeconfig, profile, *gpu))
-    assert "trainer.resources.limits.nvidia.com/gpu is 2, and no node has any" in lacking.found
-    assert lacking.mend.startswith("helm install gpu-operator")
+    assert "trainer.resources.limits.nvidia.com/gpu is 2, and no node has any" in lacking.message
+    assert lacking.fix.startswith("helm install gpu-operator")
     big: dict[str, str] = {"cpu": "8", "memory": "32Gi", "nvidia.com/gpu": "1"}
     api.objects[NODES] = listed(node("gpu", **big))
     (lacking,) = wrong(examined(kubeconfig, profile, *gpu))
-    assert "the most a node has is 1" in lacking.found
+    assert "the most a node has is 1" in lacking.message
     api.objects[NODES] = listed(node("gpu", **big | {"nvidia.com/gpu": "4"}))
     assert wrong(examined(kubeconfig, profile, *gpu)) == []
 
@@ -427,23 +425,27 @@ def test_a_gpu_in_the_limits_is_a_request_that_a_node_has_to_hold(api, kubeconfi
         ),
     ],
 )
-def test_a_namespace_that_enforces_restricted_is_a_warning_unless_katib_can_live_there(
+def test_a_namespace_that_enforces_restricted_is_a_warning_unless_katib_can_run_there(
     api, kubeconfig, profile, config, refused
 ) -> None:
     api.objects[NAMESPACE]["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] = "restricted"
     api.objects[CONFIG] = config
-    found = wrong(examined(kubeconfig, profile))
-    assert [(one.what, one.result) for one in found] == [("pod security", "warning")] * bool(refused)
-    for one in found:
-        assert all(name in one.found for name in refused) and one.found.count(" and ") == len(refused) - 1
-        assert one.mend.endswith("label --overwrite namespace team pod-security.kubernetes.io/enforce=baseline")
+    results = wrong(examined(kubeconfig, profile))
+    assert [(diagnosis.check, diagnosis.result) for diagnosis in results] == [("pod security", "warning")] * bool(
+        refused
+    )
+    for diagnosis in results:
+        assert (
+            all(name in diagnosis.message for name in refused) and diagnosis.message.count(" and ") == len(refused) - 1
+        )
+        assert diagnosis.fix.endswith("label --overwrite namespace team pod-security.kubernetes.io/enforce=baseline")
 
 
 # what cannot be seen
 
 
 @pytest.mark.parametrize(
-    ("path", "what"),
+    ("path", "check"),
     [
         ("/version", "API server"),
         (NAMESPACE, "namespace label"),
@@ -457,41 +459,43 @@ def test_a_namespace_that_enforces_restricted_is_a_warning_unless_katib_can_live
         (NODES, "one trial"),
     ],
 )
-def test_a_check_that_is_forbidden_is_a_warning_that_says_so(api, kubeconfig, profile, path, what) -> None:
+def test_a_check_that_is_forbidden_is_a_warning_that_says_so(api, kubeconfig, profile, path, check) -> None:
     api.forbidden = {path}
     (unseen,) = wrong(examined(kubeconfig, profile, *MONITORED, GUARDED))
-    assert (unseen.what, unseen.result) == (what, "warning")
-    assert unseen.found.startswith("you may not look: ") and "\n" not in unseen.found
+    assert (unseen.check, unseen.result) == (check, "warning")
+    assert unseen.message.startswith("you may not look: ") and "\n" not in unseen.message
 
 
-def test_an_api_server_that_is_not_itself_is_no_good_sign(api, kubeconfig, profile) -> None:
+def test_an_api_server_that_fails_is_reported_as_missing(api, kubeconfig, profile) -> None:
     api.status = 500
-    assert {one.result for one in examined(kubeconfig, profile) if one.what != "rights"} == {"missing"}
+    assert {diagnosis.result for diagnosis in examined(kubeconfig, profile) if diagnosis.check != "rights"} == {
+        "missing"
+    }
     api.status = 401
     (stranger,) = examined(kubeconfig, profile)
-    assert (stranger.what, stranger.result) == ("API server", "missing")
-    assert "does not know you" in stranger.found and stranger.mend.endswith("auth whoami")
+    assert (stranger.check, stranger.result) == ("API server", "missing")
+    assert "does not know you" in stranger.message and stranger.fix.endswith("auth whoami")
 
 
-def test_something_else_that_answers_is_not_taken_for_an_api_server(api, kubeconfig) -> None:
+def test_another_server_is_not_taken_for_an_api_server(api, kubeconfig) -> None:
     for answer, said in (("a page", "gives no JSON object"), (None, "there is no /version")):
         api.objects = {"/version": answer} if answer else {}
         (page,) = examined(kubeconfig)
-        assert (page.what, page.result) == ("API server", "missing")
-        assert page.found.startswith(f"no Kubernetes answers at {api.url}: ") and page.found.endswith(said)
+        assert (page.check, page.result) == ("API server", "missing")
+        assert page.message.startswith(f"no Kubernetes answers at {api.url}: ") and page.message.endswith(said)
 
 
 # the cluster that is meant
 
 
-def test_mends_talk_to_the_cluster_that_was_looked_at(api, kubeconfig, profile) -> None:
+def test_fixes_use_the_cluster_that_was_checked(api, kubeconfig, profile) -> None:
     del api.objects[KATIB]
     cluster = connect(kubeconfig, "here", "team")
     (lacking,) = wrong(examine(cluster, None))
-    assert lacking.mend.startswith(f"kubectl --kubeconfig {kubeconfig} --context here apply -k ")
+    assert lacking.fix.startswith(f"kubectl --kubeconfig {kubeconfig} --context here apply -k ")
 
 
-def test_kubeconfig_comes_from_the_environment_and_a_user_may_have_nothing_to_show(kubeconfig, monkeypatch) -> None:
+def test_kubeconfig_comes_from_the_environment_and_a_user_may_have_no_credentials(kubeconfig, monkeypatch) -> None:
     kubeconfig.write_text(kubeconfig.read_text().replace("    user: ada\n", ""))
     monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
     cluster = connect(None, None, None)
@@ -502,7 +506,7 @@ def test_kubeconfig_comes_from_the_environment_and_a_user_may_have_nothing_to_sh
 @pytest.mark.parametrize(
     ("text", "context", "said"),
     [
-        (None, None, "is not there; say --kubeconfig FILE"),
+        (None, None, "is not there; name one with --kubeconfig FILE"),
         ("clusters: [", None, "is no kubeconfig"),
         ("[]", None, "is no kubeconfig"),
         ("contexts: []", None, "is no kubeconfig: KeyError: 'clusters'"),
@@ -511,7 +515,7 @@ def test_kubeconfig_comes_from_the_environment_and_a_user_may_have_nothing_to_sh
         ("no cluster", None, "context 'here' names 'here', which is not there"),
     ],
 )
-def test_a_kubeconfig_that_cannot_be_used_is_refused_by_name(kubeconfig, text, context, said) -> None:
+def test_a_kubeconfig_that_cannot_be_used_is_named(kubeconfig, text, context, said) -> None:
     sound = kubeconfig.read_text()
     known: dict[str | None, Any] = {
         "same": sound,
@@ -530,47 +534,45 @@ def test_a_kubeconfig_that_cannot_be_used_is_refused_by_name(kubeconfig, text, c
 
 
 def doctor(kubeconfig: Path, *arguments: str) -> tuple[int, str]:
-    done = atelier("doctor", "--kubeconfig", str(kubeconfig), *arguments)
-    return done.returncode, done.stdout
+    completed = atelier("doctor", "--kubeconfig", str(kubeconfig), *arguments)
+    return completed.returncode, completed.stdout
 
 
-def test_the_command_ends_with_0_if_nothing_is_missing(kubeconfig, profile) -> None:
-    code, said = doctor(kubeconfig, "-f", str(profile))
-    assert code == 0, said
-    assert "ok: 11, warnings: 0, missing: 0" in said
+def test_the_command_exits_with_0_if_nothing_is_missing(kubeconfig, profile) -> None:
+    code, printed = doctor(kubeconfig, "-f", str(profile))
+    assert code == 0, printed
+    assert "ok: 11, warnings: 0, missing: 0" in printed
 
 
-def test_the_command_ends_with_1_and_prints_each_mend_once_and_unbroken(api, kubeconfig, profile) -> None:
+def test_the_command_exits_with_1_and_prints_each_fix_once_and_unbroken(api, kubeconfig, profile) -> None:
     for path in (KATIB, VALIDATING, MUTATING):
         del api.objects[path]
-    code, said = doctor(kubeconfig, "-f", str(profile))
+    code, printed = doctor(kubeconfig, "-f", str(profile))
     assert code == 1
-    mends = [line for line in said.splitlines() if line.startswith("kubectl")]
-    assert len(mends) == 1 and re.fullmatch(INSTALL, mends[0])
-    assert "# Katib CRDs, validating webhooks, mutating webhooks" in said
-    assert said.count("missing") == 4 and "missing: 3" in said
+    fixes = [line for line in printed.splitlines() if line.startswith("kubectl")]
+    assert len(fixes) == 1 and re.fullmatch(INSTALL, fixes[0])
+    assert "# Katib CRDs, validating webhooks, mutating webhooks" in printed
+    assert printed.count("missing") == 4 and "missing: 3" in printed
 
 
-def test_the_command_ends_with_1_if_nothing_answers(kubeconfig) -> None:
-    code, said = doctor(kubeconfig, "--context", "nowhere")
+def test_the_command_exits_with_1_if_nothing_answers(kubeconfig) -> None:
+    code, printed = doctor(kubeconfig, "--context", "nowhere")
     assert code == 1
-    assert "no Kubernetes answers at http://127.0.0.1:1: " in " ".join(said.split())
+    assert "no Kubernetes answers at http://127.0.0.1:1: " in " ".join(printed.split())
 
 
-def test_wrong_input_ends_with_2_and_one_message(kubeconfig, profile, tmp_path) -> None:
+def test_wrong_input_exits_with_2_and_one_message(kubeconfig, profile, tmp_path) -> None:
     (tmp_path / "wrong.yaml").write_text(PROFILE.replace("maxTrialCount: 5", "maxTrialCount: 0"))
-    done = atelier("doctor", "--kubeconfig", str(kubeconfig), "--namespace", "nobodys")
-    assert (done.returncode, done.stdout) == (2, "")
-    for arguments, said in (
+    for arguments, message in (
         (["--context", "x"], "--context: .* has no context 'x'; allowed: here, nowhere"),
         (
             ["--namespace", "nobodys"],
-            "--namespace: 'nobodys' is not in the cluster .*to make it: kubectl .*create namespace nobodys",
+            "--namespace: 'nobodys' is not in the cluster .*to create it: kubectl .*create namespace nobodys",
         ),
         (["-f", str(tmp_path / "wrong.yaml")], "wrong.yaml:4: experiment.maxTrialCount: 0"),
         (["-f", str(tmp_path / "none.yaml")], "none.yaml: "),
         (["--set", "trainer.maxEpochs=3"], "--set trainer.maxEpochs=3: there is no profile"),
     ):
-        refused = CliRunner().invoke(app, ["doctor", "--kubeconfig", str(kubeconfig), *arguments])
-        assert (refused.exit_code, refused.stdout) == (2, "")
-        assert re.search(said, refused.stderr), refused.stderr
+        completed = atelier("doctor", "--kubeconfig", str(kubeconfig), *arguments)
+        assert (completed.returncode, completed.stdout) == (2, "")
+        assert re.search(message, completed.stderr), completed.stderr

@@ -1,40 +1,34 @@
-"""Searches as people run them: real processes, real signals; what was trained is never trained again, nothing is left behind."""
+"""Searches from end to end: what was trained is never trained again, and no end leaves a process behind."""
 
 import contextlib
 import os
 import re
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
 from atelier_store.audit import audit
 from atelier_store.curve import read_curve
 from atelier_store.layout import Store
-from atelier_store.lease import Holder
 from atelier_store.ranking import rank
 from atelier_store.records import Manifest
 from atelier_store.spec import Spec
 
-from tests.support.searches import weights
+from tests.support.searches import fork_servers, held, suggested, trial_processes, weights
+from tests.support.server_process import eventually
+
+PATIENCE = 180
+"""Seconds. A busy machine may take long, and only a fault takes as long as this."""
 
 
-def eventually(condition, seconds=60.0):
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, f"not within {seconds} s"
-        time.sleep(0.02)
-    return found
+def has_trained(store: Path) -> bool:
+    """Whether a trial has ended its first epoch."""
+    return any(store.glob("trials/*/metrics.jsonl"))
 
 
-def owners(store: Path) -> set[int]:
-    """Processes that hold a trial's lease."""
-    found = set()
-    for path in store.glob("trials/*/lease"):
-        with contextlib.suppress(OSError, ValueError):  # it ends while it is read
-            found.add(Holder.read(path).pid)
-    return found
+def is_running(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()
 
 
 def winner(store: Path) -> str | None:
@@ -51,9 +45,9 @@ def counted(text: str) -> dict[str, int]:
 
 def test_a_search_trains_every_suggestion_and_leaves_a_whole_store(finished) -> None:
     store, printed = finished
-    found = counted(printed)
-    assert found["trials"] == 5 and found["failed"] == found["reused"] == 0
-    assert found["epochs"] == sum(len(read_curve(paths.metrics)) for paths in Store(store).trials())
+    counts = counted(printed)
+    assert counts["trials"] == 5 and counts["failed"] == counts["reused"] == 0
+    assert counts["epochs"] == sum(len(read_curve(paths.metrics)) for paths in Store(store).trials())
     assert audit(Store(store)).findings == []
     for paths in Store(store).trials():
         assert Manifest.read(paths.bundle.manifest).parity.argmax_equal
@@ -79,70 +73,67 @@ def test_the_same_search_in_another_store_gives_the_same_keys_weights_and_winner
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_stop_ends_in_order_and_the_same_command_goes_on_to_the_same_weights(
+def test_a_stopped_search_leaves_no_process_and_resumes_to_the_same_weights(
     searches, finished, tmp_path, number
 ) -> None:
     store = tmp_path / "store"
-    process = searches.start(store)
-    eventually(lambda: list(store.glob("trials/*/metrics.jsonl")))
-    trials = owners(store)
-    os.killpg(process.pid, number) if number == signal.SIGINT else process.send_signal(number)
-    _, said = process.communicate(timeout=40)
+    with held(store, suggested(finished[0])[1]):
+        process = searches.start(store)
+        trials = eventually(lambda: has_trained(store) and trial_processes(process.pid), PATIENCE)
+        os.killpg(process.pid, number) if number == signal.SIGINT else process.send_signal(number)
+        _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
-    assert "the same command goes on" in said
-    assert not any(Path(f"/proc/{pid}").exists() for pid in trials)
+    assert "the same command goes on" in errors
+    assert not any(map(is_running, trials))
     assert searches.run(store).returncode == 0
     assert weights(store) == weights(finished[0])
 
 
-def children(pid: int) -> list[bytes]:
-    """Command lines of the processes that a process started."""
-    found = []
-    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-        with contextlib.suppress(OSError):  # it ends while it is read
-            found.append(Path(f"/proc/{child}/cmdline").read_bytes())
-    return found
-
-
-def test_a_stop_before_the_first_trial_is_one_line(searches, tmp_path) -> None:
-    process = searches.start(tmp_path / "store")
-    eventually(lambda: any(b"forkserver" in command for command in children(process.pid)))
-    os.killpg(process.pid, signal.SIGINT)
-    _, said = process.communicate(timeout=40)
+def test_a_stop_before_the_first_trial_is_one_line(searches, finished, tmp_path) -> None:
+    store = tmp_path / "store"
+    with held(store, suggested(finished[0])[0]):
+        process = searches.start(store)
+        eventually(lambda: fork_servers(process.pid), PATIENCE)
+        os.killpg(process.pid, signal.SIGINT)
+        _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
-    assert said.startswith("Stopped.") and len(said.strip().splitlines()) == 1
+    assert errors.startswith("Stopped.") and len(errors.strip().splitlines()) == 1
 
 
 def test_a_killed_engine_leaves_no_trial_behind_and_the_next_goes_on(searches, finished, tmp_path) -> None:
     store = tmp_path / "store"
-    process = searches.start(store)
-    trials = eventually(lambda: list(store.glob("trials/*/metrics.jsonl")) and owners(store))
-    process.kill()
-    process.communicate()
-    eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in trials), 30)
+    with held(store, suggested(finished[0])[1]):
+        process = searches.start(store)
+        trials = eventually(lambda: has_trained(store) and trial_processes(process.pid), PATIENCE)
+        process.kill()
+        process.communicate()
+        eventually(lambda: not any(map(is_running, trials)), PATIENCE)
     assert searches.run(store).returncode == 0
     assert weights(store) == weights(finished[0])
 
 
-def test_a_killed_trial_goes_on_within_the_search(searches, finished, tmp_path) -> None:
+def test_killed_trials_go_on_within_the_search(searches, finished, tmp_path) -> None:
     store = tmp_path / "store"
-    process = searches.start(store)
-    struck = eventually(lambda: list(store.glob("trials/*/metrics.jsonl")) and owners(store))
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(min(struck), signal.SIGKILL)
-    printed, _ = process.communicate(timeout=120)
-    assert process.returncode == 0
+    with held(store, suggested(finished[0])[1]):
+        process = searches.start(store)
+        trials = eventually(lambda: has_trained(store) and trial_processes(process.pid), PATIENCE)
+        for pid in trials:
+            with contextlib.suppress(ProcessLookupError):  # all but the one that is held may have ended
+                os.kill(pid, signal.SIGKILL)
+    printed, errors = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0, errors
     assert counted(printed)["failed"] == 0
     assert weights(store) == weights(finished[0])
 
 
-def test_a_second_run_on_a_store_in_use_says_who_is_at_work(searches, tmp_path) -> None:
+def test_a_second_run_on_a_store_in_use_names_the_first(searches, finished, tmp_path) -> None:
     store = tmp_path / "store"
-    process = searches.start(store)
-    eventually(lambda: list(store.glob("experiments/*/lease")))
-    second = searches.run(store)
-    process.terminate()
-    process.communicate(timeout=40)
+    with held(store, suggested(finished[0])[0]):
+        process = searches.start(store)
+        eventually(lambda: list(store.glob("experiments/*/lease")), PATIENCE)
+        second = searches.run(store)
+        process.terminate()
+        process.communicate(timeout=PATIENCE)
     assert second.returncode == 2
     assert f"process {process.pid} on" in second.stderr
 
@@ -168,10 +159,10 @@ def test_equal_suggestions_at_the_same_time_are_trained_once(edited, tmp_path) -
     text = same.profile.read_text().replace("feasibleSpace: {list: [8, 12]}", "feasibleSpace: {list: [8]}")
     double = "{name: lr, parameterType: double, feasibleSpace: {min: 0.003, max: 0.02, distribution: logUniform}}"
     same.profile.write_text(text.replace(double, "{name: lr, parameterType: discrete, feasibleSpace: {list: [0.01]}}"))
-    found = counted(same.run(tmp_path / "store", "--set", "trainer.tailEpochs=0").stdout)
+    counts = counted(same.run(tmp_path / "store", "--set", "trainer.tailEpochs=0").stdout)
     (only,) = Store(tmp_path / "store").trials()
-    assert found["trials"] == 5
-    assert found["epochs"] == len(read_curve(only.metrics)) <= 5
+    assert counts["trials"] == 5
+    assert counts["epochs"] == len(read_curve(only.metrics)) <= 5
 
 
 def test_another_search_space_reuses_every_trial_that_it_shares(edited, finished, copied) -> None:
@@ -189,9 +180,9 @@ def test_another_search_space_reuses_every_trial_that_it_shares(edited, finished
 
 
 def test_a_trial_over_budget_is_not_trained_and_says_why(searches, tmp_path) -> None:
-    done = searches.run(tmp_path / "store", "--set", "trainer.budget.params=1000", "--set", "trainer.tailEpochs=0")
-    assert done.returncode == 0
-    assert re.search(r"over budget: params [\d,]+ > 1,000", done.stdout)
+    completed = searches.run(tmp_path / "store", "--set", "trainer.budget.params=1000", "--set", "trainer.tailEpochs=0")
+    assert completed.returncode == 0
+    assert re.search(r"over budget: params [\d,]+ > 1,000", completed.stdout)
 
 
 WIDTHS = "feasibleSpace: {list: [6, 7]}"
@@ -208,22 +199,23 @@ def small_disk(tmp_path):
     subprocess.run(["umount", str(folder)], check=True)
 
 
-def test_a_full_disk_is_one_message_and_what_was_finished_goes_on_where_there_is_room(
+def test_a_full_disk_is_one_message_and_the_search_resumes_once_there_is_room(
     searches, finished, small_disk, tmp_path
 ) -> None:
     store, filler = small_disk / "store", small_disk / "filler"
     store.mkdir()
-    process = searches.start(store)
-    eventually(lambda: list(store.glob("trials/*/model/manifest.json")))
-    with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
-        while file.write(bytes(4096)):
-            pass
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == 2, said
-    assert "No space left on device" in said
-    assert len(said.strip().splitlines()) == 1, said
+    with held(store, suggested(finished[0])[1]):
+        process = searches.start(store)
+        eventually(lambda: list(store.glob("trials/*/model/manifest.json")), PATIENCE)
+        with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
+            while file.write(bytes(4096)):
+                pass
+    _, errors = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 2, errors
+    assert "No space left on device" in errors
+    assert len(errors.strip().splitlines()) == 1, errors
     filler.unlink()
-    assert searches.run(store).returncode == 0
+    assert searches.run_process(store).returncode == 0
     assert weights(store) == weights(finished[0])
 
 
@@ -233,11 +225,11 @@ def test_a_store_that_cannot_be_written_is_one_message(searches, finished, tmp_p
     if subprocess.run(["mount", "--bind", "-o", "ro", str(finished[0]), str(folder)], capture_output=True).returncode:
         pytest.skip("this user may not mount")
     try:
-        done = searches.run(folder)
+        completed = searches.run_process(folder)
     finally:
         subprocess.run(["umount", str(folder)], check=True)
-    assert done.returncode == 2
-    assert "Read-only file system" in done.stderr and len(done.stderr.strip().splitlines()) == 1
+    assert completed.returncode == 2
+    assert "Read-only file system" in completed.stderr and len(completed.stderr.strip().splitlines()) == 1
 
 
 @pytest.fixture
@@ -248,30 +240,30 @@ def own_network(edited):
     )
     text = own.profile.read_text()
     text = text.replace("    - {name: stage1_width, parameterType: discrete, feasibleSpace: {list: [8, 12, 16]}}\n", "")
-    own.profile.write_text(text.replace("trainer:\n", "trainer:\n  network: failing_network:build\n"))
+    own.profile.write_text(text.replace("trainer:\n", "trainer:\n  network: tests.support.failing_network:build\n"))
     return own
 
 
 def test_a_trial_that_fails_fails_alone_with_its_reason(own_network, tmp_path) -> None:
-    done = own_network.run(tmp_path / "store", "--set", "experiment.maxFailedTrialCount=5")
-    assert done.returncode == 0, done.stderr
-    assert "RuntimeError: no network of width 7" in done.stdout
-    assert counted(done.stdout)["trials"] == 5
-    assert counted(done.stdout)["failed"] > 0
+    completed = own_network.run(tmp_path / "store", "--set", "experiment.maxFailedTrialCount=5")
+    assert completed.returncode == 0, completed.stderr
+    assert "RuntimeError: no network of width 7" in completed.stdout
+    assert counted(completed.stdout)["trials"] == 5
+    assert counted(completed.stdout)["failed"] > 0
 
 
 def test_too_many_failures_end_the_search_with_their_reason(own_network, tmp_path) -> None:
     own_network.profile.write_text(own_network.profile.read_text().replace("list: [6, 7]", "list: [7]"))
-    done = own_network.run(tmp_path / "store", "--set", "experiment.maxTrialCount=30", name="up")
-    assert done.returncode == 3
-    assert counted(done.stdout)["trials"] < 10
-    assert "no network of width 7" in done.stdout
-    assert "and experiment.maxFailedTrialCount is 1: the search ended early" in done.stderr
+    completed = own_network.run(tmp_path / "store", "--set", "experiment.maxTrialCount=30", name="up")
+    assert completed.returncode == 3
+    assert counted(completed.stdout)["trials"] < 10
+    assert "no network of width 7" in completed.stdout
+    assert "and experiment.maxFailedTrialCount is 1: the search ended early" in completed.stderr
 
 
 def test_a_trial_that_finds_the_disk_full_ends_the_search_and_is_not_blamed(own_network, tmp_path) -> None:
     own_network.profile.write_text(own_network.profile.read_text().replace("list: [6, 7]", "list: [9]"))
-    done = own_network.run(tmp_path / "store")
-    assert done.returncode == 2
-    assert re.search(r"store: .*No space left on device \(trial-000\d\)", done.stderr)
-    assert len(done.stderr.strip().splitlines()) == 1
+    completed = own_network.run(tmp_path / "store")
+    assert completed.returncode == 2
+    assert re.search(r"store: .*No space left on device \(trial-000\d\)", completed.stderr)
+    assert len(completed.stderr.strip().splitlines()) == 1

@@ -50,7 +50,7 @@ def answer(job, of):
 
 
 def search(of, parallel=2, shuffle=None, reply=answer, made=None):
-    """All jobs with their results; shuffle decides which of the waiting results is reported next, made is what was suggested before."""
+    """All jobs with their results; shuffle draws which waiting result is reported next, made is what was suggested."""
     schedule, jobs, waiting = Schedule(of, key_of, parallel, made), [], []
     while not schedule.is_done or waiting:
         while schedule.ready and not schedule.is_done:

@@ -1,4 +1,4 @@
-"""What a search looks like: in a terminal live and clean at the end, elsewhere plain lines."""
+"""How a search is shown: in a terminal live and clean at the end, elsewhere as plain lines."""
 
 import os
 import pty
@@ -71,15 +71,15 @@ def test_a_terminal_shows_progress_and_is_left_clean(searches, copied) -> None:
         start_new_session=True,
     )
     os.close(theirs)
-    said = b""
+    printed = b""
     try:
         while part := os.read(ours, 65536):
-            said += part
+            printed += part
     except OSError:
         pass  # the terminal's other end is closed
     os.close(ours)
     assert process.wait() == 0
-    text = said.decode()
+    text = printed.decode()
     assert "trials 6 of 6" in text and "━" in text
     assert text.rindex("\x1b[?25h") > text.rindex("\x1b[?25l")  # the cursor is shown again
     after = text[text.rindex("\x1b[?25h") :]

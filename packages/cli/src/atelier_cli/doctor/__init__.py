@@ -1,1 +1,1 @@
-"""Whether a cluster has what a search needs, before anything is installed."""
+"""Checks of a cluster before anything is installed: whether it has what a search needs."""

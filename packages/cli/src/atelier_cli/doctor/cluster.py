@@ -1,4 +1,4 @@
-"""A cluster, as one user of a kubeconfig sees it."""
+"""A cluster, as a user of a kubeconfig sees it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -18,6 +19,7 @@ from lightkube.config.models import User
 from lightkube.core.exceptions import ConfigError
 from lightkube.core.resource import Resource
 from lightkube.models.meta_v1 import ObjectMeta
+from lightkube.utils.quantity import parse_quantity
 
 from atelier_cli.profile.findings import allowed
 
@@ -25,12 +27,12 @@ R = TypeVar("R", bound=Resource)
 
 
 class NoCluster(ValueError):
-    """There is no cluster to look at: no kubeconfig, no such context, no such namespace."""
+    """There is no cluster to check: no kubeconfig, no such context, no such namespace."""
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """How to ask a cluster, and how people tell kubectl to. http is for the addresses that are no resources."""
+    """A client of a cluster; http is for paths that are no resources, kubectl is the same client as a command line."""
 
     client: Client
     http: httpx2.Client
@@ -42,29 +44,30 @@ class Cluster:
     def find(self, kind: type[R], name: str, namespace: str | None = None) -> R | None:
         """An object; None if there is none of this name."""
         try:
-            found: R = self.client.get(kind, name, namespace=namespace)  # type: ignore[type-var]  # get is overloaded: R is a global kind or a namespaced one
+            # get is overloaded for global kinds and namespaced kinds; R is one of them
+            found: R = self.client.get(kind, name, namespace=namespace)  # type: ignore[type-var]
         except httpx2.HTTPStatusError as error:
             if error.response.status_code == 404:
                 return None
             raise
         return found
 
-    def answer(self, path: str) -> dict[str, Any] | None:
-        """What the API server says at a path; None if there is nothing."""
+    def get(self, path: str) -> dict[str, Any] | None:
+        """The JSON object that the API server has at a path; None if there is nothing."""
         response = self.http.get(path)
         if response.status_code == 404:
             return None
         try:
-            answer = response.raise_for_status().json()
+            content = response.raise_for_status().json()
         except ValueError as error:
             raise httpx2.DecodingError(f"/{path} gives no JSON") from error
-        if not isinstance(answer, dict):
+        if not isinstance(content, dict):
             raise httpx2.DecodingError(f"/{path} gives no JSON object")
-        return answer
+        return content
 
     def lacking(self, group_version: str, plurals: Iterable[str]) -> list[str]:
-        """Those kinds that the API server does not serve. Everybody may ask this, while CRDs are for few eyes."""
-        listed = (self.answer(f"apis/{group_version}") or {}).get("resources", [])
+        """The kinds that the API server does not serve. Everybody may ask for this; few may list CRDs."""
+        listed = (self.get(f"apis/{group_version}") or {}).get("resources", [])
         served = {resource["name"] for resource in listed}
         return [plural for plural in plurals if plural not in served]
 
@@ -75,15 +78,22 @@ class Named(Protocol):
     metadata: ObjectMeta | None
 
 
-def name_of(found: Named) -> str:
+def name_of(resource: Named) -> str:
     """The name of an object."""
-    return (found.metadata and found.metadata.name) or ""
+    return (resource.metadata and resource.metadata.name) or ""
+
+
+def amount(quantity: str | float) -> Decimal:
+    """A Kubernetes quantity as a number: 0.5 for 500m, 1024 for 1Ki."""
+    parsed = parse_quantity(str(quantity))
+    assert parsed is not None  # only for None
+    return parsed
 
 
 def connect(kubeconfig: Path | None, context: str | None, namespace: str | None) -> Cluster:
-    """The cluster that kubectl would talk to with the same options; nothing is asked yet. NoCluster."""
+    """The cluster that kubectl would use with the same options; sends no request yet. NoCluster."""
     place, known = _read(kubeconfig)
-    config = _chosen(place, known, context)
+    config = _config_of(place, known, context)
     try:
         http = client_adapter.Client(config, client_adapter.ConnectionParams())
         client = Client(config)
@@ -93,27 +103,31 @@ def connect(kubeconfig: Path | None, context: str | None, namespace: str | None)
     kubectl += ["--kubeconfig", str(kubeconfig)] if kubeconfig else []
     kubectl += ["--context", context] if context else []
     return Cluster(
-        client, http, config.cluster.server, config.context_name, namespace or config.namespace, shlex.join(kubectl)
+        client=client,
+        http=http,
+        server=config.cluster.server,
+        context=config.context_name,
+        namespace=namespace or config.namespace,
+        kubectl=shlex.join(kubectl),
     )
 
 
-def _read(given: Path | None) -> tuple[str, KubeConfig]:
-    """The kubeconfig, and what to call it: the one given, KUBECONFIG's, a pod's own, or the one at home."""
-    path = str(given or os.environ.get("KUBECONFIG", ""))
+def _read(kubeconfig: Path | None) -> tuple[str, KubeConfig]:
+    """The kubeconfig and its path: of the option, of KUBECONFIG, a pod's own, or the one in the home folder."""
+    path = str(kubeconfig or os.environ.get("KUBECONFIG", ""))
     if os.pathsep in path:
-        raise NoCluster(f"KUBECONFIG: {path} is several files; say one with --kubeconfig FILE")
+        raise NoCluster(f"KUBECONFIG: {path} is several files; name one with --kubeconfig FILE")
     place = path or DEFAULT_KUBECONFIG
     try:
         return place, KubeConfig.from_file(path) if path else KubeConfig.from_env()
     except ConfigError as error:
-        raise NoCluster(
-            f"no cluster: {place} is not there; say --kubeconfig FILE (MicroK8s: microk8s config > FILE)"
-        ) from error
+        advice = "name one with --kubeconfig FILE (MicroK8s: microk8s config > FILE)"
+        raise NoCluster(f"no cluster: {place} is not there; {advice}") from error
     except (yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError) as error:
         raise NoCluster(f"{place} is no kubeconfig: {type(error).__name__}: {error}") from error
 
 
-def _chosen(place: str, known: KubeConfig, context: str | None) -> SingleConfig:
+def _config_of(place: str, known: KubeConfig, context: str | None) -> SingleConfig:
     name = context or known.current_context
     if not name:
         raise NoCluster(f"--context: {place} has no current context; {allowed(known.contexts)}")
@@ -124,6 +138,4 @@ def _chosen(place: str, known: KubeConfig, context: str | None) -> SingleConfig:
     except KeyError as error:
         raise NoCluster(f"{place}: context {name!r} names {error}, which is not there") from error
     assert config is not None  # only without a name
-    return (
-        config if config.user else config._replace(user=User())
-    )  # lightkube wants a user, who may have nothing to show
+    return config if config.user else config._replace(user=User())  # lightkube needs a user, if only an empty one

@@ -1,4 +1,4 @@
-"""What a check came to."""
+"""The result of a check."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """One line for people: what was looked at, how it is, what was found, and the command that mends it (or "# what to change")."""
+    """One row of the report; fix is the command that fixes it, or "# what to change" in the profile."""
 
-    what: str
+    check: str
     result: Literal["ok", "warning", "missing"]
-    found: str
-    mend: str = ""
+    message: str
+    fix: str = ""
 
 
-def ok(what: str, found: str) -> Diagnosis:
+def ok(check: str, message: str) -> Diagnosis:
     """Nothing to do."""
-    return Diagnosis(what, "ok", found)
+    return Diagnosis(check, "ok", message)
 
 
-def warning(what: str, found: str, mend: str = "") -> Diagnosis:
-    """It may go well."""
-    return Diagnosis(what, "warning", found, mend)
+def warning(check: str, message: str, fix: str = "") -> Diagnosis:
+    """The search may fail."""
+    return Diagnosis(check, "warning", message, fix)
 
 
-def missing(what: str, found: str, mend: str) -> Diagnosis:
-    """It cannot go well."""
-    return Diagnosis(what, "missing", found, mend)
+def missing(check: str, message: str, fix: str) -> Diagnosis:
+    """The installation or the search will fail."""
+    return Diagnosis(check, "missing", message, fix)

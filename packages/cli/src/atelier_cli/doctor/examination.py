@@ -1,4 +1,4 @@
-"""Every check of a cluster, in the order in which they are mended."""
+"""Every check of a cluster, in the order in which a user fixes them."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from atelier_cli.profile.load import Profile
 
 SERVER = "API server"
 OLDEST = (1, 31)
-"""Kubernetes that Katib 0.19 is tested with, and the chart."""
+"""The oldest Kubernetes that Katib 0.19 and the chart are tested with."""
 
 
 def examine(cluster: Cluster, profile: Profile | None, katib_namespace: str | None = None) -> list[Diagnosis]:
-    """What every check came to; without a profile, what needs none. NoCluster if there is no such namespace."""
+    """The results of every check; without a profile, of those that need none. NoCluster if the namespace is missing."""
     values = profile.values if profile else {}
     spec = profile.spec if profile else None
     katib = katib_namespace or (values.get("katib") or {}).get("namespace") or "kubeflow"
@@ -48,27 +48,24 @@ def examine(cluster: Cluster, profile: Profile | None, katib_namespace: str | No
         }
     if profile is not None and searches:
         checks["one trial"] = lambda: check_nodes(cluster, values["trainer"].get("resources") or {})
-    found: list[Diagnosis] = []
+    results: list[Diagnosis] = []
     try:
-        for what, check in checks.items():
-            found += _made(what, check)
+        for name, check in checks.items():
+            results += _results(name, check)
     except httpx2.RequestError as error:
-        found.append(
-            missing(SERVER, f"no Kubernetes answers at {cluster.server}: {error}", f"{cluster.kubectl} cluster-info")
-        )
+        message = f"no Kubernetes answers at {cluster.server}: {error}"
+        results.append(missing(SERVER, message, f"{cluster.kubectl} cluster-info"))
     except httpx2.HTTPStatusError as error:
-        found.append(
-            missing(SERVER, f"{cluster.server} does not know you: {_said(error)}", f"{cluster.kubectl} auth whoami")
-        )
+        message = f"{cluster.server} does not know you: {_message(error)}"
+        results.append(missing(SERVER, message, f"{cluster.kubectl} auth whoami"))
     except (ConfigError, OSError) as error:  # of the program that a kubeconfig may name to log in
-        found.append(
-            missing(SERVER, f"context {cluster.context} cannot log in: {error}", f"{cluster.kubectl} auth whoami")
-        )
-    return found
+        message = f"context {cluster.context} cannot log in: {error}"
+        results.append(missing(SERVER, message, f"{cluster.kubectl} auth whoami"))
+    return results
 
 
-def _made(what: str, check: Callable[[], Iterator[Diagnosis]]) -> Iterator[Diagnosis]:
-    """What a check says, or why it could not be made."""
+def _results(name: str, check: Callable[[], Iterator[Diagnosis]]) -> Iterator[Diagnosis]:
+    """The results of a check, or the reason why it could not be made."""
     try:
         yield from check()
     except httpx2.HTTPStatusError as error:
@@ -76,32 +73,31 @@ def _made(what: str, check: Callable[[], Iterator[Diagnosis]]) -> Iterator[Diagn
         if code == 401:
             raise
         if code == 403:
-            yield warning(what, f"you may not look: {_said(error)}")
+            yield warning(name, f"you may not look: {_message(error)}")
         else:
-            yield missing(what, f"the API server answered {code}: {_said(error)}", "# ask again later")
+            yield missing(name, f"the API server answered {code}: {_message(error)}", "# try again later")
     except NoCluster:
         raise
-    except ValueError as error:  # an object that is not as Kubernetes has it
-        yield missing(what, f"the API server's answer cannot be read: {error}", "# ask again later")
+    except ValueError as error:  # an object that Kubernetes would not store
+        yield missing(name, f"the API server's answer cannot be read: {error}", "# try again later")
 
 
-def _said(error: httpx2.HTTPStatusError) -> str:
-    """The API server's own words, without what the client puts below them."""
+def _message(error: httpx2.HTTPStatusError) -> str:
+    """The API server's own message, without the lines that the client adds."""
     return str(error).partition("\n")[0]
 
 
 def _check_server(cluster: Cluster) -> Iterator[Diagnosis]:
     """Whether it answers, and is new enough."""
-    version = cluster.answer("version")
+    version = cluster.get("version")
     if version is None:
         raise httpx2.DecodingError("there is no /version")
-    words = f"Kubernetes {version.get('gitVersion', 'of no known version')} at {cluster.server}"
+    running = f"Kubernetes {version.get('gitVersion', 'of no known version')} at {cluster.server}"
     number = tuple(int(re.sub(r"\D.*", "", version.get(part, "")) or 0) for part in ("major", "minor"))
     if number < OLDEST:
-        least = ".".join(map(str, OLDEST))
-        upgrade = (
-            f"# upgrade the cluster to {least} or newer (MicroK8s: sudo snap refresh microk8s --channel {least}/stable)"
-        )
-        yield missing(SERVER, f"{words}; {least} or newer is needed", upgrade)
+        oldest = ".".join(map(str, OLDEST))
+        microk8s = f"sudo snap refresh microk8s --channel {oldest}/stable"
+        upgrade = f"# upgrade the cluster to {oldest} or newer (MicroK8s: {microk8s})"
+        yield missing(SERVER, f"{running}; {oldest} or newer is needed", upgrade)
     else:
-        yield ok(SERVER, words)
+        yield ok(SERVER, running)

@@ -1,4 +1,4 @@
-"""Katib: its API, its webhooks, its pods, and what its configuration knows."""
+"""Katib: its API, its webhooks, its pods, and its configuration."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ INSTALL = 'apply -k "github.com/kubeflow/katib.git/manifests/v1beta1/installs/ka
 
 
 def check_api(cluster: Cluster) -> Iterator[Diagnosis]:
-    """Whether the API server knows Katib's kinds."""
+    """Whether the API server serves Katib's kinds."""
     kinds = ("experiments", "suggestions", "trials")
     lacking = cluster.lacking(API, kinds)
     if lacking:
@@ -33,45 +33,38 @@ def check_api(cluster: Cluster) -> Iterator[Diagnosis]:
 
 def check_webhooks(cluster: Cluster, namespace: str) -> Iterator[Diagnosis]:
     """Whether Katib's webhooks are registered, and the API server can trust them."""
-    yield _webhooks(
-        cluster, namespace, "validating webhooks", cluster.find(ValidatingWebhookConfiguration, "katib.kubeflow.org")
-    )
-    yield _webhooks(
-        cluster, namespace, "mutating webhooks", cluster.find(MutatingWebhookConfiguration, "katib.kubeflow.org")
-    )
-
-
-def _webhooks(
-    cluster: Cluster,
-    namespace: str,
-    what: str,
-    found: ValidatingWebhookConfiguration | MutatingWebhookConfiguration | None,
-) -> Diagnosis:
-    webhooks = (found and found.webhooks) or []
-    if not webhooks:
-        return missing(what, "there are none named katib.kubeflow.org", f"{cluster.kubectl} {INSTALL}")
-    bare = [webhook.name for webhook in webhooks if not base64.b64decode(webhook.clientConfig.caBundle or "").strip()]
-    if bare:
-        restart = f"{cluster.kubectl} -n {namespace} rollout restart deployment/katib-controller"  # it writes the bundle when it starts
-        return missing(what, f"no caBundle, so that the API server cannot call them: {', '.join(bare)}", restart)
-    return ok(what, ", ".join(webhook.name for webhook in webhooks))
+    kinds: dict[str, type[ValidatingWebhookConfiguration] | type[MutatingWebhookConfiguration]] = {
+        "validating webhooks": ValidatingWebhookConfiguration,
+        "mutating webhooks": MutatingWebhookConfiguration,
+    }
+    for check, kind in kinds.items():
+        registered = cluster.find(kind, "katib.kubeflow.org")
+        webhooks = (registered and registered.webhooks) or []
+        bare = [w.name for w in webhooks if not base64.b64decode(w.clientConfig.caBundle or "").strip()]
+        if not webhooks:
+            yield missing(check, "there are none named katib.kubeflow.org", f"{cluster.kubectl} {INSTALL}")
+        elif bare:
+            # the controller writes the bundle when it starts
+            restart = f"{cluster.kubectl} -n {namespace} rollout restart deployment/katib-controller"
+            yield missing(check, f"no caBundle, so that the API server cannot call them: {', '.join(bare)}", restart)
+        else:
+            yield ok(check, ", ".join(webhook.name for webhook in webhooks))
 
 
 def check_pods(cluster: Cluster, namespace: str) -> Iterator[Diagnosis]:
-    """Whether Katib's controller and its database's door are up."""
+    """Whether Katib's controller and the manager of its database are available."""
     for name in ("katib-controller", "katib-db-manager"):
-        found = cluster.find(Deployment, name, namespace)
-        if found is None:
-            where = f"no such Deployment in namespace {namespace}; --katib-namespace says where Katib is"
-            yield missing(name, where, f"{cluster.kubectl} {INSTALL}")
-        elif not (found.status and found.status.availableReplicas):
-            reasons = [
-                c.message for c in (found.status and found.status.conditions) or [] if c.status == "False" and c.message
-            ]
-            text = ": ".join(["no replica is available", *reasons[:1]])
-            yield missing(name, text, f"{cluster.kubectl} -n {namespace} rollout restart deployment/{name}")
+        deployment = cluster.find(Deployment, name, namespace)
+        if deployment is None:
+            message = f"no such Deployment in namespace {namespace}; --katib-namespace says where Katib is"
+            yield missing(name, message, f"{cluster.kubectl} {INSTALL}")
+        elif not (deployment.status and deployment.status.availableReplicas):
+            conditions = (deployment.status and deployment.status.conditions) or []
+            reasons = [c.message for c in conditions if c.status == "False" and c.message]
+            message = ": ".join(["no replica is available", *reasons[:1]])
+            yield missing(name, message, f"{cluster.kubectl} -n {namespace} rollout restart deployment/{name}")
         else:
-            yield ok(name, f"{found.status.availableReplicas} available in namespace {namespace}")
+            yield ok(name, f"{deployment.status.availableReplicas} available in namespace {namespace}")
 
 
 class _Part(BaseModel):
@@ -79,7 +72,7 @@ class _Part(BaseModel):
 
 
 class Entry(_Part):
-    """Something that Katib can start."""
+    """An algorithm or a metrics collector that Katib can run."""
 
     algorithm_name: str = ""
     kind: str = ""
@@ -101,49 +94,47 @@ class _Init(_Part):
 
 
 class Configuration(_Part):
-    """The part of katib-config that matters here."""
+    """The part of katib-config that the checks read."""
 
     init: _Init = _Init()
     runtime: _Runtime = _Runtime()
 
     def suggestion(self, algorithm: str) -> Entry | None:
-        """What suggests by this algorithm."""
+        """The entry of this algorithm."""
         return next((entry for entry in self.runtime.suggestions if entry.algorithm_name == algorithm), None)
 
 
 def configuration(cluster: Cluster, namespace: str) -> Configuration | None:
     """Katib's configuration; None if it is not there or cannot be read."""
-    found = cluster.find(ConfigMap, "katib-config", namespace)
+    config_map = cluster.find(ConfigMap, "katib-config", namespace)
     try:
-        return Configuration.model_validate(yaml.safe_load(((found and found.data) or {})["katib-config.yaml"]))
+        text = ((config_map and config_map.data) or {})["katib-config.yaml"]
+        return Configuration.model_validate(yaml.safe_load(text))
     except (KeyError, yaml.YAMLError, ValidationError):
         return None
 
 
 def check_configuration(cluster: Cluster, namespace: str, spec: Spec | None) -> Iterator[Diagnosis]:
     """Whether Katib knows the algorithm, the early stopping and the metrics collector of the profile."""
-    what, install = "katib-config", f"{cluster.kubectl} {INSTALL}"
+    check, install = "katib-config", f"{cluster.kubectl} {INSTALL}"
     known = configuration(cluster, namespace)
     if known is None:
-        yield missing(
-            what, f"namespace {namespace} has no ConfigMap katib-config with a readable katib-config.yaml", install
-        )
+        message = f"namespace {namespace} has no ConfigMap katib-config with a readable katib-config.yaml"
+        yield missing(check, message, install)
         return
     needed = {"runtime.metricsCollectors": ("StdOut", [entry.kind for entry in known.runtime.metrics_collectors])}
     if spec is not None:
         names = [entry.algorithm_name for entry in known.runtime.suggestions]
         needed["runtime.suggestions"] = (spec.experiment.algorithm.algorithm_name, names)
         if spec.experiment.early_stopping.algorithm_name == "medianstop":
-            needed["runtime.earlyStoppings"] = (
-                "medianstop",
-                [entry.algorithm_name for entry in known.runtime.early_stoppings],
-            )
+            stoppings = [entry.algorithm_name for entry in known.runtime.early_stoppings]
+            needed["runtime.earlyStoppings"] = ("medianstop", stoppings)
     lacking = [
         f"{section} has no {name}; it has: {', '.join(names) or 'none'}"
         for section, (name, names) in needed.items()
         if name not in names
     ]
     if lacking:
-        yield missing(what, "; ".join(lacking), install)
+        yield missing(check, "; ".join(lacking), install)
     else:
-        yield ok(what, f"knows {', '.join(name for name, _ in needed.values())}")
+        yield ok(check, f"knows {', '.join(name for name, _ in needed.values())}")

@@ -1,4 +1,4 @@
-"""Whether the cluster knows what monitoring renders."""
+"""Whether the cluster serves the kinds that monitoring renders."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from atelier_cli.profile.merging import Values
 
 API = "monitoring.coreos.com/v1"
 KINDS = {"serviceMonitor": "servicemonitors", "prometheusRule": "prometheusrules"}
-"""Key under monitoring, and what it renders."""
-INSTALL = "helm install prometheus oci://ghcr.io/prometheus-community/charts/kube-prometheus-stack --namespace monitoring --create-namespace"
+"""Keys under monitoring, and the kinds that they render."""
+INSTALL = (
+    "helm install prometheus oci://ghcr.io/prometheus-community/charts/kube-prometheus-stack"
+    " --namespace monitoring --create-namespace"
+)
 
 
 def check_monitoring(cluster: Cluster, monitoring: Values) -> Iterator[Diagnosis]:
-    """The Prometheus operator's kinds, as far as the profile turns them on."""
+    """Whether the Prometheus operator's kinds that the profile turns on are served."""
     wanted = [kind for key, kind in KINDS.items() if (monitoring.get(key) or {}).get("enabled")]
     if not wanted:
         return
@@ -23,8 +26,8 @@ def check_monitoring(cluster: Cluster, monitoring: Values) -> Iterator[Diagnosis
     if not lacking:
         yield ok("monitoring", f"{', '.join(wanted)} ({API})")
         return
-    found = f"{API} has no {', '.join(lacking)}"
+    message = f"{API} has no {', '.join(lacking)}"
     if monitoring.get("renderMode") == "skipIfMissing":
-        yield warning("monitoring", f"{found}; skipIfMissing leaves out what needs them", INSTALL)
+        yield warning("monitoring", f"{message}; skipIfMissing leaves out what needs them", INSTALL)
     else:
-        yield missing("monitoring", found, INSTALL)
+        yield missing("monitoring", message, INSTALL)

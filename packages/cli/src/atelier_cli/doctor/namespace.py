@@ -1,4 +1,4 @@
-"""The namespace that a search runs in: its labels, and what one may do there."""
+"""The namespace that a search runs in: its labels, and what the user may create there."""
 
 from __future__ import annotations
 
@@ -29,46 +29,43 @@ CREATED = (
     "roles.rbac.authorization.k8s.io",
     "rolebindings.rbac.authorization.k8s.io",
 )
-"""What an installation of the chart creates."""
+"""The resources that an installation of the chart creates."""
 VERBS = "create,get,list,watch,update,patch,delete"
 
 
 def check_labels(cluster: Cluster, katib_namespace: str, spec: Spec | None) -> Iterator[Diagnosis]:
-    """Whether Katib may work in the namespace, and its containers may start there. NoCluster if there is no such namespace."""
-    found = cluster.find(Namespace, cluster.namespace)
-    if found is None:
-        make = f"{cluster.kubectl} create namespace {cluster.namespace}"
-        raise NoCluster(
-            f"--namespace: {cluster.namespace!r} is not in the cluster of context {cluster.context!r}; to make it: {make}"
-        )
-    labels = (found.metadata and found.metadata.labels) or {}
+    """Whether Katib works in the namespace, and its containers may start there. NoCluster if it does not exist."""
+    namespace = cluster.find(Namespace, cluster.namespace)
+    if namespace is None:
+        create = f"{cluster.kubectl} create namespace {cluster.namespace}"
+        where = f"the cluster of context {cluster.context!r}"
+        raise NoCluster(f"--namespace: {cluster.namespace!r} is not in {where}; to create it: {create}")
+    labels = (namespace.metadata and namespace.metadata.labels) or {}
     label = f"{cluster.kubectl} label --overwrite namespace {cluster.namespace}"
     if labels.get(INJECTION) == "enabled":
         yield ok("namespace label", f"{cluster.namespace} has {INJECTION}=enabled")
     else:
-        text = f"{cluster.namespace} is without {INJECTION}=enabled: Katib refuses Experiments there"
-        yield missing("namespace label", text, f"{label} {INJECTION}=enabled")
+        message = f"{cluster.namespace} is without {INJECTION}=enabled: Katib refuses Experiments there"
+        yield missing("namespace label", message, f"{label} {INJECTION}=enabled")
     if labels.get(ENFORCE) == "restricted":
         refused = _refused_by_restricted(configuration(cluster, katib_namespace), spec)
         if refused:
-            text = f"{cluster.namespace} enforces restricted, which refuses {' and '.join(refused)}"
-            yield warning("pod security", text, f"{label} {ENFORCE}=baseline")
+            message = f"{cluster.namespace} enforces restricted, which refuses {' and '.join(refused)}"
+            yield warning("pod security", message, f"{label} {ENFORCE}=baseline")
         else:
-            yield ok(
-                "pod security",
-                f"{cluster.namespace} enforces restricted, and katib-config gives its containers what that asks for",
+            message = (
+                f"{cluster.namespace} enforces restricted, and katib-config gives its containers what that asks for"
             )
+            yield ok("pod security", message)
 
 
 def _refused_by_restricted(known: Configuration | None, spec: Spec | None) -> list[str]:
     """Which of Katib's containers come without a security context."""
     if known is None:
         return ["Katib's containers"]
-    refused = (
-        []
-        if known.init.controller.inject_security_context
-        else ["the sidecar of trials (init.controller.injectSecurityContext)"]
-    )
+    refused = []
+    if not known.init.controller.inject_security_context:
+        refused.append("the sidecar of trials (init.controller.injectSecurityContext)")
     if spec is not None:
         name = spec.experiment.algorithm.algorithm_name
         suggestion = known.suggestion(name)
@@ -80,14 +77,14 @@ def _refused_by_restricted(known: Configuration | None, spec: Spec | None) -> li
 
 
 def check_rights(cluster: Cluster, claim: str) -> Iterator[Diagnosis]:
-    """Whether one may create what an installation creates; the claim is not, if it is there already."""
+    """Whether the user may create what an installation creates; it creates no claim if the profile names one."""
     wanted = [name for name in CREATED if not (claim and name == "persistentvolumeclaims")]
     refused = [name for name in wanted if not _may_create(cluster, name)]
     if not refused:
         yield ok("rights", f"you may create all that the chart creates in {cluster.namespace}")
         return
     within = f"{cluster.kubectl} -n {cluster.namespace} create"
-    # all of it, and trials: nobody may give the extractor's Role what they have not
+    # all of it, and trials: nobody may give the extractor's Role a right that they do not have
     role = f"{within} role atelier --verb={VERBS} --resource={','.join([*CREATED, 'trials.kubeflow.org'])}"
     yield missing(
         "rights",
@@ -98,13 +95,14 @@ def check_rights(cluster: Cluster, claim: str) -> Iterator[Diagnosis]:
 
 def _may_create(cluster: Cluster, name: str) -> bool:
     resource, _, group = name.partition(".")
-    asked = ResourceAttributes(namespace=cluster.namespace, verb="create", group=group, resource=resource)
-    review = cluster.client.create(SelfSubjectAccessReview(spec=SelfSubjectAccessReviewSpec(resourceAttributes=asked)))
+    attributes = ResourceAttributes(namespace=cluster.namespace, verb="create", group=group, resource=resource)
+    spec = SelfSubjectAccessReviewSpec(resourceAttributes=attributes)
+    review = cluster.client.create(SelfSubjectAccessReview(spec=spec))
     return bool(review.status and review.status.allowed)
 
 
 def _user(cluster: Cluster) -> str:
-    """Who the API server takes us for."""
+    """The user's name, as the API server knows it."""
     try:
         status = cluster.client.create(SelfSubjectReview()).status
     except httpx2.HTTPStatusError:

@@ -1,4 +1,4 @@
-"""Whether servers find the bearer token that the profile asks for."""
+"""Whether the Secret with the bearer token of the servers is there."""
 
 from __future__ import annotations
 
@@ -12,28 +12,29 @@ from atelier_cli.doctor.diagnosis import Diagnosis, missing, ok
 from atelier_cli.profile.findings import allowed
 from atelier_cli.profile.merging import Values
 
-WHAT = "token"
+CHECK = "token"
 
 
 def check_token(cluster: Cluster, token: Values) -> Iterator[Diagnosis]:
-    """The Secret and its key, if the profile names one: without it no server starts. What is in it is not told."""
+    """Whether the Secret that the profile names has the key; without it no server starts. Never shows its content."""
     name, key = token.get("existingSecret"), token.get("key", "token")
     if not name:
         return
-    found = cluster.find(Secret, name, cluster.namespace)
-    if found is None:
-        # -hex: letters and digits only, which every shell and header takes
-        make = f'{cluster.kubectl} -n {cluster.namespace} create secret generic {name} --from-literal={key}="$(openssl rand -hex 32)"'
-        yield missing(WHAT, f"no Secret {name} in {cluster.namespace}, which server.token.existingSecret names", make)
+    secret = cluster.find(Secret, name, cluster.namespace)
+    if secret is None:
+        # -hex: letters and digits only, which need no quotes in a shell or a header
+        create = f"{cluster.kubectl} -n {cluster.namespace} create secret generic {name}"
+        fix = f'{create} --from-literal={key}="$(openssl rand -hex 32)"'
+        yield missing(CHECK, f"no Secret {name} in {cluster.namespace}, which server.token.existingSecret names", fix)
         return
-    keys = found.data or {}
+    keys = secret.data or {}
     if key not in keys:
-        yield missing(WHAT, f"Secret {name} has no key {key}", f"# set server.token.key; {allowed(sorted(keys), key)}")
+        yield missing(CHECK, f"Secret {name} has no key {key}", f"# set server.token.key; {allowed(sorted(keys), key)}")
     elif len(base64.b64decode(keys[key]).split()) != 1:
         yield missing(
-            WHAT,
+            CHECK,
             f"{key} of Secret {name} is not one token without spaces",
             f"{cluster.kubectl} -n {cluster.namespace} edit secret {name}",
         )
     else:
-        yield ok(WHAT, f"Secret {name} has {key}")
+        yield ok(CHECK, f"Secret {name} has {key}")

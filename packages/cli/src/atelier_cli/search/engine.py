@@ -1,4 +1,4 @@
-"""The laptop engine: brings a spec's search to its end in a store, with trials as child processes, and goes on where it was left."""
+"""The laptop engine: runs a search in a store, with trials as child processes, and resumes one that was stopped."""
 
 from __future__ import annotations
 
@@ -26,39 +26,38 @@ from atelier_trial.request import Request, configuration, record
 from atelier_trial.target import Target
 
 from atelier_cli.profile.load import InvalidProfile, check_space
-from atelier_cli.search.children import Children, Ended, arguments_of, warm_up
+from atelier_cli.search.children import Children, Exited, start_fork_server
+from atelier_cli.search.command_line import command_line
 from atelier_cli.search.schedule import Job, Result, Schedule
 
 MEMORY_PER_TRIAL = 1.5 * 2**30
 """Bytes that a trial with torch may take beside its share of the data; decides how many `auto` is."""
 
-FAILURES_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 """They end the search: whatever it trained next would be lost."""
 
 TRIES = 3
 """How often a trial whose process was killed is started in one search."""
 
-
-class Interrupted(Exception):
-    """The search was asked to stop and did; running it again goes on."""
+STOPPED = "Stopped. Every trial is checkpointed; the same command goes on from here."
 
 
 class Watcher(Protocol):
-    """Is told what happens, from one thread."""
+    """Called when something happens, always from one thread."""
 
     def started(self, name: str, epochs_before: int) -> None:
-        """A trial's process runs, and goes on after that many epochs; those it tells again."""
+        """A trial's process runs. It has trained epochs_before epochs before, and reports them again."""
 
     def epoch(self, name: str, epoch: int, value: float) -> None:
         """A running trial's objective after an epoch."""
 
     def ended(self, name: str, result: Result, trained: int, reason: str | None) -> None:
-        """A trial's run ended, or was answered from the store with trained = 0 epochs."""
+        """A trial's run ended; trained is 0 if its result was in the store."""
 
 
 @dataclass
 class Totals:
-    """What a search has come to so far. reused counts trials that the store answered; gave_up: too many failed."""
+    """Counts of a search so far. reused are trials whose result was in the store; gave_up: too many trials failed."""
 
     trials: int = 0
     reused: int = 0
@@ -70,7 +69,7 @@ class Totals:
 
 @dataclass(frozen=True)
 class Assignment:
-    """What a trial's process is to do, or the store to answer; job is None for the winner's tail."""
+    """A trial to run, unless its result is in the store; job is None for the winner's tail."""
 
     name: str
     request: Request
@@ -81,16 +80,19 @@ class Assignment:
 
 @dataclass
 class _Running:
-    """A process under way. epochs_before were trained by earlier runs, told are those that it has printed."""
+    """A running process. epochs_before were trained by earlier runs; printed counts the epochs that it has reported."""
 
     assignment: Assignment
     epochs_before: int
     tries: int
-    told: int = 0
+    printed: int = 0
 
 
 class Engine:
-    """One search. `search` may be called once; it raises InvalidProfile, lease.LeaseHeld, data.DataError, Interrupted or OSError."""
+    """One search: `prepare`, then `search`, once.
+
+    They raise InvalidProfile, DataError, LeaseHeld, OSError, or KeyboardInterrupt after SIGINT or SIGTERM.
+    """
 
     def __init__(
         self, spec: Spec, store: Store, watcher: Watcher, totals: Totals, data_dir: Path | None = None
@@ -104,18 +106,18 @@ class Engine:
         self.totals = totals
         self._children = Children()
         self._running: dict[str, _Running] = {}
-        self._waiting: list[Assignment] = []
+        self._queued: list[Assignment] = []
         self._stop = threading.Event()
 
     def prepare(self) -> DataDescription:
-        """The data, prepared in the store; what only its kind can tell about the spec is checked."""
+        """Prepare the data in the store, and check the search space against the kind that they turn out to be."""
         trainer = self.spec.trainer
         if not self.experiment.spec.exists():
-            warm_up()  # a new search needs it, and it is ready by the time the data are
+            start_fork_server()  # a new search needs it, and it imports torch while the data are prepared
         with self._signals(self._interrupt):
             description = data.prepare(trainer.data, self.store, Path.cwd(), self.data_dir, trainer.seed)
         if self._stop.is_set():
-            raise KeyboardInterrupt  # the first one was lost: Python ignores what is raised while it tidies up after an import
+            raise KeyboardInterrupt  # Python drops one that is raised while it cleans up after an import
         violations = check_space(self.spec, description.kind)
         if violations:
             raise InvalidProfile(violations)
@@ -142,41 +144,42 @@ class Engine:
         self._schedule = schedule = Schedule(
             self.spec, lambda params: identity.trial_config(self.spec, description, params).key, self.parallel, made
         )
-        while not schedule.is_done or self._waiting or self._running:
+        while not schedule.is_done or self._queued or self._running:
             while schedule.ready and not schedule.is_done:
-                self._end_if_asked()
+                self._raise_if_stopped()
                 job = schedule.decide()
                 if job is not None:
                     self.totals.trials += job.resumed_at == 0
-                    self._do(self._assigned(job, description))
-            self._start_what_may()
+                    self._reuse_or_queue(self._assignment_of(job, description))
+            self._start_queued()
             if self._running:
                 self._handle_event()
         self.totals.gave_up = schedule.gave_up
 
-    def _do(self, assignment: Assignment) -> None:
-        """Answer it from the store, or have it wait for a process."""
-        if not self._answered(assignment):
-            self._waiting.append(assignment)
+    def _reuse_or_queue(self, assignment: Assignment) -> None:
+        if not self._reused(assignment):
+            self._queued.append(assignment)
 
-    def _start_what_may(self) -> None:
-        """Start what waits, in its order, as far as there is room; a key that is at work already may soon be the answer."""
-        for assignment in list(self._waiting):
+    def _start_queued(self) -> None:
+        """Start queued assignments in their order, up to the number that may run at a time.
+
+        One whose key is running stays in the queue: its result may be in the store soon.
+        """
+        for assignment in list(self._queued):
             if len(self._running) == self.parallel:
                 return
             if all(run.assignment.target.key != assignment.target.key for run in self._running.values()):
-                self._waiting.remove(assignment)
-                if not self._answered(assignment):
+                self._queued.remove(assignment)
+                if not self._reused(assignment):
                     self._start(assignment)
 
-    def _assigned(self, job: Job, description: DataDescription) -> Assignment:
-        suggestion = job.suggestion
+    def _assignment_of(self, job: Job, description: DataDescription) -> Assignment:
         request = Request(
             spec=self.spec,
             store=self.store,
             trial=job.trial,
-            params=suggestion.params,
-            number=suggestion.number,
+            params=job.suggestion.params,
+            number=job.suggestion.number,
             bars=job.bars,
             threads=max(1, machine.cores() // self.parallel),
             data_dir=self.data_dir,
@@ -189,75 +192,72 @@ class Engine:
         record(self.experiment, request, config.key)
         return Assignment(request.trial, request, target, self.store.trial(config.key), job)
 
-    def _answered(self, assignment: Assignment) -> bool:
-        """Whether the store has the answer already; it is then reported."""
+    def _reused(self, assignment: Assignment) -> bool:
+        """Report the result that is in the store; False if there is none."""
         card = assignment.target.finished(assignment.paths)
         if card is None:
             return False
         self.totals.reused += assignment.job is not None and assignment.job.resumed_at == 0
-        self._end(assignment, card, trained=0)
+        self._report(assignment, self._result(assignment.target, card), 0, card.reason)
         return True
 
     def _start(self, assignment: Assignment, tries: int = 1) -> None:
         name = assignment.name
         before = len(read_curve(assignment.paths.metrics))
-        self._children.start(
-            name, arguments_of(assignment.request, self.experiment.spec), self.experiment.messages(name)
-        )
+        arguments = command_line(assignment.request, self.experiment.spec)
+        self._children.start(name, arguments, self.experiment.messages(name))
         self._running[name] = _Running(assignment, before, tries)
         self.watcher.started(name, before)
 
     def _handle_event(self) -> None:
-        """Wait for something to happen, and take it in."""
+        """Wait for an event of a child, half a second at most, and handle it."""
         event = self._children.event(timeout=0.5)
-        self._end_if_asked()  # before it: a trial that ended because it was asked to has no result
-        if isinstance(event, Ended):
-            self._exited(self._running.pop(event.name), event.code)
+        self._raise_if_stopped()  # first: a trial that was stopped with the search has no result
+        if isinstance(event, Exited):
+            self._handle_exit(self._running.pop(event.name), event.code)
         elif event is not None:
-            self._printed(self._running[event.name], event.line)
+            self._handle_line(self._running[event.name], event.line)
 
-    def _end_if_asked(self) -> None:
+    def _raise_if_stopped(self) -> None:
         if self._stop.is_set():
-            raise Interrupted
+            raise KeyboardInterrupt(STOPPED)
 
-    def _printed(self, run: _Running, line: str) -> None:
+    def _handle_line(self, run: _Running, line: str) -> None:
         metric, _, value = line.partition(" ")[2].strip().partition("=")
         if metric == self.spec.experiment.objective.objective_metric_name:
-            run.told += 1
-            self.watcher.epoch(run.assignment.name, run.told, float(value))
+            run.printed += 1
+            self.watcher.epoch(run.assignment.name, run.printed, float(value))
 
-    def _exited(self, run: _Running, code: int) -> None:
+    def _handle_exit(self, run: _Running, code: int) -> None:
+        """Report the trial's result, start it again if its process was killed, or report that it failed."""
         assignment = run.assignment
         trained = max(0, len(read_curve(assignment.paths.metrics)) - run.epochs_before)
         self.totals.epochs_trained += trained
         card = assignment.target.finished(assignment.paths)
         if card is not None:
-            self._end(assignment, card, trained)
+            self._report(assignment, self._result(assignment.target, card), trained, card.reason)
         elif code <= 0 and run.tries < TRIES:
             self._start(assignment, run.tries + 1)
         else:
             reason = self._reason(run, code)
-            self._end_if_of_the_disk(assignment, reason)
+            self._raise_if_disk_failed(assignment, reason)
             self._report(assignment, Result("failed"), trained, reason)
 
-    def _end_if_of_the_disk(self, assignment: Assignment, reason: str) -> None:
-        """OSError if a trial failed by what would fail every other as well; it is no fault of this one."""
-        for number in FAILURES_OF_THE_DISK:
+    def _raise_if_disk_failed(self, assignment: Assignment, reason: str) -> None:
+        """Raise OSError if the trial failed by an error of the disk: every other trial would fail as well."""
+        for number in DISK_ERRORS:
             if os.strerror(number) in reason:
                 raise OSError(number, f"{reason} ({assignment.name})", str(self.store.root))
 
     def _reason(self, run: _Running, code: int) -> str:
-        """Why a trial failed: by its card, or by the last thing that its process said."""
+        """Why a trial failed: the reason on its card, or the last line of its messages."""
         if code < 0:
             return f"its process was killed by signal {-code}, {run.tries} times"
         card = Card.read_if_whole(run.assignment.paths.card)
         if card is not None and card.status == "failed" and card.reason is not None:
             return card.reason
-        said = self.experiment.messages(run.assignment.name).read_text(errors="replace").strip().splitlines()
-        return said[-1] if said else f"exit code {code}"
-
-    def _end(self, assignment: Assignment, card: Card, trained: int) -> None:
-        self._report(assignment, self._result(assignment.target, card), trained, card.reason)
+        lines = self.experiment.messages(run.assignment.name).read_text(errors="replace").strip().splitlines()
+        return lines[-1] if lines else f"exit code {code}"
 
     def _report(self, assignment: Assignment, result: Result, trained: int, reason: str | None) -> None:
         self.totals.failed += result.outcome == "failed"
@@ -273,10 +273,11 @@ class Engine:
         metric = self.spec.experiment.objective.objective_metric_name
         values = [epoch.metrics[metric] for epoch in read_curve(self.store.trial(card.key).metrics)]
         end = target.end(values)
-        assert end is not None  # Target.finished said so
+        assert end is not None  # a finished trial has an end
         return Result(end[1], tuple(values[: end[0]]))
 
     def _tail(self, description: DataDescription) -> None:
+        """Train the tail of the best trial, if the spec asks for one."""
         parent = best_parent(self.store, self.spec) if self.spec.trainer.tail_epochs else None
         if parent is None:
             return
@@ -289,8 +290,8 @@ class Engine:
             threads=machine.cores(),
             data_dir=self.data_dir,
         )
-        self._do(self._assignment(request, description, job=None))
-        self._start_what_may()
+        self._reuse_or_queue(self._assignment(request, description, job=None))
+        self._start_queued()
         while self._running:
             self._handle_event()
 
@@ -300,7 +301,7 @@ class Engine:
 
     @contextmanager
     def _signals(self, handler: Callable[[int, FrameType | None], object]) -> Iterator[None]:
-        """While this lasts, Ctrl-C and SIGTERM are handled so."""
+        """Handle SIGINT and SIGTERM with handler during the block."""
         before: dict[signal.Signals, Any] = {
             number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)
         }
@@ -312,9 +313,9 @@ class Engine:
 
 
 def parallel_trials(spec: Spec) -> int:
-    """parallelTrialCount, or for auto what fits the cores and the free memory, but not more than there are trials."""
-    asked = spec.experiment.parallel_trial_count
-    if asked != "auto":
-        return asked
+    """parallelTrialCount; for auto, as many trials as the cores and the free memory allow."""
+    count = spec.experiment.parallel_trial_count
+    if count != "auto":
+        return count
     fits = min(machine.cores(), int(machine.available_memory() // MEMORY_PER_TRIAL), spec.experiment.max_trial_count)
     return max(1, fits)

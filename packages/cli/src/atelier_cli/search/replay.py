@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -16,16 +15,13 @@ from atelier_store.records import Card, Manifest, TrialConfig, TrialRecord
 from atelier_store.spec import Spec
 from atelier_trial.request import Request
 
-from atelier_cli.search.children import arguments_of
-
-
-class CannotReplay(ValueError):
-    """There is nothing to replay, or replaying it failed."""
+from atelier_cli.errors import CannotReplay
+from atelier_cli.search.command_line import command_line
 
 
 @dataclass(frozen=True)
 class Replayed:
-    """Digests of every tensor by name, as stored and as trained again; and what is different in the environment."""
+    """Digests of every tensor by name, as stored and as trained again; environment holds what differs in it."""
 
     stored: dict[str, str]
     again: dict[str, str]
@@ -45,7 +41,7 @@ def replay(store: Store, key: str, scratch: Store) -> Replayed:
     if not bundle.manifest.exists():
         raise CannotReplay(f"{key}: no trial with a bundle has this key in {store.root}; it has: {_known(store)}")
     manifest = Manifest.read(bundle.manifest)
-    _lend_data(store, scratch, manifest.provenance.data_digest)
+    _link_data(store, scratch, manifest.provenance.data_digest)
     _train(store, scratch, key, manifest.provenance.epochs)
     again = Manifest.read(bundle_again.manifest)
     before, after = manifest.provenance.environment.model_dump(), again.provenance.environment.model_dump()
@@ -57,14 +53,14 @@ def replay(store: Store, key: str, scratch: Store) -> Replayed:
 
 
 def _known(store: Store, most: int = 8) -> str:
-    """Some keys that can be replayed, in words."""
+    """Some keys that can be replayed, as text."""
     keys = [paths.key for paths in store.trials() if paths.bundle.manifest.exists()]
     more = [f"{len(keys) - most} more, on the leaderboard"] if len(keys) > most else []
     return ", ".join(keys[:most] + more) or "none"
 
 
 def tensor_digests(model: Path) -> dict[str, str]:
-    """sha256 of every tensor of an ONNX file, by name: weights and averages of normalisation, as they are served."""
+    """The sha256 of every tensor of an ONNX file, by name: weights and running averages, as they are served."""
     import onnx
 
     graph = onnx.load(model).graph
@@ -79,8 +75,8 @@ def tensor_digests(model: Path) -> dict[str, str]:
     }
 
 
-def _lend_data(store: Store, scratch: Store, digest: str) -> None:
-    """Let the scratch store read the prepared data of the other."""
+def _link_data(store: Store, scratch: Store, digest: str) -> None:
+    """Link the prepared data into the scratch store."""
     scratch.root.mkdir(parents=True, exist_ok=True)
     if not (scratch.root / "data").exists():
         (scratch.root / "data").symlink_to((store.root / "data").absolute(), target_is_directory=True)
@@ -89,7 +85,7 @@ def _lend_data(store: Store, scratch: Store, digest: str) -> None:
 
 
 def _origin(store: Store, key: str) -> tuple[Spec, TrialRecord]:
-    """The spec and the suggestion that came to a key."""
+    """The spec and the trial record that a key comes from."""
     for experiment in store.experiments():
         for record in trial_records(experiment):
             if record.key == key:
@@ -98,7 +94,7 @@ def _origin(store: Store, key: str) -> tuple[Spec, TrialRecord]:
 
 
 def _train(store: Store, scratch: Store, key: str, epochs: int) -> None:
-    """Train one trial in scratch up to an epoch, with the threads it had; a tail's parent first."""
+    """Train one trial in scratch up to an epoch, with as many threads as before; of a tail, the parent first."""
     spec, record = _origin(store, key)
     config = TrialConfig.read(store.trial(key).config)
     threads = Manifest.read(store.trial(key).bundle.manifest).provenance.environment.threads
@@ -115,11 +111,10 @@ def _train(store: Store, scratch: Store, key: str, epochs: int) -> None:
     request = Request(
         spec, scratch, record.trial, record.params, bars=straight_through, tail_of=config.parent, threads=threads
     )
-    command = [sys.executable, "-m", "atelier_trainer", *arguments_of(request, path)]
-    done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    command = [sys.executable, "-m", "atelier_trainer", *command_line(request, path)]
+    completed = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     card = Card.read_if_whole(scratch.trial(config.key).card)
-    if done.returncode or card is None or card.weights_sha256 is None:
-        said = done.stderr.strip().splitlines()
-        raise CannotReplay(
-            f"{config.key}: training it again failed: {said[-1] if said else json.dumps(done.returncode)}"
-        )
+    if completed.returncode or card is None or card.weights_sha256 is None:
+        lines = completed.stderr.strip().splitlines()
+        reason = lines[-1] if lines else f"exit code {completed.returncode}"
+        raise CannotReplay(f"{config.key}: training it again failed: {reason}")

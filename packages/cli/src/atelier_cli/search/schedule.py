@@ -1,7 +1,8 @@
-"""What is done next: resume the best paused trial, or suggest a new one (asynchronous successive halving, Li et al. 2020).
+"""The next job: resume the best paused trial, or suggest a new one (asynchronous successive halving, Li et al. 2020).
 
-Pure: no clock, no file, no process. Jobs are numbered, and the decision for job j sees exactly the results of jobs up to j - lag, whichever
-ended first on the day. So the same profile, seed and results give the same decisions, and a search is replayed from its store.
+Pure: no clock, no file, no process. Jobs are numbered, and the decision for job j sees exactly the results of the jobs
+up to j - lag, in whatever order they ended. So the same profile, seed and results give the same decisions, and a search
+is replayed from its store.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from atelier_cli.search.suggestion import Suggester, Suggestion
 
 @dataclass(frozen=True)
 class Job:
-    """One run of a trial. bars says what it must reach at which epoch to go on; resumed_at is the rung it was paused at, 0 if new."""
+    """One run of a trial. bars are the values to reach at each rung to go on; resumed_at is its last rung, 0 if new."""
 
     number: int
     suggestion: Suggestion
@@ -34,7 +35,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Result:
-    """How a job ended: the objective after each epoch up to there."""
+    """How a job ended; values are the objective after each epoch."""
 
     outcome: halving.Outcome | Literal["over_budget", "failed"]
     values: tuple[float, ...] = ()
@@ -46,10 +47,10 @@ def trial_name(number: int) -> str:
 
 
 class Schedule:
-    """Decides job after job; `decide` may be called once `ready`, and the results of earlier jobs are reported in any order.
+    """Decides job after job; `decide` may be called once `ready`, and jobs are reported in any order.
 
-    made holds what earlier runs suggested, by number: a search goes on with those trials even where more epochs, another number of
-    trials at a time or another release of the sampler would have suggested others.
+    made holds what earlier runs suggested, by number: a search goes on with those trials even where more epochs, another
+    number of trials at a time or another release of the sampler would have suggested others.
     """
 
     def __init__(
@@ -68,16 +69,16 @@ class Schedule:
         self._suggester = Suggester(spec, made)
         self._jobs: list[Job | None] = []
         self._results: dict[int, Result] = {}
-        self._told = 0
+        self._applied = 0
         self._suggested = 0
-        self._exhausted = False
+        self._is_exhausted = False
         self._curves: dict[str, tuple[float, ...]] = {}
         self._paused: dict[str, int] = {}
         self._failed: set[str] = set()
         self.is_done = False
 
     def report(self, job: Job, result: Result) -> None:
-        """Note how a job ended."""
+        """Record how a job ended."""
         self._results[job.number] = result
 
     @property
@@ -85,28 +86,28 @@ class Schedule:
         """Whether every result that the next decision has to see is there."""
         seen = len(self._jobs) - self._lag + 1
         return not self.is_done and all(
-            self._jobs[n] is None or n in self._results for n in range(self._told, max(seen, 0))
+            self._jobs[n] is None or n in self._results for n in range(self._applied, max(seen, 0))
         )
 
     def decide(self) -> Job | None:
-        """The next job; None if there is none now. `is_done` tells whether there will be another."""
+        """The next job; None if there is none now. `is_done` is true once there will be no other."""
         number = len(self._jobs)
-        self._see(max(number - self._lag + 1, 0))
-        job = None if self._must_end() else self._resume(number) or self._suggest(number)
+        self._apply_results(max(number - self._lag + 1, 0))
+        job = None if self._has_ended() else self._resume(number) or self._suggest(number)
         self._jobs.append(job)
-        outstanding = [j for j in self._jobs[self._told :] if j is not None]
-        self.is_done = job is None and (not outstanding or self._must_end())
+        outstanding = [j for j in self._jobs[self._applied :] if j is not None]
+        self.is_done = job is None and (not outstanding or self._has_ended())
         return job
 
-    def _see(self, count: int) -> None:
-        """Take in the results of the first count jobs, in their order."""
-        for number in range(self._told, count):
+    def _apply_results(self, count: int) -> None:
+        """Apply the results of the first count jobs, in their order."""
+        for number in range(self._applied, count):
             job = self._jobs[number]
             if job is not None:
-                self._take(job, self._results[number])
-        self._told = max(self._told, count)
+                self._apply(job, self._results[number])
+        self._applied = max(self._applied, count)
 
-    def _take(self, job: Job, result: Result) -> None:
+    def _apply(self, job: Job, result: Result) -> None:
         if result.outcome == "failed":
             self._failed.add(job.key)
             self._suggester.tell_failed(job.suggestion.number)
@@ -119,7 +120,7 @@ class Schedule:
             else:
                 self._paused.pop(job.key, None)
 
-    def _must_end(self) -> bool:
+    def _has_ended(self) -> bool:
         """Whether the goal is reached, or too many trials failed."""
         goal = self._objective.goal
         if goal is not None and any(
@@ -130,7 +131,7 @@ class Schedule:
 
     @property
     def gave_up(self) -> bool:
-        """Whether too many trials failed, by Katib's rule: the maxFailedTrialCount-th ends the search, and for 0 the first as well."""
+        """Whether too many trials failed. Katib's rule: maxFailedTrialCount of them end a search, or 1 if it is 0."""
         return len(self._failed) >= max(1, self._spec.experiment.max_failed_trial_count)
 
     def _resume(self, number: int) -> Job | None:
@@ -144,11 +145,11 @@ class Schedule:
         return None
 
     def _suggest(self, number: int) -> Job | None:
-        if self._exhausted or self._suggested >= self._spec.experiment.max_trial_count:
+        if self._is_exhausted or self._suggested >= self._spec.experiment.max_trial_count:
             return None
         suggestion = self._suggester.ask()
         if suggestion is None:
-            self._exhausted = True
+            self._is_exhausted = True
             return None
         self._suggested += 1
         key = self._key_of(suggestion.params)

@@ -1,4 +1,4 @@
-"""Who suggests: Optuna's samplers under Katib's algorithm names, asked and told in an order that never depends on the clock."""
+"""Suggestions by Optuna's samplers, under Katib's algorithm names; their order never depends on the clock."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-optuna.logging.set_verbosity(optuna.logging.WARNING)
 Settings = dict[str, str]
 LEARNS_FROM_PRUNED = ("tpe", "multivariate-tpe")
 
 
 @dataclass(frozen=True)
 class Suggestion:
-    """Suggested params, as Katib would hand them to a trial; number is the order of suggestion, from 0."""
+    """Suggested params, as Katib would pass them to a trial; number counts suggestions from 0."""
 
     number: int
     params: dict[str, str]
 
 
 class Suggester:
-    """Suggests params of a search space; equal seeds, questions and answers give equal suggestions.
+    """Suggests params of a search space; the same seed and the same calls give the same suggestions.
 
-    made holds the params of suggestions that an earlier run made, by number: they stand, whatever would be suggested now.
+    made holds the params of suggestions that an earlier run made, by number: they are kept, whatever would be suggested
+    now.
     """
 
     def __init__(self, spec: Spec, made: Mapping[int, dict[str, str]] | None = None) -> None:
@@ -39,7 +39,7 @@ class Suggester:
         self._algorithm = experiment.algorithm.algorithm_name
         self._objective = experiment.objective
         self._choices = {
-            p.name: _listed(p) for p in experiment.parameters if p.parameter_type in ("discrete", "categorical")
+            p.name: _sorted_choices(p) for p in experiment.parameters if p.parameter_type in ("discrete", "categorical")
         }
         self._distributions = {p.name: _distribution(p) for p in experiment.parameters}
         settings = {setting.name: setting.value for setting in experiment.algorithm.algorithm_settings}
@@ -47,6 +47,7 @@ class Suggester:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # experimental or deprecated in Optuna; named by Katib
             sampler = SAMPLERS[self._algorithm](settings, seed)
+        optuna.logging.set_verbosity(optuna.logging.WARNING)  # it would log every trial
         self._study = optuna.create_study(direction=experiment.objective.type, sampler=sampler)
         self._grid = _grid(self._distributions, seed) if self._algorithm == "grid" else None
         self._made = made or {}
@@ -73,9 +74,9 @@ class Suggester:
         return self._study.ask(self._distributions)
 
     def tell(self, number: int, values: Sequence[float], is_complete: bool) -> None:
-        """What a suggestion came to: the objective after each epoch (none: it was over budget); told again when it has gone on."""
+        """Report a suggestion's objective after each epoch (none: it was over budget); again once it was resumed."""
         trial = self._asked[number]
-        final = self._final(trial.params, trial.distributions, values, is_complete)
+        final = self._final(trial, values, is_complete)
         if self._study.get_trials(deepcopy=False)[trial.number].state.is_finished():
             self._study.add_trial(final)
             return
@@ -87,39 +88,25 @@ class Suggester:
             self._study.tell(trial, state=final.state)
 
     def tell_failed(self, number: int) -> None:
-        """A suggestion that gave no value at all."""
+        """Report a suggestion that gave no value at all."""
         if not self._study.get_trials(deepcopy=False)[self._asked[number].number].state.is_finished():
             self._study.tell(self._asked[number], state=TrialState.FAIL)
 
-    def _final(
-        self,
-        params: dict[str, Any],
-        distributions: dict[str, BaseDistribution],
-        values: Sequence[float],
-        is_complete: bool,
-    ) -> FrozenTrial:
-        """A poor trial was pruned, for whom understands that; for the others it has the value it ended with."""
+    def _final(self, trial: optuna.Trial, values: Sequence[float], is_complete: bool) -> FrozenTrial:
+        """How Optuna records it: one that stopped early as pruned if the sampler learns from that, else as complete."""
+        space: dict[str, Any] = {"params": trial.params, "distributions": trial.distributions}
         if self._algorithm in LEARNS_FROM_PRUNED and not (is_complete and values):
             steps = {len(values): values[-1]} if values else {}
-            return create_trial(
-                state=TrialState.PRUNED,
-                params=params,
-                distributions=distributions,
-                intermediate_values=steps,
-                value=values[-1] if values else None,
-            )
+            value = values[-1] if values else None
+            return create_trial(state=TrialState.PRUNED, value=value, intermediate_values=steps, **space)
         value = values[-1] if values else self._worst()
-        if value is None:
-            return create_trial(state=TrialState.FAIL, params=params, distributions=distributions)
-        return create_trial(state=TrialState.COMPLETE, params=params, distributions=distributions, value=value)
+        state = TrialState.FAIL if value is None else TrialState.COMPLETE
+        return create_trial(state=state, value=value, **space)
 
     def _worst(self) -> float | None:
-        seen = [
-            t.value
-            for t in self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-            if t.value is not None
-        ]
-        return max(seen, key=self._objective.rank_key, default=None)
+        complete = self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        values = [trial.value for trial in complete if trial.value is not None]
+        return max(values, key=self._objective.rank_key, default=None)
 
     def _texts(self, trial: optuna.Trial) -> dict[str, str]:
         return {name: self._text(name, value) for name, value in trial.params.items()}
@@ -139,8 +126,8 @@ class Suggester:
         return int(text) if isinstance(distribution, IntDistribution) else float(text)
 
 
-def _listed(parameter: Parameter) -> list[str]:
-    """The choices; numbers in their order, which a sampler may learn from."""
+def _sorted_choices(parameter: Parameter) -> list[str]:
+    """The choices of a list; numbers in ascending order, which a sampler may learn from."""
     choices = list(parameter.feasible_space.list or ())
     return sorted(choices, key=float) if parameter.parameter_type == "discrete" else choices
 
@@ -148,9 +135,9 @@ def _listed(parameter: Parameter) -> list[str]:
 def _distribution(parameter: Parameter) -> BaseDistribution:
     space = parameter.feasible_space
     if parameter.parameter_type == "categorical":
-        return CategoricalDistribution(_listed(parameter))
+        return CategoricalDistribution(_sorted_choices(parameter))
     if parameter.parameter_type == "discrete":
-        return IntDistribution(0, len(_listed(parameter)) - 1)
+        return IntDistribution(0, len(_sorted_choices(parameter)) - 1)
     assert space.min is not None and space.max is not None
     log = space.distribution == "logUniform"
     if parameter.parameter_type == "int":
@@ -174,7 +161,7 @@ def _values(distribution: BaseDistribution) -> list[Any]:
 
 
 def _grid(distributions: dict[str, BaseDistribution], seed: int) -> Iterator[dict[str, Any]]:
-    """Points of the grid in an order drawn from the seed, each once (Fisher and Yates' shuffle, one draw at a time)."""
+    """Every point of the grid once, in an order drawn from the seed (a Fisher-Yates shuffle, one draw at a time)."""
     axes = {name: _values(distribution) for name, distribution in distributions.items()}
     draw = random.Random(seed)  # noqa: S311  # no secret
     moved: dict[int, int] = {}
@@ -190,18 +177,18 @@ def _grid(distributions: dict[str, BaseDistribution], seed: int) -> Iterator[dic
 
 def _tpe(multivariate: bool) -> Callable[[Settings, int], BaseSampler]:
     def sampler(settings: Settings, seed: int) -> BaseSampler:
-        more: dict[str, Any] = {}
+        optional: dict[str, Any] = {}
         if "gamma" in settings:
-            more["gamma"] = lambda trials: min(math.ceil(float(settings["gamma"]) * trials), 25)
+            optional["gamma"] = lambda trials: min(math.ceil(float(settings["gamma"]) * trials), 25)
         if "prior_weight" in settings:
-            more["prior_weight"] = float(settings["prior_weight"])
+            optional["prior_weight"] = float(settings["prior_weight"])
         return optuna.samplers.TPESampler(
             seed=seed,
             multivariate=multivariate,
             constant_liar=True,
             n_startup_trials=int(settings.get("n_startup_trials", 10)),
             n_ei_candidates=int(settings.get("n_ei_candidates") or settings.get("n_EI_candidates") or 24),
-            **more,
+            **optional,
         )
 
     return sampler

@@ -1,1 +1,1 @@
-"""What the terminal shows: progress, tables."""
+"""What the terminal shows: the progress of a search, and tables."""

@@ -1,4 +1,4 @@
-"""What people see of a search: live lines in a terminal, a line per event elsewhere."""
+"""How a search is shown: live lines in a terminal, a line per event elsewhere."""
 
 from __future__ import annotations
 
@@ -16,23 +16,24 @@ from rich.text import Text
 
 from atelier_cli.search.engine import Totals
 from atelier_cli.search.schedule import Result, expected_epochs
-from atelier_cli.show.tables import short
+from atelier_cli.show.leaderboard import short_name
 
-BARS = "▁▂▃▄▅▆▇█"
+BLOCKS = "▁▂▃▄▅▆▇█"
 WIDEST_CURVE = 30
+COLOURS = {"succeeded": "green", "paused": "blue", "over_budget": "yellow", "failed": "red"}
 
 
 class SearchDisplay(AbstractContextManager["SearchDisplay"]):
-    """A `Watcher` that shows a search: trials, the best so far, epochs spent and saved, time left, what runs now."""
+    """A `Watcher` that shows a search: trials, the best so far, epochs trained and saved, time left, what runs now."""
 
     def __init__(self, spec: Spec, totals: Totals, console: Console) -> None:
         self.console = console
         self._spec, self._totals = spec, totals
         self._objective = spec.experiment.objective
         self._curves: dict[str, list[float]] = {}
-        self._before: dict[str, int] = {}
-        self._values: dict[str, float] = {}
-        self._ends: dict[str, int] = {}
+        self._epochs_before: dict[str, int] = {}
+        self._last_values: dict[str, float] = {}
+        self._last_epochs: dict[str, int] = {}
         self._started = time.monotonic()
         self._trained_now = 0
         self._live = Live(get_renderable=self._picture, console=console, refresh_per_second=4, transient=True)
@@ -47,83 +48,88 @@ class SearchDisplay(AbstractContextManager["SearchDisplay"]):
     ) -> None:
         self._live.stop()
 
-    # what the engine tells
+    # events of the engine
 
     def started(self, name: str, epochs_before: int) -> None:
-        """A trial's process runs."""
-        self._curves[name], self._before[name] = [], epochs_before
+        """Show a trial that runs."""
+        self._curves[name], self._epochs_before[name] = [], epochs_before
 
     def epoch(self, name: str, epoch: int, value: float) -> None:
-        """One more point of a curve."""
+        """Show one more point of a curve."""
         self._curves[name].append(value)
-        self._trained_now += epoch > self._before[name]
+        self._trained_now += epoch > self._epochs_before[name]
 
     def ended(self, name: str, result: Result, trained: int, reason: str | None) -> None:
-        """A line for good, unless the trial was answered from the store."""
+        """Print a line that stays, unless the result was in the store."""
         self._curves.pop(name, None)
         if result.values:
-            self._values[name] = result.values[-1]
-            self._ends[name] = max(len(result.values), self._ends.get(name, 0))
+            self._last_values[name] = result.values[-1]
+            self._last_epochs[name] = max(len(result.values), self._last_epochs.get(name, 0))
         if trained or result.outcome == "failed":
             self.console.print(self._line(name, result, reason), highlight=False)
 
-    # what people see
+    # what it shows
+
+    def saved(self) -> int:
+        """Epochs that were not trained, compared with training every trial that ended to maxEpochs."""
+        most = self._spec.trainer.max_epochs
+        return sum(max(0, most - epochs) for name, epochs in self._last_epochs.items() if not name.startswith("tail-"))
 
     def _line(self, name: str, result: Result, reason: str | None) -> Text:
-        colours = {"succeeded": "green", "paused": "blue", "over_budget": "yellow", "failed": "red"}
-        line = Text(f"{short(name):<13} ").append(f"{result.outcome.replace('_', ' '):<11} ", colours[result.outcome])
+        outcome = result.outcome.replace("_", " ")
+        line = Text(f"{short_name(name):<13} ").append(f"{outcome:<11} ", COLOURS[result.outcome])
         if result.values:
-            line.append(
-                f"epoch {len(result.values):>3}  {self._objective.objective_metric_name} {result.values[-1]:.4f}"
-            )
+            metric = self._objective.objective_metric_name
+            line.append(f"epoch {len(result.values):>3}  {metric} {result.values[-1]:.4f}")
             line.append("  best so far" if self._best() == name else "", "bold")
         if reason and result.outcome in ("failed", "over_budget"):
             line.append(reason)
         return line
 
     def _best(self) -> str | None:
-        return min(self._values, key=lambda name: self._objective.rank_key(self._values[name]), default=None)
+        return min(self._last_values, key=lambda name: self._objective.rank_key(self._last_values[name]), default=None)
 
     def _picture(self) -> RenderableType:
+        return Group(self._progress(), *self._facts(), self._running())
+
+    def _progress(self) -> Table:
         expected = max(1, expected_epochs(self._spec) + self._spec.trainer.tail_epochs)
-        done = min(sum(self._ends.values()) + sum(map(len, self._curves.values())), expected)
-        progress = Table.grid(padding=(0, 2))
-        progress.add_row(
-            ProgressBar(total=expected, completed=done, width=40), f"{done / expected:.0%}", self._left(done, expected)
-        )
-        best = self._best()
-        trials = f"trials {self._totals.trials} of {self._spec.experiment.max_trial_count}, {self._totals.reused} found trained"
-        facts = [
-            f"{trials}; best {self._values[best]:.4f} ({short(best)})" if best else trials,
-            f"epochs {self._trained_now} spent, {self.saved()} saved by stopping early",
-        ]
-        running = Table.grid(padding=(0, 2))
-        for name, curve in self._curves.items():
-            latest = f"{curve[-1]:.4f}" if curve else "…"
-            kind = "tail" if name.startswith("tail-") else "goes on" if self._before[name] else "new"
-            running.add_row(short(name), kind, f"epoch {len(curve)}", latest, sparkline(curve))
-        return Group(progress, *(Text(fact, no_wrap=True, overflow="ellipsis") for fact in facts), running)
+        done = min(sum(self._last_epochs.values()) + sum(map(len, self._curves.values())), expected)
+        bar = ProgressBar(total=expected, completed=done, width=40)
+        table = Table.grid(padding=(0, 2))
+        table.add_row(bar, f"{done / expected:.0%}", self._time_left(expected - done))
+        return table
 
-    def saved(self) -> int:
-        """Epochs that were not trained, against training every trial that ended to maxEpochs."""
-        whole = self._spec.trainer.max_epochs
-        return sum(max(0, whole - epochs) for name, epochs in self._ends.items() if not name.startswith("tail-"))
-
-    def _left(self, done: int, expected: int) -> str:
+    def _time_left(self, epochs: int) -> str:
         if not self._trained_now:
             return ""
-        seconds = (time.monotonic() - self._started) / self._trained_now * max(expected - done, 0)
-        return f"about {duration(seconds)} left"
+        return f"about {duration((time.monotonic() - self._started) / self._trained_now * epochs)} left"
+
+    def _facts(self) -> list[Text]:
+        trials = f"trials {self._totals.trials} of {self._spec.experiment.max_trial_count}"
+        reused = f"{self._totals.reused} found trained"
+        best = self._best()
+        value = f"; best {self._last_values[best]:.4f} ({short_name(best)})" if best else ""
+        epochs = f"epochs {self._trained_now} spent, {self.saved()} saved by stopping early"
+        return [Text(fact, no_wrap=True, overflow="ellipsis") for fact in (f"{trials}, {reused}{value}", epochs)]
+
+    def _running(self) -> Table:
+        table = Table.grid(padding=(0, 2))
+        for name, curve in self._curves.items():
+            latest = f"{curve[-1]:.4f}" if curve else "…"
+            kind = "tail" if name.startswith("tail-") else "goes on" if self._epochs_before[name] else "new"
+            table.add_row(short_name(name), kind, f"epoch {len(curve)}", latest, sparkline(curve))
+        return table
 
 
 def sparkline(curve: list[float]) -> str:
-    """A curve as a row of blocks, its latest part if it is long."""
+    """A curve as a row of blocks; of a long one, the last part."""
     shown = curve[-WIDEST_CURVE:]
     if not shown:
         return ""
     low, high = min(shown), max(shown)
-    scale = (len(BARS) - 1) / (high - low) if high > low else 0.0
-    return "".join(BARS[round((value - low) * scale)] for value in shown)
+    scale = (len(BLOCKS) - 1) / (high - low) if high > low else 0.0
+    return "".join(BLOCKS[round((value - low) * scale)] for value in shown)
 
 
 def duration(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""Who sees Ctrl-C: a terminal sends it to every process of a command, and one of them has to end the others in order."""
+"""Who receives Ctrl-C: a terminal sends it to all processes of a command, and one of them has to stop the others."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def ctrl_c_kept_from_children() -> Iterator[None]:
-    """Processes that start in the block never see Ctrl-C; to us it comes after the block."""
+def ctrl_c_blocked_in_children() -> Iterator[None]:
+    """Processes started in this block never receive Ctrl-C; this process receives it after the block."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

@@ -1,0 +1,54 @@
+"""The command that checks a cluster before an installation."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from atelier_cli.commands.messages import err, fail, messages, out
+from atelier_cli.commands.options import SetOption
+
+
+def doctor(
+    set_: SetOption,
+    values: Annotated[
+        Path | None,
+        typer.Option(
+            "--values", "-f", metavar="FILE", help="The profile to be installed; without it, what every one needs."
+        ),
+    ] = None,
+    namespace: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Namespace to install into; the context's if left out.")
+    ] = None,
+    context: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Context of the kubeconfig; the current one if left out.")
+    ] = None,
+    kubeconfig: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Kubeconfig; KUBECONFIG's if left out.")
+    ] = None,
+    katib_namespace: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Namespace of Katib; the profile's if left out.")
+    ] = None,
+) -> None:
+    """Check a cluster before an installation: what is missing, and the command that fixes it."""
+    with messages():
+        from atelier_cli.doctor.cluster import connect
+        from atelier_cli.doctor.examination import examine
+        from atelier_cli.profile.load import load
+        from atelier_cli.show.diagnoses import diagnoses
+
+        if set_ and values is None:
+            fail([f"--set {set_[0]}: there is no profile to lay it over; name one with -f FILE"])
+        profile = load(values, set_, laptop=False) if values else None
+        cluster = connect(kubeconfig, context, namespace)
+        with err.status(f"asking {escape(cluster.server)} …"):
+            results = examine(cluster, profile, katib_namespace)
+        out.print(f"Context [bold]{escape(cluster.context)}[/], namespace [bold]{escape(cluster.namespace)}[/]")
+        out.print(diagnoses(results))
+        counts = Counter(diagnosis.result for diagnosis in results)
+        out.print(f"\nok: {counts['ok']}, warnings: {counts['warning']}, missing: {counts['missing']}")
+    raise typer.Exit(1 if counts["missing"] else 0)

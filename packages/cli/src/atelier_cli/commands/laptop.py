@@ -1,0 +1,189 @@
+"""Commands that train, promote or serve on this machine; they need the extra `laptop`: the trainer and the server."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+
+from atelier_cli.commands.messages import err, fail, messages, out
+from atelier_cli.commands.options import (
+    DEFAULT_STORE,
+    DataOption,
+    ExperimentArgument,
+    HostOption,
+    ModelOption,
+    ProfileOption,
+    SetOption,
+    StoreOption,
+)
+
+if TYPE_CHECKING:
+    from atelier_store.layout import Store
+    from atelier_store.promotion import Promoted
+    from atelier_store.records import DataDescription
+
+    from atelier_cli.profile.load import Profile
+
+PARTS = ("atelier_trainer", "atelier_server")
+INSTALL = "uv sync --package atelier-cli --extra laptop"
+
+PortOption = Annotated[int | None, typer.Option(help="Port to listen on; the profile's if left out.", min=1, max=65535)]
+
+
+@contextmanager
+def on_this_machine() -> Iterator[None]:
+    """`messages` for a command that needs the trainer and the server; without them it says how to install them."""
+    lacking = [part.replace("_", "-") for part in PARTS if find_spec(part) is None]
+    if lacking:
+        fail([f"not installed: {', '.join(lacking)}; in a checkout of this project: {INSTALL}"])
+    with messages():
+        yield
+
+
+def up(
+    values: ProfileOption,
+    set_: SetOption,
+    store: StoreOption = DEFAULT_STORE,
+    data_dir: DataOption = None,
+    host: HostOption = "127.0.0.1",
+    port: PortOption = None,
+    serve: Annotated[bool, typer.Option(help="Keep serving; otherwise end after the predictions.")] = True,
+) -> None:
+    """Search, promote the best, ask it for predictions over HTTP, and serve it. Run again, it goes on where it was."""
+    with on_this_machine():
+        from atelier_server.promotion.promote import promote_best
+        from atelier_store.layout import Store
+
+        from atelier_cli.errors import CannotServe
+        from atelier_cli.profile.load import load
+        from atelier_cli.serving import check_free, predict_samples, serving
+        from atelier_cli.show.predictions import predictions
+
+        profile, place = load(values, set_), Store(store.absolute())
+        port = port or profile.values["server"]["port"]
+        check_free(host, port)  # now rather than after an hour of search
+        description = _search(profile, place, data_dir)
+        _show_promoted(promote_best(place, profile.spec.experiment_name, profile.model), profile.model)
+        with serving(place, profile.model, host, port) as (address, process):
+            out.print(predictions(predict_samples(address, place, description)))
+            out.print(f"\nServing [bold]{profile.model}[/] at {address}  (documentation: {address}/docs)")
+            out.print(f"Store: {escape(str(place.root))}")
+            if serve:
+                out.print("Ctrl-C ends it.")
+                try:
+                    raise CannotServe(f"the server ended with exit code {process.wait()}; its message is above")
+                except KeyboardInterrupt:
+                    out.print("Stopped.")
+
+
+def search(
+    values: ProfileOption, set_: SetOption, store: StoreOption = DEFAULT_STORE, data_dir: DataOption = None
+) -> None:
+    """Search only; a finished search answers from its store."""
+    with on_this_machine():
+        from atelier_store.layout import Store
+
+        from atelier_cli.profile.load import load
+
+        _search(load(values, set_), Store(store.absolute()), data_dir)
+
+
+def promote(model: ModelOption, experiment: ExperimentArgument = None, store: StoreOption = DEFAULT_STORE) -> None:
+    """Verify the best trial of an experiment, score it on the test set and put the model's pointer on it."""
+    with on_this_machine():
+        from atelier_server.promotion.promote import promote_best
+        from atelier_store.layout import Store
+
+        from atelier_cli.commands.store import experiment_paths
+
+        place = Store(store.absolute())
+        _show_promoted(promote_best(place, experiment_paths(place, experiment).folder.name, model), model)
+
+
+def serve(
+    model: ModelOption, store: StoreOption = DEFAULT_STORE, host: HostOption = "127.0.0.1", port: PortOption = 8000
+) -> None:
+    """Serve what is promoted, now and later."""
+    with on_this_machine():
+        from atelier_server.__main__ import main as server
+
+        place = ["--store", str(store.absolute()), "--model", model]
+        raise typer.Exit(server(["serve", *place, "--host", host, "--port", str(port or 8000)]))
+
+
+def replay(
+    key: Annotated[str, typer.Argument(help="The trial's key: 16 hex digits.")], store: StoreOption = DEFAULT_STORE
+) -> None:
+    """Train a trial again from nothing, elsewhere, and compare every tensor of the model it gave."""
+    with (
+        on_this_machine(),
+        tempfile.TemporaryDirectory(prefix="atelier-replay-") as scratch,
+        err.status(f"training {escape(key)} again …"),
+    ):
+        from atelier_store.layout import Store
+
+        from atelier_cli.search.replay import replay as replay_trial
+
+        replayed = replay_trial(Store(store.absolute()), key, Store(Path(scratch)))
+        for name, (before, now) in replayed.environment.items():
+            out.print(f"environment: {name} was {before}, is {now}", markup=False, style="yellow")
+        for name in replayed.different:
+            before, now = (digests.get(name, "missing")[:16] for digests in (replayed.stored, replayed.again))
+            out.print(f"{name}: {before} stored, {now} again", markup=False, style="red")
+        out.print(f"{len(replayed.stored)} tensors compared, {len(replayed.different)} differ")
+    raise typer.Exit(1 if replayed.different else 0)
+
+
+def _search(profile: Profile, store: Store, data_dir: Path | None) -> DataDescription:
+    """Run the search and show it; exit with code 3 if too many trials failed."""
+    from atelier_store.ranking import rank
+
+    from atelier_cli.search.engine import Engine, Totals
+    from atelier_cli.show.leaderboard import leaderboard
+    from atelier_cli.show.progress import SearchDisplay, duration
+
+    spec, experiment, totals = profile.spec, profile.spec.experiment, Totals()
+    with SearchDisplay(spec, totals, out) as display:
+        engine = Engine(spec, store, display, totals, data_dir)
+        with err.status("preparing the data …") if not out.is_terminal else nullcontext():
+            description = engine.prepare()
+        rows = f"{description.train_rows:,} rows to learn from, {description.test_rows:,} to test"
+        trials = f"{experiment.max_trial_count} trials of {escape(description.source)} ({rows})"
+        out.print(f"[bold]{spec.experiment_name}[/]: {trials}")
+        how = f"{engine.parallel} at a time, {experiment.algorithm.algorithm_name}"
+        out.print(f"{how}; store: {escape(str(store.root))}")
+        engine.search(description)
+    trials = (
+        f"{totals.trials} trials in {duration(totals.seconds)}: {totals.reused} found trained, {totals.failed} failed"
+    )
+    out.print(f"{trials}; {totals.epochs_trained} epochs trained, {display.saved()} saved by stopping early")
+    board = rank(store, spec)
+    board.write(store.experiment(spec.experiment_name).leaderboard)
+    out.print(leaderboard(board))
+    if totals.gave_up:
+        most = f"experiment.maxFailedTrialCount is {experiment.max_failed_trial_count}"
+        reasons = "the search ended early; reasons are on the leaderboard"
+        fail([f"failed trials: {totals.failed}, and {most}: {reasons}"], code=3)
+    return description
+
+
+def _show_promoted(promoted: Promoted, model: str) -> None:
+    promotion, manifest = promoted.promotion, promoted.manifest
+    words = "Promoted" if promoted.is_new else "Promoted already:"
+    out.print(f"\n{words} [bold]{model}[/] version {promotion.version} (trial {promotion.trial}, key {promotion.key})")
+    out.print(f"  {escape(manifest.architecture)}")
+    out.print(f"  {manifest.params:,} parameters, {manifest.macs:,} MACs, {manifest.latency.p50_ms:.2f} ms")
+    out.print(f"  validation: {_scores(manifest.metrics)}")
+    scores = promotion.test_metrics
+    out.print(f"  test:       {f'{_scores(scores)}, {promotion.test_rows:,} rows' if scores else 'no test set'}")
+
+
+def _scores(metrics: dict[str, float]) -> str:
+    return ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())

@@ -1,0 +1,47 @@
+"""What the commands print, and how an error becomes a few lines and an exit code."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+
+import typer
+from rich.console import Console
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def messages() -> Iterator[None]:
+    """Print every error that a user can fix as its own few lines, and exit with its code."""
+    from atelier_store.lease import LeaseHeld, LeaseLost
+    from atelier_store.promotion import NothingToPromote
+
+    from atelier_cli.errors import CannotReplay, CannotServe
+
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
+    try:
+        yield
+    except LeaseHeld as error:
+        fail([f"another run is at work on this: {error}; wait for it, or use another store"])
+    except NothingToPromote as error:
+        fail([f"nothing to promote: {reason}" for reason in error.reasons], code=1)
+    except (CannotReplay, CannotServe, LeaseLost) as error:
+        fail([str(error)])
+    except ValueError as error:  # those of a profile and of data list their violations
+        fail(getattr(error, "violations", [str(error)]))
+    except OSError as error:
+        fail([f"{error.filename or 'the store'}: {error.strerror or error}"])
+    except KeyboardInterrupt as error:  # a search says what is left
+        fail([str(error) or "Stopped. What was finished stays in the store."], code=130)
+
+
+def fail(lines: list[str], code: int = 2) -> NoReturn:
+    """Print what is wrong, and exit."""
+    for line in lines:
+        err.print(line, markup=False, style="red")
+    raise typer.Exit(code)

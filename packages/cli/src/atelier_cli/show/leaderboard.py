@@ -1,0 +1,43 @@
+"""The leaderboard as a table."""
+
+from __future__ import annotations
+
+from atelier_store.records import Leaderboard
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+
+def leaderboard(board: Leaderboard, most: int = 10) -> RenderableType:
+    """The best trials, then every trial that cannot be promoted with its reason."""
+    title = f"{board.experiment} by {board.objective_metric_name}"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=0)
+    for name in ("", "trial", "key"):
+        table.add_column(name, no_wrap=True)
+    for name in ("value", "epochs", "params", "ms"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("status", no_wrap=True)
+    ranked = [entry for entry in board.entries if entry.rank is not None]
+    for entry in ranked[:most]:
+        table.add_row(
+            str(entry.rank),
+            short_name(entry.trial),
+            entry.key,
+            f"{entry.metric:.4f}",
+            str(entry.epochs),
+            f"{entry.params:,}",
+            f"{entry.latency_p50_ms:.2f}",
+            entry.status,
+            style="bold" if entry.rank == 1 else "",
+        )
+    if len(ranked) > most:
+        table.caption = f"and {len(ranked) - most} more: atelier leaderboard --all"
+    unranked = [entry for entry in board.entries if entry.rank is None]
+    reasons = [Text(f"{short_name(entry.trial)}: {entry.reason or entry.status}", "yellow") for entry in unranked]
+    return Group(table, *reasons)
+
+
+def short_name(trial: str) -> str:
+    """The name of a trial; of a tail, which holds its parent's key, only the start."""
+    return trial if len(trial) < 15 else trial[:12] + "…"
