@@ -1,4 +1,4 @@
-"""The lines of tests/cluster/README.md, as a newcomer types them: the quickstart, from a namespace to a prediction."""
+"""The lines of tools/cluster/README.md, as a newcomer types them: the quickstart, from a namespace to a prediction."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from tests.e2e.cluster_access import MINUTES, OURS, ROOT, Namespace, Release
 
-PAGE = ROOT / "tests" / "cluster" / "README.md"
+PAGE = ROOT / "tools" / "cluster" / "README.md"
 
 
 @pytest.fixture
