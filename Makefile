@@ -51,13 +51,13 @@ endef
 		$(foreach package,chartutil lint/rules,helm.sh/helm/v3/pkg/$(package).k8sVersionMajor=1 helm.sh/helm/v3/pkg/$(package).k8sVersionMinor=$(KUBERNETES_MINOR)))
 
 images: ## Build both images with docker, podman or buildah; takes BASE, TORCH_INDEX, CA and REGISTRY (docs/images.md)
-	@$(PYTHON) tools/images.py build
+	@$(PYTHON) -m tools.images build
 
 images-import-microk8s: ## Hand both images to the MicroK8s of this machine
-	@$(PYTHON) tools/images.py import-microk8s
+	@$(PYTHON) -m tools.images import-microk8s
 
 .PHONY: cluster-up cluster-down cluster-status cluster-load cluster-base e2e
-CLUSTER = @cd tests && $(CURDIR)/$(UV) run --locked python -m cluster
+CLUSTER = @$(UV) run --locked python -m tools.cluster
 
 cluster-up: setup ## Start a real Kubernetes with Katib and Prometheus on this machine (Debian or Ubuntu, as root; needs Go)
 	$(CLUSTER) up
@@ -78,11 +78,11 @@ e2e: setup tools ## Test the chart on a real cluster: up, images, tests, down; K
 	@PYTHON=$(PYTHON) UV=$(CURDIR)/$(UV) tests/e2e/run.sh
 
 .PHONY: kind-up kind-down
-kind-up: ## The same on kind, with upstream's Katib and the images of make images (needs docker, kind, kubectl; tests/cluster/kind.md)
-	@tests/cluster/kind.sh up
+kind-up: ## The same on kind, with upstream's Katib and the images of make images (needs docker, kind, kubectl; tools/cluster/kind.md)
+	@tools/cluster/kind.sh up
 
 kind-down: ## Delete it
-	@tests/cluster/kind.sh down
+	@tools/cluster/kind.sh down
 
 bench-serving: setup ## Predictions a second beside the limit, MLServer and KServe's server (needs wrk; takes minutes)
 	@$(UV) run --locked python -m benchmarks.serving

@@ -1,6 +1,6 @@
-"""Build the trainer's and the server's image, or import them into MicroK8s; `make images` and `make images-import-microk8s` run this.
+"""Build the trainer's and the server's image, or import them into MicroK8s.
 
-    python3 tools/images.py build | import-microk8s | names
+    python3 -m tools.images build | import-microk8s | names
 
 Settings are variables of make or of the environment; docs/images.md says what they are. Needs Python alone.
 """
@@ -16,8 +16,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from tools.engines import ENGINES, Engine
 
 ROOT = Path(__file__).resolve().parents[1]
 CHART = ROOT / "charts" / "katib-nas-atelier" / "Chart.yaml"
@@ -39,53 +40,18 @@ class Refused(Exception):
     """What is wrong, and what to do."""
 
 
-@dataclass(frozen=True)
-class Engine:
-    """A program that builds images, and how it is asked to."""
-
-    program: str
-    answers: tuple[str, ...]
-    build: tuple[str, ...]
-
-    def works(self) -> bool:
-        """Docker may be there without its daemon."""
-        return (
-            bool(shutil.which(self.program))
-            and subprocess.run([self.program, *self.answers], capture_output=True, check=False).returncode == 0
-        )
-
-    def run(self, *arguments: str) -> str:
-        """What it prints."""
-        return subprocess.run([self.program, *arguments], check=True, stdout=subprocess.PIPE, text=True).stdout
-
-    def save(self, image: str, archive: Path) -> None:
-        """Write an image as the archive that every container runtime reads."""
-        if self.program == "buildah":
-            self.run("push", "--quiet", image, f"docker-archive:{archive}:{image}")
-        else:
-            self.run("save", "--output", str(archive), image)
-
-
-ENGINES = (
-    Engine("docker", ("version",), ("build",)),
-    Engine("podman", ("info",), ("build", "--layers")),
-    # Isolation by chroot needs no other program and no rights that a container lacks.
-    Engine("buildah", ("info",), ("build", "--layers", "--force-rm", "--isolation", "chroot")),
-)
-
-
 def engine() -> Engine:
     """The first that works."""
-    for one in ENGINES:
-        if one.works():
-            return one
+    for candidate in ENGINES:
+        if candidate.works():
+            return candidate
     raise Refused(
         "no program that builds images answers; one of these has to: docker (with its daemon running), podman, buildah"
     )
 
 
 def reference(name: str, environment: Mapping[str, str]) -> str:
-    """The image's name as the chart's values have it, spelled out as container runtimes do, with the chart's appVersion."""
+    """The image's name in the chart's values with registry and appVersion, as container runtimes write it."""
     return f"{environment.get('REGISTRY') or 'docker.io'}/katib-nas-atelier/{name}:{version()}"
 
 

@@ -25,7 +25,7 @@ if [ -z "${KUBECONFIG:-}" ]; then
     export BASE=${BASE-localhost/base:1} TORCH_INDEX=${TORCH_INDEX-} CA=${CA-/etc/ssl/certs/ca-certificates.crt}
     [ "$BASE" != localhost/base:1 ] || timed "base image" make --no-print-directory cluster-base
     timed "images" make --no-print-directory images
-    timed "images into the cluster" make --no-print-directory cluster-load IMAGES="$("$PYTHON" tools/images.py names)"
+    timed "images into the cluster" make --no-print-directory cluster-load IMAGES="$("$PYTHON" -m tools.images names)"
 fi
 show=(--durations=0 --durations-min=5)
 timed "tests side by side" "$UV" run --locked pytest tests/e2e -m "not alone" --numprocesses=2 --dist=loadfile "${show[@]}"

@@ -207,9 +207,9 @@ def test_a_kubelet_that_is_restarted_finds_the_trial_running() -> None:
     with a_release() as release:
         release.upgrade("extractor.mode=none", values=LONGER, flags=("--wait", "--timeout=3m"))
         running_trial(release)
-        tool = [sys.executable, "-c", "from cluster.processes import stop; assert stop('kubelet')"]
-        subprocess.run(tool, cwd=ROOT / "tests", check=True)
-        subprocess.run([sys.executable, "-m", "cluster", "up"], cwd=ROOT / "tests", check=True, capture_output=True)
+        tool = [sys.executable, "-c", "from tools.cluster.processes import stop; assert stop('kubelet')"]
+        subprocess.run(tool, cwd=ROOT, check=True)
+        subprocess.run([sys.executable, "-m", "tools.cluster", "up"], cwd=ROOT, check=True, capture_output=True)
         status = release.search_ends()
         assert (status["trialsSucceeded"], status.get("trialsFailed", 0)) == (1, 0)
         assert not went_on(release), "the trial's process was never touched"

@@ -1,0 +1,45 @@
+"""containerd's own client, on our socket."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .commands import output
+from .layout import CONTAINERD_SOCKET
+from .steps import Failure
+from .waiting import until
+
+LABEL = "atelier/content"
+"""On an image: what it was made of; in containerd also the id that an engine knows it by."""
+
+
+def ctr(*arguments: str | Path, seconds: float = 60) -> str:
+    return output("ctr", "--address", CONTAINERD_SOCKET, "--namespace", "k8s.io", *arguments, seconds=seconds)
+
+
+def has_image(name: str, content: str) -> bool:
+    return name in ctr("images", "ls", "--quiet", f'labels."{LABEL}"=={content}').splitlines()
+
+
+def import_images(archive: Path, contents: dict[str, str]) -> None:
+    ctr("images", "import", archive, seconds=1800)
+    for name, content in contents.items():
+        ctr("images", "label", name, f"{LABEL}={content}")
+
+
+def remove_containers() -> str:
+    """All of them, by SIGKILL: their work ends with the cluster."""
+    count = len(ctr("containers", "ls", "--quiet").split())
+    until(lambda: _left("tasks", "delete", "--force"), 30, "stopping the containers")
+    until(lambda: _left("containers", "delete"), 30, "removing the containers")
+    return f"{count} removed"
+
+
+def _left(kind: str, *removal: str) -> str | None:
+    """What is left of a kind after one more try, which fails for what containerd has removed itself meanwhile."""
+    if found := ctr(kind, "ls", "--quiet").split():
+        try:
+            ctr(kind, *removal, *found)
+        except Failure as failure:
+            return str(failure)
+    return " ".join(ctr(kind, "ls", "--quiet").split()) or None

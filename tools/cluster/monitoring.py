@@ -1,0 +1,48 @@
+"""prometheus-operator out of its own module's manifests, and a Prometheus that looks at everything."""
+
+from __future__ import annotations
+
+import shutil
+
+from .builds import PROMETHEUS, PROMETHEUS_OPERATOR
+from .kubectl import apply_text, kubectl, rolled_out
+from .layout import MANIFESTS, UPSTREAM
+from .steps import Step
+from .waiting import until
+
+NAMESPACE = "monitoring"
+SOURCE = UPSTREAM / "prometheus-operator"
+
+
+def install(step: Step) -> str:
+    for definition in sorted((SOURCE / "example" / "prometheus-operator-crd").glob("*.yaml")):
+        apply_text(definition.read_text())
+    kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd/prometheuses.monitoring.coreos.com")
+    overlay = SOURCE / "atelier"
+    shutil.copytree(MANIFESTS / "monitoring", overlay, dirs_exist_ok=True)
+    prometheus = overlay / "prometheus.yaml"
+    prometheus.write_text(prometheus.read_text().replace("{{version}}", prometheus_release(PROMETHEUS.version())))
+    apply_text(kubectl("kustomize", "--load-restrictor=LoadRestrictionsNone", overlay))
+    step.now("waiting for its workloads")
+    rolled_out(NAMESPACE, "deployment/prometheus-operator")
+    until(_no_prometheus, 60, "prometheus-operator makes the StatefulSet of Prometheus")
+    rolled_out(NAMESPACE, "statefulset/prometheus-prometheus")
+    return f"{PROMETHEUS_OPERATOR.version()}, Prometheus {prometheus_release(PROMETHEUS.version())}"
+
+
+def prometheus_release(module: str) -> str:
+    """Prometheus 3.5.1 for the Go module v0.305.1: the operator writes arguments and configuration for a release."""
+    _, release, patch = module.split(".")
+    return f"{int(release) // 100}.{int(release) % 100}.{patch}"
+
+
+def _no_prometheus() -> str | None:
+    found = kubectl(
+        "--namespace", NAMESPACE, "get", "statefulset/prometheus-prometheus", "--ignore-not-found", "--output=name"
+    )
+    return (
+        None
+        if found
+        else kubectl("--namespace", NAMESPACE, "logs", "deployment/prometheus-operator", "--tail=3").strip()
+        or "it is not there"
+    )
