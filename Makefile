@@ -97,6 +97,7 @@ lint: setup
 	@$(UV) run --locked ruff check
 	@$(UV) run --locked ruff format --check
 	@$(UV) run --locked mypy
+	@$(UV) run --locked lint-imports --no-logo
 
 clean: ## Remove what was installed; stores stay
-	rm -rf .tools .venv .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .tools .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
