@@ -39,7 +39,7 @@ def two_trials(store: Store, of=None, seeds=(1, 2)) -> str:
 
 @contextmanager
 def promoter(experiment: str) -> Iterator[Callable[[int, Store], Callable[[], str]]]:
-    """A harness process; the result sends it a step to be killed at (0: never) and a store, and hands out what became of it."""
+    """A harness process. The result sends it a store and the step to be killed at (0: never), and returns the outcome."""
     command = [sys.executable, str(HARNESS), experiment, "digits"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
 
@@ -225,7 +225,8 @@ def test_a_promotion_that_cannot_write_leaves_the_model_and_ends_with_1_and_one_
     [
         ("mount --bind {0} {0} && mount -o remount,ro,bind {0}", "Read-only"),
         (
-            "mount --bind {0} {0}.copy && mount -t tmpfs -o size=200k tmpfs {0} && cp -a {0}.copy/. {0}; cat /dev/zero > {0}/filler",
+            "mount --bind {0} {0}.copy && mount -t tmpfs -o size=200k tmpfs {0} && cp -a {0}.copy/. {0}; "
+            "cat /dev/zero > {0}/filler",
             "No space left",
         ),
     ],

@@ -1,4 +1,4 @@
-"""The OpenAPI document gives real requests for the model that is served, and its real answers; Swagger UI and ReDoc show it offline."""
+"""The OpenAPI document shows real requests for the served model and its real answers; Swagger UI and ReDoc render it."""
 
 import base64
 import json
