@@ -1,4 +1,4 @@
-"""The server follows the model's pointer: it serves what is whole and verified, refuses the rest, and keeps what it has."""
+"""The server follows the model's pointer: it serves verified versions, refuses others, and keeps what it has."""
 
 import shutil
 from collections.abc import Callable, Iterator

@@ -39,7 +39,7 @@ def two_trials(store: Store, of=None, seeds=(1, 2)) -> str:
 
 @contextmanager
 def promoter(experiment: str) -> Iterator[Callable[[int, Store], Callable[[], str]]]:
-    """A harness process. The result sends it a store and the step to be killed at (0: never), and returns the outcome."""
+    """A harness process. The function sends it a store and the step to be killed at (0: never) and gets the outcome."""
     command = [sys.executable, str(HARNESS), experiment, "digits"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
 

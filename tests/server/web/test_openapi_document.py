@@ -1,4 +1,4 @@
-"""The OpenAPI document shows real requests for the served model and its real answers; Swagger UI and ReDoc render it."""
+"""The OpenAPI document shows real requests for the served model and its answers; Swagger UI and ReDoc render it."""
 
 import base64
 import json
