@@ -97,10 +97,11 @@ lint: setup
 	@$(UV) run --locked ruff check
 	@$(UV) run --locked ruff format --check
 	@$(UV) run --locked mypy
+	@$(UV) run --locked lint-imports --no-logo
 
 .PHONY: release
 release: setup .tools/bin/helm ## Make a release, pushing nothing: VERSION=x.y.z; REHEARSE=1 keeps it to dist/, IMAGES=0 builds no image (RELEASE.md)
 	@UV=$(CURDIR)/$(UV) $(UV) run --locked python tools/release.py "$(VERSION)" $(if $(REHEARSE),--rehearse) $(if $(filter 0,$(IMAGES)),--no-images)
 
 clean: ## Remove what was installed; stores stay
-	rm -rf .tools .venv .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .tools .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,4 +1,4 @@
-"""check, as `helm test` runs it: a running server is asked over HTTP whether it answers as its model did when it was trained."""
+"""check, as `helm test` runs it: whether a running server answers over HTTP as its model did when it was trained."""
 
 import shutil
 import subprocess

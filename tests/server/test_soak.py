@@ -68,7 +68,8 @@ def latencies(load: Load) -> str:
 
 
 def told(samples: list[int]) -> str:
-    return f"memory grew by {growth(samples) / MEBIBYTE:+.1f} MiB, to {samples[-1] / MEBIBYTE:.0f} MiB (Pss_Anon of all processes)"
+    grown, held_now = growth(samples) / MEBIBYTE, samples[-1] / MEBIBYTE
+    return f"memory grew by {grown:+.1f} MiB, to {held_now:.0f} MiB (Pss_Anon of all processes)"
 
 
 def test_a_process_that_grows_is_noticed(record_property: Report) -> None:
@@ -104,7 +105,7 @@ class Rolling:
         self._load.rotation.append(server.port)
 
     def restart(self) -> None:
-        """The new one comes, is ready and gets the new connections; when none is on its way to the old one, that is told to end.
+        """Start a new server, which gets the new connections; end the old one when none is on its way to it.
 
         As it ends it answers whatever is sent on connections that are open.
         """
@@ -160,8 +161,8 @@ def test_no_request_fails_over_swaps_and_rolling_restarts(
     answers = ", ".join(f"{version} {count:,}" for version, count in sorted(load.answers.items()))
     record_property(
         "measured",
-        f"{load.done:,} requests, {seen[0]} swaps, {restarts} restarts: {load.failures.total()} failed {dict(load.failures) or ''}; "
-        f"answers {answers}; {latencies(load)}",
+        f"{load.done:,} requests, {seen[0]} swaps, {restarts} restarts: {load.failures.total()} failed "
+        f"{dict(load.failures) or ''}; answers {answers}; {latencies(load)}",
     )
     assert not load.failures
     assert load.done >= requests and seen[0] == swaps and rolling.statuses == [0] * (restarts + 1)

@@ -1,7 +1,7 @@
-"""Promotions that are killed right before the Nth step that changes the file system: `killed_promotion.py EXPERIMENT MODEL`.
+"""Promotions killed right before their Nth change of the file system: `killed_promotion.py EXPERIMENT MODEL`.
 
-Reads lines `N STORE`; each promotion is a process of its own, forked from this one, so that imports are paid once. Answers each line with
-`killed`, `done STEPS` (there were fewer than N steps; N = 0 never kills) or `failed`.
+Reads lines `N STORE`. Each promotion is a process of its own, forked from this one, so that imports are paid for once.
+Answers each line with `killed`, `done STEPS` (there were fewer than N steps; N = 0 never kills) or `failed`.
 """
 
 import os

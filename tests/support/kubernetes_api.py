@@ -1,4 +1,4 @@
-"""An HTTP server that answers for one Experiment as the Kubernetes API server would, and the commands run against it."""
+"""An HTTP server that serves one Experiment as the Kubernetes API does, and the commands run against it."""
 
 from __future__ import annotations
 
@@ -62,7 +62,10 @@ MISSING = error(404, f'experiments.kubeflow.org "{NAME}" not found')
 def experiment(
     *conditions: tuple[str, str, str], pick: dict[str, Any] | None = None, of: int = 12, **status: int
 ) -> dict[str, Any]:
-    """An Experiment as Katib 0.19 writes it. A condition is (type, reason, message); the last is in force, and Created always was."""
+    """An Experiment as Katib 0.19 writes it.
+
+    A condition is (type, reason, message); the last is in force, after Created.
+    """
     shown = [{"type": "Created", "status": "True", "reason": "ExperimentCreated", "message": "Experiment is created"}]
     for number, (kind, reason, message) in enumerate(conditions, 1):
         in_force = "True" if number == len(conditions) else "False"

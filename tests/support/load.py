@@ -1,4 +1,4 @@
-"""Clients that ask without a pause, over connections that they keep, whichever server is in rotation; and what became of it."""
+"""Clients that send requests without a pause over kept connections, to the servers in rotation; and the outcome."""
 
 import asyncio
 import re
@@ -21,11 +21,11 @@ MOST_NOTED = 100_000
 
 @dataclass
 class Load:
-    """Asks with these bytes; an answer is right if verdict(its body) names the version that gave it, and wrong if that is None.
+    """Sends these bytes; an answer is right if verdict(its body) names the version that gave it, wrong if that is None.
 
-    Like a Service of Kubernetes, it opens connections only to ports in rotation, and leaves those that are open to the server to close.
-    A request is failed if it was sent and no right answer came: a connection that is closed counts only if something was sent on it
-    that was not answered.
+    Like a Service of Kubernetes, it opens connections only to ports in rotation, and leaves open ones to the server to
+    close. A request failed if it was sent and no right answer came: a closed connection counts only if something was
+    sent on it that was not answered.
     """
 
     request: bytes

@@ -179,7 +179,7 @@ def signal_bundle(seed: int = 0, length: int = 12, channels: int = 0) -> Bundle:
 
 
 def trained_on_its_inputs(bundle: Bundle) -> Bundle:
-    """The bundle, with the statistics of a training set that was its reference inputs, which have no channels unless they are rows."""
+    """The bundle with statistics of its reference inputs as the training set, without channels unless they are rows."""
     inputs = bundle.inputs.astype(np.float64)
     axes = 0 if bundle.fields["kind"] == "rows" else None
     mean, std = np.atleast_1d(inputs.mean(axes)), np.atleast_1d(inputs.std(axes))

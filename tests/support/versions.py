@@ -33,7 +33,7 @@ class Versions:
         return version
 
     def verdict(self, body: bytes) -> str | None:
-        """The version that gave this answer; None if it is wrong. The same network gives the same bytes, so each is looked at once."""
+        """The version that gave this answer; None if it is wrong. Equal bytes are checked once."""
         if body not in self._known:
             answer = json.loads(body)
             if not np.allclose(

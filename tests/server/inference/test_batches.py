@@ -1,4 +1,4 @@
-"""Rows of requests that come together go through the network together, where that is faster, and no request is the worse for it."""
+"""Rows of requests that arrive together go through the network together, where that is faster, and harm no other."""
 
 import asyncio
 from dataclasses import replace

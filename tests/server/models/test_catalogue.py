@@ -1,4 +1,4 @@
-"""Every promoted model and version of the store can be asked for; what is asked for is verified, and kept while there is room."""
+"""Any promoted model or version of the store can be requested; it is verified, and kept while there is room."""
 
 import shutil
 

@@ -1,4 +1,4 @@
-"""A promoted version with any of its files damaged in any way is refused and named; what was served before goes on, for every request."""
+"""A promoted version with any file damaged in any way is refused and named, and the one before keeps serving."""
 
 import asyncio
 import threading
@@ -19,7 +19,7 @@ Damage = Callable[[bytes], bytes | None]
 """What a file's content becomes; None deletes it."""
 
 DIGESTED = ("manifest.json", "model.onnx", "reference.npz")
-"""The files on which an answer depends: the version's name is the digest of the first, which has those of the others."""
+"""The files on which an answer depends. The digest of the first is the version's name; it holds those of the rest."""
 
 
 def truncated(share: float) -> Damage:

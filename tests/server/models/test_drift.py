@@ -1,4 +1,4 @@
-"""How far inputs are from the training set: what is summed, what is left out of it, and that all workers' sums are one."""
+"""How far inputs are from the training set: what is summed, what is left out, and that all workers add up."""
 
 from __future__ import annotations
 

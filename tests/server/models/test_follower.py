@@ -1,4 +1,4 @@
-"""The server follows the model's pointer: what is whole and verified is served, anything else is refused and the version before stays."""
+"""The server follows the model's pointer: it serves verified versions, refuses others, and keeps what it has."""
 
 import shutil
 from collections.abc import Callable, Iterator

@@ -60,7 +60,8 @@ def test_a_promotion_that_cannot_write_leaves_the_model_and_ends_with_1_and_one_
     [
         ("mount --bind {0} {0} && mount -o remount,ro,bind {0}", "Read-only"),
         (
-            "mount --bind {0} {0}.copy && mount -t tmpfs -o size=200k tmpfs {0} && cp -a {0}.copy/. {0}; cat /dev/zero > {0}/filler",
+            "mount --bind {0} {0}.copy && mount -t tmpfs -o size=200k tmpfs {0} && cp -a {0}.copy/. {0}; "
+            "cat /dev/zero > {0}/filler",
             "No space left",
         ),
     ],

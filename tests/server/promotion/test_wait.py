@@ -55,7 +55,8 @@ def test_it_ends_when_the_experiment_has_succeeded_and_tells_only_what_changes(t
         "trials: 0 succeeded, 0 running, 0 failed of 12",
         "trials: 2 succeeded, 2 running, 1 failed of 12",
         "trials: 3 succeeded, 2 running, 1 failed of 12",
-        f"Experiment {NAME} succeeded: ExperimentMaxTrialsReached: Experiment has succeeded because max trial count has reached",
+        f"Experiment {NAME} succeeded: ExperimentMaxTrialsReached: "
+        "Experiment has succeeded because max trial count has reached",
     ]
     assert len(api.asked) == 7 and done.stdout == ""
     assert (search(store).experiment, search(store).state, search(store).reason) == (NAME, "running", None)

@@ -1,4 +1,4 @@
-"""The published clients of the Open Inference Protocol, unchanged, in environments of their own: they pull in what ours must not."""
+"""The published clients of the Open Inference Protocol, unchanged, in environments with what ours must not contain."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""Connections that are slow, broken off, or no HTTP: they are never the server's failure, and the next client is served at once."""
+"""Slow, broken or non-HTTP connections are never the server's failure, and the next client is served at once."""
 
 import json
 import re
@@ -178,7 +178,7 @@ def test_a_client_that_sends_nothing_is_not_waited_for(impatient: Server) -> Non
 
 
 def test_a_connection_between_two_requests_is_the_clients_to_close(images: Server) -> None:
-    """uvicorn would close it after 5 s, which is when httpx stops using it: now and then a request was lost between the two."""
+    """uvicorn would close it after 5 s, just when httpx stops using it: now and then a request was lost in between."""
     with unharmed(images), connect(images) as client:
         client.sendall(request())
         assert statuses(client.recv(65536)) == [200]

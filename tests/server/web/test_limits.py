@@ -52,7 +52,7 @@ def test_more_requests_than_may_be_under_way_are_told_to_come_again_and_the_othe
 
 @pytest.mark.parametrize("path", ["/predict", "/predict?top_k=1"])
 def test_of_requests_that_come_at_once_only_those_are_refused_that_are_too_many(store: Store, path: str) -> None:
-    """A worker that has been busy finds them all in one turn of its event loop. What the shortcut does not take is counted as well."""
+    """A busy worker finds them all in one turn of its event loop. What takes the long way is counted as well."""
     publish(store, image_bundle())
     request = HEAD.replace(b"/predict", path.encode())
     with serving(store, "digits", "--workers", "1", "--max-requests", "3") as server, ExitStack() as clients:

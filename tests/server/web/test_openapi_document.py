@@ -1,4 +1,4 @@
-"""The OpenAPI document gives real requests for the model that is served, and its real answers; Swagger UI and ReDoc show it offline."""
+"""The OpenAPI document shows real requests for the served model and its answers; Swagger UI and ReDoc render it."""
 
 import base64
 import json
@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
-from atelier_server.web.openapi import examples
+from atelier_server.codecs import v2
+from atelier_server.web.openapi import examples, schemas
 from atelier_store.layout import Store
 from fastapi.openapi.models import OpenAPI
 from playwright.sync_api import Page, Request, expect, sync_playwright
@@ -138,3 +139,15 @@ def test_swagger_ui_and_redoc_show_the_models_example_and_load_nothing_from_else
             for name in FEATURES:
                 expect(page.get_by_text(f'"{name}"').first).to_be_visible()
             assert wrong == [] and hosts == {"127.0.0.1"}, path
+
+
+@pytest.mark.parametrize(
+    ("described", "decoded"),
+    [
+        (schemas.InferenceRequest, v2.Request),
+        (schemas.InferenceInput, v2.Input),
+        (schemas.RequestedOutput, v2.Output),
+    ],
+)
+def test_a_request_is_described_with_the_members_that_are_decoded(described: type, decoded: type) -> None:
+    assert set(described.model_fields) == set(decoded.__struct_fields__)

@@ -1,4 +1,4 @@
-"""Whatever a client makes of the server's own description, right or wrong: what comes back is what the description says, and no 5xx."""
+"""Whatever a client derives from the OpenAPI document, valid or not: the response is as described, and never 5xx."""
 
 import subprocess
 import sys
@@ -20,7 +20,7 @@ hooks = "{hooks}"
 [generation]
 deterministic = true
 [checks]
-positive_data_acceptance.enabled = false  # what a row looks like is the model's to say: shapes that fit no model are drawn too
+positive_data_acceptance.enabled = false  # rows are drawn in shapes that fit no model, too
 """
 
 KNOWN = """

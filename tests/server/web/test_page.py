@@ -1,4 +1,4 @@
-"""The page at / in a real browser: it shows what is served and how it came about, and whoever opens it can try the model."""
+"""The page at / in a real browser: it shows what is served and where it came from, and lets visitors try the model."""
 
 from __future__ import annotations
 
@@ -338,7 +338,8 @@ def test_a_picture_is_predicted_as_the_server_would_predict_the_file(
             return
         transfer = page.evaluate_handle(
             """bytes => { const transfer = new DataTransfer();
-            transfer.items.add(new File([new Uint8Array(bytes)], "a.png", { type: "image/png" })); return transfer; }""",
+            transfer.items.add(new File([new Uint8Array(bytes)], "a.png", { type: "image/png" }));
+            return transfer; }""",
             list(picture),
         )
         if way == "dropped":

@@ -1,4 +1,4 @@
-"""What KServe's published client asks for and gets: python kserve_client.py URL; the last line is what it got, as JSON."""
+"""What KServe's published client requests and gets: python kserve_client.py URL prints what it got, as JSON."""
 
 import asyncio
 import json

@@ -79,8 +79,8 @@ def _words(tensors: tuple[Tensor, ...]) -> str:
 def _reference(session: ort.InferenceSession, files: BundlePaths, manifest: Manifest) -> list[str]:
     try:
         with np.load(files.reference, allow_pickle=False) as reference:
-            given, expected = reference["input"], reference["output"]
-        outputs = runtime.run(session, {manifest.inputs[0].name: given}, [manifest.outputs[0].name])[0]
+            inputs, expected = reference["input"], reference["output"]
+        outputs = runtime.run(session, {manifest.inputs[0].name: inputs}, [manifest.outputs[0].name])[0]
     except Exception as error:  # numpy and ONNX Runtime raise a dozen types here; each means the same
         return [f"reference.npz: cannot be run through the network: {error}"]
     return [f"reference.npz: {wrong}" for wrong in differences(outputs, expected, manifest.task)]

@@ -16,7 +16,10 @@ log = logging.getLogger(__name__)
 
 
 class Token:
-    """The token in a file, read again every second, since a mounted Secret changes. Raises what read() does at first."""
+    """The token in a file, read again every second, since a mounted Secret may change.
+
+    Raises at first what read() raises.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
