@@ -1,6 +1,6 @@
 """Who goes on at a rung: the best third, equal values in a trial's favour; an end never depends on what comes after it."""
 
-from atelier_store.halving import bar, end_of_run, passes, rungs
+from atelier_store.halving import bar, end_of_run, passes, rungs, to_resume
 from atelier_store.spec import EarlyStopping, Objective
 from hypothesis import given
 from hypothesis import strategies as st
@@ -52,6 +52,41 @@ def test_an_end_is_the_first_bar_missed_or_the_last_epoch(values, at, max_epochs
         assert end == (missed[0], "paused")
     else:
         assert end == ((max_epochs, "succeeded") if len(values) >= max_epochs else None)
+
+
+@given(
+    st.dictionaries(st.text("abcdefgh", min_size=1, max_size=2), numbers, max_size=20), objectives, st.integers(2, 4)
+)
+def test_whoever_is_resumed_would_have_passed_the_bar_of_its_rung(values, objective, eta):
+    key = to_resume({3: values}, dict.fromkeys(values, 3), objective, eta)
+    if key is None:
+        assert len(values) < eta
+    else:
+        others = [value for other, value in values.items() if other != key]
+        assert passes(values[key], bar(others, objective, eta), objective)
+        assert not any(objective.better(other, values[key]) for other in others)
+
+
+def test_the_best_of_the_highest_rung_that_may_be_resumed_goes_on_first():
+    low = {"a": 0.9, "b": 0.8, "c": 0.7, "d": 0.6, "e": 0.5, "f": 0.4, "g": 0.3, "h": 0.2, "i": 0.1}
+    values = {3: low, 9: {"b": 0.95, "a": 0.97, "c": 0.96}}
+    assert to_resume(values, {"b": 9, "a": 9, "c": 9}, Objective(), 3) == "a"
+    assert to_resume(values, {"b": 9, "c": 3}, Objective(), 3) == "c"
+    assert to_resume(values, {"c": 3, "a": 3, "b": 3}, Objective(), 3) == "a"
+    assert to_resume(values, {"d": 3, "b": 9}, Objective(), 3) is None
+    assert to_resume(values, {}, Objective(), 3) is None
+    assert to_resume({}, {"a": 3}, Objective(), 3) is None
+
+
+def test_of_equal_values_the_first_key_is_resumed():
+    assert to_resume({3: {"b": 0.5, "a": 0.5, "c": 0.5}}, {"a": 3, "b": 3}, Objective(), 3) == "a"
+    assert to_resume({3: {"b": 0.5, "a": 0.5, "c": 0.5}}, {"b": 3}, Objective(), 3) is None
+
+
+def test_eta_and_the_first_rung_are_3_unless_they_are_set():
+    assert (EarlyStopping().eta, EarlyStopping().min_epochs) == (3, 3)
+    assert (settings(eta=4, min_epochs=2).eta, settings(eta=4, min_epochs=2).min_epochs) == (4, 2)
+    assert set(EarlyStopping().model_dump()) == {"algorithm_name", "algorithm_settings"}
 
 
 def test_never_pauses_the_best():

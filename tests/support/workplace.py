@@ -69,5 +69,5 @@ class Workplace:
 
 
 def ended(process: subprocess.Popen[str]) -> Ended:
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=300)
     return Ended(process.returncode, out, err)

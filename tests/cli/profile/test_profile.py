@@ -83,7 +83,7 @@ def test_quickstart_is_digits_under_halving() -> None:
     spec = load(ROOT / "values" / "quickstart.yaml").spec
     assert (spec.trainer.data.source, spec.trainer.data.name) == ("sklearn", "digits")
     assert spec.experiment.algorithm.algorithm_name == "multivariate-tpe"
-    assert [spec.experiment.early_stopping.setting(name, 0) for name in ("eta", "min_epochs")] == [3, 3]
+    assert (spec.experiment.early_stopping.eta, spec.experiment.early_stopping.min_epochs) == (3, 3)
 
 
 def test_fashion_mnist_names_every_file_with_its_sha256() -> None:

@@ -1,7 +1,7 @@
-"""What is left of a search that others suggest for, once they have ended: on a cluster nobody resumes a trial but we.
+"""The end of a search whose trials something else has started: resume the trials that paused too early, train the tail.
 
-Halving (Li et al. 2020) resumes a paused trial as soon as it is among the best of its rung. The laptop engine does it between trials; Katib
-starts a trial once. So whoever ends the search trains on what was paused too early, and then the best trial's tail.
+Halving (Li et al. 2020) resumes a paused trial once it is among the best of its rung. The laptop engine does so between
+trials; Katib starts each trial once and never resumes one. So this runs after the last trial on a cluster.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from atelier_trainer.trial import run_trial
 log = logging.getLogger("atelier.finishing")
 
 TAIL = "tail"
-"""Name of the trial that is the best one's tail."""
+"""Name of the trial that is the best trial's tail."""
 
 
 def finish(request: Request, stop: StopRequest) -> Card | None:
-    """Resume every paused trial that deserves it, best first, then train the tail if the spec has one; the last of their cards.
+    """Resume every paused trial that may go on, best first, then train the tail if the spec has one; the last card.
 
-    The request says what they share; its trial and parameters are not read. Can be run again: what is done is found done.
+    Trial and parameters of the request are not read. Safe to run again: what is trained already is not trained again.
     """
     card: Card | None = None
     resumed: set[tuple[str, int]] = set()
-    while not stop() and (found := _paused_too_early(request, resumed)) is not None:
-        record, key, rung = found
+    while not stop() and (chosen := _to_resume(request, resumed)) is not None:
+        record, key, rung = chosen
         resumed.add((key, rung))
         log.info("%s is among the best at epoch %d by now and goes on", record.trial, rung)
         card = run_trial(replace(request, trial=record.trial, params=record.params, number=record.number), stop)
@@ -40,15 +40,15 @@ def finish(request: Request, stop: StopRequest) -> Card | None:
     return card
 
 
-def _paused_too_early(request: Request, resumed: set[tuple[str, int]]) -> tuple[TrialRecord, str, int] | None:
-    """The best trial that rests at a rung among whose best it is, from the highest rung down; its key, and the rung's epoch."""
-    experiment = request.store.experiment(request.spec.experiment_name)
+def _to_resume(request: Request, resumed: set[tuple[str, int]]) -> tuple[TrialRecord, str, int] | None:
+    """The paused trial that goes on by halving's rule, its key, and the epoch of its rung; resumed are left out."""
+    spec, store = request.spec, request.store
+    experiment = store.experiment(spec.experiment_name)
     records = {record.key: record for record in reversed(trial_records(experiment)) if record.key is not None}
-    stopping, objective = request.spec.experiment.early_stopping, request.spec.experiment.objective
-    for rung in reversed(halving.rungs(stopping, request.spec.trainer.max_epochs)):
-        for key in halving.best(rung_values(experiment, rung), objective, stopping.setting("eta", 3)):
-            card = Card.read_if_whole(request.store.trial(key).card)
-            rests = card is not None and card.status == "paused" and card.epochs == rung
-            if rests and key in records and (key, rung) not in resumed:
-                return records[key], key, rung
-    return None
+    cards = {key: Card.read_if_whole(store.trial(key).card) for key in records}
+    paused = {key: card.epochs for key, card in cards.items() if card is not None and card.status == "paused"}
+    waiting = {key: rung for key, rung in paused.items() if (key, rung) not in resumed}
+    early_stopping = spec.experiment.early_stopping
+    values = {rung: rung_values(experiment, rung) for rung in halving.rungs(early_stopping, spec.trainer.max_epochs)}
+    key = halving.to_resume(values, waiting, spec.experiment.objective, early_stopping.eta)
+    return None if key is None else (records[key], key, waiting[key])

@@ -1,6 +1,7 @@
 """Asynchronous successive halving (Li et al. 2020, "A System for Massively Parallel Hyperparameter Tuning", algorithm 2).
 
-A trial that reaches a rung goes on only if it is in the best 1/eta of all that reached it; what pauses may be promoted later by resuming.
+A trial goes on past a rung only if it is among the best 1/eta of all that reached it. One that pauses there is resumed
+once it is among them.
 """
 
 from __future__ import annotations
@@ -14,21 +15,20 @@ Outcome = Literal["paused", "succeeded"]
 
 
 def rungs(early_stopping: EarlyStopping, max_epochs: int) -> list[int]:
-    """Epochs at which a trial has to prove itself: min_epochs · eta^k, below max_epochs. Empty if early stopping is not halving."""
+    """Epochs at which a trial may pause: min_epochs · eta^k, below max_epochs. Empty if early stopping is not halving."""
     if early_stopping.algorithm_name != "halving":
         return []
-    eta = early_stopping.setting("eta", 3)
-    found, epoch = [], early_stopping.setting("min_epochs", 3)
+    epochs, epoch = [], early_stopping.min_epochs
     while epoch < max_epochs:
-        found.append(epoch)
-        epoch *= eta
-    return found
+        epochs.append(epoch)
+        epoch *= early_stopping.eta
+    return epochs
 
 
 def bar(others: Sequence[float], objective: Objective, eta: int) -> float | None:
-    """The value that a trial must reach to go on past a rung that these others reached; None: it pauses whatever its value.
+    """The value that a trial needs to go on past a rung that these others reached; None: it pauses whatever its value.
 
-    With itself they are n; it goes on if it is among the best n // eta, equal values counting in its favour.
+    With itself they are n; it goes on if it is among the best n // eta, where equal values count in its favour.
     """
     places = (len(others) + 1) // eta
     if places == 0:
@@ -36,9 +36,21 @@ def bar(others: Sequence[float], objective: Objective, eta: int) -> float | None
     return sorted(others, key=objective.rank_key)[places - 1]
 
 
-def best(values: Mapping[str, float], objective: Objective, eta: int) -> list[str]:
-    """The keys of a rung's best 1/eta, the best first: those that may go on by now, whenever they paused there."""
-    return sorted(values, key=lambda key: (objective.rank_key(values[key]), key))[: len(values) // eta]
+def to_resume(
+    values: Mapping[int, Mapping[str, float]], paused: Mapping[str, int], objective: Objective, eta: int
+) -> str | None:
+    """The key of the paused trial that goes on next: of the highest rung's best 1/eta, then of the lower rungs', the best.
+
+    values holds the value of every trial that reached a rung, by rung and key; paused holds the rung of every trial that
+    may be resumed. None if none of them is among the best of its rung.
+    """
+    for rung in sorted(values, reverse=True):
+        reached = values[rung]
+        best = sorted(reached, key=lambda key: (objective.rank_key(reached[key]), key))[: len(reached) // eta]
+        for key in best:
+            if paused.get(key) == rung:
+                return key
+    return None
 
 
 def passes(value: float, bar: float | None, objective: Objective) -> bool:
@@ -49,9 +61,9 @@ def passes(value: float, bar: float | None, objective: Objective) -> bool:
 def end_of_run(
     values: Sequence[float], bars: Mapping[int, float | None], max_epochs: int, objective: Objective
 ) -> tuple[int, Outcome] | None:
-    """Where a trial with this curve (values[0] is epoch 1) ends under these bars, and how; None if the curve does not reach that far yet.
+    """Where a trial with this curve (values[0] is epoch 1) ends under these bars, and how; None if it is not there yet.
 
-    A pure function of numbers fixed when the trial was started, so that a stored curve answers for a trial that need not run again.
+    Depends only on numbers that are fixed when the trial starts, so a stored curve tells whether it has to run again.
     """
     for epoch in sorted(bars):
         if epoch >= max_epochs:

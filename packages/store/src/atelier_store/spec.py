@@ -67,14 +67,23 @@ class Algorithm(SpecModel):
 
 
 class EarlyStopping(SpecModel):
-    """When a poor trial ends; `halving` is ours (settings eta, min_epochs), `medianstop` is Katib's."""
+    """When a poor trial ends; `halving` is ours, `medianstop` is Katib's."""
 
     algorithm_name: EarlyStoppingName = "halving"
     algorithm_settings: tuple[Setting, ...] = ()
 
-    def setting(self, name: str, default: int) -> int:
-        """The integer setting of this name, or the default."""
-        return next((int(s.value) for s in self.algorithm_settings if s.name == name), default)
+    @property
+    def eta(self) -> int:
+        """Of halving: one of so many trials goes on at a rung, and so many times further is the next rung."""
+        return self._setting("eta", 3)
+
+    @property
+    def min_epochs(self) -> int:
+        """Of halving: the first rung."""
+        return self._setting("min_epochs", 3)
+
+    def _setting(self, name: str, default: int) -> int:
+        return next((int(setting.value) for setting in self.algorithm_settings if setting.name == name), default)
 
 
 class FeasibleSpace(SpecModel):

@@ -52,7 +52,7 @@ class Target:
         if self.bars is not None:
             return self.bars[epoch]
         others = [value for key, value in rung_values(self.experiment, epoch).items() if key != self.key]
-        return halving.bar(others, self.objective, self.spec.experiment.early_stopping.setting("eta", 3))
+        return halving.bar(others, self.objective, self.spec.experiment.early_stopping.eta)
 
     def end(self, values: list[float]) -> tuple[int, halving.Outcome] | None:
         """Where a trial with these values ends, or None if it has to go on."""

@@ -8,14 +8,14 @@ from io import BytesIO
 from typing import cast
 
 import numpy as np
+from atelier_store.pictures import UnreadablePicture, pixels
 from atelier_store.records import Manifest
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import File, FormParser, parse_options_header
 
 from atelier_server.codecs.violations import Invalid, Malformed, Unsupported, Violation
 
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 MOST_PIXELS = 25_000_000
 """Each takes four bytes, twice while it is resized, in every worker at the same time: that has to fit in a pod."""
 
@@ -64,7 +64,7 @@ def decode(uploads: Sequence[Upload], manifest: Manifest, invert: bool = False) 
     for index, upload in enumerate(uploads):
         try:
             pictures.append(_pixels(upload.content, shape))
-        except _Unreadable as error:
+        except UnreadablePicture as error:
             wrong.append((f"#/files/{index}", f"{upload.name}: {error}"))
     if wrong or not pictures:
         raise Invalid(wrong or [("#/files", "must hold at least one picture")])
@@ -72,55 +72,20 @@ def decode(uploads: Sequence[Upload], manifest: Manifest, invert: bool = False) 
     return 255 - array if invert else array
 
 
-def encode(pixels: np.ndarray) -> bytes | None:
+def encode(picture: np.ndarray) -> bytes | None:
     """One picture, shape (H, W) or (H, W, C), as a PNG that decode() reads as the same pixels.
 
     None if no PNG has so many channels.
     """
-    channels = pixels.shape[2] if pixels.ndim == 3 else 1
+    channels = picture.shape[2] if picture.ndim == 3 else 1
     if channels not in MODES:
         return None
     file = BytesIO()
-    Image.fromarray(pixels[..., 0] if pixels.ndim == 3 and channels == 1 else pixels).save(file, "PNG")
+    Image.fromarray(picture[..., 0] if picture.ndim == 3 and channels == 1 else picture).save(file, "PNG")
     return file.getvalue()
-
-
-class _Unreadable(ValueError):
-    pass
 
 
 def _pixels(content: bytes, shape: Sequence[int]) -> np.ndarray:
     height, width = shape[:2]
     channels = shape[2] if len(shape) == 3 else 1
-    try:
-        with Image.open(BytesIO(content), formats=FORMATS) as image:
-            if image.width * image.height > MOST_PIXELS:
-                raise _Unreadable(f"has {image.width} x {image.height} pixels, at most {MOST_PIXELS} are read")
-            ImageOps.exif_transpose(image, in_place=True)
-            small = _resized(_eight_bits(image), MODES[channels], (width, height))
-    except UnidentifiedImageError:
-        raise _Unreadable(f"is not a picture in a known format ({', '.join(FORMATS)})") from None
-    except _Unreadable:
-        raise
-    except Exception as error:  # Pillow's decoders raise a dozen types on a broken file
-        raise _Unreadable(f"cannot be read: {error}") from error
-    return np.asarray(small, dtype=np.uint8).reshape(tuple(shape))
-
-
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """The same picture; 16 bits per pixel are scaled, where Pillow's own conversion would clip them."""
-    if not image.mode.startswith("I;16"):
-        return image
-    return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-
-
-def _resized(image: Image.Image, mode: str, size: tuple[int, int]) -> Image.Image:
-    """The picture in this mode and size.
-
-    Transparency is laid on white after resizing, which takes less memory and gives the same.
-    """
-    if mode == "RGBA" or not image.has_transparency_data:
-        return image.convert(mode).resize(size, Image.Resampling.LANCZOS)
-    layer = image if image.mode == "RGBA" else image.convert("RGBA")
-    small = layer.resize(size, Image.Resampling.LANCZOS)
-    return Image.alpha_composite(Image.new("RGBA", size, "white"), small).convert(mode)
+    return pixels(content, MODES[channels], (width, height), most_pixels=MOST_PIXELS).reshape(tuple(shape))

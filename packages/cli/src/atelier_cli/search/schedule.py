@@ -65,7 +65,7 @@ class Schedule:
         self._key_of = key_of
         self._lag = 1 if parallel == 1 else 2 * parallel
         self._rungs = halving.rungs(spec.experiment.early_stopping, spec.trainer.max_epochs)
-        self._eta = spec.experiment.early_stopping.setting("eta", 3)
+        self._eta = spec.experiment.early_stopping.eta
         self._suggester = Suggester(spec, made)
         self._jobs: list[Job | None] = []
         self._results: dict[int, Result] = {}
@@ -135,14 +135,15 @@ class Schedule:
         return len(self._failed) >= max(1, self._spec.experiment.max_failed_trial_count)
 
     def _resume(self, number: int) -> Job | None:
-        """The best of a rung's best third that is paused there and that nobody has resumed yet, from the highest rung down."""
+        """The paused trial that goes on by halving's rule, of those that no job has resumed at their rung."""
         resumed = {(job.key, job.resumed_at) for job in self._jobs if job is not None}
-        for rung in reversed(self._rungs):
-            for key in halving.best(self._values_at(rung), self._objective, self._eta):
-                if self._paused.get(key) == rung and (key, rung) not in resumed:
-                    first = next(job for job in self._jobs if job is not None and job.key == key)
-                    return Job(number, first.suggestion, key, self._bars(key, above=rung), resumed_at=rung)
-        return None
+        paused = {key: rung for key, rung in self._paused.items() if (key, rung) not in resumed}
+        values = {rung: self._values_at(rung) for rung in self._rungs}
+        key = halving.to_resume(values, paused, self._objective, self._eta)
+        if key is None:
+            return None
+        first = next(job for job in self._jobs if job is not None and job.key == key)
+        return Job(number, first.suggestion, key, self._bars(key, above=paused[key]), resumed_at=paused[key])
 
     def _suggest(self, number: int) -> Job | None:
         if self._is_exhausted or self._suggested >= self._spec.experiment.max_trial_count:
@@ -172,7 +173,7 @@ class Schedule:
 def expected_epochs(spec: Spec) -> int:
     """Epochs that a search of this many trials trains if a third goes on at every rung."""
     left, before, total = spec.experiment.max_trial_count, 0, 0
-    eta = spec.experiment.early_stopping.setting("eta", 3)
+    eta = spec.experiment.early_stopping.eta
     for rung in [*halving.rungs(spec.experiment.early_stopping, spec.trainer.max_epochs), spec.trainer.max_epochs]:
         total += left * (rung - before)
         left, before = left // eta, rung

@@ -6,7 +6,6 @@ import csv
 import gzip
 import hashlib
 import importlib.metadata
-import io
 import math
 import struct
 import tarfile
@@ -18,6 +17,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
+from atelier_store import pictures
+from atelier_store.pictures import UnreadablePicture, pixels
 from atelier_store.spec import Data
 from numpy.typing import NDArray
 
@@ -28,6 +29,7 @@ Array = NDArray[Any]
 
 BUNDLED = ("digits", "iris", "wine", "breast_cancer", "diabetes")
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm")
+FORMATS = (*pictures.FORMATS, "PPM")
 
 
 @dataclass(frozen=True)
@@ -271,19 +273,19 @@ def _images(path: Path) -> Part:
                 f"{path}: classes lie below several folders: {_few(roots)}; allowed: one folder with a sub-folder for each class"
             ]
         )
-    pixels: list[Array] = []
+    found: list[Array] = []
     violations: list[str] = []
     for name, content in named:
         try:
-            pixels.append(_pixels(content))
-        except Exception as error:  # a decoder may raise anything on a broken file
-            violations.append(f"{path}: {name}: not a picture: {error}")
+            found.append(pixels(content, formats=FORMATS))
+        except UnreadablePicture as error:
+            violations.append(f"{path}: {name}: {error}")
     if not violations:
-        violations = _other_shapes(path, [name for name, _ in named], pixels)
+        violations = _other_shapes(path, [name for name, _ in named], found)
     if violations:
         raise DataError(violations)
     names = [name for name, _ in named]
-    return Part(path.name, np.stack(pixels), np.array([PurePosixPath(name).parent.name for name in names]), names)
+    return Part(path.name, np.stack(found), np.array([PurePosixPath(name).parent.name for name in names]), names)
 
 
 def _entries(path: Path) -> Iterator[tuple[str, bytes]]:
@@ -308,24 +310,9 @@ def _is_picture(name: str) -> bool:
     return not hidden and len(parts) > 1 and name.lower().endswith(PICTURES)
 
 
-def _pixels(content: bytes) -> Array:
-    """uint8 (H, W) for a picture in grey, else (H, W, 3): upright by its EXIF, transparency laid on white, as the server reads uploads."""
-    from PIL import Image, ImageOps
-
-    with Image.open(io.BytesIO(content)) as opened:
-        if opened.mode.startswith(("I", "F")):
-            raise ValueError(f"{opened.mode} pixels; allowed: 8 bits a channel")
-        image = ImageOps.exif_transpose(opened)
-        grey = image.mode in ("1", "L", "LA")
-        if image.has_transparency_data:
-            layer = image.convert("RGBA")
-            image = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
-        return np.asarray(image.convert("L" if grey else "RGB"))
-
-
-def _other_shapes(path: Path, names: Sequence[str], pixels: Sequence[Array]) -> list[str]:
+def _other_shapes(path: Path, names: Sequence[str], pictures: Sequence[Array]) -> list[str]:
     by_shape: dict[tuple[int, ...], list[str]] = defaultdict(list)
-    for name, image in zip(names, pixels, strict=True):
+    for name, image in zip(names, pictures, strict=True):
         by_shape[image.shape].append(name)
     usual = max(by_shape, key=lambda shape: len(by_shape[shape]))
     return [

@@ -1,0 +1,73 @@
+"""Encoded pictures as pixels: a trial reads its files as a server reads its uploads, so both see the same numbers."""
+
+from __future__ import annotations
+
+from io import BytesIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
+BITS_PER_SAMPLE = 258
+"""TIFF's tag for the depth of a channel."""
+
+
+class UnreadablePicture(ValueError):
+    """The message says why; it reads on after the picture's name and a colon."""
+
+
+def pixels(
+    content: bytes,
+    mode: str | None = None,
+    size: tuple[int, int] | None = None,
+    *,
+    formats: tuple[str, ...] = FORMATS,
+    most_pixels: int | None = None,
+) -> NDArray[np.uint8]:
+    """The picture (H, W) or (H, W, C), upright by its EXIF, transparency laid on white. Raises UnreadablePicture.
+
+    mode is Pillow's, L, RGB or RGBA; by default L for a picture in grey, else RGB. size is (width, height), by default
+    the picture's own. Channels of 16 bits keep their upper 8, whatever the format; numbers that have no such range
+    (floats, 32 bits, with a sign) are rejected, since any choice of black and white would be a guess.
+    """
+    try:
+        with Image.open(BytesIO(content), formats=formats) as image:
+            if most_pixels is not None and image.width * image.height > most_pixels:
+                raise UnreadablePicture(f"has {image.width} x {image.height} pixels, at most {most_pixels} are read")
+            bits = _bits(image)
+            ImageOps.exif_transpose(image, in_place=True)
+            shallow = image if bits == 8 else _eight_bits(image, bits)
+            own_mode = "L" if shallow.mode in ("1", "L", "LA") else "RGB"
+            return np.asarray(_resized(shallow, mode or own_mode, size or shallow.size))
+    except UnidentifiedImageError:
+        raise UnreadablePicture(f"is not a picture in a known format ({', '.join(formats)})") from None
+    except UnreadablePicture:
+        raise
+    except Exception as error:  # Pillow's decoders raise a dozen types on a broken file
+        raise UnreadablePicture(f"cannot be read: {error}") from error
+
+
+def _bits(image: Image.Image) -> int:
+    """The bits of a channel. Pillow itself cuts colours to 8, greys it keeps as they are."""
+    if image.mode.startswith("I;16"):
+        return int(image.getexif().get(BITS_PER_SAMPLE, 16)) if image.format == "TIFF" else 16
+    if image.mode == "I" and image.format == "PPM":
+        return 16  # whatever the file's largest value is, Pillow makes it 65535
+    if image.mode in ("I", "F"):
+        raise UnreadablePicture(f"has pixels of mode {image.mode}; allowed: 8 or 16 bits a channel, without a sign")
+    return 8
+
+
+def _eight_bits(grey: Image.Image, bits: int) -> Image.Image:
+    """The upper 8 bits, where Pillow's own conversion would make white of all that is above 255."""
+    return Image.fromarray((np.asarray(grey) >> (bits - 8)).astype(np.uint8))
+
+
+def _resized(image: Image.Image, mode: str, size: tuple[int, int]) -> Image.Image:
+    """The picture in this mode and size. Transparency goes after resizing, which takes less memory and gives the same."""
+    if mode == "RGBA" or not image.has_transparency_data:
+        return image.convert(mode).resize(size, Image.Resampling.LANCZOS)
+    layer = image if image.mode == "RGBA" else image.convert("RGBA")
+    small = layer.resize(size, Image.Resampling.LANCZOS)
+    return Image.alpha_composite(Image.new("RGBA", size, "white"), small).convert(mode)
