@@ -47,7 +47,7 @@ def main() -> int:
             commit = write_version(tree, arguments.version)
             make_files(tree, target, arguments.version)
             if not (arguments.rehearse or arguments.no_images):
-                run(tree, sys.executable, "tools/images.py", "build")
+                run(tree, sys.executable, "-m", "tools.images", "build")
         write_checksums(target)
         if arguments.rehearse:
             _say(f"rehearsed: {target.relative_to(ROOT)} is what a release would hold; nothing else changed")
@@ -130,7 +130,7 @@ def make_files(tree: Path, target: Path, version: str) -> None:
             "--output-file", bill)  # fmt: skip
     notes = (tree / CHANGELOG).read_text().partition(f"## [{version}]")[2].partition("\n")[2]
     (target / "notes.md").write_text(re.split(r"\n(?:## )?\[", notes)[0].strip() + "\n")
-    images = output(sys.executable, "tools/images.py", "names", folder=tree).split()
+    images = output(sys.executable, "-m", "tools.images", "names", folder=tree).split()
     (target / "images.txt").write_text("".join(f"{image}\n" for image in images))
 
 
