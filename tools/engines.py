@@ -49,6 +49,13 @@ class Engine:
         else:
             self.run("load", "--input", str(archive))
 
+    def prune(self) -> None:
+        """Remove what builds left: layers without a name."""
+        if self.program == "buildah":
+            self.run("rmi", "--prune", "--force")
+        else:
+            self.run("image", "prune", "--force")
+
     def identity(self, image: str) -> str | None:
         """The image's id; None if the engine does not have it."""
         identity = self._field(image, self.id)

@@ -1,4 +1,4 @@
-"""The lines of tools/cluster/README.md, as a newcomer types them: the quickstart, from a namespace to a prediction."""
+"""The lines of tools/cluster/README.md as a newcomer types them: the quickstart, from a namespace to a prediction."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.cluster_access import MINUTES, OURS, ROOT, Namespace, Release
+from tests.e2e.cluster_access import MINUTES, OURS, Namespace, eventually
+from tests.support import ROOT
 
 PAGE = ROOT / "tools" / "cluster" / "README.md"
 
@@ -17,11 +18,10 @@ PAGE = ROOT / "tools" / "cluster" / "README.md"
 def atelier() -> Iterator[Namespace]:
     """The namespace that the page makes; it goes afterwards."""
     there = Namespace("atelier")
-    assert not there.get("namespaces", there.name), "the page's namespace is in use"
+    eventually(lambda: not there.get("namespaces", there.name), 2 * MINUTES, "the page's namespace is free")
     try:
         yield there
     finally:
-        Release(there).uninstall()
         there.remove()
 
 
