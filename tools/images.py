@@ -132,7 +132,7 @@ def import_microk8s(environment: Mapping[str, str]) -> None:
         with tempfile.TemporaryDirectory() as folder:
             archive = Path(folder) / "image.tar"
             try:
-                builder.save(image, archive)
+                subprocess.run(builder.save(image, archive), check=True, stdout=subprocess.DEVNULL)
             except subprocess.CalledProcessError:
                 raise Refused(f"{image} is not there: make images comes first, with the same REGISTRY") from None
             if subprocess.run(["microk8s", "ctr", "image", "import", str(archive)], check=False).returncode:

@@ -30,7 +30,7 @@ def need_root() -> list[str]:
 
 
 def need_room(beside: float = 0) -> list[str]:
-    """Before anything is begun: a disk that fills up on the way takes whatever else the machine does with it."""
+    """Checked before anything begins: a disk that fills up fails everything else on the machine too."""
     reasons = []
     needed, free = (BUILT if BIN.exists() else TO_BUILD) + beside, shutil.disk_usage(ROOT).free
     if free < needed:
@@ -48,6 +48,6 @@ def need_room(beside: float = 0) -> list[str]:
 
 
 def other_kubernetes() -> list[str]:
-    """Two of them would take each other's rules away."""
+    """Two clusters would remove each other's rules."""
     sign = foreign_kubernetes()
     return [f"another Kubernetes seems to run on this machine ({sign}): stop it first"] if sign else []
