@@ -36,18 +36,24 @@ class Engine:
         """Run one of its commands and return what it prints."""
         return subprocess.run([self.program, *arguments], check=True, stdout=subprocess.PIPE, text=True).stdout
 
-    def save(self, image: str, archive: Path) -> None:
-        """Write an image as the archive that every container runtime reads."""
+    def save(self, image: str, archive: Path) -> list[str]:
+        """The command that writes an image as the archive that every container runtime reads."""
         if self.program == "buildah":
-            self.run("push", "--quiet", image, f"docker-archive:{archive}:{image}")
-        else:
-            self.run("save", "--output", str(archive), image)
+            return ["buildah", "push", "--quiet", image, f"docker-archive:{archive}:{image}"]
+        return [self.program, "save", "--output", str(archive), image]
 
     def load(self, archive: Path) -> None:
         if self.program == "buildah":
             self.run("pull", "--quiet", f"docker-archive:{archive}")
         else:
             self.run("load", "--input", str(archive))
+
+    def prune(self) -> None:
+        """Remove what builds left: layers without a name."""
+        if self.program == "buildah":
+            self.run("rmi", "--prune", "--force")
+        else:
+            self.run("image", "prune", "--force")
 
     def identity(self, image: str) -> str | None:
         """The image's id; None if the engine does not have it."""

@@ -1,6 +1,6 @@
 """Build the trainer's and the server's image, or import them into MicroK8s.
 
-    python3 -m tools.images build | import-microk8s | names
+    python3 -m tools.images build | remove | import-microk8s | names
 
 Settings are variables of make or of the environment; docs/images.md says what they are. Needs Python alone.
 """
@@ -114,6 +114,15 @@ def build(environment: Mapping[str, str]) -> None:
     _say("                           --set server.image.repository=HOST/katib-nas-atelier/server")
 
 
+def remove(environment: Mapping[str, str]) -> None:
+    """Remove both images, and all layers that no image has any more."""
+    builder = engine()
+    for image in (reference(name, environment) for name in NAMES):
+        if builder.identity(image):
+            builder.run("rmi", image)
+    builder.prune()
+
+
 def import_microk8s(environment: Mapping[str, str]) -> None:
     """Hand both images to MicroK8s' container runtime."""
     if not shutil.which("microk8s"):
@@ -123,7 +132,7 @@ def import_microk8s(environment: Mapping[str, str]) -> None:
         with tempfile.TemporaryDirectory() as folder:
             archive = Path(folder) / "image.tar"
             try:
-                builder.save(image, archive)
+                subprocess.run(builder.save(image, archive), check=True, stdout=subprocess.DEVNULL)
             except subprocess.CalledProcessError:
                 raise Refused(f"{image} is not there: make images comes first, with the same REGISTRY") from None
             if subprocess.run(["microk8s", "ctr", "image", "import", str(archive)], check=False).returncode:
@@ -143,7 +152,7 @@ def names(environment: Mapping[str, str]) -> None:
     _say(" ".join(reference(name, environment) for name in NAMES))
 
 
-COMMANDS = {"build": build, "import-microk8s": import_microk8s, "names": names}
+COMMANDS = {"build": build, "remove": remove, "import-microk8s": import_microk8s, "names": names}
 
 if __name__ == "__main__":
     if sys.argv[1:] not in ([one] for one in COMMANDS):

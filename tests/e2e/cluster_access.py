@@ -1,7 +1,8 @@
-"""The cluster of the current kube context, as its users meet it: kubectl and helm as processes, conditions that are waited for."""
+"""The cluster of the current kube context as its users meet it: kubectl, helm, and conditions to wait for."""
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import shutil
@@ -12,10 +13,13 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 import yaml
 
 from tests.support import ROOT
@@ -23,30 +27,50 @@ from tests.support import ROOT
 CHART = ROOT / "charts" / "katib-nas-atelier"
 BUILT = ROOT / ".tools" / "bin"
 DIGITS = Path(__file__).parent / "digits.yaml"
-"""A small search on scikit-learn's digits, with what every cluster has: a suggestion service for sobol, a default storage class."""
+"""A small search on scikit-learn's digits; it needs a suggestion service for sobol and a default storage class."""
 OURS = ROOT / ".cluster" / "run"
 """What `make cluster-up` left there, if the cluster is the one that it starts."""
+ours_only = pytest.mark.skipif(
+    not OURS.exists(), reason="reaches under the cluster, which only that of `make cluster-up` allows"
+)
 MODEL = "digits"
 EXPERIMENT, TRIAL = "experiments.kubeflow.org", "trials.kubeflow.org"
 TRIALS, EXTRACTOR, INSPECTOR = (
     f"app.kubernetes.io/component={component}" for component in ("trial", "extractor", "inspector")
 )
 LABEL = "katib.kubeflow.org/metrics-collector-injection=enabled"
-"""Without it on its namespace, Katib refuses an Experiment."""
+"""Katib rejects an Experiment in a namespace without it."""
+UNKNOWN_TO_KATIB = "atelier.test/serves=only"
 MINUTES = 60.0
+ONE_SHORT_TRIAL = {
+    "trainer": {"maxEpochs": 1, "tailEpochs": 0},
+    "experiment": {"maxTrialCount": 1, "parallelTrialCount": 1, "maxFailedTrialCount": 0},
+}
+EPOCHS = 30
+LONGER: dict[str, Any] = {
+    "trainer": {"maxEpochs": EPOCHS, "tailEpochs": 0},
+    "experiment": {
+        **ONE_SHORT_TRIAL["experiment"],
+        "parameters": [
+            {"name": "stem_width", "parameterType": "discrete", "feasibleSpace": {"list": [64]}},
+            {"name": "stage1_width", "parameterType": "discrete", "feasibleSpace": {"list": [96, 128]}},
+        ],
+    },
+}
+"""A quarter of a minute of training or more, in which things can happen to it."""
 
 
 def eventually(condition: Callable[[], Any], seconds: float, what: str, every: float = 0.5) -> Any:
-    """The first true result of condition; what it was waited for is in the failure, with what the condition gave last."""
+    """The first true result of condition; AssertionError that names what was waited for if there is none in time."""
     deadline = time.monotonic() + seconds
-    while not (found := condition()):
+    while not (result := condition()):
         assert time.monotonic() < deadline, f"{what}: not within {seconds:.0f} s"
         time.sleep(every)
-    return found
+    return result
 
 
 def run(*command: str | Path, stdin: str | None = None, may_fail: bool = False, seconds: float = 10 * MINUTES) -> str:
-    """What a command prints; AssertionError with all that it said if it fails."""
+    """What a command prints; AssertionError with its output if it fails."""
     done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=seconds, check=False)
     assert may_fail or done.returncode == 0, f"{' '.join(map(str, command))}\n{done.stdout}\n{done.stderr}"
     return done.stdout if done.returncode == 0 else done.stdout + done.stderr
@@ -60,6 +84,47 @@ def kubectl_program() -> str:
     return found
 
 
+@cache
+def api() -> httpx.Client:
+    """The API server, by `kubectl proxy`: a request costs milliseconds, a kubectl for each a tenth of a second of CPU."""
+    command = [kubectl_program(), "proxy", "--port=0"]
+    proxy = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    atexit.register(proxy.terminate)
+    assert proxy.stdout is not None
+    line = proxy.stdout.readline().strip()
+    assert line.startswith("Starting to serve on"), line
+    return httpx.Client(base_url=f"http://{line.rpartition(' ')[2]}", timeout=30)
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A kind of objects, and where the API server has them."""
+
+    kind: str
+    prefix: str
+    plural: str
+    namespaced: bool
+
+    def path(self, namespace: str) -> str:
+        return "/".join([self.prefix, *(["namespaces", namespace] if self.namespaced else []), self.plural])
+
+
+@cache
+def resources() -> dict[str, Resource]:
+    """Every kind of objects of this cluster by its plural, and by plural and group."""
+    groups = api().get("/apis").raise_for_status().json()["groups"]
+    versions = {"": "/api/v1"} | {
+        group["name"]: f"/apis/{group['preferredVersion']['groupVersion']}" for group in groups
+    }
+    known: dict[str, Resource] = {}
+    for group, prefix in versions.items():
+        for one in api().get(prefix).raise_for_status().json()["resources"]:
+            resource = Resource(one["kind"], prefix, one["name"], one["namespaced"])
+            known.setdefault(resource.plural, resource)
+            known.setdefault(f"{resource.plural}.{group}", resource)
+    return known
+
+
 class Namespace:
     """One namespace; objects are dictionaries as the API server has them."""
 
@@ -69,53 +134,44 @@ class Namespace:
     def kubectl(self, *arguments: str, **options: Any) -> str:
         return run(kubectl_program(), "-n", self.name, *arguments, **options)
 
-    def get(self, kind: str, name: str | None = None, selector: str | None = None) -> list[dict[str, Any]]:
+    def get(self, plural: str, name: str | None = None, selector: str = "") -> list[dict[str, Any]]:
         """Objects of a kind, by name or labels; none if there is none."""
-        arguments = [
-            "get",
-            kind,
-            *([name] if name else []),
-            *([f"--selector={selector}"] if selector else []),
-            "--ignore-not-found",
-        ]
-        text = self.kubectl(*arguments, "--output=json")
-        read: dict[str, Any] = json.loads(text) if text.strip() else {"items": []}
-        found: list[dict[str, Any]] = read.get("items", [read])
-        return found
+        resource = resources()[plural]
+        path = resource.path(self.name)
+        answer = api().get(f"{path}/{name}" if name else path, params={"labelSelector": selector} if selector else None)
+        if answer.status_code == httpx.codes.NOT_FOUND:
+            return []
+        body = answer.raise_for_status().json()
+        objects: list[dict[str, Any]] = [body] if name else body["items"]
+        return [{"kind": resource.kind} | one for one in objects]
 
-    def names(self, kind: str, selector: str | None = None) -> set[str]:
-        return {one["metadata"]["name"] for one in self.get(kind, selector=selector)}
+    def names(self, plural: str, selector: str = "") -> set[str]:
+        return {one["metadata"]["name"] for one in self.get(plural, selector=selector)}
 
-    def uids(self, *kinds: str) -> dict[str, str]:
+    def uids(self, *plurals: str) -> dict[str, str]:
         """Identity of every object of these kinds: one that was replaced has another."""
-        return {
-            f"{one['kind']}/{one['metadata']['name']}": one["metadata"]["uid"]
-            for kind in kinds
-            for one in self.get(kind)
-        }
+        objects = [one for plural in plurals for one in self.get(plural)]
+        return {f"{one['kind']}/{one['metadata']['name']}": one["metadata"]["uid"] for one in objects}
 
-    def logs(self, pod: str, container: str | None = None) -> str:
-        return self.kubectl(
-            "logs", pod, *([f"--container={container}"] if container else ["--all-containers"]), may_fail=True
-        )
+    def logs(self, pod: str) -> str:
+        return self.kubectl("logs", pod, "--all-containers", may_fail=True)
 
     def apply(self, *objects: dict[str, Any]) -> None:
         self.kubectl("apply", "--filename=-", stdin=yaml.safe_dump_all(objects))
 
     def remove(self) -> None:
-        """It and all that is in it, Experiments first: they need Katib to go."""
-        self.kubectl("delete", EXPERIMENT, "--all", "--timeout=60s", may_fail=True)
-        self.kubectl("delete", "namespace", self.name, "--timeout=120s", may_fail=True)
+        """It and all that is in it; nothing waits for it. Experiments go first: only Katib can end them."""
+        self.kubectl("delete", EXPERIMENT, "--all", "--wait=false", may_fail=True)
+        self.kubectl("delete", "namespace", self.name, "--wait=false", may_fail=True)
 
 
 @contextmanager
 def a_namespace(*labels: str) -> Iterator[Namespace]:
-    """A new one, with the label of Katib unless others are said; it goes."""
+    """A new one, with the label of Katib unless others are given; it goes."""
     made = Namespace(f"e2e-{uuid.uuid4().hex[:6]}")
-    run(kubectl_program(), "create", "namespace", made.name)
+    metadata = {"name": made.name, "labels": dict(label.split("=") for label in labels or (LABEL,))}
+    made.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
     try:
-        for label in labels or (LABEL,):
-            run(kubectl_program(), "label", "namespace", made.name, label)
         yield made
     finally:
         made.remove()
@@ -126,7 +182,7 @@ KATIB = Namespace("kubeflow")
 
 @contextmanager
 def without_katib() -> Iterator[None]:
-    """While the block runs, Katib's controller and its webhooks are away; afterwards they answer again."""
+    """Katib's controller and its webhooks are away while the block runs, and answer again afterwards."""
     KATIB.kubectl("scale", "deployment/katib-controller", "--replicas=0")
     try:
         eventually(
@@ -139,9 +195,24 @@ def without_katib() -> Iterator[None]:
 
 
 def doctor(namespace: Namespace, *arguments: str | Path) -> str:
-    """What `atelier doctor` says of a namespace; it may find something missing."""
+    """What `atelier doctor` prints of a namespace; it may report something as missing."""
     command = [sys.executable, "-m", "atelier_cli", "doctor", "--namespace", namespace.name, *arguments]
     return run("env", "COLUMNS=400", *command, may_fail=True)
+
+
+def digits_lack(namespace: Namespace, *sets: str) -> str:
+    """What `atelier doctor` prints of the small profile with settings over it."""
+    return doctor(namespace, "-f", DIGITS, *(f"--set={one}" for one in sets))
+
+
+@contextmanager
+def taken_away(take: list[str], give_back: list[str]) -> Iterator[None]:
+    """Something that kubectl takes away while the block runs."""
+    run(kubectl_program(), *take)
+    try:
+        yield
+    finally:
+        run(kubectl_program(), *give_back)
 
 
 def condition(one: dict[str, Any], kind: str) -> dict[str, Any] | None:
@@ -182,18 +253,19 @@ class Release:
         self.helm("uninstall", self.name, "--wait", may_fail=True)
 
     @property
-    def manifest(self) -> list[dict[str, Any]]:
-        return [one for one in yaml.safe_load_all(self.helm("get", "manifest", self.name)) if one]
-
-    @property
     def experiment(self) -> str:
         """Name of the Experiment that the release has now."""
-        return next(one["metadata"]["name"] for one in self.manifest if one["kind"] == "Experiment")
+        manifest = [one for one in yaml.safe_load_all(self.helm("get", "manifest", self.name)) if one]
+        name: str = next(one["metadata"]["name"] for one in manifest if one["kind"] == "Experiment")
+        return name
 
     def search_ends(
         self, expected: str = "Succeeded", seconds: float = 6 * MINUTES, watch: Callable[[], None] | None = None
     ) -> dict[str, Any]:
-        """The Experiment's status, once its search is over; AssertionError at once if it ended otherwise. watch is called all the while."""
+        """The Experiment's status, once its search is over; AssertionError at once if it ended otherwise.
+
+        watch is called again and again until then.
+        """
         name = self.experiment
 
         def ended() -> dict[str, Any] | None:
@@ -204,8 +276,8 @@ class Release:
             assert over is None or over["type"] == expected, f"{name}: {over}"
             return experiment["status"] if over else None
 
-        found: dict[str, Any] = eventually(ended, seconds, f"search {name}", every=0.2 if watch else 0.5)
-        return found
+        status: dict[str, Any] = eventually(ended, seconds, f"search {name}", every=0.2)
+        return status
 
     def server_is_ready(self, seconds: float = 2 * MINUTES) -> None:
         self.namespace.kubectl(
@@ -228,29 +300,31 @@ class Release:
         return card
 
     def model_of(self, experiment: str, client: httpx.Client, seconds: float = 3 * MINUTES) -> dict[str, Any]:
-        """The card of the model that is served, once it is what this search came to."""
+        """The card of the model that is served, once it is the one that this search promoted."""
 
         def served() -> dict[str, Any] | None:
-            found, card = self.store(STORE), self.model(client)
-            search = found["searches"].get(MODEL)
+            store, card = self.store(STORE), self.model(client)
+            search = store["searches"].get(MODEL)
             is_promoted = search is not None and (search["experiment"], search["state"]) == (experiment, "promoted")
-            return card if is_promoted and card and card["version"] == found["models"][MODEL]["version"] else None
+            return card if is_promoted and card and card["version"] == store["models"][MODEL]["version"] else None
 
-        found: dict[str, Any] = eventually(served, seconds, f"a model of {experiment}")
-        return found
+        card: dict[str, Any] = eventually(served, seconds, f"a model of {experiment}", every=1)
+        return card
 
     @property
     def server(self) -> str:
         """A pod that serves, and so has the store before it."""
         selector = f"app.kubernetes.io/instance={self.name},app.kubernetes.io/component=server"
         ready = [one for one in self.namespace.get("pods", selector=selector) if condition(one, "Ready")]
-        return sorted(one["metadata"]["name"] for one in ready if "deletionTimestamp" not in one["metadata"])[0]
+        names: list[str] = [one["metadata"]["name"] for one in ready if "deletionTimestamp" not in one["metadata"]]
+        return min(names)
 
     def store(self, script: str) -> Any:
-        """What a Python script prints as JSON, run beside the store, with the server's image, for reading."""
-        return json.loads(
-            self.namespace.kubectl("exec", self.server, "--container=server", "--", "python", "-c", script)
-        )
+        """What a Python script that reads the store prints as JSON; a pod that serves runs it."""
+        return json.loads(self.in_server("python", "-c", script))
+
+    def in_server(self, *command: str) -> str:
+        return self.namespace.kubectl("exec", self.server, "--container=server", "--", *command)
 
     def copy_store(self, to: Path) -> Path:
         """The whole store, on this machine."""
@@ -259,25 +333,15 @@ class Release:
 
 
 @contextmanager
-def a_release_in(namespace: Namespace) -> Iterator[Release]:
-    """A release, not installed yet; it goes."""
-    made = Release(namespace)
-    try:
-        yield made
-    finally:
-        made.uninstall()
-
-
-@contextmanager
 def a_release(*labels: str) -> Iterator[Release]:
     """A release in a new namespace, not installed yet; both go."""
-    with a_namespace(*labels) as namespace, a_release_in(namespace) as made:
-        yield made
+    with a_namespace(*labels) as namespace:
+        yield Release(namespace)
 
 
 @contextmanager
 def a_claim(namespace: Namespace, name: str, source: dict[str, Any]) -> Iterator[None]:
-    """A claim of a volume that is bound by hand, and lasts a little longer than the volume is wanted: it goes with its namespace."""
+    """A claim with a volume of its own, bound by hand. The claim goes with its namespace."""
     volume = f"{namespace.name}-{name}"
     common = {"storageClassName": "", "accessModes": ["ReadWriteOnce", "ReadWriteMany"]}
     spec = common | source | {"capacity": {"storage": "1Gi"}, "persistentVolumeReclaimPolicy": "Retain"}
@@ -298,6 +362,23 @@ def a_claim(namespace: Namespace, name: str, source: dict[str, Any]) -> Iterator
 
 
 @contextmanager
+def a_release_that_serves_only(other: Release) -> Iterator[Release]:
+    """A release without a search, in a namespace that Katib does not watch, on the volume of another release's store.
+
+    Its claim is a second one of that volume, as an NFS share or another shared file system gives it.
+    """
+    (claim,) = other.namespace.get("persistentvolumeclaims")
+    (volume,) = other.namespace.get("persistentvolumes", claim["spec"]["volumeName"])
+    sources = {key: volume["spec"][key] for key in ("hostPath", "nfs") if key in volume["spec"]}
+    if not sources:
+        pytest.skip(f"no second claim can be made here of {volume['spec']}")
+    with a_release(UNKNOWN_TO_KATIB) as made, a_claim(made.namespace, "models", sources):
+        sets = ("experiment.enabled=false", "storage.existingClaim=models", f"server.model={MODEL}")
+        made.upgrade(*sets, flags=("--wait", "--timeout=3m"))
+        yield made
+
+
+@contextmanager
 def forwarded(namespace: Namespace, target: str, port: int) -> Iterator[int]:
     """A free port of this machine that leads to a port of a pod or Service."""
     with socket.create_server(("127.0.0.1", 0)) as free:
@@ -314,15 +395,41 @@ def forwarded(namespace: Namespace, target: str, port: int) -> Iterator[int]:
         process.wait()
 
 
+def running_trial(release: Release) -> str:
+    """The pod of a trial that has trained for two epochs."""
+
+    def trained() -> str | None:
+        pods = release.namespace.get("pods", selector=TRIALS)
+        running = [one for one in pods if condition(one, "Ready") and "deletionTimestamp" not in one["metadata"]]
+        return running[0]["metadata"]["name"] if running and epochs_trained(release) >= 2 else None
+
+    pod: str = eventually(trained, 3 * MINUTES, "a trial's second epoch", every=0.25)
+    return pod
+
+
+def epochs_trained(release: Release) -> int:
+    return int(release.in_server("sh", "-c", "cat /store/trials/*/metrics.jsonl 2> /dev/null | wc -l"))
+
+
+def was_resumed(release: Release) -> bool:
+    """Whether a trial's log tells that it was resumed."""
+    return "resum" in release.in_server("sh", "-c", "cat /store/trials/*/*.log")
+
+
 STORE = """
 import json
 from pathlib import Path
 store = Path("/store")
+def read(pattern, name):
+    return {name(path): json.loads(path.read_text()) for path in store.glob(pattern)}
+records = {}
+for path in store.glob("experiments/*/trials/*.json"):
+    records.setdefault(path.parts[-3], {})[path.stem] = json.loads(path.read_text())
 print(json.dumps({
-    "trials": {p.parent.name: json.loads(p.read_text()) for p in store.glob("trials/*/card.json")},
-    "records": {e.name: {p.stem: json.loads(p.read_text()) for p in e.glob("trials/*.json")} for e in store.glob("experiments/*")},
-    "models": {m.name: json.loads((m / "current.json").read_text()) for m in store.glob("models/*") if (m / "current.json").exists()},
-    "searches": {m.name: json.loads((m / "search.json").read_text()) for m in store.glob("models/*") if (m / "search.json").exists()},
+    "trials": read("trials/*/card.json", lambda path: path.parent.name),
+    "records": {path.name: records.get(path.name, {}) for path in store.glob("experiments/*")},
+    "models": read("models/*/current.json", lambda path: path.parent.name),
+    "searches": read("models/*/search.json", lambda path: path.parent.name),
 }))
 """
 """Cards by key, trial records by experiment, pointers and search.json by model."""

@@ -1,4 +1,4 @@
-"""Backup and restore as docs/operations.md has it: files out by the inspector, in by a pod that may write; then everything is as it was."""
+"""Backup and restore as docs/operations.md has them: files out by the inspector, in by a pod that may write."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from pathlib import Path
 
 import yaml
 
-from tests.e2e.cluster_access import EXPERIMENT, INSPECTOR, ROOT, STORE, Release, eventually, kubectl_program, run
+from tests.e2e.cluster_access import EXPERIMENT, INSPECTOR, STORE, Release, eventually, kubectl_program, run
+from tests.support import ROOT
 
 PAGE = ROOT / "docs" / "operations.md"
 PARTS = ("models", "trials", "experiments", "data")
+TWO = "experiment.maxTrialCount=2"
 
 
 def test_a_store_that_was_backed_up_serves_and_is_searched_again_without_training(
@@ -20,7 +22,7 @@ def test_a_store_that_was_backed_up_serves_and_is_searched_again_without_trainin
 ) -> None:
     where = release.namespace
     kubectl = [kubectl_program(), "-n", where.name]
-    release.upgrade("inspector.enabled=true", flags=("--wait", "--timeout=3m"))
+    release.upgrade(TWO, "inspector.enabled=true", flags=("--wait", "--timeout=3m"))
     with release.client() as client:
         version = release.model_of(release.experiment, client)["version"]
     trained = {key: card["updated_at"] for key, card in release.store(STORE)["trials"].items()}
@@ -47,7 +49,7 @@ def test_a_store_that_was_backed_up_serves_and_is_searched_again_without_trainin
         card = eventually(lambda: release.model(client), 20, "the restored model")
         assert card["version"] == version
 
-    release.upgrade()
+    release.upgrade(TWO)
     release.search_ends()
     with release.client() as client:
         release.model_of(release.experiment, client)

@@ -6,8 +6,9 @@ import os
 import shutil
 from pathlib import Path
 
-from tests.e2e.cluster_access import BUILT, CHART, ROOT, Namespace, doctor, run
+from tests.e2e.cluster_access import BUILT, CHART, Namespace, doctor, run
 from tests.e2e.cluster_access import kubectl_program as kubectl
+from tests.support import ROOT
 
 
 def test_every_profile_that_the_cluster_can_hold_is_installed_and_tested(namespace: Namespace, tmp_path: Path) -> None:
@@ -19,7 +20,7 @@ def test_every_profile_that_the_cluster_can_hold_is_installed_and_tested(namespa
     names = sorted(path.name for path in chart.glob("ci/*"))
     assert "quickstart-values.yaml" in names
     os.environ["PATH"] = os.pathsep.join([str(BUILT), str(Path(kubectl()).parent), os.environ["PATH"]])
-    arguments = [
+    arguments: list[str | Path] = [
         "--config",
         ROOT / "ct.yaml",
         "--charts",

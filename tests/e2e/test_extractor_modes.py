@@ -1,8 +1,9 @@
-"""hook, cronjob, none, and the inspector: what each leaves behind. The default, job, is what test_release.py runs."""
+"""The extractor's modes in turn on one search, and the inspector: what each leaves behind."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,18 +34,45 @@ def test_without_an_extractor_nothing_is_promoted(release: Release, namespace: N
 
 def test_helm_waits_for_the_hook_and_the_model_is_there_when_it_returns(release: Release, namespace: Namespace) -> None:
     release.upgrade("extractor.mode=hook", flags=("--timeout=10m",))
-    found = release.store(STORE)
-    assert found["searches"][MODEL]["state"] == "promoted"
-    assert found["models"][MODEL]["version"]
+    store = release.store(STORE)
+    assert store["searches"][MODEL]["state"] == "promoted"
+    assert store["models"][MODEL]["version"]
     (job,) = namespace.get("jobs", "digits-atelier-extractor")
     assert condition(job, "Complete"), "the hook's Job stays for its log"
 
 
 def test_the_tail_is_a_trial_of_its_own_and_may_win(release: Release) -> None:
-    found = release.store(STORE)
-    (records,) = found["records"].values()
+    store = release.store(STORE)
+    (records,) = store["records"].values()
     assert "tail" in records
-    assert found["trials"][records["tail"]["key"]]["status"] == "succeeded"
+    assert store["trials"][records["tail"]["key"]]["status"] == "succeeded"
+
+
+def test_a_killed_promotion_is_made_good_by_the_jobs_next_try(release: Release, namespace: Namespace) -> None:
+    version = release.store(STORE)["models"][MODEL]["version"]
+    release.upgrade("extractor.timeoutSeconds=500")
+
+    def promoting() -> list[dict[str, Any]]:
+        pods = namespace.get("pods", selector=EXTRACTOR)
+        return [pod for pod in pods if pod["status"]["phase"] in ("Pending", "Running")]
+
+    pod = eventually(promoting, MINUTES, "an extractor's pod", every=0.1)[0]["metadata"]["name"]
+    namespace.kubectl("delete", "pod", pod, "--grace-period=0", "--force", may_fail=True)
+
+    def complete() -> bool:
+        jobs = [job for job in namespace.get("jobs", selector=EXTRACTOR) if not is_hook(job)]
+        return len(jobs) == 1 and bool(condition(jobs[0], "Complete"))
+
+    eventually(complete, 3 * MINUTES, "the Job's next try")
+    with release.client() as client:
+        card = release.model(client)
+    assert card is not None
+    assert card["version"] == version
+    assert release.store(STORE)["searches"][MODEL]["state"] == "promoted"
+
+
+def is_hook(job: dict[str, Any]) -> bool:
+    return "helm.sh/hook" in job["metadata"].get("annotations", {})
 
 
 def test_the_cronjob_promotes_when_its_time_comes(release: Release, namespace: Namespace) -> None:

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.cluster_access import MINUTES, OURS, ROOT, Namespace, Release
+from tests.e2e.cluster_access import MINUTES, OURS, Namespace, eventually
+from tests.support import ROOT
 
 PAGE = ROOT / "docs" / "tutorial.md"
 
@@ -17,11 +18,10 @@ PAGE = ROOT / "docs" / "tutorial.md"
 def atelier() -> Iterator[Namespace]:
     """The namespace that the page makes; it goes afterwards."""
     there = Namespace("atelier")
-    assert not there.get("namespaces", there.name), "the page's namespace is in use"
+    eventually(lambda: not there.get("namespaces", there.name), 2 * MINUTES, "the page's namespace is free")
     try:
         yield there
     finally:
-        Release(there).uninstall()
         there.remove()
 
 

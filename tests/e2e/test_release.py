@@ -68,13 +68,13 @@ EIGHT = {"instances": PIXELS[:1].tolist()}
 
 @pytest.fixture(scope="module")
 def seen() -> dict[str, Any]:
-    """What a test leaves for those that follow it."""
+    """What a test hands to those that follow it."""
     return {}
 
 
 def test_an_installation_waits_for_a_server_that_is_ready_without_a_model(release: Release) -> None:
-    said = release.upgrade(flags=("--wait", "--timeout=3m"))
-    assert "PROMOTION  job" in said
+    notes = release.upgrade(flags=("--wait", "--timeout=3m"))
+    assert "PROMOTION  job" in notes
     with release.client() as client:
         assert client.get("/v2/health/ready").status_code == 200
         card = release.model(client)
@@ -98,7 +98,7 @@ def test_the_winner_is_promoted_and_served(release: Release, seen: dict[str, Any
     with release.client() as client:
         card = release.model_of(release.experiment, client)
         answer = client.post("/predict", json={"instances": PIXELS[:100].tolist()}).raise_for_status().json()
-        labels = [int(one["label"]) for one in answer["predictions"]]
+        labels = [int(prediction["label"]) for prediction in answer["predictions"]]
         assert np.mean(labels == load_digits().target[:100]) > 0.5
         request = {
             "inputs": [{"name": "input", "datatype": "UINT8", "shape": [2, 8, 8], "data": PIXELS[:2].ravel().tolist()}]
@@ -116,26 +116,26 @@ def test_the_store_says_what_katib_would_have_chosen(release: Release) -> None:
 
 
 def test_training_on_this_machine_gives_the_same_weights(release: Release, tmp_path: Path) -> None:
-    """Replayed with the threads that the trial's limit of CPU gave it. Only Python's patch release may be another one here."""
+    """Replayed with as many threads as the trial's limit of CPU. Only Python's patch release may differ here."""
     store = release.copy_store(tmp_path / "store")
     keys = sorted(path.parent.parent.name for path in store.glob("trials/*/model/manifest.json"))
     assert keys
     for key in keys[:2]:
-        said = run(sys.executable, "-m", "atelier_cli", "replay", key, "--store", store, may_fail=True)
+        report = run(sys.executable, "-m", "atelier_cli", "replay", key, "--store", store, may_fail=True)
         others = [
             line
-            for line in said.splitlines()
+            for line in report.splitlines()
             if line.startswith("environment: ") and "environment: python " not in line
         ]
         if others:
             pytest.skip(f"trained on another kind of machine: {others}")
-        assert " 0 differ" in said
+        assert " 0 differ" in report
 
 
 def test_helm_test_passes(release: Release) -> None:
-    said = release.helm("test", release.name, "--logs", "--timeout=3m")
-    assert "Succeeded" in said
-    assert "reference inputs give their reference outputs" in said
+    report = release.helm("test", release.name, "--logs", "--timeout=3m")
+    assert "Succeeded" in report
+    assert "reference inputs give their reference outputs" in report
 
 
 def test_an_upgrade_with_nothing_changed_makes_no_object(release: Release) -> None:
@@ -159,7 +159,7 @@ def test_higher_counts_go_on_with_the_same_search(release: Release, seen: dict[s
 
 
 def test_another_space_is_another_search_that_trains_only_what_is_new(release: Release, seen: dict[str, Any]) -> None:
-    """And the model is replaced without one failed request."""
+    """The model is replaced without one failed request."""
     known = release.store(STORE)["trials"]
     with asked_all_the_while(release) as statuses:
         release.upgrade("experiment.maxTrialCount=6", values=OTHER_SPACE)
@@ -169,17 +169,17 @@ def test_another_space_is_another_search_that_trains_only_what_is_new(release: R
             release.model_of(release.experiment, client)
     assert len(statuses) > 100
     assert set(statuses) == {200}
-    found = release.store(STORE)
-    records = found["records"][release.experiment].values()
+    store = release.store(STORE)
+    records = store["records"][release.experiment].values()
     shared = {record["key"] for record in records} & set(known)
     assert shared, "a search of six that shares half of its space has met a network of the first"
-    assert all(found["trials"][key]["weights_sha256"] == known[key]["weights_sha256"] for key in shared)
+    assert all(store["trials"][key]["weights_sha256"] == known[key]["weights_sha256"] for key in shared)
     assert seen["experiment"] in release.namespace.names(EXPERIMENT), "the first search is kept"
     seen["second"] = release.experiment
 
 
 def test_a_rollback_brings_the_first_search_and_its_model_back(release: Release, seen: dict[str, Any]) -> None:
-    """With Helm 4; every released Helm 3 refuses an Experiment that it did not take away."""
+    """With Helm 4; every released Helm 3 rejects an Experiment that it did not remove."""
     history = release.helm("history", release.name, "--output=json")
     assert history
     release.helm("rollback", release.name, "3", "--wait", "--timeout=5m")

@@ -6,6 +6,7 @@ import argparse
 import sys
 
 from . import lifecycle, report
+from .obstacles import FOR_IMAGES, need_room, refuse
 from .steps import Failure, show
 
 
@@ -18,6 +19,9 @@ def main(words: list[str] | None = None) -> int:
     commands.add_parser("status", help="what runs, or what was left")
     load = commands.add_parser("load", help="bring images of docker, podman or buildah into the cluster")
     load.add_argument("images", nargs="+", metavar="IMAGE")
+    commands.add_parser(
+        "room", help="fail unless the disk has room for a cluster with our images that are yet to be built"
+    )
     commands.add_parser("base", help="make the base image and give it to docker, podman or buildah")
     arguments = parser.parse_args(words)
     try:
@@ -30,6 +34,8 @@ def main(words: list[str] | None = None) -> int:
                 report.status()
             case "load":
                 lifecycle.load(arguments.images)
+            case "room":
+                refuse(*need_room(FOR_IMAGES))
             case "base":
                 lifecycle.base()
     except Failure as failure:

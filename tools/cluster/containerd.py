@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import IO
 
 from .commands import output
 from .layout import CONTAINERD_SOCKET
@@ -10,19 +11,20 @@ from .steps import Failure
 from .waiting import until
 
 LABEL = "atelier/content"
-"""On an image: what it was made of; in containerd also the id that an engine knows it by."""
+"""On an image: a digest of its parts; in containerd also the id that an engine has for it."""
 
 
-def ctr(*arguments: str | Path, seconds: float = 60) -> str:
-    return output("ctr", "--address", CONTAINERD_SOCKET, "--namespace", "k8s.io", *arguments, seconds=seconds)
+def ctr(*arguments: str | Path, stdin: IO[bytes] | None = None, seconds: float = 60) -> str:
+    command = ("ctr", "--address", CONTAINERD_SOCKET, "--namespace", "k8s.io", *arguments)
+    return output(*command, stdin=stdin, seconds=seconds)
 
 
 def has_image(name: str, content: str) -> bool:
     return name in ctr("images", "ls", "--quiet", f'labels."{LABEL}"=={content}').splitlines()
 
 
-def import_images(archive: Path, contents: dict[str, str]) -> None:
-    ctr("images", "import", archive, seconds=1800)
+def import_images(archive: IO[bytes], contents: dict[str, str]) -> None:
+    ctr("images", "import", "-", stdin=archive, seconds=1800)
     for name, content in contents.items():
         ctr("images", "label", name, f"{LABEL}={content}")
 
@@ -37,9 +39,9 @@ def remove_containers() -> str:
 
 def _left(kind: str, *removal: str) -> str | None:
     """What is left of a kind after one more try, which fails for what containerd has removed itself meanwhile."""
-    if found := ctr(kind, "ls", "--quiet").split():
+    if left := ctr(kind, "ls", "--quiet").split():
         try:
-            ctr(kind, *removal, *found)
+            ctr(kind, *removal, *left)
         except Failure as failure:
             return str(failure)
     return " ".join(ctr(kind, "ls", "--quiet").split()) or None

@@ -76,10 +76,10 @@ DATABASE = Debian("database", ("postgresql",))
 
 
 def ensure(step: Step) -> str:
-    missing = [one for one in (PYTHON, DATABASE) if not one.made()]
-    for one in missing:
-        one.make(step)
+    missing = [debian for debian in (PYTHON, DATABASE) if not debian.made()]
+    for debian in missing:
+        debian.make(step)
     return ", ".join(
-        f"{one.name} {one.file.stat().st_size / 1e6:.0f} MB {'made' if one in missing else 'kept'}"
-        for one in (PYTHON, DATABASE)
+        f"{debian.name} {debian.file.stat().st_size / 1e6:.0f} MB {'made' if debian in missing else 'kept'}"
+        for debian in (PYTHON, DATABASE)
     )

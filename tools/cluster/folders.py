@@ -18,7 +18,7 @@ FOREIGN = [
 
 
 def restore(before: list[str]) -> None:
-    """Takes our files out of folders that are not ours, and away those that were not there before."""
+    """Remove our files from folders that are not ours, and the folders that were not there before."""
     links = [
         link
         for link in CONTAINER_LOG_LINKS.glob("*.log")

@@ -35,7 +35,7 @@ class Image:
         return {"Env": [f"PATH={PATH}"], "WorkingDir": self.folder, **entrypoint}
 
     def content(self) -> str:
-        """A digest of everything that it is made of."""
+        """A digest of all of its parts."""
         made_of = [
             self.debian.recipe(),
             repr(self.config()),
@@ -90,7 +90,8 @@ def ensure(step: Step) -> str:
     archive = CACHE / "images.tar"
     try:
         write_archive(archive, new)
-        import_images(archive, {image.name: contents[image.name] for image in new})
+        with archive.open("rb") as file:
+            import_images(file, {image.name: contents[image.name] for image in new})
     finally:
         archive.unlink(missing_ok=True)
     return f"{len(new)} imported, {len(ALL) - len(new)} kept"
@@ -130,7 +131,7 @@ def _architecture() -> str:
 
 
 def _layer(image: Image) -> bytes:
-    """The same bytes for the same files, whenever it is made."""
+    """The same bytes for the same files at any time."""
     buffer = BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
         for path, file in sorted(image.files.items()):

@@ -29,7 +29,10 @@ def _removal(kind: str) -> str:
 
 
 def removal(saved: str) -> str:
-    """What makes iptables-restore --noflush remove the chains of Kubernetes and of our network from iptables-save's output."""
+    """Input of `iptables-restore --noflush` that removes the chains of Kubernetes and of our network.
+
+    saved is what iptables-save printed.
+    """
     lines: list[str] = []
     for table in re.split(r"^(?=\*)", saved, flags=re.MULTILINE):
         rules = [line for line in table.splitlines() if line.startswith("-A ")]
@@ -49,5 +52,5 @@ def removal(saved: str) -> str:
 
 
 def _target(rule: str) -> str:
-    found = re.search(r" -[jg] (\S+)", rule)
-    return found[1] if found else ""
+    target = re.search(r" -[jg] (\S+)", rule)
+    return target[1] if target else ""

@@ -16,10 +16,10 @@ NAMESPACE = "kubeflow"
 INSTALLS = UPSTREAM / "katib" / "manifests" / "v1beta1" / "installs"
 GOPTUNA = f"ghcr.io/kubeflow/katib/suggestion-goptuna:{KATIB.version()}"
 BY_GOPTUNA = ("random", "tpe")
-"""Upstream runs them by Python services, whose images cannot be built here; the Go service knows both."""
+"""Upstream runs them by Python services, whose images cannot be built here; the Go service has both."""
 
 CHECKED_IN = "webhooks-answer"
-"""The namespace in which an Experiment is tried, so that its webhooks have to answer."""
+"""The namespace of the Experiment whose dry run shows that the webhooks answer."""
 
 
 def install(step: Step) -> str:

@@ -32,7 +32,7 @@ from .waiting import until
 
 
 def up() -> None:
-    """Everything, in the order that it needs each other; what is there stays."""
+    """Start everything, each part after those that it needs; what is there stays."""
     refuse(*need_root(), *need_room())
     with _alone():
         with step("packages") as now:
@@ -73,7 +73,7 @@ def up() -> None:
 
 
 def down(everything: bool = False) -> None:
-    """Stops what `up` started and puts the machine back; binaries and images stay, unless everything goes."""
+    """Stop what `up` started and put the machine back; binaries and images stay unless everything goes."""
     refuse(*need_root())
     if not STATE.exists():
         console.print("There is no cluster.")
@@ -85,7 +85,7 @@ def down(everything: bool = False) -> None:
                 shutil.rmtree(STATE)
                 now.outcome = f"{STATE} removed"
     if left:
-        raise Failure("still there:\n" + "\n".join(f"  {one}" for one in left))
+        raise Failure("still there:\n" + "\n".join(f"  {thing}" for thing in left))
     console.print("The cluster is down; nothing of it is left on the machine.")
 
 

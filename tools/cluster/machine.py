@@ -43,7 +43,7 @@ def _remember() -> None:
 
 
 def restore() -> None:
-    """Undoes what `prepare` and the daemons changed; nothing, if nothing was prepared."""
+    """Undo what `prepare` and the daemons changed, if anything was prepared."""
     if not BEFORE.exists():
         return
     before = json.loads(BEFORE.read_text())

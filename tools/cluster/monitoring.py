@@ -37,12 +37,12 @@ def prometheus_release(module: str) -> str:
 
 
 def _no_prometheus() -> str | None:
-    found = kubectl(
+    statefulset = kubectl(
         "--namespace", NAMESPACE, "get", "statefulset/prometheus-prometheus", "--ignore-not-found", "--output=name"
     )
     return (
         None
-        if found
+        if statefulset
         else kubectl("--namespace", NAMESPACE, "logs", "deployment/prometheus-operator", "--tail=3").strip()
         or "it is not there"
     )

@@ -161,8 +161,8 @@ def proxy() -> Daemon:
 
 def not_ready() -> str | None:
     """Why the node cannot take pods, in the kubelet's words."""
-    found = kubectl("get", "node", NODE, "--ignore-not-found", "--output=json")
-    if not found:
+    node = kubectl("get", "node", NODE, "--ignore-not-found", "--output=json")
+    if not node:
         return "the kubelet has not registered it"
-    ready = next(one for one in json.loads(found)["status"]["conditions"] if one["type"] == "Ready")
+    ready = next(one for one in json.loads(node)["status"]["conditions"] if one["type"] == "Ready")
     return None if ready["status"] == "True" else ready["message"]

@@ -10,8 +10,10 @@ from .machine import foreign_kubernetes
 from .steps import Failure
 
 LONGEST_SOCKET = 107
-FREE = {True: 4e9, False: 12e9}
-"""Bytes needed with the binaries built, and without: Go's caches are most of it."""
+BUILT, TO_BUILD = 4e9, 12e9
+"""Bytes that the cluster needs with its binaries built, and without: Go's caches are most of it."""
+FOR_IMAGES = 20e9
+"""Bytes more while our images are built and loaded: the trainer's, with CUDA, lies there four times for a moment."""
 
 
 def refuse(*reasons: str) -> None:
@@ -27,9 +29,10 @@ def need_root() -> list[str]:
     )
 
 
-def need_room() -> list[str]:
+def need_room(beside: float = 0) -> list[str]:
+    """Checked before anything begins: a disk that fills up fails everything else on the machine too."""
     reasons = []
-    needed, free = FREE[BIN.exists()], shutil.disk_usage(ROOT).free
+    needed, free = (BUILT if BIN.exists() else TO_BUILD) + beside, shutil.disk_usage(ROOT).free
     if free < needed:
         reasons.append(f"{ROOT} has {free / 1e9:.1f} GB free; {needed / 1e9:.0f} GB are needed")
     sockets = [
@@ -45,6 +48,6 @@ def need_room() -> list[str]:
 
 
 def other_kubernetes() -> list[str]:
-    """Two of them would take each other's rules away."""
+    """Two clusters would remove each other's rules."""
     sign = foreign_kubernetes()
     return [f"another Kubernetes seems to run on this machine ({sign}): stop it first"] if sign else []

@@ -16,7 +16,7 @@ P256 = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
 
 @dataclass(frozen=True)
 class Identity:
-    """Whom a certificate names: Kubernetes reads the user from CN and the groups from O."""
+    """The subject of a certificate: Kubernetes reads the user from CN and the groups from O."""
 
     name: str
     subject: str
@@ -42,7 +42,7 @@ IDENTITIES = [
 
 
 def ensure(folder: Path = PKI) -> str:
-    """All of it or, after an interruption, all of it anew."""
+    """Make all of it; after an interruption, all of it again."""
     done = folder / "complete"
     if done.exists():
         return "kept"

@@ -23,7 +23,7 @@ RECORDS = RUN / "processes"
 
 @dataclass(frozen=True)
 class Process:
-    """One that was started; `started` counts the kernel's clock ticks since boot, so a reused pid is told apart."""
+    """One that was started; started is in the kernel's clock ticks since boot and differs if the pid is reused."""
 
     name: str
     pid: int
@@ -41,7 +41,7 @@ class Process:
 
 @dataclass(frozen=True)
 class Daemon:
-    """One to run, and how to tell that it works."""
+    """One to run, and the check that it works."""
 
     name: str
     command: list[str]
@@ -113,7 +113,7 @@ def _free(port: int) -> bool:
 
 
 def ensure(daemon: Daemon) -> str:
-    """Starts it unless it runs, and waits until it works; says which it was."""
+    """Start it unless it runs, and wait until it works; the outcome in words."""
     before = running(daemon.name)
     process = before or start(daemon)
 
@@ -133,7 +133,7 @@ def ensure(daemon: Daemon) -> str:
 
 
 def stop(name: str, patience: float = 10) -> bool:
-    """Asks, then kills; whether there was something to stop."""
+    """SIGTERM, then SIGKILL; whether there was something to stop."""
     process = running(name)
     if process:
         _end(process, patience)

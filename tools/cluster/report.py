@@ -51,5 +51,5 @@ def _facts(process: Process) -> tuple[str, ...]:
 def _down() -> None:
     console.print("No cluster is up.")
     # Chains of iptables are for root to see.
-    for one in machine.leftovers() if os.geteuid() == 0 else []:
-        console.print(f"  still there: {one}")
+    for leftover in machine.leftovers() if os.geteuid() == 0 else []:
+        console.print(f"  still there: {leftover}")

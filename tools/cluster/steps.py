@@ -17,7 +17,7 @@ LAST_LINES = 12
 
 
 class Failure(Exception):
-    """Why the tool cannot go on; the log, if one says more."""
+    """Why the tool cannot go on, and the log with more of it, if there is one."""
 
     def __init__(self, cause: str, log: Path | None = None) -> None:
         super().__init__(cause)
@@ -25,14 +25,14 @@ class Failure(Exception):
 
 
 class Step:
-    """One line of the report: its outcome is said when it ends."""
+    """One line of the report, printed with its outcome when it ends."""
 
     def __init__(self, title: str, status: Status | None) -> None:
         self.title, self._status = title, status
         self.outcome = "done"
 
     def now(self, what: str) -> None:
-        """Something that takes its time begins."""
+        """Show what begins, if it takes long."""
         if self._status:
             self._status.update(f"{self.title}: {what}")
         else:

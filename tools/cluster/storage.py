@@ -37,7 +37,7 @@ def storage_class() -> dict[str, Any]:
 
 
 def volume(number: int) -> dict[str, Any]:
-    """The size is only a promise: nothing holds a folder to it."""
+    """Nothing enforces the size."""
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolume",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 
 from tools.engines import NAMES, Engine, working
 
+from .commands import piped
 from .containerd import LABEL, has_image, import_images
 from .debian import PYTHON
 from .images import BASE, write_archive
@@ -22,18 +24,10 @@ def load(images: list[str], step: Step) -> str:
         if has_image(name, identity):
             outcomes.append(f"{image} kept")
             continue
-        archive = CACHE / "load.tar"
-        archive.unlink(missing_ok=True)
-        CACHE.mkdir(parents=True, exist_ok=True)
-        try:
-            step.now(f"{image} out of {engine.program}")
-            engine.save(name if engine.program == "buildah" else image, archive)
-            step.now(f"{image} into containerd")
+        step.now(f"{image} from {engine.program} into containerd")
+        source = engine.save(name if engine.program == "buildah" else image, Path("/dev/stdout"))
+        with piped(*source) as archive:
             import_images(archive, {name: identity})
-        except subprocess.CalledProcessError as error:
-            raise Failure(f"{engine.program} cannot save {image}; its message is above") from error
-        finally:
-            archive.unlink(missing_ok=True)
         outcomes.append(f"{image} loaded from {engine.program}")
     return ", ".join(outcomes)
 

@@ -12,7 +12,7 @@ Check = Callable[[], str | None]
 
 
 def until(check: Check, seconds: float, what: str, log: Path | None = None, every: float = 0.2) -> None:
-    """Returns once the check finds nothing missing; a Failure says what was missing last."""
+    """Return once the check finds nothing missing; a Failure names what was missing last."""
     deadline = time.monotonic() + seconds
     while missing := check():
         if time.monotonic() > deadline:
