@@ -93,6 +93,11 @@ test: lint tools ## Run every test that needs no cluster
 soak: setup ## The server's robustness tests in full: fuzzing, damaged versions, a million requests, a thousand swaps (half an hour)
 	@$(UV) run --locked pytest tests/server -m soak
 
+.PHONY: chart-docs
+chart-docs: setup ## Write what the chart generates: facts.json, conditions and descriptions of the schema, tables of its README
+	@$(UV) run --locked python tools/chart_facts.py
+	@$(UV) run --locked python tools/chart_docs.py
+
 lint: setup
 	@$(UV) run --locked ruff check
 	@$(UV) run --locked ruff format --check

@@ -1,47 +1,64 @@
-"""Write what the chart's guards know about search spaces and algorithms, from the code that trials and the command use.
+"""Write what the code knows of tasks, algorithms, data sources and search spaces into the chart.
 
-    uv run python tools/chart_facts.py > charts/katib-nas-atelier/files/facts.json
+    uv run python tools/chart_facts.py
 
-Helm cannot import Python; a test compares the file with what this prints.
+What JSON Schema can say becomes the conditions (`allOf`) of values.schema.json, which Helm, the command and editors read. The
+tables for the other rules become files/facts.json, which templates/_checks.tpl reads. Tests compare both files with this.
 """
 
 from __future__ import annotations
 
+import functools
 import json
 import math
-import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from atelier_cli.profile.rules import ALGORITHM_SETTINGS, EARLY_STOPPING_SETTINGS, METRICS, Choice, Number
+from atelier_cli.profile.facts import (
+    ALGORITHM_SETTINGS,
+    DRAWS_NORMAL,
+    EARLY_STOPPING_SETTINGS,
+    KINDS,
+    METRICS,
+    Choice,
+    Number,
+)
+from atelier_cli.profile.merging import merge
+from atelier_trial.data.files import OPTIONAL, REQUIRED
 from atelier_trial.data.sources import BUNDLED
 from atelier_trial.space import AUGMENTATIONS, Domain, domains
 
+CHART = Path(__file__).resolve().parents[1] / "charts" / "katib-nas-atelier"
+Json = dict[str, Any]
 
-def facts() -> dict[str, Any]:
-    """Domains by kind and task, metrics by task, settings by algorithm, bundled data sets."""
+# files/facts.json
+
+
+def facts() -> Json:
+    """Domains by kind and task, settings by algorithm, kinds by source."""
     return {
-        "bundled": sorted(BUNDLED),
         "domains": {
             f"{kind} {task}": {name: of_domain(domain) for name, domain in domains(kind, task).items()}
             for kind in AUGMENTATIONS
             for task in METRICS
         },
-        "metrics": METRICS,
         "settings": {
             name: {setting: of_setting(rule) for setting, rule in rules.items()}
             for name, rules in (ALGORITHM_SETTINGS | EARLY_STOPPING_SETTINGS).items()
         },
+        "kinds": KINDS,
     }
 
 
-def of_domain(domain: Domain) -> dict[str, Any]:
+def of_domain(domain: Domain) -> Json:
     """What a builder accepts of a parameter, as JSON can say it."""
     if isinstance(domain.default, bool) or domain.choices:
         return {"choices": domain.allowed.split(", ")}
-    return {"low": domain.low, "high": domain.high, "whole": isinstance(domain.default, int), "allowed": domain.allowed}
+    return {"low": domain.low, "high": domain.high, "whole": isinstance(domain.default, int)}
 
 
-def of_setting(rule: Number | Choice) -> dict[str, Any]:
+def of_setting(rule: Number | Choice) -> Json:
     """What an algorithm accepts as a setting, as JSON can say it."""
     if isinstance(rule, Choice):
         return {"choices": list(rule.words)}
@@ -52,5 +69,183 @@ def of_setting(rule: Number | Choice) -> dict[str, Any]:
     }
 
 
+# conditions of values.schema.json
+
+
+def conditions() -> dict[str, list[Json]]:
+    """What values ask of each other, by the block of values or the definition of the schema that holds them all."""
+    search = within("experiment.enabled", one_of([True]), required=True)
+    url = within("url", TEXT, required=True)
+    return {
+        "": [
+            condition(
+                "there is a search",
+                search,
+                within("experiment.parameters", {"minItems": 1}),
+                within("trainer.data", {"required": ["source"], "properties": {"source": one_of(REQUIRED)}}),
+            ),
+            *(
+                condition(
+                    f"trainer.data.task is {task}",
+                    {"allOf": [search, within("trainer.data.task", one_of([task]), required=True)]},
+                    within("experiment.objective.objectiveMetricName", one_of(metrics)),
+                    within("experiment.objective.additionalMetricNames", {"items": one_of(metrics)}),
+                )
+                for task, metrics in METRICS.items()
+            ),
+        ],
+        "experiment": [
+            when(
+                {"algorithm.algorithmName": [name for name in ALGORITHM_SETTINGS if name not in DRAWS_NORMAL]},
+                each_parameter(within("feasibleSpace.distribution", one_of(["uniform", "logUniform"]))),
+            ),
+            when(
+                {"algorithm.algorithmName": ["grid"]},
+                each_parameter(when({"parameterType": ["double"]}, within("feasibleSpace.step", {}, required=True))),
+            ),
+        ],
+        "experiment.objective": [
+            when({"objectiveMetricName": better(direction)}, within("type", one_of([direction])))
+            for direction in ("maximize", "minimize")
+        ],
+        "experiment.algorithm": [settings(name, known) for name, known in ALGORITHM_SETTINGS.items()],
+        "experiment.earlyStopping": [settings(name, known) for name, known in EARLY_STOPPING_SETTINGS.items()],
+        "parameter": [
+            when(
+                {"parameterType": ["int", "double"]},
+                within("feasibleSpace", only(("min", "max", "step", "distribution"), required=("min", "max"))),
+            ),
+            when(
+                {"parameterType": ["categorical", "discrete"]},
+                within("feasibleSpace", only(("list",), required=("list",))),
+            ),
+            when(
+                {"parameterType": ["int"]},
+                *(within(f"feasibleSpace.{bound}", defined("whole")) for bound in ("min", "max", "step")),
+            ),
+            when({"parameterType": ["discrete"]}, within("feasibleSpace.list", {"items": defined("number")})),
+        ],
+        "trainer.data": [
+            *(
+                when(
+                    {"source": [source]},
+                    within("files", only(REQUIRED[source] + OPTIONAL[source], REQUIRED[source])),
+                    within("name", one_of(BUNDLED), required=True) if source == "sklearn" else within("name", NULL),
+                    within("target", TEXT, required=True) if source == "csv" else within("target", NULL),
+                )
+                for source in REQUIRED
+            ),
+            when({"source": ["idx"]}, within("files", {"dependencies": all_or_none(OPTIONAL["idx"])})),
+            when({"task": ["regression"]}, within("labels", NULL)),
+        ],
+        "file": [
+            condition("url is given", url, within("sha256", TEXT, required=True), within("path", NULL)),
+            condition("no url is given", {"not": url}, within("path", TEXT, required=True)),
+        ],
+        "server": [when({"autoscaling.enabled": [True]}, within("resources.requests.cpu", {}, required=True))],
+        "server.service": [when({"type": ["ClusterIP"]}, within("nodePort", NULL))],
+        "server.ingress": [when({"enabled": [True]}, within("hosts", {"minItems": 1}))],
+        "server.httpRoute": [when({"enabled": [True]}, within("parentRefs", {"minItems": 1}))],
+        "quota": [when({"enabled": [True]}, within("hard", {"minProperties": 1}))],
+    }
+
+
+NULL, TEXT = {"type": "null"}, {"type": "string"}
+
+
+def within(path: str, rule: Json, required: bool = False) -> Json:
+    """A schema that applies a rule to the value at a dotted path; required: the value has to be there."""
+    for key in reversed(path.split(".")):
+        rule = {"properties": {key: rule}} | ({"required": [key]} if required else {})
+    return rule
+
+
+def when(values: Mapping[str, Sequence[Any]], *rules: Json) -> Json:
+    """A schema that applies rules where the value at a dotted path is one of these."""
+    ((path, choices),) = values.items()
+    words = [choice if isinstance(choice, str) else json.dumps(choice) for choice in choices]
+    either = " or ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
+    return condition(f"{path} is {either}", within(path, one_of(choices), required=True), *rules)
+
+
+def condition(comment: str, test: Json, *rules: Json) -> Json:
+    """A schema that applies rules to what passes a test. The command ends its message with the comment: is missing where …"""
+    return {"$comment": comment, "if": test, "then": functools.reduce(together, rules)}
+
+
+def together(one: Json, other: Json) -> Json:
+    """A schema that applies two rules for different keys."""
+    required = [*one.get("required", ()), *other.get("required", ())]
+    return merge(one, other) | ({"required": required} if required else {})
+
+
+def one_of(choices: Iterable[Any]) -> Json:
+    """A schema for one of these values."""
+    return {"enum": list(choices)}
+
+
+def only(keys: Iterable[str], required: Iterable[str]) -> Json:
+    """A schema for a mapping with no other keys."""
+    return {"properties": {key: {} for key in keys}, "additionalProperties": False, "required": list(required)}
+
+
+def defined(name: str) -> Json:
+    """A reference to one of the schema's definitions."""
+    return {"$ref": f"#/definitions/{name}"}
+
+
+def each_parameter(rule: Json) -> Json:
+    """A schema that applies a rule to every parameter of the search space."""
+    return within("parameters", {"items": rule})
+
+
+def all_or_none(keys: Iterable[str]) -> Json:
+    """The dependencies by which one of these keys needs the others."""
+    return {key: [other for other in keys if other != key] for key in keys}
+
+
+def better(direction: str) -> list[str]:
+    """The metrics that are better in this direction."""
+    return sorted({name for known in METRICS.values() for name, way in known.items() if way == direction})
+
+
+def settings(algorithm: str, known: Iterable[str]) -> Json:
+    """A schema for the names of an algorithm's settings."""
+    names = {"items": within("name", one_of(known))} if known else {"maxItems": 0}
+    return when({"algorithmName": [algorithm]}, within("algorithmSettings", names))
+
+
+def conditioned(schema: Json) -> Json:
+    """The schema with these conditions in place of its own."""
+    for place, parts in conditions().items():
+        block = schema["definitions"].get(place)
+        if block is None:
+            block = functools.reduce(lambda part, key: part["properties"][key], filter(None, place.split(".")), schema)
+        block["allOf"] = parts
+    return schema
+
+
+def text(value: Any, indent: int = 0, key: str = "") -> str:
+    """JSON in lines of 120 columns: what fits stands on one line, all else goes a line for each of its parts."""
+    flat = key + json.dumps(value, ensure_ascii=False)
+    if not isinstance(value, dict | list) or not value or indent + len(flat) < 120:
+        return flat
+    parts = (
+        [(f"{json.dumps(name)}: ", part) for name, part in value.items()]
+        if isinstance(value, dict)
+        else [("", part) for part in value]
+    )
+    lines = ",\n".join(" " * (indent + 2) + text(part, indent + 2, name) for name, part in parts)
+    opening, closing = "{}" if isinstance(value, dict) else "[]"
+    return f"{key}{opening}\n{lines}\n{' ' * indent}{closing}"
+
+
+def main() -> None:
+    """Write both files."""
+    (CHART / "files" / "facts.json").write_text(text(facts()) + "\n")
+    schema = CHART / "values.schema.json"
+    schema.write_text(text(conditioned(json.loads(schema.read_text()))) + "\n")
+
+
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(facts(), indent=1) + "\n")
+    main()

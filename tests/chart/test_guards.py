@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
+import importlib
 import json
-import sys
+import re
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +42,148 @@ def algorithm(name: str, *parameters: Any, **settings: Any) -> list[tuple[str, A
     return [chosen, ("experiment.parameters", list(parameters))] if parameters else [chosen]
 
 
+SCHEMA: dict[str, tuple[list[tuple[str, Any]], str]] = {
+    "no parameter": ([("experiment.parameters", [])], "experiment.parameters"),
+    "no max": ([parameter("lr", "double", min=0.1)], "experiment.parameters[0].feasibleSpace.max"),
+    "list of a range": (
+        [parameter("lr", "double", min=0.1, max=1, list=[1])],
+        "experiment.parameters[0].feasibleSpace.list",
+    ),
+    "range of a list": (
+        [parameter("batch", "discrete", min=1, list=[32])],
+        "experiment.parameters[0].feasibleSpace.min",
+    ),
+    "no list": ([parameter("batch", "discrete")], "experiment.parameters[0].feasibleSpace.list"),
+    "word in discrete": (
+        [parameter("activation", "discrete", list=["relu"])],
+        "experiment.parameters[0].feasibleSpace.list[0]",
+    ),
+    "int with a fraction": (
+        [parameter("batch", "int", min=2.5, max=8)],
+        "experiment.parameters[0].feasibleSpace.min",
+    ),
+    "grid without step": (
+        algorithm("grid", LR),
+        "experiment.parameters[0].feasibleSpace.step",
+    ),
+    "normal with multivariate-tpe": (
+        [parameter("lr", "double", min=0.1, max=1, distribution="normal")],
+        "experiment.parameters[0].feasibleSpace.distribution",
+    ),
+    "unknown setting": (
+        algorithm("random", gamma=1),
+        "experiment.algorithm.algorithmSettings[0].name",
+    ),
+    "metric of another task": (
+        [("experiment.objective.objectiveMetricName", "val_rmse")],
+        "experiment.objective.objectiveMetricName",
+    ),
+    "looking for the worst": (
+        [("experiment.objective.type", "minimize")],
+        "experiment.objective.type",
+    ),
+    "no source": ([("trainer.data.source", None)], "trainer.data.source"),
+    "unknown bundled set": ([("trainer.data.name", "cifar")], "trainer.data.name"),
+    "csv without target": (
+        [
+            (
+                "trainer.data",
+                {"source": "csv", "name": None, "kind": "auto", "files": {"train": {"path": "/store/a.csv"}}},
+            )
+        ],
+        "trainer.data.target",
+    ),
+    "labels of numbers": (
+        [("trainer.data", {"name": "diabetes", "task": "regression", "labels": ["a", "b"]})],
+        "trainer.data.labels",
+    ),
+    "missing file": ([("trainer.data", {"source": "npz", "name": None, "files": {}})], "trainer.data.files.train"),
+    "unknown file": (
+        [
+            (
+                "trainer.data",
+                {"source": "npz", "name": None, "files": {"train": {"path": "/a"}, "valid": {"path": "/b"}}},
+            )
+        ],
+        "trainer.data.files.valid",
+    ),
+    "url without sha256": (
+        [("trainer.data", {"source": "npz", "name": None, "files": {"train": {"url": "https://example.com/a.npz"}}})],
+        "trainer.data.files.train.sha256",
+    ),
+    "node port of a ClusterIP": ([("server.service.nodePort", 30000)], "server.service.nodePort"),
+    "ingress to nowhere": ([("server.ingress.enabled", True)], "server.ingress.hosts"),
+    "route without gateway": ([("server.httpRoute.enabled", True)], "server.httpRoute.parentRefs"),
+    "autoscaling against nothing": (
+        [("server.autoscaling.enabled", True), ("server.resources.requests.cpu", None)],
+        "server.resources.requests.cpu",
+    ),
+    "quota of nothing": ([("quota.enabled", True)], "quota.hard"),
+    "an unknown metric beside": (
+        [("experiment.objective.additionalMetricNames", ["val_r2"])],
+        "experiment.objective.additionalMetricNames[0]",
+    ),
+    "setting of an algorithm without any": (
+        algorithm("sobol", random_state=1),
+        "experiment.algorithm.algorithmSettings",
+    ),
+    "setting of another rule": (
+        [
+            (
+                "experiment.earlyStopping",
+                {"algorithmName": "halving", "algorithmSettings": [{"name": "start_step", "value": 1}]},
+            )
+        ],
+        "experiment.earlyStopping.algorithmSettings[0].name",
+    ),
+    "step of an int with a fraction": (
+        [parameter("batch", "int", min=2, max=8, step="1.5")],
+        "experiment.parameters[0].feasibleSpace.step",
+    ),
+    "name of no bundled set": (
+        [("trainer.data", {"source": "npz", "files": {"train": {"path": "/a"}}})],
+        "trainer.data.name",
+    ),
+    "column of no table": ([("trainer.data.target", "label")], "trainer.data.target"),
+    "file of a bundled set": ([("trainer.data.files", {"train": {"path": "/a"}})], "trainer.data.files.train"),
+    "pictures without their labels": (
+        [("trainer.data", {"source": "idx", "name": None, "files": {"trainImages": {"path": "/a"}}})],
+        "trainer.data.files.trainLabels",
+    ),
+    "test pictures without their labels": (
+        [
+            (
+                "trainer.data",
+                {
+                    "source": "idx",
+                    "name": None,
+                    "files": {role: {"path": "/a"} for role in ("trainImages", "trainLabels", "testImages")},
+                },
+            )
+        ],
+        "trainer.data.files.testLabels",
+    ),
+    "file of two places": (
+        [
+            (
+                "trainer.data",
+                {
+                    "source": "npz",
+                    "name": None,
+                    "files": {"train": {"path": "/a", "url": "https://example.com/a.npz", "sha256": "0" * 64}},
+                },
+            )
+        ],
+        "trainer.data.files.train.path",
+    ),
+    "file of no place": (
+        [("trainer.data", {"source": "npz", "name": None, "files": {"train": {}}})],
+        "trainer.data.files.train.path",
+    ),
+}
+"""Rejected by values.schema.json, which both engines read, and the place that both name."""
+
 BOTH: dict[str, tuple[list[tuple[str, Any]], str]] = {
-    "no parameter": ([("experiment.parameters", [])], "experiment.parameters: is empty"),
     "parameter twice": ([("experiment.parameters", [LR, LR])], "experiment.parameters[1].name: lr is there twice"),
     "unknown parameter": (
         [parameter("learning_rate", "double", min=0.1, max=1)],
@@ -52,27 +193,9 @@ BOTH: dict[str, tuple[list[tuple[str, Any]], str]] = {
         [parameter("lr", "double", min=0.1, max=0.01)],
         "parameters[0].feasibleSpace.min: 0.1 is more than max 0.01",
     ),
-    "no max": ([parameter("lr", "double", min=0.1)], "parameters[0].feasibleSpace.max: is missing"),
-    "list of a range": (
-        [parameter("lr", "double", min=0.1, max=1, list=[1])],
-        "parameters[0].feasibleSpace.list: double has no list",
-    ),
-    "range of a list": (
-        [parameter("batch", "discrete", min=1, list=[32])],
-        "parameters[0].feasibleSpace.min: discrete has no min",
-    ),
-    "no list": ([parameter("batch", "discrete")], "parameters[0].feasibleSpace.list: is missing"),
-    "word in discrete": (
-        [parameter("activation", "discrete", list=["relu"])],
-        'parameters[0].feasibleSpace.list[0]: "relu" is not a number',
-    ),
     "value twice": (
         [parameter("batch", "discrete", list=[32, 32])],
         "parameters[0].feasibleSpace.list[1]: 32 is there twice",
-    ),
-    "int with a fraction": (
-        [parameter("batch", "int", min=2.5, max=8)],
-        "parameters[0].feasibleSpace.min: 2.5 is not a whole number",
     ),
     "step 0": (
         [parameter("lr", "double", min=0.1, max=1, step=0)],
@@ -94,16 +217,20 @@ BOTH: dict[str, tuple[list[tuple[str, Any]], str]] = {
         [parameter("dropout", "double", min=0, max=1)],
         "parameters[0].feasibleSpace.max: dropout: ",
     ),
+    "range of text that no builder takes": (
+        [parameter("dropout", "double", min="0", max="1")],
+        "parameters[0].feasibleSpace.max: dropout: ",
+    ),
+    "value twice, as a number and as text": (
+        [parameter("batch", "discrete", list=[32, "32"])],
+        "parameters[0].feasibleSpace.list[1]: 32 is there twice",
+    ),
     "bayesianoptimization from 0": (
         algorithm(
             "bayesianoptimization",
             {"name": "dropout", "parameterType": "double", "feasibleSpace": {"min": 0, "max": 0.5}},
         ),
         "parameters[0].feasibleSpace.min: 0 is not allowed: bayesianoptimization draws a double from its logarithm",
-    ),
-    "grid without step": (
-        algorithm("grid", LR),
-        "parameters[0].feasibleSpace.step: is missing; grid needs the step of a double",
     ),
     "grid with too few points": (
         algorithm("grid", DEPTH, WIDTH),
@@ -112,14 +239,6 @@ BOTH: dict[str, tuple[list[tuple[str, Any]], str]] = {
     "cmaes with one number": (
         algorithm("cmaes", LR, WIDTH),
         "experiment.algorithm.algorithmName: cmaes needs at least 2",
-    ),
-    "normal with multivariate-tpe": (
-        [parameter("lr", "double", min=0.1, max=1, distribution="normal")],
-        "parameters[0].feasibleSpace.distribution: multivariate-tpe cannot draw from normal",
-    ),
-    "unknown setting": (
-        algorithm("random", gamma=1),
-        "algorithm.algorithmSettings[0].name: random has no setting gamma",
     ),
     "setting out of range": (algorithm("tpe", gamma=2), "algorithm.algorithmSettings[0].value: gamma: "),
     "setting of another word": (
@@ -135,14 +254,6 @@ BOTH: dict[str, tuple[list[tuple[str, Any]], str]] = {
         ],
         "earlyStopping.algorithmSettings[0].value: eta: ",
     ),
-    "metric of another task": (
-        [("experiment.objective.objectiveMetricName", "val_rmse")],
-        "classification has no val_rmse",
-    ),
-    "looking for the worst": (
-        [("experiment.objective.type", "minimize")],
-        "type: minimize val_accuracy would look for the worst",
-    ),
     "objective again": (
         [("experiment.objective.additionalMetricNames", ["val_accuracy"])],
         "additionalMetricNames[0]: val_accuracy is the objective already",
@@ -155,37 +266,8 @@ BOTH: dict[str, tuple[list[tuple[str, Any]], str]] = {
         [("experiment.maxFailedTrialCount", 16)],
         "maxFailedTrialCount: 16 is more than maxTrialCount 15",
     ),
-    "no source": ([("trainer.data.source", None)], "trainer.data.source: is missing"),
-    "unknown bundled set": ([("trainer.data.name", "cifar")], "trainer.data.name: "),
-    "csv without target": (
-        [
-            (
-                "trainer.data",
-                {"source": "csv", "name": None, "kind": "auto", "files": {"train": {"path": "/store/a.csv"}}},
-            )
-        ],
-        "trainer.data.target: is missing",
-    ),
-    "labels of numbers": (
-        [("trainer.data", {"name": "diabetes", "task": "regression", "labels": ["a", "b"]})],
-        "trainer.data.labels: only classes have labels",
-    ),
-    "missing file": ([("trainer.data", {"source": "npz", "name": None, "files": {}})], "trainer.data.files"),
-    "unknown file": (
-        [
-            (
-                "trainer.data",
-                {"source": "npz", "name": None, "files": {"train": {"path": "/a"}, "valid": {"path": "/b"}}},
-            )
-        ],
-        "trainer.data.files.valid: ",
-    ),
-    "url without sha256": (
-        [("trainer.data", {"source": "npz", "name": None, "files": {"train": {"url": "https://example.com/a.npz"}}})],
-        "trainer.data.files.train",
-    ),
 }
-"""Refused by both engines, at the same place."""
+"""Rejected by the checks of both engines, at the same place."""
 
 CLUSTER: dict[str, tuple[list[tuple[str, Any]], str]] = {
     "relative path": (
@@ -194,16 +276,9 @@ CLUSTER: dict[str, tuple[list[tuple[str, Any]], str]] = {
     ),
     "one port for two": ([("server.metricsPort", 8000)], "server.metricsPort: 8000 is server.port too"),
     "one service port for two": ([("server.metricsPort", 80)], "server.service.port: 80 is server.metricsPort too"),
-    "node port of a ClusterIP": ([("server.service.nodePort", 30000)], "server.service.nodePort: a ClusterIP has none"),
-    "ingress to nowhere": ([("server.ingress.enabled", True)], "server.ingress.hosts: is empty"),
-    "route without gateway": ([("server.httpRoute.enabled", True)], "server.httpRoute.parentRefs: is empty"),
     "fewer than the fewest": (
         [("server.autoscaling", {"enabled": True, "minReplicas": 5})],
         "server.autoscaling.minReplicas: 5 is more than maxReplicas 4",
-    ),
-    "autoscaling against nothing": (
-        [("server.autoscaling.enabled", True), ("server.resources.requests.cpu", None)],
-        "server.resources.requests.cpu: is missing",
     ),
     "trials spread over one node's disk": (
         [("trainer.pod.topologySpreadConstraints", [{"maxSkew": 1}])],
@@ -213,9 +288,8 @@ CLUSTER: dict[str, tuple[list[tuple[str, Any]], str]] = {
         [("server.pod.topologySpreadConstraints", [{"maxSkew": 1}])],
         "server.pod.topologySpreadConstraints: pods on several nodes need storage.accessMode ReadWriteMany",
     ),
-    "quota of nothing": ([("quota.enabled", True)], "quota.hard: is empty"),
 }
-"""Refused by Helm; one machine has no such things."""
+"""Rejected by the checks of Helm; one machine has no such things."""
 
 GUARDS = BOTH | CLUSTER
 
@@ -223,6 +297,46 @@ GUARDS = BOTH | CLUSTER
 def said(error: str) -> list[str]:
     """The violations of a message, without Helm's frame."""
     return [line.removeprefix("  - ") for line in error.splitlines() if line.startswith("  - ")]
+
+
+def names(error: str, place: str) -> bool:
+    """Whether Helm's message for a schema names a place: a value by its pointer, a key too many or missing beside its mapping's."""
+    pointer = "/" + re.sub(r"\[(\d+)\]", r".\1", place).replace(".", "/")
+    mapping, _, key = pointer.rpartition("/")
+    lines = error.splitlines()
+    return any(f"at '{pointer}': " in line or (f"at '{mapping}': " in line and f"'{key}'" in line) for line in lines)
+
+
+def one_machine(changes: list[tuple[str, Any]], folder: Path) -> list[str]:
+    """What the command says of the quickstart profile with these changes."""
+    profile = yaml.safe_load(QUICKSTART.read_text())
+    for where, value in changes:
+        old = profile
+        for step in where.split("."):
+            old = old.get(step, {}) if isinstance(old, dict) else {}
+        merged = old | value if isinstance(old, dict) and isinstance(value, dict) else value
+        profile = with_value(profile, tuple(where.split(".")), merged)
+    file = folder / "quickstart.yaml"
+    file.write_text(yaml.safe_dump(profile))
+    with pytest.raises(InvalidProfile) as caught:
+        load(file, laptop=False)
+    return caught.value.violations
+
+
+@pytest.mark.parametrize("case", SCHEMA)
+def test_what_the_schema_rejects_is_named_by_both_engines(case: str, tmp_path: Path) -> None:
+    changes, place = SCHEMA[case]
+    error = refused(QUICKSTART, values=values(*changes))
+    assert names(error, place), error
+    violations = one_machine(changes, tmp_path)
+    assert any(f": {place}: " in line for line in violations), violations
+
+
+@pytest.mark.parametrize("helm", HELMS)
+def test_everything_that_the_schema_rejects_is_named_at_once(helm: str) -> None:
+    cases = ["no max", "ingress to nowhere", "quota of nothing", "unknown setting", "unknown bundled set"]
+    error = refused(QUICKSTART, helm=helm, values=values(*[change for case in cases for change in SCHEMA[case][0]]))
+    assert [case for case in cases if not names(error, SCHEMA[case][1])] == []
 
 
 @pytest.mark.parametrize("case", GUARDS)
@@ -235,26 +349,14 @@ def test_what_would_fail_later_is_refused_with_its_place(case: str) -> None:
 @pytest.mark.parametrize("case", BOTH)
 def test_one_machine_refuses_the_same_at_the_same_place(case: str, tmp_path: Path) -> None:
     changes, expected = BOTH[case]
-    file = tmp_path / "quickstart.yaml"
-    profile = yaml.safe_load(QUICKSTART.read_text())
-    for where, value in changes:
-        old = profile
-        for step in where.split("."):
-            old = old.get(step, {}) if isinstance(old, dict) else {}
-        merged = old | value if isinstance(old, dict) and isinstance(value, dict) else value
-        profile = with_value(profile, tuple(where.split(".")), merged)
-    file.write_text(yaml.safe_dump(profile))
-    with pytest.raises(InvalidProfile) as caught:
-        load(file, laptop=False)
-    place = expected.partition(": ")[0]
-    assert any(place in line for line in caught.value.violations), caught.value.violations
+    violations = one_machine(changes, tmp_path)
+    assert any(expected.partition(": ")[0] in line for line in violations), violations
 
 
 def test_all_that_is_wrong_is_said_in_one_message() -> None:
     cases = [
         "one port for two",
-        "ingress to nowhere",
-        "quota of nothing",
+        "fewer than the fewest",
         "more at once than there are",
         "unknown parameter",
     ]
@@ -324,12 +426,12 @@ def test_a_value_that_a_shell_would_read_otherwise_is_refused_by_the_schema(valu
     assert refused(QUICKSTART, values=values(parameter("activation", "categorical", list=[value])))
 
 
-def test_facts_are_those_of_the_code() -> None:
-    sys.path.insert(0, str(ROOT / "tools"))
-    from chart_facts import facts
-
-    written = (CHART / "files" / "facts.json").read_text()
-    assert written == json.dumps(facts(), indent=1) + "\n", "uv run python tools/chart_facts.py > the file"
+def test_generated_files_are_those_of_the_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "tools")
+    tool = importlib.import_module("chart_facts")
+    schema = (CHART / "values.schema.json").read_text()
+    assert (CHART / "files" / "facts.json").read_text() == tool.text(tool.facts()) + "\n", "make chart-docs"
+    assert schema == tool.text(tool.conditioned(json.loads(schema))) + "\n", "make chart-docs"
 
 
 def test_profiles_are_the_values_that_chart_testing_installs() -> None:

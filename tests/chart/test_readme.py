@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import re
+from copy import deepcopy
 from functools import reduce
 from pathlib import Path
 from types import ModuleType
@@ -32,17 +33,18 @@ RENDERING = [line for line in HELM_LINES if line.split()[1] in ("install", "upgr
 
 @pytest.fixture
 def tool(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """tools/chart_readme.py, imported."""
+    """tools/chart_docs.py, imported."""
     monkeypatch.syspath_prepend(ROOT / "tools")
-    return importlib.import_module("chart_readme")
+    return importlib.import_module("chart_docs")
 
 
-# the tables of values
+# what is said of values
 
 
-def test_the_tables_of_values_are_what_the_tool_writes(tool: ModuleType) -> None:
-    said = README.read_text()
-    assert said == tool.written(said, tool.section(tool.read(VALUES, SCHEMA))), "uv run python tools/chart_readme.py"
+def test_tables_and_descriptions_are_what_the_tool_writes(tool: ModuleType) -> None:
+    readme, schema = README.read_text(), deepcopy(SCHEMA)
+    assert readme == tool.written(readme, tool.tables(tool.describe(VALUES, schema))), "make chart-docs"
+    assert schema == SCHEMA, "make chart-docs"
 
 
 def test_the_tables_hold_every_default_once() -> None:
@@ -54,12 +56,10 @@ def test_the_tables_hold_every_default_once() -> None:
 
 
 def test_a_key_without_a_comment_is_named(tool: ModuleType) -> None:
-    without = VALUES.replace(
-        "  # Name of a PersistentVolumeClaim that is there already; empty: the chart makes one.\n", ""
-    )
+    without = re.sub(r"(?m)^ +# .*\n(?= +existingClaim:)", "", VALUES)
     assert without != VALUES
     with pytest.raises(ValueError, match=r"no comment above storage\.existingClaim"):
-        tool.read(without, SCHEMA)
+        tool.describe(without, deepcopy(SCHEMA))
 
 
 # what is shown to be typed

@@ -25,8 +25,8 @@ import pytest
 import typer
 import yaml
 from atelier_cli.__main__ import app
+from atelier_cli.profile.facts import ALGORITHM_SETTINGS, METRICS
 from atelier_cli.profile.load import load
-from atelier_cli.profile.rules import ALGORITHM_SETTINGS, METRICS
 from atelier_server import __main__ as server_command
 from atelier_server.metrics.search import SearchMetrics
 from atelier_server.promotion.search_record import write as write_search

@@ -1,5 +1,6 @@
 {{/*
-What validate.yaml collects. Each check takes (dict "root" $ "facts" FACTS) and prints one violation a line: where: what, and what is allowed.
+The checks that validate.yaml collects: rules that compare values, read numbers in text or ask the cluster, which values.schema.json
+cannot express. Each takes (dict "root" $ "facts" FACTS) and prints one violation a line: where, what is wrong, what is allowed.
 */}}
 
 {{- define "atelier.check.names" -}}
@@ -32,18 +33,8 @@ experiment.maxFailedTrialCount: {{ $experiment.maxFailedTrialCount }} is more th
 
 {{- define "atelier.check.objective" -}}
 {{- $objective := .root.Values.experiment.objective -}}
-{{- $task := .root.Values.trainer.data.task -}}
-{{- $known := index .facts.metrics $task -}}
-{{- $metric := $objective.objectiveMetricName -}}
-{{- if not (hasKey $known $metric) }}
-experiment.objective.objectiveMetricName: {{ $task }} has no {{ $metric }}; allowed: {{ keys $known | sortAlpha | join ", " }}
-{{- else if ne $objective.type (index $known $metric) }}
-experiment.objective.type: {{ $objective.type }} {{ $metric }} would look for the worst; allowed: {{ index $known $metric }}
-{{- end }}
 {{- range $index, $name := $objective.additionalMetricNames }}
-{{- if not (hasKey $known $name) }}
-experiment.objective.additionalMetricNames[{{ $index }}]: {{ $task }} has no {{ $name }}; allowed: {{ keys $known | sortAlpha | join ", " }}
-{{- else if eq $name $metric }}
+{{- if eq $name $objective.objectiveMetricName }}
 experiment.objective.additionalMetricNames[{{ $index }}]: {{ $name }} is the objective already
 {{- end }}
 {{- end }}
@@ -57,15 +48,11 @@ experiment.objective.additionalMetricNames[{{ $index }}]: {{ $name }} is the obj
 {{- $seen := list }}
 {{- range $index, $setting := $chosen.algorithmSettings }}
 {{- $where := printf "experiment.%s.algorithmSettings[%d]" $chooser $index }}
-{{- if not (hasKey $rules $setting.name) }}
-{{ $where }}.name: {{ $chosen.algorithmName }} has no setting {{ $setting.name }}; allowed: {{ keys $rules | sortAlpha | join ", " | default "none" }}
-{{- else }}
 {{- if has $setting.name $seen }}
 {{ $where }}.name: {{ $setting.name }} is there twice
 {{- end }}
 {{- with include "atelier.refused" (dict "rule" (index $rules $setting.name) "text" (include "atelier.text" $setting.value)) }}
 {{ $where }}.value: {{ $setting.name }}: {{ . }}
-{{- end }}
 {{- end }}
 {{- $seen = append $seen $setting.name }}
 {{- end }}
@@ -96,12 +83,8 @@ experiment.objective.additionalMetricNames[{{ $index }}]: {{ $name }} is the obj
 {{- end -}}
 
 {{- define "atelier.check.parameters" -}}
-{{- $parameters := .root.Values.experiment.parameters -}}
-{{- if not $parameters }}
-experiment.parameters: is empty; a search needs at least one parameter
-{{- end }}
 {{- $names := list }}
-{{- range $index, $parameter := $parameters }}
+{{- range $index, $parameter := .root.Values.experiment.parameters }}
 {{- $where := printf "experiment.parameters[%d]" $index }}
 {{- $space := $parameter.feasibleSpace }}
 {{- if has $parameter.name $names }}
@@ -111,10 +94,10 @@ experiment.parameters: is empty; a search needs at least one parameter
 {{ $where }}.name: trialName is what Katib calls the trial itself; choose another name
 {{- end }}
 {{- $names = append $names $parameter.name }}
-{{- if has $parameter.parameterType (list "int" "double") }}
-{{- include "atelier.check.range" (dict "where" (printf "%s.feasibleSpace" $where) "type" $parameter.parameterType "space" $space) }}
+{{- if $space.list }}
+{{- include "atelier.check.list" (dict "where" (printf "%s.feasibleSpace" $where) "list" $space.list) }}
 {{- else }}
-{{- include "atelier.check.list" (dict "where" (printf "%s.feasibleSpace" $where) "type" $parameter.parameterType "space" $space) }}
+{{- include "atelier.check.range" (dict "where" (printf "%s.feasibleSpace" $where) "space" $space) }}
 {{- end }}
 {{- end }}
 {{- end -}}
@@ -125,56 +108,25 @@ experiment.parameters: is empty; a search needs at least one parameter
 
 {{- define "atelier.check.range" -}}
 {{- $where := .where -}}
-{{- $type := .type -}}
 {{- $space := .space -}}
-{{- if hasKey $space "list" }}
-{{ $where }}.list: {{ $type }} has no list; allowed: min, max, step, distribution
-{{- end }}
-{{- range $key := list "min" "max" }}
-{{- if not (hasKey $space $key) }}
-{{ $where }}.{{ $key }}: is missing; {{ $type }} needs min and max
-{{- end }}
-{{- end }}
-{{- if eq $type "int" }}
-{{- range $key := list "min" "max" "step" }}
-{{- if hasKey $space $key }}
-{{- $text := include "atelier.text" (index $space $key) }}
-{{- if not (regexMatch "^[+-]?\\d+$" $text) }}
-{{ $where }}.{{ $key }}: {{ $text }} is not a whole number, as int needs
-{{- end }}
-{{- end }}
-{{- end }}
-{{- end }}
-{{- if and (hasKey $space "min") (hasKey $space "max") (gt (float64 $space.min) (float64 $space.max)) }}
+{{- if gt (float64 $space.min) (float64 $space.max) }}
 {{ $where }}.min: {{ include "atelier.text" $space.min }} is more than max {{ include "atelier.text" $space.max }}
 {{- end }}
 {{- if and (hasKey $space "step") (le (float64 $space.step) 0.0) }}
 {{ $where }}.step: {{ include "atelier.text" $space.step }} is not allowed; it must be more than 0
 {{- end }}
-{{- if and (has $space.distribution (list "logUniform" "logNormal")) (hasKey $space "min") (le (float64 $space.min) 0.0) }}
+{{- if and (has $space.distribution (list "logUniform" "logNormal")) (le (float64 $space.min) 0.0) }}
 {{ $where }}.min: {{ include "atelier.text" $space.min }} is not allowed with {{ $space.distribution }}; it must be more than 0
 {{- end }}
 {{- end -}}
 
 {{- define "atelier.check.list" -}}
 {{- $where := .where -}}
-{{- $type := .type -}}
-{{- range $key := list "min" "max" "step" "distribution" }}
-{{- if hasKey $.space $key }}
-{{ $where }}.{{ $key }}: {{ $type }} has no {{ $key }}; allowed: list
-{{- end }}
-{{- end }}
-{{- if not .space.list }}
-{{ $where }}.list: is missing; {{ $type }} needs the list of its values
-{{- end }}
 {{- $seen := list }}
-{{- range $index, $value := .space.list }}
+{{- range $index, $value := .list }}
 {{- $text := include "atelier.text" $value }}
 {{- if has $text $seen }}
 {{ $where }}.list[{{ $index }}]: {{ $text }} is there twice
-{{- end }}
-{{- if and (eq $type "discrete") (not (regexMatch "^[+-]?(\\d+\\.?\\d*|\\.\\d+)([eE][+-]?\\d+)?$" $text)) }}
-{{ $where }}.list[{{ $index }}]: {{ $text | quote }} is not a number, as discrete needs; words are categorical
 {{- end }}
 {{- $seen = append $seen $text }}
 {{- end }}
@@ -190,14 +142,8 @@ experiment.parameters: is empty; a search needs at least one parameter
 {{- $space := $parameter.feasibleSpace }}
 {{- $isDouble := eq $parameter.parameterType "double" }}
 {{- if has $parameter.parameterType (list "int" "double") }}{{ $numeric = add1 $numeric }}{{ end }}
-{{- if and (eq $name "grid") $isDouble (not (hasKey $space "step")) }}
-{{ $where }}.step: is missing; grid needs the step of a double
-{{- end }}
-{{- if and (eq $name "bayesianoptimization") $isDouble (hasKey $space "min") (le (float64 $space.min) 0.0) }}
+{{- if and (eq $name "bayesianoptimization") $isDouble (le (float64 $space.min) 0.0) }}
 {{ $where }}.min: {{ include "atelier.text" $space.min }} is not allowed: bayesianoptimization draws a double from its logarithm; allowed: more than 0
-{{- end }}
-{{- if and (has $space.distribution (list "normal" "logNormal")) (not (has $name (list "random" "tpe"))) }}
-{{ $where }}.distribution: {{ $name }} cannot draw from {{ $space.distribution }}; allowed: uniform, logUniform
 {{- end }}
 {{- $points = mul $points (include "atelier.points" $parameter | int64) }}
 {{- end }}
@@ -209,94 +155,57 @@ experiment.maxTrialCount: {{ $experiment.maxTrialCount }} is more than the {{ $p
 {{- end }}
 {{- end -}}
 
-{{/* How many values a grid has of a parameter; 0 if it cannot be said. */}}
+{{/* How many values a grid has of a parameter; 0 if the parameter is wrong in itself. */}}
 {{- define "atelier.points" -}}
 {{- $space := .feasibleSpace -}}
+{{- $step := float64 ($space.step | default 1) -}}
 {{- if $space.list -}}
 {{- len $space.list -}}
-{{- else if and (hasKey $space "min") (hasKey $space "max") -}}
-{{- $step := float64 ($space.step | default (ternary 1 0 (eq .parameterType "int"))) -}}
-{{- if and (gt $step 0.0) (le (float64 $space.min) (float64 $space.max)) -}}
+{{- else if and (gt $step 0.0) (le (float64 $space.min) (float64 $space.max)) -}}
 {{- add1 (floor (addf (divf (subf (float64 $space.max) (float64 $space.min)) $step) 1e-9)) -}}
-{{- else -}}0{{- end -}}
 {{- else -}}0{{- end -}}
 {{- end -}}
 
 {{- define "atelier.check.builders" -}}
 {{- $trainer := .root.Values.trainer -}}
-{{- $kind := include "atelier.kind" $trainer.data -}}
+{{- $kind := include "atelier.kind" .root -}}
 {{- if and (eq $trainer.network "atelier") $kind }}
 {{- $domains := index .facts.domains (printf "%s %s" $kind $trainer.data.task) }}
 {{- range $index, $parameter := .root.Values.experiment.parameters }}
 {{- $where := printf "experiment.parameters[%d]" $index }}
+{{- $space := $parameter.feasibleSpace }}
 {{- $domain := index $domains $parameter.name }}
 {{- if not $domain }}
 {{ $where }}.name: {{ $parameter.name }}: unknown parameter for {{ $kind }}; allowed: {{ keys $domains | sortAlpha | join ", " }}
 {{- else }}
-{{- $isRange := has $parameter.parameterType (list "int" "double") }}
-{{- range $key := list "min" "max" }}
-{{- if and $isRange (hasKey $parameter.feasibleSpace $key) }}
-{{- with include "atelier.refused" (dict "rule" $domain "text" (include "atelier.text" (index $parameter.feasibleSpace $key))) }}
+{{- $values := dict }}
+{{- range $at, $value := $space.list }}{{ $_ := set $values (printf "list[%d]" $at) $value }}{{ end }}
+{{- if not $space.list }}{{ $values = pick $space "min" "max" }}{{ end }}
+{{- range $key, $value := $values }}
+{{- with include "atelier.refused" (dict "rule" $domain "text" (include "atelier.text" $value)) }}
 {{ $where }}.feasibleSpace.{{ $key }}: {{ $parameter.name }}: {{ . }}
 {{- end }}
 {{- end }}
 {{- end }}
-{{- if not $isRange }}
-{{- range $at, $value := $parameter.feasibleSpace.list }}
-{{- with include "atelier.refused" (dict "rule" $domain "text" (include "atelier.text" $value)) }}
-{{ $where }}.feasibleSpace.list[{{ $at }}]: {{ $parameter.name }}: {{ . }}
-{{- end }}
-{{- end }}
-{{- end }}
-{{- end }}
 {{- end }}
 {{- end }}
 {{- end -}}
 
-{{/* What one example is, as far as it is known before the data are opened. */}}
+{{/* What one example is, as far as that is known before the data are opened; takes the root. */}}
 {{- define "atelier.kind" -}}
-{{- if ne .kind "auto" -}}{{ .kind }}
-{{- else if eq (.source | default "") "sklearn" -}}{{ ternary "images" "rows" (eq (.name | default "") "digits") }}
-{{- else if has .source (list "idx" "images") -}}images
-{{- else if eq (.source | default "") "csv" -}}rows
+{{- $data := .Values.trainer.data -}}
+{{- if ne $data.kind "auto" -}}
+{{- $data.kind -}}
+{{- else -}}
+{{- $source := ternary (printf "sklearn %s" $data.name) ($data.source | default "") (eq ($data.source | default "") "sklearn") -}}
+{{- index (.Files.Get "files/facts.json" | fromJson).kinds $source | default "" -}}
 {{- end -}}
 {{- end -}}
 
-{{- define "atelier.check.data" -}}
-{{- $data := .root.Values.trainer.data -}}
-{{- $source := $data.source | default "" -}}
-{{- if not $source }}
-trainer.data.source: is missing; allowed: sklearn, npz, idx, images, csv
-{{- end }}
-{{- if and (eq $source "sklearn") (not (has $data.name .facts.bundled)) }}
-trainer.data.name: {{ $data.name | default "" | quote }} is not bundled with scikit-learn; allowed: {{ join ", " .facts.bundled }}
-{{- end }}
-{{- if and (eq $source "csv") (not $data.target) }}
-trainer.data.target: is missing; csv needs the column that is to be predicted
-{{- end }}
-{{- if and (eq $data.task "regression") $data.labels }}
-trainer.data.labels: only classes have labels; allowed for regression: null
-{{- end }}
-{{- $roles := dict "sklearn" list "idx" (list "trainImages" "trainLabels" "testImages" "testLabels") "" list }}
-{{- $needed := dict "sklearn" list "idx" (list "trainImages" "trainLabels") "" list }}
-{{- $allowed := hasKey $roles $source | ternary (index $roles $source) (list "train" "test") }}
-{{- range $role := hasKey $needed $source | ternary (index $needed $source) (list "train") }}
-{{- if not (hasKey $data.files $role) }}
-trainer.data.files.{{ $role }}: is missing; {{ $source }} needs it
-{{- end }}
-{{- end }}
-{{- range $role, $file := $data.files }}
-{{- if not (has $role $allowed) }}
-trainer.data.files.{{ $role }}: {{ $source }} has no such file; allowed: {{ join ", " $allowed | default "none" }}
-{{- end }}
+{{- define "atelier.check.files" -}}
+{{- range $role, $file := .root.Values.trainer.data.files }}
 {{- if and $file.path (not (hasPrefix "/" $file.path)) }}
 trainer.data.files.{{ $role }}.path: {{ $file.path | quote }} is relative; in a pod only an absolute path is anywhere: /store/… for a file in the store's volume, or a mount of trainer.pod.volumeMounts
-{{- end }}
-{{- if and $file.url (not $file.sha256) }}
-trainer.data.files.{{ $role }}.sha256: is missing; what a url leads to is checked by it
-{{- end }}
-{{- if not (or $file.path $file.url) }}
-trainer.data.files.{{ $role }}: needs a path, or a url with its sha256
 {{- end }}
 {{- end }}
 {{- end -}}
@@ -310,20 +219,8 @@ server.metricsPort: {{ $server.metricsPort }} is server.port too; they need two 
 {{- if eq ($server.service.port | int64) ($server.metricsPort | int64) }}
 server.service.port: {{ $server.service.port }} is server.metricsPort too; they need two ports
 {{- end }}
-{{- if and $server.service.nodePort (eq $server.service.type "ClusterIP") }}
-server.service.nodePort: a ClusterIP has none; allowed: NodePort, LoadBalancer
-{{- end }}
-{{- if and $server.ingress.enabled (not $server.ingress.hosts) }}
-server.ingress.hosts: is empty; an Ingress needs at least one
-{{- end }}
-{{- if and $server.httpRoute.enabled (not $server.httpRoute.parentRefs) }}
-server.httpRoute.parentRefs: is empty; a route needs a gateway
-{{- end }}
 {{- if and $server.autoscaling.enabled (gt ($server.autoscaling.minReplicas | int64) ($server.autoscaling.maxReplicas | int64)) }}
 server.autoscaling.minReplicas: {{ $server.autoscaling.minReplicas }} is more than maxReplicas {{ $server.autoscaling.maxReplicas }}
-{{- end }}
-{{- if and $server.autoscaling.enabled (not (dig "requests" "cpu" "" $server.resources)) }}
-server.resources.requests.cpu: is missing; autoscaling measures against it
 {{- end }}
 {{- if eq $values.storage.accessMode "ReadWriteOnce" }}
 {{- range $who := list "trainer" "server" }}
@@ -331,9 +228,6 @@ server.resources.requests.cpu: is missing; autoscaling measures against it
 {{ $who }}.pod.topologySpreadConstraints: pods on several nodes need storage.accessMode ReadWriteMany; it is ReadWriteOnce
 {{- end }}
 {{- end }}
-{{- end }}
-{{- if and $values.quota.enabled (not $values.quota.hard) }}
-quota.hard: is empty; a quota needs a bound, for example requests.cpu
 {{- end }}
 {{- end -}}
 

@@ -13,10 +13,10 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 import yaml
+from atelier_cli.profile.facts import ALGORITHM_SETTINGS, METRICS
 from atelier_cli.profile.findings import at
 from atelier_cli.profile.load import InvalidProfile, Profile, check_space, load
 from atelier_cli.profile.merging import lookup, merge, with_value
-from atelier_cli.profile.rules import ALGORITHM_SETTINGS, METRICS
 from atelier_store.spec import AlgorithmName, Parameter, Spec
 from atelier_trial import space
 from hypothesis import given
@@ -228,8 +228,8 @@ def test_a_small_file_cannot_unfold_into_a_huge_one(tmp_path: Path) -> None:
 
 def test_an_empty_file_lacks_what_has_no_default(tmp_path: Path) -> None:
     assert refused(written(tmp_path, "")) == [
-        "x.yaml: trainer.data.source: is missing; allowed: sklearn, npz, idx, images, csv",
-        "x.yaml (default of the chart): experiment.parameters: is empty; a search needs at least one parameter",
+        "x.yaml (default of the chart): experiment.parameters: is empty; the least allowed is 1 where there is a search",
+        "x.yaml: trainer.data.source: is missing; allowed: sklearn, npz, csv, images, idx where there is a search",
     ]
 
 
@@ -271,12 +271,12 @@ def test_an_empty_file_lacks_what_has_no_default(tmp_path: Path) -> None:
         (
             "        max: 0.01\n",
             "",
-            "x.yaml:8: experiment.parameters[0].feasibleSpace.max: is missing; double needs min and max",
+            "x.yaml:8: experiment.parameters[0].feasibleSpace.max: is missing where parameterType is int or double",
         ),
         (
             "min: 0.001",
             "list: [1]\n        min: 0.001",
-            "x.yaml:9: experiment.parameters[0].feasibleSpace.list: double has no list",
+            "x.yaml:9: experiment.parameters[0].feasibleSpace.list: unknown key; allowed: min, max",
         ),
         (
             "min: 0.001",
@@ -301,7 +301,7 @@ def test_an_empty_file_lacks_what_has_no_default(tmp_path: Path) -> None:
         (
             "min: 0.001",
             "distribution: normal\n        min: 0.001",
-            "x.yaml:9: experiment.parameters[0].feasibleSpace.distribution: one machine's multivariate-tpe cannot draw from normal",
+            'x.yaml:9: experiment.parameters[0].feasibleSpace.distribution: "normal" is not allowed; ',
         ),
         (
             "max: 0.01",
@@ -311,7 +311,7 @@ def test_an_empty_file_lacks_what_has_no_default(tmp_path: Path) -> None:
         (
             "{min: 1, max: 3}",
             "{min: 1, max: 2.5}",
-            "x.yaml:13: experiment.parameters[1].feasibleSpace.max: 2.5 is not a whole number, as int needs",
+            "x.yaml:13: experiment.parameters[1].feasibleSpace.max: 2.5 is not allowed; A whole number",
         ),
         (
             "name: stage1_depth",
@@ -331,24 +331,24 @@ def test_an_empty_file_lacks_what_has_no_default(tmp_path: Path) -> None:
         (
             "parameterType: int",
             "parameterType: discrete",
-            "x.yaml:13: experiment.parameters[1].feasibleSpace.list: is missing; discrete needs the list",
+            "x.yaml:13: experiment.parameters[1].feasibleSpace.list: is missing where parameterType is categorical or discrete",
         ),
         (
             "{min: 1, max: 3}",
             "{min: 1, max: 3, list: []}",
-            "x.yaml:13: experiment.parameters[1].feasibleSpace.list: [] is too short",
+            "x.yaml:13: experiment.parameters[1].feasibleSpace.list: is empty; the least allowed is 1",
         ),
         (
             "name: digits",
             "name: digit",
-            "x.yaml:17: trainer.data.name: 'digit' is not bundled with scikit-learn; did you mean digits?",
+            'x.yaml:17: trainer.data.name: "digit" is not allowed; did you mean digits? allowed: ',
         ),
-        ("source: sklearn", "source: csv", "x.yaml:15: trainer.data.target: is missing; csv needs the column"),
-        ("source: sklearn", "source: idx", "x.yaml:15: trainer.data.files.trainImages: missing; source idx needs it"),
+        ("source: sklearn", "source: csv", "x.yaml:15: trainer.data.target: is missing where source is csv"),
+        ("source: sklearn", "source: idx", "x.yaml:15: trainer.data.files.trainImages: is missing where source is idx"),
         (
             "name: digits",
             "name: digits\n    files: {train: {path: x}}",
-            "x.yaml:18: trainer.data.files.train: source sklearn has no such file",
+            "x.yaml:18: trainer.data.files.train: unknown key; allowed: none where source is sklearn",
         ),
         (
             "name: digits",
@@ -368,7 +368,7 @@ def test_a_wrong_value_is_named_with_its_line(tmp_path: Path, old: str, new: str
         (space_of(), "experiment.parameters: is empty"),
         (
             space_of({"name": "batch", "parameterType": "discrete", "feasibleSpace": {"list": ["many"]}}),
-            "experiment.parameters[0].feasibleSpace.list[0]: 'many' is not a number, as discrete needs",
+            'experiment.parameters[0].feasibleSpace.list[0]: "many" is not allowed; A number, or text',
         ),
         (
             space_of({"name": "batch", "parameterType": "discrete", "feasibleSpace": {"list": [32, 32]}}),
@@ -376,7 +376,7 @@ def test_a_wrong_value_is_named_with_its_line(tmp_path: Path, old: str, new: str
         ),
         (
             space_of({"name": "batch", "parameterType": "discrete", "feasibleSpace": {"list": [32], "min": 1}}),
-            "experiment.parameters[0].feasibleSpace.min: discrete has no min",
+            "experiment.parameters[0].feasibleSpace.min: unknown key; allowed: list where parameterType is categorical or discrete",
         ),
         (
             space_of({"name": "head", "parameterType": "categorical", "feasibleSpace": {"list": ["avg", "mean"]}}),
@@ -388,7 +388,7 @@ def test_a_wrong_value_is_named_with_its_line(tmp_path: Path, old: str, new: str
         ),
         (
             "experiment.algorithm={algorithmName: grid}",
-            "experiment.parameters[0].feasibleSpace.step: is missing; grid needs the step of a double",
+            "experiment.parameters[0].feasibleSpace.step: is missing where algorithm.algorithmName is grid and parameterType is double",
         ),
         (
             "experiment.algorithm={algorithmName: hyperband}",
@@ -396,7 +396,7 @@ def test_a_wrong_value_is_named_with_its_line(tmp_path: Path, old: str, new: str
         ),
         (
             "experiment.algorithm={algorithmName: tpe, algorithmSettings: [{name: sigma, value: 1}]}",
-            "experiment.algorithm.algorithmSettings[0].name: tpe has no setting sigma; ",
+            'experiment.algorithm.algorithmSettings[0].name: "sigma" is not allowed; did you mean gamma? allowed: gamma, ',
         ),
         (
             "experiment.algorithm={algorithmName: tpe, algorithmSettings: [{name: gamma, value: 2}]}",
@@ -424,11 +424,11 @@ def test_a_wrong_value_is_named_with_its_line(tmp_path: Path, old: str, new: str
         ),
         (
             "experiment.objective.objectiveMetricName=val_loss",
-            "experiment.objective.type: maximize val_loss would look for the worst; allowed: minimize",
+            'experiment.objective.type: "maximize" is not allowed; allowed: minimize where objectiveMetricName is train_loss, ',
         ),
         (
             "experiment.objective.objectiveMetricName=val_rmse",
-            "experiment.objective.objectiveMetricName: classification has no val_rmse; did you mean val_loss? allowed: ",
+            'experiment.objective.objectiveMetricName: "val_rmse" is not allowed; did you mean val_loss? allowed: ',
         ),
         (
             "experiment.objective.objectiveMetricName=accuracy",
@@ -436,7 +436,7 @@ def test_a_wrong_value_is_named_with_its_line(tmp_path: Path, old: str, new: str
         ),
         (
             "experiment.objective.additionalMetricNames=[val_r2]",
-            "experiment.objective.additionalMetricNames[0]: classification has no val_r2",
+            'experiment.objective.additionalMetricNames[0]: "val_r2" is not allowed; ',
         ),
         (
             "experiment.objective.additionalMetricNames=[val_accuracy]",
@@ -444,11 +444,11 @@ def test_a_wrong_value_is_named_with_its_line(tmp_path: Path, old: str, new: str
         ),
         (
             "trainer.data.task=regression",
-            "experiment.objective.objectiveMetricName: regression has no val_accuracy; allowed: val_rmse",
+            'experiment.objective.objectiveMetricName: "val_accuracy" is not allowed; allowed: val_rmse, ',
         ),
         (
             "trainer.data.files={train: {path: a, url: 'https://a/b'}}",
-            "trainer.data.files.train: source sklearn has no such file",
+            "trainer.data.files.train: unknown key; allowed: none where source is sklearn",
         ),
     ],
 )
@@ -459,6 +459,14 @@ def test_a_wrong_value_that_was_set_is_named(tmp_path: Path, override: str, mess
     assert found, violations
     if message.startswith(path):
         assert found[0].startswith(f"--set {override}: ")
+
+
+def test_one_machine_draws_from_no_normal_distribution(tmp_path: Path) -> None:
+    path = written(tmp_path, SOUND.replace("min: 0.001", "distribution: normal\n        min: 0.001"))
+    override = "experiment.algorithm.algorithmName=tpe"
+    assert load(path, [override], laptop=False)
+    (violation,) = refused(path, override)
+    assert "feasibleSpace.distribution: one machine's tpe cannot draw from normal; allowed: uniform" in violation
 
 
 def test_bayesian_optimization_needs_doubles_above_zero(tmp_path: Path) -> None:
@@ -516,14 +524,13 @@ def test_everything_wrong_is_said_at_once_in_the_order_of_the_file(tmp_path: Pat
     )
     violations = refused(written(tmp_path, text), "trainer.maxEpochs=0", "experiment.objective.type=minimize")
     assert [violation.partition(" is ")[0].partition(": unknown")[0] for violation in violations] == [
+        '--set experiment.objective.type=minimize: experiment.objective.type: "minimize"',
         "--set trainer.maxEpochs=0: trainer.maxEpochs: 0",
-        "--set experiment.objective.type=minimize: experiment.objective.type: minimize val_accuracy would look for the worst; "
-        "allowed: maximize",
         'x.yaml:3: experiment.maxTrialCount: "none"',
         "x.yaml:9: experiment.parameters[0].feasibleSpace.min: 0.5",
         "x.yaml:11: experiment.parameters[1].nam",
         "x.yaml:11: experiment.parameters[1].name:",
-        "x.yaml:17: trainer.data.name: 'digit'",
+        'x.yaml:17: trainer.data.name: "digit"',
         "x.yaml:18: trainer.sed",
     ]
 

@@ -31,9 +31,9 @@ class Finding:
         return f"{dotted(self.where)}: {self.reason}" if self.where else self.reason
 
 
-def allowed(names: Iterable[str], given: object = None) -> str:
-    """The end of a message: what is allowed, and which of it was perhaps meant."""
+def allowed(names: Iterable[str], value: object = None) -> str:
+    """The end of a message: what is allowed, and which of several names was perhaps meant."""
     names = list(names)
-    close = difflib.get_close_matches(given, names, n=1) if isinstance(given, str) else []
+    close = difflib.get_close_matches(value, names, n=1) if isinstance(value, str) and len(names) > 1 else []
     meant = f"did you mean {close[0]}? " if close else ""
     return f"{meant}allowed: {', '.join(names) or 'none'}"

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from atelier_cli.profile import rules, schema, yaml_lines
 from atelier_cli.profile.chart_files import chart_file
-from atelier_cli.profile.findings import Finding, Where, allowed, at
+from atelier_cli.profile.findings import Finding, Where, at
 from atelier_cli.profile.merging import Values, lookup, merge, with_value
 from atelier_cli.profile.yaml_lines import UnreadableYaml
 
@@ -55,7 +55,7 @@ def load(path: Path, overrides: Sequence[str] = (), laptop: bool = True) -> Prof
     broken = [finding.where for finding in findings]
     searches = at("experiment") in broken or layers.values["experiment"].get("enabled") is not False
     if searches:
-        findings += _undecided(layers, broken)
+        findings += _check_name(layers, broken)
     elif laptop:
         findings.append(
             Finding(ENABLED, "is false, so there is nothing to search; `atelier serve` serves what is promoted")
@@ -141,13 +141,8 @@ def _read(path: Path, overrides: Sequence[str]) -> _Layers:
     return _Layers(path, defaults, merge(defaults, user), document.lines, set_by)
 
 
-def _undecided(layers: _Layers, broken: Sequence[Where]) -> Iterator[Finding]:
-    """What has no default and was not said."""
-    if (
-        not any(where == SOURCE[: len(where)] for where in broken)
-        and layers.values["trainer"]["data"].get("source") is None
-    ):
-        yield Finding(SOURCE, f"is missing; {allowed(('sklearn', 'npz', 'idx', 'images', 'csv'))}")
+def _check_name(layers: _Layers, broken: Sequence[Where]) -> Iterator[Finding]:
+    """A name that is neither written nor the name of the file."""
     name_at = at("experiment.name")
     if not any(where == name_at[: len(where)] for where in broken) and not layers.values["experiment"]["name"]:
         pattern = schema.schema()["properties"]["experiment"]["properties"]["name"]["pattern"]
@@ -161,10 +156,14 @@ def _parameters(values: Values, broken: Sequence[Where]) -> list[tuple[int, Para
         return []
     unsound = {where[2] for where in broken if where[:2] == PARAMETERS}
     readable = ((index, raw) for index, raw in enumerate(values["experiment"]["parameters"]) if index not in unsound)
-    return [
-        (index, Parameter.model_validate(raw | {"feasibleSpace": _as_text(raw["feasibleSpace"])}))
-        for index, raw in readable
-    ]
+    return [(index, _parameter(raw)) for index, raw in readable]
+
+
+def _parameter(raw: Values) -> Parameter:
+    feasible = raw["feasibleSpace"]
+    if raw["parameterType"] == "int":  # 2.0 is a whole number too, for JSON Schema as for Helm, which writes it as 2
+        feasible = {key: int(value) if isinstance(value, float) else value for key, value in feasible.items()}
+    return Parameter.model_validate(raw | {"feasibleSpace": _as_text(feasible)})
 
 
 def _spec(layers: _Layers, broken: Sequence[Where], parameters: Sequence[Parameter]) -> Spec:

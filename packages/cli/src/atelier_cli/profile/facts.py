@@ -1,0 +1,116 @@
+"""What tasks, algorithms and data sources accept, as tables.
+
+The command reads them here; tools/chart_facts.py writes them into the chart, as conditions of values.schema.json and as files/facts.json.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from atelier_store.spec import AlgorithmName, Data, EarlyStoppingName, Kind, Task
+from atelier_trial.data.sources import BUNDLED
+
+from atelier_cli.profile.findings import allowed
+
+METRICS: dict[Task, dict[str, str]] = {
+    "classification": {
+        "val_accuracy": "maximize",
+        "val_macro_f1": "maximize",
+        "val_loss": "minimize",
+        "train_loss": "minimize",
+    },
+    "regression": {
+        "val_rmse": "minimize",
+        "val_mae": "minimize",
+        "val_r2": "maximize",
+        "val_loss": "minimize",
+        "train_loss": "minimize",
+    },
+}
+"""Metrics of a task, and the direction in which each is better."""
+
+
+@dataclass(frozen=True)
+class Number:
+    """A setting that is a number, whole or real; an open bound is itself not allowed."""
+
+    low: float
+    high: float = math.inf
+    whole: bool = True
+    is_open: bool = False
+
+    def refuse(self, text: str) -> str | None:
+        """Why the text is not allowed, or None."""
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        inside = self.low < value < self.high if self.is_open else self.low <= value <= self.high
+        # the store reads whole settings with int(), which takes no "3.0"
+        if inside and (not self.whole or text.strip().lstrip("+-").isdigit()):
+            return None
+        low, high = ("above", " and below") if self.is_open else ("from", " to")
+        bound = f"{low} {self.low:g}" + (f"{high} {self.high:g}" if self.high < math.inf else "")
+        return f"{text!r} is not allowed; allowed: {'whole numbers' if self.whole else 'numbers'} {bound}"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A setting that is one of a few words."""
+
+    words: tuple[str, ...]
+
+    def refuse(self, text: str) -> str | None:
+        """Why the text is not allowed, or None."""
+        return None if text in self.words else f"{text!r} is not allowed; {allowed(self.words, text)}"
+
+
+SEED = Number(0, 2**32 - 1)
+ALGORITHM_SETTINGS: dict[AlgorithmName, dict[str, Number | Choice]] = {
+    "random": {"random_state": SEED},
+    "tpe": {
+        "gamma": Number(0, 1, whole=False, is_open=True),
+        "prior_weight": Number(0, whole=False, is_open=True),
+        "n_EI_candidates": Number(1),
+        "random_state": SEED,
+    },
+    "multivariate-tpe": {"n_startup_trials": Number(0), "n_ei_candidates": Number(1), "random_state": SEED},
+    "grid": {"random_state": SEED},
+    "cmaes": {
+        "random_state": SEED,
+        "sigma": Number(0, whole=False, is_open=True),
+        "restart_strategy": Choice(("ipop", "bipop", "none")),
+    },
+    "sobol": {},
+    "bayesianoptimization": {
+        "base_estimator": Choice(("GP", "RF", "ET", "GBRT")),
+        "n_initial_points": Number(1),
+        "acq_func": Choice(("gp_hedge", "LCB", "EI", "PI", "EIps", "PIps")),
+        "acq_optimizer": Choice(("auto", "sampling", "lbfgs")),
+        "random_state": SEED,
+    },
+}
+"""Katib's settings (v0.19, pkg/suggestion/v1beta1)."""
+EARLY_STOPPING_SETTINGS: dict[EarlyStoppingName, dict[str, Number | Choice]] = {
+    "halving": {"eta": Number(2), "min_epochs": Number(1)},
+    "medianstop": {"min_trials_required": Number(1), "start_step": Number(1)},
+    "none": {},
+}
+DRAWS_NORMAL: tuple[AlgorithmName, ...] = ("random", "tpe")
+"""Algorithms of Katib that can draw from the distributions normal and logNormal."""
+
+KINDS: dict[str, Kind] = {
+    "idx": "images",
+    "images": "images",
+    "csv": "rows",
+    **{f"sklearn {name}": "images" if name == "digits" else "rows" for name in BUNDLED},
+}
+"""What the examples of a source are, by its name and that of the bundled set; npz is known only once its arrays are read."""
+
+
+def known_kind(data: Data) -> Kind | None:
+    """What the examples are, as far as that is known before the data are opened."""
+    if data.kind != "auto":
+        return data.kind
+    return KINDS.get(f"{data.source} {data.name}" if data.source == "sklearn" else data.source)
