@@ -4,4 +4,4 @@ import sys
 
 from tests.support import ROOT
 
-sys.path += [str(ROOT / "tools"), str(ROOT / "tools" / "image-build")]
+sys.path.append(str(ROOT / "tools" / "image-build"))

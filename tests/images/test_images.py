@@ -1,4 +1,4 @@
-"""`make images` and `make images-import-microk8s`: which program builds, what it is given, which names; what is said if one is missing."""
+"""`make images` and `make images-import-microk8s`: the program that builds, its arguments, the images' names."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-import images
 from tests.support import ROOT
+from tools import images
 
 CHART = ROOT / "charts" / "katib-nas-atelier"
-TOOL = [sys.executable, str(ROOT / "tools" / "images.py")]
+TOOL = [sys.executable, "-m", "tools.images"]
 BUILDS = """echo "$(basename "$0") $@" >> "$CALLS"; case $1 in images) echo "390 MB";; save) touch "$3";; esac"""
 
 
@@ -40,7 +40,7 @@ def add(programs: Path, name: str, script: str) -> None:
 
 
 def make(command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*TOOL, command], capture_output=True, text=True, check=False)
+    return subprocess.run([*TOOL, command], cwd=ROOT, capture_output=True, text=True, check=False)
 
 
 def calls(programs: Path) -> list[list[str]]:
