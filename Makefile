@@ -9,13 +9,14 @@ SERVE ?= 1
 UV := .tools/bin/uv
 PIP := .tools/bin/python -m pip install --quiet --disable-pip-version-check
 RUN := $(UV) run --locked
+SHELL_SCRIPTS := .ci/run tests/cluster/kind.sh tests/e2e/run.sh tools/image-build/with-ca
 BUILT := $(addprefix .tools/bin/,helm helm3 ct promtool)
 export UV_PYTHON_DOWNLOADS := never
 # A Go that `make go` installed comes first; the folder does not exist where the machine's own Go serves.
 export PATH := $(CURDIR)/.tools/go/go/bin:$(PATH)
 .NOTPARALLEL:
 
-.PHONY: help setup demo tools go machine browser images images-import-microk8s bench-serving test soak
+.PHONY: help setup demo tools go machine browser images images-import-microk8s bench-serving check test coverage soak
 .PHONY: lint clean
 
 help: ## Show the targets
@@ -112,7 +113,7 @@ machine-e2e:
 	@$(if $(KUBECONFIG),,$(PYTHON) -m tools.machine e2e)
 
 e2e: machine-e2e setup tools ## Test the chart on a real cluster that it starts and stops, or on that of KUBECONFIG=FILE
-	@PYTHON=$(PYTHON) UV=$(CURDIR)/$(UV) tests/e2e/run.sh
+	@PYTHON=$(PYTHON) UV=$(CURDIR)/$(UV) PYTEST_TIMEOUT=1800 tests/e2e/run.sh
 
 .PHONY: kind-up kind-down
 kind-up: ## The same on kind, with upstream's Katib and the images of make images (tests/cluster/kind.md)
@@ -126,16 +127,28 @@ bench-serving: setup ## Predictions a second beside the limit, MLServer and KSer
 
 # Tests
 
+check: setup lint ## Lint and run the tests that start no process (a minute)
+	@$(RUN) pytest -m "not process and not soak" --numprocesses=logical --dist=loadfile
+
 test: machine lint browser tools ## Run every test that needs no cluster
 	@$(RUN) pytest --numprocesses=logical --dist=loadfile
 
+coverage: machine browser tools ## Run them with coverage, and print it for every room (takes longer)
+	@$(RUN) pytest --numprocesses=logical --dist=loadfile --cov --cov-report=json:.coverage.json --cov-report=
+	@$(RUN) python tools/coverage_rooms.py .coverage.json
+
 soak: setup ## The server's robustness tests in full: fuzzing, a million requests, a thousand swaps (half an hour)
-	@$(RUN) pytest tests/server -m soak
+	@PYTEST_TIMEOUT=0 $(RUN) pytest tests/server -m soak
 
 lint: setup ## Check the style and the types of all code, pages included
 	@$(RUN) ruff check
 	@$(RUN) ruff format --check
 	@$(RUN) mypy
+	@$(RUN) oxlint --config tools/lint/oxlint.json images/server/src
+	@$(RUN) shellcheck $(SHELL_SCRIPTS)
+	@$(RUN) hadolint images/*/Dockerfile
+	@$(RUN) yamllint --strict --config-file tools/lint/yamllint.yaml .
+	@$(RUN) codespell
 
 clean: ## Remove what was installed; stores stay
-	rm -rf .tools .venv .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .tools .venv .mypy_cache .ruff_cache .pytest_cache .coverage .coverage.json

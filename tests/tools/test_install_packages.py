@@ -11,6 +11,7 @@ import pytest
 from tests.support import ROOT
 from tools import install_packages
 
+pytestmark = pytest.mark.process
 
 OUTPUT = """\
 Resolved 4 packages in 815ms

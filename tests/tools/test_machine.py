@@ -10,6 +10,7 @@ import pytest
 
 from tools import machine
 
+pytestmark = pytest.mark.process
 
 SH = "/bin/sh"
 
