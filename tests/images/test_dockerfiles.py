@@ -1,4 +1,4 @@
-"""What the Dockerfiles promise, as far as reading them shows it; what only an image shows, its build checks (tools/image-build)."""
+"""What reading the Dockerfiles shows of the images. Each build checks the rest (tools/image-build)."""
 
 from __future__ import annotations
 
@@ -18,6 +18,13 @@ MEMBERS = sorted(
 )
 
 Step = tuple[str, str]
+
+
+def found(pattern: str, path: Path) -> str:
+    """The group of a pattern in a file."""
+    match = re.search(pattern, path.read_text(), re.MULTILINE)
+    assert match, f"{path} has no {pattern}"
+    return match[1]
 
 
 def steps(name: str) -> list[Step]:
@@ -49,7 +56,8 @@ def assigned(those: list[Step]) -> dict[str, str]:
 
 @pytest.fixture(params=NAMES)
 def name(request: pytest.FixtureRequest) -> str:
-    return request.param
+    image: str = request.param
+    return image
 
 
 def test_an_image_has_a_user_that_kubernetes_can_tell_from_root(name: str) -> None:
@@ -114,7 +122,7 @@ def test_the_server_is_small_and_without_what_trains() -> None:
 def test_an_image_says_where_it_comes_from(name: str) -> None:
     [labels] = said(last_stage(name), "LABEL")
     described = tomllib.loads((ROOT / "images" / name / "pyproject.toml").read_text())["project"]["description"]
-    source = re.search(r"^home: (.+)$", (ROOT / "charts/katib-nas-atelier/Chart.yaml").read_text(), re.MULTILINE)[1]
+    source = found(r"^home: (.+)$", ROOT / "charts/katib-nas-atelier/Chart.yaml")
     assert dict(re.findall(r'org\.opencontainers\.image\.(\w+)="([^"]*)"', labels)) == {
         "title": f"Katib NAS Atelier: {name}",
         "description": described,
@@ -160,12 +168,11 @@ def test_both_images_begin_alike(name: str) -> None:
     assert beginnings["server"] == beginnings["trainer"]
     arguments = dict(rest.split("=", 1) for rest in said(beginnings[name], "ARG") if "=" in rest)
     assert arguments["BASE"].startswith("docker.io/library/python:")
-    makefile = (ROOT / "Makefile").read_text()
-    assert arguments["UV_VERSION"] == re.search(r"^UV_VERSION := (.+)$", makefile, re.MULTILINE)[1]
+    assert arguments["UV_VERSION"] == found(r"^UV_VERSION := (.+)$", ROOT / "Makefile")
 
 
 def test_a_mirror_is_asked_in_every_stage(name: str) -> None:
-    """What a stage is given as an argument ends with it; what is set in its environment goes on in those that begin with it."""
+    """An argument of a stage ends with it; its environment goes on in the stages that begin with it."""
     those = stages(name)
     assert assigned(those["tools"])["UV_DEFAULT_INDEX"] == "${UV_DEFAULT_INDEX}"
     begun = {one for one, stage in those.items() if said(stage, "FROM")[0].startswith("tools ")}

@@ -1,4 +1,4 @@
-"""`make images` and `make images-import-microk8s`: which program builds, what it is given, which names; what is said if one is missing."""
+"""`make images` and `make images-import-microk8s`: the program that builds, its arguments, the images' names."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
 """The browser that opens the pages."""
 
-import shutil
+from tools.machine import chromium
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+CHROMIUM = chromium()
+"""None: Playwright's own, which `make test` downloads where the machine has no browser."""

@@ -122,9 +122,6 @@ def asked_for(page: Page) -> set[str]:
     return hosts
 
 
-@pytest.mark.skipif(
-    CHROMIUM is None, reason="no Chromium here to open the pages in; on Debian: apt-get install chromium"
-)
 def test_swagger_ui_and_redoc_show_the_models_example_and_load_nothing_from_elsewhere(rows: Server) -> None:
     with sync_playwright() as playwright, playwright.chromium.launch(executable_path=CHROMIUM) as browser:
         for path, opening in (

@@ -35,10 +35,6 @@ from tests.support.onnx_bundles import (
 )
 from tests.support.server_process import Server, serving
 
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="no Chromium here to open the page in; on Debian: apt-get install chromium"
-)
-
 NETWORK: dict[str, Any] = {
     "stem_width": 16,
     "activation": "silu",
