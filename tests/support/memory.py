@@ -30,7 +30,7 @@ def held(server: Server) -> int:
 def growth(samples: Sequence[int]) -> int:
     """By how much the last fifth of the samples lies over the second fifth, by their medians.
 
-    The first fifth is warm-up: pools fill. Memory is flat if that is under a limit; a leak of n bytes at each of N times
+    The first fifth is warm-up: pools fill. Memory is flat if that is under a limit; a leak of n bytes, N times,
     adds 0.6 n N.
     """
     fifth = len(samples) // 5

@@ -14,8 +14,9 @@ from atelier_server.inference.service import Service
 from atelier_server.web import access_log, problems, shortcut
 from atelier_server.web.credentials import Token
 from atelier_server.web.request import InboundRequest
+from atelier_server.web.routes import v2
 
-OPEN = ("/", "/v2/health/live", "/v2/health/ready")
+OPEN = ("/", v2.HEALTH_LIVE, v2.HEALTH_READY)
 """Paths that need no token: for probes, and for a browser that opens the page. The page's files are open too."""
 
 REQUEST_ID = re.compile(rb"[\x21-\x7e]{1,128}")

@@ -15,15 +15,9 @@ from atelier_server.arguments import number, seconds
 MEBIBYTE = 2**20
 
 
-def _option(help: str, **argument: Any) -> Any:
-    """A field that is an option as well; argument is what ArgumentParser.add_argument() takes."""
-    default = argument.pop("default")
-    metadata = {"help": help, **argument}
-    return (
-        field(default_factory=default, metadata=metadata)
-        if callable(default)
-        else field(default=default, metadata=metadata)
-    )
+def _option(help: str, *, default: Any = MISSING, default_factory: Any = MISSING, **argument: Any) -> Any:
+    """A field that is an option as well; its metadata are what ArgumentParser.add_argument() takes."""
+    return field(default=default, default_factory=default_factory, metadata={"help": help, **argument})
 
 
 @dataclass(frozen=True)
@@ -36,7 +30,7 @@ class Settings:
     metrics_port: int = _option(
         "for /metrics alone; 0: the same (default: %(default)s)", type=number(0, 65535), default=0
     )
-    workers: int = _option("processes (default: the cores)", type=number(1, 256), default=machine.cores)
+    workers: int = _option("processes (default: the cores)", type=number(1, 256), default_factory=machine.cores)
     max_body_mib: int = _option("largest request (default: %(default)s)", type=number(1, 1024), default=16)
     poll_interval: float = _option(
         "seconds between looks at the pointer (default: %(default)s)", type=seconds, default=1.0

@@ -19,6 +19,7 @@ from atelier_server.web.openapi import schemas
 from atelier_server.web.problems import Problem
 from atelier_server.web.request import InboundRequest
 
+HEALTH_LIVE, HEALTH_READY = "/v2/health/live", "/v2/health/ready"
 MODEL = "/v2/models/{name}"
 VERSION = MODEL + "/versions/{version}"
 INFER, INFER_VERSION = MODEL + "/infer", VERSION + "/infer"
@@ -43,14 +44,14 @@ def router(service: Service) -> APIRouter:
         """What this server is."""
         return {"name": "katib-nas-atelier", "version": metadata.version("atelier-server"), "extensions": EXTENSIONS}
 
-    @routes.get("/v2/health/live", **schemas.LIVE)
+    @routes.get(HEALTH_LIVE, **schemas.LIVE)
     async def live() -> dict[str, bool]:
         """The server runs; 503 if one of its workers does not answer any more."""
         if hung := service.hung():
             raise Problem(503, f"workers that do not answer: {', '.join(map(str, hung))}", live=False)
         return {"live": True}
 
-    @routes.get("/v2/health/ready", description=READY)
+    @routes.get(HEALTH_READY, description=READY)
     async def ready() -> dict[str, Any]:
         refused = service.follower.refused
         return {"ready": True, "refused": refused} if refused else {"ready": True}
