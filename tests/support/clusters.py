@@ -1,4 +1,4 @@
-"""A local server that answers as a Kubernetes API server would, from objects that a test may take away."""
+"""A local server that answers as a Kubernetes API server would, from objects that a test can remove."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def node(name: str, **allocatable: str) -> dict[str, Any]:
 
 
 def everything() -> dict[str, Any]:
-    """A cluster where nothing is missing, by path."""
+    """The objects of a cluster where nothing is missing, by path."""
     label = {"katib.kubeflow.org/metrics-collector-injection": "enabled"}
     return {
         "/version": {"major": "1", "minor": "34+", "gitVersion": "v1.34.2"},
@@ -109,7 +109,7 @@ def everything() -> dict[str, Any]:
 
 
 class ApiServer(ThreadingHTTPServer):
-    """Answers from objects; 403 for what is forbidden, and what is denied may not be created."""
+    """Answers from objects; answers 403 for paths in forbidden, and denies the right to create resources in denied."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -145,7 +145,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
         if self.server.status:
-            self._refuse(self.server.status, "the server is not itself")
+            self._refuse(self.server.status, "the server has failed")
         elif path in self.server.forbidden:
             self._refuse(403, f'{path.rpartition("/")[2]} is forbidden: User "ada" cannot get it')
         elif path in self.server.objects:
@@ -154,15 +154,14 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(404, f"{path} not found")
 
     def do_POST(self) -> None:
-        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        if asked["kind"] == "SelfSubjectReview":
-            self._answer(201, asked | {"status": {"userInfo": {"username": "ada"}}})
+        review = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if review["kind"] == "SelfSubjectReview":
+            self._answer(201, review | {"status": {"userInfo": {"username": "ada"}}})
         else:
-            wanted = asked["spec"]["resourceAttributes"]
-            allowed = (wanted["namespace"], wanted["verb"]) == ("team", "create") and wanted[
-                "resource"
-            ] not in self.server.denied
-            self._answer(201, asked | {"status": {"allowed": allowed}})
+            wanted = review["spec"]["resourceAttributes"]
+            may_create = (wanted["namespace"], wanted["verb"]) == ("team", "create")
+            allowed = may_create and wanted["resource"] not in self.server.denied
+            self._answer(201, review | {"status": {"allowed": allowed}})
 
     def _refuse(self, code: int, message: str) -> None:
         self._answer(

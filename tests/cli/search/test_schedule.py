@@ -43,7 +43,7 @@ def curve(params, epochs):
 
 
 def answer(job, of):
-    """What a trial that keeps its word would come to."""
+    """The result of a trial that follows its bars."""
     values = curve(job.suggestion.params, of.trainer.max_epochs)
     end, outcome = halving.end_of_run(values, job.bars, of.trainer.max_epochs, of.experiment.objective)
     return Result(outcome, values[:end])
@@ -90,11 +90,11 @@ def test_every_suggestion_is_made_and_only_the_best_third_that_a_decision_may_se
         assert job.key in sorted(values, key=values.__getitem__, reverse=True)[: len(values) // 3]
 
 
-def test_halving_finds_what_training_everything_finds_with_a_third_of_the_epochs():
+def test_halving_finds_the_same_best_trial_with_a_third_of_the_epochs():
     full = {job.key: result for job, result in search(spec(27, algorithm="random", early="none"))}
     halved = {job.key: result for job, result in search(spec(27, algorithm="random"))}
     assert full.keys() == halved.keys()
-    epochs = [sum(len(result.values) for result in found.values()) for found in (full, halved)]
+    epochs = [sum(len(result.values) for result in results.values()) for results in (full, halved)]
     assert epochs[1] <= 0.35 * epochs[0]
     assert max(r.values[-1] for r in halved.values()) == max(r.values[-1] for r in full.values())
 
@@ -178,11 +178,11 @@ def test_a_search_without_failures_goes_to_its_end_whatever_number_is_allowed():
     assert len(search(spec(8, failed=0, algorithm="random", early="none"), 1)) == 8
 
 
-def test_what_is_over_budget_is_learned_from_and_does_not_end_the_search():
-    def dear(job, of):
+def test_trials_over_budget_teach_the_sampler_and_do_not_end_the_search():
+    def too_big(job, of):
         return Result("over_budget") if int(job.suggestion.params["stem_width"]) > 200 else answer(job, of)
 
-    jobs = search(spec(40), 1, reply=dear)
+    jobs = search(spec(40), 1, reply=too_big)
     new = [int(job.suggestion.params["stem_width"]) > 200 for job, _ in jobs if job.resumed_at == 0]
     assert len(new) == 40
     assert sum(new[20:]) < sum(new[:20])

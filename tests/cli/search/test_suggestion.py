@@ -42,18 +42,18 @@ def spec(algorithm, seed=0, **settings):
 
 
 def suggested(of, count=14):
-    """Suggestions, told alternately as succeeded, paused and over budget."""
+    """Suggestions, reported alternately as succeeded, paused and over budget."""
     suggester = Suggester(of)
-    found = []
+    params = []
     for number in range(count):
         suggestion = suggester.ask()
         assert suggestion is not None and suggestion.number == number
-        found.append(suggestion.params)
+        params.append(suggestion.params)
         values = [float(suggestion.params["stage1_depth"])] * (number % 3)
         suggester.tell(number, values, is_complete=number % 3 == 2)
         if number % 5 == 4:
             suggester.tell(number, [0.5, 0.6, 0.7], is_complete=True)
-    return found
+    return params
 
 
 @pytest.mark.parametrize("algorithm", SAMPLERS)
@@ -79,14 +79,14 @@ def test_suggestions_are_inside_the_space_repeatable_and_quiet(algorithm):
         ("random", {"random_state": "7"}),
     ],
 )
-def test_katibs_settings_are_taken(algorithm, settings):
+def test_katibs_settings_change_the_suggestions(algorithm, settings):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = suggested(spec(algorithm, **settings), 8)
-    assert found != suggested(spec(algorithm), 8)
+        with_settings = suggested(spec(algorithm, **settings), 8)
+    assert with_settings != suggested(spec(algorithm), 8)
 
 
-def test_what_fails_is_told_and_does_not_stop_the_suggestions():
+def test_failed_trials_do_not_stop_the_suggestions():
     suggester = Suggester(spec("multivariate-tpe"))
     for number in range(14):
         assert suggester.ask() is not None
@@ -94,7 +94,7 @@ def test_what_fails_is_told_and_does_not_stop_the_suggestions():
 
 
 @pytest.mark.parametrize("algorithm", SAMPLERS)
-def test_suggestions_that_were_made_stand_whatever_would_be_suggested_now(algorithm):
+def test_earlier_suggestions_are_kept_whatever_would_be_suggested_now(algorithm):
     other = suggested(spec(algorithm, seed=1), 6)
     suggester = Suggester(spec(algorithm), dict(enumerate(other)))
     with warnings.catch_warnings():
@@ -114,7 +114,7 @@ def test_a_grid_gives_every_point_once():
     assert len(set(points)) == len(points) == 3 * 3 * 4 * 5 * 2
 
 
-def test_what_is_over_budget_or_failed_is_the_worst_there_is_for_samplers_that_know_only_values():
+def test_a_trial_without_a_value_counts_as_the_worst_for_samplers_that_know_only_values():
     suggester = Suggester(spec("bayesianoptimization"))
     for number, values in enumerate([[0.5], [0.2], []]):
         suggester.ask()
