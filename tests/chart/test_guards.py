@@ -16,7 +16,7 @@ import yaml
 from atelier_cli.profile.load import InvalidProfile, load
 from atelier_cli.profile.merging import with_value
 
-from tests.chart.rendering import API_VERSIONS, CHART, HELMS, PROFILES, refused, render
+from tests.chart.rendering import API_VERSIONS, CHART, HELMS, refused, render
 from tests.support import ROOT
 
 QUICKSTART = ROOT / "values" / "quickstart.yaml"
@@ -43,7 +43,6 @@ def algorithm(name: str, *parameters: Any, **settings: Any) -> list[tuple[str, A
 
 
 SCHEMA: dict[str, tuple[list[tuple[str, Any]], str]] = {
-    "no parameter": ([("experiment.parameters", [])], "experiment.parameters"),
     "no max": ([parameter("lr", "double", min=0.1)], "experiment.parameters[0].feasibleSpace.max"),
     "list of a range": (
         [parameter("lr", "double", min=0.1, max=1, list=[1])],
@@ -82,7 +81,6 @@ SCHEMA: dict[str, tuple[list[tuple[str, Any]], str]] = {
         [("experiment.objective.type", "minimize")],
         "experiment.objective.type",
     ),
-    "no source": ([("trainer.data.source", None)], "trainer.data.source"),
     "unknown bundled set": ([("trainer.data.name", "cifar")], "trainer.data.name"),
     "csv without target": (
         [
@@ -184,6 +182,8 @@ SCHEMA: dict[str, tuple[list[tuple[str, Any]], str]] = {
 """Rejected by values.schema.json, which both engines read, and the place that both name."""
 
 BOTH: dict[str, tuple[list[tuple[str, Any]], str]] = {
+    "no parameter": ([("experiment.parameters", [])], "experiment.parameters: is empty"),
+    "no source": ([("trainer.data.source", None)], "trainer.data.source: is missing"),
     "parameter twice": ([("experiment.parameters", [LR, LR])], "experiment.parameters[1].name: lr is there twice"),
     "unknown parameter": (
         [parameter("learning_rate", "double", min=0.1, max=1)],
@@ -432,8 +432,3 @@ def test_generated_files_are_those_of_the_code(monkeypatch: pytest.MonkeyPatch) 
     schema = (CHART / "values.schema.json").read_text()
     assert (CHART / "files" / "facts.json").read_text() == tool.text(tool.facts()) + "\n", "make chart-docs"
     assert schema == tool.text(tool.conditioned(json.loads(schema))) + "\n", "make chart-docs"
-
-
-def test_profiles_are_the_values_that_chart_testing_installs() -> None:
-    copies = {path.name.removesuffix("-values.yaml"): path.read_text() for path in (CHART / "ci").glob("*-values.yaml")}
-    assert copies == {profile.stem: profile.read_text() for profile in PROFILES}
