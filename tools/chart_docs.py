@@ -52,7 +52,8 @@ def describe(values: str, schema: Json) -> list[Value]:
             if "properties" in part:
                 yield from within(value, part, path)
 
-    return list(within(yaml.compose(values), schema, ()))
+    root = yaml.compose(values)
+    return list(within(root, schema, ())) if root else []
 
 
 def _comment(lines: list[str], line: int) -> str:
@@ -88,7 +89,7 @@ def _type(schema: Json) -> str:
     """What the schema allows, in a word or as the list of allowed values."""
     if "enum" in schema:
         return ", ".join(f"`{'null' if choice is None else choice}`" for choice in schema["enum"])
-    kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+    kinds: list[str] = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
     return " or ".join({"object": "map", "array": "list"}.get(kind, kind) for kind in kinds)
 
 

@@ -79,20 +79,12 @@ def conditions() -> dict[str, list[Json]]:
     return {
         "": [
             condition(
-                "there is a search",
-                search,
-                within("experiment.parameters", {"minItems": 1}),
-                within("trainer.data", {"required": ["source"], "properties": {"source": one_of(REQUIRED)}}),
-            ),
-            *(
-                condition(
-                    f"trainer.data.task is {task}",
-                    {"allOf": [search, within("trainer.data.task", one_of([task]), required=True)]},
-                    within("experiment.objective.objectiveMetricName", one_of(metrics)),
-                    within("experiment.objective.additionalMetricNames", {"items": one_of(metrics)}),
-                )
-                for task, metrics in METRICS.items()
-            ),
+                f"trainer.data.task is {task}",
+                {"allOf": [search, within("trainer.data.task", one_of([task]), required=True)]},
+                within("experiment.objective.objectiveMetricName", one_of(metrics)),
+                within("experiment.objective.additionalMetricNames", {"items": one_of(metrics)}),
+            )
+            for task, metrics in METRICS.items()
         ],
         "experiment": [
             when(

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
 import os
 import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
 import yaml
+from atelier_store.files import temporary_beside
 
 from tests.chart.programs import ROOT, program
 
@@ -38,7 +40,16 @@ def rendered(values_files: Path | Iterable[Path] = (), **arguments: Any) -> str:
     """The text that `helm template` writes."""
     run = _run(values_files, **arguments)
     assert run.returncode == 0, run.stderr
-    return run.stdout
+    return "".join(part for part in _parts(run.stdout) if NOTES not in part)
+
+
+def notes(values_files: Path | Iterable[Path] = (), **arguments: Any) -> str:
+    """NOTES.txt, which `helm template` leaves out: every rendering is that of a copy of the chart, which has it as an object."""
+    run = _run(values_files, **arguments)
+    assert run.returncode == 0, run.stderr
+    (part,) = [part for part in _parts(run.stdout) if NOTES in part]
+    found: str = yaml.safe_load(part)["notes"]
+    return found
 
 
 def refused(values_files: Path | Iterable[Path] = (), **arguments: Any) -> str:
@@ -48,10 +59,13 @@ def refused(values_files: Path | Iterable[Path] = (), **arguments: Any) -> str:
     return run.stderr
 
 
-def notes(values_files: Path | Iterable[Path] = (), *, chart: Path = CHART, **arguments: Any) -> str:
-    """NOTES.txt, which `helm template` leaves out: a copy of the chart renders it as an object."""
-    (found,) = render(values_files, chart=Path(_with_notes(chart).name), show_only="templates/notes.yaml", **arguments)
-    return found["notes"]
+def with_all(mode: str) -> dict[str, Any]:
+    """Arguments for most of the objects and the longest notes that a profile can have, with a mode of promotion."""
+    return {"set": [f"extractor.mode={mode}", "inspector.enabled=true"], "is_upgrade": True}
+
+
+def _parts(text: str) -> list[str]:
+    return re.split(r"(?m)^(?=---\n)", text)
 
 
 def _run(
@@ -66,32 +80,52 @@ def _run(
     kube_version: str = KUBERNETES,
     is_upgrade: bool = False,
     chart: Path = CHART,
-    show_only: str | None = None,
+    is_cached: bool = True,
 ) -> subprocess.CompletedProcess[str]:
     """Values lie over the files, set over both."""
     files = [values_files] if isinstance(values_files, Path) else list(values_files)
-    arguments = [release, str(chart), "--namespace", namespace, "--kube-version", kube_version]
-    arguments += [f"--values={file}" for file in files]
-    arguments += ["--values=-"] if values is not None else []
-    arguments += [f"--set={one}" for one in set]
-    arguments += [f"--api-versions={one}" for one in api_versions]
-    arguments += ["--is-upgrade"] if is_upgrade else []
-    arguments += ["--show-only", show_only] if show_only else []
-    state = tuple((file.stat().st_mtime_ns, file.stat().st_size) for file in files)
-    return template(helm, tuple(arguments), json.dumps(values), state)
+    options = ["--namespace", namespace, "--kube-version", kube_version]
+    options += ["--values=-"] if values is not None else []
+    options += [f"--set={one}" for one in set]
+    options += [f"--api-versions={one}" for one in api_versions]
+    options += ["--is-upgrade"] if is_upgrade else []
+    command = [str(program(helm)), "template", release, _with_notes(chart).name]
+    command += [f"--values={file}" for file in files] + options
+    stdin = json.dumps(values)
+    if not is_cached:
+        return _helm(command, stdin)
+    known = [helm, digest(chart), release, *options, stdin]
+    known += [file.read_text() for file in files]
+    cached = cache / hashlib.sha256(json.dumps(known).encode()).hexdigest()
+    if not cached.exists():
+        run = _helm(command, stdin)
+        with temporary_beside(cached).open("w") as file:
+            json.dump([run.returncode, run.stdout, run.stderr], file)
+        Path(file.name).replace(cached)
+    return subprocess.CompletedProcess(command, *json.loads(cached.read_text()))
 
 
-@functools.cache
-def template(
-    helm: str, arguments: tuple[str, ...], stdin: str, state: Hashable = None
-) -> subprocess.CompletedProcess[str]:
-    """One run of `helm template`; state tells files of one path apart."""
-    command = [program(helm), "template", *arguments]
+def _helm(command: list[str], stdin: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, input=stdin, capture_output=True, text=True, env=OFFLINE, check=False, timeout=60)
 
 
-OFFLINE = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "KUBECONFIG": os.devnull}
-"""No cluster, no plugin and no repository of whoever runs the tests."""
+cache = Path(tempfile.gettempdir())
+"""The folder of renderings, each under a digest of all that it depends on; conftest.py sets it."""
+NOTES = "/templates/notes.yaml\n"
+OFFLINE = {
+    "PATH": os.environ["PATH"],
+    "HOME": "/nonexistent",
+    "KUBECONFIG": os.devnull,
+    "GOGC": "off",
+    "GOMAXPROCS": "1",
+}
+"""No cluster, no plugin and no repository of whoever runs the tests. No garbage collection: each process lives a moment."""
+
+
+def digest(chart: Path) -> str:
+    """sha256 of the names and contents of a chart's files."""
+    files = sorted(path for path in chart.rglob("*") if path.is_file())
+    return hashlib.sha256(b"".join(str(p.relative_to(chart)).encode() + p.read_bytes() for p in files)).hexdigest()
 
 
 @functools.cache

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.chart.rendering import HELMS, PROFILES, render, rendered, template
+from tests.chart.rendering import HELMS, PROFILES, render, rendered
 from tests.chart.schemas import CUSTOM, RELEASES, violations
 
 PARAMETER = {
@@ -146,11 +146,9 @@ def test_both_helm_versions_render_the_same_objects(profile: Path) -> None:
 
 
 @pytest.mark.parametrize("helm", HELMS)
-@pytest.mark.parametrize("profile", PROFILES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("profile", [one for one in PROFILES if one.stem in ("quickstart", "everything")])
 def test_a_profile_rendered_again_is_the_same_to_the_byte(profile: Path, helm: str) -> None:
-    first = rendered(profile, helm=helm)
-    template.cache_clear()
-    assert rendered(profile, helm=helm) == first
+    assert rendered(profile, helm=helm, is_cached=False) == rendered(profile, helm=helm, is_cached=False)
 
 
 @pytest.mark.parametrize("profile", PROFILES, ids=lambda path: path.stem)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.chart.programs import BUILT, ROOT, program
-from tests.chart.rendering import CHART, HELMS, KUBERNETES, OFFLINE, PROFILES
+from tests.chart.rendering import CHART, KUBERNETES, OFFLINE, PROFILES
 
 LINTERS = OFFLINE | {
     "PATH": f"{BUILT}:{Path(sys.executable).parent}:{os.environ['PATH']}"
@@ -38,7 +38,8 @@ def test_chart_testing_accepts_the_chart() -> None:
     ],
 )
 def test_chart_testing_refuses_what_breaks_a_rule(tmp_path: Path, file: str, text: str, said: str) -> None:
-    chart = shutil.copytree(CHART, tmp_path / CHART.name)
+    others = [f"{path.stem}-values.yaml" for path in PROFILES if path.stem != "quickstart"]
+    chart = shutil.copytree(CHART, tmp_path / CHART.name, ignore=shutil.ignore_patterns(*others))
     with (chart / file).open("a") as broken:
         broken.write(text)
     run = lint(program("ct"), "lint", f"--charts={chart}", "--config=ct.yaml")
@@ -46,9 +47,9 @@ def test_chart_testing_refuses_what_breaks_a_rule(tmp_path: Path, file: str, tex
     assert said in run.stdout + run.stderr
 
 
-@pytest.mark.parametrize("helm", HELMS)
 @pytest.mark.parametrize("profile", PROFILES, ids=lambda path: path.stem)
-def test_helm_lint_has_nothing_against_a_profile(profile: Path, helm: str) -> None:
-    run = lint(program(helm), "lint", "--strict", f"--kube-version={KUBERNETES}", f"--values={profile}", CHART)
+def test_helm_3_has_nothing_against_a_profile(profile: Path) -> None:
+    """ct lints each with Helm 4."""
+    run = lint(program("helm3"), "lint", "--strict", f"--kube-version={KUBERNETES}", f"--values={profile}", CHART)
     assert run.returncode == 0, run.stdout + run.stderr
     assert "1 chart(s) linted, 0 chart(s) failed" in run.stdout + run.stderr

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.chart.commands import helm, lacking, lines, seconds
-from tests.chart.rendering import API_VERSIONS, HELMS, PROFILES, by_kind, notes, only, render
+from tests.chart.rendering import API_VERSIONS, HELMS, PROFILES, by_kind, notes, only, render, with_all
 
 QUICKSTART, EVERYTHING = (next(path for path in PROFILES if path.stem == name) for name in ("quickstart", "everything"))
 MODES = ["job", "hook", "cronjob", "none"]
@@ -30,18 +30,13 @@ def commands(text: str, program: str) -> list[str]:
     return [line for line in lines(text) if line.startswith(f"{program} ")]
 
 
-def full(mode: str) -> dict[str, Any]:
-    """Arguments with which the notes say as much as they can."""
-    return {"set": [f"extractor.mode={mode}", "inspector.enabled=true"], "is_upgrade": True}
-
-
 # what is named
 
 
 @each_mode
 @each_profile
 def test_every_kubectl_line_names_what_is_installed(profile: Path, mode: str) -> None:
-    shown, installed = commands(notes(profile, **full(mode)), "kubectl"), render(profile, **full(mode))
+    shown, installed = commands(notes(profile, **with_all(mode)), "kubectl"), render(profile, **with_all(mode))
     assert len(shown) > 8
     assert [missing for line in shown for missing in lacking(line, installed)] == []
     assert {re.search(r"-n (\S+)", line)[1] for line in shown if " label namespace " not in line} == {"atelier"}
@@ -63,7 +58,7 @@ def test_names_are_right_whatever_they_are_made_of(given: dict[str, Any], mode: 
 @each_mode
 @each_profile
 def test_every_helm_line_is_understood_by_both_helms(profile: Path, mode: str) -> None:
-    shown = commands(notes(profile, **full(mode)), "helm")
+    shown = commands(notes(profile, **with_all(mode)), "helm")
     assert [line.split()[1] for line in shown] == ["upgrade"] * (mode == "hook") + ["test"]
     for found in [helm(line, binary) for line in shown for binary in HELMS]:
         assert found.arguments[0] == "digits"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.chart.rendering import CHART, PROFILES, by_kind, only, render
+from tests.chart.rendering import CHART, PROFILES, by_kind, only, render, with_all
 
 LONG = "a" + "b" * 52
 """As long as Helm lets a release's name be."""
@@ -122,7 +122,7 @@ def test_pods_carry_no_label_that_a_new_version_changes(profile: Path) -> None:
 @each_profile
 def test_pods_are_nobody_and_may_nothing(profile: Path, mode: str) -> None:
     """What Kubernetes calls the restricted profile, and read-only besides."""
-    for component, _, spec in pods(render(profile, set=[f"extractor.mode={mode}", "inspector.enabled=true"])):
+    for component, _, spec in pods(render(profile, **with_all(mode))):
         assert spec["securityContext"]["runAsNonRoot"] is True
         assert spec["securityContext"]["runAsUser"] == 10001
         assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
@@ -139,7 +139,7 @@ def test_pods_are_nobody_and_may_nothing(profile: Path, mode: str) -> None:
 
 @each_profile
 def test_only_those_who_write_may_write_the_store(profile: Path) -> None:
-    for component, _, spec in pods(render(profile, set=["inspector.enabled=true"])):
+    for component, _, spec in pods(render(profile, **with_all("job"))):
         for container in containers(spec):
             (mount,) = [mount for mount in container["volumeMounts"] if mount["name"] == "store"]
             assert mount.get("readOnly", False) is (component in ("server", "inspector", "test")), component

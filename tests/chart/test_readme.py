@@ -16,7 +16,7 @@ import yaml
 
 from tests.chart.commands import Helm, helm, lacking, lines, seconds
 from tests.chart.programs import ROOT
-from tests.chart.rendering import CHART, HELMS, PROFILES, by_kind, documents, only, render, rendered
+from tests.chart.rendering import CHART, HELMS, by_kind, documents, only, refused, render, rendered
 
 README = CHART / "README.md"
 PAGES = [ROOT / "README.md", README]
@@ -230,6 +230,6 @@ def test_changes_and_links_are_as_artifact_hub_reads_them() -> None:
         assert base == METADATA["home"] and (ROOT / page).exists(), one
 
 
-def test_no_profile_is_rendered_for_a_cluster_that_is_too_old() -> None:
-    for profile in PROFILES:
-        assert render(profile, kube_version="1.31.0")
+def test_a_cluster_that_is_too_old_is_refused() -> None:
+    assert render(EVERYTHING, kube_version="1.31.0")
+    assert "requires kubeVersion: >=1.31.0-0" in refused(EVERYTHING, kube_version="1.30.9")

@@ -83,6 +83,9 @@ experiment.objective.additionalMetricNames[{{ $index }}]: {{ $name }} is the obj
 {{- end -}}
 
 {{- define "atelier.check.parameters" -}}
+{{- if not .root.Values.experiment.parameters }}
+experiment.parameters: is empty; a search needs at least one parameter
+{{- end }}
 {{- $names := list }}
 {{- range $index, $parameter := .root.Values.experiment.parameters }}
 {{- $where := printf "experiment.parameters[%d]" $index }}
@@ -202,7 +205,10 @@ experiment.maxTrialCount: {{ $experiment.maxTrialCount }} is more than the {{ $p
 {{- end -}}
 {{- end -}}
 
-{{- define "atelier.check.files" -}}
+{{- define "atelier.check.data" -}}
+{{- if not .root.Values.trainer.data.source }}
+trainer.data.source: is missing; allowed: sklearn, npz, idx, images, csv
+{{- end }}
 {{- range $role, $file := .root.Values.trainer.data.files }}
 {{- if and $file.path (not (hasPrefix "/" $file.path)) }}
 trainer.data.files.{{ $role }}.path: {{ $file.path | quote }} is relative; in a pod only an absolute path is anywhere: /store/… for a file in the store's volume, or a mount of trainer.pod.volumeMounts

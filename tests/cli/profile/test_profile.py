@@ -15,10 +15,10 @@ import pytest
 import yaml
 from atelier_cli.profile.facts import ALGORITHM_SETTINGS, METRICS
 from atelier_cli.profile.findings import at
-from atelier_cli.profile.load import InvalidProfile, Profile, check_space, load
+from atelier_cli.profile.load import InvalidProfile, Profile, load
 from atelier_cli.profile.merging import lookup, merge, with_value
-from atelier_store.spec import AlgorithmName, Parameter, Spec
-from atelier_trial import space
+from atelier_cli.profile.rules import check_builders
+from atelier_store.spec import AlgorithmName, Kind, Parameter, Spec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -228,8 +228,8 @@ def test_a_small_file_cannot_unfold_into_a_huge_one(tmp_path: Path) -> None:
 
 def test_an_empty_file_lacks_what_has_no_default(tmp_path: Path) -> None:
     assert refused(written(tmp_path, "")) == [
-        "x.yaml (default of the chart): experiment.parameters: is empty; the least allowed is 1 where there is a search",
-        "x.yaml: trainer.data.source: is missing; allowed: sklearn, npz, csv, images, idx where there is a search",
+        "x.yaml: trainer.data.source: is missing; allowed: sklearn, npz, idx, images, csv",
+        "x.yaml (default of the chart): experiment.parameters: is empty; a search needs at least one parameter",
     ]
 
 
@@ -578,16 +578,15 @@ def test_no_values_at_all_end_in_another_exception(
 
 
 @pytest.mark.parametrize("kind", ["images", "signals", "rows"])
-def test_check_space_refuses_what_no_builder_accepts(tmp_path: Path, kind: space.Kind) -> None:
+def test_what_no_builder_accepts_is_named_for_each_kind_of_data(tmp_path: Path, kind: Kind) -> None:
     spec = load(written(tmp_path, SOUND)).spec
-    assert check_space(spec, kind) == []
+    assert list(check_builders(spec, kind)) == []
     unfit = Parameter.model_validate(
         {"name": "head", "parameterType": "categorical", "feasibleSpace": {"list": ["avg", "sum"]}}
     )
     experiment = spec.experiment.model_copy(update={"parameters": (*spec.experiment.parameters, unfit)})
-    found = check_space(spec.model_copy(update={"experiment": experiment}), kind)
-    assert len(found) == len(space.validate(experiment.parameters, kind, "classification")) == 1
-    assert found[0].startswith("experiment.parameters[2].")
+    (finding,) = check_builders(spec.model_copy(update={"experiment": experiment}), kind)
+    assert str(finding).startswith("experiment.parameters[2].")
 
 
 def test_data_of_unknown_kind_leave_the_builders_for_later(tmp_path: Path) -> None:
@@ -597,7 +596,7 @@ def test_data_of_unknown_kind_leave_the_builders_for_later(tmp_path: Path) -> No
         .replace("name: lr", "name: ler")
     )
     spec = load(written(tmp_path, text)).spec
-    assert [line.partition(";")[0] for line in check_space(spec, "rows")] == [
+    assert [str(finding).partition(";")[0] for finding in check_builders(spec, "rows")] == [
         "experiment.parameters[0].name: ler: unknown parameter for rows"
     ]
 

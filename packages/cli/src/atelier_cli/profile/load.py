@@ -9,14 +9,14 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from atelier_store.spec import Kind, Parameter, Spec
+from atelier_store.spec import Parameter, SourceName, Spec
 from pydantic import ValidationError
 
 from atelier_cli.profile import rules, schema, yaml_lines
 from atelier_cli.profile.chart_files import chart_file
-from atelier_cli.profile.findings import Finding, Where, at
+from atelier_cli.profile.findings import Finding, Where, allowed, at
 from atelier_cli.profile.merging import Values, lookup, merge, with_value
 from atelier_cli.profile.yaml_lines import UnreadableYaml
 
@@ -55,7 +55,7 @@ def load(path: Path, overrides: Sequence[str] = (), laptop: bool = True) -> Prof
     broken = [finding.where for finding in findings]
     searches = at("experiment") in broken or layers.values["experiment"].get("enabled") is not False
     if searches:
-        findings += _check_name(layers, broken)
+        findings += _check_given(layers, broken)
     elif laptop:
         findings.append(
             Finding(ENABLED, "is false, so there is nothing to search; `atelier serve` serves what is promoted")
@@ -71,12 +71,6 @@ def load(path: Path, overrides: Sequence[str] = (), laptop: bool = True) -> Prof
     if findings:
         raise InvalidProfile(layers.located(findings))
     return Profile(path, layers.values, spec, layers.values.get("server", {}).get("model") or spec.experiment.name)
-
-
-def check_space(spec: Spec, kind: Kind) -> list[str]:
-    """What no builder accepts of the search space, a line each; for data whose kind is known only once they are prepared."""
-    parameters = list(enumerate(spec.experiment.parameters))
-    return [str(f) for f in rules.check_builders(parameters, kind, spec.trainer.data.task, spec.trainer.network)]
 
 
 @dataclass(frozen=True)
@@ -141,8 +135,11 @@ def _read(path: Path, overrides: Sequence[str]) -> _Layers:
     return _Layers(path, defaults, merge(defaults, user), document.lines, set_by)
 
 
-def _check_name(layers: _Layers, broken: Sequence[Where]) -> Iterator[Finding]:
-    """A name that is neither written nor the name of the file."""
+def _check_given(layers: _Layers, broken: Sequence[Where]) -> Iterator[Finding]:
+    """Values that have no default and are not given: the source, and a name where the file's cannot stand for it."""
+    is_readable = not any(where == SOURCE[: len(where)] for where in broken)
+    if is_readable and layers.values["trainer"]["data"].get("source") is None:
+        yield Finding(SOURCE, f"is missing; {allowed(get_args(SourceName))}")
     name_at = at("experiment.name")
     if not any(where == name_at[: len(where)] for where in broken) and not layers.values["experiment"]["name"]:
         pattern = schema.schema()["properties"]["experiment"]["properties"]["name"]["pattern"]

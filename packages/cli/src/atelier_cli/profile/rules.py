@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from atelier_store.spec import Data, Experiment, Kind, Parameter, Setting, Spec, Task
+from atelier_store.spec import Data, Experiment, Kind, Parameter, Setting, Spec
 from atelier_trial import space
 from atelier_trial.data.errors import DataError
 from atelier_trial.data.files import locate
@@ -43,8 +43,8 @@ def check(
     if kind is not None:
         data = ("source", "name", "kind", "task")
         reads = (*(f"trainer.data.{key}" for key in data), "trainer.network")
-        checks.append((lambda: check_builders(parameters, kind, trainer.data.task, trainer.network), reads))
-    yield from check_parameters(parameters)
+        checks.append((lambda: check_builders(spec, kind, parameters), reads))
+    yield from check_parameters(parameters, ("experiment", "parameters") in broken)
     for run, paths in checks:
         if not any(_overlap(at(path), other) for path in paths for other in broken):
             yield from run()
@@ -58,9 +58,11 @@ def _overlap(a: Where, b: Where) -> bool:
 # the search space
 
 
-def check_parameters(parameters: Sequence[tuple[int, Parameter]]) -> Iterator[Finding]:
-    """Names that repeat, and values of a parameter that contradict each other."""
+def check_parameters(parameters: Sequence[tuple[int, Parameter]], broken: bool) -> Iterator[Finding]:
+    """No parameters, names that repeat, and values of a parameter that contradict each other."""
     where = (*EXPERIMENT, "parameters")
+    if not parameters and not broken:
+        yield Finding(where, "is empty; a search needs at least one parameter")
     first: dict[str, int] = {}
     for index, parameter in parameters:
         if first.setdefault(parameter.name, index) != index:
@@ -101,16 +103,16 @@ def _check_list(where: Where, parameter: Parameter) -> Iterator[Finding]:
 
 
 def check_builders(
-    parameters: Sequence[tuple[int, Parameter]], kind: Kind, task: Task, network: str
+    spec: Spec, kind: Kind, parameters: Sequence[tuple[int, Parameter]] | None = None
 ) -> Iterator[Finding]:
-    """What no builder accepts of the search space, value by value."""
+    """What no builder accepts of these parameters for data of this kind, value by value; without them, of all in the spec."""
     try:
-        known = space.domains(kind, task, network)
+        known = space.domains(kind, spec.trainer.data.task, spec.trainer.network)
     except space.InvalidParams as error:
         for line in error.violations:
             yield Finding(at("trainer.network"), line.removeprefix("trainer.network: "))
         return
-    for index, parameter in parameters:
+    for index, parameter in enumerate(spec.experiment.parameters) if parameters is None else parameters:
         where = (*EXPERIMENT, "parameters", index)
         domain = known.get(parameter.name)
         if domain is None:

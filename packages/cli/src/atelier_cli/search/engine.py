@@ -25,7 +25,8 @@ from atelier_trial import data, identity
 from atelier_trial.request import Request, configuration, record
 from atelier_trial.target import Target
 
-from atelier_cli.profile.load import InvalidProfile, check_space
+from atelier_cli.profile import rules
+from atelier_cli.profile.load import InvalidProfile
 from atelier_cli.search.children import Children, Exited, start_fork_server
 from atelier_cli.search.command_line import command_line
 from atelier_cli.search.schedule import Job, Result, Schedule
@@ -118,7 +119,7 @@ class Engine:
             description = data.prepare(trainer.data, self.store, Path.cwd(), self.data_dir, trainer.seed)
         if self._stop.is_set():
             raise KeyboardInterrupt  # Python drops one that is raised while it cleans up after an import
-        violations = check_space(self.spec, description.kind)
+        violations = [str(finding) for finding in rules.check_builders(self.spec, description.kind)]
         if violations:
             raise InvalidProfile(violations)
         return description
