@@ -100,7 +100,7 @@ def test_what_makes_another_search_and_what_trains_anew_is_as_listed(
     before = identities(folder, {})
     for key, (search, trained) in rows.items():
         name, trial = identities(folder, {key: CHANGES[key]})
-        assert (name == before[0]) == (search == "goes on"), key
+        assert (name == before[0]) == (search == "continues"), key
         assert (trial == before[1]) == trained.startswith("reused"), key
 
 
