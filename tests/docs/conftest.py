@@ -1,0 +1,46 @@
+"""One folder of a reader and one trained store, for all tests of the documentation in a run."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.support.once import made_once
+from tests.support.pages import shown_commands
+from tests.support.reader import Reader, write_files
+
+SMALL = " --set experiment.maxTrialCount=2 --set experiment.maxFailedTrialCount=0 --set trainer.maxEpochs=2"
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files that docs/profiles.md shows and names."""
+    place = tmp_path_factory.mktemp("reader")
+    write_files(place)
+    return place
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Reader:
+    """A folder with a store that the shown commands filled, and its backup. Commands that a test runs leave it as it is."""
+    return Reader(made_once(tmp_path_factory, "trained", train))
+
+
+def train(folder: Path) -> None:
+    """Search both CSV profiles as shown, at once, for two trials of two epochs; then digits; and promote both."""
+    write_files(folder)
+    reader = Reader(folder)
+    shown = [line + SMALL for line in shown_commands() if " search -f flats" in line and "--set" not in line]
+    assert len(shown) == 2
+    for lines in (shown, ["uv run atelier search -f digits.yaml --store ./store"]):
+        searches = [reader.start(line) for line in lines]
+        for search in searches:
+            printed = search.communicate(timeout=240)[0]
+            assert search.returncode == 0, printed
+    (rent,) = (e.folder.name for e in reader.store.experiments() if re.fullmatch(r"flats-[0-9a-f]{8}", e.folder.name))
+    reader.run(f"uv run atelier promote {rent} --model rent --store ./store")
+    reader.run("uv run atelier promote --model digits --store ./store")
+    shutil.copytree(folder / "store", folder / "backup")
