@@ -114,7 +114,7 @@ def test_numbers_without_a_range_are_rejected_by_both_with_the_same_words(tmp_pa
         trained_on(tmp_path, content, ".tif")
     assert len(of_trial.value.violations) == 6
     assert all(violation.endswith(f".tif: {error.value}") for violation in of_trial.value.violations)
-    with pytest.raises(Exception) as of_server:  # noqa: B017  # what it is turned into is the server's
+    with pytest.raises(Exception) as of_server:  # what it is turned into is the server's
         served(content)
     assert str(error.value) in str(vars(of_server.value))
 

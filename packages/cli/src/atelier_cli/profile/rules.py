@@ -220,7 +220,7 @@ def _is_finite(text: str) -> bool:
 def check_builders(
     parameters: Sequence[tuple[int, Parameter]], kind: Kind, task: Task, network: str
 ) -> Iterator[Finding]:
-    """What no builder accepts of the search space, value by value: all that `space.validate` finds, with its place."""
+    """The values of the search space that no builder accepts, with their places."""
     try:
         known = space.domains(kind, task, network)
     except space.InvalidParams as error:
