@@ -1,6 +1,6 @@
 """Write what values.yaml says of each value into values.schema.json, as descriptions, and into the tables of the chart's README.
 
-    uv run python tools/chart_docs.py
+    make chart-docs
 
 The comment above a key is the only place where a value is described. A test compares both files with what this writes.
 """
@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import yaml
-from chart_facts import CHART, Json, text
+
+from tools.chart_facts import CHART, Json, text
 
 README = CHART / "README.md"
 BEGIN = "<!-- written by tools/chart_docs.py: change the comments in values.yaml instead -->"

@@ -1,6 +1,6 @@
 """Write what the code knows of tasks, algorithms, data sources and search spaces into the chart.
 
-    uv run python tools/chart_facts.py
+    make chart-docs
 
 What JSON Schema can say becomes the conditions (`allOf`) of values.schema.json, which Helm, the command and editors read. The
 tables for the other rules become files/facts.json, which templates/_checks.tpl reads. Tests compare both files with this.

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import re
 from pathlib import Path
@@ -18,6 +17,7 @@ from atelier_cli.profile.merging import with_value
 
 from tests.chart.rendering import API_VERSIONS, CHART, HELMS, refused, render
 from tests.support import ROOT
+from tools import chart_facts
 
 QUICKSTART = ROOT / "values" / "quickstart.yaml"
 LR = {"name": "lr", "parameterType": "double", "feasibleSpace": {"min": 0.001, "max": 0.1}}
@@ -415,9 +415,9 @@ def test_values_that_a_shell_would_read_otherwise_are_rejected_by_the_schema() -
         assert names(error, f"experiment.parameters[0].feasibleSpace.list[{index}]"), error
 
 
-def test_generated_files_are_those_of_the_code(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(ROOT / "tools")
-    tool = importlib.import_module("chart_facts")
+def test_generated_files_are_those_of_the_code() -> None:
     schema = (CHART / "values.schema.json").read_text()
-    assert (CHART / "files" / "facts.json").read_text() == tool.text(tool.facts()) + "\n", "make chart-docs"
-    assert schema == tool.text(tool.conditioned(json.loads(schema))) + "\n", "make chart-docs"
+    assert (CHART / "files" / "facts.json").read_text() == chart_facts.text(chart_facts.facts()) + "\n", (
+        "make chart-docs"
+    )
+    assert schema == chart_facts.text(chart_facts.conditioned(json.loads(schema))) + "\n", "make chart-docs"

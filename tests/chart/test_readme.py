@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import re
 from copy import deepcopy
 from functools import reduce
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -31,19 +29,14 @@ HELM_LINES = [line for line in SHOWN if line.startswith("helm ")]
 RENDERING = [line for line in HELM_LINES if line.split()[1] in ("install", "upgrade", "template")]
 
 
-@pytest.fixture
-def tool(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """tools/chart_docs.py, imported."""
-    monkeypatch.syspath_prepend(ROOT / "tools")
-    return importlib.import_module("chart_docs")
-
-
 # what is said of values
 
 
-def test_tables_and_descriptions_are_what_the_tool_writes(tool: ModuleType) -> None:
+def test_tables_and_descriptions_are_what_the_tool_writes() -> None:
     readme, schema = README.read_text(), deepcopy(SCHEMA)
-    assert readme == tool.written(readme, tool.tables(tool.describe(VALUES, schema))), "make chart-docs"
+    assert readme == chart_docs.written(readme, chart_docs.tables(chart_docs.describe(VALUES, schema))), (
+        "make chart-docs"
+    )
     assert schema == SCHEMA, "make chart-docs"
 
 
@@ -55,11 +48,11 @@ def test_the_tables_hold_every_default_once() -> None:
         assert json.loads(default) == reduce(lambda block, key: block[key], path.split("."), defaults), path
 
 
-def test_a_key_without_a_comment_is_named(tool: ModuleType) -> None:
+def test_a_key_without_a_comment_is_named() -> None:
     without = re.sub(r"(?m)^ +# .*\n(?= +existingClaim:)", "", VALUES)
     assert without != VALUES
     with pytest.raises(ValueError, match=r"no comment above storage\.existingClaim"):
-        tool.describe(without, deepcopy(SCHEMA))
+        chart_docs.describe(without, deepcopy(SCHEMA))
 
 
 # what is shown to be typed

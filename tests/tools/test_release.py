@@ -40,7 +40,7 @@ class Checkout:
         variables |= {
             f"GIT_{who}_{what}": "t@example.com" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
         }
-        command = [sys.executable, "tools/release.py", *arguments]
+        command = [sys.executable, "-m", "tools.release", *arguments]
         return subprocess.run(command, cwd=self.folder, env=variables, capture_output=True, text=True, check=False)
 
     def state(self) -> tuple[str, str, str, str]:
@@ -103,7 +103,7 @@ def test_a_release_has_its_version_everywhere_and_all_its_files(checkout: Checko
         if path.name != "SHA256SUMS"
     }
     with tarfile.open(files / f"katib-nas-atelier-{NEXT}.tgz") as archive:
-        chart = yaml.safe_load(archive.extractfile("katib-nas-atelier/Chart.yaml"))
+        chart = yaml.safe_load(archive.extractfile("katib-nas-atelier/Chart.yaml") or b"")
     assert (chart["version"], chart["appVersion"]) == (NEXT, NEXT)
     assert (files / "notes.md").read_text().strip() == unreleased
     for name in ("cli", "server", "store", "trainer", "trial"):

@@ -61,9 +61,12 @@ def test_a_collector_gets_time_to_look(pod: Path) -> None:
     assert not waiting.is_alive()
 
 
-def test_a_long_trial_waits_for_nothing(pod: Path) -> None:
+def test_a_long_trial_waits_for_nothing(pod: Path, caplog: pytest.LogCaptureFixture) -> None:
     process(pod, 30, 0, 80)
-    wait_until_seen(never, pod, patience=0)
+    started = time.monotonic()
+    wait_until_seen(never, pod, patience=30)
+    assert time.monotonic() - started < 15  # else it waited until its patience ended
+    assert caplog.text == ""
 
 
 def test_processes_of_the_trials_own_container_are_no_collector(pod: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -77,8 +80,9 @@ def test_a_collector_that_never_comes_is_given_up_with_a_warning(pod: Path, capl
     assert "no metrics collector has started" in caplog.text
 
 
-def test_a_trial_that_is_stopped_does_not_wait(pod: Path) -> None:
-    wait_until_seen(lambda: True, pod)
+def test_a_trial_that_is_stopped_does_not_wait(pod: Path, caplog: pytest.LogCaptureFixture) -> None:
+    wait_until_seen(lambda: True, pod, patience=30)
+    assert caplog.text == ""  # there is no collector, so only the stop can have ended it
 
 
 def test_where_katib_did_not_start_it_nothing_is_waited_for(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

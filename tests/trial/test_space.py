@@ -1,7 +1,6 @@
-"""Canonical configurations: equal networks share one, wrong values are refused all at once."""
+"""Canonical configurations: equal networks share one, wrong values are rejected all at once."""
 
 import pytest
-from atelier_store.spec import FeasibleSpace, Parameter
 from atelier_trial import space
 from hypothesis import given
 from hypothesis import strategies as st
@@ -74,26 +73,9 @@ def test_every_violation_is_named_at_once():
         assert part in text
 
 
-def test_a_search_space_is_refused_where_no_builder_accepts_its_values():
-    parameters = [
-        Parameter(
-            name="stage1_op", parameter_type="categorical", feasible_space=FeasibleSpace(list=("conv3", "conv9"))
-        ),
-        Parameter(name="dropout", parameter_type="double", feasible_space=FeasibleSpace(min="0", max="1.5")),
-        Parameter(name="filters", parameter_type="int", feasible_space=FeasibleSpace(min="1", max="2")),
-    ]
-    violations = space.validate(parameters, "images", "classification")
-    assert [violation.split(":")[0] for violation in violations] == ["stage1_op", "dropout", "filters"]
-
-
-def test_parameters_that_do_not_apply_to_the_data_are_refused():
-    parameters = [Parameter(name="se", parameter_type="categorical", feasible_space=FeasibleSpace(list=("true",)))]
-    assert space.validate(parameters, "images", "classification") == []
-    assert "unknown parameter for rows" in space.validate(parameters, "rows", "classification")[0]
-
-
 @pytest.mark.parametrize("network", ["nowhere", "no.such:thing", "math:nothing", "math:pi"])
-def test_a_network_that_cannot_be_had_is_refused_with_what_is_missing(network):
-    violations = space.validate([], "images", "classification", network)
-    assert len(violations) == 1
-    assert violations[0].startswith("trainer.network:")
+def test_a_network_that_cannot_be_imported_is_rejected_with_what_is_missing(network):
+    with pytest.raises(space.InvalidParams) as error:
+        space.domains("images", "classification", network)
+    (violation,) = error.value.violations
+    assert violation.startswith("trainer.network:")

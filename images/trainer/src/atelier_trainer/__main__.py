@@ -1,4 +1,4 @@
-"""The trial program: `python -m atelier_trainer --spec FILE --store DIR --trial NAME name=value …`, or `… --finish` at a search's end."""
+"""The trial program: `python -m atelier_trainer --spec FILE --store DIR --trial NAME name=value …`, or `… --finish`."""
 
 from __future__ import annotations
 
@@ -28,8 +28,9 @@ FAILED = 3
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one trial. 0: succeeded, paused, stopped or over budget; 2: wrong input; 3: failed, with the reason in its card."""
+    """Run one trial. Exits with 0 if it succeeded, paused, stopped or is over budget, 2 for wrong input, 3 if it failed."""
     stop = StopRequest()
+    stop.install()
     options = parser().parse_args(arguments)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     try:
@@ -52,34 +53,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    found = argparse.ArgumentParser(
+    command = argparse.ArgumentParser(
         prog="atelier_trainer", description="Runs one trial of a search; finds it done if its key is already trained."
     )
-    found.add_argument("--spec", type=Path, required=True, help="the resolved profile, JSON")
-    found.add_argument("--store", type=Path, required=True, help="where trials, experiments and models are kept")
-    which = found.add_mutually_exclusive_group(required=True)
+    command.add_argument("--spec", type=Path, required=True, help="the resolved profile, JSON")
+    command.add_argument("--store", type=Path, required=True, help="where trials, experiments and models are kept")
+    which = command.add_mutually_exclusive_group(required=True)
     which.add_argument("--trial", default="", help="the trial's name in its experiment")
     which.add_argument(
         "--finish",
         action="store_true",
         help="resume the paused trials that are among the best by now, then train the tail of the best",
     )
-    found.add_argument("--number", type=int, help="the order of suggestion, from 0")
-    found.add_argument(
+    command.add_argument("--number", type=int, help="the order of suggestion, from 0")
+    command.add_argument(
         "--bar",
         action="append",
         metavar="EPOCH=VALUE",
         help="what must be reached at an epoch to go on; never: pause there; none: go on to the end",
     )
-    found.add_argument(
+    command.add_argument(
         "--tail-of",
         metavar="KEY",
-        help=f"train the tail of this trial: the learning rate falls to zero over tailEpochs; {BEST}: of the experiment's best trial",
+        help="train the tail of this trial: the learning rate falls to zero over tailEpochs; "
+        f"{BEST}: of the experiment's best trial",
     )
-    found.add_argument("--threads", type=int, default=cores(), help="default: the CPU quota")
-    found.add_argument("--data-dir", type=Path, help="files already downloaded; also where downloads go")
-    found.add_argument("params", nargs="*", metavar="name=value", help="the suggested parameters")
-    return found
+    command.add_argument("--threads", type=int, default=cores(), help="default: the CPU quota")
+    command.add_argument("--data-dir", type=Path, help="files already downloaded; also where downloads go")
+    command.add_argument("params", nargs="*", metavar="name=value", help="the suggested parameters")
+    return command
 
 
 def request_of(arguments: argparse.Namespace) -> Request:
@@ -94,8 +96,8 @@ def request_of(arguments: argparse.Namespace) -> Request:
         raise InvalidParams(reasons) from error
     params = pairs(arguments.params, "parameter", violations)
     bars = {}
-    given = [] if arguments.bar == ["none"] else arguments.bar or []
-    for epoch, value in pairs(given, "--bar", violations).items():
+    texts = [] if arguments.bar == ["none"] else arguments.bar or []
+    for epoch, value in pairs(texts, "--bar", violations).items():
         try:
             bars[int(epoch)] = None if value == "never" else float(value)
         except ValueError:
@@ -120,26 +122,26 @@ def request_of(arguments: argparse.Namespace) -> Request:
 
 
 def pairs(texts: list[str], what: str, violations: list[str]) -> dict[str, str]:
-    """name=value texts as a dictionary; what is not one is added to violations."""
-    found: dict[str, str] = {}
+    """name=value texts as a dictionary; others are added to violations."""
+    values: dict[str, str] = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if not (name and equals):
             violations.append(f"{what}: {text!r}; allowed: name=value")
-        elif name in found:
+        elif name in values:
             violations.append(f"{what}: {name} is given twice")
-        found[name] = value
-    return found
+        values[name] = value
+    return values
 
 
 def refuse(violations: list[str]) -> int:
-    """Say everything that is wrong."""
+    """Write every violation to standard error."""
     sys.stderr.write("".join(f"{violation}\n" for violation in violations))
     return WRONG_INPUT
 
 
 def leave(code: int) -> NoReturn:
-    """End at once: to take torch down object by object costs a tenth of a short trial, and all that counts is on disk by now."""
+    """Exit without tearing torch down, which costs a tenth of a short trial. Everything is on the disk by now."""
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()

@@ -1,4 +1,4 @@
-"""Augmentation of a raw batch, drawn from a generator, so that a batch can be made again."""
+"""Augmentation of a raw batch, drawn from a generator, so that a batch can be reproduced."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from torch import Generator, Tensor
 def augment(batch: Tensor, name: str, generator: Generator, noise_scale: Tensor) -> Tensor:
     """A changed copy of a raw batch (N, …); name is made of shift, flip, cutout and noise joined by _, or is none.
 
-    shift moves an example by up to an eighth of its size and fills with zeros; flip mirrors images; cutout blanks a square of half the
-    size; noise adds a tenth of noise_scale, the spread of the training rows.
+    shift moves an example by up to an eighth of its size and fills with zeros; flip mirrors images; cutout blanks a
+    square of half the size; noise adds a tenth of noise_scale, the standard deviation of the training rows.
     """
     for step in name.split("_") if name != "none" else ():
         if step == "flip":

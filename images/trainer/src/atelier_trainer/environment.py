@@ -1,4 +1,4 @@
-"""Where a trial runs: device, precision, threads; and the settings that make equal environments give equal bits."""
+"""The environment of a trial: device, precision, threads; and the settings that make training deterministic."""
 
 from __future__ import annotations
 
@@ -20,9 +20,8 @@ def configure(threads: int) -> torch.device:
     """Set threads and determinism before torch starts work; the device to train on."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_num_threads(threads)
-    torch.set_deterministic_debug_mode(
-        "error"
-    )  # what use_deterministic_algorithms(True) does, but that imports the compiler: 4 s
+    # the same as use_deterministic_algorithms(True), which imports the compiler: 4 s
+    torch.set_deterministic_debug_mode("error")
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
@@ -39,7 +38,7 @@ def precision(device: torch.device, kind: Kind) -> Precision:
 
 
 def describe(device: torch.device, used: Precision) -> Environment:
-    """What a replay has to have equal."""
+    """What has to be equal for a replay."""
     return Environment(
         python=platform.python_version(),
         torch=torch.__version__,

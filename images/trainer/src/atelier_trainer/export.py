@@ -1,4 +1,4 @@
-"""A trained model as a bundle: ONNX with the preprocessing inside, what proves it, and what is to be known about it."""
+"""A trained model as a bundle: ONNX with the preprocessing inside, a reference to verify it with, and a manifest."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from torch import Tensor
 from atelier_trainer.model import Answer, Model
 
 OPSET = 18
+INPUT = "input"
 REFERENCE_ROWS = 64
 LATENCY_RUNS = 50
 DATATYPES = {np.dtype(np.uint8): "UINT8", np.dtype(np.float32): "FP32"}
@@ -40,15 +41,15 @@ def to_onnx(model: Model, task: Task, example: Tensor) -> bytes:
             Path(folder) / "network",
             dynamo=False,
             opset_version=OPSET,
-            input_names=["input"],
+            input_names=[INPUT],
             output_names=[output],
-            dynamic_axes={"input": {0: "batch"}, output: {0: "batch"}},
+            dynamic_axes={INPUT: {0: "batch"}, output: {0: "batch"}},
         )
         return (Path(folder) / "network").read_bytes()
 
 
 def output_name(task: Task) -> str:
-    """What a bundle's output is called."""
+    """The name of a bundle's output."""
     return "probabilities" if task == "classification" else "prediction"
 
 
@@ -66,7 +67,7 @@ def measure_latency(onnx: bytes, example: NDArray[Any]) -> Latency:
     milliseconds = []
     for _ in range(LATENCY_RUNS + 10):
         start = time.perf_counter()
-        running.run(None, {"input": example})
+        running.run(None, {INPUT: example})
         milliseconds.append((time.perf_counter() - start) * 1000)
     cuts = statistics.quantiles(milliseconds[10:], n=20)
     return Latency(p50_ms=statistics.median(milliseconds[10:]), p95_ms=cuts[-1])
@@ -75,32 +76,32 @@ def measure_latency(onnx: bytes, example: NDArray[Any]) -> Latency:
 def parity(onnx: bytes, x: NDArray[Any], expected: NDArray[np.float32], task: Task, threads: int) -> Parity:
     """ONNX Runtime's answers to every row of raw x against torch's."""
     running = session(onnx, threads)
-    found = np.concatenate([running.run(None, {"input": x[i : i + 500]})[0] for i in range(0, len(x), 500)])
-    equal = bool((found.argmax(1) == expected.argmax(1)).all()) if task == "classification" else None
-    return Parity(rows=len(x), argmax_equal=equal, max_abs_difference=float(np.abs(found - expected).max()))
+    actual = np.concatenate([running.run(None, {INPUT: x[i : i + 500]})[0] for i in range(0, len(x), 500)])
+    equal = bool((actual.argmax(1) == expected.argmax(1)).all()) if task == "classification" else None
+    return Parity(rows=len(x), argmax_equal=equal, max_abs_difference=float(np.abs(actual - expected).max()))
 
 
-def signature(x: NDArray[Any], answers: NDArray[np.float32], task: Task) -> dict[str, tuple[TensorRecord, ...]]:
-    """Names, types and shapes of what goes in and comes out; -1 is the batch."""
-    inputs = TensorRecord(name="input", datatype=DATATYPES[x.dtype], shape=(-1, *x.shape[1:]))
-    return {
-        "inputs": (inputs,),
-        "outputs": (TensorRecord(name=output_name(task), datatype="FP32", shape=(-1, *answers.shape[1:])),),
-    }
+def input_tensor(x: NDArray[Any]) -> TensorRecord:
+    """Name, type and shape of raw x; -1 is the batch."""
+    return TensorRecord(name=INPUT, datatype=DATATYPES[x.dtype], shape=(-1, *x.shape[1:]))
+
+
+def output_tensor(answers: NDArray[np.float32], task: Task) -> TensorRecord:
+    """Name, type and shape of the answers; -1 is the batch."""
+    return TensorRecord(name=output_name(task), datatype="FP32", shape=(-1, *answers.shape[1:]))
 
 
 def write_bundle(
-    bundle: BundlePaths, onnx: bytes, x: NDArray[Any], answers: NDArray[np.float32], manifest: dict[str, Any]
-) -> Manifest:
+    bundle: BundlePaths, onnx: bytes, x: NDArray[Any], answers: NDArray[np.float32], manifest: Manifest
+) -> None:
     """Write the network, the reference (the first rows of raw x and torch's answers) and the manifest: all or nothing.
 
-    manifest holds every field of the Manifest but files.
+    The manifest is written with the digests of the other files.
     """
     with publish_folder(bundle.folder) as folder:
         staged = BundlePaths(folder)
         write_bytes(staged.network, onnx)
         reference = {"input": x[:REFERENCE_ROWS], "output": answers[:REFERENCE_ROWS]}
         write_with(staged.reference, lambda file: np.savez(file, allow_pickle=False, **reference))
-        written = Manifest(**manifest, files={path.name: sha256_file(path) for path in staged.contents})
-        written.write(staged.manifest)
-    return written
+        files = {path.name: sha256_file(path) for path in staged.contents}
+        manifest.model_copy(update={"files": files}).write(staged.manifest)

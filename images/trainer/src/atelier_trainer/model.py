@@ -1,4 +1,4 @@
-"""A network together with what turns raw input into its input and its output into an answer: what is trained is what is exported."""
+"""A network with its preprocessing and postprocessing: what is trained is what is exported."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ Precision = Literal["float32", "bfloat16"]
 class Model(nn.Module):
     """Raw input (uint8 images (N, H, W[, C]), float signals (N, L[, C]) or rows (N, F)) to scores (N, outputs).
 
-    mean and scale are those of the training rows, per channel or feature; target_mean and target_scale turn scores of a regression into
-    targets.
+    mean and scale are those of the training rows, per channel or feature; target_mean and target_scale turn scores of a
+    regression into targets.
     """
 
     mean: Tensor
@@ -88,13 +88,13 @@ def build(
 def statistics(inputs: InputStatistics, y: NDArray[Any], task: Task) -> dict[str, Tensor]:
     """Mean and scale of training inputs, per channel or feature, and of regression targets y; float32."""
     std = np.array(inputs.std)
-    found = {"mean": np.array(inputs.mean), "scale": np.where(std > 0, std, 1.0)}
+    values = {"mean": np.array(inputs.mean), "scale": np.where(std > 0, std, 1.0)}
     if task == "regression":
         spread = y.std(0, dtype=np.float64)
-        found |= {"target_mean": y.mean(0, dtype=np.float64), "target_scale": np.where(spread > 0, spread, 1.0)}
+        values |= {"target_mean": y.mean(0, dtype=np.float64), "target_scale": np.where(spread > 0, spread, 1.0)}
     else:
-        found |= {"target_mean": np.zeros(1), "target_scale": np.ones(1)}
-    return {name: torch.from_numpy(np.atleast_1d(value).astype(np.float32)) for name, value in found.items()}
+        values |= {"target_mean": np.zeros(1), "target_scale": np.ones(1)}
+    return {name: torch.from_numpy(np.atleast_1d(value).astype(np.float32)) for name, value in values.items()}
 
 
 def count_params(model: nn.Module) -> int:

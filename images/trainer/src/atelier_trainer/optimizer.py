@@ -1,6 +1,6 @@
-"""AdamW (Loshchilov & Hutter 2019) over all parameters laid end to end, with the average of the weights that is evaluated.
+"""AdamW (Loshchilov & Hutter 2019) over all parameters in one vector, and the average of the weights that is evaluated.
 
-Ours, because creating any optimizer of torch.optim imports its compiler first: four seconds that would double every trial's start.
+Not torch.optim, whose optimizers import torch's compiler: four seconds, which would double the start of every trial.
 """
 
 from __future__ import annotations
@@ -32,9 +32,10 @@ class FlatParameters:
 
 
 class AveragedAdamW:
-    """Steps a module's weights and keeps their exponential moving average, buffers included, in `average`.
+    """Updates a module's weights and keeps their exponential moving average, with the buffers', in `average`.
 
-    The average's decay after t steps is min(0.995, (t + 1) / (t + 10)); weight decay spares vectors (biases, normalisation).
+    The average's decay after t steps is min(0.995, (t + 1) / (t + 10)). Vectors (biases, normalisation) have no weight
+    decay.
     """
 
     def __init__(self, module: nn.Module, weight_decay: float) -> None:
@@ -86,7 +87,7 @@ class AveragedAdamW:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what state_dict gave. RuntimeError or KeyError if it is of another network."""
+        """Go on from a state_dict. RuntimeError or KeyError if it is of another network."""
         self.steps = state["steps"]
         self.flat.vector.copy_(state["weights"])
         self.flat_average.vector.copy_(state["average"])

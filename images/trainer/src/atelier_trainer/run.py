@@ -1,4 +1,4 @@
-"""The training part of a trial: budget gate, resume, epochs with their checkpoints and metric lines, bundle, card."""
+"""The training part of a trial: budget, resume, epochs with their checkpoints and metric lines, bundle, card."""
 
 from __future__ import annotations
 
@@ -6,26 +6,23 @@ import logging
 import math
 import time
 import traceback
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 import torch
-from atelier_store import budget
 from atelier_store.clock import now
 from atelier_store.curve import append_epoch, read_curve, truncate
 from atelier_store.files import sha256_file
-from atelier_store.layout import TrialPaths
 from atelier_store.lease import Lease, LeaseLost
-from atelier_store.records import Card, DataDescription, Epoch, Latency, Provenance, TrialConfig
-from atelier_trial import data
+from atelier_store.records import Card, Environment, Epoch, Manifest, Provenance, Status
 from atelier_trial.metric_lines import MetricLines
-from atelier_trial.request import Request, StopRequest
-from atelier_trial.target import DIVERGED, Target, card_of
+from atelier_trial.request import StopRequest, Trial
+from atelier_trial.target import DIVERGED, Target
 
-from atelier_trainer import checkpoint, describe, environment, export, model
-from atelier_trainer.training import Recipe, Rows, Stopped, Training
+from atelier_trainer import checkpoint, describe, environment, export
+from atelier_trainer.setup import Cost, Setup, cost_of, set_up
+from atelier_trainer.training import Stopped, Training
 
 log = logging.getLogger("atelier.trial")
-
 
 FIRST_STEP = "first training step done"
 
@@ -34,110 +31,79 @@ class Diverged(Exception):
     """Training gave a value that is not finite."""
 
 
-class Run:
-    """One run of a trial that owns the lease; `finish` brings it to its end or to where it was asked to stop."""
+@dataclass(frozen=True)
+class Progress:
+    """How far a trial has come: epochs, and the best of the objective's values."""
 
-    def __init__(
-        self,
-        request: Request,
-        target: Target,
-        description: DataDescription,
-        config: TrialConfig,
-        paths: TrialPaths,
-        lease: Lease,
-        stop: StopRequest,
-    ) -> None:
-        self.request = request
+    epochs: int = 0
+    metric: float | None = None
+    best_epoch: int | None = None
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What a card says about the bundle. files maps a path below the trial's folder to its sha256."""
+
+    weights_sha256: str | None = None
+    metrics: dict[str, float] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
+
+
+class Run:
+    """One run of a trial by the process that holds its lease; `finish` trains to the end, or until a stop request."""
+
+    def __init__(self, trial: Trial, target: Target, lease: Lease, stop: StopRequest) -> None:
+        self.trial = trial
         self.target = target
-        self.description = description
-        self.config = config
-        self.paths = paths
         self.lease = lease
         self.stop = stop
+        self.paths = trial.paths
         self.lines = MetricLines(target.objective)
-        self.cost: dict[str, Any] = {}
         self.values: list[float] = []
-        self.has_stepped = False
+        self.environment: Environment | None = None
+        self.cost: Cost | None = None
 
     def finish(self) -> Card:
-        """Train to the target, or to where a stop is asked for; the card that is then in the store."""
+        """Train to the target, or until a stop request; the card that is then in the store."""
         try:
             return self._train()
         except LeaseLost:
             raise
         except Diverged as error:
-            return self._write_card("failed", reason=f"{DIVERGED}: {error}", **self.cost)
+            return self._write_card("failed", f"{DIVERGED}: {error}")
         except Exception as error:  # whatever a user's network raises fails this trial alone, with its reason
             log.error("%s", traceback.format_exc())
-            return self._write_card("failed", reason=f"{type(error).__name__}: {error}", **self.cost)
+            return self._write_card("failed", f"{type(error).__name__}: {error}")
 
     def _train(self) -> Card:
-        device = environment.configure(self.request.threads)
-        training, validation = self._prepare(device)
-        over = self._gate(training.model)
+        device = environment.configure(self.trial.request.threads)
+        setup = set_up(self.trial, device)
+        training = setup.training
+        self.environment = setup.environment
+        self.cost = cost_of(training.model, self.trial)
+        over = self.cost.over(self.target.spec.trainer.budget)
         if over:
             self.lines.print({self.target.objective.objective_metric_name: self.target.worst()})
-            return self._write_card("over_budget", reason="over budget: " + "; ".join(over), **self.cost)
+            return self._write_card("over_budget", "over budget: " + "; ".join(over))
         self._resume(training, device)
-        self._write_card("running", **self.cost)
+        self._write_card("running")
         try:
             while (end := self.target.end(self.values)) is None and not self.stop():
-                self._epoch(training, validation)
+                self._epoch(setup)
         except Stopped:
             self._checkpoint(training)
         if end is None:
             log.info(
                 "stopped after epoch %d, batch %d; the next run goes on from there", training.epoch, training.position
             )
-            return self._stopped_card(training)
+            reason = "asked to stop; runs on from its checkpoint"
+            return self._write_card("stopped", reason, self._progress(training))
         log.info("%s after epoch %d", end[1], training.epoch)
-        return self._export(training, validation, end[1])
-
-    def _prepare(self, device: torch.device) -> tuple[Training, Rows]:
-        x, y, training_rows, validation_rows = data.load_split(
-            self.request.store, self.description, self.config.validation_fraction, self.config.seed
-        )
-        kind, task = self.description.kind, self.description.task
-        outputs = len(self.description.labels or ()) if task == "classification" else y.shape[1]
-        self.input_statistics = data.input_statistics(x[training_rows], kind)
-        torch.manual_seed(self.config.seed)
-        built = model.build(
-            self.request.spec.trainer.network,
-            self.config.params,
-            kind,
-            model.statistics(self.input_statistics, y[training_rows], task),
-            self.description.shape,
-            outputs,
-        ).to(device)
-        precision = environment.precision(device, kind)
-        self.environment = environment.describe(device, precision)
-        recipe = Recipe.of(self.config.params, self.config.seed, self.config.tail_epochs)
-        rows, validation = (
-            Rows(torch.from_numpy(x[index]), torch.from_numpy(y[index])) for index in (training_rows, validation_rows)
-        )
-        return Training(built, task, kind, rows, recipe, precision), validation
-
-    def _gate(self, built: model.Model) -> list[str]:
-        example = torch.zeros(
-            (1, *self.description.shape), dtype=torch.uint8 if self.description.kind == "images" else torch.float32
-        )
-        latency = None
-        if self.target.spec.trainer.budget.latency_ms is not None:
-            latency = export.measure_latency(export.to_onnx(built, self.description.task, example), example.numpy())
-        device = next(built.parameters()).device
-        self.cost = {
-            "params": model.count_params(built),
-            "macs": model.count_macs(built, example.to(device)),
-            "latency": latency,
-        }
-        return budget.exceeded(
-            self.target.spec.trainer.budget,
-            self.cost["params"],
-            self.cost["macs"],
-            latency.p50_ms if latency is not None else None,
-        )
+        exported, self.cost = self._export(setup, self.cost)
+        return self._write_card(end[1], None, self._progress(training), exported)
 
     def _resume(self, training: Training, device: torch.device) -> None:
+        config = self.trial.config
         if self.paths.checkpoint.exists():
             try:
                 training.load_state_dict(checkpoint.load(self.paths.checkpoint, device)["training"])
@@ -145,36 +111,35 @@ class Run:
             except (checkpoint.TornCheckpoint, KeyError, RuntimeError) as error:
                 log.warning("the checkpoint is torn (%s); starting over", error)
                 self.paths.checkpoint.rename(self.paths.checkpoint.with_suffix(".torn"))
-        if training.epoch == training.position == 0 and self.config.parent is not None:
-            parent = checkpoint.load(self.request.store.trial(self.config.parent).checkpoint, device)["training"]
-            if (parent["epoch"], parent["position"]) != (self.config.parent_epochs, 0):
+        if training.epoch == training.position == 0 and config.parent is not None:
+            parent = checkpoint.load(self.trial.request.store.trial(config.parent).checkpoint, device)["training"]
+            if (parent["epoch"], parent["position"]) != (config.parent_epochs, 0):
                 raise ValueError(
-                    f"the parent {self.config.parent} is at epoch {parent['epoch']}, not {self.config.parent_epochs}"
+                    f"the parent {config.parent} is at epoch {parent['epoch']}, not {config.parent_epochs}"
                 )
             training.begin_tail(parent)
         truncate(self.paths.metrics, training.epoch)
         curve = read_curve(self.paths.metrics)
         if len(curve) < training.epoch:
             raise ValueError(
-                f"{self.paths.metrics}: holds {len(curve)} of {training.epoch} epochs; remove the trial's folder to train it again"
+                f"{self.paths.metrics}: holds {len(curve)} of {training.epoch} epochs; "
+                "remove the trial's folder to train it again"
             )
         self.values = [self._objective(epoch.metrics) for epoch in curve]
         self.target.print_again(self.lines, curve)
 
-    def _epoch(self, training: Training, validation: Rows) -> None:
+    def _epoch(self, setup: Setup) -> None:
+        training = setup.training
         started = time.monotonic()
-        loss = training.train_epoch(self._after_batch)
-        metrics = {**training.evaluate(validation), "train_loss": loss}
+        loss = training.train_epoch(lambda: self._must_stop(training))
+        metrics = {**training.evaluate(setup.validation), "train_loss": loss}
         if not all(map(math.isfinite, metrics.values())):
-            raise Diverged(
-                f"epoch {training.epoch}: " + ", ".join(f"{name} {value}" for name, value in metrics.items())
-            )
+            values = ", ".join(f"{name} {value}" for name, value in metrics.items())
+            raise Diverged(f"epoch {training.epoch}: {values}")
+        seconds = round(time.monotonic() - started, 3)
         self.lease.check()
         append_epoch(
-            self.paths.metrics,
-            Epoch(
-                epoch=training.epoch, metrics=metrics, seconds=round(time.monotonic() - started, 3), finished_at=now()
-            ),
+            self.paths.metrics, Epoch(epoch=training.epoch, metrics=metrics, seconds=seconds, finished_at=now())
         )
         self._checkpoint(training)
         self.values.append(self._objective(metrics))
@@ -183,91 +148,106 @@ class Run:
         self.lines.print(metrics)
         log.info("epoch %d: %s", training.epoch, ", ".join(f"{name} {value:.4g}" for name, value in metrics.items()))
 
-    def _after_batch(self) -> bool:
-        if not self.has_stepped:
-            self.has_stepped = True
+    def _must_stop(self, training: Training) -> bool:
+        """Whether to stop after the batch just done. The trial's first batch is logged: its start-up is over then."""
+        if training.optimizer.steps == 1:
             log.info("%s", FIRST_STEP)
         return self.stop()
 
     def _checkpoint(self, training: Training) -> None:
         self.lease.check()
-        checkpoint.save(self.paths.checkpoint, {"key": self.config.key, "training": training.state_dict()})
+        checkpoint.save(self.paths.checkpoint, {"key": self.trial.config.key, "training": training.state_dict()})
 
     def _objective(self, metrics: dict[str, float]) -> float:
         return metrics[self.target.objective.objective_metric_name]
 
-    def _export(self, training: Training, validation: Rows, status: Any) -> Card:
-        x, task = validation.x.numpy(), self.description.task
-        answers = training.answers(validation.x)
+    def _export(self, setup: Setup, cost: Cost) -> tuple[Exported, Cost]:
+        """Write the bundle; what the card says of it, and the cost with the latency of the network as it is served."""
+        config, description = self.trial.config, self.trial.description
+        training, x, task = setup.training, setup.validation.x.numpy(), description.task
+        answers = training.answers(setup.validation.x)
         weights = checkpoint.weights_sha256(training.averaged)
-        onnx = export.to_onnx(training.averaged, task, validation.x[:1])
-        latency: Latency = export.measure_latency(onnx, x[:1])
+        onnx = export.to_onnx(training.averaged, task, setup.validation.x[:1])
+        latency = export.measure_latency(onnx, x[:1])
         metrics = read_curve(self.paths.metrics)[-1].metrics
         self.lease.check()
-        export.write_bundle(
-            self.paths.bundle,
-            onnx,
-            x,
-            answers,
-            {
-                "kind": self.description.kind,
-                "task": task,
-                **export.signature(x, answers, task),
-                "input_statistics": self.input_statistics,
-                "labels": self.description.labels,
-                "feature_names": self.description.feature_names,
-                "target_name": self.description.target_name,
-                "objective_metric_name": self.target.objective.objective_metric_name,
-                "metrics": metrics,
-                "architecture": describe.architecture(self.config, self.description.kind),
-                "config": self.config,
-                "params": self.cost["params"],
-                "macs": self.cost["macs"],
-                "latency": latency,
-                "parity": export.parity(onnx, x, answers, task, self.request.threads),
-                "weights_sha256": weights,
-                "provenance": self._provenance(training),
-            },
+        manifest = Manifest(
+            kind=description.kind,
+            task=task,
+            inputs=(export.input_tensor(x),),
+            outputs=(export.output_tensor(answers, task),),
+            input_statistics=setup.input_statistics,
+            labels=description.labels,
+            feature_names=description.feature_names,
+            target_name=description.target_name,
+            objective_metric_name=self.target.objective.objective_metric_name,
+            metrics=metrics,
+            architecture=describe.architecture(config, description.kind),
+            config=config,
+            params=cost.params,
+            macs=cost.macs,
+            latency=latency,
+            parity=export.parity(onnx, x, answers, task, self.trial.request.threads),
+            weights_sha256=weights,
+            provenance=self._provenance(setup),
+            files={},
         )
-        self.cost["latency"] = latency
-        bundle = {
-            path.relative_to(self.paths.folder).as_posix(): path for path in sorted(self.paths.bundle.folder.iterdir())
-        }
-        files = bundle | {path.name: path for path in (self.paths.config, self.paths.metrics, self.paths.checkpoint)}
-        digests = {name: sha256_file(path) for name, path in files.items()}
-        return self._write_card(
-            status, **self._progress(training), weights_sha256=weights, files=digests, metrics=metrics, **self.cost
+        export.write_bundle(self.paths.bundle, onnx, x, answers, manifest)
+        bundle = self.paths.bundle
+        written = (
+            *(bundle.manifest, *bundle.contents),
+            *(self.paths.config, self.paths.metrics, self.paths.checkpoint),
         )
+        files = {path.relative_to(self.paths.folder).as_posix(): sha256_file(path) for path in written}
+        return Exported(weights, metrics, files), replace(cost, latency=latency)
 
-    def _provenance(self, training: Training) -> Provenance:
+    def _provenance(self, setup: Setup) -> Provenance:
+        config, spec = self.trial.config, self.target.spec
         return Provenance(
-            experiment=self.target.spec.experiment_name,
-            spec_digest=self.target.spec.search_digest,
-            data_digest=self.description.digest,
-            network_digest=self.config.network_digest,
-            recipe_version=self.config.recipe_version,
-            seed=self.config.seed,
-            trial=self.request.trial,
-            key=self.config.key,
-            epochs=training.epoch,
-            parents=(self.config.parent,) if self.config.parent is not None else (),
-            environment=self.environment,
+            experiment=spec.experiment_name,
+            spec_digest=spec.search_digest,
+            data_digest=self.trial.description.digest,
+            network_digest=config.network_digest,
+            recipe_version=config.recipe_version,
+            seed=config.seed,
+            trial=self.trial.request.trial,
+            key=config.key,
+            epochs=setup.training.epoch,
+            parents=(config.parent,) if config.parent is not None else (),
+            environment=setup.environment,
         )
 
-    def _progress(self, training: Training) -> dict[str, Any]:
+    def _progress(self, training: Training) -> Progress:
         best = min(range(len(self.values)), key=lambda i: self.target.objective.rank_key(self.values[i]), default=None)
         if best is None:
-            return {"epochs": training.epoch}
-        return {"epochs": training.epoch, "metric": self.values[best], "best_epoch": best + 1}
+            return Progress(training.epoch)
+        return Progress(training.epoch, self.values[best], best + 1)
 
-    def _stopped_card(self, training: Training) -> Card:
-        return self._write_card(
-            "stopped", reason="asked to stop; runs on from its checkpoint", **self._progress(training), **self.cost
-        )
-
-    def _write_card(self, status: Any, **fields: Any) -> Card:
+    def _write_card(
+        self,
+        status: Status,
+        reason: str | None = None,
+        progress: Progress = Progress(),  # immutable
+        exported: Exported = Exported(),
+    ) -> Card:
         self.lease.check()
-        known = {"environment": self.environment} if hasattr(self, "environment") else {}
-        card = card_of(self.config.key, self.target.objective, status=status, **known, **fields)
+        cost = self.cost
+        card = Card(
+            key=self.trial.config.key,
+            status=status,
+            reason=reason,
+            objective_metric_name=self.target.objective.objective_metric_name,
+            metric=progress.metric,
+            best_epoch=progress.best_epoch,
+            metrics=exported.metrics,
+            epochs=progress.epochs,
+            params=cost.params if cost else None,
+            macs=cost.macs if cost else None,
+            latency=cost.latency if cost else None,
+            weights_sha256=exported.weights_sha256,
+            environment=self.environment,
+            files=exported.files,
+            updated_at=now(),
+        )
         card.write(self.paths.card)
         return card

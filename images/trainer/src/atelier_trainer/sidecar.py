@@ -1,8 +1,9 @@
-"""Katib's metrics collector beside a trial: it calls a trial failed that is over before it has looked at the pod's processes.
+"""Katib's metrics collector beside a trial: it reports a trial as failed that ends before it has read the process list.
 
-It starts after the trial's container, on a busy node by seconds, and a trial that is trained already is over sooner. Both see each other's
-processes (shareProcessNamespace); what a container runs first has no parent there, and number 1 is the pod's own.
-Katib 0.19, pkg/metricscollector/v1beta1/common/pns.go: "unable to find main pid from the process list".
+The collector starts after the trial's container, on a busy node seconds later, and a trial that is trained already ends
+sooner. Both see each other's processes (shareProcessNamespace): the first process of a container has no parent there,
+and number 1 is the pod's own. Katib 0.19, pkg/metricscollector/v1beta1/common/pns.go: "unable to find main pid from the
+process list".
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ log = logging.getLogger("atelier")
 
 MARK = b"echo completed > "
 SETTLED = 3.0
-"""Seconds that a collector has to be there: it looks at once, but what is at once on a busy node?"""
+"""Seconds that a collector must have run: it reads the list at its start, which takes a while on a busy node."""
 PATIENCE = 600.0
-"""Seconds after which no collector is expected any more; its image may have to be pulled."""
+"""Seconds to wait for a collector; its image may have to be pulled."""
 
 
 def wait_until_seen(stop: Callable[[], bool], proc: Path = PROC, patience: float = PATIENCE) -> None:
-    """Return once a collector beside this process has seen it, or when stop says so; at once where Katib did not start this process."""
+    """Return once a collector has seen this process, or stop() is true; at once if Katib did not start this process."""
     own = _first(proc, os.getpid())
     if not _is_katibs(proc, own):
         return
@@ -38,7 +39,7 @@ def wait_until_seen(stop: Callable[[], bool], proc: Path = PROC, patience: float
 
 
 def _is_katibs(proc: Path, pid: int) -> bool:
-    """Whether this is the shell that Katib runs a trial in: its command marks the end for the collector."""
+    """Whether this is the shell in which Katib runs a trial: its command ends with a mark for the collector."""
     try:
         return MARK in (proc / str(pid) / "cmdline").read_bytes()
     except OSError:
@@ -46,7 +47,7 @@ def _is_katibs(proc: Path, pid: int) -> bool:
 
 
 def _ages_of_neighbours(proc: Path, own: int) -> Iterator[float]:
-    """Seconds since each first process of another container was started."""
+    """The age in seconds of each first process of another container."""
     for folder in proc.glob("[0-9]*"):
         pid = int(folder.name)
         neighbour = process(pid, proc)
@@ -56,5 +57,5 @@ def _ages_of_neighbours(proc: Path, own: int) -> Iterator[float]:
 
 def _first(proc: Path, pid: int) -> int:
     """The first process of a process's container."""
-    found = process(pid, proc)
-    return pid if found is None or found.parent == 0 else _first(proc, found.parent)
+    this = process(pid, proc)
+    return pid if this is None or this.parent == 0 else _first(proc, this.parent)

@@ -1,4 +1,4 @@
-"""Training of one model, epoch by epoch; no epoch depends on how many there will be, and any batch can be made again from the seed."""
+"""Training of one model, epoch by epoch. No epoch depends on how many follow; every batch follows from the seed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ EVALUATION_BATCH = 500
 
 
 class Stopped(Exception):
-    """Training was asked to stop and did, between two batches."""
+    """Training stopped between two batches, as requested."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Recipe:
-    """What decides a training beside data and network. tail_epochs: the learning rate falls to zero over that many epochs, on a cosine."""
+    """What training depends on beside data and network. In a tail, the learning rate falls to zero over tail_epochs."""
 
     lr: float
     weight_decay: float
@@ -60,7 +60,7 @@ class Recipe:
 
 
 class Training:
-    """A training that can be put down after any batch and taken up again with the same result."""
+    """A training that can be interrupted after any batch and resumed with the same result."""
 
     def __init__(self, model: Model, task: Task, kind: Kind, rows: Rows, recipe: Recipe, precision: Precision) -> None:
         self.model = model
@@ -79,7 +79,7 @@ class Training:
         self.loss_sum = 0.0
 
     def train_epoch(self, should_stop: Callable[[], bool]) -> float:
-        """Train to the end of the epoch under way, or a new one; the mean loss. Stopped if should_stop() says so after a batch."""
+        """Train to the end of the current or a new epoch; the mean loss. Stopped if should_stop() after a batch."""
         self.model.train()
         order = torch.randperm(len(self.rows), generator=self._generator("order"))
         while self.position < self.batches:
@@ -121,7 +121,7 @@ class Training:
         return scores(self.task, self.answers(rows.x), rows.y.numpy(), "val")
 
     def answers(self, x: Tensor) -> NDArray[np.float32]:
-        """What the averaged weights answer to raw x: probabilities (N, classes) or targets (N, T)."""
+        """The averaged weights' answers to raw x: probabilities (N, classes) or targets (N, T)."""
         answer = Answer(self.averaged, self.task).eval()
         with torch.inference_mode():
             return torch.cat([answer(part.to(self.device)).cpu() for part in torch.split(x, EVALUATION_BATCH)]).numpy()
@@ -141,7 +141,7 @@ class Training:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what state_dict gave."""
+        """Go on from a state_dict."""
         self.epoch, self.position, self.loss_sum = state["epoch"], state["position"], state["loss_sum"]
         self.optimizer.load_state_dict(state["optimizer"])
 

@@ -1,4 +1,4 @@
-"""One trial, from its parameters to its bundle. Everything before `Run` is torch-free, so that a finished trial answers at once."""
+"""One trial, from its parameters to its bundle. Torch-free up to `Run`, so that a finished trial answers at once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from atelier_store.lease import Lease
 from atelier_store.records import Card
 from atelier_trial import data
-from atelier_trial.request import Request, StopRequest, configuration, record
+from atelier_trial.request import Request, StopRequest, Trial, configuration, record
 from atelier_trial.space import InvalidParams
 from atelier_trial.target import Target
 
@@ -18,7 +18,7 @@ log = logging.getLogger("atelier.trial")
 
 
 def run_trial(request: Request, stop: StopRequest) -> Card:
-    """Train, or find trained, what the request names; the card says what became of it.
+    """Train the requested trial, unless the store has its result already; the card holds the result.
 
     Raises InvalidParams or data.DataError for wrong input, before anything is trained.
     """
@@ -27,34 +27,34 @@ def run_trial(request: Request, stop: StopRequest) -> Card:
         request.spec.trainer.data, request.store, Path.cwd(), request.data_dir, request.spec.trainer.seed
     )
     try:
-        config = configuration(request, description)
+        trial = Trial(request, description, configuration(request, description))
     except InvalidParams as error:
         record(experiment, request, key=None, error=str(error))
         raise
-    record(experiment, request, key=config.key)
-    paths = request.store.trial(config.key)
+    record(experiment, request, key=trial.config.key)
+    paths = trial.paths
     with Lease.acquire(
         paths.lease,
         f"trial {request.trial}",
         keep_waiting=lambda: not stop(),
         on_wait=lambda holder: log.info("waiting for %s", holder),
     ) as lease:
-        config.write(paths.config)
+        trial.config.write(paths.config)
         with logged_to(paths.log):
-            log.info("trial %s is %s", request.trial, config.key)
-            target = Target.of(request, experiment, config)
+            log.info("trial %s is %s", request.trial, trial.config.key)
+            target = Target.of(request, experiment, trial.config)
             finished = target.finished(paths)
             if finished is not None:
                 target.print_stored(paths, finished)
                 return finished
-            from atelier_trainer.run import Run  # imports torch, seconds that a finished trial need not spend
+            from atelier_trainer.run import Run  # imports torch, which takes seconds that a finished trial saves
 
-            return Run(request, target, description, config, paths, lease, stop).finish()
+            return Run(trial, target, lease, stop).finish()
 
 
 @contextmanager
 def logged_to(path: Path) -> Iterator[None]:
-    """Keep the log in the store as well, while this lasts."""
+    """Write the log to this file as well while the block runs."""
     handler = logging.FileHandler(path)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     logger = logging.getLogger("atelier")

@@ -1,1 +1,1 @@
-"""The contract between trainer, server and engine."""
+"""What trainer, server and engine share: the store's files, and the rules that must be the same in all of them."""

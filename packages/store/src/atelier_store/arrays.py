@@ -1,4 +1,4 @@
-"""Prepared arrays of a data set: how they are read and what their digest is."""
+"""Prepared arrays of a data set: how they are read, and their digest."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ ARRAYS = ("train_x", "train_y", "test_x", "test_y")
 
 
 def data_digest(description: DataDescription, arrays: Mapping[str, NDArray[np.generic]]) -> str:
-    """sha256, in hex, of what the data mean (kind, task, labels, names) and of every array's name, dtype, shape and bytes.
+    """sha256, in hex, of the meaning of the data (kind, task, labels, names) and of the arrays.
 
-    The description's own digest, counts and source do not count.
+    An array counts with its name, dtype, shape and bytes; the description's own digest, counts and source do not count.
     """
     meaning = description.model_dump(include={"kind", "task", "labels", "feature_names", "target_name"})
     digest = hashlib.sha256(canonical_json(meaning).encode())
@@ -30,5 +30,5 @@ def data_digest(description: DataDescription, arrays: Mapping[str, NDArray[np.ge
 
 
 def open_arrays(paths: DataPaths) -> dict[str, NDArray[np.generic]]:
-    """The four arrays, mapped from their files, read only. FileNotFoundError, or ValueError where a file is not a whole array."""
+    """The four arrays, mapped read-only from their files. FileNotFoundError; ValueError if a file is no whole array."""
     return {name: np.load(paths.array(name), mmap_mode="r", allow_pickle=False) for name in ARRAYS}

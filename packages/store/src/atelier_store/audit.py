@@ -51,7 +51,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Audit:
-    """checked counts what was checked, by kind; leftovers are unfinished files of killed processes, which nobody reads."""
+    """checked counts what was checked, by kind; leftovers are unfinished files of killed processes, never read."""
 
     findings: list[Finding]
     checked: dict[str, int]
@@ -71,7 +71,7 @@ def audit(store: Store, on_progress: Callable[[Path], object] = lambda _: None) 
         ("experiments", [e.folder for e in store.experiments()], _each(store.experiments(), _experiment, on_progress)),
         ("models", [m.folder for m in store.models()], _each(store.models(), _model, on_progress)),
     ]
-    findings = [finding for _, _, found in kinds for finding in found]
+    findings = [finding for _, _, of_kind in kinds for finding in of_kind]
     leftovers = sorted(path for path in store.root.rglob(f"{TEMPORARY}*"))
     return Audit(findings, {name: len(folders) for name, folders, _ in kinds}, leftovers)
 

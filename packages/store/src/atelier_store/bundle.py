@@ -11,19 +11,19 @@ def problems(bundle: BundlePaths, manifest: Manifest) -> list[str]:
     """Each file that is missing from the manifest or the folder, or whose content is another; empty if all is well."""
     contents = {path.name: path for path in bundle.contents}
     listed = f"{bundle.manifest.name}: files:"
-    found = [f"{listed} {name} is missing" for name in contents if name not in manifest.files]
+    wrong = [f"{listed} {name} is missing" for name in contents if name not in manifest.files]
     for name, expected in manifest.files.items():
         if name not in contents:
-            found.append(f"{listed} {name!r} does not belong into a bundle; allowed: {', '.join(contents)}")
+            wrong.append(f"{listed} {name!r} does not belong into a bundle; allowed: {', '.join(contents)}")
             continue
         try:
             actual = sha256_file(contents[name])
         except OSError as error:
-            found.append(f"{name}: cannot be read: {error.strerror}")
+            wrong.append(f"{name}: cannot be read: {error.strerror}")
             continue
         if actual != expected:
-            found.append(f"{name}: its sha256 is {actual}, the manifest says {expected}")
-    return found
+            wrong.append(f"{name}: its sha256 is {actual}, the manifest says {expected}")
+    return wrong
 
 
 def check_digests(bundle: BundlePaths) -> list[str]:

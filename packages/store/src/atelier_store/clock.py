@@ -1,4 +1,4 @@
-"""One spelling of a moment: RFC 3339, UTC, milliseconds. Katib's collector orders metric lines by it."""
+"""The one format of a time: RFC 3339, UTC, milliseconds. Katib's collector orders metric lines by it."""
 
 from __future__ import annotations
 

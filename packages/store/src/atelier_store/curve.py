@@ -1,4 +1,4 @@
-"""`metrics.jsonl`: one line per epoch, appended by the trial that holds the lease and by nobody else."""
+"""`metrics.jsonl`: one line per epoch, appended only by the process that holds the trial's lease."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from atelier_store.records import Epoch
 
 
 def append_epoch(path: Path, epoch: Epoch) -> None:
-    """Add a line, durably. OSError as the file system says it."""
+    """Append a line, durably. OSError."""
     with path.open("ab") as file:
         file.write(epoch.model_dump_json().encode() + b"\n")
         file.flush()
@@ -20,7 +20,7 @@ def append_epoch(path: Path, epoch: Epoch) -> None:
 
 
 def read_curve(path: Path) -> list[Epoch]:
-    """Epochs 1, 2, 3, … as far as whole lines in that order go; empty if there is no file."""
+    """The whole lines at the beginning that are epochs 1, 2, 3, …; empty if there is no file."""
     try:
         lines = path.read_bytes().split(b"\n")[:-1]
     except FileNotFoundError:
@@ -38,7 +38,7 @@ def read_curve(path: Path) -> list[Epoch]:
 
 
 def truncate(path: Path, epochs: int) -> None:
-    """Keep the first epochs lines only: a torn line, or one whose checkpoint was never written, is trained again."""
+    """Keep only the first epochs: one whose line is torn or whose checkpoint is missing is trained again."""
     kept = "".join(epoch.model_dump_json() + "\n" for epoch in read_curve(path)[:epochs])
     if path.exists() and path.read_text(encoding="utf-8", errors="replace") != kept:
         write_text(path, kept)

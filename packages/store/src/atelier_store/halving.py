@@ -1,4 +1,4 @@
-"""Asynchronous successive halving (Li et al. 2020, "A System for Massively Parallel Hyperparameter Tuning", algorithm 2).
+"""Asynchronous successive halving (Li et al. 2020, A System for Massively Parallel Hyperparameter Tuning, algorithm 2).
 
 A trial goes on past a rung only if it is among the best 1/eta of all that reached it. One that pauses there is resumed
 once it is among them.
@@ -15,7 +15,7 @@ Outcome = Literal["paused", "succeeded"]
 
 
 def rungs(early_stopping: EarlyStopping, max_epochs: int) -> list[int]:
-    """Epochs at which a trial may pause: min_epochs · eta^k, below max_epochs. Empty if early stopping is not halving."""
+    """Epochs at which a trial may pause: min_epochs · eta^k, below max_epochs. Empty without halving."""
     if early_stopping.algorithm_name != "halving":
         return []
     epochs, epoch = [], early_stopping.min_epochs
@@ -39,10 +39,10 @@ def bar(others: Sequence[float], objective: Objective, eta: int) -> float | None
 def to_resume(
     values: Mapping[int, Mapping[str, float]], paused: Mapping[str, int], objective: Objective, eta: int
 ) -> str | None:
-    """The key of the paused trial that goes on next: of the highest rung's best 1/eta, then of the lower rungs', the best.
+    """The key of the paused trial that goes on next: the best in the best 1/eta of its rung, the highest rung first.
 
-    values holds the value of every trial that reached a rung, by rung and key; paused holds the rung of every trial that
-    may be resumed. None if none of them is among the best of its rung.
+    values holds the value of every trial that reached a rung, by rung and key; paused holds the rung of every trial
+    that may be resumed. None if none of them is among the best of its rung.
     """
     for rung in sorted(values, reverse=True):
         reached = values[rung]

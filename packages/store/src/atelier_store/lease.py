@@ -1,8 +1,8 @@
 """One owner at a time, among processes and among machines that share a store.
 
-A lease is a file that appears by link(2) and says who owns it; its owner touches it while it lives. Whoever finds it untouched for
-STALE_AFTER seconds of its own clock, or finds its process gone from this very machine, takes it over; the former owner learns of it at
-its next `check`.
+A lease is a file that appears by link(2) and names its owner, who touches it while it lives. Another process takes the
+lease over if the file stays untouched for STALE_AFTER seconds of that process's own clock, or if the owner ran on the
+same machine and has ended. The former owner notices at its next `check`.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ POLL = 0.2
 
 
 class LeaseHeld(RuntimeError):
-    """Somebody else owns it and lives; the message says who."""
+    """Another process owns the lease and is alive; the message names it."""
 
 
 class LeaseLost(RuntimeError):
-    """It was taken over: whoever holds this object must not write any more."""
+    """The lease was taken over: the holder of this object must not write any more."""
 
 
 class Holder(Record):
-    """What a lease says of its owner. machine tells one boot of one host's process namespace from another; started is the kernel's tick."""
+    """The owner of a lease. machine identifies a boot of a host and a process namespace; started is in kernel ticks."""
 
     schema_version: Literal[1] = 1
     what: str
@@ -55,7 +55,7 @@ class Holder(Record):
 
 
 class Lease:
-    """A lease that is held, until `acquire`'s block ends or another takes it over."""
+    """A lease that is held until `acquire`'s block ends or another process takes it over."""
 
     def __init__(self, path: Path, holder: Holder) -> None:
         self.path = path
@@ -72,9 +72,9 @@ class Lease:
         keep_waiting: Callable[[], bool] = lambda: False,
         on_wait: Callable[[Holder], object] = lambda _: None,
     ) -> Iterator[Lease]:
-        """Own path while the block runs; what says for what. LeaseHeld if somebody else does and keep_waiting() is false.
+        """Own path for what while the block runs. LeaseHeld if another process owns it and keep_waiting() is false.
 
-        on_wait is told once for whom this waits.
+        on_wait is called once, with the owner that this waits for.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
         lease = cls(path, _this_process(what))
@@ -89,33 +89,33 @@ class Lease:
             lease._release()
 
     def check(self) -> None:
-        """LeaseLost unless this is still ours."""
-        seen = _look(self.path)
+        """LeaseLost unless this process still owns the lease."""
+        seen = _read(self.path)
         if seen is None or seen[0].token != self.holder.token:
             raise LeaseLost(f"{self.path}: taken over by {seen[0] if seen else 'nobody: the file is gone'}")
 
     def _take(self, keep_waiting: Callable[[], bool], on_wait: Callable[[Holder], object]) -> None:
-        seen, since, told = None, 0.0, False
+        last, since, is_waiting = None, 0.0, False
         while not self._create():
-            found = _look(self.path)
-            if found is None:
+            current = _read(self.path)
+            if current is None:
                 self._clear_torn()
                 continue
-            if found != seen:
-                seen, since = found, time.monotonic()
-            holder = found[0]
+            if current != last:
+                last, since = current, time.monotonic()
+            holder = current[0]
             if _is_gone(holder) or time.monotonic() - since > STALE_AFTER:
                 self._evict(holder)
             elif not keep_waiting():
                 raise LeaseHeld(str(holder))
             else:
-                if not told:
+                if not is_waiting:
                     on_wait(holder)
-                    told = True
+                    is_waiting = True
                 time.sleep(POLL)
 
     def _create(self) -> bool:
-        """Whether the file is ours now: a link to a whole file, which fails if there is one already, on NFS too."""
+        """Whether the file is ours now. It is a link to a whole file: link(2) fails if the path exists, on NFS too."""
         whole = temporary_beside(self.path)
         try:
             write_text(whole, self.holder.model_dump_json())
@@ -127,21 +127,21 @@ class Lease:
         return True
 
     def _evict(self, holder: Holder) -> None:
-        """Move a dead owner's file aside; put it back if it is another owner's by now."""
+        """Move a dead owner's file away; put it back if it is a new owner's by now."""
         aside = temporary_beside(self.path)
         try:
             self.path.rename(aside)
         except FileNotFoundError:
             return
-        moved = _look(aside)
+        moved = _read(aside)
         if moved is not None and moved[0].token != holder.token:
             with contextlib.suppress(FileExistsError):
                 os.link(aside, self.path)
         aside.unlink()
 
     def _clear_torn(self) -> None:
-        """A lease cannot be half written; what cannot be read was not put there by us."""
-        if self.path.exists() and _look(self.path) is None:
+        """Move a file away that is no lease: ours are never half written."""
+        if self.path.exists() and _read(self.path) is None:
             self.path.rename(self.path.with_name(f"{self.path.name}.torn-{uuid.uuid4().hex[:6]}"))
 
     def _beat(self) -> None:
@@ -156,8 +156,8 @@ class Lease:
             self.path.unlink()
 
 
-def _look(path: Path) -> tuple[Holder, int] | None:
-    """Owner and time of the last heartbeat; None if there is no whole lease. Opened anew each time: NFS may cache what is not."""
+def _read(path: Path) -> tuple[Holder, int] | None:
+    """Owner and time of the last heartbeat; None if there is no whole lease. Opening the file defeats NFS's caches."""
     try:
         with path.open("rb") as file:
             return Holder.model_validate_json(file.read()), os.fstat(file.fileno()).st_mtime_ns
@@ -185,11 +185,11 @@ def _machine() -> str:
 
 
 def _is_gone(holder: Holder) -> bool:
-    """Whether the owner was a process of this machine that has ended; of other machines nothing is known."""
+    """Whether the owner is a process of this machine that has ended; nothing is known about other machines."""
     return holder.machine == _machine() and Path("/proc/self").exists() and _started(holder.pid) != holder.started
 
 
 def _started(pid: int) -> int | None:
-    """The kernel's tick at which a living process of this number started; None if there is none."""
-    found = process(pid)
-    return None if found is None else found.started
+    """The kernel tick at which the living process with this number started; None if there is none."""
+    living = process(pid)
+    return None if living is None else living.started

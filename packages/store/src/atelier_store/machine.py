@@ -1,4 +1,4 @@
-"""What this process may use of the machine: cores and memory, by affinity and by cgroup v2 or v1 limits."""
+"""The cores and the memory that this process may use, by its affinity and its cgroup's limits (v2 or v1)."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ CGROUP = Path("/sys/fs/cgroup")
 
 
 def cores(cgroup: Path = CGROUP) -> int:
-    """Whole cores this process may use: its affinity, or its CPU quota rounded up where that is less; at least 1."""
+    """Whole cores: those of the affinity, or the CPU quota rounded up if that is less; at least 1."""
     allowed = len(os.sched_getaffinity(0))
     quota = _quota(cgroup)
     return max(1, min(allowed, allowed if quota is None else -int(-quota // 1)))
 
 
 def available_memory(cgroup: Path = CGROUP) -> int:
-    """Bytes that can still be taken: the machine's, or what is left of the cgroup's limit where that is less."""
+    """Bytes that are free: the machine's, or what is left of the cgroup's limit if that is less."""
     machine = next(
         int(line.split()[1]) * 1024
         for line in Path("/proc/meminfo").read_text().splitlines()

@@ -65,7 +65,7 @@ def _eight_bits(grey: Image.Image, bits: int) -> Image.Image:
 
 
 def _resized(image: Image.Image, mode: str, size: tuple[int, int]) -> Image.Image:
-    """The picture in this mode and size. Transparency goes after resizing, which takes less memory and gives the same."""
+    """The picture in this mode and size. White is laid below after resizing: less memory, the same result."""
     if mode == "RGBA" or not image.has_transparency_data:
         return image.convert(mode).resize(size, Image.Resampling.LANCZOS)
     layer = image if image.mode == "RGBA" else image.convert("RGBA")

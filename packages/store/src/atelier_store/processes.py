@@ -1,4 +1,4 @@
-"""Processes of this machine, as the kernel shows them."""
+"""Processes of this machine, read from /proc."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ PROC = Path("/proc")
 
 @dataclass(frozen=True)
 class Process:
-    """parent is 0 for what a container runs first; started is in the kernel's ticks after boot, so a reused number is told apart."""
+    """parent is 0 for a container's first process; started, in kernel ticks after boot, identifies a reused number."""
 
     parent: int
     started: int
 
 
 def process(pid: int, proc: Path = PROC) -> Process | None:
-    """The living process of this number; None if there is none, or only what is left of one. proc(5), fields 3, 4 and 22 of stat."""
+    """The living process with this number; None if there is none, or a zombie. proc(5): fields 3, 4 and 22 of stat."""
     try:
         fields = (proc / str(pid) / "stat").read_text().rpartition(")")[2].split()
     except OSError:

@@ -1,8 +1,8 @@
 """Promotion: the best trial of an experiment becomes a version, and the model's pointer moves to it.
 
 Idempotent, and safe to kill at any write: a version appears whole by a rename, the pointer is replaced by a rename, and
-what is still missing then (a line of history) is added by the next run. A lease keeps two promotions of one model apart.
-The winner is chosen under it, so the second of two promotions sees everything that the first one saw.
+what is still missing then (a line of history) is added by the next run. A lease keeps two promotions of one model
+apart. The winner is chosen under it, so the second of two promotions sees everything that the first one saw.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def _spec(store: Store, experiment: str) -> Spec:
 
 
 def _winner(store: Store, spec: Spec, verify: Verify) -> Winner:
-    """The best trial whose bundle is verified; a better one that is not is rejected on the leaderboard, with the reason."""
+    """The best trial whose bundle is verified; better ones are rejected on the leaderboard, with the reason."""
     candidates = standings(store, spec)
     rejected: dict[str, str] = {}
     while True:
@@ -177,7 +177,7 @@ def _changed(files: BundlePaths, winner: Winner) -> list[str]:
 
 
 def _history_with(paths: ModelPaths, before: Current | None, attempt: Promotion) -> bytes:
-    """The history and a line for this promotion, after one that is missing if a promotion was killed before its line."""
+    """The history and a line for this promotion, and before it the line of a promotion that was killed too early."""
     content = paths.history.read_bytes() if paths.history.exists() else b""
     unrecorded = Promotion.read_if_whole(paths.version(before.version).promotion) if before else None
     for promotion in (unrecorded, attempt):
@@ -188,7 +188,7 @@ def _history_with(paths: ModelPaths, before: Current | None, attempt: Promotion)
 
 @contextmanager
 def _replaced_after(path: Path, content: bytes) -> Iterator[None]:
-    """Replace path by content after the block. It is on the disk before: a full disk is noticed while nothing is done."""
+    """Replace path by content after the block. It is written before: a full disk is noticed while nothing is done."""
     if path.exists() and path.read_bytes() == content:
         yield
         return

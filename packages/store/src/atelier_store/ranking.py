@@ -37,7 +37,7 @@ def standings(store: Store, spec: Spec) -> list[Standing]:
 def leaderboard(spec: Spec, standings: Sequence[Standing], rejected: Mapping[str, str]) -> Leaderboard:
     """The trials in the order of their rank, then those that cannot be promoted. rejected maps keys to reasons.
 
-    A trial that is running, stopped or paused ranks with its last bundle; one that failed or is over budget has no rank.
+    A trial that is running, stopped or paused ranks with its last bundle; one that failed or is over budget does not.
     """
     objective = spec.experiment.objective
     rankable, others = [], []
@@ -64,7 +64,7 @@ def leaderboard(spec: Spec, standings: Sequence[Standing], rejected: Mapping[str
 
 
 def best_parent(store: Store, spec: Spec) -> str | None:
-    """The key of the best trial that is no tail itself and has ended, or paused, after an epoch: its tail is trained."""
+    """The key of the best trial that is paused or succeeded and no tail itself: the one whose tail is trained."""
     for entry in rank(store, spec).entries:
         if entry.rank is None or entry.key is None or entry.status not in ("paused", "succeeded"):
             continue

@@ -1,4 +1,4 @@
-"""What the JSON files of a store say. Each is one pydantic model with a schema version; snake case, like the metrics."""
+"""The JSON files of a store. Each is one pydantic model with a schema version; its names are in snake case."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ Status = Literal["running", "paused", "stopped", "over_budget", "succeeded", "fa
 
 
 class TornRecord(ValueError):
-    """A record that is there but cannot be read as what it should be."""
+    """A record that exists and cannot be read as one."""
 
 
 class Record(BaseModel):
-    """A file of the store. Finite numbers only; unknown fields are refused within one schema version."""
+    """A file of the store. Rejects numbers that are not finite, and unknown fields within one schema version."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -28,7 +28,7 @@ class Record(BaseModel):
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """The record at path. FileNotFoundError if there is none; TornRecord, naming file and reason, if it is not one."""
+        """The record at path. FileNotFoundError; TornRecord, which names file and reason, if the file is not one."""
         return cls.parse(path.read_bytes(), path)
 
     @classmethod
@@ -55,7 +55,8 @@ def _reasons(error: ValidationError) -> str:
 class TrialConfig(Record):
     """`config.json`: the canonical configuration; its digest is the trial's key.
 
-    A tail (parent, parent_epochs, tail_epochs set) goes on from the parent's weights at that epoch while the learning rate falls to zero.
+    A tail (parent, parent_epochs and tail_epochs are set) goes on from its parent's weights at that epoch, with a
+    learning rate that falls to zero.
     """
 
     schema_version: Literal[1] = 1
@@ -71,12 +72,12 @@ class TrialConfig(Record):
 
     @property
     def key(self) -> str:
-        """First 16 hex digits of the sha256 of the canonical JSON of everything set here but the schema version."""
+        """First 16 hex digits of the sha256 of the canonical JSON of all fields that are set but schema_version."""
         return sha256_of(self.model_dump(exclude_none=True, exclude={"schema_version"}))[:16]
 
 
 class Epoch(Record):
-    """One line of `metrics.jsonl`: what an epoch gave. metrics holds val_* values and train_loss; seconds is wall time."""
+    """One line of `metrics.jsonl`: one epoch. metrics holds val_* values and train_loss; seconds is wall time."""
 
     epoch: int
     metrics: dict[str, float]
@@ -85,14 +86,14 @@ class Epoch(Record):
 
 
 class Latency(Record):
-    """Milliseconds of one prediction of one example, single thread, ONNX Runtime, on the CPU named in the environment."""
+    """Milliseconds for one example, ONNX Runtime, one thread, on the CPU that the environment names."""
 
     p50_ms: float
     p95_ms: float
 
 
 class Environment(Record):
-    """What bit-identical replay needs to be equal."""
+    """What has to be equal for a replay to be bit-identical."""
 
     python: str
     torch: str
@@ -107,9 +108,10 @@ class Environment(Record):
 
 
 class Card(Record):
-    """`card.json`: what became of a trial.
+    """`card.json`: the state of a trial.
 
-    metric is the objective's best value so far and best_epoch its epoch; metrics are those of the last epoch, which the bundle holds.
+    metric is the objective's best value so far and best_epoch its epoch; metrics are those of the last epoch, whose
+    weights are in the bundle.
     files maps a path below the trial's folder to its sha256; weights_sha256 is over the EMA weights.
     """
 
@@ -132,9 +134,9 @@ class Card(Record):
 
 
 class TrialRecord(Record):
-    """`experiments/<name>/trials/<trial>.json`: which key a suggestion came to.
+    """`experiments/<name>/trials/<trial>.json`: the key of a suggestion.
 
-    number is the order of suggestion, from 0, where an engine numbers them.
+    number is its place in the order of suggestions, from 0, if the engine counts them.
     """
 
     schema_version: Literal[1] = 1
@@ -162,7 +164,7 @@ class Tensor(Record):
 
 
 class Provenance(Record):
-    """Where a bundle comes from. experiment and trial are those that trained it first."""
+    """Where a bundle comes from. experiment and trial are the first that trained it."""
 
     experiment: str
     spec_digest: str
@@ -186,9 +188,9 @@ class Parity(Record):
 
 
 class InputStatistics(Record):
-    """Of the training rows' inputs, raw as clients send them, for each channel (one if there are none) or, of rows, for each feature.
+    """Statistics of the training rows' raw inputs, per feature of rows, else per channel (one if there are none).
 
-    std is that of just these values, as numpy's; count is how many of them each mean is of.
+    std is of these values themselves (numpy's default); count is the number of values in each mean.
     """
 
     mean: tuple[float, ...]
@@ -197,9 +199,9 @@ class InputStatistics(Record):
 
 
 class Manifest(Record):
-    """`model/manifest.json`: everything about a bundle but its bytes. files maps name to sha256, the manifest itself excepted.
+    """`model/manifest.json`: everything about a bundle but its bytes. files maps the other files' names to sha256.
 
-    input_statistics are of the first input; bundles from before they were kept have none.
+    input_statistics are of the first input; older bundles have none.
     """
 
     schema_version: Literal[1] = 1
@@ -225,7 +227,7 @@ class Manifest(Record):
 
 
 class Promotion(Record):
-    """`versions/<version>/promotion.json`: why this bundle was promoted and what the test set says of it, computed once."""
+    """`versions/<version>/promotion.json`: why this bundle was promoted, and its test metrics, computed once."""
 
     schema_version: Literal[1] = 1
     version: str
@@ -241,7 +243,10 @@ class Promotion(Record):
 
 
 class Current(Record):
-    """`models/<model>/current.json`: the pointer that a server follows. version: first 12 hex digits of the manifest's sha256."""
+    """`models/<model>/current.json`: the pointer that a server follows.
+
+    version is the first 12 hex digits of the manifest's sha256.
+    """
 
     schema_version: Literal[1] = 1
     model: str
@@ -251,7 +256,7 @@ class Current(Record):
 
 
 class HistoryLine(Record):
-    """One line of `models/<model>/history.jsonl`: who put the pointer on which version, when and why."""
+    """One line of `models/<model>/history.jsonl`: who moved the pointer to which version, when and why."""
 
     schema_version: Literal[1] = 1
     version: str
@@ -265,9 +270,9 @@ class HistoryLine(Record):
 
 
 class KatibPick(Record):
-    """The trial that Katib itself holds for the best, compared with the promoted one.
+    """Katib's own best trial, compared with the promoted one.
 
-    key and value are None where the store or Katib does not know them. It agrees if it is the promoted trial, or the parent of that.
+    key and value are None if the store or Katib does not know them. agrees: it is the promoted trial, or its parent.
     """
 
     trial: str
@@ -277,7 +282,7 @@ class KatibPick(Record):
 
 
 class Search(Record):
-    """`models/<model>/search.json`: what became of the search for this model, as the server's commands saw it."""
+    """`models/<model>/search.json`: the state of the search for this model, written by the server's commands."""
 
     schema_version: Literal[1] = 1
     model: str
@@ -289,10 +294,10 @@ class Search(Record):
 
 
 class DataDescription(Record):
-    """`data/<digest>/data.json`: what the prepared arrays are.
+    """`data/<digest>/data.json`: the meaning of the prepared arrays.
 
-    digest is over the arrays' dtypes, shapes and bytes and the labels. Images are uint8 (N, H, W) or (N, H, W, C), signals float32 (N, L)
-    or (N, L, C), rows float32 (N, F). y is int64 class numbers or float32 targets.
+    digest is over the arrays' dtypes, shapes and bytes and the labels. Images are uint8 (N, H, W) or (N, H, W, C),
+    signals float32 (N, L) or (N, L, C), rows float32 (N, F). y is int64 class numbers or float32 targets.
     """
 
     schema_version: Literal[1] = 1
@@ -309,7 +314,7 @@ class DataDescription(Record):
 
 
 class LeaderboardEntry(Record):
-    """One trial on the leaderboard; rank is None for what cannot be promoted, and reason says why."""
+    """One trial on the leaderboard; if it cannot be promoted, rank is None and reason says why."""
 
     rank: int | None
     trial: str
@@ -325,7 +330,7 @@ class LeaderboardEntry(Record):
 
 
 class TriedTrial(Record):
-    """One trial of a search in its report; rank is None for what could not be promoted."""
+    """One trial of a search in its report; rank is None if it could not be promoted."""
 
     trial: str
     rank: int | None
@@ -337,10 +342,11 @@ class TriedTrial(Record):
 
 
 class Report(Record):
-    """`versions/<version>/report.json`, for people: what was searched, what it came to at the promotion, how the promoted trial learned.
+    """`versions/<version>/report.json`, for people: the search, its trials at the promotion, the winner's curve.
 
-    chosen is what was suggested for the promoted trial, or for its parent if it is a tail. The curve of a tail begins with its parent's,
-    and its epochs are counted on from there. What the store no longer had is empty, or None.
+    chosen holds the parameters that were suggested for the promoted trial, or for its parent if it is a tail. The curve
+    of a tail begins with its parent's, and its epochs are counted on from there. What the store had lost is empty, or
+    None.
     """
 
     schema_version: Literal[1] = 1

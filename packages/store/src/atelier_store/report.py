@@ -1,4 +1,4 @@
-"""The report of a promotion: the search in short, so that a version tells its story wherever it is copied to."""
+"""The report of a promotion: a summary of the search, kept with the version wherever it is copied to."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from atelier_store.spec import Spec
 
 
 def report(store: Store, spec: Spec, leaderboard: Leaderboard, winner: Manifest) -> Report:
-    """What was searched, what the leaderboard says of its trials, and how the winner learned."""
+    """The search space, the trials on the leaderboard, and the winner's learning curve."""
     experiment, trainer = spec.experiment, spec.trainer
     return Report(
         experiment=spec.experiment_name,
@@ -36,12 +36,12 @@ def _chosen(store: Store, spec: Spec, winner: Manifest) -> dict[str, str]:
 
 
 def _tried(entry: LeaderboardEntry) -> TriedTrial:
-    """What may be shown to everybody: no reasons, which can name files."""
+    """The fields that anybody may see: no reasons, which may name files."""
     return TriedTrial.model_validate(entry.model_dump(include=set(TriedTrial.model_fields)))
 
 
 def _curve(store: Store, winner: Manifest) -> tuple[Epoch, ...]:
-    """Up to the weights that the bundle holds: the trial may have gone on since."""
+    """The epochs up to the bundle's weights: the trial may have gone on since."""
     own = read_curve(store.trial(winner.config.key).metrics)[: winner.provenance.epochs]
     if winner.config.parent is None:
         return tuple(own)

@@ -1,4 +1,4 @@
-"""Scores of a model's answers: the one definition for validation rows, epoch by epoch, and for test rows at a promotion.
+"""Scores of a model's answers: one definition for the validation rows of an epoch and the test rows of a promotion.
 
 Everything is computed in float64, so that float32 answers and targets of any scale lose nothing: the squares of the
 smallest and the largest float32 number are both float64 numbers. Nothing is clipped at a fixed size, which would be
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from atelier_store.spec import Task
 
 LEAST_PROBABILITY = float(np.finfo(np.float32).tiny)
-"""What a probability of 0 counts as, so that a certain mistake has a finite loss (87.3): no float32 softmax says less."""
+"""Stands for a probability of 0, so that a certain mistake has a finite loss, 87.3: the smallest normal float32."""
 
 
 def scores(task: Task, answers: NDArray[Any], truth: NDArray[Any], prefix: str) -> dict[str, float]:

@@ -1,6 +1,7 @@
-"""The resolved profile: what a search is asked to do, as the values file says it and as `spec.json` keeps it.
+"""The resolved profile: the values that a search depends on, as `spec.json` keeps them.
 
-Field names are the values' keys in snake case (`trainer.maxEpochs` is `Spec.trainer.max_epochs`); JSON is written with the values' names.
+Field names are the values' keys in snake case: `trainer.maxEpochs` is `Spec.trainer.max_epochs`. JSON has the values'
+names.
 """
 
 from __future__ import annotations
@@ -25,25 +26,25 @@ Task = Literal["classification", "regression"]
 
 
 def has_channels(kind: Kind, shape: Sequence[int]) -> bool:
-    """Whether an example of this shape ends with its channels: images (H, W, C) and signals (L, C); without, they have one channel."""
+    """Whether the last dimension of an example is its channels: images (H, W, C), signals (L, C); else it has one."""
     return len(shape) == {"images": 3, "signals": 2}.get(kind)
 
 
 class SpecModel(BaseModel):
-    """Immutable; unknown keys are refused; read by either spelling, written with the values' spelling."""
+    """Immutable; rejects unknown keys; reads both spellings of a name, writes the values' spelling."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
 
 
 class Setting(SpecModel):
-    """One algorithm setting, in Katib's form: value is always a string."""
+    """One algorithm setting, as Katib has it: value is always a string."""
 
     name: str
     value: str
 
 
 class Objective(SpecModel):
-    """What is searched for; the names are Katib's."""
+    """What the search optimizes; the names are Katib's."""
 
     type: Literal["maximize", "minimize"] = "maximize"
     objective_metric_name: str = "val_accuracy"
@@ -60,7 +61,7 @@ class Objective(SpecModel):
 
 
 class Algorithm(SpecModel):
-    """Who suggests, under Katib's names."""
+    """The algorithm that suggests parameters, by its name in Katib."""
 
     algorithm_name: AlgorithmName = "multivariate-tpe"
     algorithm_settings: tuple[Setting, ...] = ()
@@ -87,7 +88,7 @@ class EarlyStopping(SpecModel):
 
 
 class FeasibleSpace(SpecModel):
-    """Katib's feasible space: every number is a string, as Katib wants it."""
+    """Katib's feasible space; every number is a string."""
 
     min: str | None = None
     max: str | None = None
@@ -97,7 +98,7 @@ class FeasibleSpace(SpecModel):
 
 
 class Parameter(SpecModel):
-    """One dimension of the search space, in Katib's form."""
+    """One dimension of the search space, as Katib has it."""
 
     name: str
     parameter_type: Literal["int", "double", "categorical", "discrete"]
@@ -118,7 +119,7 @@ class Experiment(SpecModel):
 
 
 class DataFile(SpecModel):
-    """One file of the data: a path, or an address with the sha256 of what is behind it."""
+    """One file of the data: a path, or a URL with the sha256 of its content."""
 
     path: str | None = None
     url: str | None = None
@@ -128,7 +129,8 @@ class DataFile(SpecModel):
 class Data(SpecModel):
     """Where examples come from and how they are split.
 
-    files by source: npz, csv and images: train, and test if there is one; idx: trainImages, trainLabels, testImages, testLabels.
+    files has the roles train and, optionally, test for npz, csv and images; trainImages, trainLabels, testImages and
+    testLabels for idx.
     """
 
     source: SourceName
@@ -144,7 +146,7 @@ class Data(SpecModel):
 
 
 class Budget(SpecModel):
-    """What a network may cost; None is no bound."""
+    """Upper bounds on the cost of a network; None is no bound."""
 
     params: int | None = Field(default=None, ge=1)
     macs: int | None = Field(default=None, ge=1)
@@ -163,9 +165,9 @@ class Trainer(SpecModel):
 
 
 class Spec(SpecModel):
-    """`experiments/<name>/spec.json`: everything a trial needs to know, and nothing of where it runs.
+    """`experiments/<name>/spec.json`: everything that a trial depends on, and nothing about where it runs.
 
-    name is the experiment's whole name where a cluster gave it one, which is then Katib's name for it too.
+    name is the experiment's whole name if a cluster has named it, which is then its name in Katib too.
     """
 
     schema_version: Literal[1] = 1
@@ -184,19 +186,19 @@ class Spec(SpecModel):
 
     @property
     def experiment_name(self) -> str:
-        """The name it was given, or profile name + hash of what makes it another search; at most 40 characters, Katib's limit."""
+        """The name if it is set, else the profile's name and part of the search digest; Katib allows 40 characters."""
         return self.name or f"{self.experiment.name[:31].rstrip('-')}-{self.search_digest[:8]}"
 
     @property
     def search_digest(self) -> str:
-        """sha256 of what makes it another search: not counts, not epochs, not how many run at once."""
+        """sha256 of everything that makes it another search: not the counts, the epochs or the parallelism."""
         spec = self.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"name"})
         for counter in ("parallelTrialCount", "maxTrialCount", "maxFailedTrialCount", "name"):
             spec["experiment"].pop(counter, None)
         for budget in ("maxEpochs", "tailEpochs"):
             spec["trainer"].pop(budget, None)
         for file in spec["trainer"]["data"]["files"].values():
-            if "sha256" in file:  # content decides, wherever it is read from
+            if "sha256" in file:  # the content counts, not where it is read from
                 file.pop("path", None), file.pop("url", None)
         return sha256_of(spec)
 
@@ -210,7 +212,7 @@ def canonical_json(value: Any) -> str:
 
 
 def _whole(value: Any) -> Any:
-    """The same value with 1.0 written as 1, so that a number has one spelling."""
+    """The same value with 1.0 as 1, so that a number has one spelling."""
     if isinstance(value, float) and math.isfinite(value) and value.is_integer() and abs(value) < 2**53:
         return int(value)
     if isinstance(value, dict):

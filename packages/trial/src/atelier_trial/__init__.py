@@ -1,1 +1,1 @@
-"""What is known of a trial before torch is loaded: its parameters, data, key, request and target."""
+"""The part of a trial that needs no torch: its parameters, data, key, request and target."""

@@ -1,4 +1,4 @@
-"""Which trial this is: the canonical configuration whose digest is the key. Torch-free."""
+"""Which trial this is: its canonical configuration, whose digest is the key."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from atelier_store.spec import Spec
 from atelier_trial.space import BUILT_IN, InvalidParams, canonicalise
 
 RECIPE_VERSION = 1
-"""Raised whenever the same configuration would train to other weights."""
+"""Incremented whenever the same configuration would train to other weights."""
 
 
 def trial_config(spec: Spec, data: DataDescription, params: dict[str, str]) -> TrialConfig:
-    """The canonical configuration of suggested params. InvalidParams with every violation."""
+    """The canonical configuration of suggested parameters. InvalidParams with every violation."""
     return TrialConfig(
         params=canonicalise(params, data.kind, data.task, spec.trainer.network),
         data_digest=data.digest,
@@ -28,15 +28,15 @@ def trial_config(spec: Spec, data: DataDescription, params: dict[str, str]) -> T
 
 
 def tail_config(parent: TrialConfig, parent_epochs: int, tail_epochs: int) -> TrialConfig:
-    """The configuration of a tail: parent_epochs of the parent, then tail_epochs with a falling learning rate."""
+    """The configuration of a tail: the parent's first parent_epochs, then tail_epochs with a falling learning rate."""
     tail = {"parent": parent.key, "parent_epochs": parent_epochs, "tail_epochs": tail_epochs}
     return parent.model_copy(update=tail)
 
 
 def network_digest(network: str) -> str:
-    """sha256 of the source file that builds the network; any edit of it makes another network."""
+    """sha256 of the source file that builds the network; after any edit it is another network."""
     module = "atelier_trainer.networks" if network == BUILT_IN else network.partition(":")[0]
-    found = importlib.util.find_spec(module)
-    if found is None or found.origin is None:
+    spec = importlib.util.find_spec(module)
+    if spec is None or spec.origin is None:
         raise InvalidParams([f"trainer.network: module {module!r} not found"])
-    return hashlib.sha256(Path(found.origin).read_bytes()).hexdigest()
+    return hashlib.sha256(Path(spec.origin).read_bytes()).hexdigest()

@@ -1,4 +1,4 @@
-"""What Katib reads on standard output: `2026-01-02T03:04:05.678Z val_accuracy=0.9312`, one finite metric a line, and nothing else."""
+"""Metrics on standard output, as Katib reads them: `2026-01-02T03:04:05.678Z val_accuracy=0.9312`, one a line."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from atelier_store.spec import Objective
 
 
 class MetricLines:
-    """Prints the metrics that the objective names; each line a millisecond later than the one before, so that their order is known."""
+    """Prints the metrics that the objective names, at least a millisecond apart: Katib orders lines by their time."""
 
     def __init__(self, objective: Objective) -> None:
         self.names = (objective.objective_metric_name, *objective.additional_metric_names)
         self.last = datetime.fromtimestamp(0, UTC)
 
     def print(self, metrics: dict[str, float]) -> None:
-        """One line per metric. ValueError before anything is printed if one is not finite."""
+        """Print one line per metric. ValueError, before anything is printed, if one is not finite."""
         chosen = {name: metrics[name] for name in self.names if name in metrics}
         if not all(map(math.isfinite, chosen.values())):
             raise ValueError(f"a metric is not finite: {chosen}")

@@ -1,4 +1,4 @@
-"""What a run of a trial is asked for, and which trial that is."""
+"""A request to run a trial, and which trial that is."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-from atelier_store.layout import ExperimentPaths, Store
+from atelier_store.layout import ExperimentPaths, Store, TrialPaths
 from atelier_store.ranking import best_parent
 from atelier_store.records import Card, DataDescription, TrialConfig, TrialRecord
 from atelier_store.spec import Spec
@@ -24,7 +24,7 @@ BEST = "best"
 
 @dataclass(frozen=True)
 class Request:
-    """What the command line asks for. bars is None where the trial decides by itself from the store; tail_of is a key, or BEST."""
+    """What the command line says. If bars is None, the trial takes them from the store; tail_of is a key, or BEST."""
 
     spec: Spec
     store: Store
@@ -37,20 +37,36 @@ class Request:
     data_dir: Path | None = None
 
 
+@dataclass(frozen=True)
+class Trial:
+    """A request together with what it resolves to: the prepared data and the canonical configuration."""
+
+    request: Request
+    description: DataDescription
+    config: TrialConfig
+
+    @property
+    def paths(self) -> TrialPaths:
+        return self.request.store.trial(self.config.key)
+
+
 class StopRequest:
-    """Becomes true on SIGTERM or SIGINT; the trial ends at the next safe point."""
+    """Whether this process was asked to stop; a trial then ends after the batch that is under way."""
 
     def __init__(self) -> None:
-        self.event = threading.Event()
+        self._event = threading.Event()
+
+    def install(self) -> None:
+        """Take SIGTERM and SIGINT for the request from now on."""
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self.event.set())
+            signal.signal(number, lambda *_: self._event.set())
 
     def __call__(self) -> bool:
-        return self.event.is_set()
+        return self._event.is_set()
 
 
 def configuration(request: Request, description: DataDescription) -> TrialConfig:
-    """The canonical configuration that the request comes to. InvalidParams."""
+    """The canonical configuration of the requested trial. InvalidParams."""
     if request.tail_of is None:
         return identity.trial_config(request.spec, description, request.params)
     parent = request.store.trial(parent_of(request, request.tail_of))
@@ -59,7 +75,7 @@ def configuration(request: Request, description: DataDescription) -> TrialConfig
 
 
 def parent_of(request: Request, tail_of: str) -> str:
-    """The key of the trial whose tail is asked for. InvalidParams."""
+    """The key of the trial whose tail is requested. InvalidParams."""
     if tail_of != BEST:
         if not request.store.trial(tail_of).config.exists():
             raise InvalidParams([f"--tail-of: {tail_of}: no such trial in this store"])
@@ -75,7 +91,7 @@ def parent_of(request: Request, tail_of: str) -> str:
 
 
 def record(experiment: ExperimentPaths, request: Request, key: str | None, error: str | None = None) -> None:
-    """Say in the experiment which key this trial came to."""
+    """Write to the experiment which key this trial has, or why it has none."""
     TrialRecord(trial=request.trial, number=request.number, params=request.params, key=key, error=error).write(
         experiment.trial(request.trial)
     )

@@ -1,6 +1,6 @@
-"""The built-in search space: which parameters there are, what a builder accepts of each, and the one form that equal networks share.
+"""The built-in search space: its parameters, the values that a builder accepts, and the form that equal networks share.
 
-Torch-free, so that a profile can be checked in milliseconds.
+Torch-free, so that a profile is checked in milliseconds.
 """
 
 from __future__ import annotations
@@ -8,11 +8,11 @@ from __future__ import annotations
 import importlib
 import inspect
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from atelier_store.spec import Kind, Parameter, Task
+from atelier_store.spec import Kind, Task
 
 BUILT_IN = "atelier"
 STAGES = 4
@@ -27,7 +27,7 @@ AUGMENTATIONS: dict[Kind, tuple[str, ...]] = {
 
 
 class InvalidParams(ValueError):
-    """What no builder accepts; violations lists everything that is wrong."""
+    """Parameters that no builder accepts; violations lists everything that is wrong."""
 
     def __init__(self, violations: Sequence[str]) -> None:
         super().__init__("; ".join(violations))
@@ -36,7 +36,7 @@ class InvalidParams(ValueError):
 
 @dataclass(frozen=True)
 class Domain:
-    """What a builder accepts for one parameter: one of choices, or a whole or real number from low to high."""
+    """The values that a builder accepts for a parameter: choices, or whole or real numbers from low to high."""
 
     default: Any
     choices: tuple[Any, ...] = ()
@@ -44,7 +44,7 @@ class Domain:
     high: float = math.inf
 
     def parse(self, text: str) -> Any:
-        """The value that text stands for. ValueError, saying what is allowed, if there is none."""
+        """The value of a text. ValueError, which says what is allowed, if it has none."""
         if isinstance(self.default, bool):
             return _one_of({"true": True, "false": False}, text.lower(), text)
         if self.choices:
@@ -62,7 +62,7 @@ class Domain:
 
     @property
     def allowed(self) -> str:
-        """What is allowed, in words."""
+        """The allowed values, in words."""
         if isinstance(self.default, bool):
             return "true, false"
         if self.choices:
@@ -78,7 +78,7 @@ def _one_of(choices: dict[str, Any], text: str, shown: str) -> Any:
 
 
 def training_domains(kind: Kind, task: Task) -> dict[str, Domain]:
-    """Parameters of the training, whatever the network."""
+    """Parameters of the training; every network has them."""
     domains = {
         "lr": Domain(3e-3, low=1e-6, high=1.0),
         "weight_decay": Domain(0.05, low=0.0, high=10.0),
@@ -91,7 +91,7 @@ def training_domains(kind: Kind, task: Task) -> dict[str, Domain]:
 
 
 def network_domains(kind: Kind) -> dict[str, Domain]:
-    """Parameters of the built-in networks; a stage of depth 0 is not there at all."""
+    """Parameters of the built-in networks; a stage of depth 0 does not exist."""
     convolutional = kind != "rows"
     domains = {
         "stem_width": Domain(16, low=1, high=1024),
@@ -112,13 +112,13 @@ def network_domains(kind: Kind) -> dict[str, Domain]:
 
 
 def domains(kind: Kind, task: Task, network: str = BUILT_IN) -> dict[str, Domain]:
-    """Every parameter that may be searched, by name. InvalidParams if the user's network cannot be had."""
+    """Every parameter that may be searched, by name. InvalidParams if the user's network cannot be imported."""
     architecture = network_domains(kind) if network == BUILT_IN else user_domains(network)
     return training_domains(kind, task) | architecture
 
 
 def user_function(network: str) -> Any:
-    """The function behind `module:function`. InvalidParams, saying what is missing, if there is none."""
+    """The function that `module:function` names. InvalidParams, which says what is missing, if there is none."""
     module_name, _, function_name = network.partition(":")
     if not module_name or not function_name:
         raise InvalidParams([f"trainer.network: {network!r}; allowed: {BUILT_IN}, or module:function"])
@@ -132,8 +132,8 @@ def user_function(network: str) -> Any:
 
 
 def user_domains(network: str) -> dict[str, Domain]:
-    """The keyword parameters of a user's function beside input_shape and outputs: defaults say type and value."""
-    found, violations = {}, []
+    """The parameters of a user's function but input_shape and outputs; their defaults give type and value."""
+    by_name, violations = {}, []
     for name, parameter in inspect.signature(user_function(network)).parameters.items():
         if name in ("input_shape", "outputs"):
             continue
@@ -142,46 +142,14 @@ def user_domains(network: str) -> dict[str, Domain]:
                 f"trainer.network: {network}: parameter {name!r} needs a default that is a bool, int, float or str"
             )
         else:
-            found[name] = Domain(parameter.default)
+            by_name[name] = Domain(parameter.default)
     if violations:
         raise InvalidParams(violations)
-    return found
-
-
-def validate(parameters: Sequence[Parameter], kind: Kind, task: Task, network: str = BUILT_IN) -> list[str]:
-    """Everything in a search space that no builder accepts, one line each."""
-    try:
-        known = domains(kind, task, network)
-    except InvalidParams as error:
-        return error.violations
-    violations = []
-    for parameter in parameters:
-        if parameter.name not in known:
-            violations.append(f"{parameter.name}: unknown parameter for {kind}; allowed: {', '.join(sorted(known))}")
-            continue
-        violations += [
-            f"{parameter.name}: {reason}" for reason in _refused(known[parameter.name], _extremes(parameter))
-        ]
-    return violations
-
-
-def _extremes(parameter: Parameter) -> Iterable[str]:
-    space = parameter.feasible_space
-    return [value for value in (space.min, space.max, *(space.list or ())) if value is not None]
-
-
-def _refused(domain: Domain, values: Iterable[str]) -> list[str]:
-    reasons = []
-    for value in values:
-        try:
-            domain.parse(value)
-        except ValueError as error:
-            reasons.append(str(error))
-    return reasons
+    return by_name
 
 
 def canonicalise(params: dict[str, str], kind: Kind, task: Task, network: str = BUILT_IN) -> dict[str, Any]:
-    """The form that equal networks share: defaults filled in, values typed, inactive parameters dropped.
+    """The form that equal networks share: defaults filled in, values typed, parameters without effect dropped.
 
     Raises InvalidParams with every violation.
     """

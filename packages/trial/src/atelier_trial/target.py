@@ -1,14 +1,12 @@
-"""How far a trial is to go: its rungs, where it ends, and what is left to do of it."""
+"""How far a trial is to train: its rungs, where it ends, and whether anything is left to do."""
 
 from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import Any
 
 from atelier_store import budget, halving
 from atelier_store.bundle import check_digests
-from atelier_store.clock import now
 from atelier_store.curve import read_curve
 from atelier_store.layout import ExperimentPaths, TrialPaths
 from atelier_store.records import Card, Epoch, RungValue, TrialConfig
@@ -24,7 +22,7 @@ DIVERGED = "diverged"
 
 @dataclass(frozen=True)
 class Target:
-    """How far this trial is to go, and what it has to prove on the way."""
+    """How far this trial is to train, and the bars that it has to reach on the way."""
 
     spec: Spec
     experiment: ExperimentPaths
@@ -48,7 +46,7 @@ class Target:
         return self.spec.experiment.objective
 
     def bar(self, epoch: int) -> float | None:
-        """What must be reached at a rung to go on: as asked for, or by what the store says now."""
+        """The value that the trial needs at a rung to go on: as requested, or by the values in the store now."""
         if self.bars is not None:
             return self.bars[epoch]
         others = [value for key, value in rung_values(self.experiment, epoch).items() if key != self.key]
@@ -60,7 +58,10 @@ class Target:
         return halving.end_of_run(values, bars, self.max_epochs, self.objective)
 
     def finished(self, paths: TrialPaths) -> Card | None:
-        """The card of a trial that has nothing left to do: as far as asked, its bundle whole; or diverged, or over this budget."""
+        """The card of a trial with nothing left to do; None if there is any.
+
+        It was trained to its end and its bundle is whole, or it diverged, or it is over this budget.
+        """
         card = Card.read_if_whole(paths.card)
         if card is None:
             return None
@@ -71,47 +72,42 @@ class Target:
         if card.status == "failed":
             return card if card.reason is not None and card.reason.startswith(DIVERGED) else None
         curve = read_curve(paths.metrics)
-        at_hand = (
-            card.epochs == len(curve)
-            and self.end([e.metrics[self.objective.objective_metric_name] for e in curve]) is not None
-        )
-        return card if at_hand and card.weights_sha256 is not None and not check_digests(paths.bundle) else None
+        is_at_its_end = card.epochs == len(curve) and self.end(self._values(curve)) is not None
+        return card if is_at_its_end and card.weights_sha256 is not None and not check_digests(paths.bundle) else None
 
     def print_stored(self, paths: TrialPaths, card: Card) -> None:
-        """What the trial would have printed, and its marks on the rungs of this experiment."""
+        """Print what the trial would have printed, and write its values to the rungs of this experiment."""
         lines = MetricLines(self.objective)
         if card.status == "over_budget":
             lines.print({self.objective.objective_metric_name: self.worst()})
             return
         curve = read_curve(paths.metrics)
-        end = self.end([e.metrics[self.objective.objective_metric_name] for e in curve])
+        end = self.end(self._values(curve))
         self.print_again(lines, curve[: end[0] if end else len(curve)])
         log.info("already trained for %d epochs: nothing to do", card.epochs)
 
     def print_again(self, lines: MetricLines, curve: list[Epoch]) -> None:
-        """The lines and marks of epochs trained by an earlier run, which this run's reader has not seen."""
+        """Print the metrics of epochs that an earlier run trained, and write their values to the rungs."""
         for epoch in curve:
             if epoch.epoch in self.rungs:
                 self.mark(epoch.epoch, epoch.metrics[self.objective.objective_metric_name])
             lines.print(epoch.metrics)
 
     def mark(self, epoch: int, value: float) -> None:
-        """Leave a value on a rung."""
+        """Write a value to a rung."""
         RungValue(key=self.key, value=value).write(self.experiment.rung(epoch) / f"{self.key}.json")
 
     def worst(self) -> float:
-        """The worst finite objective that this experiment has seen on its rungs; 0 where there is none yet."""
-        seen = [value for epoch in self.rungs for value in rung_values(self.experiment, epoch).values()]
-        return max(seen, key=self.objective.rank_key, default=0.0)
+        """The worst value on the rungs of this experiment; 0 if there is none yet."""
+        values = [value for epoch in self.rungs for value in rung_values(self.experiment, epoch).values()]
+        return max(values, key=self.objective.rank_key, default=0.0)
+
+    def _values(self, curve: list[Epoch]) -> list[float]:
+        return [epoch.metrics[self.objective.objective_metric_name] for epoch in curve]
 
 
 def rung_values(experiment: ExperimentPaths, epoch: int) -> dict[str, float]:
-    """Every value on a rung, by key; what is torn is not there."""
+    """Every value on a rung, by key; torn records are left out."""
     folder = experiment.rung(epoch)
     marks = [RungValue.read_if_whole(path) for path in sorted(folder.glob("[!.]*.json"))] if folder.is_dir() else []
     return {mark.key: mark.value for mark in marks if mark is not None}
-
-
-def card_of(key: str, objective: Objective, **fields: Any) -> Card:
-    """A card of this moment."""
-    return Card(key=key, objective_metric_name=objective.objective_metric_name, updated_at=now(), **fields)

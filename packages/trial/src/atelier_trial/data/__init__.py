@@ -1,4 +1,4 @@
-"""Data: where examples come from, what is wrong with them, prepared arrays in the store, and their split. Torch-free."""
+"""Data: their sources, checks, prepared arrays in the store, and split."""
 
 from atelier_trial.data.errors import DataError
 from atelier_trial.data.prepare import Arrays, load, load_split, prepare

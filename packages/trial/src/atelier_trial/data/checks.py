@@ -1,4 +1,4 @@
-"""From what a source holds to arrays that can be trained on, or everything that is wrong with them."""
+"""Checks of what a source holds: the result is arrays that can be trained on, or every violation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from atelier_store.spec import Data, Kind
 from numpy.typing import NDArray
 
 from atelier_trial.data.errors import DataError
-from atelier_trial.data.sources import Found, Part
+from atelier_trial.data.sources import Part, RawData
 from atelier_trial.data.split import TEST, split
 
 Array = NDArray[Any]
@@ -22,25 +22,25 @@ LEAST = {"training, validation": 2, "training, validation, test": 3}
 
 @dataclass(frozen=True)
 class Checked:
-    """Arrays as `DataDescription` says, and what their classes are called."""
+    """Arrays as `DataDescription` has them, and the names of their classes."""
 
     kind: Kind
     labels: tuple[str, ...] | None
     arrays: dict[str, Array]
 
 
-def check(data: Data, found: Found, seed: int) -> Checked:
-    """Typed, finite, split and limited arrays. DataError with everything that is wrong."""
+def check(data: Data, raw: RawData, seed: int) -> Checked:
+    """Typed, finite, split and limited arrays. DataError with every violation."""
     violations: list[str] = []
-    parts = [part for part in (found.train, found.test) if part is not None]
-    kind = _kind(data, found.train.x, violations)
-    xs = [_features(kind, part, found.feature_names, violations) for part in parts]
+    parts = [part for part in (raw.train, raw.test) if part is not None]
+    kind = _kind(data, raw.train.x, violations)
+    xs = [_features(kind, part, raw.feature_names, violations) for part in parts]
     if len({x.shape[1:] for x in xs}) > 1:
         violations.append(
             f"test examples have shape {xs[1].shape[1:]}; allowed: that of the training examples, {xs[0].shape[1:]}"
         )
     if data.task == "classification":
-        labels, ys = _classes(data, found, parts, violations)
+        labels, ys = _classes(data, raw, parts, violations)
     else:
         labels, ys = None, [_targets(part, violations) for part in parts]
         if data.labels is not None:
@@ -52,26 +52,26 @@ def check(data: Data, found: Found, seed: int) -> Checked:
     ]
     if violations:
         raise DataError(violations)
-    if found.test is None:
-        _enough(found.train.where, ys[0], labels, "training, validation, test")
+    if raw.test is None:
+        _enough(raw.train.where, ys[0], labels, "training, validation, test")
         train_rows, test_rows = split(ys[0], data.test_fraction, seed, TEST)
         xs, ys = [xs[0][train_rows], xs[0][test_rows]], [ys[0][train_rows], ys[0][test_rows]]
     xs[0], ys[0] = xs[0][: data.limit], ys[0][: data.limit]
-    _enough(found.train.where, ys[0], labels, "training, validation")
+    _enough(raw.train.where, ys[0], labels, "training, validation")
     arrays = {"train_x": xs[0], "train_y": ys[0], "test_x": xs[1], "test_y": ys[1]}
     return Checked(kind, labels, {name: np.ascontiguousarray(array) for name, array in arrays.items()})
 
 
-def describe(data: Data, found: Found, checked: Checked, source: str) -> DataDescription:
-    """What the arrays are, the digest still to be set."""
+def describe(data: Data, raw: RawData, checked: Checked, source: str) -> DataDescription:
+    """The description of the arrays, without the digest."""
     return DataDescription(
         digest="",
         kind=checked.kind,
         task=data.task,
         shape=checked.arrays["train_x"].shape[1:],
         labels=checked.labels,
-        feature_names=found.feature_names,
-        target_name=found.target_name or data.target,
+        feature_names=raw.feature_names,
+        target_name=raw.target_name or data.target,
         train_rows=len(checked.arrays["train_x"]),
         test_rows=len(checked.arrays["test_x"]),
         source=source,
@@ -85,7 +85,8 @@ def _kind(data: Data, x: Array, violations: list[str]) -> Kind:
         return "images"
     if x.ndim != 2:
         violations.append(
-            f"trainer.data.kind: {x.dtype} examples of shape {x.shape[1:]} may be several things; say images, signals or rows"
+            f"trainer.data.kind: {x.dtype} examples of shape {x.shape[1:]} may be several things; "
+            "say images, signals or rows"
         )
     return "rows"
 
@@ -118,7 +119,7 @@ def _features(kind: Kind, part: Part, names: Sequence[str] | None, violations: l
 
 
 def _finite(part: Part, values: Array, column: Callable[[tuple[int, ...]], str], violations: list[str]) -> Array:
-    with np.errstate(over="ignore"):  # a number beyond float32 becomes infinite, and is found as such
+    with np.errstate(over="ignore"):  # a number beyond float32 becomes infinite, and is reported as such
         converted = values.astype(np.float32)
     wrong = ~np.isfinite(converted)
     if wrong.any():
@@ -134,7 +135,8 @@ def _targets(part: Part, violations: list[str]) -> Array:
     y = part.y.reshape(-1, 1) if part.y.ndim == 1 else part.y
     if y.dtype.kind not in "fiub" or y.ndim != 2 or 0 in y.shape:
         violations.append(
-            f"{part.where}: targets are {y.dtype} of shape {part.y.shape}; allowed: numbers, (N,) or (N, T), nothing empty"
+            f"{part.where}: targets are {y.dtype} of shape {part.y.shape}; "
+            "allowed: numbers, (N,) or (N, T), nothing empty"
         )
         return y
     targets = _finite(part, y, lambda index: f"target {index[1]}", violations)
@@ -144,7 +146,7 @@ def _targets(part: Part, violations: list[str]) -> Array:
 
 
 def _classes(
-    data: Data, found: Found, parts: Sequence[Part], violations: list[str]
+    data: Data, raw: RawData, parts: Sequence[Part], violations: list[str]
 ) -> tuple[tuple[str, ...], list[Array]]:
     """Labels, and class numbers (N,) int64 of each part."""
     if data.labels is not None and len(set(data.labels)) < len(data.labels):
@@ -163,21 +165,22 @@ def _classes(
         labels = data.labels or tuple(_ordered(texts[0]))
         return labels, [_named(part, y, labels, violations) for part, y in zip(parts, texts, strict=True)]
     numbers = [_numbers(part, y, violations) for part, y in zip(parts, flat, strict=True)]
-    labels = data.labels or found.labels or tuple(map(str, range(max(int(y.max()) for y in numbers) + 1)))
+    labels = data.labels or raw.labels or tuple(map(str, range(max(int(y.max()) for y in numbers) + 1)))
     for part, y in zip(parts, numbers, strict=True):
         outside = (y < 0) | (y >= len(labels))
         if outside.any():
             first = int(outside.argmax())
             allowed = f"0 to {len(labels) - 1}" if len(labels) else "0 and above"
             violations.append(
-                f"{part.place(first)}: label {y[first]} is out of range; there are {int(outside.sum())} such; allowed: {allowed}"
+                f"{part.place(first)}: label {y[first]} is out of range; there are {int(outside.sum())} such; "
+                f"allowed: {allowed}"
             )
     return labels, numbers
 
 
 def _ordered(texts: Array) -> list[str]:
-    found = [str(text) for text in np.unique(texts)]
-    return sorted(found, key=int) if all(text.isascii() and text.isdigit() for text in found) else found
+    names = [str(text) for text in np.unique(texts)]
+    return sorted(names, key=int) if all(name.isascii() and name.isdigit() for name in names) else names
 
 
 def _named(part: Part, texts: Array, labels: Sequence[str], violations: list[str]) -> Array:
@@ -187,7 +190,8 @@ def _named(part: Part, texts: Array, labels: Sequence[str], violations: list[str
         first = unknown[0]
         allowed = ", ".join(labels[:20]) + (", …" if len(labels) > 20 else "")
         violations.append(
-            f"{part.place(first)}: label {str(texts[first])!r} is unknown; there are {len(unknown)} such; allowed: {allowed}"
+            f"{part.place(first)}: label {str(texts[first])!r} is unknown; there are {len(unknown)} such; "
+            f"allowed: {allowed}"
         )
     return np.array([number.get(text, 0) for text in texts], dtype=np.int64)
 
@@ -205,13 +209,14 @@ def _numbers(part: Part, y: Array, violations: list[str]) -> Array:
     if wrong.any():
         first = int(wrong.argmax())
         violations.append(
-            f"{part.place(first)}: label {y[first]} is not a whole number; there are {int(wrong.sum())} such; allowed: class numbers"
+            f"{part.place(first)}: label {y[first]} is not a whole number; there are {int(wrong.sum())} such; "
+            "allowed: class numbers"
         )
     return np.where(wrong, 0, y).astype(np.int64)
 
 
 def _enough(where: str, y: Array, labels: Sequence[str] | None, purposes: str) -> None:
-    """Whether every class, or all rows of a regression together, can be in all the parts that are needed. DataError."""
+    """DataError unless every class, or all rows of a regression, can be in every part that is needed."""
     least = LEAST[purposes]
     if labels is None:
         if len(y) < least:

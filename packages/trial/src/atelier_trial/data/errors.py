@@ -1,4 +1,4 @@
-"""What is wrong with data, all of it at once."""
+"""The error of data that cannot be used; it lists every violation."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class DataError(ValueError):
 
 
 def gather(function: Callable[[Item], Result], items: Mapping[str, Item]) -> dict[str, Result]:
-    """function(item) of every item; DataError with what is wrong in all of them."""
+    """function(item) of every item; DataError with the violations of all of them."""
     results, violations = {}, []
     for name, item in items.items():
         try:

@@ -1,4 +1,4 @@
-"""Where the files of a data set are: on disk, downloaded before, or to be fetched; each with its sha256."""
+"""The files of a data set: on disk, downloaded before, or to be downloaded; each with its sha256."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ OPTIONAL: dict[SourceName, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Located:
-    """A file or folder of a data set, or a file that can be fetched when it is needed."""
+    """A file or folder of a data set, or a file that is downloaded when it is needed."""
 
     field: str
     path: Path
@@ -38,7 +38,7 @@ class Located:
     sha256: str | None = None
 
     def fetch(self) -> Path:
-        """The file on disk with the content that was asked for, downloaded if need be. DataError if it cannot be had."""
+        """The path on disk, with the declared content, downloaded if need be. DataError if that fails."""
         if self.url is not None and not self.path.exists():
             _download(self)
         if not self.path.exists():
@@ -50,7 +50,7 @@ class Located:
         return self.path
 
     def content(self) -> str:
-        """sha256 of the content: as declared, else of the file, else of names and contents of all files in the folder."""
+        """sha256 of the content: as declared, else of the file, or of the names and contents of a folder's files."""
         if self.sha256 is not None:
             return self.sha256
         path = self.fetch()
@@ -63,13 +63,13 @@ class Located:
 
 
 def files_below(folder: Path) -> list[Path]:
-    """Every file below a folder, hidden ones excepted, in the order of their names."""
-    found = (path for path in folder.rglob("*") if path.is_file())
-    return sorted(path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts))
+    """Every file below a folder that is not hidden, in the order of their names."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return sorted(path for path in files if not any(part.startswith(".") for part in path.relative_to(folder).parts))
 
 
 def locate(data: Data, base: Path, downloads: Path) -> dict[str, Located]:
-    """Where each file of the data is or will be. DataError with everything that is wrong in what the profile says of them."""
+    """The path of each file of the data, by role. DataError with every violation in the profile's files."""
     required, allowed = REQUIRED[data.source], REQUIRED[data.source] + OPTIONAL[data.source]
     if {"testImages", "testLabels"} & set(data.files):
         required = allowed
@@ -86,9 +86,9 @@ def locate(data: Data, base: Path, downloads: Path) -> dict[str, Located]:
                 f"{field}: source {data.source} has no such file; allowed: {', '.join(allowed) or 'none'}"
             )
             continue
-        wrong = _refused(file)
-        violations += [f"{field}: {reason}" for reason in wrong]
-        if not wrong:
+        reasons = _violations(file)
+        violations += [f"{field}: {reason}" for reason in reasons]
+        if not reasons:
             path = base / file.path if file.path else downloads / _name(file.url or "")
             located[role] = Located(field, path, file.url, file.sha256.lower() if file.sha256 else None)
     if violations:
@@ -96,7 +96,7 @@ def locate(data: Data, base: Path, downloads: Path) -> dict[str, Located]:
     return located
 
 
-def _refused(file: DataFile) -> list[str]:
+def _violations(file: DataFile) -> list[str]:
     reasons = []
     if (file.path is None) == (file.url is None):
         reasons.append("exactly one of path and url is needed")
@@ -113,10 +113,10 @@ def _name(url: str) -> str:
     return Path(urlsplit(url).path).name
 
 
-def _check(field: str, path: Path, expected: str, said: Path | None = None) -> None:
-    found = sha256_file(path)
-    if found != expected:
-        raise DataError([f"{field}: {said or path}: wrong sha256: expected {expected}, found {found}"])
+def _check(field: str, path: Path, expected: str, shown: Path | None = None) -> None:
+    actual = sha256_file(path)
+    if actual != expected:
+        raise DataError([f"{field}: {shown or path}: wrong sha256: expected {expected}, found {actual}"])
 
 
 def _download(file: Located) -> None:
@@ -131,7 +131,7 @@ def _download(file: Located) -> None:
         except Exception as error:  # whatever a protocol's library raises
             advice = f"or put {file.path.name} into {file.path.parent} yourself"
             raise DataError([f"{file.field}: {file.url} could not be fetched: {error}; try again, {advice}"]) from error
-        _check(file.field, temporary, file.sha256, said=Path(file.path.name))
+        _check(file.field, temporary, file.sha256, shown=Path(file.path.name))
         temporary.replace(file.path)
     finally:
         temporary.unlink(missing_ok=True)

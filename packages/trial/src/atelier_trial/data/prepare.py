@@ -1,4 +1,4 @@
-"""From a profile's `trainer.data` to arrays in the store, made once and found again by what they are made of."""
+"""Prepared arrays of a profile's `trainer.data` in the store: made once, found again by the digest of their source."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from atelier_trial.data.files import Located, locate
 from atelier_trial.data.split import Rows, split
 
 PREPARATION = 1
-"""Raised whenever the same source would give other arrays."""
+"""Incremented whenever the same source would give other arrays."""
 
 
 class DataSource(Record):
@@ -42,11 +42,11 @@ class Arrays(NamedTuple):
 
 
 def prepare(data: Data, store: Store, base: Path, downloads: Path | None, seed: int) -> DataDescription:
-    """Make or find the prepared arrays of data in the store.
+    """Make the prepared arrays of data, unless the store has them already.
 
-    base is the folder of relative paths; downloads is where downloaded files are looked for by name and kept, the store's own if None;
-    seed draws the test set where the source has none. What was prepared before costs hashing the files without a declared sha256.
-    Raises DataError with every violation, OSError as the file system says it.
+    base is the folder of relative paths; downloads is the folder of downloaded files, by default the store's; seed
+    draws the test set if the source has none. To find prepared arrays, files without a declared sha256 are hashed.
+    Raises DataError with every violation, and OSError.
     """
     files = locate(data, base, downloads or store.downloads)
     known = store.data_sources / f"{sha256_of(_identity(data, files, seed))}.json"
@@ -61,35 +61,30 @@ def prepare(data: Data, store: Store, base: Path, downloads: Path | None, seed: 
 def load(store: Store, description: DataDescription) -> Arrays:
     """The prepared arrays. DataError if they are not what the description says."""
     paths = store.data(description.digest)
+    remedy = "delete the folder to have them made again"
     try:
         arrays = Arrays(**open_arrays(paths))
     except (OSError, ValueError) as error:
-        raise DataError(
-            [f"{paths.folder}: prepared data are missing or torn: {error}; delete the folder to have them made again"]
-        ) from error
-    expected = ((description.train_rows, *description.shape), (description.test_rows, *description.shape))
-    if (arrays.train_x.shape, arrays.test_x.shape) != expected or [len(arrays.train_y), len(arrays.test_y)] != [
-        n for n, *_ in expected
-    ]:
-        raise DataError(
-            [
-                f"{paths.folder}: arrays are not those that data.json describes; delete the folder to have them made again"
-            ]
-        )
+        raise DataError([f"{paths.folder}: prepared data are missing or torn: {error}; {remedy}"]) from error
+    train, test = description.train_rows, description.test_rows
+    expected = [(train, *description.shape), (train,), (test, *description.shape), (test,)]
+    actual = [arrays.train_x.shape, arrays.train_y.shape[:1], arrays.test_x.shape, arrays.test_y.shape[:1]]
+    if actual != expected:
+        raise DataError([f"{paths.folder}: arrays are not those that {paths.description.name} describes; {remedy}"])
     return arrays
 
 
 def load_split(
     store: Store, description: DataDescription, validation_fraction: float, seed: int
 ) -> tuple[NDArray[Any], NDArray[Any], Rows, Rows]:
-    """Training arrays x and y with the rows for training and those for validation. The test set stays closed."""
+    """Training arrays x and y with the rows for training and those for validation. The test set is not read."""
     arrays = load(store, description)
     training, validation = split(arrays.train_y, validation_fraction, seed)
     return arrays.train_x, arrays.train_y, training, validation
 
 
 def _identity(data: Data, files: Mapping[str, Located], seed: int) -> dict[str, Any]:
-    """What decides the prepared arrays."""
+    """Everything that the prepared arrays depend on."""
     source = data.model_dump(mode="json", exclude={"files", "validation_fraction", "test_fraction"}, exclude_none=True)
     source |= {"preparation": PREPARATION, "files": gather(Located.content, files)}
     if not {"test", "testImages"} & set(files):
@@ -100,16 +95,16 @@ def _identity(data: Data, files: Mapping[str, Located], seed: int) -> dict[str, 
 
 
 def _make(data: Data, store: Store, files: Mapping[str, Located], seed: int) -> DataDescription:
-    found = sources.read(data, gather(Located.fetch, files))
-    checked = check(data, found, seed)
+    raw = sources.read(data, gather(Located.fetch, files))
+    checked = check(data, raw, seed)
     source = " ".join([data.source, *([data.name] if data.name else []), *(file.path.name for file in files.values())])
-    description = describe(data, found, checked, source)
+    description = describe(data, raw, checked, source)
     description = description.model_copy(update={"digest": data_digest(description, checked.arrays)})
     return _publish(store.data(description.digest), description, checked.arrays)
 
 
 def _stored(paths: DataPaths) -> DataDescription | None:
-    """What lies there, if all of it does."""
+    """The description of the prepared data, if all of them are there."""
     description = DataDescription.read_if_whole(paths.description)
     try:
         open_arrays(paths)

@@ -1,4 +1,4 @@
-"""Readers: from files, or scikit-learn's bundled sets, to arrays as they are found there. Whether they can be used is checked later."""
+"""Readers of files and of scikit-learn's bundled sets. Whether the arrays can be used is checked later."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ FORMATS = (*pictures.FORMATS, "PPM")
 
 @dataclass(frozen=True)
 class Part:
-    """Examples of the training or the test set. places says of each row where it stands, if "row 5" would not."""
+    """Examples of the training or the test set. places names the place of each row, if "row 5" would not."""
 
     where: str
     x: Array
@@ -42,13 +42,13 @@ class Part:
     places: Sequence[str] | None = None
 
     def place(self, row: int) -> str:
-        """Where a row stands, in words."""
+        """The place of a row, in words."""
         return f"{self.where}, {self.places[row] if self.places else f'row {row}'}"
 
 
 @dataclass(frozen=True)
-class Found:
-    """What a source holds. labels are names of class numbers; where y holds names itself they are None."""
+class RawData:
+    """What a source holds. labels names class numbers; it is None if y itself holds names."""
 
     train: Part
     test: Part | None = None
@@ -57,8 +57,8 @@ class Found:
     target_name: str | None = None
 
 
-def read(data: Data, files: Mapping[str, Path]) -> Found:
-    """What the source holds, as it is found there. DataError with everything that keeps it from being read."""
+def read(data: Data, files: Mapping[str, Path]) -> RawData:
+    """What the source holds. DataError with every reason why it cannot be read."""
     if data.source == "sklearn":
         return _bundled(data.name)
     if data.source == "idx":
@@ -73,7 +73,7 @@ def bundled_version() -> str:
     return importlib.metadata.version("scikit-learn")
 
 
-def _bundled(name: str | None) -> Found:
+def _bundled(name: str | None) -> RawData:
     if name not in BUNDLED:
         raise DataError(
             [f"trainer.data.name: {name!r} is not bundled with scikit-learn; allowed: {', '.join(BUNDLED)}"]
@@ -83,11 +83,11 @@ def _bundled(name: str | None) -> Found:
     bunch = getattr(datasets, f"load_{name}")()
     if name == "digits":
         pixels = np.round(bunch.images * (255 / 16)).astype(np.uint8)  # the range that users' pictures have
-        return Found(Part(name, pixels, bunch.target), labels=tuple(map(str, bunch.target_names)))
+        return RawData(Part(name, pixels, bunch.target), labels=tuple(map(str, bunch.target_names)))
     features = tuple(map(str, bunch.feature_names))
     if name == "diabetes":
-        return Found(Part(name, bunch.data, bunch.target), feature_names=features, target_name="progression")
-    return Found(
+        return RawData(Part(name, bunch.data, bunch.target), feature_names=features, target_name="progression")
+    return RawData(
         Part(name, bunch.data, bunch.target), labels=tuple(map(str, bunch.target_names)), feature_names=features
     )
 
@@ -95,7 +95,7 @@ def _bundled(name: str | None) -> Found:
 # npz
 
 
-def _npz_files(files: Mapping[str, Path]) -> Found:
+def _npz_files(files: Mapping[str, Path]) -> RawData:
     archives = gather(_npz, files)
     train = archives["train"]
     test = None
@@ -103,7 +103,7 @@ def _npz_files(files: Mapping[str, Path]) -> Found:
         test = Part(files["test"].name, archives["test"]["x"], archives["test"]["y"])
     elif "x_test" in train:
         test = Part(f"{files['train'].name} (x_test, y_test)", train["x_test"], train["y_test"])
-    return Found(Part(files["train"].name, train["x"], train["y"]), test)
+    return RawData(Part(files["train"].name, train["x"], train["y"]), test)
 
 
 def _npz(path: Path) -> dict[str, Array]:
@@ -129,16 +129,16 @@ def _npz(path: Path) -> dict[str, Array]:
 IDX_TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
 
-def _idx_files(files: Mapping[str, Path]) -> Found:
+def _idx_files(files: Mapping[str, Path]) -> RawData:
     arrays = gather(_idx, files)
     train = Part(files["trainImages"].name, arrays["trainImages"], arrays["trainLabels"])
     if "testImages" not in files:
-        return Found(train)
-    return Found(train, Part(files["testImages"].name, arrays["testImages"], arrays["testLabels"]))
+        return RawData(train)
+    return RawData(train, Part(files["testImages"].name, arrays["testImages"], arrays["testLabels"]))
 
 
 def _idx(path: Path) -> Array:
-    """The array in an IDX file (MNIST's format: two zeros, type, number of dimensions, big-endian sizes, values), plain or gzip."""
+    """The array in an IDX file, plain or gzip: two zeros, type, number of dimensions, big-endian sizes, values."""
     content = path.read_bytes()
     try:
         if content[:2] == b"\x1f\x8b":
@@ -170,17 +170,18 @@ class Table:
     lines: list[str]
 
 
-def _csv_files(data: Data, files: Mapping[str, Path]) -> Found:
+def _csv_files(data: Data, files: Mapping[str, Path]) -> RawData:
     tables = gather(lambda path: _csv(path, data.target), files)
     train, test = tables["train"], tables.get("test")
     if test is not None and test.features != train.features:
         raise DataError(
             [
-                f"{files['test']}: columns {', '.join(test.features)}; allowed: those of the training file, {', '.join(train.features)}"
+                f"{files['test']}: columns {', '.join(test.features)}; "
+                f"allowed: those of the training file, {', '.join(train.features)}"
             ]
         )
     parts = gather(lambda table: _csv_part(table, data), tables)
-    return Found(parts["train"], parts.get("test"), feature_names=train.features, target_name=data.target)
+    return RawData(parts["train"], parts.get("test"), feature_names=train.features, target_name=data.target)
 
 
 def _csv(path: Path, target: str | None) -> Table:
@@ -197,7 +198,8 @@ def _csv(path: Path, target: str | None) -> Table:
     ]
     if target not in header:
         violations.append(
-            f"trainer.data.target: {path} has no column {target!r}; allowed: {', '.join(header) or 'none, the file is empty'}"
+            f"trainer.data.target: {path} has no column {target!r}; "
+            f"allowed: {', '.join(header) or 'none, the file is empty'}"
         )
     ragged = [(line, len(row)) for row, line in rows if len(row) != len(header)]
     if ragged:
@@ -228,7 +230,8 @@ def _csv(path: Path, target: str | None) -> Table:
 def _not_numeric(path: Path, name: str, cells: Sequence[str], lines: Sequence[str]) -> str:
     wrong = [(cell, line) for cell, line in zip(cells, lines, strict=True) if cell.strip() and not _is_number(cell)]
     cell, line = wrong[0]
-    return f"{path}: column {name!r} is not numeric: {len(wrong)} cells, the first is {cell!r} at {line}; features must be numbers"
+    cells_in_words = f"{len(wrong)} cells, the first is {cell!r} at {line}"
+    return f"{path}: column {name!r} is not numeric: {cells_in_words}; features must be numbers"
 
 
 def _is_number(text: str) -> bool:
@@ -253,13 +256,16 @@ def _csv_part(table: Table, data: Data) -> Part:
 # images
 
 
-def _image_folders(files: Mapping[str, Path]) -> Found:
+def _image_folders(files: Mapping[str, Path]) -> RawData:
     parts = gather(_images, files)
-    return Found(parts["train"], parts.get("test"))
+    return RawData(parts["train"], parts.get("test"))
 
 
 def _images(path: Path) -> Part:
-    """Every picture of a folder or archive of sub-folders by class, in the order of their names' digests: the first N are a fair sample."""
+    """Every picture of a folder or archive with a sub-folder for each class.
+
+    Their order is that of their names' digests, so that the first N are a fair sample.
+    """
     try:
         named = sorted(_entries(path), key=lambda entry: hashlib.sha256(entry[0].encode()).digest())
     except (zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
@@ -270,29 +276,30 @@ def _images(path: Path) -> Part:
     if len(roots) > 1:
         raise DataError(
             [
-                f"{path}: classes lie below several folders: {_few(roots)}; allowed: one folder with a sub-folder for each class"
+                f"{path}: classes lie below several folders: {_few(roots)}; "
+                "allowed: one folder with a sub-folder for each class"
             ]
         )
-    found: list[Array] = []
+    images: list[Array] = []
     violations: list[str] = []
     for name, content in named:
         try:
-            found.append(pixels(content, formats=FORMATS))
+            images.append(pixels(content, formats=FORMATS))
         except UnreadablePicture as error:
             violations.append(f"{path}: {name}: {error}")
     if not violations:
-        violations = _other_shapes(path, [name for name, _ in named], found)
+        violations = _other_shapes(path, [name for name, _ in named], images)
     if violations:
         raise DataError(violations)
     names = [name for name, _ in named]
-    return Part(path.name, np.stack(found), np.array([PurePosixPath(name).parent.name for name in names]), names)
+    return Part(path.name, np.stack(images), np.array([PurePosixPath(name).parent.name for name in names]), names)
 
 
 def _entries(path: Path) -> Iterator[tuple[str, bytes]]:
     """Names and contents of the pictures in sub-folders of a folder, .zip or .tar archive (compressed or not)."""
     if path.is_dir():
-        found = ((file.relative_to(path).as_posix(), file.read_bytes) for file in files_below(path))
-        yield from ((name, read()) for name, read in found if _is_picture(name))
+        files = ((file.relative_to(path).as_posix(), file) for file in files_below(path))
+        yield from ((name, file.read_bytes()) for name, file in files if _is_picture(name))
     elif zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             yield from ((name, archive.read(name)) for name in archive.namelist() if _is_picture(name))

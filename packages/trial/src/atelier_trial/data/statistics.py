@@ -1,4 +1,4 @@
-"""What the training rows' inputs are like: for the network, which begins by standardising them, and for the server, which counts drift."""
+"""Statistics of the training rows' inputs: the network standardises its input by them, the server measures drift."""
 
 from __future__ import annotations
 
