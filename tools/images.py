@@ -7,6 +7,7 @@ Settings are variables of make or of the environment; docs/images.md says what t
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import shlex
@@ -64,15 +65,13 @@ def version() -> str:
 
 
 def revision() -> str:
-    """The commit, marked if what is built differs from it."""
-    described = subprocess.run(
-        ["git", "describe", "--always", "--abbrev=40", "--match=", "--dirty"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return described.stdout.strip() or "unknown"
+    """The commit, marked if what is built differs from it; "unknown" outside a clone and without git."""
+    command = ["git", "describe", "--always", "--abbrev=40", "--match=", "--dirty"]
+    try:
+        describe = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return "unknown"
+    return describe.stdout.strip() or "unknown"
 
 
 def arguments(name: str, environment: Mapping[str, str]) -> list[str]:
@@ -101,7 +100,7 @@ def build(environment: Mapping[str, str]) -> None:
         _say(shlex.join(command))
         began = time.monotonic()
         if subprocess.run(command, cwd=ROOT, check=False, env={**os.environ, "DOCKER_BUILDKIT": "1"}).returncode:
-            raise Refused(f"{name}: {builder.program} could not build the image; what it said last is above")
+            raise Refused(f"{name}: {builder.program} could not build the image; its output is above")
         seconds[name] = time.monotonic() - began
     _say()
     for name in NAMES:
@@ -137,7 +136,7 @@ def import_microk8s(environment: Mapping[str, str]) -> None:
                 raise Refused(f"{image} is not there: make images comes first, with the same REGISTRY") from None
             if subprocess.run(["microk8s", "ctr", "image", "import", str(archive)], check=False).returncode:
                 raise Refused(
-                    f"{image}: MicroK8s did not take it; what it said is above (its group or root may be needed)"
+                    f"{image}: MicroK8s did not import it; its output is above (only its group or root may import)"
                 )
         _say(f"{image} is on this node")
 
@@ -155,9 +154,9 @@ def names(environment: Mapping[str, str]) -> None:
 COMMANDS = {"build": build, "remove": remove, "import-microk8s": import_microk8s, "names": names}
 
 if __name__ == "__main__":
-    if sys.argv[1:] not in ([one] for one in COMMANDS):
-        sys.exit(f"usage: images.py {' | '.join(COMMANDS)}")
+    options = argparse.ArgumentParser(prog="images.py", description="Build the images or import them into MicroK8s.")
+    options.add_argument("command", choices=COMMANDS)
     try:
-        COMMANDS[sys.argv[1]](os.environ)
+        COMMANDS[options.parse_args().command](os.environ)
     except Refused as refused:
         sys.exit(str(refused))

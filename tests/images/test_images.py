@@ -115,6 +115,24 @@ def test_base_mirror_and_proxies_reach_both_builds() -> None:
         assert settings.items() <= given(name, settings).items()
 
 
+@pytest.mark.parametrize(
+    ("script", "shown"), [("echo 1a2b-dirty", "1a2b-dirty"), ("exit 128", "unknown"), (None, "unknown")]
+)
+def test_an_image_is_labelled_with_its_commit_where_git_knows_it(
+    programs: Path, script: str | None, shown: str
+) -> None:
+    (programs / "git").unlink()
+    if script:
+        add(programs, "git", script)
+    assert given("server", {})["REVISION"] == shown
+
+
+def test_a_word_that_is_no_command_shows_the_commands(programs: Path) -> None:
+    done = make("push")
+    assert done.returncode == 2
+    assert all(command in done.stderr for command in images.COMMANDS)
+
+
 def test_a_bundle_of_certificates_is_a_secret_and_not_an_argument(tmp_path: Path) -> None:
     bundle = tmp_path / "ca.pem"
     bundle.touch()
@@ -138,7 +156,7 @@ def test_a_build_that_fails_names_its_image_and_ends(programs: Path) -> None:
     add(programs, "docker", BUILDS + '\n[ "$1" != build ]')
     done = make("build")
     assert done.returncode == 1
-    assert done.stderr == "server: docker could not build the image; what it said last is above\n"
+    assert done.stderr == "server: docker could not build the image; its output is above\n"
     assert len([line for line in calls(programs) if line[1] == "build"]) == 1
 
 
