@@ -15,6 +15,7 @@ import yaml
 from tests.chart.commands import Helm, helm, lacking, lines, seconds
 from tests.chart.programs import ROOT
 from tests.chart.rendering import CHART, HELMS, by_kind, documents, only, refused, render, rendered
+from tools import chart_docs
 
 README = CHART / "README.md"
 PAGES = [ROOT / "README.md", README]
