@@ -49,8 +49,8 @@ def trial_name(number: int) -> str:
 class Schedule:
     """Decides job after job; `decide` may be called once `ready`, and jobs are reported in any order.
 
-    made holds what earlier runs suggested, by number: a search goes on with those trials even where more epochs, another
-    number of trials at a time or another release of the sampler would have suggested others.
+    made holds what earlier runs suggested, by number: a search goes on with those trials even where more epochs,
+    another number of trials at a time or another release of the sampler would have suggested others.
     """
 
     def __init__(
