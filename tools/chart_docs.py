@@ -1,4 +1,4 @@
-"""Write what values.yaml says of each value into values.schema.json, as descriptions, and into the tables of the chart's README.
+"""Write the comments of values.yaml into values.schema.json, as descriptions, and into the tables of the README.
 
     make chart-docs
 
@@ -34,7 +34,7 @@ class Value:
 
 
 def describe(values: str, schema: Json) -> list[Value]:
-    """The values in the order of the file. Their comments become the schema's descriptions. ValueError if one has no comment."""
+    """The values in the file's order; their comments become the schema's descriptions. ValueError if one has none."""
     lines = values.splitlines()
 
     def within(node: yaml.Node, block: Json, above: tuple[str, ...]) -> Iterator[Value]:

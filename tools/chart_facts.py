@@ -2,8 +2,9 @@
 
     make chart-docs
 
-What JSON Schema can say becomes the conditions (`allOf`) of values.schema.json, which Helm, the command and editors read. The
-tables for the other rules become files/facts.json, which templates/_checks.tpl reads. Tests compare both files with this.
+What JSON Schema can say becomes the conditions (`allOf`) of values.schema.json, which Helm, the command and editors
+read. The tables for the other rules become files/facts.json, which templates/_checks.tpl reads. Tests compare both
+files with what this writes.
 """
 
 from __future__ import annotations
@@ -161,7 +162,7 @@ def when(values: Mapping[str, Sequence[Any]], *rules: Json) -> Json:
 
 
 def condition(comment: str, test: Json, *rules: Json) -> Json:
-    """A schema that applies rules to what passes a test. The command ends its message with the comment: is missing where …"""
+    """A schema that applies rules to what passes a test. The command ends its messages with the comment: where …"""
     return {"$comment": comment, "if": test, "then": functools.reduce(together, rules)}
 
 

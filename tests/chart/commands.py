@@ -1,4 +1,4 @@
-"""helm and kubectl lines as pages and notes show them: whether the programs understand them, and whether what they name is there."""
+"""helm and kubectl lines of pages and notes: whether the programs understand them and what they name exists."""
 
 from __future__ import annotations
 

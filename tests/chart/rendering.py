@@ -1,4 +1,4 @@
-"""The chart as Helm renders it: by both versions, offline, and once for equal arguments."""
+"""The chart as Helm renders it: by both versions, offline, and once for equal arguments in a run of pytest."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def rendered(values_files: Path | Iterable[Path] = (), **arguments: Any) -> str:
 
 
 def notes(values_files: Path | Iterable[Path] = (), **arguments: Any) -> str:
-    """NOTES.txt, which `helm template` leaves out: every rendering is that of a copy of the chart, which has it as an object."""
+    """NOTES.txt, which `helm template` leaves out: what is rendered is a copy of the chart that has it as an object."""
     run = _run(values_files, **arguments)
     assert run.returncode == 0, run.stderr
     (part,) = [part for part in _parts(run.stdout) if NOTES in part]
@@ -119,7 +119,7 @@ OFFLINE = {
     "GOGC": "off",
     "GOMAXPROCS": "1",
 }
-"""No cluster, no plugin and no repository of whoever runs the tests. No garbage collection: each process lives a moment."""
+"""No cluster, plugin or repository of the user. No garbage collection: the processes are short."""
 
 
 def digest(chart: Path) -> str:
@@ -159,7 +159,7 @@ def only(objects: list[dict[str, Any]], kind: str, name_suffix: str | None = Non
 
 
 class GoLoader(yaml.CSafeLoader):
-    """Types of plain text as in Helm and kubectl (y is true, 1e3 and a hash like 12345e67 are numbers, dates are text); no key twice."""
+    """Types of plain text as in Helm and kubectl: y is true, 12345e67 is a number, a date is text. No key twice."""
 
     yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}
 

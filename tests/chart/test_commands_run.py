@@ -1,4 +1,4 @@
-"""The commands that pods would run, run here: trials as Katib starts them, the extractor's steps, the server, helm test's check."""
+"""The commands of pods, run here: trials as Katib starts them, the extractor's steps, the server, helm test's check."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ TOKEN = "a-token"
 
 
 class Pods:
-    """What the chart would run in pods, with folders of this machine in place of mounts, and its Python in place of the image's."""
+    """The chart's pods, with folders of this machine in place of mounts and its Python in place of the image's."""
 
     def __init__(self, folder: Path) -> None:
         self.objects = render(QUICKSTART, values=SMALL)
@@ -107,7 +107,7 @@ def logs(pods: Pods) -> list[str]:
 
 
 def test_katibs_collector_finds_one_finite_value_a_line(pods: Pods, logs: list[str]) -> None:
-    """With the filter and the metric names that the collector has by default; its prefilter looks for the names in lines."""
+    """With the collector's default filter and metric names; its prefilter looks for the names in lines."""
     wanted = ["val_accuracy", "val_loss"]
     for log in logs:
         found = []

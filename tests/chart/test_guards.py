@@ -1,6 +1,6 @@
-"""Every profile that would fail later is refused at once, everything that is wrong with it in one message.
+"""Every profile that would fail later is rejected at once, with everything that is wrong with it in one message.
 
-`helm lint` swallows fail, so each guard is proved by `helm template`.
+`helm lint` ignores fail, so each check of the templates is tested by `helm template`.
 """
 
 from __future__ import annotations
@@ -300,7 +300,7 @@ def said(error: str) -> list[str]:
 
 
 def names(error: str, place: str) -> bool:
-    """Whether Helm's message for a schema names a place: a value by its pointer, a key too many or missing beside its mapping's."""
+    """Whether Helm's message names a place: a value by its pointer, an unknown or missing key by its mapping's."""
     pointer = "/" + re.sub(r"\[(\d+)\]", r".\1", place).replace(".", "/")
     mapping, _, key = pointer.rpartition("/")
     lines = error.splitlines()
@@ -393,7 +393,7 @@ def test_a_name_of_ones_own_makes_up_for_the_releases() -> None:
 
 
 def test_algorithms_that_our_trials_do_not_fit_are_rejected_by_the_schema() -> None:
-    """hyperband restarts every rung and stalls at the first failed trial; halving is our algorithm for the same purpose."""
+    """hyperband restarts every rung and stalls at the first failed trial; halving is ours for the same purpose."""
     known = json.loads((CHART / "values.schema.json").read_text())["properties"]["experiment"]["properties"][
         "algorithm"
     ]

@@ -1,4 +1,4 @@
-"""Every object of every profile is one that Kubernetes, Katib and the operators take; and the schemas that say so refuse what is wrong."""
+"""Kubernetes, Katib and the operators accept every object of every profile; the schemas reject wrong ones."""
 
 from __future__ import annotations
 

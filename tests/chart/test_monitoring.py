@@ -1,4 +1,4 @@
-"""What Prometheus and Grafana get: alerts that fire when they should, a dashboard of metrics that there are, a runbook for every alert."""
+"""Alerts fire when they should and have runbooks; the dashboard shows metrics that exist."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def test_the_port_scraped_is_the_servers_own_for_metrics() -> None:
 
 
 def test_the_label_endpoint_stays_the_servers_own() -> None:
-    """The operator gives each target a label of that name; the server's would be renamed, and no alert would find it."""
+    """The operator gives each target a label of that name: the server's would be renamed and match no alert."""
     (endpoint,) = only(monitored(), "ServiceMonitor")["spec"]["endpoints"]
     assert endpoint["relabelings"] == [{"action": "labeldrop", "regex": "endpoint"}]
     assert "metricRelabelings" not in endpoint
@@ -367,7 +367,7 @@ def selectors(expression: str) -> list[tuple[str, str]]:
 
 @pytest.fixture(scope="module")
 def exported() -> set[str]:
-    """Names of what Prometheus gets from a server, as docs/serving.md lists them, which is held against a real one, and of what it adds."""
+    """Names of a server's metrics, as docs/serving.md lists them (tested there), and of what Prometheus adds."""
     kinds = re.findall(
         r"^\| `((?:atelier|process)_\w+)` \| (\w+) \|", (ROOT / "docs" / "serving.md").read_text(), re.MULTILINE
     )

@@ -1,4 +1,4 @@
-"""What Helm prints after an installation: every command can be typed, every name is there, and what is off or missing is said."""
+"""What Helm prints after an installation: commands that work, names that exist, and what is off or missing."""
 
 from __future__ import annotations
 
@@ -87,7 +87,8 @@ def test_the_search_is_told_as_it_runs(profile: Path) -> None:
     (said, *_) = part(text, "SEARCH")
     spec, objective = experiment["spec"], experiment["spec"]["objective"]
     assert said == (
-        f"{spec['maxTrialCount']} trials, {spec['parallelTrialCount']} at a time, {spec['algorithm']['algorithmName']}, "
+        f"{spec['maxTrialCount']} trials, {spec['parallelTrialCount']} at a time, "
+        f"{spec['algorithm']['algorithmName']}, "
         f"{objective['type']} {objective['objectiveMetricName']}"
     )
 
@@ -136,8 +137,8 @@ def test_predictions_are_a_forwarded_port_away(profile: Path) -> None:
 def test_where_a_token_is_asked_for_every_request_shown_has_it(profile: Path) -> None:
     text = notes(profile, set=["server.token.existingSecret=digits-token", "server.token.key=bearer.token"])
     assert (
-        "TOKEN=$(kubectl -n atelier get secret digits-token -o go-template='{{index .data \"bearer.token\" | base64decode}}')"
-        in text
+        "TOKEN=$(kubectl -n atelier get secret digits-token "
+        "-o go-template='{{index .data \"bearer.token\" | base64decode}}')" in text
     )
     assert "the page asks for the token" in text and "/docs" not in text
     requests = [line.strip() for line in text.splitlines() if line.strip().startswith("curl ")]

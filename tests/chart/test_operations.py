@@ -1,4 +1,4 @@
-"""What docs/operations.md and docs/troubleshooting.md show can be typed, and does to the chart's objects what they say."""
+"""Commands in docs/operations.md and docs/troubleshooting.md work, and change the chart's objects as the pages say."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the READMEs, the runbooks and Chart.yaml say of the chart is what the chart does, and every line they show can be typed."""
+"""The chart does what the READMEs, the runbooks and Chart.yaml say, and every command that they show works."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_a_helm_line_shown_renders(line: str, binary: str) -> None:
 
 
 def objects(found: Helm, binary: str = "helm") -> list[dict[str, Any]]:
-    """What a line would install. A file that an earlier line writes stands for the values of a release that there is."""
+    """What a line would install. A file that an earlier line writes holds the values of an existing release."""
     written = {helm(line).written_to for line in HELM_LINES}
     files = [QUICKSTART if one in written else ROOT / one for one in found.options["--values"]]
     (namespace,), release = found.options["--namespace"], found.arguments[0]

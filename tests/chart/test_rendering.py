@@ -68,7 +68,8 @@ def chart(tmp_path: Path) -> Path:
     (tmp_path / "Chart.yaml").write_text("{apiVersion: v2, name: shown, version: 0.1.0}")
     (tmp_path / "values.yaml").write_text("{size: 1, wrong: false}")
     (tmp_path / "templates" / "shown.yaml").write_text(
-        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: {{ .Release.Name }}-shown, namespace: {{ .Release.Namespace }}}\n"
+        "apiVersion: v1\nkind: ConfigMap\n"
+        "metadata: {name: {{ .Release.Name }}-shown, namespace: {{ .Release.Namespace }}}\n"
         "data:\n  size: {{ .Values.size | quote }}\n  upgrade: {{ .Release.IsUpgrade | quote }}\n"
         '  katib: {{ .Capabilities.APIVersions.Has "kubeflow.org/v1beta1/Experiment" | quote }}\n'
         '{{ if .Values.wrong }}{{ fail "wrong is refused" }}{{ end }}\n'

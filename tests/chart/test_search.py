@@ -1,4 +1,4 @@
-"""What a search is on a cluster: the spec, parameters and keys of one machine, and an Experiment that Katib has nothing to add to."""
+"""A search on a cluster has the spec, parameters and keys of one machine, and an Experiment that needs no defaults."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_experiment_and_config_outlive_the_release(profile: Path) -> None:
 
 @each_profile
 def test_labels_of_the_experiment_are_private_and_stable(profile: Path) -> None:
-    """They are copied onto pods of trials and suggestions: nothing that a Service selects, nothing that a new version changes."""
+    """They are copied onto pods of trials and suggestions: no label that a Service selects or a new version changes."""
     assert search(profile)[0]["metadata"]["labels"] == {"atelier/release": "digits"}
 
 

@@ -1,4 +1,4 @@
-"""Which changes start another search and which do not: the Experiment's name decides, since Katib refuses to change its spec."""
+"""Which changes start another search: the Experiment's name decides, since Katib rejects changes of its spec."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the values under `server` come to: flags of the server, a token from a Secret, probes and counters that need none."""
+"""The values under `server`: flags of the server, a token from a Secret, probes and metrics that need no token."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The chart is judged by the upgrade: what another search, other counts or a new version change in a release that is there."""
+"""Upgrades: what another search, other counts or a new version change in an existing release."""
 
 from __future__ import annotations
 

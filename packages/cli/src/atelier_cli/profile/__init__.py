@@ -1,1 +1,1 @@
-"""A profile: read, merged over the chart's values, checked against its schema and rules."""
+"""Profiles: read, merged over the chart's defaults, checked against its schema and rules."""

@@ -8,7 +8,7 @@ CHART = "katib-nas-atelier"
 
 
 def chart_file(name: str) -> Path:
-    """A file of the chart: in a checkout the one there, else the copy in the installed package. FileNotFoundError."""
+    """The path of a file of the chart: in a checkout the file itself, else the package's copy. FileNotFoundError."""
     here = Path(__file__).resolve().parents[1]
     places = [parent / "charts" / CHART / name for parent in here.parents[3:4]] + [here / "chart" / name]
     for place in places:

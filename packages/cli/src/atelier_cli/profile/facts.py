@@ -1,6 +1,7 @@
 """What tasks, algorithms and data sources accept, as tables.
 
-The command reads them here; tools/chart_facts.py writes them into the chart, as conditions of values.schema.json and as files/facts.json.
+The command reads them here. tools/chart_facts.py writes them into the chart: as conditions of values.schema.json,
+and as files/facts.json.
 """
 
 from __future__ import annotations
@@ -106,7 +107,7 @@ KINDS: dict[str, Kind] = {
     "csv": "rows",
     **{f"sklearn {name}": "images" if name == "digits" else "rows" for name in BUNDLED},
 }
-"""What the examples of a source are, by its name and that of the bundled set; npz is known only once its arrays are read."""
+"""What the examples of a source are, by its name and that of the bundled set. The arrays of npz decide."""
 
 
 def known_kind(data: Data) -> Kind | None:

@@ -1,6 +1,6 @@
-"""A profile: one values file over the chart's defaults, checked, with every violation at its line.
+"""A profile: one values file merged over the chart's defaults and checked, with every violation at its line.
 
-Relative paths in `trainer.data.files` are relative to the folder where the command runs, not to the profile's own.
+Relative paths in `trainer.data.files` are relative to the folder where the command runs, not to that of the profile.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from atelier_cli.profile.yaml_lines import UnreadableYaml
 
 
 class InvalidProfile(ValueError):
-    """A profile that cannot be used; violations lists everything that is wrong, a line each, with the place where it stands."""
+    """A profile that cannot be used. violations lists everything that is wrong, one line each, with its place."""
 
     def __init__(self, violations: Sequence[str]) -> None:
         super().__init__("\n".join(violations))
@@ -31,7 +31,7 @@ class InvalidProfile(ValueError):
 
 @dataclass(frozen=True)
 class Profile:
-    """A sound profile: its file, all values after merging, what they come to, and the name its model is served under."""
+    """A valid profile: its file, all values after merging, their spec, and the name that its model is served under."""
 
     path: Path
     values: Values
@@ -47,8 +47,8 @@ ENABLED = at("experiment.enabled")
 def load(path: Path, overrides: Sequence[str] = (), laptop: bool = True) -> Profile:
     """The profile at path, merged over the chart's defaults.
 
-    overrides are `trainer.maxEpochs=30`: a dotted key and a value in YAML; null takes a default away. laptop: refuse also what only a
-    cluster can do. InvalidProfile with every violation.
+    overrides are `trainer.maxEpochs=30`: a dotted key and a value in YAML; null removes a default. laptop: reject also
+    what only a cluster can do. Raises InvalidProfile with every violation.
     """
     layers = _read(path, overrides)
     findings = schema.check(layers.values)
@@ -75,7 +75,7 @@ def load(path: Path, overrides: Sequence[str] = (), laptop: bool = True) -> Prof
 
 @dataclass(frozen=True)
 class _Layers:
-    """The chart's defaults, the profile and what was set on the command line, merged; and where each value comes from."""
+    """The chart's defaults, the profile and the values of --set, merged; and where each value comes from."""
 
     path: Path
     defaults: Values
@@ -89,7 +89,7 @@ class _Layers:
         return list(dict.fromkeys(f"{place}: {text}" for _, place, text in sorted(placed, key=lambda p: p[0])))
 
     def _place(self, where: Where) -> tuple[int, str]:
-        """Where a value was written, or, if it was not, what it should stand in; with its line, for sorting."""
+        """Where a value is written, or the innermost block around it that is; with its line, for sorting."""
         parts = [where[:length] for length in range(len(where), 0, -1)]
         for part in parts:
             if part in self.set_by:
@@ -148,7 +148,7 @@ def _check_given(layers: _Layers, broken: Sequence[Where]) -> Iterator[Finding]:
 
 
 def _parameters(values: Values, broken: Sequence[Where]) -> list[tuple[int, Parameter]]:
-    """The parameters that can be read, with their places in the list."""
+    """The parameters that can be read, with their indices in the list."""
     if any(where == PARAMETERS[: len(where)] for where in broken):
         return []
     unsound = {where[2] for where in broken if where[:2] == PARAMETERS}
@@ -164,7 +164,7 @@ def _parameter(raw: Values) -> Parameter:
 
 
 def _spec(layers: _Layers, broken: Sequence[Where], parameters: Sequence[Parameter]) -> Spec:
-    """What the values come to; what is broken in them gives way to its default, so that the rest can be checked."""
+    """The spec of the values. A default replaces what is broken in them, so that the rest can be checked."""
     values = layers.values
     for where in broken:
         if where[:2] != PARAMETERS or len(where) == 2:
@@ -185,7 +185,7 @@ def _spec(layers: _Layers, broken: Sequence[Where], parameters: Sequence[Paramet
 
 
 def _without(values: Values, defaults: Values, where: Where) -> Values:
-    """The values with the default in place of what stands at a path, or of the list or free map around it; unknown keys go."""
+    """The values with the default at a path, or at the list or free map around it. Unknown keys are removed."""
     known: Where = ()
     while known != where and _is_in(defaults, where[: len(known) + 1]):
         known = where[: len(known) + 1]
@@ -197,7 +197,7 @@ def _without(values: Values, defaults: Values, where: Where) -> Values:
 
 
 def _as_text(value: Any) -> Any:
-    """Numbers and truth values as the text that Katib wants, in maps and lists too: the one place where they become it."""
+    """Numbers and truth values as text, which Katib requires; in maps and lists too."""
     if isinstance(value, dict):
         return {key: _as_text(inner) for key, inner in value.items()}
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""Values laid over values, as Helm does it."""
+"""Values merged over values, as Helm does it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Values = dict[str, Any]
 
 
 def merge(defaults: Values, over: Values) -> Values:
-    """New values: maps merge key by key, all else replaces, null takes a default away (and stays null where there was no default)."""
+    """New values: maps merge key by key, all else replaces, null removes a default (and stays where there was none)."""
     merged = copy.deepcopy(defaults)
     for key, value in over.items():
         if value is None and key in merged:

@@ -1,4 +1,4 @@
-"""Contradictions in a profile: rules that compare values, read numbers in text or need data, which the schema cannot express."""
+"""What is wrong with a profile beyond its schema: rules that compare values or read numbers in text."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def check(
 ) -> Iterator[Finding]:
     """Every contradiction in a spec.
 
-    parameters are those that can be read, with their places in the list. A check that reads a broken path does not run: it would
-    repeat what is known. laptop: reject also what only a cluster can do.
+    parameters are those that can be read, with their indices in the list. A check that reads a broken path does not
+    run: it would repeat what is known. laptop: reject also what only a cluster can do.
     """
     experiment, trainer = spec.experiment, spec.trainer
     kind = known_kind(trainer.data)
@@ -105,7 +105,7 @@ def _check_list(where: Where, parameter: Parameter) -> Iterator[Finding]:
 def check_builders(
     spec: Spec, kind: Kind, parameters: Sequence[tuple[int, Parameter]] | None = None
 ) -> Iterator[Finding]:
-    """What no builder accepts of these parameters for data of this kind, value by value; without them, of all in the spec."""
+    """What no builder accepts for data of this kind, value by value: of these parameters, or of all in the spec."""
     try:
         known = space.domains(kind, spec.trainer.data.task, spec.trainer.network)
     except space.InvalidParams as error:
@@ -129,7 +129,7 @@ def check_builders(
 
 
 def _values(parameter: Parameter) -> Iterator[tuple[Where, str]]:
-    """The outermost values of a parameter, with their places; what does not fit its type is found elsewhere."""
+    """The outermost values of a parameter, with their places."""
     feasible = parameter.feasible_space
     if parameter.parameter_type in ("int", "double"):
         yield from (
@@ -188,7 +188,7 @@ def check_grid(experiment: Experiment) -> Iterator[Finding]:
 
 
 def _size(parameter: Parameter) -> int:
-    """How many values a grid has of a parameter; 0 if it cannot be said."""
+    """How many values a grid has of a parameter; 0 if the parameter is wrong in itself."""
     feasible = parameter.feasible_space
     if feasible.list:
         return len(feasible.list)

@@ -42,7 +42,7 @@ def check(values: dict[str, Any]) -> list[Finding]:
 
 
 def _conditions(error: ValidationError) -> str:
-    """Where the rule applies that an error comes from, as the schema's conditions say in their comments; empty: everywhere."""
+    """Where the rule behind an error applies, from the comments of the schema's conditions; empty: everywhere."""
     part: Any = schema()
     comments = []
     for step in error.absolute_schema_path:

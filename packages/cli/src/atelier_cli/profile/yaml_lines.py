@@ -14,11 +14,11 @@ from atelier_cli.profile.findings import Finding, Where, dotted
 
 MOST_BYTES = 1 << 20
 MOST_VALUES = 50_000
-"""Aliases are counted as often as they are used, so that a small file cannot stand for a huge one."""
+"""Aliases count as often as they are used, so that a small file cannot expand into a huge one."""
 
 
 class UnreadableYaml(ValueError):
-    """What keeps a text from being read; findings lists it with lines."""
+    """A text that cannot be read. findings lists the reasons with their lines."""
 
     def __init__(self, findings: list[tuple[int | None, str]]) -> None:
         super().__init__("; ".join(reason for _, reason in findings))
@@ -27,7 +27,7 @@ class UnreadableYaml(ValueError):
 
 @dataclass(frozen=True)
 class Document:
-    """A mapping, and for the path of each value in it the line of its key (of the item itself in a list); lines count from 1."""
+    """A mapping, and by the path of each value the line of its key, or of the item in a list. Lines count from 1."""
 
     values: dict[str, Any]
     lines: dict[Where, int]
@@ -53,7 +53,7 @@ _Loader.add_implicit_resolver(
 
 
 def read(path: Path) -> Document:
-    """The mapping in a file. UnreadableYaml if there is none, or it repeats keys, is too large, or says what JSON cannot."""
+    """The mapping in a file. UnreadableYaml if there is none, keys repeat, it is too large, or is not JSON's."""
     try:
         with path.open("rb") as file:
             content = file.read(MOST_BYTES + 1)
@@ -68,7 +68,7 @@ def read(path: Path) -> Document:
 
 
 def parse(text: str) -> Document:
-    """The mapping that a text is; nothing at all is an empty one. UnreadableYaml."""
+    """The mapping in a text; an empty text is an empty mapping. UnreadableYaml."""
     loader = None
     try:
         loader = _Loader(text)
@@ -98,12 +98,12 @@ def parse(text: str) -> Document:
 
 
 def scalar(text: str) -> Any:
-    """A value alone, as it would be read in a file. UnreadableYaml."""
+    """A single value, as it would be read in a file. UnreadableYaml."""
     return parse(f"value: {text}" if text.strip() else "value: ''").values["value"]
 
 
 def _check_nodes(root: yaml.Node) -> None:
-    """Refuse repeated keys, values that hold themselves and documents that unfold beyond all measure."""
+    """Reject repeated keys, values that contain themselves and documents that expand beyond the limit."""
     wrong: list[tuple[int | None, str]] = []
     count = 0
     reported: set[int] = set()
@@ -137,7 +137,7 @@ def _check_nodes(root: yaml.Node) -> None:
 
 
 def _note_lines(node: yaml.Node, where: Where, lines: dict[Where, int]) -> None:
-    """Lines of everything below a node; merged mappings (<<) were unfolded by the constructor, what comes last counts."""
+    """Lines of everything below a node. The constructor has expanded merged mappings (<<); the last line counts."""
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             inner = (*where, key.value)
@@ -150,7 +150,7 @@ def _note_lines(node: yaml.Node, where: Where, lines: dict[Where, int]) -> None:
 
 
 def _check_values(value: Any, where: Where, lines: dict[Where, int]) -> None:
-    """Refuse what JSON has no form for."""
+    """Reject what JSON cannot express."""
     wrong: list[tuple[int | None, str]] = []
 
     def visit(value: Any, where: Where) -> None:
