@@ -9,9 +9,10 @@ import pytest
 import yaml
 
 from tests.support import ROOT
+from tests.support.pages import first
 
 HOOKS = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
-RECIPE = re.search(r"^lint:.*\n((?:\t.+\n)+)", (ROOT / "Makefile").read_text(), re.MULTILINE)[1]
+RECIPE = first(r"^lint:.*\n((?:\t.+\n)+)", (ROOT / "Makefile").read_text())
 COMMANDS = re.findall(r"^\t@(?:\$\(UV\) run --locked|\$\(RUN\)) (.+)$", RECIPE, re.MULTILINE)
 
 
