@@ -1,10 +1,10 @@
-"""Make a release on this machine: version, changelog, lock, chart, wheels, bills of materials, images, checksums, commit and tag.
+"""Make a release: version, changelog, lock, chart, wheels, bills of materials, images, checksums, commit and tag.
 
     make release VERSION=0.2.0
     make release VERSION=0.2.0 REHEARSE=1     everything but the images, the commit and the tag
 
-Everything is made in a git worktree of its own. Only when all of it is there do the branch and the tag move, so a failure
-leaves the checkout as it was. Nothing is pushed. RELEASE.md has what comes before and after.
+Everything is made in a git worktree of its own. Only when all of it is there do the branch and the tag move, so a
+failure leaves the checkout as it was. Nothing is pushed. RELEASE.md has what comes before and after.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Reader:
-    """A folder with a store that the shown commands filled, and its backup. Commands that a test runs leave it as it is."""
+    """A folder with a store that the shown commands filled, and its backup; what tests run leaves it as it is."""
     return Reader(made_once(tmp_path_factory, "trained", train))
 
 

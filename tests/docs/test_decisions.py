@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from tests.support import ROOT
+from tests.support.pages import first
 
 FOLDER = ROOT / "docs" / "adr"
 PAGES = sorted(FOLDER.glob("[0-9]*.md"))
 
 
 def status(page: Path) -> str:
-    return re.search(r"^- Status: (.+)$", page.read_text(), re.MULTILINE)[1]
+    return first(r"^- Status: (.+)$", page.read_text())
 
 
 def replaced_by(page: Path) -> list[str]:
@@ -39,7 +40,7 @@ def test_a_decision_has_a_date_and_a_state(page: Path) -> None:
 
 
 def test_decisions_are_dated_in_their_order() -> None:
-    dates = [re.search(r"^- Date: (\S+)$", page.read_text(), re.MULTILINE)[1] for page in PAGES]
+    dates = [first(r"^- Date: (\S+)$", page.read_text()) for page in PAGES]
     assert dates == sorted(dates)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 import yaml
 
 from tests.support import ROOT
+from tests.support.pages import first
 
 LICENSE = ROOT / "LICENSE"
 PROJECTS = [ROOT, *sorted(path.parent for path in ROOT.glob("[ip]*/*/pyproject.toml"))]
@@ -17,7 +17,7 @@ CHART = ROOT / "charts" / "katib-nas-atelier" / "Chart.yaml"
 
 
 def identifier() -> str:
-    return re.search(r"^SPDX-License-Identifier: (\S+)$", LICENSE.read_text(), re.MULTILINE)[1]
+    return first(r"^SPDX-License-Identifier: (\S+)$", LICENSE.read_text())
 
 
 @pytest.mark.parametrize("folder", PROJECTS, ids=lambda folder: folder.name)

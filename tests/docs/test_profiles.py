@@ -47,10 +47,11 @@ def test_the_profiles_listed_are_those_that_are_there() -> None:
 
 
 def test_the_sources_listed_are_those_that_can_be_read() -> None:
+    required, optional = ({str(source): names for source, names in of.items()} for of in (REQUIRED, OPTIONAL))
     rows = {source: files for source, files, _ in table(PROFILES, "source", "files", "what they hold")}
-    assert rows.keys() == REQUIRED.keys()
+    assert rows.keys() == required.keys()
     for source, files in rows.items():
-        expected = BUNDLED if source == "sklearn" else REQUIRED[source] + OPTIONAL[source]
+        expected = BUNDLED if source == "sklearn" else required[source] + optional[source]
         assert set(re.findall(r"\w+", files)) - {"none", "name", "is", "or"} == set(expected)
 
 

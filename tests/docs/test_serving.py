@@ -1,4 +1,4 @@
-"""docs/serving.md: requests are answered as shown, and its tables list the endpoints, statuses, metrics and flags that there are."""
+"""docs/serving.md: requests are answered as shown; its tables list every endpoint, status, metric and flag."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from atelier_store.layout import Store
 from atelier_store.records import Card, Search, TrialRecord
 
 from tests.support import ROOT
-from tests.support.pages import SERVING, fenced, table
+from tests.support.pages import SERVING, fenced, first, table
 from tests.support.reader import Reader
 from tests.support.server_process import serving
 
@@ -57,7 +57,7 @@ def addresses(trained: Reader, tmp_path_factory: pytest.TempPathFactory) -> Iter
     token, elsewhere = folder / "token", Store(folder / "elsewhere")
     token.write_text(TOKEN)
     shutil.copytree(trained.store.root / "models", elsewhere.root / "models")
-    small = ("--max-body-mib", "1")
+    small = ("--max-body-mib", "1", "--workers", "1")
     with ExitStack() as servers:
         started = {
             "8000": serving(trained.store, "digits", *small),
@@ -77,7 +77,7 @@ def curl(line: str, addresses: dict[str, str], folder: Path) -> httpx.Response:
     parser.add_argument("-F", action="append", default=[])
     parser.add_argument("-H", action="append", default=[])
     options = parser.parse_args(shlex.split(line.replace("$TOKEN", TOKEN))[1:])
-    port = re.search(r":(\d+)/", options.url)[1]
+    port = first(r":(\d+)/", options.url)
     headers = dict(header.split(": ", 1) for header in options.H)
     content: Any = None
     if options.json:
@@ -193,14 +193,11 @@ def test_flags_listed_are_those_of_the_server(capsys: pytest.CaptureFixture[str]
     with pytest.raises(SystemExit, match="0"):
         server_command.main(["serve", "--help"])
     described = " ".join(capsys.readouterr().out.partition("options:")[2].split())
-    flags = {
-        part.split()[0]: re.search(r"\(default: ([^,)]+)", part)
-        for part in re.split(r" (?=--[a-z])", described)
-        if part[:2] == "--"
-    }
+    defaults = dict.fromkeys(("--access-log", "--token-file"), "off")
+    flags = {}
+    for part in re.split(r" (?=--[a-z])", described):
+        if part.startswith("--"):
+            flag, shown = part.split()[0], re.search(r"\(default: ([^,)]+)", part)
+            flags[flag] = shown[1] if shown else defaults.get(flag, "required")
     listed = {flag: default for flag, default, _, _ in table(SERVING, "flag", "default", "value of the chart", "is")}
-    assert listed.keys() == flags.keys() - {"--help"}
-    for flag, default in listed.items():
-        assert default == (
-            flags[flag][1] if flags[flag] else "off" if flag in ("--access-log", "--token-file") else "required"
-        ), flag
+    assert listed == {flag: default for flag, default in flags.items() if flag != "--help"}

@@ -1,4 +1,4 @@
-"""docs/store.md and what other pages show of a store: commands do their work on one, and every file of it is described."""
+"""docs/store.md: every file of a store is described, and commands that any page shows do their work on one."""
 
 from __future__ import annotations
 
@@ -51,7 +51,8 @@ STANDS_FOR = {
 
 def tree() -> dict[str, bool]:
     """Pattern of every file in docs/store.md, and whether it is always there."""
-    found, above = {}, []
+    found: dict[str, bool] = {}
+    above: list[tuple[str, bool]] = []
     for line in fenced(STORE, "")[0].splitlines():
         depth = (len(line) - len(line.lstrip())) // 2
         name, _, words = line.strip().partition(" ")

@@ -1,17 +1,16 @@
-"""The tutorial's lines can be typed: what an installation has is what they name. tests/e2e/test_newcomer.py runs them on a cluster."""
+"""The tutorial's lines name what an installation has; tests/e2e/test_newcomer.py runs them on a cluster."""
 
 from __future__ import annotations
-
-import re
 
 import pytest
 
 from tests.chart.commands import helm, lacking
 from tests.chart.rendering import render
 from tests.support import ROOT
+from tests.support.pages import fenced
 
 PAGE = ROOT / "docs" / "tutorial.md"
-LINES = re.search(r"^```bash\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)[1].splitlines()
+LINES = fenced(PAGE, "bash")[0].splitlines()
 INSTALL = helm(next(line for line in LINES if line.startswith("helm install")))
 
 

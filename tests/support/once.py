@@ -11,7 +11,7 @@ import pytest
 
 
 def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
-    """A folder that make fills, once in a run: pytest-xdist's other workers wait and find it. Tests must not change it."""
+    """A folder that make fills, once in a run: other workers of pytest-xdist wait for it. Tests must not change it."""
     base = factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         base = base.parent

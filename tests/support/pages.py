@@ -15,6 +15,13 @@ PROFILES, STORE, SERVING = (ROOT / "docs" / f"{name}.md" for name in ("profiles"
 BENCHMARKS = ROOT / "benchmarks" / "README.md"
 
 
+def first(pattern: str, text: str) -> str:
+    """The first group of a pattern in a text that must have it, `^` and `$` at any line."""
+    found = re.search(pattern, text, re.MULTILINE)
+    assert found, f"no {pattern}"
+    return str(found[1])
+
+
 def fenced(page: Path, language: str) -> list[str]:
     """The code blocks of this language."""
     return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
@@ -22,7 +29,7 @@ def fenced(page: Path, language: str) -> list[str]:
 
 def named(page: Path, language: str) -> dict[str, str]:
     """Code blocks whose first line is a comment with the name of their file, by that name."""
-    return {re.match(r"# (\S+)\n", block)[1]: block for block in fenced(page, language)}
+    return {first(r"\A# (\S+)\n", block): block for block in fenced(page, language)}
 
 
 def table(page: Path, *header: str) -> list[list[str]]:

@@ -49,7 +49,7 @@ class Reader:
         """A shown command line as a process in this folder."""
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
         environment |= dict(word.split("=", 1) for word in shlex.split(line) if re.match(r"[A-Z]+=", word))
-        command = [Path(sys.executable).with_name("atelier"), *words_of(line)[3:]]
+        command = [str(Path(sys.executable).with_name("atelier")), *words_of(line)[3:]]
         return subprocess.Popen(
             command, cwd=self.folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )

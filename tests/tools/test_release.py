@@ -103,7 +103,9 @@ def test_a_release_has_its_version_everywhere_and_all_its_files(checkout: Checko
         if path.name != "SHA256SUMS"
     }
     with tarfile.open(files / f"katib-nas-atelier-{NEXT}.tgz") as archive:
-        chart = yaml.safe_load(archive.extractfile("katib-nas-atelier/Chart.yaml") or b"")
+        chart_file = archive.extractfile("katib-nas-atelier/Chart.yaml")
+        assert chart_file
+        chart = yaml.safe_load(chart_file)
     assert (chart["version"], chart["appVersion"]) == (NEXT, NEXT)
     assert (files / "notes.md").read_text().strip() == unreleased
     for name in ("cli", "server", "store", "trainer", "trial"):
