@@ -47,5 +47,6 @@ if [ -z "${KUBECONFIG:-}" ]; then
 fi
 show=(--durations=0 --durations-min=5)
 # Most of a test is waiting for pods, so more of them than cores run at once.
-timed "tests side by side" "$UV" run --locked pytest tests/e2e -m "not alone" --numprocesses="${WORKERS:-6}" --dist=loadgroup --no-loadscope-reorder "${show[@]}"
+timed "tests side by side" "$UV" run --locked pytest tests/e2e -m "not alone" \
+    --numprocesses="${WORKERS:-5}" --no-loadscope-reorder "${show[@]}"
 timed "tests that disturb others" "$UV" run --locked pytest tests/e2e -m alone "${show[@]}"
