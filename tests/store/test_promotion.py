@@ -33,14 +33,16 @@ def promoter(experiment: str) -> Iterator[Callable[[int, Store], Callable[[], st
     """A harness process; the result sends it a step to be killed at (0: never) and a store, and hands out what became of it."""
     command = [sys.executable, str(HARNESS), experiment, "digits"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        requests, answers = process.stdin, process.stdout
+        assert requests and answers
 
         def begin(step: int, store: Store) -> Callable[[], str]:
-            process.stdin.write(f"{step} {store.root}\n")
-            process.stdin.flush()
-            return lambda: process.stdout.readline().strip()
+            requests.write(f"{step} {store.root}\n")
+            requests.flush()
+            return lambda: answers.readline().strip()
 
         yield begin
-        process.stdin.close()
+        requests.close()
 
 
 def served(store: Store) -> str:
@@ -269,7 +271,12 @@ def test_a_bundle_is_hashed_once_however_many_better_ones_are_rejected(
     experiment = begin(store, of)
     trials = [add_trial(store, of, image_bundle(seed, metric=seed / 10), f"trial-{seed}") for seed in range(1, 6)]
     hashed: list[Path] = []
-    monkeypatch.setattr(bundle, "sha256_file", lambda path: hashed.append(path) or sha256_file(path))
+
+    def counted(path: Path) -> str:
+        hashed.append(path)
+        return sha256_file(path)
+
+    monkeypatch.setattr(bundle, "sha256_file", counted)
 
     def only_the_worst(files: BundlePaths, manifest: Manifest) -> list[str]:
         return [] if manifest.config.key == trials[0] else ["not this one"]
