@@ -14,12 +14,14 @@ from collections.abc import Iterator
 from dataclasses import asdict, replace
 from io import BytesIO
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from tools.cluster import (
     builds,
+    commands,
     debian,
     files,
     images,
@@ -195,6 +197,27 @@ def test_without_root_nothing_begins(
 def test_a_path_too_long_for_a_socket_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(obstacles, "KUBELET", Path("/") / ("x" * 120))
     assert any("too long for a socket" in reason for reason in obstacles.need_room())
+
+
+def test_a_disk_without_room_is_refused_with_what_is_needed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(obstacles, "BIN", tmp_path / "not-built")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=15e9))
+    assert obstacles.need_room() == []
+    monkeypatch.setattr(transfer, "working", list)
+    assert main(["room"]) == 0
+    assert main(["room", "an-image:1"]) == 1
+    needed = (obstacles.TO_BUILD + obstacles.FOR_IMAGES) / 1e9
+    assert f"has 15.0 GB free; {needed:.0f} GB are needed" in capsys.readouterr().out
+
+
+def test_the_output_of_a_command_that_fails_is_not_taken_for_whole() -> None:
+    with (
+        pytest.raises(Failure, match=r"sh -c echo half; exit 3: exit status 3"),
+        commands.piped("sh", "-c", "echo half; exit 3") as pipe,
+    ):
+        assert commands.output("cat", stdin=pipe) == "half\n"
 
 
 def test_one_command_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from tests.e2e.cluster_access import OURS, Namespace, Release, a_namespace
 
@@ -17,16 +20,24 @@ def pytest_configure() -> None:
 
 
 LONGEST_FIRST = ("test_newcomer", "test_release", "test_extractor_modes", "test_backup", "test_chart_testing")
+EACH_ITS_OWN_RELEASE = ("test_faults", "test_limits")
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of one release run in order on one worker, all others on any; what takes longest begins first."""
-    for item in items:
-        if "namespace" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
     rank = {name: number for number, name in enumerate(LONGEST_FIRST)}
     items.sort(key=lambda item: rank.get(item.path.stem, len(rank)))
+
+
+class Scheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
+    """Tests of a file share a release and run in order on one worker, but in files whose tests have a release each."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return nodeid if Path(file).stem in EACH_ITS_OWN_RELEASE else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
+    return Scheduling(config, log)
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,9 @@ images_built() {
 
 times=()
 if [ -z "${KUBECONFIG:-}" ]; then
-    "$UV" run --locked python -m tools.cluster room
+    names=$("$PYTHON" -m tools.images names)
+    # shellcheck disable=SC2086 # two names
+    "$UV" run --locked python -m tools.cluster room $names
     trap ended EXIT
     up=1
     # No registry is asked for a base image, torch comes from PyPI, and builds trust what this machine trusts.
@@ -41,9 +43,10 @@ if [ -z "${KUBECONFIG:-}" ]; then
     images=$!
     timed "cluster up, beside it images" make --no-print-directory cluster-up
     timed "images, the rest" images_built
-    timed "images into the cluster" make --no-print-directory cluster-load IMAGES="$("$PYTHON" -m tools.images names)"
+    timed "images into the cluster" make --no-print-directory cluster-load IMAGES="$names"
 fi
 show=(--durations=0 --durations-min=5)
 # Most of a test is waiting for pods, so more of them than cores run at once.
-timed "tests side by side" "$UV" run --locked pytest tests/e2e -m "not alone" --numprocesses="${WORKERS:-6}" --dist=loadgroup --no-loadscope-reorder "${show[@]}"
+timed "tests side by side" "$UV" run --locked pytest tests/e2e -m "not alone" \
+    --numprocesses="${WORKERS:-5}" --no-loadscope-reorder "${show[@]}"
 timed "tests that disturb others" "$UV" run --locked pytest tests/e2e -m alone "${show[@]}"

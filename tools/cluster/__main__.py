@@ -8,6 +8,7 @@ import sys
 from . import lifecycle, report
 from .obstacles import FOR_IMAGES, need_room, refuse
 from .steps import Failure, show
+from .transfer import any_missing
 
 
 def main(words: list[str] | None = None) -> int:
@@ -19,9 +20,8 @@ def main(words: list[str] | None = None) -> int:
     commands.add_parser("status", help="what runs, or what was left")
     load = commands.add_parser("load", help="bring images of docker, podman or buildah into the cluster")
     load.add_argument("images", nargs="+", metavar="IMAGE")
-    commands.add_parser(
-        "room", help="fail unless the disk has room for a cluster with our images that are yet to be built"
-    )
+    room = commands.add_parser("room", help="fail unless the disk has room for the cluster and images yet to be built")
+    room.add_argument("images", nargs="*", metavar="IMAGE")
     commands.add_parser("base", help="make the base image and give it to docker, podman or buildah")
     arguments = parser.parse_args(words)
     try:
@@ -35,7 +35,7 @@ def main(words: list[str] | None = None) -> int:
             case "load":
                 lifecycle.load(arguments.images)
             case "room":
-                refuse(*need_room(FOR_IMAGES))
+                refuse(*need_room(FOR_IMAGES if any_missing(arguments.images) else 0))
             case "base":
                 lifecycle.base()
     except Failure as failure:

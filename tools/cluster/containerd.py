@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import IO
 
@@ -27,6 +28,22 @@ def import_images(archive: IO[bytes], contents: dict[str, str]) -> None:
     ctr("images", "import", "-", stdin=archive, seconds=1800)
     for name, content in contents.items():
         ctr("images", "label", name, f"{LABEL}={content}")
+    _discard_layers(list(contents))
+
+
+def _discard_layers(names: list[str]) -> None:
+    """Containers run on what layers were unpacked to: kept as archives too, they would take the same room once more."""
+    layers: set[str] = set()
+    for name in names:
+        manifest = json.loads(ctr("content", "get", _digest(name)))
+        layers |= {layer["digest"] for layer in manifest["layers"]}
+    ctr("content", "rm", *layers)
+
+
+def _digest(name: str) -> str:
+    """Of an image's manifest: the third column."""
+    _, line = ctr("images", "ls", f"name=={name}").splitlines()
+    return line.split()[2]
 
 
 def remove_containers() -> str:

@@ -15,9 +15,10 @@ SOURCE = UPSTREAM / "prometheus-operator"
 
 
 def install(step: Step) -> str:
-    for definition in sorted((SOURCE / "example" / "prometheus-operator-crd").glob("*.yaml")):
-        apply_text(definition.read_text())
-    kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd/prometheuses.monitoring.coreos.com")
+    step.now("waiting for its resources")
+    definitions = f"--filename={SOURCE / 'example' / 'prometheus-operator-crd'}"
+    kubectl("apply", "--server-side", "--force-conflicts", definitions, seconds=120)
+    kubectl("wait", "--for=condition=Established", "--timeout=60s", definitions, seconds=90)
     overlay = SOURCE / "atelier"
     shutil.copytree(MANIFESTS / "monitoring", overlay, dirs_exist_ok=True)
     prometheus = overlay / "prometheus.yaml"

@@ -67,6 +67,11 @@ def _find(image: str) -> tuple[Engine, str]:
     raise Failure(f"{programs} has no image {image}" if programs else f"none of {NAMES} works here")
 
 
+def any_missing(images: list[str]) -> bool:
+    """Whether an image is yet to be built."""
+    return not all(any(engine.identity(image) for engine in working()) for image in images)
+
+
 def full_name(name: str) -> str:
     """As containerd and Kubernetes write it: with registry and tag."""
     tagged = name if ":" in name.rpartition("/")[2] else f"{name}:latest"

@@ -28,7 +28,7 @@ FAILED = 3
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one trial. Exits with 0 if it succeeded, paused, stopped or is over budget, 2 for wrong input, 3 if it failed."""
+    """Run one trial. 0: succeeded, paused, stopped or over budget; 2: wrong input; 3: failed, and its card says why."""
     stop = StopRequest()
     stop.install()
     options = parser().parse_args(arguments)

@@ -17,8 +17,6 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
-from atelier_store import pictures
-from atelier_store.pictures import UnreadablePicture, pixels
 from atelier_store.spec import Data
 from numpy.typing import NDArray
 
@@ -29,7 +27,6 @@ Array = NDArray[Any]
 
 BUNDLED = ("digits", "iris", "wine", "breast_cancer", "diabetes")
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm")
-FORMATS = (*pictures.FORMATS, "PPM")
 
 
 @dataclass(frozen=True)
@@ -280,12 +277,14 @@ def _images(path: Path) -> Part:
                 "allowed: one folder with a sub-folder for each class"
             ]
         )
+    from atelier_store import pictures  # imports Pillow, which no other source needs
+
     images: list[Array] = []
     violations: list[str] = []
     for name, content in named:
         try:
-            images.append(pixels(content, formats=FORMATS))
-        except UnreadablePicture as error:
+            images.append(pictures.pixels(content, formats=(*pictures.FORMATS, "PPM")))
+        except pictures.UnreadablePicture as error:
             violations.append(f"{path}: {name}: {error}")
     if not violations:
         violations = _other_shapes(path, [name for name, _ in named], images)
