@@ -53,6 +53,7 @@ for number in range(10**9):
 """
 
 
+@pytest.mark.process
 def test_a_reader_and_a_killed_writer_never_leave_a_torn_file(tmp_path: Path) -> None:
     path = tmp_path / "last.ckpt"
     process = subprocess.Popen([sys.executable, "-c", WRITER, str(path)])
@@ -111,6 +112,7 @@ for number in range(10**9):
 """
 
 
+@pytest.mark.process
 def test_a_killed_publisher_leaves_a_whole_folder_or_none(tmp_path: Path) -> None:
     path = tmp_path / "model"
     for _ in range(5):

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from atelier_store.lease import Lease, LeaseHeld, LeaseLost
 
+pytestmark = pytest.mark.process
+
 OWNER = """
 import sys
 from pathlib import Path

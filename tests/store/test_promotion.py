@@ -126,6 +126,7 @@ def test_a_version_from_before_there_were_reports_stays_as_it_is(store: Store) -
     assert not store.model("digits").version(promotion.version).report.exists()
 
 
+@pytest.mark.process
 def test_a_promotion_killed_before_any_step_leaves_the_old_model_or_the_new_and_the_next_one_completes_it(
     tmp_path: Path,
 ) -> None:
@@ -153,6 +154,7 @@ def test_a_promotion_killed_before_any_step_leaves_the_old_model_or_the_new_and_
     assert sorted(between, key=[old, new].index) == between  # once the pointer is on the new version it stays there
 
 
+@pytest.mark.process
 def test_promotions_of_several_experiments_at_once_end_one_after_the_other(store: Store) -> None:
     experiments = [
         two_trials(store, spec(name), seeds) for name, seeds in (("a", (1, 2)), ("b", (3, 4)), ("c", (5, 6)))
