@@ -127,8 +127,11 @@ bench-serving: setup ## Predictions a second beside the limit, MLServer and KSer
 
 # Tests
 
-check: setup lint ## Lint and run the tests that start no process (a minute)
-	@$(RUN) pytest -m "not process and not soak" --numprocesses=logical --dist=loadfile
+# Fails a test that starts a process and does not say so by its mark.
+PYTEST := $(RUN) python -m pytest -p tests.support.process_guard --numprocesses=logical --dist=loadfile
+
+check: setup lint ## Lint and run the tests that start no process and train nothing (a minute)
+	@$(PYTEST) -m "not process and not training and not soak"
 
 .PHONY: chart-docs
 chart-docs: setup ## Write what the chart generates: facts.json, parts of its schema, the tables of its README
@@ -140,10 +143,10 @@ release: setup .tools/bin/helm ## Make a release, pushing nothing: VERSION=x.y.z
 	@UV=$(CURDIR)/$(UV) $(RUN) python -m tools.release "$(VERSION)" $(if $(REHEARSE),--rehearse) $(if $(filter 0,$(IMAGES)),--no-images)
 
 test: machine lint browser tools ## Run every test that needs no cluster
-	@$(RUN) pytest --numprocesses=logical --dist=loadfile
+	@$(PYTEST)
 
 coverage: machine browser tools ## Run them with coverage, and print it for every room (takes longer)
-	@$(RUN) pytest --numprocesses=logical --dist=loadfile --cov --cov-report=json:.coverage.json --cov-report=
+	@$(PYTEST) --cov --cov-report=json:.coverage.json --cov-report=
 	@$(RUN) python tools/coverage_rooms.py .coverage.json
 
 soak: setup ## The server's robustness tests in full: fuzzing, a million requests, a thousand swaps (half an hour)

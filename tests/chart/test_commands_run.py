@@ -19,6 +19,8 @@ import pytest
 from tests.chart.rendering import only, render
 from tests.support import ROOT
 
+pytestmark = pytest.mark.process
+
 QUICKSTART = ROOT / "values" / "quickstart.yaml"
 SMALL = {
     "experiment": {

@@ -19,6 +19,8 @@ from tests.chart.rendering import API_VERSIONS, CHART, HELMS, refused, render
 from tests.support import ROOT
 from tools import chart_facts
 
+pytestmark = pytest.mark.process
+
 QUICKSTART = ROOT / "values" / "quickstart.yaml"
 LR = {"name": "lr", "parameterType": "double", "feasibleSpace": {"min": 0.001, "max": 0.1}}
 DEPTH = {"name": "stage1_depth", "parameterType": "int", "feasibleSpace": {"min": 1, "max": 2}}

@@ -20,6 +20,7 @@ def test_every_profile_has_an_inventory() -> None:
     assert set(GOLDEN) == {profile.stem for profile in PROFILES}
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("profile", PROFILES, ids=lambda path: path.stem)
 def test_a_profile_makes_exactly_these_objects(profile: Path) -> None:
     """A hash that changed starts everybody's search anew at the next upgrade: only on purpose."""

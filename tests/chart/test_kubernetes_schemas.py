@@ -125,6 +125,7 @@ def changed(kind: str, where: str, value: Any) -> dict[str, Any]:
 # the chart
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("profile", PROFILES, ids=lambda path: path.stem)
 def test_every_object_of_a_profile_is_accepted(profile: Path) -> None:
     objects = render(profile)
@@ -132,12 +133,14 @@ def test_every_object_of_a_profile_is_accepted(profile: Path) -> None:
     assert [error for one in objects for error in violations(one)] == []
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("release", ["a" * 53, "y", "on", "null", "a1234567"])
 def test_any_release_name_gives_objects_that_are_accepted(release: str) -> None:
     everything = next(profile for profile in PROFILES if profile.stem == "everything")
     assert [error for one in render(everything, release=release) for error in violations(one)] == []
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("profile", PROFILES, ids=lambda path: path.stem)
 def test_both_helm_versions_render_the_same_objects(profile: Path) -> None:
     fourth, third = (sorted(render(profile, helm=helm), key=identity) for helm in HELMS)
@@ -145,12 +148,14 @@ def test_both_helm_versions_render_the_same_objects(profile: Path) -> None:
     assert fourth == third
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("helm", HELMS)
 @pytest.mark.parametrize("profile", [one for one in PROFILES if one.stem in ("quickstart", "everything")])
 def test_a_profile_rendered_again_is_the_same_to_the_byte(profile: Path, helm: str) -> None:
     assert rendered(profile, helm=helm, is_cached=False) == rendered(profile, helm=helm, is_cached=False)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("profile", PROFILES, ids=lambda path: path.stem)
 def test_no_object_is_there_twice(profile: Path) -> None:
     names = [identity(one) for one in render(profile)]

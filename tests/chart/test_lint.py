@@ -13,6 +13,8 @@ import pytest
 from tests.chart.programs import BUILT, ROOT, program
 from tests.chart.rendering import CHART, KUBERNETES, OFFLINE, PROFILES
 
+pytestmark = pytest.mark.process
+
 LINTERS = OFFLINE | {
     "PATH": f"{BUILT}:{Path(sys.executable).parent}:{os.environ['PATH']}"
 }  # ct starts helm, yamllint and yamale

@@ -17,6 +17,8 @@ import yaml
 from tests.chart.programs import ROOT, program
 from tests.chart.rendering import API_VERSIONS, CHART, HELMS, by_kind, only, refused, render
 
+pytestmark = pytest.mark.process
+
 QUICKSTART = ROOT / "values" / "quickstart.yaml"
 RUNBOOKS = ROOT / "docs" / "runbooks"
 SCENARIOS = Path(__file__).parent / "rules"

@@ -11,6 +11,8 @@ import pytest
 from tests.chart.commands import helm, lacking, lines, seconds
 from tests.chart.rendering import API_VERSIONS, HELMS, PROFILES, by_kind, notes, only, render, with_all
 
+pytestmark = pytest.mark.process
+
 QUICKSTART, EVERYTHING = (next(path for path in PROFILES if path.stem == name) for name in ("quickstart", "everything"))
 MODES = ["job", "hook", "cronjob", "none"]
 WITHOUT_OPERATOR = tuple(api for api in API_VERSIONS if "monitoring.coreos.com" not in api)

@@ -11,6 +11,8 @@ import pytest
 
 from tests.chart.rendering import CHART, PROFILES, by_kind, only, render, with_all
 
+pytestmark = pytest.mark.process
+
 LONG = "a" + "b" * 52
 """As long as Helm lets a release's name be."""
 BUDGETS = {"Experiment": 40, "CronJob": 52}

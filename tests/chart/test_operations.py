@@ -17,6 +17,8 @@ from tests.chart.programs import ROOT
 from tests.chart.rendering import CHART, HELMS, by_kind, only, render, rendered
 from tests.chart.schemas import violations
 
+pytestmark = pytest.mark.process
+
 OPERATIONS, TROUBLESHOOTING = (ROOT / "docs" / f"{name}.md" for name in ("operations", "troubleshooting"))
 QUICKSTART = ROOT / "values" / "quickstart.yaml"
 SHOWN = list(dict.fromkeys(line for page in (OPERATIONS, TROUBLESHOOTING) for line in lines(page.read_text())))

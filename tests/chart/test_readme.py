@@ -17,6 +17,8 @@ from tests.chart.programs import ROOT
 from tests.chart.rendering import CHART, HELMS, by_kind, documents, only, refused, render, rendered
 from tools import chart_docs
 
+pytestmark = pytest.mark.process
+
 README = CHART / "README.md"
 PAGES = [ROOT / "README.md", README]
 RUNBOOKS = sorted((ROOT / "docs" / "runbooks").glob("*.md"))

@@ -78,6 +78,7 @@ def chart(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("helm", HELMS)
 def test_arguments_reach_helm(chart: Path, tmp_path: Path, helm: str) -> None:
     (shown,) = render(chart=chart, helm=helm)
@@ -91,6 +92,7 @@ def test_arguments_reach_helm(chart: Path, tmp_path: Path, helm: str) -> None:
     assert shown["data"] == {"size": "2", "upgrade": "true", "katib": "false"}
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("helm", HELMS)
 def test_values_lie_over_files_and_set_over_both(chart: Path, tmp_path: Path, helm: str) -> None:
     file = tmp_path / "profile.yaml"
@@ -103,6 +105,7 @@ def test_values_lie_over_files_and_set_over_both(chart: Path, tmp_path: Path, he
     assert sizes == ["3", "4"]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("helm", HELMS)
 def test_refusals_and_notes_are_those_of_helm(chart: Path, helm: str) -> None:
     assert "wrong is refused" in refused(chart=chart, helm=helm, set=["wrong=true"])
@@ -118,6 +121,7 @@ def test_a_missing_program_fails_with_the_command_that_builds_it(
         programs.program(name)
 
 
+@pytest.mark.process
 def test_a_file_that_changed_is_rendered_anew(chart: Path, tmp_path: Path) -> None:
     file = tmp_path / "profile.yaml"
     sizes = []

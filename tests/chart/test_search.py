@@ -16,6 +16,8 @@ from atelier_trainer.__main__ import parser, request_of
 from tests.chart.rendering import PROFILES, notes, only, render
 from tests.chart.schemas import violations
 
+pytestmark = pytest.mark.process
+
 KEPT = {
     "helm.sh/resource-policy": "keep",
     "argocd.argoproj.io/sync-options": "Prune=false",

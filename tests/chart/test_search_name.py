@@ -14,6 +14,8 @@ from atelier_cli.profile.merging import with_value
 from tests.chart.rendering import CHART, HELMS, only, render
 from tests.support import ROOT
 
+pytestmark = pytest.mark.process
+
 QUICKSTART = ROOT / "values" / "quickstart.yaml"
 MEDIANSTOP = {"experiment": {"earlyStopping": {"algorithmName": "medianstop", "algorithmSettings": []}}}
 

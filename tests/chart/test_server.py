@@ -13,6 +13,8 @@ from atelier_store import machine
 from tests.chart.programs import ROOT
 from tests.chart.rendering import CHART, by_kind, only, render
 
+pytestmark = pytest.mark.process
+
 QUICKSTART = ROOT / "values" / "quickstart.yaml"
 DEFAULTS = yaml.safe_load((CHART / "values.yaml").read_text())["server"]
 CHANGED: dict[str, Any] = {

@@ -11,6 +11,8 @@ import pytest
 
 from tests.chart.rendering import CHART, PROFILES, by_kind, only, render
 
+pytestmark = pytest.mark.process
+
 QUICKSTART = next(path for path in PROFILES if path.stem == "quickstart")
 OTHER_SPACE = ["experiment.parameters[0].feasibleSpace.list[0]=8"]
 MORE_TRIALS = ["experiment.maxTrialCount=40"]

@@ -19,6 +19,8 @@ from atelier_store.records import Manifest
 from tests.support.searches import atelier, environment
 from tests.support.server_process import free_port
 
+pytestmark = pytest.mark.process
+
 UNBUFFERED = {"PYTHONUNBUFFERED": "1"}
 PATIENCE = 180
 COMMANDS = ("up", "search", "leaderboard", "promote", "serve", "replay", "audit", "doctor")

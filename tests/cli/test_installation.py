@@ -13,6 +13,8 @@ import pytest
 from tests.support import ROOT
 from tests.support.clusters import ApiServer
 
+pytestmark = pytest.mark.process
+
 HEAVY = {
     "PIL",
     "atelier_server",

@@ -6,6 +6,8 @@ from atelier_cli.serving import predict_samples
 from atelier_store.layout import Store
 from atelier_store.records import DataDescription
 
+pytestmark = pytest.mark.process
+
 
 def test_a_server_that_gives_no_predictions_is_one_message(finished) -> None:
     (description,) = finished[0].glob("data/*/data.json")

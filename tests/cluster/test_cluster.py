@@ -100,6 +100,7 @@ def record(process: processes.Process) -> None:
     (processes.RECORDS / f"{process.name}.json").write_text(json.dumps(asdict(process)))
 
 
+@pytest.mark.process
 def test_what_was_started_is_found_again_and_stopped(sleeper: processes.Process) -> None:
     assert processes.running("sleeper") == sleeper
     assert processes.stop("sleeper")
@@ -107,6 +108,7 @@ def test_what_was_started_is_found_again_and_stopped(sleeper: processes.Process)
     assert processes.start_time(sleeper.pid) is None
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("other", [{"started": 1}, {"command": ["sleep", "601"]}])
 def test_a_process_that_took_over_the_pid_is_left_alone(sleeper: processes.Process, other: dict[str, Any]) -> None:
     record(replace(sleeper, **other))
@@ -116,6 +118,7 @@ def test_a_process_that_took_over_the_pid_is_left_alone(sleeper: processes.Proce
     record(sleeper)
 
 
+@pytest.mark.process
 def test_one_that_ignores_the_request_to_end_is_killed(tmp_path: Path) -> None:
     ready = tmp_path / "ready"
     ignore = "signal.signal(signal.SIGTERM, signal.SIG_IGN)"
@@ -127,12 +130,14 @@ def test_one_that_ignores_the_request_to_end_is_killed(tmp_path: Path) -> None:
     assert not process.runs()
 
 
+@pytest.mark.process
 def test_a_running_daemon_is_kept(sleeper: processes.Process) -> None:
     assert processes.ensure(processes.Daemon("sleeper", ["sleep", "600"], check=lambda: None)) == "kept"
     assert processes.running("sleeper") == sleeper
     assert "make cluster-down" in processes.ensure(processes.Daemon("sleeper", ["sleep", "700"], check=lambda: None))
 
 
+@pytest.mark.process
 def test_a_daemon_that_ends_by_itself_fails_with_its_last_words() -> None:
     daemon = processes.Daemon("short", ["sh", "-c", "echo no such certificate; exit 1"], check=lambda: "no answer")
     with pytest.raises(Failure, match="short ended by itself") as failure:
@@ -141,6 +146,7 @@ def test_a_daemon_that_ends_by_itself_fails_with_its_last_words() -> None:
     assert failure.value.log.read_text() == "no such certificate\n"
 
 
+@pytest.mark.process
 def test_a_daemon_that_never_works_fails_with_what_is_missing() -> None:
     with pytest.raises(Failure, match=r"idle: not within 0 s: no answer"):
         processes.ensure(processes.Daemon("idle", ["sleep", "600"], check=lambda: "no answer", seconds=0.1))
@@ -236,6 +242,7 @@ def test_missing_packages_are_named_with_the_command(monkeypatch: pytest.MonkeyP
 # certificates
 
 
+@pytest.mark.process
 def test_every_certificate_is_the_authoritys_and_is_made_once(tmp_path: Path) -> None:
     assert pki.ensure(tmp_path) == "6 certificates"
     for identity in pki.IDENTITIES:
@@ -252,6 +259,7 @@ def test_every_certificate_is_the_authoritys_and_is_made_once(tmp_path: Path) ->
     assert base64.b64decode(certificate) == (tmp_path / "admin.crt").read_bytes()
 
 
+@pytest.mark.process
 def test_an_interrupted_authority_is_made_anew(tmp_path: Path) -> None:
     pki.ensure(tmp_path)
     (tmp_path / "complete").unlink()

@@ -25,6 +25,8 @@ from tests.contracts.capture import BEFORE, differences, recorded
 from tests.support.searches import Searches, atelier
 from tests.support.server_process import serving
 
+pytestmark = pytest.mark.process
+
 EXPERIMENT = "tiny-9d1df962"
 MODEL = "tiny"
 WINNER = "trial-0002"

@@ -61,6 +61,7 @@ def test_every_benchmark_is_in_its_readme() -> None:
     assert programs <= {*BENCHMARK_NAMES}
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("name", BENCHMARK_NAMES)
 def test_a_benchmark_says_how_it_is_used(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -6,7 +6,11 @@ import re
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from tests.support import ROOT
+
+pytestmark = pytest.mark.process
 
 SCRIPT = ROOT / "tests" / "cluster" / "kind.sh"
 MANIFESTS = ROOT / "tests" / "cluster" / "manifests" / "kind"

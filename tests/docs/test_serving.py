@@ -26,6 +26,8 @@ from tests.support.pages import SERVING, fenced, first, table
 from tests.support.reader import Reader
 from tests.support.server_process import serving
 
+pytestmark = pytest.mark.process
+
 
 @dataclass(frozen=True)
 class Asked:

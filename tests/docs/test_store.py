@@ -10,6 +10,8 @@ import pytest
 from tests.support.pages import STORE, fenced, shown_commands, words_of
 from tests.support.reader import Reader
 
+pytestmark = pytest.mark.process
+
 ON_A_STORE = [
     line for line in shown_commands() if re.match(r"uv run atelier (leaderboard|audit|promote|replay)\b", line)
 ]

@@ -14,6 +14,7 @@ LINES = fenced(PAGE, "bash")[0].splitlines()
 INSTALL = helm(next(line for line in LINES if line.startswith("helm install")))
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("line", [line.removesuffix(" &") for line in LINES if line.startswith("kubectl ")])
 def test_a_kubectl_line_names_what_the_installation_has(line: str) -> None:
     (values,) = INSTALL.options["--values"]

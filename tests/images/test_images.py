@@ -13,6 +13,8 @@ import yaml
 from tests.support import ROOT
 from tools import images
 
+pytestmark = pytest.mark.process
+
 CHART = ROOT / "charts" / "katib-nas-atelier"
 TOOL = [sys.executable, "-m", "tools.images"]
 BUILDS = """echo "$(basename "$0") $@" >> "$CALLS"; case $1 in images) echo "390 MB";; save) touch "$3";; esac"""

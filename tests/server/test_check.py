@@ -11,6 +11,8 @@ from atelier_store.layout import Store
 from tests.support.onnx_bundles import image_bundle, place, publish, rows_bundle
 from tests.support.server_process import serving
 
+pytestmark = pytest.mark.process
+
 
 def check(store: Store, url: str, model: str = "digits", *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [

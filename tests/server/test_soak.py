@@ -15,6 +15,8 @@ from tests.support.server_process import Server, eventually, ready_workers, serv
 from tests.support.sizes import sizes
 from tests.support.versions import REQUEST, Versions
 
+pytestmark = pytest.mark.process
+
 SAMPLES = 50
 FLAT = 8 * MEBIBYTE
 """What all processes of a server together may grow by, from the second to the last fifth of a run."""

@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -181,7 +182,7 @@ def lines(store: Store) -> list[HistoryLine]:
         (lambda first, second: [], "holds no line"),
     ],
 )
-def test_a_history_that_leads_elsewhere_is_named(store: Store, damage, problem: str) -> None:
+def test_a_history_that_leads_elsewhere_is_named(store: Store, damage: Any, problem: str) -> None:
     path = store.model("digits").history
     path.write_text("".join(f"{line.model_dump_json()}\n" for line in damage(*lines(store))))
     (finding,) = audit(store).findings

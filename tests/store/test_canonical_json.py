@@ -1,6 +1,8 @@
 """Equal values have one canonical spelling; what does not change a search does not change its digest."""
 
 import json
+from pathlib import Path
+from typing import Any
 
 import pytest
 from atelier_store.records import TrialConfig
@@ -15,12 +17,12 @@ values = st.recursive(
 
 
 @given(st.dictionaries(st.text(), values, max_size=5))
-def test_the_order_of_keys_does_not_count(value):
+def test_the_order_of_keys_does_not_count(value: Any) -> None:
     assert canonical_json(dict(reversed(value.items()))) == canonical_json(value)
 
 
 @given(values)
-def test_canonical_json_means_what_it_was_made_of_and_is_a_fixed_point(value):
+def test_canonical_json_means_what_it_was_made_of_and_is_a_fixed_point(value: Any) -> None:
     text = canonical_json(value)
     assert json.loads(text) == value
     assert canonical_json(json.loads(text)) == text
@@ -28,16 +30,16 @@ def test_canonical_json_means_what_it_was_made_of_and_is_a_fixed_point(value):
 
 
 @given(st.integers(-(2**53) + 1, 2**53 - 1))
-def test_a_whole_number_is_spelled_one_way(number):
+def test_a_whole_number_is_spelled_one_way(number: float) -> None:
     assert canonical_json([float(number)]) == canonical_json([number])
 
 
-def test_true_is_not_1():
+def test_true_is_not_1() -> None:
     assert canonical_json(True) != canonical_json(1)
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf")])
-def test_what_is_not_finite_is_refused(number):
+def test_what_is_not_finite_is_refused(number: float) -> None:
     with pytest.raises(ValueError, match="JSON"):
         canonical_json({"lr": number})
 
@@ -51,11 +53,11 @@ CONFIG = {
 }
 
 
-def test_a_key_is_16_hex_digits_of_everything_that_decides_a_training():
+def test_a_key_is_16_hex_digits_of_everything_that_decides_a_training() -> None:
     key = TrialConfig(**CONFIG, seed=0).key
     assert len(key) == 16
     assert int(key, 16) >= 0
-    changes = [
+    changes: list[dict[str, Any]] = [
         {"seed": 1},
         {"data_digest": "c"},
         {"network_digest": "c"},
@@ -68,14 +70,14 @@ def test_a_key_is_16_hex_digits_of_everything_that_decides_a_training():
     assert TrialConfig(**{**CONFIG, "params": {"depth": 1.0, "lr": 0.1}}, seed=0).key == key
 
 
-def profile(**trainer):
+def profile(**trainer: Any) -> dict[str, Any]:
     parameter = {"name": "lr", "parameterType": "double", "feasibleSpace": {"min": "0.001", "max": "0.1"}}
     experiment = {"name": "digits", "parameters": [parameter], "maxTrialCount": 3, "maxFailedTrialCount": 1}
     data = {"source": "sklearn", "name": "digits"}
     return {"experiment": experiment, "trainer": {"data": data, "maxEpochs": 9, **trainer}}
 
 
-def digest(value):
+def digest(value: dict[str, Any]) -> str:
     return Spec.model_validate(value).search_digest
 
 
@@ -90,7 +92,7 @@ def digest(value):
         ("trainer", {"tailEpochs": 4}),
     ],
 )
-def test_counts_and_epochs_and_the_name_leave_a_search_the_same(section, change):
+def test_counts_and_epochs_and_the_name_leave_a_search_the_same(section: str, change: Any) -> None:
     other = profile()
     other[section].update(change)
     assert digest(other) == digest(profile())
@@ -109,20 +111,20 @@ def test_counts_and_epochs_and_the_name_leave_a_search_the_same(section, change)
         ("trainer", {"data": {"source": "sklearn", "name": "wine"}}),
     ],
 )
-def test_what_is_searched_makes_another_search(section, change):
+def test_what_is_searched_makes_another_search(section: str, change: Any) -> None:
     other = profile()
     other[section].update(change)
     assert digest(other) != digest(profile())
 
 
-def test_an_edge_of_the_search_space_makes_another_search():
+def test_an_edge_of_the_search_space_makes_another_search() -> None:
     other = profile()
     other["experiment"]["parameters"][0]["feasibleSpace"]["max"] = "0.2"
     assert digest(other) != digest(profile())
 
 
-def test_a_file_with_a_sha256_is_the_same_wherever_it_is_read_from():
-    def npz(**file):
+def test_a_file_with_a_sha256_is_the_same_wherever_it_is_read_from() -> None:
+    def npz(**file: str) -> dict[str, Any]:
         return profile(data={"source": "npz", "files": {"train": file}})
 
     assert digest(npz(path="a.npz", sha256="0" * 64)) == digest(npz(url="http://host/b.npz", sha256="0" * 64))
@@ -131,7 +133,7 @@ def test_a_file_with_a_sha256_is_the_same_wherever_it_is_read_from():
 
 
 @given(st.from_regex(r"[a-z]([-a-z0-9]{0,60}[a-z0-9])?", fullmatch=True))
-def test_an_experiment_has_a_name_that_katib_takes(name):
+def test_an_experiment_has_a_name_that_katib_takes(name: str) -> None:
     value = profile()
     value["experiment"]["name"] = name
     found = Spec.model_validate(value).experiment_name
@@ -139,7 +141,7 @@ def test_an_experiment_has_a_name_that_katib_takes(name):
     assert found.rpartition("-")[2] == digest(value)[:8]
 
 
-def test_a_name_that_was_given_is_the_experiments_and_leaves_its_digest_alone():
+def test_a_name_that_was_given_is_the_experiments_and_leaves_its_digest_alone() -> None:
     given = Spec.model_validate({**profile(), "name": "digits-nas-0123abcd"})
     assert given.experiment_name == "digits-nas-0123abcd"
     assert given.search_digest == digest(profile())
@@ -149,16 +151,16 @@ def test_a_name_that_was_given_is_the_experiments_and_leaves_its_digest_alone():
 
 
 @pytest.mark.parametrize("name", ["a" * 41, "1a", "a-", "A", "a_b", "a.b", "../a", "a\n"])
-def test_a_name_that_katib_does_not_take_is_refused(name):
+def test_a_name_that_katib_does_not_take_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match=r"\nname\n"):
         Spec.model_validate({**profile(), "name": name})
 
 
-def test_the_digest_of_a_spec_is_what_it_was_when_its_trials_ran():
+def test_the_digest_of_a_spec_is_what_it_was_when_its_trials_ran() -> None:
     assert digest(profile()) == "87e902a059704902cdc9e5966a3ac8c05428f2890c78629861f002ba45780afb"
 
 
-def test_a_spec_reads_as_it_was_written(tmp_path):
+def test_a_spec_reads_as_it_was_written(tmp_path: Path) -> None:
     spec = Spec.model_validate(profile())
     spec.write(tmp_path / "spec.json")
     assert Spec.model_validate_json((tmp_path / "spec.json").read_bytes()) == spec

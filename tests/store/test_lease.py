@@ -4,10 +4,14 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from atelier_store.lease import Lease, LeaseHeld, LeaseLost
+
+pytestmark = pytest.mark.process
 
 OWNER = """
 import sys
@@ -29,7 +33,7 @@ print("ended", flush=True)
 
 
 @contextmanager
-def owner(path, stale_after=60.0):
+def owner(path: Path, stale_after: float = 60.0) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
         [sys.executable, "-c", OWNER, str(path), str(stale_after)],
         stdin=subprocess.PIPE,
@@ -41,26 +45,28 @@ def owner(path, stale_after=60.0):
     finally:
         process.kill()
         process.wait()
-        for pipe in (process.stdin, process.stdout):
+        for pipe in filter(None, (process.stdin, process.stdout)):
             pipe.close()
 
 
-def said(process):
+def said(process: subprocess.Popen[str]) -> str:
+    assert process.stdout
     return process.stdout.readline().strip()
 
 
-def ask(process):
+def ask(process: subprocess.Popen[str]) -> str:
+    assert process.stdin
     process.stdin.write("\n")
     process.stdin.flush()
     return said(process)
 
 
 @pytest.fixture
-def path(tmp_path):
+def path(tmp_path: Path) -> Path:
     return tmp_path / "trial" / "lease"
 
 
-def test_a_lease_that_is_given_back_leaves_nothing_and_can_be_taken_again(path):
+def test_a_lease_that_is_given_back_leaves_nothing_and_can_be_taken_again(path: Path) -> None:
     for _ in range(2):
         with Lease.acquire(path, "a") as held:
             held.check()
@@ -68,7 +74,7 @@ def test_a_lease_that_is_given_back_leaves_nothing_and_can_be_taken_again(path):
         assert list(path.parent.iterdir()) == []
 
 
-def test_a_second_process_is_refused_with_the_holders_name(path):
+def test_a_second_process_is_refused_with_the_holders_name(path: Path) -> None:
     with owner(path) as first:
         assert said(first) == "owns"
         with pytest.raises(LeaseHeld, match=rf"the trial, process {first.pid} on "), Lease.acquire(path, "b"):
@@ -76,17 +82,18 @@ def test_a_second_process_is_refused_with_the_holders_name(path):
         assert ask(first) == "still owns"
 
 
-def test_a_second_process_waits_until_the_first_has_ended(path):
+def test_a_second_process_waits_until_the_first_has_ended(path: Path) -> None:
     with owner(path) as first:
         assert said(first) == "owns"
         with owner(path) as second:
             assert said(second).startswith(f"waiting for the trial, process {first.pid}")
+            assert first.stdin
             first.stdin.close()
             assert said(first) == "ended"
             assert said(second) == "owns"
 
 
-def test_the_lease_of_a_killed_process_is_taken_over_at_once(path):
+def test_the_lease_of_a_killed_process_is_taken_over_at_once(path: Path) -> None:
     with owner(path) as first:
         assert said(first) == "owns"
         first.kill()
@@ -95,7 +102,7 @@ def test_the_lease_of_a_killed_process_is_taken_over_at_once(path):
             held.check()
 
 
-def test_a_stopped_owner_is_followed_and_learns_that_it_lost(path):
+def test_a_stopped_owner_is_followed_and_learns_that_it_lost(path: Path) -> None:
     with owner(path) as first:
         assert said(first) == "owns"
         os.kill(first.pid, signal.SIGSTOP)
@@ -104,12 +111,13 @@ def test_a_stopped_owner_is_followed_and_learns_that_it_lost(path):
             assert said(second) == "owns"
             os.kill(first.pid, signal.SIGCONT)
             assert ask(first).startswith("lost:")
+            assert first.stdin
             first.stdin.close()
             assert said(first) == "ended"
             assert ask(second) == "still owns"  # what lost it did not take it away
 
 
-def test_a_living_owner_is_not_followed_however_long_it_works(path):
+def test_a_living_owner_is_not_followed_however_long_it_works(path: Path) -> None:
     with owner(path) as first:
         assert said(first) == "owns"
         with owner(path, stale_after=0.5) as second:
@@ -119,14 +127,14 @@ def test_a_living_owner_is_not_followed_however_long_it_works(path):
             assert ask(first) == "still owns"
 
 
-def test_an_owner_whose_lease_is_gone_learns_of_it(path):
+def test_an_owner_whose_lease_is_gone_learns_of_it(path: Path) -> None:
     with Lease.acquire(path, "a") as held:
         path.unlink()
         with pytest.raises(LeaseLost, match="the file is gone"):
             held.check()
 
 
-def test_what_is_not_a_lease_is_put_aside(path):
+def test_what_is_not_a_lease_is_put_aside(path: Path) -> None:
     path.parent.mkdir()
     path.write_text("{")
     with Lease.acquire(path, "a") as held:
@@ -152,7 +160,7 @@ for turn in range(int(sys.argv[2])):
 """
 
 
-def test_of_many_that_contend_never_two_own_it(tmp_path):
+def test_of_many_that_contend_never_two_own_it(tmp_path: Path) -> None:
     (tmp_path / "count").write_text("0")
     fates = ["lives", "dies", "lives", "dies", "lives"]
     processes = [

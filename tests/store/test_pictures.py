@@ -57,7 +57,8 @@ def trained_on(folder: Path, content: bytes, suffix: str) -> np.ndarray:
 def served(content: bytes, channels: int = 0) -> np.ndarray:
     """The pixels that a server of 8 x 8 pictures would predict from."""
     manifest = Manifest(**image_bundle(channels=channels).fields, files={})
-    return server.decode([server.Upload("a", content)], manifest)[0]
+    pixels: np.ndarray = server.decode([server.Upload("a", content)], manifest)[0]
+    return pixels
 
 
 PICTURES = {

@@ -6,7 +6,10 @@ import os
 import subprocess
 import sys
 
+import pytest
 from atelier_store.processes import process
+
+pytestmark = pytest.mark.process
 
 
 def test_this_process_is_there_and_knows_its_parent() -> None:

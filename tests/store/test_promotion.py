@@ -33,14 +33,16 @@ def promoter(experiment: str) -> Iterator[Callable[[int, Store], Callable[[], st
     """A harness process; the result sends it a step to be killed at (0: never) and a store, and hands out what became of it."""
     command = [sys.executable, str(HARNESS), experiment, "digits"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        requests, answers = process.stdin, process.stdout
+        assert requests and answers
 
         def begin(step: int, store: Store) -> Callable[[], str]:
-            process.stdin.write(f"{step} {store.root}\n")
-            process.stdin.flush()
-            return lambda: process.stdout.readline().strip()
+            requests.write(f"{step} {store.root}\n")
+            requests.flush()
+            return lambda: answers.readline().strip()
 
         yield begin
-        process.stdin.close()
+        requests.close()
 
 
 def served(store: Store) -> str:
@@ -124,6 +126,7 @@ def test_a_version_from_before_there_were_reports_stays_as_it_is(store: Store) -
     assert not store.model("digits").version(promotion.version).report.exists()
 
 
+@pytest.mark.process
 def test_a_promotion_killed_before_any_step_leaves_the_old_model_or_the_new_and_the_next_one_completes_it(
     tmp_path: Path,
 ) -> None:
@@ -151,6 +154,7 @@ def test_a_promotion_killed_before_any_step_leaves_the_old_model_or_the_new_and_
     assert sorted(between, key=[old, new].index) == between  # once the pointer is on the new version it stays there
 
 
+@pytest.mark.process
 def test_promotions_of_several_experiments_at_once_end_one_after_the_other(store: Store) -> None:
     experiments = [
         two_trials(store, spec(name), seeds) for name, seeds in (("a", (1, 2)), ("b", (3, 4)), ("c", (5, 6)))
@@ -269,7 +273,12 @@ def test_a_bundle_is_hashed_once_however_many_better_ones_are_rejected(
     experiment = begin(store, of)
     trials = [add_trial(store, of, image_bundle(seed, metric=seed / 10), f"trial-{seed}") for seed in range(1, 6)]
     hashed: list[Path] = []
-    monkeypatch.setattr(bundle, "sha256_file", lambda path: hashed.append(path) or sha256_file(path))
+
+    def counted(path: Path) -> str:
+        hashed.append(path)
+        return sha256_file(path)
+
+    monkeypatch.setattr(bundle, "sha256_file", counted)
 
     def only_the_worst(files: BundlePaths, manifest: Manifest) -> list[str]:
         return [] if manifest.config.key == trials[0] else ["not this one"]

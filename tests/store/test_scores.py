@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from atelier_store.scores import LEAST_PROBABILITY, classification, regression, scores
+from atelier_store.spec import Task
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -89,7 +90,7 @@ def test_an_answer_that_is_not_finite_has_no_finite_score(value: float, truth: n
 
 
 @pytest.mark.parametrize("task", ["classification", "regression"])
-def test_validation_and_test_rows_with_the_same_answers_have_the_same_scores(task: str) -> None:
+def test_validation_and_test_rows_with_the_same_answers_have_the_same_scores(task: Task) -> None:
     answers = RANDOM.dirichlet(np.ones(3), 40).astype(np.float32)
     truth = RANDOM.integers(0, 3, 40) if task == "classification" else RANDOM.normal(size=(40, 3))
     validation, test = (scores(task, answers, truth, prefix) for prefix in ("val", "test"))

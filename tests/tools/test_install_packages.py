@@ -34,12 +34,14 @@ def install(tmp_path: Path, *, status: int = 0) -> subprocess.CompletedProcess[s
     return subprocess.run([sys.executable, tool, uv, "python3.12"], capture_output=True, text=True)
 
 
+@pytest.mark.process
 def test_an_installation_prints_no_list_of_packages(tmp_path: Path) -> None:
     done = install(tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert "numpy==" not in done.stdout and len(done.stdout.splitlines()) <= 1
 
 
+@pytest.mark.process
 def test_a_failed_installation_shows_all_that_uv_printed(tmp_path: Path) -> None:
     done = install(tmp_path, status=2)
     assert done.returncode == 2

@@ -44,6 +44,7 @@ def message(target: str) -> str:
     return str(exit_.value)
 
 
+@pytest.mark.process
 def test_a_machine_that_has_everything_is_left_alone(
     programs: Path, user: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -67,12 +68,14 @@ def test_all_that_is_missing_is_named_at_once_with_the_command_that_installs_it(
     ]
 
 
+@pytest.mark.process
 def test_a_docker_without_its_daemon_does_not_build_images(programs: Path, user: int) -> None:
     add(programs, "git")
     add(programs, "docker", script="exit 1")
     assert "docker, podman or buildah  builds the images" in message("e2e")
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(("system", "browser"), [("debian", " chromium"), ("ubuntu", "")])
 def test_root_of_debian_installs_what_is_missing(
     programs: Path, system: str, browser: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -91,6 +94,7 @@ def test_root_of_debian_installs_what_is_missing(
     ]
 
 
+@pytest.mark.process
 def test_an_installation_that_fails_shows_its_output(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     add(programs, "apt-get", script="echo no mirror answers >&2; exit 100")

@@ -20,6 +20,8 @@ import yaml
 
 from tests.support import ROOT
 
+pytestmark = pytest.mark.process
+
 NEXT = "7.8.9"
 PRESENT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 

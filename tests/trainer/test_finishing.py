@@ -7,6 +7,8 @@ from atelier_store.records import Card, TrialRecord
 
 from tests.support.workplace import NETWORK, Workplace, profile
 
+pytestmark = pytest.mark.process
+
 HALVING = {"earlyStopping": {"algorithmName": "halving", "algorithmSettings": [{"name": "min_epochs", "value": "1"}]}}
 GOOD, POOR, POORER = "lr=0.01", "lr=0.00001", "lr=0.000001"
 

@@ -9,6 +9,8 @@ from atelier_trainer.training import Recipe, Rows, Training
 from atelier_trial import space
 from atelier_trial.data import input_statistics
 
+pytestmark = pytest.mark.training
+
 SHAPES = {"images": [(9, 7), (8, 8, 3)], "signals": [(30,), (17, 2)], "rows": [(5,)]}
 
 

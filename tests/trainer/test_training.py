@@ -14,6 +14,8 @@ from atelier_trial.data import input_statistics
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+pytestmark = pytest.mark.training
+
 SHAPE = (8, 8)
 
 

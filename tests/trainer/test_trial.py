@@ -17,6 +17,8 @@ from atelier_trial.data import load_split
 
 from tests.support.workplace import NETWORK, Workplace, ended, profile
 
+pytestmark = pytest.mark.process
+
 LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (\w+)=(\S+)")
 
 

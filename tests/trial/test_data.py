@@ -297,6 +297,7 @@ print(description.digest)
 """
 
 
+@pytest.mark.process
 def test_processes_that_prepare_at_once_all_succeed(place):
     place.npz(RANDOM.normal(size=(3000, 100)), np.arange(3000) % 3)
     command = [sys.executable, "-c", PREPARE]

@@ -125,6 +125,7 @@ def test_the_page_about_the_doctor_lists_its_checks_in_their_order(api, kubeconf
 # each thing taken away
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("path", "now", "check", "message", "fix"),
     [
@@ -282,6 +283,7 @@ def test_katib_is_checked_in_the_namespace_of_the_option_or_the_profile(api, kub
 # what the profile asks for
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("overrides", "now", "result", "message", "fix"),
     [

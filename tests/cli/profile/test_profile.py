@@ -602,6 +602,7 @@ def test_data_of_unknown_kind_leave_the_builders_for_later(tmp_path: Path) -> No
     ]
 
 
+@pytest.mark.process
 def test_the_metrics_known_for_a_task_are_those_a_trial_reports() -> None:
     from atelier_trainer.training import classification_metrics, regression_metrics
 
@@ -696,6 +697,7 @@ def test_at_is_the_inverse_of_a_dotted_name() -> None:
     assert lookup({"a": {"b": 1}}, at("a.b")) == 1
 
 
+@pytest.mark.process
 def test_the_wheel_carries_the_charts_files(uv: str, tmp_path: Path) -> None:
     """Installed without a checkout, the command still has defaults and schema."""
     built = subprocess.run(

@@ -58,6 +58,7 @@ def exists(name: str) -> bool:
     return place.is_dir() or place.with_suffix(".py").exists()
 
 
+@pytest.mark.process
 def test_what_the_script_of_the_command_imports_is_preloaded(tmp_path) -> None:
     """A trial's process runs the engine's script up to its main guard: that must cost nothing."""
     script = tmp_path / "atelier"

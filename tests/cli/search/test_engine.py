@@ -18,6 +18,8 @@ from atelier_store.spec import Spec
 from tests.support.searches import fork_servers, held, suggested, trial_processes, weights
 from tests.support.server_process import eventually
 
+pytestmark = pytest.mark.process
+
 PATIENCE = 180
 """Seconds. A busy machine may take long, and only a fault takes as long as this."""
 

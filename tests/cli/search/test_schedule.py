@@ -147,6 +147,7 @@ def test_equal_networks_share_what_was_trained():
     assert len(trained(jobs)) == 2
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("algorithm", ["cmaes", "sobol", "bayesianoptimization"])
 def test_every_other_algorithm_brings_a_search_to_its_end(algorithm):
     numbers = [entry for entry in PARAMETERS if entry["parameterType"] == "int"]

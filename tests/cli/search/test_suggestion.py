@@ -56,6 +56,7 @@ def suggested(of, count=14):
     return params
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("algorithm", SAMPLERS)
 def test_suggestions_are_inside_the_space_repeatable_and_quiet(algorithm):
     with warnings.catch_warnings():
@@ -69,6 +70,7 @@ def test_suggestions_are_inside_the_space_repeatable_and_quiet(algorithm):
         assert algorithm == "grid" or 0.001 <= float(params["lr"]) <= 0.1
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("algorithm", "settings"),
     [

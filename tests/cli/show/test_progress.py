@@ -59,6 +59,7 @@ def test_a_trial_that_ends_leaves_a_line_with_its_value_or_its_reason(searches) 
     ]
 
 
+@pytest.mark.process
 def test_a_terminal_shows_progress_and_is_left_clean(searches, copied) -> None:
     ours, theirs = pty.openpty()
     command = searches.command("search", copied, "--set", "experiment.maxTrialCount=6")

@@ -11,6 +11,8 @@ from atelier_store.layout import Store
 from tests.support.onnx_bundles import image_bundle, linear, publish, rows_bundle
 from tests.support.server_process import Server, errors, problem
 
+pytestmark = pytest.mark.process
+
 FEATURES = np.array([[1, 2, 3], [4, 5, 6]], np.float32)
 EXPECTED = np.array([[14], [32]], np.float32)
 ROWS = "/v2/models/house/infer"

@@ -19,6 +19,8 @@ from hypothesis import strategies as st
 from tests.support.onnx_bundles import FEATURES, publish, rows_bundle, signal_bundle
 from tests.support.server_process import Server, errors, problem, serving
 
+pytestmark = pytest.mark.process
+
 ROWS = Manifest(**rows_bundle().fields, files={})
 TEXT = st.text(st.characters(codec="utf-8"), max_size=12)
 NUMBERS = st.one_of(

@@ -11,6 +11,8 @@ from tests.support.encoding import encoded
 from tests.support.onnx_bundles import image_bundle, publish
 from tests.support.server_process import Server, errors, problem, serving
 
+pytestmark = pytest.mark.process
+
 PIXELS = image_bundle().inputs[0]
 
 

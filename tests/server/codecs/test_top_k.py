@@ -11,6 +11,8 @@ from tests.support.encoding import encoded
 from tests.support.onnx_bundles import LABELS, image_bundle, publish, signal_bundle
 from tests.support.server_process import Server, errors, serving
 
+pytestmark = pytest.mark.process
+
 PIXELS = image_bundle().inputs[:4]
 
 

@@ -156,6 +156,7 @@ def test_a_scrape_of_hundreds_of_trials_is_cheap(store: Store, of: Spec) -> None
     assert time.process_time() - before < 1
 
 
+@pytest.mark.process
 def test_the_server_exports_what_its_page_lists(store: Store, of: Spec) -> None:
     add(store, of, 1, "running", 0.5)
     with serving(store) as server:

@@ -10,6 +10,8 @@ from atelier_store.layout import Store
 from tests.support.onnx_bundles import FEATURES, image_bundle, place, point, publish, rows_bundle
 from tests.support.server_process import Server, eventually, problem, serving
 
+pytestmark = pytest.mark.process
+
 PIXELS = image_bundle().inputs[:1]
 
 

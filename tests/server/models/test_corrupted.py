@@ -15,6 +15,8 @@ from tests.support.server_process import Server, eventually, problem, serving
 from tests.support.sizes import sizes
 from tests.support.versions import REQUEST, Versions
 
+pytestmark = pytest.mark.process
+
 Damage = Callable[[bytes], bytes | None]
 """What a file's content becomes; None deletes it."""
 

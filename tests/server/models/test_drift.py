@@ -131,6 +131,7 @@ def counted(server: Server, model: str, feature: str) -> float:
     return (above - below) / server.metric("atelier_input_rows_total", model=model)
 
 
+@pytest.mark.process
 def test_two_workers_show_the_shift_of_what_they_were_sent_together(store: Store) -> None:
     bundle = trained_on_its_inputs(rows_bundle())
     publish(store, bundle, "house")
@@ -143,6 +144,7 @@ def test_two_workers_show_the_shift_of_what_they_were_sent_together(store: Store
         assert [counted(server, "house", name) for name in FEATURES] == pytest.approx(shifts, abs=1e-6)
 
 
+@pytest.mark.process
 def test_inputs_are_compared_however_they_come_and_of_many_a_part(store: Store) -> None:
     bundle = trained_on_its_inputs(image_bundle())
     publish(store, bundle)
@@ -171,6 +173,7 @@ def test_inputs_are_compared_however_they_come_and_of_many_a_part(store: Store) 
         assert counted(server, "digits", "0") == pytest.approx(expected, abs=0.05)
 
 
+@pytest.mark.process
 def test_a_bundle_from_before_statistics_were_kept_is_served_without_drift(store: Store) -> None:
     publish(store, rows_bundle(), "house")
     with serving(store, "house", "--workers", "1") as server:
@@ -180,6 +183,7 @@ def test_a_bundle_from_before_statistics_were_kept_is_served_without_drift(store
         assert "atelier_input" not in server.client.get("/metrics").text
 
 
+@pytest.mark.process
 def test_the_newest_version_is_what_inputs_are_compared_with(store: Store) -> None:
     """The series go on over a promotion, so that they do not grow in number with each."""
     near, far = trained_on_its_inputs(rows_bundle(1)), rows_bundle(2)

@@ -16,6 +16,8 @@ from atelier_store.records import Current, InputStatistics, Parity, Tensor
 from tests.support.onnx_bundles import Bundle, image_bundle, place, point, publish
 from tests.support.server_process import Server, eventually, problem, serving
 
+pytestmark = pytest.mark.process
+
 
 def flip_a_bit(content: bytes) -> bytes:
     middle = len(content) // 2

@@ -27,6 +27,8 @@ from tests.support.kubernetes_api import (
 from tests.support.onnx_bundles import image_bundle
 from tests.support.server_process import free_port
 
+pytestmark = pytest.mark.process
+
 
 @pytest.fixture
 def of(store: Store) -> Spec:

@@ -41,6 +41,7 @@ def command(store: Store, experiment: str) -> list[str]:
     return [sys.executable, "-m", "atelier_server", "promote", *given]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("size", [100, 1000, 2000, 4500])
 def test_a_promotion_that_cannot_write_leaves_the_model_and_ends_with_1_and_one_message(
     store: Store, size: int
@@ -55,6 +56,7 @@ def test_a_promotion_that_cannot_write_leaves_the_model_and_ends_with_1_and_one_
     assert audit(store).leftovers == []
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("mount", "message"),
     [

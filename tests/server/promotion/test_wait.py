@@ -29,6 +29,8 @@ from tests.support.kubernetes_api import (
 )
 from tests.support.server_process import eventually
 
+pytestmark = pytest.mark.process
+
 TWO, THREE = (json_answer(experiment(RUNNING, trialsSucceeded=n, trialsRunning=2, trialsFailed=1)) for n in (2, 3))
 OVER = json_answer(experiment(RUNNING, SUCCEEDED, trialsSucceeded=12))
 

@@ -12,6 +12,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.support.onnx_bundles import image_bundle
 from tests.support.server_process import Server, problem
 
+pytestmark = pytest.mark.process
+
 ROUTES = {
     "/predict": "post",
     "/model": "get",

@@ -4,8 +4,12 @@ import json
 import subprocess
 from typing import Any
 
+import pytest
+
 from tests.support import ROOT
 from tests.support.server_process import Server
+
+pytestmark = pytest.mark.process
 
 CLIENTS = ROOT / "tests" / "support" / "clients"
 TRITON, KSERVE = "tritonclient[http]==2.73.0", "kserve==0.21.0"

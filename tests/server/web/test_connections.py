@@ -17,6 +17,8 @@ from tests.support.memory import MEBIBYTE
 from tests.support.onnx_bundles import image_bundle, publish
 from tests.support.server_process import Server, eventually, in_flight, serving, status_field, workers
 
+pytestmark = pytest.mark.process
+
 
 def connect(server: Server) -> socket.socket:
     return socket.create_connection(("127.0.0.1", server.port), timeout=30)

@@ -16,6 +16,8 @@ from atelier_store.layout import Store
 from tests.support.onnx_bundles import image_bundle, place, publish
 from tests.support.server_process import Server, eventually, free_port, problem, run, serving, workers
 
+pytestmark = pytest.mark.process
+
 BODY = json.dumps({"instances": image_bundle().inputs[:1].tolist()}).encode()
 HEADERS = ("Host: a", "Content-Type: application/json", f"Content-Length: {len(BODY)}", "Expect: 100-continue")
 HEAD = "\r\n".join(["POST /predict HTTP/1.1", *HEADERS, "", ""]).encode()

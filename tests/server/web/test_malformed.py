@@ -18,6 +18,8 @@ from tests.support.memory import MEBIBYTE
 from tests.support.server_process import Server, problem, status_field, workers
 from tests.support.sizes import sizes
 
+pytestmark = pytest.mark.process
+
 EXAMPLES = sizes(60, 3000)
 LENGTH = "Inference-Header-Content-Length"
 

@@ -18,6 +18,8 @@ from tests.support.browser import CHROMIUM
 from tests.support.onnx_bundles import FEATURES, image_bundle, publish, rows_bundle, signal_bundle
 from tests.support.server_process import Server, eventually, serving
 
+pytestmark = pytest.mark.process
+
 
 def document(server: Server) -> dict[str, Any]:
     found: dict[str, Any] = server.client.get("/openapi.json").raise_for_status().json()

@@ -10,6 +10,8 @@ from tests.support import ROOT
 from tests.support.server_process import Server
 from tests.support.sizes import sizes
 
+pytestmark = pytest.mark.process
+
 EXAMPLES = sizes(5, 300)
 """Requests drawn for every operation, beside those that schemathesis derives from the description one by one."""
 

@@ -35,6 +35,8 @@ from tests.support.onnx_bundles import (
 )
 from tests.support.server_process import Server, serving
 
+pytestmark = pytest.mark.process
+
 NETWORK: dict[str, Any] = {
     "stem_width": 16,
     "activation": "silu",

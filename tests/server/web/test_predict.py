@@ -10,6 +10,8 @@ import pytest
 from tests.support.onnx_bundles import FEATURES, LABELS, image_bundle
 from tests.support.server_process import Server, errors, eventually, problem
 
+pytestmark = pytest.mark.process
+
 IMAGE = [[0] * 8 for _ in range(8)]
 
 

@@ -49,6 +49,7 @@ def written(request: bytes) -> list[bytes]:
     return asyncio.run(scenario())
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(("path", "first"), [("/whole", b"whole"), ("/parts", b"a")])
 def test_the_head_of_a_response_leaves_with_the_first_part_of_its_body(path: str, first: bytes) -> None:
     writes = written(b"GET %s HTTP/1.1\r\nHost: a\r\n\r\n" % path.encode())

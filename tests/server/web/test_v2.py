@@ -9,6 +9,8 @@ from atelier_store.layout import Store
 from tests.support.onnx_bundles import image_bundle, publish, rows_bundle
 from tests.support.server_process import Server, errors, problem
 
+pytestmark = pytest.mark.process
+
 PIXELS = image_bundle().inputs[:2]
 IMAGES, ROWS = "/v2/models/digits", "/v2/models/house"
 

@@ -14,6 +14,8 @@ from atelier_store.layout import Store
 from tests.support.onnx_bundles import image_bundle, publish
 from tests.support.server_process import Server, eventually, free_port, in_flight, problem, run, serving
 
+pytestmark = pytest.mark.process
+
 BODY = json.dumps({"instances": image_bundle().inputs.tolist()}).encode()
 
 

@@ -12,6 +12,8 @@ from atelier_store.layout import Store
 from tests.support.onnx_bundles import image_bundle, publish
 from tests.support.server_process import Server, eventually, problem, serving, workers
 
+pytestmark = pytest.mark.process
+
 ROW = {"instances": image_bundle().inputs[:1].tolist()}
 
 
