@@ -37,9 +37,10 @@ def test_says_so(): subprocess.run([sys.executable, "-c", ""], check=True)
 def test_only_tests_that_say_so_start_a_process(tmp_path: Path) -> None:
     (tmp_path / "test_them.py").write_text(TESTS)
     (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = process\n")
-    command: list[str | Path] = [sys.executable, "-m", "pytest", "-p", "tests.support.process_guard"]
-    command += ["--rootdir", tmp_path, tmp_path]
-    done = subprocess.run([*command, "-c", tmp_path / "pytest.ini", "-rA"], cwd=ROOT, capture_output=True, text=True)
+    plugin = ["-p", "tests.support.process_guard"]
+    options = [f"--rootdir={tmp_path}", "-c", str(tmp_path / "pytest.ini"), "-rA"]
+    command = [sys.executable, "-m", "pytest", *plugin, *options, str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     outcomes = {
         line.split("::")[1].split()[0]: line.split()[0] for line in done.stdout.splitlines() if "::test" in line
     }
