@@ -12,15 +12,14 @@ from tests.support import ROOT
 
 pytestmark = pytest.mark.process
 
-SCRIPT = ROOT / "tests" / "cluster" / "kind.sh"
-MANIFESTS = ROOT / "tests" / "cluster" / "manifests" / "kind"
+CLUSTER = ROOT / "tools" / "cluster"
+SCRIPT = CLUSTER / "kind.sh"
+MANIFESTS = CLUSTER / "manifests" / "kind"
 
 
 def pinned(module: str) -> str:
     """The version that the other cluster builds."""
-    found = re.search(
-        rf"^\tgithub\.com/\S+/{module} (\S+)$", (ROOT / "tools" / "cluster" / "go.mod").read_text(), re.MULTILINE
-    )
+    found = re.search(rf"^\tgithub\.com/\S+/{module} (\S+)$", (CLUSTER / "go" / "go.mod").read_text(), re.MULTILINE)
     assert found
     return found[1]
 

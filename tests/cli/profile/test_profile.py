@@ -18,6 +18,7 @@ from atelier_cli.profile.findings import at
 from atelier_cli.profile.load import InvalidProfile, Profile, load
 from atelier_cli.profile.merging import lookup, merge, with_value
 from atelier_cli.profile.rules import check_builders
+from atelier_store.scores import scores
 from atelier_store.spec import AlgorithmName, Kind, Parameter, Spec
 from hypothesis import given
 from hypothesis import strategies as st
@@ -604,12 +605,10 @@ def test_data_of_unknown_kind_leave_the_builders_for_later(tmp_path: Path) -> No
 
 @pytest.mark.process
 def test_the_metrics_known_for_a_task_are_those_a_trial_reports() -> None:
-    from atelier_trainer.training import classification_metrics, regression_metrics
-
     known = {task: set(metrics) - {"train_loss"} for task, metrics in METRICS.items()}
     certain, rows = np.eye(2, dtype=np.float32), np.array([0, 1])
-    assert known["classification"] == set(classification_metrics(certain, rows))
-    assert known["regression"] == set(regression_metrics(certain, certain))
+    assert known["classification"] == set(scores("classification", certain, rows, "val"))
+    assert known["regression"] == set(scores("regression", certain, certain, "val"))
 
 
 @pytest.mark.parametrize("algorithm", get_args(AlgorithmName))

@@ -121,10 +121,8 @@ class Run:
         truncate(self.paths.metrics, training.epoch)
         curve = read_curve(self.paths.metrics)
         if len(curve) < training.epoch:
-            raise ValueError(
-                f"{self.paths.metrics}: holds {len(curve)} of {training.epoch} epochs; "
-                "remove the trial's folder to train it again"
-            )
+            held = f"holds {len(curve)} of {training.epoch} epochs; remove the trial's folder to train it again"
+            raise ValueError(f"{self.paths.metrics}: {held}")
         self.values = [self._objective(epoch.metrics) for epoch in curve]
         self.target.print_again(self.lines, curve)
 
