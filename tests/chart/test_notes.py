@@ -112,7 +112,7 @@ def test_who_promotes_is_said(mode: str) -> None:
     assert f"PROMOTION  {mode}\n" in text
     promotion = " ".join(part(text, "PROMOTION"))
     words = {
-        "job": "trains on what paused too early",
+        "job": "trains what is left",
         "hook": "Helm waits",
         "cronjob": "1 2 * * *",
         "none": "nothing promotes",

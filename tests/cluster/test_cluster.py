@@ -367,6 +367,7 @@ runtime:
     assert katib.algorithms(upstream) == ["cmaes", "random", "tpe"]
     assert "readinessProbe" in katib.configuration(upstream)
     assert "optuna:1" in katib.configuration(upstream)
+    assert katib.configuration(upstream).count("cpu: 10m") == 4
 
 
 @pytest.mark.parametrize(("module", "release"), [("v0.305.0", "3.5.0"), ("v0.310.2", "3.10.2")])

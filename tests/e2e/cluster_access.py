@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import json
 import os
 import shutil
@@ -12,7 +11,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -40,6 +39,8 @@ TRIALS, EXTRACTOR, INSPECTOR = (
 )
 LABEL = "katib.kubeflow.org/metrics-collector-injection=enabled"
 """Katib rejects an Experiment in a namespace without it."""
+AT_THE_END = ExitStack()
+"""Closed when a session ends: a worker of pytest-xdist ends without atexit."""
 UNKNOWN_TO_KATIB = "atelier.test/serves=only"
 MINUTES = 60.0
 ONE_SHORT_TRIAL = {
@@ -89,7 +90,7 @@ def api() -> httpx.Client:
     """The API server, by `kubectl proxy`: a request costs milliseconds, a kubectl for each a tenth of a second of CPU."""
     command = [kubectl_program(), "proxy", "--port=0"]
     proxy = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    atexit.register(proxy.terminate)
+    AT_THE_END.callback(proxy.terminate)
     assert proxy.stdout is not None
     line = proxy.stdout.readline().strip()
     assert line.startswith("Starting to serve on"), line

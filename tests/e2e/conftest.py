@@ -10,13 +10,17 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
-from tests.e2e.cluster_access import OURS, Namespace, Release, a_namespace
+from tests.e2e.cluster_access import AT_THE_END, OURS, Namespace, Release, a_namespace
 
 
 def pytest_configure() -> None:
     ours = OURS / "pki" / "admin.conf"
     if "KUBECONFIG" not in os.environ and ours.exists():
         os.environ["KUBECONFIG"] = str(ours)
+
+
+def pytest_sessionfinish() -> None:
+    AT_THE_END.close()
 
 
 LONGEST_FIRST = ("test_newcomer", "test_release", "test_extractor_modes", "test_backup", "test_chart_testing")

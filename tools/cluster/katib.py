@@ -38,9 +38,13 @@ def install(step: Step) -> str:
 
 
 def configuration(upstream: str) -> str:
-    """Upstream's katib-config with suggestion services that have an image here, probed every second."""
+    """Upstream's katib-config for a small node, with suggestion services that have an image here."""
     config = yaml.safe_load(upstream)
-    for suggestion in config["runtime"]["suggestions"]:
+    runtime = config["runtime"]
+    for helper in (*runtime["suggestions"], *runtime.get("metricsCollectors", [])):
+        # Katib's default of 50m each would fill two cores before the trials of a few searches are there.
+        helper.setdefault("resources", {})["requests"] = {"cpu": "10m"}
+    for suggestion in runtime["suggestions"]:
         if suggestion["algorithmName"] in BY_GOPTUNA:
             suggestion["image"] = GOPTUNA
         if suggestion["image"] == GOPTUNA:

@@ -1,6 +1,7 @@
 {{/*
-The checks that validate.yaml collects: rules that compare values, read numbers in text or ask the cluster, which values.schema.json
-cannot express. Each takes (dict "root" $ "facts" FACTS) and prints one violation a line: where, what is wrong, what is allowed.
+The checks that validate.yaml collects: rules that compare values, read numbers in text or need the cluster, which
+values.schema.json cannot express. Each takes (dict "root" $ "facts" FACTS) and prints one violation a line: the key,
+what is wrong and what is allowed.
 */}}
 
 {{- define "atelier.check.names" -}}
@@ -9,7 +10,7 @@ cannot express. Each takes (dict "root" $ "facts" FACTS) and prints one violatio
 release name: {{ $root.Release.Name | quote }} begins with a digit, which Services and Experiments do not allow; begin with a letter, or set fullnameOverride
 {{- end }}
 {{- if contains "." $root.Release.Name }}
-release name: {{ $root.Release.Name | quote }} holds a dot, which Services do not allow
+release name: {{ $root.Release.Name | quote }} contains a dot, which Services do not allow
 {{- end }}
 {{- end -}}
 
@@ -51,7 +52,8 @@ experiment.objective.additionalMetricNames[{{ $index }}]: {{ $name }} is the obj
 {{- if has $setting.name $seen }}
 {{ $where }}.name: {{ $setting.name }} is there twice
 {{- end }}
-{{- with include "atelier.refused" (dict "rule" (index $rules $setting.name) "text" (include "atelier.text" $setting.value)) }}
+{{- $rule := index $rules $setting.name }}
+{{- with include "atelier.refused" (dict "rule" $rule "text" (include "atelier.text" $setting.value)) }}
 {{ $where }}.value: {{ $setting.name }}: {{ . }}
 {{- end }}
 {{- $seen = append $seen $setting.name }}
@@ -91,7 +93,8 @@ experiment.parameters: is empty; a search needs at least one parameter
 {{- $where := printf "experiment.parameters[%d]" $index }}
 {{- $space := $parameter.feasibleSpace }}
 {{- if has $parameter.name $names }}
-{{ $where }}.name: {{ $parameter.name }} is there twice; the first is experiment.parameters[{{ include "atelier.position" (dict "of" $parameter.name "in" $names) }}]
+{{- $first := include "atelier.position" (dict "of" $parameter.name "in" $names) }}
+{{ $where }}.name: {{ $parameter.name }} is there twice; the first is experiment.parameters[{{ $first }}]
 {{- end }}
 {{- if eq $parameter.name "trialName" }}
 {{ $where }}.name: trialName is what Katib calls the trial itself; choose another name
@@ -106,7 +109,7 @@ experiment.parameters: is empty; a search needs at least one parameter
 {{- end -}}
 
 {{- define "atelier.position" -}}
-{{- range $index, $one := .in }}{{ if eq $one $.of }}{{ $index }}{{ end }}{{ end -}}
+{{- range $index, $name := .in }}{{ if eq $name $.of }}{{ $index }}{{ end }}{{ end -}}
 {{- end -}}
 
 {{- define "atelier.check.range" -}}
@@ -179,7 +182,8 @@ experiment.maxTrialCount: {{ $experiment.maxTrialCount }} is more than the {{ $p
 {{- $space := $parameter.feasibleSpace }}
 {{- $domain := index $domains $parameter.name }}
 {{- if not $domain }}
-{{ $where }}.name: {{ $parameter.name }}: unknown parameter for {{ $kind }}; allowed: {{ keys $domains | sortAlpha | join ", " }}
+{{- $names := keys $domains | sortAlpha | join ", " }}
+{{ $where }}.name: {{ $parameter.name }}: unknown parameter for {{ $kind }}; allowed: {{ $names }}
 {{- else }}
 {{- $values := dict }}
 {{- range $at, $value := $space.list }}{{ $_ := set $values (printf "list[%d]" $at) $value }}{{ end }}
@@ -200,7 +204,8 @@ experiment.maxTrialCount: {{ $experiment.maxTrialCount }} is more than the {{ $p
 {{- if ne $data.kind "auto" -}}
 {{- $data.kind -}}
 {{- else -}}
-{{- $source := ternary (printf "sklearn %s" $data.name) ($data.source | default "") (eq ($data.source | default "") "sklearn") -}}
+{{- $source := $data.source | default "" -}}
+{{- if eq $source "sklearn" }}{{ $source = printf "sklearn %s" $data.name }}{{ end -}}
 {{- index (.Files.Get "files/facts.json" | fromJson).kinds $source | default "" -}}
 {{- end -}}
 {{- end -}}
@@ -211,7 +216,7 @@ trainer.data.source: is missing; allowed: sklearn, npz, idx, images, csv
 {{- end }}
 {{- range $role, $file := .root.Values.trainer.data.files }}
 {{- if and $file.path (not (hasPrefix "/" $file.path)) }}
-trainer.data.files.{{ $role }}.path: {{ $file.path | quote }} is relative; in a pod only an absolute path is anywhere: /store/… for a file in the store's volume, or a mount of trainer.pod.volumeMounts
+trainer.data.files.{{ $role }}.path: {{ $file.path | quote }} is relative; a pod needs an absolute path: /store/… for a file in the store's volume, or a mount of trainer.pod.volumeMounts
 {{- end }}
 {{- end }}
 {{- end -}}
@@ -225,8 +230,9 @@ server.metricsPort: {{ $server.metricsPort }} is server.port too; they need two 
 {{- if eq ($server.service.port | int64) ($server.metricsPort | int64) }}
 server.service.port: {{ $server.service.port }} is server.metricsPort too; they need two ports
 {{- end }}
-{{- if and $server.autoscaling.enabled (gt ($server.autoscaling.minReplicas | int64) ($server.autoscaling.maxReplicas | int64)) }}
-server.autoscaling.minReplicas: {{ $server.autoscaling.minReplicas }} is more than maxReplicas {{ $server.autoscaling.maxReplicas }}
+{{- $scaling := $server.autoscaling }}
+{{- if and $scaling.enabled (gt ($scaling.minReplicas | int64) ($scaling.maxReplicas | int64)) }}
+server.autoscaling.minReplicas: {{ $scaling.minReplicas }} is more than maxReplicas {{ $scaling.maxReplicas }}
 {{- end }}
 {{- if eq $values.storage.accessMode "ReadWriteOnce" }}
 {{- range $who := list "trainer" "server" }}
@@ -244,10 +250,11 @@ server.autoscaling.minReplicas: {{ $server.autoscaling.minReplicas }} is more th
 {{- if and $values.experiment.enabled $values.katib.crdCheck (not ($has.Has "kubeflow.org/v1beta1/Experiment")) }}
 cluster: has no kubeflow.org/v1beta1/Experiment: install Katib first. Without a cluster (helm template): -a kubeflow.org/v1beta1/Experiment, or katib.crdCheck=false
 {{- end }}
-{{- $wanted := dict "ServiceMonitor" $values.monitoring.serviceMonitor.enabled "PrometheusRule" $values.monitoring.prometheusRule.enabled }}
-{{- range $kind, $enabled := $wanted }}
+{{- $monitoring := $values.monitoring }}
+{{- range $kind := list "ServiceMonitor" "PrometheusRule" }}
+{{- $enabled := (index $monitoring (untitle $kind)).enabled }}
 {{- $api := printf "monitoring.coreos.com/v1/%s" $kind }}
-{{- if and $enabled (eq $values.monitoring.renderMode "failIfMissing") (not ($has.Has $api)) }}
+{{- if and $enabled (eq $monitoring.renderMode "failIfMissing") (not ($has.Has $api)) }}
 cluster: has no {{ $api }}: install the Prometheus operator first, turn monitoring.{{ untitle $kind }} off, or set monitoring.renderMode to skipIfMissing or alwaysRender. Without a cluster: -a {{ $api }}
 {{- end }}
 {{- end }}

@@ -1,4 +1,7 @@
-{{/* Labels of everything but the Experiment (its labels leak onto pods that Katib makes). Takes (dict "root" $ "component" "server"). */}}
+{{/*
+Labels of every object but the Experiment: Katib copies an Experiment's labels onto its pods.
+Takes (dict "root" $ "component" "server").
+*/}}
 {{- define "atelier.labels" -}}
 {{ include "atelier.selector" . }}
 app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
@@ -7,7 +10,7 @@ app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
 {{- end -}}
 
-{{/* Labels that never change: of pods, and of what selects them. */}}
+{{/* Labels that never change: those of pods, and of the selectors that match them. */}}
 {{- define "atelier.selector" -}}
 app.kubernetes.io/name: {{ .root.Chart.Name }}
 app.kubernetes.io/instance: {{ include "atelier.instance" .root | quote }}
@@ -23,7 +26,10 @@ app.kubernetes.io/component: {{ .component }}
 {{- end -}}
 {{- end -}}
 
-{{/* Security of every pod: nobody, no profile but the runtime's own. null leaves an id to the cluster, as OpenShift wants it. */}}
+{{/*
+Security context of every pod, as the restricted profile of Pod Security Standards requires it.
+null leaves an id to the cluster, as OpenShift needs it.
+*/}}
 {{- define "atelier.pod.security" -}}
 runAsNonRoot: true
 {{- range $key := list "runAsUser" "runAsGroup" "fsGroup" }}
@@ -37,7 +43,7 @@ seccompProfile:
   type: RuntimeDefault
 {{- end -}}
 
-{{/* Security of every container. */}}
+{{/* Security context of every container. */}}
 {{- define "atelier.container.security" -}}
 allowPrivilegeEscalation: false
 readOnlyRootFilesystem: true
@@ -46,13 +52,14 @@ capabilities:
   drop: [ALL]
 {{- end -}}
 
-{{/* Where a pod may run, and who pulls. Takes (dict "root" $ "pod" .Values.server.pod). */}}
+{{/* Scheduling of a pod, and the Secrets for its images. Takes (dict "root" $ "pod" .Values.server.pod). */}}
 {{- define "atelier.pod.placement" -}}
 {{- with .root.Values.imagePullSecrets }}
 imagePullSecrets:
 {{ toYaml . }}
 {{- end }}
-{{- range $key := list "nodeSelector" "tolerations" "affinity" "topologySpreadConstraints" "priorityClassName" "runtimeClassName" }}
+{{- $keys := list "nodeSelector" "tolerations" "affinity" "topologySpreadConstraints" }}
+{{- range $key := concat $keys (list "priorityClassName" "runtimeClassName") }}
 {{- with index $.pod $key }}
 {{ $key }}: {{ toYaml . | nindent 2 }}
 {{- end }}
@@ -60,7 +67,7 @@ imagePullSecrets:
 {{- end -}}
 
 {{/*
-The volumes of every pod: the store, a place for temporary files, and the bearer token, if "token" is given and names a Secret.
+The volumes of every pod: the store, temporary files, and the bearer token if "token" names a Secret.
 Takes (dict "root" $ "readOnly" true "pod" .Values.server.pod "token" .Values.server.token).
 */}}
 {{- define "atelier.volumes" -}}
@@ -94,7 +101,7 @@ Takes (dict "root" $ "readOnly" true "pod" .Values.server.pod "token" .Values.se
 - name: tmp
   mountPath: /tmp
 {{- if (.token).existingSecret }}
-# a folder: what is mounted as a single file stays as it was when the Secret changes
+# the whole folder: the kubelet does not update a single file (subPath) when the Secret changes
 - name: token
   mountPath: /etc/atelier
   readOnly: true
@@ -113,14 +120,18 @@ Takes (dict "root" $ "readOnly" true "pod" .Values.server.pod "token" .Values.se
 {{- end -}}
 
 {{/*
-Whether an object of an optional API is rendered: "true" or nothing. Takes (dict "root" $ "api" "group/version/Kind"); fails elsewhere
-(validate.yaml), where all violations are said at once.
+Whether an object of an optional API is rendered: "true" or nothing. Takes (dict "root" $ "api" "group/version/Kind").
+validate.yaml fails where an API is missing that renderMode requires.
 */}}
 {{- define "atelier.renders" -}}
-{{- if or (ne .root.Values.monitoring.renderMode "skipIfMissing") (.root.Capabilities.APIVersions.Has .api) }}true{{ end -}}
+{{- $isKnown := .root.Capabilities.APIVersions.Has .api -}}
+{{- if or $isKnown (ne .root.Values.monitoring.renderMode "skipIfMissing") }}true{{ end -}}
 {{- end -}}
 
-{{/* Annotations of what outlives the release: for Helm, and for Argo CD, which takes Helm's only halfway. */}}
+{{/*
+Annotations of objects that are kept when the release is uninstalled. Argo CD reads Helm's annotation as "do not
+delete", not as "do not prune", and needs its own.
+*/}}
 {{- define "atelier.kept" -}}
 helm.sh/resource-policy: keep
 argocd.argoproj.io/sync-options: Prune=false

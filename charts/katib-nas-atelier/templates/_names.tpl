@@ -1,8 +1,10 @@
 {{/*
-Every name that this chart gives, in one place. Budgets: Experiment 40 (Katib), CronJob 52, everything else 63.
+Every name of this chart's objects. Longest names: Experiment 40 (Katib), CronJob 52, everything else 63.
 */}}
 
-{{/* What all names of a release begin with: the release's name, told apart from other charts of an umbrella. At most 45 characters. */}}
+{{/*
+Prefix of all names of a release, at most 45 characters: the release's name, distinct from other charts of an umbrella.
+*/}}
 {{- define "atelier.fullname" -}}
 {{- if .Values.fullnameOverride -}}
 {{- .Values.fullnameOverride -}}
@@ -13,7 +15,7 @@ Every name that this chart gives, in one place. Budgets: Experiment 40 (Katib), 
 {{- end -}}
 {{- end -}}
 
-{{/* The search's name before its hash: what the store calls the experiment. At most 31 characters. */}}
+{{/* The search's name without its hash, at most 31 characters: the experiment's name in the store. */}}
 {{- define "atelier.search.prefix" -}}
 {{- .Values.experiment.name | default (include "atelier.fullname" . | trunc 31 | trimSuffix "-") -}}
 {{- end -}}
@@ -23,7 +25,7 @@ Every name that this chart gives, in one place. Budgets: Experiment 40 (Katib), 
 {{- printf "%s-%s" (include "atelier.search.prefix" .) (include "atelier.experiment.hash" .) -}}
 {{- end -}}
 
-{{/* The release, as labels say it: a label holds 63 characters, a release name 53. */}}
+{{/* The release's name as a label: labels may have 63 characters, release names 53. */}}
 {{- define "atelier.instance" -}}{{ .Release.Name }}{{- end -}}
 
 {{/* Name that the model is served under. */}}
@@ -37,14 +39,19 @@ Every name that this chart gives, in one place. Budgets: Experiment 40 (Katib), 
 
 {{- define "atelier.server.name" -}}{{ include "atelier.fullname" . }}-server{{- end -}}
 {{- define "atelier.extractor.name" -}}{{ include "atelier.fullname" . }}-extractor{{- end -}}
-{{- define "atelier.extractor.cronjob.name" -}}{{ include "atelier.extractor.name" . | trunc 52 | trimSuffix "-" }}{{- end -}}
+{{- define "atelier.extractor.cronjob.name" -}}
+{{- include "atelier.extractor.name" . | trunc 52 | trimSuffix "-" -}}
+{{- end -}}
 {{- define "atelier.inspector.name" -}}{{ include "atelier.fullname" . }}-inspector{{- end -}}
 {{- define "atelier.dashboard.name" -}}{{ include "atelier.fullname" . }}-dashboard{{- end -}}
 {{- define "atelier.trial.name" -}}{{ include "atelier.fullname" . }}-trial{{- end -}}
 {{- define "atelier.suggestion.name" -}}{{ include "atelier.fullname" . }}-suggestion{{- end -}}
 {{- define "atelier.test.name" -}}{{ include "atelier.fullname" . }}-test{{- end -}}
 
-{{/* The Job of a search: a Job cannot be changed, so another pod, or another number of trials to wait for, is another Job. */}}
+{{/*
+Name of the Job of a search. A Job's pod template cannot change, so its hash is in the name; so are the counts of
+trials, since other counts are other work.
+*/}}
 {{- define "atelier.extractor.job.name" -}}
 {{- $counts := pick .Values.experiment "maxTrialCount" "maxFailedTrialCount" -}}
 {{- $hash := list (include "atelier.extractor.job" . | fromYaml) $counts | toJson | sha256sum | trunc 6 -}}
@@ -52,5 +59,6 @@ Every name that this chart gives, in one place. Budgets: Experiment 40 (Katib), 
 {{- end -}}
 
 {{- define "atelier.inspector.job.name" -}}
-{{- printf "%s-%s" (include "atelier.inspector.name" .) (include "atelier.inspector.job" . | fromYaml | toJson | sha256sum | trunc 6) -}}
+{{- $hash := include "atelier.inspector.job" . | fromYaml | toJson | sha256sum | trunc 6 -}}
+{{- printf "%s-%s" (include "atelier.inspector.name" .) $hash -}}
 {{- end -}}

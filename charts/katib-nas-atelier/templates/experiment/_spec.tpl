@@ -1,9 +1,9 @@
 {{/*
-What a search is: the ConfigMap that every trial reads (the same spec.json that the command writes on one machine) and the Experiment.
-Both take (dict "root" $ "name" NAME): with an empty name they are what the name's hash is made of.
+A search: the spec.json in the ConfigMap that every trial reads (the command writes the same on one machine), and the
+Experiment. Both take (dict "root" $ "name" NAME); the hash in the name is that of both with an empty name.
 */}}
 
-{{/* A number or truth value as the text that Katib wants. JSON writes 1000000 where text would be 1e+06. */}}
+{{/* A number or truth value as text, which Katib requires. toJson writes 1000000 where toString writes 1e+06. */}}
 {{- define "atelier.text" -}}
 {{- if kindIs "string" . }}{{ . }}{{ else }}{{ toJson . }}{{ end -}}
 {{- end -}}
@@ -46,7 +46,7 @@ Both take (dict "root" $ "name" NAME): with an empty name they are what the name
 {{- toJson $said -}}
 {{- end -}}
 
-{{/* spec.json: the profile, resolved, and nothing of where it runs. JSON. */}}
+{{/* spec.json: the merged profile without the values of the cluster. */}}
 {{- define "atelier.search.spec" -}}
 {{- $experiment := omit .root.Values.experiment "enabled" "parameters" "algorithm" "earlyStopping" -}}
 {{- $_ := set $experiment "name" (include "atelier.search.prefix" .root) -}}
@@ -62,7 +62,7 @@ Both take (dict "root" $ "name" NAME): with an empty name they are what the name
 {{- include "atelier.said" $spec -}}
 {{- end -}}
 
-{{/* Trials at a time: a number, as Katib wants it. auto is Katib's own default, since the chart does not know the nodes. */}}
+{{/* Number of parallel trials. auto is Katib's default of 3, since the chart does not know the nodes. */}}
 {{- define "atelier.search.parallel" -}}
 {{- $experiment := .Values.experiment -}}
 {{- if eq (toString $experiment.parallelTrialCount) "auto" -}}
@@ -72,7 +72,10 @@ Both take (dict "root" $ "name" NAME): with an empty name they are what the name
 {{- end -}}
 {{- end -}}
 
-{{/* Spec of the Experiment. Every field that Katib's defaulter would add is here, so that what lives is what was rendered. */}}
+{{/*
+Spec of the Experiment, with every field that Katib's defaulter would add: Argo CD and Helm 4 compare the live object
+with the rendered one.
+*/}}
 {{- define "atelier.experiment.spec" -}}
 {{- $root := .root -}}
 {{- $experiment := $root.Values.experiment -}}
@@ -86,7 +89,7 @@ objective:
   {{- with $objective.additionalMetricNames }}
   additionalMetricNames: {{ toJson . }}
   {{- end }}
-  # a bundle holds the weights of the last epoch: so does the number that stands for it
+  # latest: a bundle has the weights of the last epoch, so its value is that of the last epoch
   metricStrategies:
     {{- range prepend ($objective.additionalMetricNames | default list) $objective.objectiveMetricName }}
     - name: {{ . }}
@@ -133,7 +136,10 @@ trialTemplate:
   trialSpec: {{- include "atelier.trial.job" . | nindent 4 }}
 {{- end -}}
 
-{{/* What makes it another search: everything that Katib refuses to change, and what trials read. Counts may be raised; labels, key order and the chart's version do not matter. */}}
+{{/*
+Hash of all that defines a search: fields of the Experiment that Katib does not let change, and the spec of trials.
+Counts are left out, as they may be raised; labels, key order and the chart's version do not matter.
+*/}}
 {{- define "atelier.experiment.hash" -}}
 {{- $nameless := dict "root" . "name" "" -}}
 {{- $counts := list "parallelTrialCount" "maxTrialCount" "maxFailedTrialCount" -}}

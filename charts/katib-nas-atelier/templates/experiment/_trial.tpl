@@ -1,5 +1,6 @@
 {{/*
-The Job of one trial. Katib puts values in by text and runs the command through a shell: every argument is one that a shell leaves alone.
+The Job of one trial. Katib replaces ${trialParameters.…} in its text and runs the command in a shell: no argument may
+have characters that a shell interprets.
 Takes (dict "root" $ "name" EXPERIMENT).
 */}}
 {{- define "atelier.trial.job" -}}
@@ -10,7 +11,7 @@ kind: Job
 spec:
   backoffLimit: 0
   activeDeadlineSeconds: {{ $trainer.pod.timeoutSeconds | int64 }}
-  # a pod that the cluster takes away starts again and goes on from its checkpoint; one that fails by itself would fail again
+  # an evicted pod restarts and continues from its checkpoint; one that fails by itself would fail again
   podFailurePolicy:
     rules:
       - action: Ignore

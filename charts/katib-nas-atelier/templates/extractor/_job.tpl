@@ -1,6 +1,6 @@
 {{/*
-Spec of the Job that ends a search: wait for the Experiment, train on what halving paused too early and the winner's tail, promote.
-All three can be run again at any time. The pod alone of this chart talks to the API server.
+Spec of the Job that ends a search: wait for the Experiment, resume what halving paused too early and train the winner's
+tail, promote. Each step can run again at any time. This is the chart's only pod that accesses the API server.
 */}}
 {{- define "atelier.extractor.job" -}}
 {{- $server := .Values.server -}}
@@ -21,7 +21,8 @@ template:
     automountServiceAccountToken: true
     enableServiceLinks: false
     securityContext: {{- include "atelier.pod.security" . | nindent 6 }}
-    {{- with include "atelier.pod.placement" (dict "root" . "pod" (include "atelier.extractor.place" . | fromYaml)) | trim }}
+    {{- $place := include "atelier.extractor.place" . | fromYaml }}
+    {{- with include "atelier.pod.placement" (dict "root" . "pod" $place) | trim }}
     {{- . | nindent 4 }}
     {{- end }}
     initContainers:
@@ -34,7 +35,7 @@ template:
           - --experiment={{ $experiment }}
           - --model={{ include "atelier.model.name" . }}
           - --namespace={{ .Release.Namespace }}
-          # it says so itself before the Job's deadline would end it without a word
+          # it stops before the Job's deadline, which would end it without a message
           - --timeout={{ max 1 (sub ($extractor.timeoutSeconds | int64) 30) }}
         env: {{- include "atelier.env" $extractor.pod | nindent 10 }}
         resources: {{- toYaml $extractor.resources | nindent 10 }}
@@ -50,8 +51,10 @@ template:
           - --store=/store
           - --finish
         env: {{- include "atelier.env" .Values.trainer.pod | nindent 10 }}
-        # a pod holds what its hungriest container requests from the start: a trial's requests would keep the search's own trials out
-        resources: {{- toYaml (dict "requests" $extractor.resources.requests "limits" .Values.trainer.resources.limits) | nindent 10 }}
+        # A pod reserves the largest requests of its init containers from the start: with a trial's requests it would
+        # take the place of a trial for as long as it waits.
+        {{- $limits := .Values.trainer.resources.limits }}
+        resources: {{- toYaml (dict "requests" $extractor.resources.requests "limits" $limits) | nindent 10 }}
         securityContext: {{- include "atelier.container.security" . | nindent 10 }}
         volumeMounts: {{- $mounts | nindent 10 }}
           - name: spec
@@ -86,7 +89,7 @@ template:
       {{- end }}
 {{- end -}}
 
-{{/* Where it runs: as extractor.pod says, and where that says nothing and something may be left to train, where trials run. */}}
+{{/* Scheduling of the pod: extractor.pod, and for keys not set there, if it may have to train, trainer.pod. */}}
 {{- define "atelier.extractor.place" -}}
 {{- $place := deepCopy .Values.extractor.pod -}}
 {{- if include "atelier.finishes" . -}}
@@ -102,7 +105,8 @@ template:
 {{- ternary .Values.extractor.mode "none" .Values.experiment.enabled -}}
 {{- end -}}
 
-{{/* "true" if anything may be left to train once the Experiment has ended. */}}
+{{/* "true" if there may be epochs left to train after the Experiment has ended. */}}
 {{- define "atelier.finishes" -}}
-{{- if or (gt (.Values.trainer.tailEpochs | int64) 0) (eq .Values.experiment.earlyStopping.algorithmName "halving") }}true{{ end -}}
+{{- $isHalving := eq .Values.experiment.earlyStopping.algorithmName "halving" -}}
+{{- if or $isHalving (gt (.Values.trainer.tailEpochs | int64) 0) }}true{{ end -}}
 {{- end -}}

@@ -1,6 +1,6 @@
 {{- define "atelier.inspector.job" -}}
 backoffLimit: 0
-# gone at once when its time is over
+# deleted as soon as it has finished
 ttlSecondsAfterFinished: 0
 template:
   metadata:

@@ -1,4 +1,4 @@
-{{/* Rules that several policies share; each is one item of an egress list. */}}
+{{/* Egress rules that several policies share; each is one item of an egress list. */}}
 
 {{- define "atelier.network.dns" -}}
 - ports:
@@ -6,7 +6,10 @@
     - {port: 53, protocol: TCP}
 {{- end -}}
 
-{{/* The API server has an address and no pod; its port after translation differs from cluster to cluster. */}}
+{{/*
+The API server is no pod, so no selector matches it: the rule allows its ports. A policy sees the port of the endpoint
+behind the Service kubernetes, which differs between clusters.
+*/}}
 {{- define "atelier.network.api" -}}
 - ports:
     {{- range .Values.networkPolicy.apiServerPorts }}
@@ -14,7 +17,7 @@
     {{- end }}
 {{- end -}}
 
-{{/* Only a profile that names addresses lets its trials out, and only there where addresses lead. */}}
+{{/* Trials may download only if the profile has URLs, and only to the ports of these URLs. */}}
 {{- define "atelier.network.downloads" -}}
 {{- $ports := dict -}}
 {{- range .Values.trainer.data.files -}}
