@@ -218,6 +218,7 @@ def test_a_disk_without_room_is_refused_with_what_is_needed(
     assert f"has 15.0 GB free; {needed:.0f} GB are needed" in capsys.readouterr().out
 
 
+@pytest.mark.process
 def test_the_output_of_a_command_that_fails_is_not_taken_for_whole() -> None:
     with (
         pytest.raises(Failure, match=r"sh -c echo half; exit 3: exit status 3"),
