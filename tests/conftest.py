@@ -1,4 +1,4 @@
-"""Tests mean the same wherever they start: property tests draw the same examples, a busy machine fails none, Ctrl-C works."""
+"""Tests run alike everywhere: property tests draw the same examples, a busy machine fails none, Ctrl-C works."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""The cluster on kind, which no test can start: it has the versions of the cluster without Docker, and says what is missing."""
+"""The cluster on kind, which no test can start: its versions, and its message for what is missing."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ def kubectl_program() -> str:
 
 @cache
 def api() -> httpx.Client:
-    """The API server, by `kubectl proxy`: a request costs milliseconds, a kubectl for each a tenth of a second of CPU."""
+    """The API server, by `kubectl proxy`: a request costs milliseconds, a kubectl a tenth of a second of CPU."""
     command = [kubectl_program(), "proxy", "--port=0"]
     proxy = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     AT_THE_END.callback(proxy.terminate)

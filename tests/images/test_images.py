@@ -88,8 +88,8 @@ def test_without_any_the_three_are_named(programs: Path) -> None:
     done = make("build")
     assert (done.returncode, done.stdout) == (1, "")
     assert (
-        done.stderr
-        == "no program that builds images answers; one of these has to: docker (with its daemon running), podman, buildah\n"
+        done.stderr == "no program that builds images answers; one of these has to: "
+        "docker (with its daemon running), podman, buildah\n"
     )
 
 

@@ -1,4 +1,4 @@
-"""Who goes on at a rung: the best third, equal values in a trial's favour; an end never depends on what comes after it."""
+"""Who goes on at a rung: the best third, ties in a trial's favour; an end never depends on what comes later."""
 
 from atelier_store.halving import bar, end_of_run, passes, rungs, to_resume
 from atelier_store.spec import EarlyStopping, Objective

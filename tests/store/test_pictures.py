@@ -1,4 +1,4 @@
-"""A trial and a server read the same pixels from the same picture, whatever its depth; what has no range is rejected."""
+"""A trial and a server read the same pixels from a picture of any depth; what has no range is rejected."""
 
 import struct
 import zlib

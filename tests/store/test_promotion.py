@@ -30,7 +30,7 @@ def promoted(store: Store, experiment: str) -> Promoted:
 
 @contextmanager
 def promoter(experiment: str) -> Iterator[Callable[[int, Store], Callable[[], str]]]:
-    """A harness process; the result sends it a step to be killed at (0: never) and a store, and hands out what became of it."""
+    """A harness process. The function sends it a store and the step to be killed at (0: never)."""
     command = [sys.executable, str(HARNESS), experiment, "digits"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         requests, answers = process.stdin, process.stdout

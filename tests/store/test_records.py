@@ -1,4 +1,4 @@
-"""Records are whole, finite and known, or refused with the file's name; a bundle's files are those its manifest names."""
+"""Records are whole, finite and known, or rejected by name; a bundle's files are those its manifest names."""
 
 import json
 from pathlib import Path

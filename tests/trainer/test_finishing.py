@@ -22,7 +22,7 @@ def card(store: Store, name: str) -> Card:
 
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
-    """Three trials, one after the other as Katib starts them; the best came first, when there was nobody to be better than."""
+    """Three trials, one after the other as Katib starts them; the best came first, when it had none to beat."""
     work = Workplace(tmp_path_factory.mktemp("searched"))
     for name, lr in {"first": GOOD, "second": POOR, "third": POORER}.items():
         end = work.run(profile(3, experiment=HALVING), *NETWORK, lr, name=name)

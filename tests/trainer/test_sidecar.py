@@ -1,4 +1,4 @@
-"""A trial in a pod is not over before Katib's metrics collector has looked at its processes; anywhere else nothing is waited for."""
+"""A trial in a pod waits for Katib's metrics collector to see its processes; elsewhere it waits for nothing."""
 
 from __future__ import annotations
 

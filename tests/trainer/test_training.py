@@ -1,4 +1,4 @@
-"""Training can be put down after any batch and taken up again with the same bits; averages and augmentation do what they say."""
+"""Training resumes after any batch with the same bits; averages and augmentation do what they say."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""Every source is prepared right and found again; whatever is wrong with data is said at once, in words that name it."""
+"""Every source is prepared right and found again; everything wrong with data is reported at once, by name."""
 
 import gzip
 import hashlib

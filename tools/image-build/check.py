@@ -74,7 +74,7 @@ def too_large(most: float, image: Path, site: Path) -> Iterator[str]:
 
 
 def _files(image: Path, site: Path) -> Iterator[tuple[str, int]]:
-    """Every file of the image: the package or folder that it belongs to, and its size. Other file systems, as /proc is, do not count."""
+    """Every file of the image, without other file systems: the package or folder that it belongs to, and its size."""
     device = image.lstat().st_dev
     for name, inner, files in os.walk(image):
         folder = Path(name)

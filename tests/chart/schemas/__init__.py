@@ -1,4 +1,4 @@
-"""What an object may look like: Kubernetes' kinds in its oldest supported, middle and newest release, and the custom kinds of the chart."""
+"""Schemas of objects: Kubernetes' kinds in three of its releases, oldest to newest, and the chart's custom kinds."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def _errors(validator: Validator, value: Any, place: str = "") -> Iterator[str]:
 
 
 def _everywhere(value: Any, place: str = "") -> list[str]:
-    """Rules for every level: no null, which says nothing and means something else in each Helm; metadata as Kubernetes checks it."""
+    """Rules for every level: no null, which each Helm reads otherwise; metadata as Kubernetes checks it."""
     if value is None:
         return [f"{place}: null"]
     inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
