@@ -42,7 +42,7 @@ R = TypeVar("R", bound=Record)
 
 
 @dataclass(frozen=True)
-class Finding:
+class Mismatch:
     """One file or folder that is not as it was written, or not there."""
 
     path: Path
@@ -53,7 +53,7 @@ class Finding:
 class Audit:
     """checked counts what was checked, by kind; leftovers are unfinished files of killed processes, never read."""
 
-    findings: list[Finding]
+    findings: list[Mismatch]
     checked: dict[str, int]
     leftovers: list[Path]
 
@@ -65,7 +65,7 @@ def audit(store: Store, on_progress: Callable[[Path], object] = lambda _: None) 
         for p in sorted((store.root / "data").glob("*"))
         if p.is_dir() and p != store.data_sources and p.name[0] != "."
     ]
-    kinds: list[tuple[str, list[Path], Iterator[Finding]]] = [
+    kinds: list[tuple[str, list[Path], Iterator[Mismatch]]] = [
         ("data sets", [d.folder for d in data], _each(data, _data, on_progress)),
         ("trials", [t.folder for t in store.trials()], _each(store.trials(), _trial, on_progress)),
         ("experiments", [e.folder for e in store.experiments()], _each(store.experiments(), _experiment, on_progress)),
@@ -77,25 +77,25 @@ def audit(store: Store, on_progress: Callable[[Path], object] = lambda _: None) 
 
 
 def _each(
-    items: list[Paths], check: Callable[[Paths], Iterator[Finding]], on_progress: Callable[[Path], object]
-) -> Iterator[Finding]:
+    items: list[Paths], check: Callable[[Paths], Iterator[Mismatch]], on_progress: Callable[[Path], object]
+) -> Iterator[Mismatch]:
     for item in items:
         on_progress(item.folder)
         yield from check(item)
 
 
-def _read(kind: type[R], path: Path) -> tuple[R | None, list[Finding]]:
+def _read(kind: type[R], path: Path) -> tuple[R | None, list[Mismatch]]:
     try:
         return kind.read(path), []
     except FileNotFoundError:
-        return None, [Finding(path, "missing")]
+        return None, [Mismatch(path, "missing")]
     except OSError as error:
-        return None, [Finding(path, f"cannot be read: {error.strerror}")]
+        return None, [Mismatch(path, f"cannot be read: {error.strerror}")]
     except TornRecord as error:
-        return None, [Finding(path, str(error).removeprefix(f"{path}: "))]
+        return None, [Mismatch(path, str(error).removeprefix(f"{path}: "))]
 
 
-def _data(paths: DataPaths) -> Iterator[Finding]:
+def _data(paths: DataPaths) -> Iterator[Mismatch]:
     description, findings = _read(DataDescription, paths.description)
     yield from findings
     if description is None:
@@ -104,56 +104,56 @@ def _data(paths: DataPaths) -> Iterator[Finding]:
         arrays = open_arrays(paths)
         digest = data_digest(description, arrays)
     except Exception as error:  # numpy and its parser raise many types for a damaged header
-        yield Finding(paths.folder, f"arrays cannot be read: {error}")
+        yield Mismatch(paths.folder, f"arrays cannot be read: {error}")
         return
     for part, rows in (("train", description.train_rows), ("test", description.test_rows)):
         if len(arrays[f"{part}_x"]) != rows:
-            yield Finding(paths.description, f"{part}_rows: is {rows}, the array has {len(arrays[f'{part}_x'])}")
+            yield Mismatch(paths.description, f"{part}_rows: is {rows}, the array has {len(arrays[f'{part}_x'])}")
     if digest != description.digest or not digest.startswith(paths.folder.name):
-        yield Finding(paths.folder, f"its digest is {digest}, {paths.description.name} says {description.digest}")
+        yield Mismatch(paths.folder, f"its digest is {digest}, {paths.description.name} says {description.digest}")
 
 
-def _trial(paths: TrialPaths) -> Iterator[Finding]:
+def _trial(paths: TrialPaths) -> Iterator[Mismatch]:
     if not any(path.exists() for path in (paths.card, paths.metrics, paths.checkpoint, paths.bundle.folder)):
         return  # it was killed as it began; the next run begins it again
     config, findings = _read(TrialConfig, paths.config)
     yield from findings
     if config is not None and config.key != paths.key:
-        yield Finding(paths.config, f"its key is {config.key}")
+        yield Mismatch(paths.config, f"its key is {config.key}")
     card, findings = _read(Card, paths.card)
     yield from findings
     if card is not None:
         if card.key != paths.key:
-            yield Finding(paths.card, f"is the card of {card.key}")
+            yield Mismatch(paths.card, f"is the card of {card.key}")
         yield from _files(paths.folder, card.files)
     if paths.bundle.folder.exists():
         yield from _bundle(paths.bundle, paths.key)
 
 
-def _bundle(paths: BundlePaths, key: str | None) -> Iterator[Finding]:
+def _bundle(paths: BundlePaths, key: str | None) -> Iterator[Mismatch]:
     """What is wrong with a bundle; key is its trial's, None if that is not known."""
-    yield from (Finding(paths.folder, problem) for problem in bundle.check_digests(paths))
+    yield from (Mismatch(paths.folder, problem) for problem in bundle.check_digests(paths))
     manifest = Manifest.read_if_whole(paths.manifest)
     if manifest is not None and key is not None and manifest.config.key != key:
-        yield Finding(paths.manifest, f"is of trial {manifest.config.key}")
+        yield Mismatch(paths.manifest, f"is of trial {manifest.config.key}")
 
 
-def _files(folder: Path, files: dict[str, str]) -> Iterator[Finding]:
+def _files(folder: Path, files: dict[str, str]) -> Iterator[Mismatch]:
     for name, expected in files.items():
         path = folder / name
         if not path.exists():
-            yield Finding(path, "missing")
+            yield Mismatch(path, "missing")
         elif (actual := sha256_file(path)) != expected:
-            yield Finding(path, f"its sha256 is {actual}, the card says {expected}")
+            yield Mismatch(path, f"its sha256 is {actual}, the card says {expected}")
 
 
-def _experiment(paths: ExperimentPaths) -> Iterator[Finding]:
+def _experiment(paths: ExperimentPaths) -> Iterator[Mismatch]:
     try:
         spec = Spec.read(paths.spec)
         if spec.experiment_name != paths.folder.name:
-            yield Finding(paths.spec, f"is the spec of {spec.experiment_name}")
+            yield Mismatch(paths.spec, f"is the spec of {spec.experiment_name}")
     except (OSError, ValueError) as error:
-        yield Finding(paths.spec, f"cannot be read: {error}")
+        yield Mismatch(paths.spec, f"cannot be read: {error}")
     for path in sorted(paths.trials.glob("[!.]*.json")):
         yield from _read(TrialRecord, path)[1]
     for path in sorted(paths.folder.glob("rungs/*/[!.]*.json")):
@@ -162,7 +162,7 @@ def _experiment(paths: ExperimentPaths) -> Iterator[Finding]:
         yield from _read(Leaderboard, paths.leaderboard)[1]
 
 
-def _model(paths: ModelPaths) -> Iterator[Finding]:
+def _model(paths: ModelPaths) -> Iterator[Mismatch]:
     for folder in sorted(paths.versions.glob("[!.]*")):
         yield from _version(paths.version(folder.name))
     if paths.search.exists():
@@ -176,62 +176,62 @@ def _model(paths: ModelPaths) -> Iterator[Finding]:
         return
     yield from _pointer(paths, current)
     if not torn and lines[-1].version != current.version:
-        yield Finding(
+        yield Mismatch(
             paths.history, f"ends with version {lines[-1].version}, {paths.current.name} names {current.version}"
         )
 
 
-def _search(paths: ModelPaths) -> Iterator[Finding]:
+def _search(paths: ModelPaths) -> Iterator[Mismatch]:
     search, findings = _read(Search, paths.search)
     yield from findings
     if search is not None and search.model != paths.name:
-        yield Finding(paths.search, f"is of model {search.model}")
+        yield Mismatch(paths.search, f"is of model {search.model}")
 
 
-def _version(paths: VersionPaths) -> Iterator[Finding]:
+def _version(paths: VersionPaths) -> Iterator[Mismatch]:
     promotion, findings = _read(Promotion, paths.promotion)
     yield from findings
     if promotion is not None and promotion.version != paths.version:
-        yield Finding(paths.promotion, f"is of version {promotion.version}")
+        yield Mismatch(paths.promotion, f"is of version {promotion.version}")
     if paths.report.exists():  # versions from before there were reports have none
         yield from _report(paths.report, promotion)
     yield from _bundle(paths, promotion.key if promotion else None)
     if paths.manifest.exists() and not (digest := sha256_file(paths.manifest)).startswith(paths.version):
-        yield Finding(paths.folder, f"{paths.manifest.name} has sha256 {digest}")
+        yield Mismatch(paths.folder, f"{paths.manifest.name} has sha256 {digest}")
 
 
-def _report(path: Path, promotion: Promotion | None) -> Iterator[Finding]:
+def _report(path: Path, promotion: Promotion | None) -> Iterator[Mismatch]:
     report, findings = _read(Report, path)
     yield from findings
     if report is not None and promotion is not None and report.experiment != promotion.experiment:
-        yield Finding(path, f"is of experiment {report.experiment}")
+        yield Mismatch(path, f"is of experiment {report.experiment}")
 
 
-def _pointer(paths: ModelPaths, current: Current) -> Iterator[Finding]:
+def _pointer(paths: ModelPaths, current: Current) -> Iterator[Mismatch]:
     version = paths.version(current.version)
     if current.model != paths.name:
-        yield Finding(paths.current, f"is the pointer of model {current.model}")
+        yield Mismatch(paths.current, f"is the pointer of model {current.model}")
     if not version.folder.is_dir():
-        yield Finding(paths.current, f"names version {current.version}, which is not there")
+        yield Mismatch(paths.current, f"names version {current.version}, which is not there")
     elif version.manifest.exists() and sha256_file(version.manifest) != current.manifest_sha256:
-        yield Finding(
+        yield Mismatch(
             paths.current, f"manifest_sha256: is {current.manifest_sha256}, not that of version {current.version}"
         )
 
 
-def _history(path: Path) -> tuple[list[HistoryLine], list[Finding]]:
+def _history(path: Path) -> tuple[list[HistoryLine], list[Mismatch]]:
     """The whole lines, and what is wrong: each must be whole and go on from the one before."""
     if not path.exists():
-        return [], [Finding(path, "missing")]
+        return [], [Mismatch(path, "missing")]
     lines: list[HistoryLine] = []
     findings = []
     for number, line in enumerate(history.parse(path.read_bytes()), 1):
         if line is None:
-            findings.append(Finding(path, f"line {number}: not a whole {HistoryLine.__name__}"))
+            findings.append(Mismatch(path, f"line {number}: not a whole {HistoryLine.__name__}"))
             continue
         if not findings and line.previous != (lines[-1].version if lines else None):
             findings.append(
-                Finding(path, f"line {number}: goes on from version {line.previous}, which is not the line before")
+                Mismatch(path, f"line {number}: goes on from version {line.previous}, which is not the line before")
             )
         lines.append(line)
-    return lines, findings if lines or findings else [Finding(path, "holds no line")]
+    return lines, findings if lines or findings else [Mismatch(path, "holds no line")]
