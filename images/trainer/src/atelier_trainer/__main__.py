@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from atelier_store.errors import InvalidInput
 from atelier_store.layout import Store
 from atelier_store.lease import LeaseHeld, LeaseLost
 from atelier_store.machine import cores
 from atelier_store.spec import Spec
-from atelier_trial.data import DataError
 from atelier_trial.request import BEST, Request, StopRequest
 from atelier_trial.space import InvalidParams
 from pydantic import ValidationError
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         request = request_of(options)
         card = finish(request, stop) if options.finish else run_trial(request, stop)
-    except (InvalidParams, DataError) as error:
+    except InvalidInput as error:
         return refuse(error.violations)
     except LeaseHeld as error:
         sys.stderr.write(f"stopped while {error} was at it\n")

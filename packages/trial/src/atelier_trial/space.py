@@ -8,10 +8,10 @@ from __future__ import annotations
 import importlib
 import inspect
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from atelier_store.errors import InvalidInput
 from atelier_store.spec import Kind, Task
 
 BUILT_IN = "atelier"
@@ -26,12 +26,8 @@ AUGMENTATIONS: dict[Kind, tuple[str, ...]] = {
 }
 
 
-class InvalidParams(ValueError):
-    """Parameters that no builder accepts; violations lists everything that is wrong."""
-
-    def __init__(self, violations: Sequence[str]) -> None:
-        super().__init__("; ".join(violations))
-        self.violations = list(violations)
+class InvalidParams(InvalidInput):
+    """Parameters that no builder accepts."""
 
 
 @dataclass(frozen=True)

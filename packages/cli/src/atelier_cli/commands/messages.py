@@ -18,6 +18,7 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 @contextmanager
 def messages() -> Iterator[None]:
     """Print every error that a user can fix as its own few lines, and exit with its code."""
+    from atelier_store.errors import InvalidInput
     from atelier_store.lease import LeaseHeld, LeaseLost
     from atelier_store.promotion import NothingToPromote
 
@@ -30,10 +31,10 @@ def messages() -> Iterator[None]:
         fail([f"another run is at work on this: {error}; wait for it, or use another store"])
     except NothingToPromote as error:
         fail([f"nothing to promote: {reason}" for reason in error.reasons], code=1)
-    except (CannotReplay, CannotServe, LeaseLost) as error:
+    except InvalidInput as error:
+        fail(error.violations)
+    except (CannotReplay, CannotServe, LeaseLost, ValueError) as error:
         fail([str(error)])
-    except ValueError as error:  # those of a profile and of data list their violations
-        fail(getattr(error, "violations", [str(error)]))
     except OSError as error:
         fail([f"{error.filename or 'the store'}: {error.strerror or error}"])
     except KeyboardInterrupt as error:  # a search says what is left

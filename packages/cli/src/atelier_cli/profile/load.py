@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
+from atelier_store.errors import InvalidInput
 from atelier_store.spec import Parameter, SourceName, Spec
 from pydantic import ValidationError
 
@@ -21,12 +22,8 @@ from atelier_cli.profile.merging import Values, lookup, merge, with_value
 from atelier_cli.profile.yaml_lines import UnreadableYaml
 
 
-class InvalidProfile(ValueError):
-    """A profile that cannot be used. violations lists everything that is wrong, one line each, with its place."""
-
-    def __init__(self, violations: Sequence[str]) -> None:
-        super().__init__("\n".join(violations))
-        self.violations = list(violations)
+class InvalidProfile(InvalidInput):
+    """A profile that cannot be used. Each violation names its place."""
 
 
 @dataclass(frozen=True)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import TypeVar
+
+from atelier_store.errors import InvalidInput
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-class DataError(ValueError):
-    """Data that cannot be used; violations lists everything that is wrong."""
-
-    def __init__(self, violations: Sequence[str]) -> None:
-        super().__init__("; ".join(violations))
-        self.violations = list(violations)
+class DataError(InvalidInput):
+    """Data that cannot be used."""
 
 
 def gather(function: Callable[[Item], Result], items: Mapping[str, Item]) -> dict[str, Result]:
