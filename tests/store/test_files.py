@@ -1,6 +1,7 @@
 """A file is whole or as it was before, whatever goes wrong; nothing temporary stays."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -99,6 +100,23 @@ def test_of_two_that_publish_at_once_the_last_stays_or_the_first_where_it_may(
         write_bytes(second / "x", b"second")
     assert (tmp_path / "data" / "x").read_bytes() == kept
     assert [p.name for p in tmp_path.iterdir()] == ["data"]
+
+
+def test_a_folder_is_put_back_if_the_new_one_cannot_take_its_place(tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    write_text(folder / "weights", "old")
+
+    def lose_the_new_one() -> bool:
+        shutil.rmtree(staged)
+        return False
+
+    with (
+        pytest.raises(FileNotFoundError),
+        publish_folder(folder, may_stay=lose_the_new_one) as staged,
+    ):
+        write_text(staged / "weights", "new")
+    assert (folder / "weights").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
 PUBLISHER = """

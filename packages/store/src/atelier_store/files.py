@@ -61,7 +61,7 @@ def write_text(path: Path, text: str) -> None:
 def publish_folder(folder: Path, may_stay: Callable[[], bool] = lambda: False) -> Iterator[Path]:
     """Yield a new folder to write into, with the functions above; after the block it is in the place of folder.
 
-    If the block raises, folder stays as it was, as it does if it is there after the block and may_stay() is true. Of
+    If anything raises, folder stays as it was, as it does if it is there after the block and may_stay() is true. Of
     several processes that publish at once each succeeds, and the last one's folder stays. OSError as the file system
     raises it.
     """
@@ -74,6 +74,11 @@ def publish_folder(folder: Path, may_stay: Callable[[], bool] = lambda: False) -
             replaced.append(temporary_beside(folder))
             with contextlib.suppress(FileNotFoundError):  # another process has moved it away
                 folder.rename(replaced[-1])
+    except BaseException:
+        if replaced:
+            with contextlib.suppress(OSError):  # another process's folder has taken the place
+                replaced[-1].rename(folder)
+        raise
     finally:
         for leftover in (staged, *replaced):
             shutil.rmtree(leftover, ignore_errors=True)
