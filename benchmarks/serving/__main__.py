@@ -35,7 +35,7 @@ import httpx
 import numpy as np
 from atelier_store import machine
 
-from benchmarks.serving.subject import LENGTH, MODEL, Payload, Subject, make
+from benchmarks.serving.subject import LENGTH, MODEL, Payload, Subject, make, serve_command
 
 HERE = Path(__file__).parent
 CONNECTIONS = (1, 8, 32, 128)
@@ -94,22 +94,11 @@ def contenders(subject: Subject, folder: Path) -> Iterator[Contender]:
     port = next(ports)
     yield Contender("raw limit", [sys.executable, str(HERE / "raw.py"), network, str(port), cores], port, as_json)
     port = next(ports)
-    serve = [
-        sys.executable,
-        "-m",
-        "atelier_server",
-        "--log-level",
-        "warning",
-        "serve",
-        "--store",
-        str(subject.store.root),
-    ]
-    yield Contender("ours", [*serve, "--model", MODEL, "--port", str(port)], port, as_json)
+    yield Contender("ours", [sys.executable, *serve_command(subject, port)], port, as_json)
     yield Contender("ours, binary", [], port, subject.as_bytes)
     port = next(ports)
-    yield Contender(
-        "ours, alone", [sys.executable, "-c", ALONE, *serve[3:], "--model", MODEL, "--port", str(port)], port, as_json
-    )
+    alone = ["-c", ALONE, *serve_command(subject, port)[2:]]
+    yield Contender("ours, alone", [sys.executable, *alone], port, as_json)
     for name, workers in (("MLServer", 0), ("MLServer, pool", int(cores))):
         settings, port = folder / f"mlserver-{workers}", next(ports)
         settings.mkdir()

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from benchmarks.serving.subject import MODEL, Subject, make
+from benchmarks.serving.subject import MODEL, Subject, make, serve_command
 
 WITH_BYTECODE = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 NEEDED = "import fastapi, onnxruntime, uvicorn"
@@ -48,20 +48,9 @@ def ready(port: int) -> bool:
 
 def start(subject: Subject, port: int, workers: int) -> Start:
     """One start of the server, which is then ended."""
-    command = [
-        sys.executable,
-        "-m",
-        "atelier_server",
-        "--log-level",
-        "warning",
-        "serve",
-        "--store",
-        str(subject.store.root),
-    ]
+    command = [sys.executable, *serve_command(subject, port), "--workers", str(workers)]
     began = time.perf_counter()
-    with subprocess.Popen(
-        [*command, "--model", MODEL, "--port", str(port), "--workers", str(workers)], env=WITH_BYTECODE
-    ) as process:
+    with subprocess.Popen(command, env=WITH_BYTECODE) as process:
         while not ready(port):
             if process.poll() is not None:
                 raise SystemExit(f"the server ended with exit code {process.returncode}")

@@ -64,6 +64,12 @@ def make(folder: Path, given: Path | None = None) -> Subject:
     )
 
 
+def serve_command(subject: Subject, port: int) -> list[str]:
+    """The arguments of Python that serve the subject's model on a port."""
+    store = ["--store", str(subject.store.root), "--model", MODEL]
+    return ["-m", "atelier_server", "--log-level", "warning", "serve", *store, "--port", str(port)]
+
+
 def network(random: np.random.Generator) -> ModelProto:
     """Two convolutions of stride 2, a mean, a dense layer: 28 x 28 pixels to 10 classes."""
     weights = {

@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ import pytest
 
 from tests.chart.rendering import only, render
 from tests.support import ROOT
+from tests.support.server_process import eventually, free_port
 
 pytestmark = pytest.mark.process
 
@@ -87,11 +86,6 @@ class Pods:
         return next(one for one in [*pod["initContainers"], *pod["containers"]] if one["name"] == name)
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
-
-
 @pytest.fixture(scope="module")
 def pods(tmp_path_factory: pytest.TempPathFactory) -> Pods:
     return Pods(tmp_path_factory.mktemp("pods"))
@@ -144,7 +138,7 @@ def server(pods: Pods, logs: list[str]) -> Iterator[httpx.Client]:
         process = subprocess.Popen(pods.command(container, **ports), env=pods.environment, stdout=log, stderr=log)
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{pods.port}", timeout=30) as client:
-            until(lambda: answers(client, container["readinessProbe"]["httpGet"]["path"]))
+            eventually(lambda: answers(client, container["readinessProbe"]["httpGet"]["path"]), 30)
             assert answers(client, container["livenessProbe"]["httpGet"]["path"])
             assert client.get("/model").status_code == 401
             client.headers["Authorization"] = f"Bearer {TOKEN}"
@@ -152,13 +146,6 @@ def server(pods: Pods, logs: list[str]) -> Iterator[httpx.Client]:
     finally:
         process.terminate()
         assert process.wait(30) == 0
-
-
-def until(condition: Any, seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def answers(client: httpx.Client, path: str) -> bool:
@@ -178,7 +165,7 @@ def test_what_the_extractor_promotes_is_served_and_passes_helms_test(pods: Pods,
 
     promoted = pods.run(pods.extractor("promote"))
     assert promoted.returncode == 0, promoted.stderr
-    until(lambda: answers(server, "/model"))
+    eventually(lambda: answers(server, "/model"), 30)
     search = json.loads((pods.folder / "store" / "models" / "digits" / "search.json").read_text())
     assert (search["state"], search["experiment"]) == ("promoted", pods.experiment["metadata"]["name"])
 

@@ -11,6 +11,8 @@ from typing import Any
 
 import yaml
 
+from tests.support.kubernetes_api import error, json_answer
+
 NAMESPACE = "/api/v1/namespaces/team"
 CONFIG = "/api/v1/namespaces/kubeflow/configmaps/katib-config"
 CONTROLLER = "/apis/apps/v1/namespaces/kubeflow/deployments/katib-controller"
@@ -145,36 +147,23 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
         if self.server.status:
-            self._refuse(self.server.status, "the server has failed")
+            error(self.server.status, "the server has failed")(self)
         elif path in self.server.forbidden:
-            self._refuse(403, f'{path.rpartition("/")[2]} is forbidden: User "ada" cannot get it')
+            error(403, f'{path.rpartition("/")[2]} is forbidden: User "ada" cannot get it')(self)
         elif path in self.server.objects:
-            self._answer(200, self.server.objects[path])
+            json_answer(self.server.objects[path], 200)(self)
         else:
-            self._refuse(404, f"{path} not found")
+            error(404, f"{path} not found")(self)
 
     def do_POST(self) -> None:
         review = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if review["kind"] == "SelfSubjectReview":
-            self._answer(201, review | {"status": {"userInfo": {"username": "ada"}}})
+            json_answer(review | {"status": {"userInfo": {"username": "ada"}}}, 201)(self)
         else:
             wanted = review["spec"]["resourceAttributes"]
             may_create = (wanted["namespace"], wanted["verb"]) == ("team", "create")
             allowed = may_create and wanted["resource"] not in self.server.denied
-            self._answer(201, review | {"status": {"allowed": allowed}})
-
-    def _refuse(self, code: int, message: str) -> None:
-        self._answer(
-            code, {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "message": message}
-        )
-
-    def _answer(self, code: int, content: dict[str, Any]) -> None:
-        body = json.dumps(content).encode()
-        self.send_response(code)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+            json_answer(review | {"status": {"allowed": allowed}}, 201)(self)
 
     def log_message(self, *_: Any) -> None:
         pass
