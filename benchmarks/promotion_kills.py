@@ -126,7 +126,7 @@ def wrong_end(store: Store, old: str, new: str) -> str | None:
         return f"history says {lines}"
     if (there := {path.name for path in paths.versions.glob("[!.]*")}) != {old, new}:
         return f"versions are {there}"
-    return "; ".join(f"{finding.path}: {finding.problem}" for finding in audit(store).findings) or None
+    return "; ".join(f"{mismatch.path}: {mismatch.problem}" for mismatch in audit(store).mismatches) or None
 
 
 def main() -> int:

@@ -73,7 +73,7 @@ def flip(path: Path, bit: int) -> None:
 
 
 def named(store: Store) -> set[Path]:
-    return {finding.path for finding in audit(store).findings}
+    return {finding.path for finding in audit(store).mismatches}
 
 
 def test_a_whole_store_has_no_findings_and_unfinished_files_are_leftovers(store: Store) -> None:
@@ -85,7 +85,7 @@ def test_a_whole_store_has_no_findings_and_unfinished_files_are_leftovers(store:
     for path in unfinished:
         path.write_text("{")
     found = audit(store)
-    assert found.findings == []
+    assert found.mismatches == []
     assert found.leftovers == sorted(unfinished)
     assert found.checked == {"data sets": 1, "trials": 2, "experiments": 2, "models": 1}
 
@@ -155,7 +155,7 @@ def test_a_missing_file_is_named(store: Store, pattern: str) -> None:
 def test_a_pointer_to_what_is_not_there_is_named(store: Store, change: dict[str, str], problem: str) -> None:
     path = store.model("digits").current
     Current.read(path).model_copy(update=change).write(path)
-    assert problem in next(finding.problem for finding in audit(store).findings if finding.path == path)
+    assert problem in next(finding.problem for finding in audit(store).mismatches if finding.path == path)
 
 
 def test_the_search_of_another_model_is_named(store: Store) -> None:
@@ -185,7 +185,7 @@ def lines(store: Store) -> list[HistoryLine]:
 def test_a_history_that_leads_elsewhere_is_named(store: Store, damage: Any, problem: str) -> None:
     path = store.model("digits").history
     path.write_text("".join(f"{line.model_dump_json()}\n" for line in damage(*lines(store))))
-    (finding,) = audit(store).findings
+    (finding,) = audit(store).mismatches
     assert finding.path == path and problem in finding.problem
 
 

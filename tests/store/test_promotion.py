@@ -65,7 +65,7 @@ def test_the_best_is_promoted_once_and_history_says_why(store: Store) -> None:
     (line,) = history_of(store, "digits")
     assert (line.version, line.previous, line.key) == (first.promotion.version, None, first.promotion.key)
     assert "val_accuracy" in line.reason
-    assert audit(store).findings == []
+    assert audit(store).mismatches == []
 
 
 WIDTHS = {"name": "stage1_width", "parameterType": "discrete", "feasibleSpace": {"list": ["8", "16"]}}
@@ -120,7 +120,7 @@ def test_a_version_from_before_there_were_reports_stays_as_it_is(store: Store) -
     experiment = two_trials(store)
     promotion = promoted(store, experiment).promotion
     store.model("digits").version(promotion.version).report.unlink()
-    assert audit(store).findings == []
+    assert audit(store).mismatches == []
     again = promoted(store, experiment)
     assert (again.promotion, again.is_new) == (promotion, False)
     assert not store.model("digits").version(promotion.version).report.exists()
@@ -144,7 +144,7 @@ def test_a_promotion_killed_before_any_step_leaves_the_old_model_or_the_new_and_
             promoted(store, experiment)
             assert [line.version for line in history_of(store, "digits")] == [old, served(store)]
             found = audit(store)
-            assert found.findings == []
+            assert found.mismatches == []
             assert all(path.name.startswith(".tmp-") for path in found.leftovers)
             assert sorted(p.name for p in store.model("digits").versions.glob("[!.]*")) == sorted([old, served(store)])
             shutil.rmtree(store.root)
@@ -168,7 +168,7 @@ def test_promotions_of_several_experiments_at_once_end_one_after_the_other(store
     assert lines[0].previous is None
     assert [line.previous for line in lines[1:]] == [line.version for line in lines[:-1]]
     assert lines[-1].version == served(store)
-    assert audit(store).findings == []
+    assert audit(store).mismatches == []
 
 
 def test_a_line_of_history_lost_to_a_kill_is_added_by_the_promotion_of_another_experiment(store: Store) -> None:
@@ -189,7 +189,7 @@ def test_a_torn_line_of_history_stays_for_audit_and_stops_no_promotion(store: St
     done = promoted(store, two_trials(store, spec("b"), (3, 4)))
     assert served(store) == done.promotion.version
     assert path.read_bytes().splitlines()[0] == torn
-    assert [finding.problem for finding in audit(store).findings] == ["line 1: not a whole HistoryLine"]
+    assert [finding.problem for finding in audit(store).mismatches] == ["line 1: not a whole HistoryLine"]
 
 
 def test_an_experiment_that_is_not_there_is_named_with_those_that_are(store: Store) -> None:
@@ -203,10 +203,10 @@ def test_a_version_that_was_damaged_after_promotion_is_made_again(store: Store, 
     experiment = two_trials(store)
     version = promoted(store, experiment).promotion.version
     (store.model("digits").version(version).folder / file).write_bytes(b"{")
-    assert any(version in str(finding.path) for finding in audit(store).findings)
+    assert any(version in str(finding.path) for finding in audit(store).mismatches)
     promoted(store, experiment)
     assert served(store) == version
-    assert audit(store).findings == []
+    assert audit(store).mismatches == []
 
 
 def test_a_version_whose_manifest_says_something_else_is_made_again(store: Store) -> None:
@@ -225,10 +225,10 @@ def test_a_pointer_that_says_something_else_is_put_right(store: Store, field: st
     version = promoted(store, experiment).promotion.version
     path = store.model("digits").current
     Current.read(path).model_copy(update={field: value}).write(path)
-    assert path in [finding.path for finding in audit(store).findings]
+    assert path in [finding.path for finding in audit(store).mismatches]
     assert promoted(store, experiment).is_new
     assert served(store) == version
-    assert audit(store).findings == []
+    assert audit(store).mismatches == []
 
 
 def test_a_bundle_that_is_replaced_after_it_was_verified_is_not_promoted(store: Store) -> None:

@@ -50,7 +50,7 @@ def test_a_search_trains_every_suggestion_and_leaves_a_whole_store(finished) -> 
     counts = counted(printed)
     assert counts["trials"] == 5 and counts["failed"] == counts["reused"] == 0
     assert counts["epochs"] == sum(len(read_curve(paths.metrics)) for paths in Store(store).trials())
-    assert audit(Store(store)).findings == []
+    assert audit(Store(store)).mismatches == []
     for paths in Store(store).trials():
         assert Manifest.read(paths.bundle.manifest).parity.argmax_equal
     assert "\x1b" not in printed

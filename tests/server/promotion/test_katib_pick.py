@@ -94,7 +94,7 @@ def test_katibs_pick_is_compared_with_ours(
     assert (found.experiment, found.state, found.reason) == (NAME, "promoted", None)
     assert found.katib == KatibPick(trial=pick["bestTrialName"], **recorded)
     assert Current.read(store.model("digits").current).version
-    assert audit(store).findings == []
+    assert audit(store).mismatches == []
 
 
 def test_the_tail_of_katibs_pick_agrees_with_it(tmp_path: Path, store: Store, of: Spec) -> None:

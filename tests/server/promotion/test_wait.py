@@ -62,7 +62,7 @@ def test_it_ends_when_the_experiment_has_succeeded_and_tells_only_what_changes(t
     ]
     assert len(api.asked) == 7 and done.stdout == ""
     assert (search(store).experiment, search(store).state, search(store).reason) == (NAME, "running", None)
-    assert audit(store).findings == []
+    assert audit(store).mismatches == []
 
 
 def test_an_experiment_that_failed_is_told_with_katibs_reason(tmp_path: Path, store: Store) -> None:

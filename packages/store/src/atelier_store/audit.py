@@ -53,7 +53,7 @@ class Mismatch:
 class Audit:
     """checked counts what was checked, by kind; leftovers are unfinished files of killed processes, never read."""
 
-    findings: list[Mismatch]
+    mismatches: list[Mismatch]
     checked: dict[str, int]
     leftovers: list[Path]
 
@@ -71,9 +71,9 @@ def audit(store: Store, on_progress: Callable[[Path], object] = lambda _: None) 
         ("experiments", [e.folder for e in store.experiments()], _each(store.experiments(), _experiment, on_progress)),
         ("models", [m.folder for m in store.models()], _each(store.models(), _model, on_progress)),
     ]
-    findings = [finding for _, _, of_kind in kinds for finding in of_kind]
+    mismatches = [mismatch for _, _, of_kind in kinds for mismatch in of_kind]
     leftovers = sorted(path for path in store.root.rglob(f"{TEMPORARY}*"))
-    return Audit(findings, {name: len(folders) for name, folders, _ in kinds}, leftovers)
+    return Audit(mismatches, {name: len(folders) for name, folders, _ in kinds}, leftovers)
 
 
 def _each(
@@ -96,8 +96,8 @@ def _read(kind: type[R], path: Path) -> tuple[R | None, list[Mismatch]]:
 
 
 def _data(paths: DataPaths) -> Iterator[Mismatch]:
-    description, findings = _read(DataDescription, paths.description)
-    yield from findings
+    description, mismatches = _read(DataDescription, paths.description)
+    yield from mismatches
     if description is None:
         return
     try:
@@ -116,12 +116,12 @@ def _data(paths: DataPaths) -> Iterator[Mismatch]:
 def _trial(paths: TrialPaths) -> Iterator[Mismatch]:
     if not any(path.exists() for path in (paths.card, paths.metrics, paths.checkpoint, paths.bundle.folder)):
         return  # it was killed as it began; the next run begins it again
-    config, findings = _read(TrialConfig, paths.config)
-    yield from findings
+    config, mismatches = _read(TrialConfig, paths.config)
+    yield from mismatches
     if config is not None and config.key != paths.key:
         yield Mismatch(paths.config, f"its key is {config.key}")
-    card, findings = _read(Card, paths.card)
-    yield from findings
+    card, mismatches = _read(Card, paths.card)
+    yield from mismatches
     if card is not None:
         if card.key != paths.key:
             yield Mismatch(paths.card, f"is the card of {card.key}")
@@ -169,9 +169,9 @@ def _model(paths: ModelPaths) -> Iterator[Mismatch]:
         yield from _search(paths)
     if not paths.current.exists() and not paths.history.exists():
         return  # a first promotion was killed, or found nothing to promote
-    current, findings = _read(Current, paths.current)
+    current, mismatches = _read(Current, paths.current)
     lines, torn = _history(paths.history)
-    yield from (*findings, *torn)
+    yield from (*mismatches, *torn)
     if current is None:
         return
     yield from _pointer(paths, current)
@@ -182,15 +182,15 @@ def _model(paths: ModelPaths) -> Iterator[Mismatch]:
 
 
 def _search(paths: ModelPaths) -> Iterator[Mismatch]:
-    search, findings = _read(Search, paths.search)
-    yield from findings
+    search, mismatches = _read(Search, paths.search)
+    yield from mismatches
     if search is not None and search.model != paths.name:
         yield Mismatch(paths.search, f"is of model {search.model}")
 
 
 def _version(paths: VersionPaths) -> Iterator[Mismatch]:
-    promotion, findings = _read(Promotion, paths.promotion)
-    yield from findings
+    promotion, mismatches = _read(Promotion, paths.promotion)
+    yield from mismatches
     if promotion is not None and promotion.version != paths.version:
         yield Mismatch(paths.promotion, f"is of version {promotion.version}")
     if paths.report.exists():  # versions from before there were reports have none
@@ -201,8 +201,8 @@ def _version(paths: VersionPaths) -> Iterator[Mismatch]:
 
 
 def _report(path: Path, promotion: Promotion | None) -> Iterator[Mismatch]:
-    report, findings = _read(Report, path)
-    yield from findings
+    report, mismatches = _read(Report, path)
+    yield from mismatches
     if report is not None and promotion is not None and report.experiment != promotion.experiment:
         yield Mismatch(path, f"is of experiment {report.experiment}")
 
@@ -224,14 +224,14 @@ def _history(path: Path) -> tuple[list[HistoryLine], list[Mismatch]]:
     if not path.exists():
         return [], [Mismatch(path, "missing")]
     lines: list[HistoryLine] = []
-    findings = []
+    mismatches = []
     for number, line in enumerate(history.parse(path.read_bytes()), 1):
         if line is None:
-            findings.append(Mismatch(path, f"line {number}: not a whole {HistoryLine.__name__}"))
+            mismatches.append(Mismatch(path, f"line {number}: not a whole {HistoryLine.__name__}"))
             continue
-        if not findings and line.previous != (lines[-1].version if lines else None):
-            findings.append(
+        if not mismatches and line.previous != (lines[-1].version if lines else None):
+            mismatches.append(
                 Mismatch(path, f"line {number}: goes on from version {line.previous}, which is not the line before")
             )
         lines.append(line)
-    return lines, findings if lines or findings else [Mismatch(path, "holds no line")]
+    return lines, mismatches if lines or mismatches else [Mismatch(path, "holds no line")]

@@ -49,13 +49,13 @@ def audit(store: StoreOption = DEFAULT_STORE) -> None:
                 status.update(f"hashing {escape(str(path.relative_to(place.root)))}")
 
             audited = audit_store(place, show)
-        for finding in audited.findings:
-            out.print(f"[red]{escape(str(finding.path.relative_to(place.root)))}[/]: {escape(finding.problem)}")
+        for mismatch in audited.mismatches:
+            out.print(f"[red]{escape(str(mismatch.path.relative_to(place.root)))}[/]: {escape(mismatch.problem)}")
         counts = ", ".join(f"{count} {name}" for name, count in audited.checked.items())
         leftovers = len(audited.leftovers)
         unfinished = f"; {leftovers} unfinished files of processes that were killed" if leftovers else ""
-        out.print(f"{counts} hashed: {len(audited.findings)} do not match{unfinished}")
-    raise typer.Exit(1 if audited.findings else 0)
+        out.print(f"{counts} hashed: {len(audited.mismatches)} do not match{unfinished}")
+    raise typer.Exit(1 if audited.mismatches else 0)
 
 
 def experiment_paths(store: Store, name: str | None) -> ExperimentPaths:
