@@ -90,7 +90,7 @@ images-import-microk8s: ## Hand both images to the MicroK8s of this machine
 	@$(PYTHON) -m tools.images import-microk8s
 
 .PHONY: cluster-up cluster-down cluster-status cluster-load cluster-base e2e
-CLUSTER = @$(UV) run --locked python -m tools.cluster
+CLUSTER = @$(RUN) python -m tools.cluster
 
 cluster-up: setup go ## Start a real Kubernetes with Katib and Prometheus on this machine (Debian or Ubuntu, as root)
 	$(CLUSTER) up
@@ -123,7 +123,7 @@ kind-down: ## Delete it
 	@tools/cluster/kind.sh down
 
 bench-serving: setup ## Predictions a second beside the limit, MLServer and KServe's server (needs wrk; takes minutes)
-	@$(UV) run --locked python -m benchmarks.serving
+	@$(RUN) python -m benchmarks.serving
 
 # Tests
 
