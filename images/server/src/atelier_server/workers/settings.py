@@ -42,6 +42,7 @@ class Settings:
     )
     hang_after: float = _option("seconds until a worker has hung (default: %(default)s)", type=seconds, default=10.0)
     grace: int = _option("seconds to finish in (default: %(default)s)", type=number(0, 3600), default=25)
+    # _option() gives a field: no value is shared between instances
     token_file: Path | None = _option("ask for the bearer token in this file", type=Path, default=None)  # noqa: RUF009
     access_log: bool = _option("log every request as JSON on standard output", action="store_true", default=False)
 

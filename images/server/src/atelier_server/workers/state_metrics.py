@@ -62,7 +62,7 @@ class WorkerState(Collector):
         families: dict[str, Metric] = {}
         for worker, entry in self._board.entries().items():
             under_way.add_metric([str(worker)], entry.under_way)
-            # the default of the parameter binds this worker's pid
+            # the default of the parameter binds this worker's pid, which mypy cannot infer for a lambda
             process = ProcessCollector(pid=lambda pid=entry.pid: pid, registry=None)  # type: ignore[misc]
             for family in process.collect():
                 kind = CounterMetricFamily if family.type == "counter" else GaugeMetricFamily
