@@ -146,8 +146,10 @@ def test_everything_is_installed_as_locked(name: str) -> None:
 
 
 def test_torch_of_another_index_has_the_locked_version_and_the_rest_stays_locked() -> None:
-    [install] = [rest for rest in said(steps("trainer"), "RUN") if "TORCH_INDEX" in rest]
-    assert "--require-hashes --requirements /opt/without-torch.txt" in install
+    runs = said(stages("trainer")["dependencies"], "RUN")
+    assert "--require-hashes --requirements /opt/without-torch.txt" in runs[0]
+    assert '[ -n "${TORCH_INDEX}" ]' in runs[1]
+    install = runs[2]
     assert """--no-deps --default-index "${TORCH_INDEX}" "$(grep -o '^torch==[^ ;]*' /opt/locked.txt)\"""" in install
     assert "--constraints /opt/locked.txt torch" in install
 
