@@ -22,11 +22,11 @@ KATIB = "github.com/kubeflow/katib@v0.19.0", "pkg/apis/v1beta1/swagger.json"
 CRDS = {
     "HTTPRoute": ("sigs.k8s.io/gateway-api@v1.4.0", "config/crd/standard/gateway.networking.k8s.io_httproutes.yaml"),
     "PrometheusRule": (
-        "github.com/prometheus-operator/prometheus-operator@v0.85.0",
+        "github.com/prometheus-operator/prometheus-operator@v0.88.0",
         "example/prometheus-operator-crd/monitoring.coreos.com_prometheusrules.yaml",
     ),
     "ServiceMonitor": (
-        "github.com/prometheus-operator/prometheus-operator@v0.85.0",
+        "github.com/prometheus-operator/prometheus-operator@v0.88.0",
         "example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml",
     ),
 }
