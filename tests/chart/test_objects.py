@@ -124,11 +124,11 @@ def test_pods_carry_no_label_that_a_new_version_changes(profile: Path) -> None:
 @each_profile
 def test_pods_are_nobody_and_may_nothing(profile: Path, mode: str) -> None:
     """What Kubernetes calls the restricted profile, and read-only besides."""
-    for component, _, spec in pods(render(profile, **with_all(mode))):
+    for _, _, spec in pods(render(profile, **with_all(mode))):
         assert spec["securityContext"]["runAsNonRoot"] is True
         assert spec["securityContext"]["runAsUser"] == 10001
         assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-        assert spec["automountServiceAccountToken"] is (component == "extractor")
+        assert spec["automountServiceAccountToken"] is False
         assert not spec.get("hostNetwork") and not spec.get("hostPID")
         for container in containers(spec):
             security = container["securityContext"]
@@ -155,17 +155,44 @@ def test_ids_can_be_left_to_the_cluster() -> None:
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_the_extractor_alone_may_read_experiments_and_trials(mode: str) -> None:
+def test_the_extractor_alone_may_watch_a_search_and_start_it_anew(mode: str) -> None:
     objects = render(QUICKSTART, set=[f"extractor.mode={mode}"])
-    roles = by_kind(objects, "Role")
-    assert [r["rules"] for r in roles] == [
-        [{"apiGroups": ["kubeflow.org"], "resources": ["experiments", "trials"], "verbs": ["get", "list", "watch"]}]
+    katib = {"apiGroups": ["kubeflow.org"], "resources": ["experiments"]}
+    names = [one["metadata"]["name"] for one in by_kind(objects, "Experiment")]
+    assert [r["rules"] for r in by_kind(objects, "Role")] == [
+        [
+            {**katib, "resources": ["experiments", "trials"], "verbs": ["get", "list", "watch"]},
+            {**katib, "resourceNames": names, "verbs": ["delete"]},
+            {**katib, "verbs": ["create"]},
+            {"apiGroups": [""], "resources": ["events"], "verbs": ["list"]},
+        ]
     ] * (mode != "none")
     assert not by_kind(objects, "ClusterRole") and not by_kind(objects, "ClusterRoleBinding")
     for binding in by_kind(objects, "RoleBinding"):
         accounts = [spec.get("serviceAccountName") for component, _, spec in pods(objects) if component == "extractor"]
         assert [subject["name"] for subject in binding["subjects"]] == accounts
     assert all(account["automountServiceAccountToken"] is False for account in by_kind(objects, "ServiceAccount"))
+
+
+def test_of_the_extractors_containers_the_one_that_may_run_a_users_network_has_no_token() -> None:
+    [spec] = [spec for component, _, spec in pods(render(EVERYTHING)) if component == "extractor"]
+    [access] = [volume for volume in spec["volumes"] if "projected" in volume]
+    of = {
+        container["name"]: {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+        for container in [*spec["initContainers"], *spec["containers"]]
+    }
+    folder = "/var/run/secrets/kubernetes.io/serviceaccount"
+    assert {name: mounts.get(access["name"]) for name, mounts in of.items()} == {
+        "wait": folder,
+        "finish": None,
+        "promote": folder,
+    }
+
+
+def test_an_extractor_that_is_evicted_is_made_again_however_often() -> None:
+    [job] = [one for one in by_kind(render(QUICKSTART), "Job") if "extract" in one["metadata"]["name"]]
+    [rule] = job["spec"]["podFailurePolicy"]["rules"]
+    assert rule == {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
 
 
 # network

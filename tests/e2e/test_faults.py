@@ -10,6 +10,8 @@ import pytest
 
 from tests.e2e.cluster_access import (
     EPOCHS,
+    EXPERIMENT,
+    EXTRACTOR,
     LONGER,
     MINUTES,
     OURS,
@@ -18,6 +20,7 @@ from tests.e2e.cluster_access import (
     a_claim,
     a_release,
     epochs_trained,
+    eventually,
     ours_only,
     run,
     running_trial,
@@ -30,16 +33,8 @@ def test_a_trial_that_is_evicted_goes_on_from_its_checkpoint() -> None:
     with a_release() as release:
         release.upgrade("extractor.mode=none", values=LONGER, flags=("--wait", "--timeout=3m"))
         pod, where = running_trial(release), release.namespace
-        metadata = {"name": pod, "namespace": where.name}
         # Katib's shell does not pass SIGTERM on: SIGKILL ends the trial when the grace period is over.
-        eviction = {
-            "apiVersion": "policy/v1",
-            "kind": "Eviction",
-            "metadata": metadata,
-            "deleteOptions": {"gracePeriodSeconds": 1},
-        }
-        address = f"/api/v1/namespaces/{where.name}/pods/{pod}/eviction"
-        where.kubectl("create", "--raw", address, "--filename=-", stdin=json.dumps(eviction))
+        where.evict(pod)
         status = release.search_ends()
         assert (status["trialsSucceeded"], status.get("trialsFailed", 0)) == (1, 0)
         assert was_resumed(release)
@@ -60,6 +55,33 @@ def test_a_trial_whose_pod_is_deleted_fails_alone_and_the_next_search_resumes_it
         release.upgrade("extractor.mode=none", "experiment.name=again", values=LONGER)
         assert release.search_ends()["trialsSucceeded"] == 1
         assert was_resumed(release)
+
+
+def test_a_search_survives_the_eviction_of_its_suggestion_service_and_ten_of_its_extractor() -> None:
+    """Katib's service forgets the trials, and Katib asks it in vain for ever: the extractor starts the search anew."""
+    with a_release() as release:
+        where = release.namespace
+        one_by_one = {
+            "trainer": {"maxEpochs": 2, "tailEpochs": 0},
+            "experiment": {"parallelTrialCount": 1, "maxTrialCount": 4},
+        }
+        release.upgrade("extractor.mode=job", values=one_by_one, flags=("--wait", "--timeout=3m"))
+        suggestion = f"katib.kubeflow.org/deployment={release.experiment}-sobol"
+
+        def succeeded() -> bool:
+            (experiment,) = where.get(EXPERIMENT, release.experiment)
+            return bool(experiment["status"].get("trialsSucceeded"))
+
+        eventually(succeeded, 3 * MINUTES, "a first trial")
+        where.evict(*where.names("pods", suggestion))
+        seen: set[str] = set()
+        for _ in range(10):
+            (pod,) = eventually(lambda: where.names("pods", EXTRACTOR) - seen, MINUTES, "another pod of the extractor")
+            seen.add(pod)
+            where.evict(pod)
+        with release.client() as client:
+            assert release.model_of(release.experiment, client, 6 * MINUTES)
+        assert release.search_ends()["trialsSucceeded"] == 4
 
 
 def test_trials_that_diverge_or_take_too_much_memory_fail_alone() -> None:

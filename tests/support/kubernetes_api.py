@@ -18,6 +18,7 @@ from atelier_store.layout import Store
 
 NAME, NAMESPACE = "digits-nas-0123abcd", "research"
 PATH = f"/apis/kubeflow.org/v1beta1/namespaces/{NAMESPACE}/experiments/{NAME}"
+EVENTS = f"/api/v1/namespaces/{NAMESPACE}/events"
 
 Answer = Callable[[BaseHTTPRequestHandler], None]
 
@@ -114,16 +115,43 @@ SUCCEEDED = ("Succeeded", "ExperimentMaxTrialsReached", "Experiment has succeede
 FAILED = ("Failed", "ExperimentFailed", "Experiment has failed because max failed trial count has reached")
 
 
+def event(kind: str, name: str, reason: str, message: str, at: str = "2026-01-02T03:04:05Z") -> dict[str, Any]:
+    """A Warning as the API server has it."""
+    return {
+        "metadata": {"name": f"{name}.17", "namespace": NAMESPACE, "creationTimestamp": at},
+        "involvedObject": {"kind": kind, "name": name, "namespace": NAMESPACE},
+        "type": "Warning",
+        "reason": reason,
+        "message": message,
+        "lastTimestamp": at,
+    }
+
+
 @dataclass
 class Api:
-    """Gives its answers one after the other, the last for ever. asked holds the path of every request."""
+    """Gives its answers one after the other, the last for ever. asked holds the path of every request for it.
+
+    events are the Warnings of the namespace. An Experiment that is deleted is away until one is created; changed holds
+    methods with their bodies or queries.
+    """
 
     folder: Path
     answers: list[Answer]
     asked: list[str] = field(default_factory=list)
+    events: list[dict[str, Any]] = field(default_factory=list)
+    changed: list[tuple[str, Any]] = field(default_factory=list)
 
     def answer(self, request: BaseHTTPRequestHandler) -> None:
+        path, _, query = request.path.partition("?")
+        if path == EVENTS:
+            return json_answer({"kind": "EventList", "apiVersion": "v1", "metadata": {}, "items": self.events})(request)
+        if request.command != "GET":
+            body = json.loads(request.rfile.read(int(request.headers.get("Content-Length") or 0)) or "null")
+            self.changed.append((request.command, body or query))
+            return json_answer(body or {})(request)
         self.asked.append(request.path)
+        if self.changed and self.changed[-1][0] == "DELETE":
+            return MISSING(request)
         if request.path != PATH or request.headers["Authorization"] != "Bearer token":
             return error(403, f"forbidden: {request.path}")(request)
         return (self.answers.pop(0) if len(self.answers) > 1 else self.answers[0])(request)
@@ -147,6 +175,8 @@ def answering(folder: Path, *answers: Answer) -> Iterator[Api]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             api.answer(self)
+
+        do_POST = do_DELETE = do_GET
 
         def log_message(self, *_: Any) -> None:
             """Nobody reads it."""

@@ -19,6 +19,8 @@ def install(step: Step) -> str:
     definitions = f"--filename={SOURCE / 'example' / 'prometheus-operator-crd'}"
     kubectl("apply", "--server-side", "--force-conflicts", definitions, seconds=120)
     kubectl("wait", "--for=condition=Established", "--timeout=60s", definitions, seconds=90)
+    # Established is said before the API server answers for a kind: on a busy machine a second or more before.
+    until(_unserved, 60, "the API server serves prometheus-operator's kinds")
     overlay = SOURCE / "atelier"
     shutil.copytree(MANIFESTS / "monitoring", overlay, dirs_exist_ok=True)
     prometheus = overlay / "prometheus.yaml"
@@ -35,6 +37,12 @@ def prometheus_release(module: str) -> str:
     """Prometheus 3.5.1 for the Go module v0.305.1: the operator writes arguments and configuration for a release."""
     _, release, patch = module.split(".")
     return f"{int(release) // 100}.{int(release) % 100}.{patch}"
+
+
+def _unserved() -> str | None:
+    names = kubectl("api-resources", "--api-group=monitoring.coreos.com", "--output=name").split()
+    missing = {"servicemonitors", "prometheuses", "prometheusrules"} - {name.partition(".")[0] for name in names}
+    return " ".join(sorted(missing)) or None
 
 
 def _no_prometheus() -> str | None:

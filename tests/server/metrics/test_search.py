@@ -3,13 +3,15 @@
 import os
 import re
 import time
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 from atelier_server.metrics.search import SearchMetrics
 from atelier_server.promotion.search_record import write as write_search
 from atelier_store.layout import Store
-from atelier_store.records import Card, TrialRecord
+from atelier_store.records import Card, Search, TrialRecord
 from atelier_store.spec import Spec
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
@@ -99,13 +101,25 @@ def test_the_state_of_the_search_is_told(store: Store, of: Spec, state: Any, run
     assert (now(store)["running"], now(store)["promotion_failed"]) == ({(): running}, {(): failed})
 
 
+def test_a_search_that_nobody_waits_or_trains_for_does_not_run(store: Store, of: Spec) -> None:
+    def age(path: Path, seconds: float) -> None:
+        path.touch()
+        os.utime(path, (time.time() - seconds,) * 2)
+
+    lease = store.trial(add(store, of, 1, "running")).lease
+    for waited, trained, running in [(590, 700, 1), (700, 590, 1), (700, 700, 0)]:
+        age(store.model("digits").search, waited)
+        age(lease, trained)
+        assert now(store)["running"] == {(): running}
+
+
 def test_progress_is_the_last_trial_begun_or_epoch_ended(store: Store, of: Spec) -> None:
     def progress() -> float:
         return now(store)["last_progress_timestamp_seconds"][()]
 
-    search = store.model("digits").search
-    os.utime(search, (1000, 1000))
-    assert progress() == 1000
+    write_search(store.model("digits"), of.experiment_name, "running", "a minute later")
+    began = Search.read(store.model("digits").search).updated_at
+    assert progress() == datetime.fromisoformat(began).timestamp()
     keys = [add(store, of, number, "running") for number in (1, 2)]
     records = [store.experiment(of.experiment_name).trial(f"t{number}") for number in (1, 2)]
     for path, moment in zip(records, (200, 300), strict=True):

@@ -1,14 +1,23 @@
 {{/*
 Spec of the Job that ends a search: wait for the Experiment, resume what halving paused too early and train the winner's
-tail, promote. Each step can run again at any time. This is the chart's only pod that accesses the API server.
+tail, promote. Each step can run again at any time. This is the chart's only pod that accesses the API server; of its
+containers `finish` does not, since it may run networks of the user.
 */}}
 {{- define "atelier.extractor.job" -}}
 {{- $server := .Values.server -}}
 {{- $extractor := .Values.extractor -}}
 {{- $experiment := include "atelier.experiment.name" . -}}
 {{- $mounts := include "atelier.mounts" (dict "readOnly" false "pod" $extractor.pod) -}}
+{{- $access := include "atelier.extractor.access.mount" . -}}
 backoffLimit: 2
 activeDeadlineSeconds: {{ $extractor.timeoutSeconds | int64 }}
+# a pod that is evicted is made again, however often; one that fails by itself is tried twice more
+podFailurePolicy:
+  rules:
+    - action: Ignore
+      onPodConditions:
+        - type: DisruptionTarget
+          status: "True"
 template:
   metadata:
     labels: {{- include "atelier.selector" (dict "root" . "component" "extractor") | nindent 6 }}
@@ -18,7 +27,7 @@ template:
   spec:
     restartPolicy: Never
     serviceAccountName: {{ include "atelier.extractor.name" . }}
-    automountServiceAccountToken: true
+    automountServiceAccountToken: false
     enableServiceLinks: false
     securityContext: {{- include "atelier.pod.security" . | nindent 6 }}
     {{- $place := include "atelier.extractor.place" . | fromYaml }}
@@ -41,6 +50,7 @@ template:
         resources: {{- toYaml $extractor.resources | nindent 10 }}
         securityContext: {{- include "atelier.container.security" . | nindent 10 }}
         volumeMounts: {{- $mounts | nindent 10 }}
+          {{- $access | nindent 10 }}
       {{- if include "atelier.finishes" . }}
       - name: finish
         image: {{ include "atelier.image" (dict "root" . "image" .Values.trainer.image) }}
@@ -78,7 +88,9 @@ template:
         resources: {{- toYaml $extractor.resources | nindent 10 }}
         securityContext: {{- include "atelier.container.security" . | nindent 10 }}
         volumeMounts: {{- $mounts | nindent 10 }}
+          {{- $access | nindent 10 }}
     volumes: {{- include "atelier.volumes" (dict "root" . "readOnly" false "pod" $extractor.pod) | nindent 6 }}
+      {{- include "atelier.extractor.access.volume" . | nindent 6 }}
       {{- if include "atelier.finishes" . }}
       - name: spec
         configMap:
@@ -87,6 +99,32 @@ template:
       {{- toYaml . | nindent 6 }}
       {{- end }}
       {{- end }}
+{{- end -}}
+
+{{/* The account's token, as Kubernetes itself would mount it, into every container. */}}
+{{- define "atelier.extractor.access.volume" -}}
+- name: access
+  projected:
+    sources:
+      - serviceAccountToken:
+          path: token
+          expirationSeconds: 3607
+      - configMap:
+          name: kube-root-ca.crt
+          items:
+            - key: ca.crt
+              path: ca.crt
+      - downwardAPI:
+          items:
+            - path: namespace
+              fieldRef:
+                fieldPath: metadata.namespace
+{{- end -}}
+
+{{- define "atelier.extractor.access.mount" -}}
+- name: access
+  mountPath: /var/run/secrets/kubernetes.io/serviceaccount
+  readOnly: true
 {{- end -}}
 
 {{/* Scheduling of the pod: extractor.pod, and for keys not set there, if it may have to train, trainer.pod. */}}

@@ -112,6 +112,11 @@ class ExperimentPaths:
         return self.folder / "rungs" / str(epoch)
 
     @property
+    def manifest(self) -> Path:
+        """Katib's Experiment, for as long as it is deleted to be created again."""
+        return self.folder / "katib-experiment.json"
+
+    @property
     def leaderboard(self) -> Path:
         return self.folder / "leaderboard.json"
 

@@ -7,6 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import get_args
 
@@ -19,6 +20,9 @@ from prometheus_client.registry import Collector
 
 WAITING = "waiting"
 """Status of a trial that has no card yet."""
+
+LOST_AFTER = 600.0
+"""Seconds without a sign of life, which a wait gives every minute and a training trial more often."""
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +57,8 @@ def _families(paths: ModelPaths, search: Search) -> Iterator[GaugeMetricFamily]:
     cards = {
         record.key: Card.read_if_whole(store.trial(record.key).card) for record in records if record.key is not None
     }
-    yield _gauge("atelier_search_running", "1 while the search is waited for, else 0.", name, search.state == "running")
+    running = search.state == "running" and _is_attended(paths, records)
+    yield _gauge("atelier_search_running", "1 while the search is waited for, else 0.", name, running)
     yield _gauge(
         "atelier_search_promotion_failed",
         "1 if the search or its promotion failed, else 0.",
@@ -64,7 +69,7 @@ def _families(paths: ModelPaths, search: Search) -> Iterator[GaugeMetricFamily]:
         "atelier_search_last_progress_timestamp_seconds",
         "When a trial last began or ended an epoch; before the first, when the wait began.",
         name,
-        _last_progress(store, name, records) or _written(paths.search),
+        _last_progress(store, name, records) or _moment(search.updated_at),
     )
     trials = GaugeMetricFamily("atelier_search_trials", "Trials by status.", labels=["experiment", "status"])
     counts = Counter(_status(record, cards) for record in records)
@@ -97,6 +102,19 @@ def _last_progress(store: Store, experiment: str, records: list[TrialRecord]) ->
     files = [store.experiment(experiment).trial(record.trial) for record in records]
     files += [store.trial(record.key).metrics for record in records if record.key is not None]
     return max(map(_written, files), default=0.0)
+
+
+def _is_attended(paths: ModelPaths, records: list[TrialRecord]) -> bool:
+    """Whether anybody waits for the search, or trains for it: nobody writes that a wait was killed."""
+    leases = [paths.store.trial(record.key).lease for record in records if record.key is not None]
+    return time.time() - max(map(_written, [paths.search, *leases])) < LOST_AFTER
+
+
+def _moment(text: str) -> float:
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except ValueError:
+        return 0.0
 
 
 def _written(path: Path) -> float:

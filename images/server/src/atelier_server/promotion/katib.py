@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import logging
 import math
-from typing import Literal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
 
 from lightkube import ApiError, Client
 from lightkube.generic_resource import create_namespaced_resource
+from lightkube.resources.core_v1 import Event
+from lightkube.types import CascadeType
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
-RESOURCE = create_namespaced_resource("kubeflow.org", "v1beta1", "Experiment", "experiments", verbs=["get"])
+VERBS = ["get", "post", "delete"]
+RESOURCE = create_namespaced_resource("kubeflow.org", "v1beta1", "Experiment", "experiments", verbs=VERBS)
+
+
+NOT_FOUND, CONFLICT = 404, 409
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 class Unreachable(RuntimeError):
@@ -90,9 +101,17 @@ class Status(Resource):
     current_optimal_trial: OptimalTrial = OptimalTrial()
 
 
+class Metadata(Resource):
+    """Of an Experiment."""
+
+    creation_timestamp: datetime = LONG_AGO
+    deletion_timestamp: datetime | None = None
+
+
 class Experiment(Resource):
     """A search that Katib runs."""
 
+    metadata: Metadata = Metadata()
     spec: ExperimentSpec
     status: Status = Status()
 
@@ -101,13 +120,22 @@ class Experiment(Resource):
         return next((c for c in self.status.conditions or () if c.type == type and c.status == "True"), None)
 
     @property
-    def progress(self) -> str:
-        """Trials in numbers; early stopped ones have succeeded, killed ones and those without metrics have failed."""
+    def succeeded(self) -> int:
+        """Trials that ended well; early stopped ones did."""
+        return self.status.trials_succeeded + self.status.trials_early_stopped
+
+    @property
+    def failed(self) -> int:
+        """Trials that did not; killed ones and those without metrics are among them."""
         status = self.status
-        succeeded = status.trials_succeeded + status.trials_early_stopped
-        failed = status.trials_failed + status.trials_killed + status.trial_metrics_unavailable
+        return status.trials_failed + status.trials_killed + status.trial_metrics_unavailable
+
+    @property
+    def progress(self) -> str:
+        """Trials in numbers."""
         most = "" if self.spec.max_trial_count is None else f" of {self.spec.max_trial_count}"
-        return f"trials: {succeeded} succeeded, {status.trials_running} running, {failed} failed{most}"
+        running = self.status.trials_running
+        return f"trials: {self.succeeded} succeeded, {running} running, {self.failed} failed{most}"
 
     @property
     def pick(self) -> str | None:
@@ -142,13 +170,75 @@ def connect(namespace: str) -> Client:
         raise Unreachable(f"no access to a cluster: {type(error).__name__}: {_first_line(error)}") from error
 
 
+@dataclass(frozen=True)
+class Warned:
+    """A Warning among the cluster's Events. object is KIND/NAME."""
+
+    at: datetime
+    object: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.object}: {self.message}"
+
+
 def read(client: Client, name: str) -> Experiment | None:
     """The Experiment, or None if there is none of this name. Unreachable."""
+    manifest = read_manifest(client, name)
+    with _reaching():
+        return None if manifest is None else Experiment.model_validate(manifest)
+
+
+def read_manifest(client: Client, name: str) -> dict[str, Any] | None:
+    """All that the API has of the Experiment, or None if there is none of this name. Unreachable."""
+    with _reaching():
+        try:
+            return dict(client.get(RESOURCE, name))
+        except ApiError as error:
+            if error.status.code == NOT_FOUND:
+                return None
+            raise
+
+
+def create(client: Client, manifest: dict[str, Any]) -> None:
+    """Create an Experiment, unless there is one of its name. Unreachable."""
+    with _reaching():
+        try:
+            client.create(RESOURCE.from_dict(manifest))
+        except ApiError as error:
+            if error.status.code != CONFLICT:
+                raise
+
+
+def delete(client: Client, name: str) -> None:
+    """Begin to delete the Experiment and all that Katib made for it. Unreachable."""
+    with _reaching():
+        client.delete(RESOURCE, name, cascade=CascadeType.FOREGROUND)
+
+
+def warnings(client: Client, name: str) -> list[Warned]:
+    """The newest Warning of every object of the Experiment, the newest first. Unreachable.
+
+    Katib names the objects that it makes for an Experiment after it. The API server keeps Events for an hour.
+    """
+    with _reaching():
+        found: dict[str, Warned] = {}
+        for event in client.list(Event, fields={"type": "Warning"}):
+            of = event.involvedObject
+            if of.name is None or not (of.name == name or of.name.startswith(f"{name}-")):
+                continue
+            at = event.lastTimestamp or event.eventTime or LONG_AGO
+            warned = Warned(at, f"{of.kind}/{of.name}", f"{event.reason}: {event.message}")
+            found[warned.object] = max(warned, found.get(warned.object, warned), key=lambda one: one.at)
+        return sorted(found.values(), key=lambda one: one.at, reverse=True)
+
+
+@contextmanager
+def _reaching() -> Iterator[None]:
+    """Whatever goes wrong on the way to the API and back is Unreachable."""
     try:
-        return Experiment.model_validate(client.get(RESOURCE, name))
+        yield
     except ApiError as error:
-        if error.status.code == 404:
-            return None
         raise Unreachable(f"{error.status.code}: {_first_line(error)}") from error
     except Exception as error:  # from the network, a proxy, the API or the client
         raise Unreachable(_first_line(error)) from error

@@ -9,6 +9,9 @@ from atelier_store.clock import now
 from atelier_store.layout import ModelPaths
 from atelier_store.records import KatibPick, Search
 
+EVERY = 60.0
+"""Seconds after which a wait writes the record again, so that its age tells whether anybody waits."""
+
 log = logging.getLogger(__name__)
 
 
@@ -19,9 +22,15 @@ def write(
     reason: str | None = None,
     katib: KatibPick | None = None,
 ) -> None:
-    """Write the record. Only metrics read it, so a store that cannot be written to is a warning."""
-    search = Search(model=paths.name, experiment=experiment, state=state, reason=reason, katib=katib, updated_at=now())
+    """Write the record; updated_at is when the search came into this state.
+
+    Only metrics read it, so a store that cannot be written to is a warning.
+    """
     try:
+        before = Search.read_if_whole(paths.search)
+        stays = before and (before.experiment, before.state) == (experiment, state)
+        at = before.updated_at if before and stays else now()
+        search = Search(model=paths.name, experiment=experiment, state=state, reason=reason, katib=katib, updated_at=at)
         search.write(paths.search)
     except OSError as error:
         log.warning("cannot write %s: %s", paths.search, error.strerror)
