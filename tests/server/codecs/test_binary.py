@@ -53,6 +53,12 @@ def received(response: httpx.Response) -> tuple[dict[str, Any], list[np.ndarray]
     return header, arrays
 
 
+def test_bytes_beside_data_that_is_null_are_the_data(rows: Server) -> None:
+    header = given()
+    header["inputs"][0]["data"] = None
+    assert send(rows, header, FEATURES.tobytes()).raise_for_status().json()["outputs"][0]["data"] == [14.0, 32.0]
+
+
 def test_bytes_in_give_numbers_out_unless_bytes_are_asked_for(rows: Server) -> None:
     answer = send(rows, given(), FEATURES.tobytes()).raise_for_status()
     assert answer.headers["content-type"] == "application/json" and LENGTH not in answer.headers

@@ -110,6 +110,42 @@ def test_what_is_not_http_is_told_so_as_a_problem(images: Server) -> None:
     )
 
 
+ASKING = {
+    "h2c": ["Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQ"],
+    "websocket": ["Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Key: a"],
+}
+
+
+@pytest.mark.parametrize("is_chunked", [False, True], ids=["a length", "chunks"])
+@pytest.mark.parametrize("asking", ASKING.values(), ids=ASKING.keys())
+def test_a_request_for_another_protocol_is_answered_as_any_in_every_cut(
+    rows: Server, asking: list[str], is_chunked: bool
+) -> None:
+    body = json.dumps(GOOD["house"]).encode()
+    chunks = b"%x\r\n%s\r\n%x\r\n%s\r\n0\r\n\r\n" % (7, body[:7], len(body) - 7, body[7:])
+    content = request("POST", "/predict", *((chunks, *asking, CHUNKED) if is_chunked else (body, *asking)))
+    following = request("GET", "/v2/models/house/ready", b"", "Connection: close")
+    with unharmed(rows, "house"):
+        for cut in range(len(content)):
+            with connect(rows) as client:
+                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                client.sendall(content[:cut])
+                client.sendall(content[cut:] + following)
+                answers = received(client)
+            assert statuses(answers) == [200, 200], (cut, answers)
+            assert b'"predictions"' in answers and b'"ready":true' in answers
+
+
+def test_a_body_that_looks_like_a_request_is_not_answered_as_one(images: Server) -> None:
+    inner = request("GET", "/v2/models/digits/ready", b"")
+    for asking in ASKING.values():
+        with connect(images) as client:
+            client.sendall(request("POST", "/predict", b"", *asking, f"Content-Length: {len(inner)}"))
+            client.sendall(inner)
+            client.sendall(request("GET", "/nothing", b"", "Connection: close"))
+            assert statuses(received(client)) == [400, 404]
+
+
 def sending(content: bytes, times: int) -> Callable[[socket.socket], None]:
     """Sends the content again and again, until the server has enough."""
 

@@ -52,6 +52,8 @@ def test_every_answer_is_what_the_description_says(
         "schemathesis.toml",
         "run",
         f"{server.url}/openapi.json",
+        "--url",
+        server.url,
     ]
     done = subprocess.run(
         [*command, "--max-examples", str(examples), "--continue-on-failure", "--no-color"],

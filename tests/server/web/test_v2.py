@@ -163,6 +163,41 @@ def test_parameters_that_mean_nothing_here_are_let_through(rows: Server) -> None
     assert infer(rows, request).raise_for_status().json()["outputs"][0]["data"] == [14.0]
 
 
+OPTIONAL: list[dict[str, Any]] = [
+    {"id": None, "parameters": None, "outputs": None},
+    {"parameters": {"binary_data_output": None, "priority": None}},
+    {"outputs": []},
+    {"outputs": [{"name": "prediction", "parameters": None}]},
+    {"outputs": [{"name": "prediction", "parameters": {"binary_data": None, "classification": None}}]},
+]
+
+
+@pytest.mark.parametrize("unusual", [{}, {"datatype_hint": None}, {"data": [[1, 2, 3]]}], ids=str)
+@pytest.mark.parametrize("parameters", [{}, None, {"binary_data_size": None, "content_type": None}], ids=str)
+@pytest.mark.parametrize("members", OPTIONAL, ids=str)
+def test_an_optional_member_that_is_null_is_as_if_absent(
+    rows: Server, members: dict[str, Any], parameters: dict[str, Any] | None, unusual: dict[str, Any]
+) -> None:
+    given = {"name": "input", "datatype": "FP32", "shape": [1, 3], "data": [1, 2, 3], "parameters": parameters}
+    answer = infer(rows, {"inputs": [given | unusual]} | members).raise_for_status().json()
+    assert "id" not in answer
+    assert answer["outputs"] == [{"name": "prediction", "datatype": "FP32", "shape": [1, 1], "data": [14.0]}]
+
+
+@pytest.mark.parametrize("member", ["inputs", "name", "datatype", "shape", "data"])
+def test_a_member_that_is_needed_is_missing_if_it_is_null(rows: Server, member: str) -> None:
+    request = tensor([1, 2, 3])
+    (request if member == "inputs" else request["inputs"][0])[member] = None
+    wrong = errors(infer(rows, request), 400)
+    assert any(pointer.endswith(member) for pointer in wrong), wrong
+
+
+def test_members_that_are_nested_deeply_are_no_failure(rows: Server) -> None:
+    text = '{"parameters": {"a": ' + '{"parameters": [' * 300 + "null" + "]}" * 300 + '}, "inputs": []}'
+    answer = rows.client.post(f"{ROWS}/infer", content=text, headers={"Content-Type": "application/json"})
+    problem(answer, 400)
+
+
 def test_a_row_for_which_the_model_gives_no_finite_number_is_a_bad_request(rows: Server) -> None:
     assert "no finite number" in problem(infer(rows, tensor([3e38, 3e38, 3e38])), 400)["error"]
 

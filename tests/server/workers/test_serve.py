@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from atelier_store import addresses
 from atelier_store.layout import Store
 
 from tests.support.onnx_bundles import image_bundle, publish
@@ -214,3 +215,29 @@ def test_what_workers_need_is_imported_once_before_they_are_forked(
         )
     assert {"onnxruntime", "fastapi", "PIL.Image", "pydantic.v1", "uvloop"} <= before
     assert len(after) < 20
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize(("host", "answers"), [("::1", ["::1"]), ("::", ["::1", "127.0.0.1"])])
+def test_an_ipv6_address_is_served_as_127_0_0_1_is(store: Store, host: str, answers: list[str], workers: str) -> None:
+    publish(store, image_bundle())
+    with serving(store, "digits", "--host", host, "--workers", workers, "--access-log") as server:
+        assert server.url == addresses.url(host, server.port)
+        for answer in answers:
+            url = addresses.url(answer, server.port)
+            assert httpx.post(f"{url}/predict", content=BODY, headers={"Content-Type": "application/json"}).is_success
+            checked = run("check", "--store", str(store.root), "--model", "digits", "--url", url)
+            assert checked.returncode == 0, checked.stderr
+            assert f'"client":"{answer}"' in server.log
+
+
+@pytest.mark.parametrize("proxy", ["http_proxy", "HTTP_PROXY", "ALL_PROXY"])
+@pytest.mark.parametrize("address", ["http://127.0.0.1:9", "socks5://127.0.0.1:9"])
+def test_a_check_asks_the_server_and_no_proxy(
+    store: Store, monkeypatch: pytest.MonkeyPatch, proxy: str, address: str
+) -> None:
+    publish(store, image_bundle())
+    with serving(store, "digits", "--workers", "1") as server:
+        monkeypatch.setenv(proxy, address)
+        checked = run("check", "--store", str(store.root), "--model", "digits", "--url", server.url)
+    assert checked.returncode == 0, checked.stderr

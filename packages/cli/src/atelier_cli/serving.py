@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from typing import Any
 
 import httpx2
 import numpy as np
+from atelier_store import addresses
 from atelier_store.arrays import open_arrays
 from atelier_store.layout import Store
 from atelier_store.records import DataDescription
@@ -40,7 +40,7 @@ class Sample:
 def check_free(host: str, port: int) -> None:
     """Raise CannotServe if nothing can listen there now."""
     try:
-        socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
+        addresses.listen(host, port).close()
     except OSError as error:
         reason = _reason(error)
         advice = "choose another with --host or --port"
@@ -59,8 +59,7 @@ def serving(store: Store, model: str, host: str, port: int) -> Iterator[tuple[st
     command += ["--store", str(store.root), "--model", model, "--host", host, "--port", str(port)]
     with ctrl_c_blocked_in_children():
         process = subprocess.Popen(command)
-    reachable = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104  # compared, not listened on
-    address = f"http://{reachable}:{port}"
+    address = addresses.url(addresses.reachable(host), port)
     try:
         _wait_until_ready(process, address, model)
         yield address, process

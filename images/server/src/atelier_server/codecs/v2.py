@@ -25,7 +25,12 @@ class Input(msgspec.Struct):
     datatype: str
     shape: list[int]
     data: list[int | float] | None = None
-    parameters: InputParameters = InputParameters()
+    parameters: InputParameters | None = None
+
+    @property
+    def binary_data_size(self) -> int | None:
+        """How many bytes after the JSON are its data; None if they are in the JSON."""
+        return self.parameters.binary_data_size if self.parameters else None
 
 
 class OutputParameters(msgspec.Struct, frozen=True):
@@ -38,22 +43,32 @@ class Output(msgspec.Struct):
     """One requested tensor."""
 
     name: str
-    parameters: OutputParameters = OutputParameters()
+    parameters: OutputParameters | None = None
+
+    def as_bytes(self, default: bool) -> bool:
+        """Whether it is given as bytes after the JSON."""
+        chosen = self.parameters.binary_data if self.parameters else None
+        return default if chosen is None else chosen
 
 
 class RequestParameters(msgspec.Struct, frozen=True):
     """Of the whole request."""
 
-    binary_data_output: bool = False
+    binary_data_output: bool | None = None
 
 
 class Request(msgspec.Struct):
-    """The form that nearly every client sends; v2_violations decodes all others."""
+    """The form that nearly every client sends; v2_violations decodes all others. null is as if absent."""
 
     inputs: list[Input]
     id: str | None = None
-    outputs: list[Output] = []
-    parameters: RequestParameters = RequestParameters()
+    outputs: list[Output] | None = None
+    parameters: RequestParameters | None = None
+
+    @property
+    def wanted(self) -> list[Output]:
+        """The outputs that it names; all are wanted if it names none."""
+        return self.outputs or []
 
 
 _decoder = msgspec.json.Decoder(Request)
@@ -71,13 +86,13 @@ def decode(content: bytes, header: int, model: Model) -> Inference:
     except packing.UNUSUAL:
         request = None
     arrays = _arrays_fast(request.inputs, tail, model) if request else None
-    if request is None or arrays is None or not all(output.name in model.outputs for output in request.outputs):
+    if request is None or arrays is None or not all(output.name in model.outputs for output in request.wanted):
         loose, arrays = v2_violations.decode(text, tail, model)
         request = msgspec.convert({**loose, "inputs": []}, Request)
     if len({len(rows) for rows in arrays.values()}) > 1:
         raise Invalid([("#/inputs", "must all have the same number of rows")])
-    binary = request.parameters.binary_data_output
-    wanted = {o.name: binary if o.parameters.binary_data is None else o.parameters.binary_data for o in request.outputs}
+    binary = bool(request.parameters and request.parameters.binary_data_output)
+    wanted = {output.name: output.as_bytes(binary) for output in request.wanted}
     return Inference(request.id, arrays, wanted or dict.fromkeys(model.outputs, binary))
 
 
@@ -115,7 +130,7 @@ def _arrays_fast(inputs: list[Input], tail: bytes, model: Model) -> Arrays | Non
             return None
         if not tensor.shape or tensor.shape[0] < 1 or tensor.shape[1:] != row.shape:
             return None
-        count, size = tensor.shape[0] * row.values, tensor.parameters.binary_data_size
+        count, size = tensor.shape[0] * row.values, tensor.binary_data_size
         if size is None:
             array = packing.pack(tensor.data, row.datatype) if tensor.data else None
         elif tensor.data is None and size == count * row.item_size and offset + size <= len(tail):

@@ -25,7 +25,7 @@ def decode(text: bytes, tail: bytes, model: Model) -> tuple[dict[str, Any], Arra
 
     Raises Malformed if text is not JSON, Invalid with all violations.
     """
-    request = json.parse(text)
+    request = _without_nulls(json.parse(text))
     if not isinstance(request, dict):
         raise Invalid([("#", f"must be an object with inputs, is {values.shown(request)}")])
     inputs = request.get("inputs")
@@ -44,7 +44,17 @@ def decode(text: bytes, tail: bytes, model: Model) -> tuple[dict[str, Any], Arra
         else:
             arrays[tensor.name] = _from_bytes(tail[offset : offset + size], item, tensor, pointer)
             offset += size
-    return {name: value for name, value in request.items() if name != "inputs" and value is not None}, arrays
+    return {name: value for name, value in request.items() if name != "inputs"}, arrays
+
+
+def _without_nulls(value: Any, levels: int = 4) -> Any:
+    """The same without the members that are null, which clients write for absent ones; what is in data stays.
+
+    The levels are those of the protocol: the request, its list of inputs, an input, the input's parameters.
+    """
+    if levels and isinstance(value, dict):
+        return {name: _without_nulls(inner, levels - 1) for name, inner in value.items() if inner is not None}
+    return [_without_nulls(inner, levels - 1) for inner in value] if levels > 1 and isinstance(value, list) else value
 
 
 def _envelope(request: dict[str, Any]) -> Iterator[Violation]:

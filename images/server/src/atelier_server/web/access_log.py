@@ -15,6 +15,9 @@ from atelier_server.web.request import InboundRequest
 TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 """W3C trace context: version, trace, span, flags."""
 
+MAPPED = "::ffff:"
+"""Before the address of a client by IPv4, where IPv6 is listened on as well."""
+
 log = logging.getLogger("atelier_server.access")
 
 
@@ -36,7 +39,7 @@ def write(request: InboundRequest, status: int, seconds: float, request_id: str,
         "path": request.path,
         "status": status,
         "seconds": round(seconds, 6),
-        "client": client[0] if client else None,
+        "client": client[0].removeprefix(MAPPED) if client else None,
         "request_id": request_id,
         "trace_id": trace[1].decode() if trace else None,
         "model": model.name if model else None,

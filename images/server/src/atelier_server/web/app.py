@@ -39,6 +39,8 @@ def create(service: Service, registry: CollectorRegistry, *, shows_metrics: bool
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        servers=[{"url": "."}],  # relative to the document, behind whatever prefix it was found
+        root_path_in_servers=False,
         lifespan=lifespan,
     )
     for router in (predict.router(service), v2.router(service), about.router(service, registry, shows_metrics)):

@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import Any
 
 from atelier_server.web import media_types, problems, transport
+from atelier_server.web.parser import Parser
 
 LARGEST = 64 * 2**10
 """Bytes after which an incomplete head, or anything else that is not a body, is rejected."""
@@ -31,6 +32,7 @@ class Protocol(transport.Protocol):
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
+        self.parser = Parser(self)  # type: ignore[assignment]  # it has all that uvicorn uses
         self._size, self._ending = 0, False
         self._waiting_since: float | None = None
 
@@ -53,10 +55,17 @@ class Protocol(transport.Protocol):
 
     def on_headers_complete(self) -> None:
         """The head is complete."""
+        if self.parser.should_upgrade():
+            return  # it is read again
         super().on_headers_complete()
         self._waiting_since = None
         if self._ending:
             self.cycle.keep_alive = False
+
+    def on_message_complete(self) -> None:
+        """The request is complete."""
+        if not self.parser.should_upgrade():
+            super().on_message_complete()
 
     def on_body(self, body: bytes) -> None:
         """Part of a body has arrived; body.read() limits its size."""

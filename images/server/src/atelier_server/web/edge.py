@@ -38,8 +38,10 @@ class Edge:
         token: Token | None,
         logs: bool,
         metrics_port: int | None,
+        root_path: str,
     ) -> None:
         self._app, self._counters, self._service = app, counters, service
+        self._root_path = root_path
         self._token, self._logs, self._metrics_port = token, logs, metrics_port
         self._ids, self._prefix = count(1), os.urandom(6).hex().encode()
 
@@ -50,7 +52,7 @@ class Edge:
         started = time.perf_counter()
         if self._metrics_port is not None and scope["server"][1] == self._metrics_port:
             return await self._counters(scope, receive, send)
-        request = InboundRequest(scope, receive)
+        request = InboundRequest(scope, receive, self._root_path)
         sent_id, traceparent = request.headers.get(b"x-request-id", b""), request.headers.get(b"traceparent", b"")
         request_id = (
             sent_id if sent_id and REQUEST_ID.fullmatch(sent_id) else b"%s-%x" % (self._prefix, next(self._ids))

@@ -44,9 +44,12 @@ class Problem(Exception):
         if errors:
             self.body["errors"] = [{"pointer": pointer, "detail": wrong} for pointer, wrong in errors]
 
-    def response(self, path: str) -> Response:
-        """The response to a request for path. Clients of the inference protocol look for the message in `error`."""
-        body = self.body | {"instance": path}
+    def response(self, path: str, root: str = "") -> Response:
+        """The response to a request for path, which the client sees below root.
+
+        Clients of the inference protocol look for the message in `error`.
+        """
+        body = self.body | {"instance": root + path}
         if _is_v2(path):
             body["error"] = self.body["detail"]
         return Response(json.dumps(body), self.status, self.headers, media_types.PROBLEM)
@@ -77,7 +80,7 @@ KINDS: dict[type[Exception], Kind] = {
 
 def response(error: Exception, request: InboundRequest) -> Response:
     """The response to a request that ended with this error."""
-    return _problem(error, request).response(request.path)
+    return _problem(error, request).response(request.path, request.root)
 
 
 def install(app: FastAPI) -> None:
@@ -125,7 +128,7 @@ def _is_v2(path: str) -> bool:
 def _of_http(error: HTTPException, request: InboundRequest) -> Problem:
     headers, detail = dict(error.headers or {}), error.detail
     if error.status_code == 404:
-        detail = f"there is nothing at {request.path}; the API is described at /docs"
+        detail = f"there is nothing at {request.root}{request.path}; the API is described at {request.root}/docs"
     if error.status_code == 405:
         allowed = headers["Allow"] = _with_head(headers.get("Allow", "GET"))
         detail = f"{request.method} is not allowed here; allowed: {allowed}"

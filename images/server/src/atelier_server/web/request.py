@@ -6,6 +6,7 @@ from starlette.types import Receive, Scope
 
 from atelier_server.inference.threads import Threads
 from atelier_server.models.model import Model
+from atelier_server.web import prefix
 
 KEY = "atelier.request"
 """Where an ASGI scope holds the request, for routes and handlers that FastAPI calls."""
@@ -14,18 +15,21 @@ KEY = "atelier.request"
 class InboundRequest:
     """The head of a request, and what the edge counts and logs: the endpoint's template and the model that answers.
 
-    Routes see HEAD as GET; uvicorn leaves the body out. Of headers with the same name the last one counts.
+    root is the prefix below which the client sees the server, path the server's own path behind it. Routes see HEAD as
+    GET; uvicorn leaves the body out. Of headers with the same name the last one counts.
     """
 
-    def __init__(self, scope: Scope, receive: Receive) -> None:
+    def __init__(self, scope: Scope, receive: Receive, root_path: str = "") -> None:
         self.method: str = scope["method"]
-        self.path: str = scope["path"]
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.root, self.path = prefix.split(scope["path"], self.headers.get(prefix.HEADER, b""), root_path)
         self.receive = receive
         self.endpoint = "none"
         self.model: Model | None = None
         self._admitted_by: Threads | None = None
         self.scope: Scope = {**scope, "method": "GET"} if self.method == "HEAD" else scope
+        if self.root:
+            self.scope = {**self.scope, "root_path": self.root, "path": self.root + self.path}
         self.scope[KEY] = self
 
     @classmethod

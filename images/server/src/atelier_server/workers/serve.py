@@ -6,6 +6,8 @@ import logging
 import os
 import socket
 
+from atelier_store import addresses
+
 from atelier_server.metrics.counters import Metrics
 from atelier_server.web.credentials import Token
 from atelier_server.workers import collector, worker
@@ -35,9 +37,8 @@ def serve(settings: Settings) -> int:
             log.error("cannot listen on %s port %d: %s", settings.host, port, error.strerror)
             return 2
     board, metrics = Board(settings.workers), Metrics()
-    shown = f"[{settings.host}]" if ":" in settings.host else settings.host
-    port = listening[0][0].getsockname()[1]
-    log.info("%s on http://%s:%d (documentation at /docs)", settings.paths.name, shown, port)
+    url = addresses.url(settings.host, listening[0][0].getsockname()[1])
+    log.info("%s on %s (documentation at /docs)", settings.paths.name, url)
     collector.freeze_before_fork()
     supervisor = os.getpid()  # a worker that asked for its parent might get another's number already
 
@@ -60,12 +61,11 @@ def _listen(host: str, port: int, count: int) -> list[socket.socket]:
 
     They outlive a worker that dies: what waits at its socket is answered by its replacement.
     """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # without this the sockets below, which share their port, would share it with another server of ours as well
-    socket.create_server((host, port), family=family).close()
+    addresses.listen(host, port).close()
     sockets: list[socket.socket] = []
     for _ in range(count):
-        listening = socket.create_server((host, port), family=family, backlog=2048, reuse_port=True)
+        listening = addresses.listen(host, port, backlog=2048, reuse_port=True)
         # asyncio sets this only on sockets that name their protocol; connections inherit it
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         port = listening.getsockname()[1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,18 @@ from atelier_store import machine
 from atelier_store.layout import ModelPaths
 
 from atelier_server.arguments import number, seconds
+from atelier_server.web import prefix
 
 MEBIBYTE = 2**20
+
+
+def _root_path(text: str) -> str:
+    parsed = prefix.parse(text)
+    if parsed is None:
+        raise ArgumentTypeError(
+            f"{text!r}: must be a path such as /digits: letters, digits, '.', '_', '~', '-' and '/'"
+        )
+    return parsed
 
 
 def _option(help: str, *, default: Any = MISSING, default_factory: Any = MISSING, **argument: Any) -> Any:
@@ -29,6 +39,11 @@ class Settings:
     port: int = _option("0 takes a free one (default: %(default)s)", type=number(0, 65535), default=8000)
     metrics_port: int = _option(
         "for /metrics alone; 0: the same (default: %(default)s)", type=number(0, 65535), default=0
+    )
+    root_path: str = _option(
+        "path below which a proxy shows the server, such as /digits; requests are answered with and without it",
+        type=_root_path,
+        default="",
     )
     workers: int = _option("processes (default: the cores)", type=number(1, 256), default_factory=machine.cores)
     max_body_mib: int = _option("largest request (default: %(default)s)", type=number(1, 1024), default=16)

@@ -54,6 +54,7 @@ def run(
         token=token,
         logs=settings.access_log,
         metrics_port=metrics_port,
+        root_path=settings.root_path,
     )
     if settings.access_log:
         access_log.start()

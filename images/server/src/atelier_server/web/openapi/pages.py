@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI
 from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
 from starlette.responses import HTMLResponse
 from starlette.staticfiles import StaticFiles
@@ -25,27 +25,26 @@ def install(app: FastAPI) -> None:
     """Add both pages, and the files that they load."""
     app.mount(FILES, StaticFiles(packages=[("fastapi_offline", "static")]))
 
-    def render(request: Request, page: Callable[..., HTMLResponse], **files: str) -> HTMLResponse:
-        """The page, with these files by the names of its options."""
-        root = request.scope.get("root_path", "")
+    def render(page: Callable[..., HTMLResponse], **files: str) -> HTMLResponse:
+        """The page, with these files by the names of its options; all addresses are relative, for any prefix."""
         response = page(
-            openapi_url=f"{root}{app.openapi_url}",
+            openapi_url="openapi.json",
             title=app.title,
-            **{name: f"{root}{FILES}/{file}" for name, file in files.items()},
+            **{name: f"{FILES.lstrip('/')}/{file}" for name, file in files.items()},
         )
         response.headers.update(HEADERS)
         return response
 
     @app.get("/docs", include_in_schema=False)
-    async def swagger_ui(request: Request) -> HTMLResponse:
+    async def swagger_ui() -> HTMLResponse:
         files = {
             "swagger_js_url": "swagger-ui-bundle.js",
             "swagger_css_url": "swagger-ui.css",
             "swagger_favicon_url": "favicon.png",
         }
-        return render(request, get_swagger_ui_html, **files)
+        return render(get_swagger_ui_html, **files)
 
     @app.get("/redoc", include_in_schema=False)
-    async def redoc(request: Request) -> HTMLResponse:
+    async def redoc() -> HTMLResponse:
         files = {"redoc_js_url": "redoc.standalone.js", "redoc_favicon_url": "favicon.png"}
-        return render(request, partial(get_redoc_html, with_google_fonts=False), **files)
+        return render(partial(get_redoc_html, with_google_fonts=False), **files)

@@ -2,7 +2,7 @@
 
 import { at } from "./elements.js";
 
-const KEY = `atelier-token ${location.pathname}`;  // the same host may have other servers at other paths
+const KEY = `atelier-token ${new URL(document.baseURI).pathname}`;  // the same host may have other servers at other paths
 
 export const hasToken = () => sessionStorage.getItem(KEY) !== null;
 

@@ -47,7 +47,7 @@ async function predict({ query = "", body, type, curl }, place, manifest) {
   if (problem) return showProblem(problem, place);
   showPrediction(answer.predictions[0], manifest, performance.now() - started);
   at("terminal").hidden = false;
-  at("curl").textContent = `curl '${new URL("predict", location.href)}${query}' ${hasToken() ? '-H "Authorization: Bearer $TOKEN" ' : ""}${curl}`;
+  at("curl").textContent = `curl '${new URL("predict", document.baseURI)}${query}' ${hasToken() ? '-H "Authorization: Bearer $TOKEN" ' : ""}${curl}`;
 }
 
 function clear() {

@@ -20,7 +20,7 @@ PAGE = resources.files("atelier_server.web").joinpath("page")
 TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'",
+    "connect-src 'self'; base-uri 'self'; form-action 'none'; frame-ancestors 'self'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-cache",
@@ -41,12 +41,13 @@ def router(service: Service, registry: CollectorRegistry, shows_metrics: bool) -
     """The page, the card and, unless they have a port of their own, the metrics."""
     routes = APIRouter(tags=["about"])
     page = Template(PAGE.joinpath("index.html").read_text(encoding="utf-8"))
-    index = page.substitute(metrics=LINK if shows_metrics else "")
     files = {file.name: file.read_bytes() for file in PAGE.iterdir() if PurePath(file.name).suffix in TYPES}
 
     @routes.get("/", include_in_schema=False)
-    async def home() -> HTMLResponse:
-        return HTMLResponse(index, headers=HEADERS)
+    async def home(request: Request) -> HTMLResponse:
+        root = InboundRequest.of(request.scope).root
+        base = f'\n<base href="{root}/">' if root else ""  # without the last slash, links would lead beside the prefix
+        return HTMLResponse(page.substitute(base=base, metrics=LINK if shows_metrics else ""), headers=HEADERS)
 
     @routes.get("/page/{name}", include_in_schema=False)
     async def file(name: str) -> Response:
