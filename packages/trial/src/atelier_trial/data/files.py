@@ -125,7 +125,8 @@ def locate(data: Data, base: Path, downloads: Path) -> dict[str, Located]:
         reasons = _violations(file)
         violations += [f"{field}: {reason}" for reason in reasons]
         if not reasons:
-            path = base / file.path if file.path else downloads / _name(file.url or "")
+            name = os.fsdecode((file.path or _name(file.url or "")).encode())  # as the locale has names of files
+            path = base / name if file.path else downloads / name
             located[role] = Located(field, path, file.url, file.sha256.lower() if file.sha256 else None)
     if violations:
         raise DataError(violations)
