@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -21,6 +21,9 @@ BEGINNINGS = {
     b"Rar!": "rar",
     b"PK\x03\x04": "zip",
     b"\x93NUMPY": "a single .npy array",
+    b"\x80": "a pickle, which is never loaded",
+    b"\x89PNG": "a single picture",
+    b"\xff\xd8\xff": "a single picture",
     b"PAR1": "Parquet",
     b"\x89HDF": "HDF5",
     b"%PDF": "PDF",
@@ -49,8 +52,11 @@ def gather(function: Callable[[Item], Result], items: Mapping[str, Item]) -> dic
 
 
 @contextmanager
-def reading(path: Path, what: str) -> Iterator[None]:
-    """Turn whatever is raised while path is read as `what` into a DataError of one line with its name and why."""
+def reading(path: Path, what: str, *formats: str) -> Iterator[None]:
+    """Turn whatever is raised while path is read as `what` into a DataError of one line with its name and why.
+
+    formats are those of BEGINNINGS that it may have; another is named.
+    """
     try:
         yield
     except DataError:
@@ -59,14 +65,15 @@ def reading(path: Path, what: str) -> Iterator[None]:
         if isinstance(error, OSError) and error.strerror:
             raise DataError([f"{path}: cannot be read: {error.strerror}"]) from error
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise DataError([f"{path}: not {what}: {reason}{_other_format(path)}"]) from error
+        raise DataError([f"{path}: not {what}: {reason}{_other_format(path, formats)}"]) from error
 
 
-def _other_format(path: Path) -> str:
-    """What the file's beginning is that of, in words that follow a reason."""
+def _other_format(path: Path, formats: Sequence[str]) -> str:
+    """What the file's beginning is that of, in words that follow a reason; nothing if that is one of the formats."""
     try:
         with path.open("rb") as file:
             start = file.read(32)
     except OSError:
         return ""
-    return next((f" (it begins as {name})" for magic, name in BEGINNINGS.items() if start.startswith(magic)), "")
+    found = next((name for magic, name in BEGINNINGS.items() if start.startswith(magic)), None)
+    return f" (it begins as {found})" if found and found not in formats else ""

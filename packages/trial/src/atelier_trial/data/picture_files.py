@@ -45,7 +45,7 @@ def read(files: Mapping[str, Path]) -> RawData:
 def _read(path: Path) -> Part:
     """Every picture. Their order is that of their names' digests, so that the first N are a fair sample."""
     found = _Found(path)
-    with reading(path, "a whole zip or tar archive"):
+    with reading(path, "a whole zip or tar archive", "zip", "gzip", "bzip2", "xz"):
         for entry in _entries(path):
             found.add(entry)
     names = sorted(found.pictures, key=lambda name: hashlib.sha256(name.encode(errors="surrogateescape")).digest())

@@ -74,9 +74,13 @@ def _npz_files(files: Mapping[str, Path]) -> RawData:
 
 def _npz(path: Path) -> tuple[dict[str, Array], tuple[str, ...]]:
     """The arrays that are known, and a note of those that are not."""
-    with reading(path, "a whole .npz of plain arrays"), np.load(path, allow_pickle=False) as archive:
-        unknown = [name for name in archive.files if name not in ARRAYS]
-        arrays = {name: archive[name] for name in archive.files if name in ARRAYS}
+    with reading(path, "a whole .npz of plain arrays", "zip"):
+        with path.open("rb") as file:
+            if file.read(2) != b"PK":
+                raise ValueError("it is no zip archive")
+        with np.load(path, allow_pickle=False) as archive:
+            unknown = [name for name in archive.files if name not in ARRAYS]
+            arrays = {name: _member(archive, name) for name in archive.files if name in ARRAYS}
     missing = [name for name in ("x", "y") if name not in arrays]
     missing += [
         name for name in ("x_test", "y_test") if name not in arrays and ("x_test" in arrays or "y_test" in arrays)
@@ -90,6 +94,18 @@ def _npz(path: Path) -> tuple[dict[str, Array], tuple[str, ...]]:
             ]
         )
     return arrays, (f"{path.name}: left out: {few(unknown)} (only {', '.join(ARRAYS)} are used)",) if unknown else ()
+
+
+def _member(archive: Mapping[str, Array], name: str) -> Array:
+    try:
+        array = archive[name]
+    except ValueError as error:
+        if "Object arrays" not in str(error):
+            raise
+        raise ValueError(f"array {name!r} holds Python objects; allowed: numbers, for labels also texts") from error
+    if not isinstance(array, np.ndarray) or array.ndim == 0:
+        raise ValueError(f"{name!r} is no array of examples")
+    return array
 
 
 # idx
@@ -108,7 +124,7 @@ def _idx_files(files: Mapping[str, Path]) -> RawData:
 
 def _idx(path: Path) -> Array:
     """The array in an IDX file, plain or gzip: two zeros, type, number of dimensions, big-endian sizes, values."""
-    with reading(path, "a whole gzip file"):
+    with reading(path, "a whole gzip file", "gzip"):
         content = path.read_bytes()
         if content[:2] == b"\x1f\x8b":
             content = gzip.decompress(content)
@@ -120,6 +136,8 @@ def _idx_array(content: bytes) -> Array:
     if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in IDX_TYPES:
         raise ValueError(f"it starts with {content[:4].hex() or 'nothing'}")
     dtype, dimensions = np.dtype(IDX_TYPES[content[2]]), content[3]
+    if dimensions not in range(1, 5):
+        raise ValueError(f"it has {dimensions} dimensions")
     start = 4 + 4 * dimensions
     shape = struct.unpack(f">{dimensions}I", content[4:start]) if len(content) >= start else ()
     expected = start + math.prod(shape) * dtype.itemsize
