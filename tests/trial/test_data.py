@@ -13,9 +13,7 @@ import zipfile
 
 import numpy as np
 import pytest
-from atelier_store.layout import Store
-from atelier_store.spec import Data
-from atelier_trial.data import DataError, input_statistics, load, load_split, prepare, sources, split
+from atelier_trial.data import input_statistics, load, load_split, sources, split
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -23,39 +21,6 @@ from PIL import Image
 RANDOM = np.random.default_rng(0)
 PIXELS = RANDOM.integers(0, 256, (30, 6, 5), dtype=np.uint8)
 CLASSES = np.arange(30) % 3
-
-
-class Place:
-    """A folder with files and a store."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        self.store = Store(folder / "store")
-
-    def prepare(self, source, seed=0, **data):
-        return prepare(Data.model_validate({"source": source, **data}), self.store, self.folder, None, seed)
-
-    def arrays(self, source, **data):
-        description = self.prepare(source, **data)
-        return description, load(self.store, description)
-
-    def refused(self, source, **data):
-        with pytest.raises(DataError) as error:
-            self.prepare(source, **data)
-        return error.value.violations
-
-    def npz(self, x, y, name="train.npz", **more):
-        np.savez(self.folder / name, x=x, y=y, **more)
-        return {"files": {"train": {"path": name}}}
-
-    def csv(self, text):
-        (self.folder / "t.csv").write_text(text)
-        return {"files": {"train": {"path": "t.csv"}}, "target": "y"}
-
-
-@pytest.fixture
-def place(tmp_path):
-    return Place(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -205,16 +170,16 @@ def changed(array, at, value):
     [
         (
             changed(FEATURES, (3, 2), np.nan),
-            changed(CLASSES, 5, -1),
+            changed(CLASSES * 1.0, 5, 0.5),
             {},
-            ["row 3, feature 2: nan is not a finite", "row 5: label -1 is out of range"],
+            ["row 3, feature 2: nan is not a finite", "row 5: label 0.5 is not a whole number"],
         ),
         (changed(FEATURES, (3, 2), 1e300), CLASSES, {}, ["row 3, feature 2: 1e+300"]),
         (
             FEATURES,
             changed(CLASSES, 4, 7),
             {"labels": ["a", "b", "c"]},
-            ["row 4: label 7 is out of range; there are 1 such; allowed: 0 to 2"],
+            ["row 4: label '7' is unknown; there are 1 such; allowed: 0, 1, 2"],
         ),
         (FEATURES, changed(CLASSES * 1.0, 4, 0.5), {}, ["row 4: label 0.5 is not a whole number"]),
         (FEATURES, CLASSES * 0, {}, ["every example is of class '0'; at least two classes"]),

@@ -55,7 +55,7 @@ def run_trial(request: Request, stop: StopRequest) -> Card:
 @contextmanager
 def logged_to(path: Path) -> Iterator[None]:
     """Write the log to this file as well while the block runs."""
-    handler = logging.FileHandler(path)
+    handler = logging.FileHandler(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     logger = logging.getLogger("atelier")
     logger.addHandler(handler)

@@ -6,7 +6,9 @@ something; 2 wrong input; 3 too many trials failed; 130 interrupted.
 
 from __future__ import annotations
 
+import io
 import signal
+import sys
 
 import typer
 
@@ -34,6 +36,9 @@ for command in (
 def main() -> None:
     """Run the command line; SIGTERM ends it as Ctrl-C does, so that it leaves no process behind."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # in a locale that cannot write a name, its characters are escaped
+            stream.reconfigure(errors="backslashreplace")
     app(prog_name="atelier")
 
 

@@ -17,6 +17,10 @@ class UnreadablePicture(ValueError):
     """The message says why; it reads on after the picture's name and a colon."""
 
 
+class UnknownFormat(UnreadablePicture):
+    """It is a picture in no format that is read, or no picture at all."""
+
+
 def pixels(
     content: bytes,
     mode: str | None = None,
@@ -41,7 +45,7 @@ def pixels(
             own_mode = "L" if shallow.mode in ("1", "L", "LA") else "RGB"
             return np.asarray(_resized(shallow, mode or own_mode, size or shallow.size))
     except UnidentifiedImageError:
-        raise UnreadablePicture(f"is not a picture in a known format ({', '.join(formats)})") from None
+        raise UnknownFormat(f"is not a picture in a known format ({', '.join(formats)})") from None
     except UnreadablePicture:
         raise
     except Exception as error:  # Pillow's decoders raise a dozen types on a broken file

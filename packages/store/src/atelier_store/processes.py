@@ -19,7 +19,7 @@ class Process:
 def process(pid: int, proc: Path = PROC) -> Process | None:
     """The living process with this number; None if there is none, or a zombie. proc(5): fields 3, 4 and 22 of stat."""
     try:
-        fields = (proc / str(pid) / "stat").read_text().rpartition(")")[2].split()
+        fields = (proc / str(pid) / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
     except OSError:
         return None
     return None if fields[0] in "ZX" else Process(parent=int(fields[1]), started=int(fields[19]))

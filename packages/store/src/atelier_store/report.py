@@ -12,9 +12,10 @@ from atelier_store.spec import Spec
 def report(store: Store, spec: Spec, leaderboard: Leaderboard, winner: Manifest) -> Report:
     """The search space, the trials on the leaderboard, and the winner's learning curve."""
     experiment, trainer = spec.experiment, spec.trainer
+    data = DataDescription.read_if_whole(store.data(winner.provenance.data_digest).description)
     return Report(
         experiment=spec.experiment_name,
-        data=DataDescription.read_if_whole(store.data(winner.provenance.data_digest).description),
+        data=data and data.model_copy(update={"source": trainer.data.words}),  # other files may hold the same
         network=trainer.network,
         objective=experiment.objective,
         algorithm=experiment.algorithm,

@@ -12,6 +12,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -144,6 +145,12 @@ class Data(SpecModel):
     validation_fraction: float = Field(default=0.2, gt=0, lt=1)
     test_fraction: float = Field(default=0.2, gt=0, lt=1)
 
+    @property
+    def words(self) -> str:
+        """The source and the names of its files, for people."""
+        names = (Path(file.path or urlsplit(file.url or "").path).name for file in self.files.values())
+        return " ".join([self.source, *([self.name] if self.name else []), *names])
+
 
 class Budget(SpecModel):
     """Upper bounds on the cost of a network; None is no bound."""
@@ -176,8 +183,14 @@ class Spec(SpecModel):
     trainer: Trainer
 
     def write(self, path: Path) -> None:
-        """Write to path, atomically, in the values' spelling."""
-        write_text(path, self.model_dump_json(by_alias=True, indent=2) + "\n")
+        """Write to path, atomically, in the values' spelling; of urls what may be public."""
+        files = {
+            role: file.model_copy(update={"url": file.url and public_url(file.url)})
+            for role, file in self.trainer.data.files.items()
+        }
+        data = self.trainer.data.model_copy(update={"files": files})
+        public = self.model_copy(update={"trainer": self.trainer.model_copy(update={"data": data})})
+        write_text(path, public.model_dump_json(by_alias=True, indent=2) + "\n")
 
     @classmethod
     def read(cls, path: Path) -> Spec:
@@ -201,6 +214,12 @@ class Spec(SpecModel):
             if "sha256" in file:  # the content counts, not where it is read from
                 file.pop("path", None), file.pop("url", None)
         return sha256_of(spec)
+
+
+def public_url(url: str) -> str:
+    """The url without user, password, query and fragment, any of which may be a secret."""
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 def canonical_json(value: Any) -> str:

@@ -2,33 +2,20 @@
 
 from __future__ import annotations
 
-import csv
 import math
-import re
 from collections.abc import Iterator, Sequence
-from io import StringIO
-from typing import NamedTuple
 
 import numpy as np
+from atelier_store import tables
 from atelier_store.records import Manifest, Tensor
+from atelier_store.tables import NUMBER, Line
 from python_multipart.multipart import parse_options_header
 
 from atelier_server.codecs import packing, values
 from atelier_server.codecs.violations import Invalid, Malformed, Unsupported, Violation
 
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-NOT_IN_NUMBERS = re.compile(r"[^0-9.eE+-]")
-"""Characters that no number contains. float() takes more than NUMBER does, so cells are checked for them first."""
-
 MOST_DIGITS = 400
 """Digits of a whole number that is converted exactly; a longer one is out of every range."""
-
-
-class Line(NamedTuple):
-    """One row of the table, and the line of the body that it begins on."""
-
-    number: int
-    cells: list[str]
 
 
 def decode(content: bytes, content_type: str, manifest: Manifest) -> np.ndarray:
@@ -43,8 +30,8 @@ def decode(content: bytes, content_type: str, manifest: Manifest) -> np.ndarray:
         raise Unsupported(
             "this model takes images, not CSV rows: send pictures, or their pixels as JSON {'instances': [...]}"
         )
-    lines = _lines(_text(content, _parameter(content_type, "charset")))
-    tensor, names = manifest.inputs[0], manifest.feature_names or ()
+    lines = _lines(content, _parameter(content_type, "charset"))
+    tensor, names = manifest.inputs[0], tuple(map(tables.spelling, manifest.feature_names or ()))
     header = lines.pop(0) if lines and _is_header(lines[0], names, _parameter(content_type, "header")) else None
     if header is None or sorted(header.cells) == sorted(names):
         array = _convert([line.cells for line in lines], tensor)
@@ -60,28 +47,13 @@ def _parameter(content_type: str, name: str) -> str | None:
     return None if value is None else value.decode("latin-1")
 
 
-def _text(content: bytes, charset: str | None) -> str:
+def _lines(content: bytes, charset: str | None) -> list[Line]:
     if charset and charset.lower() not in ("utf-8", "utf8", "us-ascii"):
         raise Unsupported(f"the charset of CSV must be utf-8, is {charset}")
     try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line, byte = error.object.count(b"\n", 0, error.start) + 1, error.object[error.start]
-        raise Malformed("CSV", f"the body is not UTF-8: byte 0x{byte:02x} on line {line}") from error
-
-
-def _lines(text: str) -> list[Line]:
-    """Every row; empty lines are skipped."""
-    reader = csv.reader(StringIO(text, newline=""), strict=True, skipinitialspace=True)
-    lines, begins = [], 1
-    try:
-        for cells in reader:
-            if cells and cells != [""]:
-                lines.append(Line(begins, [cell.strip() for cell in cells]))
-            begins = reader.line_num + 1
-    except csv.Error as error:
-        raise Malformed("CSV", f"the body is not CSV: line {begins}: {error}") from error
-    return lines
+        return tables.lines(content)
+    except tables.UnreadableTable as error:
+        raise Malformed("CSV", f"the body is not CSV: {error}") from error
 
 
 def _is_header(line: Line, names: Sequence[str], header: str | None) -> bool:
@@ -99,19 +71,11 @@ def _convert(rows: list[list[str]], tensor: Tensor) -> np.ndarray | None:
     flat = packing.flatten(rows, (width,)) if rows else None
     if flat is None:
         return None
-    array = _convert_fast(flat, tensor.datatype)
+    numbers = tables.floats(flat)
+    array = None if numbers is None else packing.pack(numbers, tensor.datatype)
     if array is None:
         array = values.convert(list(map(_value, flat)), 1, tensor.datatype)
     return None if array is None else array.reshape(len(rows), width)
-
-
-def _convert_fast(flat: list[str], datatype: str) -> np.ndarray | None:
-    if NOT_IN_NUMBERS.search("".join(flat)):
-        return None
-    try:
-        return packing.pack(list(map(float, flat)), datatype)
-    except ValueError:
-        return None
 
 
 def _value(cell: str) -> int | float | str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from atelier_store import tables
 from atelier_store.records import Manifest, Tensor
 
 from atelier_server.codecs import json, packing, values
@@ -54,6 +55,7 @@ def _decode_checked(request: Any, manifest: Manifest) -> np.ndarray:
         wrong = [] if isinstance(rows, list) and rows else [("#/instances", _not_rows(request))]
         raise Invalid(unknown + wrong)
     tensor, names = manifest.inputs[0], manifest.feature_names
+    rows = [_spelt(row, names) for row in rows] if names else rows
     ordered = [_ordered(row, names) for row in rows] if names else rows
     array = values.convert(ordered, len(tensor.shape), tensor.datatype)
     if array is None or array.shape[1:] != tensor.shape[1:]:
@@ -102,6 +104,15 @@ def _most_probable(labels: Sequence[str], outputs: np.ndarray, top_k: int) -> li
         }
         for chosen, row in zip(order.tolist(), probabilities.tolist(), strict=True)
     ]
+
+
+def _spelt(row: Any, names: Sequence[str]) -> Any:
+    """A row keyed by feature names, in the model's spelling of them; anything else unchanged."""
+    if not isinstance(row, dict) or row.keys() <= set(names):
+        return row
+    own = {tables.spelling(name): name for name in names}
+    spelt = {own.get(tables.spelling(key), key): value for key, value in row.items()}
+    return spelt if len(spelt) == len(row) else row
 
 
 def _ordered(row: Any, names: Sequence[str]) -> Any:

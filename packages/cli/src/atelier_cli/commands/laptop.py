@@ -144,8 +144,10 @@ def replay(
 def _search(profile: Profile, store: Store, data_dir: Path | None) -> DataDescription:
     """Run the search and show it; exit with code 3 if too many trials failed."""
     from atelier_store.ranking import rank
+    from atelier_trial.data import load
 
     from atelier_cli.search.engine import Engine, Totals
+    from atelier_cli.show.data import data_lines
     from atelier_cli.show.leaderboard import leaderboard
     from atelier_cli.show.progress import SearchDisplay, duration
 
@@ -153,10 +155,12 @@ def _search(profile: Profile, store: Store, data_dir: Path | None) -> DataDescri
     with SearchDisplay(spec, totals, out) as display:
         engine = Engine(spec, store, display, totals, data_dir)
         with err.status("preparing the data …") if not out.is_terminal else nullcontext():
-            description = engine.prepare()
+            description = engine.prepare(lambda step: err.print(step, markup=False))
         rows = f"{description.train_rows:,} rows to learn from, {description.test_rows:,} to test"
         trials = f"{experiment.max_trial_count} trials of {escape(description.source)} ({rows})"
         out.print(f"[bold]{spec.experiment_name}[/]: {trials}")
+        for line in data_lines(description, load(store, description).train_y):
+            out.print(line, markup=False)
         how = f"{engine.parallel} at a time, {experiment.algorithm.algorithm_name}"
         out.print(f"{how}; store: {escape(str(store.root))}")
         engine.search(description)

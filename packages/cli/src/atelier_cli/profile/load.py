@@ -116,7 +116,8 @@ def _read(path: Path, overrides: Sequence[str]) -> _Layers:
         violations += [f"{path}:{line}: {reason}" if line else f"{path}: {reason}" for line, reason in error.findings]
         document = yaml_lines.Document({}, {})
     user, set_by = document.values, {}
-    for text in overrides:
+    for argument in overrides:
+        text = argument.encode(errors="surrogateescape").decode(errors="replace")  # UTF-8, whatever the locale says
         key, equals, value = text.partition("=")
         where = at(key.strip())
         if not equals or not all(where):

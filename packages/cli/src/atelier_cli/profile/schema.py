@@ -27,7 +27,7 @@ TYPES = {
 @cache
 def schema() -> dict[str, Any]:
     """The chart's values.schema.json."""
-    read: dict[str, Any] = json.loads(chart_file("values.schema.json").read_text())
+    read: dict[str, Any] = json.loads(chart_file("values.schema.json").read_text(encoding="utf-8"))
     return read
 
 

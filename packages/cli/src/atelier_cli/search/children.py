@@ -107,7 +107,7 @@ class _Child:
     def _follow(self) -> None:
         with (
             contextlib.suppress(EOFError, OSError),
-            os.fdopen(self._reader.fileno(), errors="replace", closefd=False) as lines,
+            os.fdopen(self._reader.fileno(), encoding="utf-8", errors="replace", closefd=False) as lines,
         ):
             for line in lines:
                 self._on_event(Printed(self._name, line))
@@ -136,8 +136,8 @@ def _run(arguments: list[str], messages: str, out: Connection, engine_alive: Con
     descriptor = os.open(messages, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
     os.dup2(descriptor, 2)
     os.close(descriptor)
-    sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115  # until the process exits
-    sys.stderr = open(2, "w", closefd=False, buffering=1)  # noqa: SIM115
+    sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115  # until the process exits
+    sys.stderr = open(2, "w", encoding="utf-8", closefd=False, buffering=1)  # noqa: SIM115
     threading.Thread(target=_stop_with_engine, args=(engine_alive,), daemon=True).start()
     from atelier_trainer import __main__ as trainer
 

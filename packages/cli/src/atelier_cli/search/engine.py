@@ -110,13 +110,16 @@ class Engine:
         self._queued: list[Assignment] = []
         self._stop = threading.Event()
 
-    def prepare(self) -> DataDescription:
-        """Prepare the data in the store, and check the search space against the kind that they turn out to be."""
+    def prepare(self, progress: Callable[[str], object] = lambda _: None) -> data.Prepared:
+        """Prepare the data in the store, and check the search space against the kind that they turn out to be.
+
+        progress is told each step that may take long.
+        """
         trainer = self.spec.trainer
         if not self.experiment.spec.exists():
             start_fork_server()  # a new search needs it, and it imports torch while the data are prepared
         with self._signals(self._interrupt):
-            description = data.prepare(trainer.data, self.store, Path.cwd(), self.data_dir, trainer.seed)
+            description = data.prepare(trainer.data, self.store, Path.cwd(), self.data_dir, trainer.seed, progress)
         if self._stop.is_set():
             raise KeyboardInterrupt  # Python drops one that is raised while it cleans up after an import
         violations = [str(finding) for finding in rules.check_builders(self.spec, description.kind)]

@@ -112,7 +112,9 @@ def _train(store: Store, scratch: Store, key: str, epochs: int) -> None:
         spec, scratch, record.trial, record.params, bars=straight_through, tail_of=config.parent, threads=threads
     )
     command = [sys.executable, "-m", "atelier_trainer", *command_line(request, path)]
-    completed = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    completed = subprocess.run(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, encoding="utf-8", errors="replace"
+    )
     card = Card.read_if_whole(scratch.trial(config.key).card)
     if completed.returncode or card is None or card.weights_sha256 is None:
         lines = completed.stderr.strip().splitlines()

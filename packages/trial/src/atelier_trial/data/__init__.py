@@ -1,8 +1,8 @@
 """Data: their sources, checks, prepared arrays in the store, and split."""
 
 from atelier_trial.data.errors import DataError
-from atelier_trial.data.prepare import Arrays, load, load_split, prepare
+from atelier_trial.data.prepare import Arrays, Prepared, load, load_split, prepare
 from atelier_trial.data.split import split
 from atelier_trial.data.statistics import input_statistics
 
-__all__ = ["Arrays", "DataError", "input_statistics", "load", "load_split", "prepare", "split"]
+__all__ = ["Arrays", "DataError", "Prepared", "input_statistics", "load", "load_split", "prepare", "split"]

@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+from atelier_store import tables
 from atelier_store.records import DataDescription
-from atelier_store.spec import Data, Kind
-from numpy.typing import NDArray
+from atelier_store.spec import Data, Kind, has_channels
 
 from atelier_trial.data.errors import DataError
-from atelier_trial.data.sources import Part, RawData
-from atelier_trial.data.split import TEST, split
-
-Array = NDArray[Any]
+from atelier_trial.data.raw import Array, Part, RawData, few
+from atelier_trial.data.split import TEST, share, split
 
 LEAST = {"training, validation": 2, "training, validation, test": 3}
+"""How many examples of a class are needed for these purposes."""
+
+LEAST_TRAINED_ON = 2
+"""Examples; the built-in networks normalise over a batch, which one alone does not allow."""
+
+WHOLE = re.compile(r"[+-]?\d{1,18}(\.0*)?", re.ASCII)
+
+COARSEST = 1e-3
+"""How far float32 may move a value, in standard deviations of its feature."""
 
 
 @dataclass(frozen=True)
 class Checked:
-    """Arrays as `DataDescription` has them, and the names of their classes."""
+    """Arrays as `DataDescription` has them, the names of their classes, and what a person should know of them."""
 
     kind: Kind
     labels: tuple[str, ...] | None
     arrays: dict[str, Array]
+    notes: tuple[str, ...]
 
 
 def check(data: Data, raw: RawData, seed: int) -> Checked:
@@ -36,8 +44,10 @@ def check(data: Data, raw: RawData, seed: int) -> Checked:
     kind = _kind(data, raw.train.x, violations)
     xs = [_features(kind, part, raw.feature_names, violations) for part in parts]
     if len({x.shape[1:] for x in xs}) > 1:
+        swapped = " (their axes are in another order)" if sorted(xs[1].shape[1:]) == sorted(xs[0].shape[1:]) else ""
         violations.append(
-            f"test examples have shape {xs[1].shape[1:]}; allowed: that of the training examples, {xs[0].shape[1:]}"
+            f"test examples have shape {xs[1].shape[1:]}; "
+            f"allowed: that of the training examples, {xs[0].shape[1:]}{swapped}"
         )
     if data.task == "classification":
         labels, ys = _classes(data, raw, parts, violations)
@@ -53,13 +63,34 @@ def check(data: Data, raw: RawData, seed: int) -> Checked:
     if violations:
         raise DataError(violations)
     if raw.test is None:
-        _enough(raw.train.where, ys[0], labels, "training, validation, test")
+        if labels:
+            _enough(raw.train.where, ys[0], labels, "training, validation, test")
         train_rows, test_rows = split(ys[0], data.test_fraction, seed, TEST)
         xs, ys = [xs[0][train_rows], xs[0][test_rows]], [ys[0][train_rows], ys[0][test_rows]]
+    notes = [note for part in parts for note in part.notes] + _of_series(kind, xs[0])
+    if data.limit is not None and len(xs[0]) > data.limit:
+        left_out = f"left out: {len(xs[0]) - data.limit:,} training examples (beyond trainer.data.limit)"
+        notes.append(f"{raw.train.where}: {left_out}")
     xs[0], ys[0] = xs[0][: data.limit], ys[0][: data.limit]
-    _enough(raw.train.where, ys[0], labels, "training, validation")
+    if labels:
+        _enough(raw.train.where, ys[0], labels, "training, validation")
+    else:
+        check_training_rows(raw.train.where, len(ys[0]), data.validation_fraction)
     arrays = {"train_x": xs[0], "train_y": ys[0], "test_x": xs[1], "test_y": ys[1]}
-    return Checked(kind, labels, {name: np.ascontiguousarray(array) for name, array in arrays.items()})
+    return Checked(kind, labels, {name: np.ascontiguousarray(array) for name, array in arrays.items()}, tuple(notes))
+
+
+def check_training_rows(where: str, rows: int, validation_fraction: float) -> None:
+    """DataError unless enough of the rows of a regression, without those of its test set, are left to train on."""
+    validation = share(rows, validation_fraction)
+    if rows - validation < LEAST_TRAINED_ON:
+        raise DataError(
+            [
+                f"{where}: {rows - validation} left to train on beside {validation} to validate, after the test set; "
+                f"at least {LEAST_TRAINED_ON} are needed: add examples, or lower trainer.data.testFraction or "
+                "validationFraction"
+            ]
+        )
 
 
 def describe(data: Data, raw: RawData, checked: Checked, source: str) -> DataDescription:
@@ -112,23 +143,61 @@ def _features(kind: Kind, part: Part, names: Sequence[str] | None, violations: l
         violations.append(f"{part.where}: features are {x.dtype}; allowed: numbers")
         return x
 
-    def column(index: tuple[int, ...]) -> str:
-        return f"column {names[index[1]]!r}" if names else f"feature {', '.join(map(str, index[1:]))}"
+    def column(*index: int) -> str:
+        return f"column {names[index[0]]!r}" if names else f"feature {', '.join(map(str, index))}"
 
-    return _finite(part, x, column, violations)
+    if kind == "rows":
+        return _float32(part, x, column, violations)
+    channels = x.reshape(len(x), -1, x.shape[-1] if has_channels(kind, x.shape[1:]) else 1)
+    return _float32(part, channels, lambda *index: f"step {index[0]}, channel {index[1]}", violations).reshape(x.shape)
 
 
-def _finite(part: Part, values: Array, column: Callable[[tuple[int, ...]], str], violations: list[str]) -> Array:
+def _of_series(kind: Kind, x: Array) -> list[str]:
+    """A note if series look as if their axes were swapped, which only a person can tell."""
+    if kind != "signals" or x.ndim != 3 or x.shape[2] <= x.shape[1]:
+        return []
+    return [
+        f"series have {x.shape[1]:,} steps of {x.shape[2]:,} channels: if it is the other way round, "
+        "swap the axes; allowed: (N, length, channels)"
+    ]
+
+
+def _float32(part: Part, values: Array, column: Callable[..., str], violations: list[str]) -> Array:
+    """The values (N, F), or (N, L, C), as float32; column names the place of one by its index without the row."""
     with np.errstate(over="ignore"):  # a number beyond float32 becomes infinite, and is reported as such
         converted = values.astype(np.float32)
     wrong = ~np.isfinite(converted)
     if wrong.any():
         first = tuple(int(i) for i in np.unravel_index(int(wrong.argmax()), wrong.shape))
-        value = f"{part.place(first[0])}, {column(first)}: {values[first]}"
+        value = f"{part.place(first[0])}, {column(*first[1:])}: {values[first]}"
         violations.append(
             f"{value} is not a finite float32 number; there are {int(wrong.sum())} such values; allowed: none"
         )
+    elif not np.can_cast(values.dtype, np.float32):
+        violations += [
+            f"{part.where}, {column(*(0,) * (values.ndim - 2), number)}: {reason}"
+            for number, reason in _indistinct(values, converted)
+        ]
     return converted
+
+
+def _indistinct(values: Array, converted: Array) -> list[tuple[int, str]]:
+    """The number of each column, along the last axis, whose values float32 holds too coarsely, and why."""
+    rows = tuple(range(values.ndim - 1))
+    low, high = values.min(rows), values.max(rows)
+    moved = np.abs(values - converted.astype(np.float64)).max(rows)
+    coarse = moved > COARSEST * values.std(rows, dtype=np.float64)
+    varies = high != low
+    if values.dtype.kind == "f":  # more than by the last bits of a float64
+        varies = high - low > 16 * np.finfo(values.dtype).eps * np.maximum(np.abs(low), np.abs(high))
+    return [
+        (
+            number,
+            f"float32, which networks compute in, does not tell apart values from {low[number]} to {high[number]}; "
+            f"subtract {low[number]} from them, here and in requests",
+        )
+        for number in np.flatnonzero(coarse & varies).tolist()[:20]
+    ]
 
 
 def _targets(part: Part, violations: list[str]) -> Array:
@@ -139,8 +208,9 @@ def _targets(part: Part, violations: list[str]) -> Array:
             "allowed: numbers, (N,) or (N, T), nothing empty"
         )
         return y
-    targets = _finite(part, y, lambda index: f"target {index[1]}", violations)
-    if np.isfinite(targets).all() and (targets == targets[0]).all():
+    before = len(violations)
+    targets = _float32(part, y, lambda number: f"target {number}", violations)
+    if len(violations) == before and (targets == targets[0]).all():
         violations.append(f"{part.where}: every target is {targets[0].tolist()}; there is nothing to learn")
     return targets
 
@@ -149,90 +219,117 @@ def _classes(
     data: Data, raw: RawData, parts: Sequence[Part], violations: list[str]
 ) -> tuple[tuple[str, ...], list[Array]]:
     """Labels, and class numbers (N,) int64 of each part."""
-    if data.labels is not None and len(set(data.labels)) < len(data.labels):
+    labels = data.labels and tuple(map(tables.spelling, data.labels))
+    if labels is not None and len(set(labels)) < len(labels):
         violations.append("trainer.data.labels: some are there twice; allowed: each once")
-    flat = [part.y.reshape(-1) if part.y.ndim == 2 and part.y.shape[1] == 1 else part.y for part in parts]
-    wrong = [
-        f"{part.where}: labels have shape {y.shape}; allowed: (N,), nothing empty"
-        for part, y in zip(parts, flat, strict=True)
-        if y.ndim != 1 or not y.size
-    ]
-    if wrong:
-        violations += wrong
+    if labels is not None and not all(label.strip() for label in labels):
+        violations.append("trainer.data.labels: some are empty; allowed: a name for each class")
+    before = len(violations)
+    named = [_names(part, violations) for part in parts]
+    if len(violations) > before:
         return (), [np.zeros(len(part.y), np.int64) for part in parts]
-    if any(y.dtype.kind in "US" for y in flat):
-        texts = [y.astype(str) for y in flat]
-        labels = data.labels or tuple(_ordered(texts[0]))
-        return labels, [_named(part, y, labels, violations) for part, y in zip(parts, texts, strict=True)]
-    numbers = [_numbers(part, y, violations) for part, y in zip(parts, flat, strict=True)]
-    labels = data.labels or raw.labels or tuple(map(str, range(max(int(y.max()) for y in numbers) + 1)))
-    for part, y in zip(parts, numbers, strict=True):
-        outside = (y < 0) | (y >= len(labels))
-        if outside.any():
-            first = int(outside.argmax())
-            allowed = f"0 to {len(labels) - 1}" if len(labels) else "0 and above"
-            violations.append(
-                f"{part.place(first)}: label {y[first]} is out of range; there are {int(outside.sum())} such; "
-                f"allowed: {allowed}"
-            )
-    return labels, numbers
+    if raw.labels and not labels:
+        return raw.labels, [part.y.astype(np.int64) for part in parts]
+    is_numeric = raw.train.y.dtype.kind not in "US"
+    names = _ordered(named[0], is_numeric)
+    number = _given(names, labels, is_numeric) if labels else {name: index for index, name in enumerate(names)}
+    return labels or tuple(names), [
+        _numbered(part, texts, number, violations) for part, texts in zip(parts, named, strict=True)
+    ]
 
 
-def _ordered(texts: Array) -> list[str]:
-    names = [str(text) for text in np.unique(texts)]
-    return sorted(names, key=int) if all(name.isascii() and name.isdigit() for name in names) else names
-
-
-def _named(part: Part, texts: Array, labels: Sequence[str], violations: list[str]) -> Array:
-    number = {label: index for index, label in enumerate(labels)}
-    unknown = [row for row, text in enumerate(texts) if text not in number]
-    if unknown:
-        first = unknown[0]
-        allowed = ", ".join(labels[:20]) + (", …" if len(labels) > 20 else "")
-        violations.append(
-            f"{part.place(first)}: label {str(texts[first])!r} is unknown; there are {len(unknown)} such; "
-            f"allowed: {allowed}"
-        )
-    return np.array([number.get(text, 0) for text in texts], dtype=np.int64)
-
-
-def _numbers(part: Part, y: Array, violations: list[str]) -> Array:
-    if y.dtype.kind not in "fiub":
+def _names(part: Part, violations: list[str]) -> Array:
+    """The class of each example as text (N,): a number without a fraction, too."""
+    y = part.y.reshape(-1) if part.y.ndim == 2 and part.y.shape[1] == 1 else part.y
+    if y.ndim != 1 or not y.size:
+        violations.append(f"{part.where}: labels have shape {y.shape}; allowed: (N,), nothing empty")
+    elif y.dtype.kind in "US":
+        return _texts(part, y, violations)
+    elif y.dtype.kind in "fiub":
+        return _whole(part, y, violations)
+    else:
         violations.append(f"{part.where}: labels are {y.dtype}; allowed: class numbers or names")
-        return np.zeros(len(y), np.int64)
-    with np.errstate(invalid="ignore"):
-        wrong = (
-            ~(np.isfinite(y) & (np.abs(y.astype(np.float64)) < 2**31) & (y == np.floor(y)))
-            if y.dtype.kind == "f"
-            else np.zeros(len(y), bool)
-        )
-    if wrong.any():
-        first = int(wrong.argmax())
+    return np.array([], dtype=str)
+
+
+def _texts(part: Part, y: Array, violations: list[str]) -> Array:
+    distinct, of_row = np.unique(y, return_inverse=True)
+    as_text = [text.decode(errors="backslashreplace") if isinstance(text, bytes) else str(text) for text in distinct]
+    spelt = np.array([tables.spelling(text) for text in as_text], dtype=str)[of_row]
+    nameless = np.flatnonzero(np.char.strip(spelt) == "")
+    if nameless.size:
+        violations.append(f"{part.place(nameless[0])}: no label; {part.such(nameless)}; allowed: none")
+    return spelt
+
+
+def _whole(part: Part, y: Array, violations: list[str]) -> Array:
+    if y.dtype.kind == "f":
+        most = 2.0 ** (np.finfo(y.dtype).nmant + 1)  # beyond it, whole numbers share a float
+        with np.errstate(invalid="ignore"):
+            wrong = np.flatnonzero(~(np.isfinite(y) & (np.abs(y) <= most) & (y == np.floor(y))))
+        if wrong.size:
+            violations.append(
+                f"{part.place(wrong[0])}: label {y[wrong[0]]} is not a whole number that {y.dtype} holds exactly; "
+                f"{part.such(wrong)}; allowed: class numbers or names"
+            )
+            return np.array([], dtype=str)
+    distinct, of_row = np.unique(y, return_inverse=True)
+    return np.array([str(int(value)) for value in distinct], dtype=str)[of_row]
+
+
+def _ordered(texts: Array, is_numeric: bool) -> list[str]:
+    """Distinct names: numbers in their order, others in that of their characters."""
+    names = [str(text) for text in np.unique(texts)]
+    is_numeric = is_numeric or all(name.isascii() and name.isdigit() for name in names)
+    return sorted(names, key=int) if is_numeric else names
+
+
+def _given(names: Sequence[str], labels: Sequence[str], is_numeric: bool) -> dict[str, int]:
+    """The class number of each name that is allowed, if the profile has labels.
+
+    Labels are names, or the names of numbers: of those from 0, or of as many others in their order. A text that is a
+    label is never a number; a number in range is never a label.
+    """
+    own = {label: index for index, label in enumerate(labels)}
+    numbers = {name: int(name.partition(".")[0]) for name in names if WHOLE.fullmatch(name)}
+    distinct = sorted(set(numbers.values()))
+    is_named = not own.keys().isdisjoint(names)
+    in_range = all(0 <= value < len(labels) for value in distinct)
+    if len(numbers) < len(names) or (is_named and not (is_numeric and in_range)):
+        return own
+    if in_range:
+        return numbers
+    if len(distinct) == len(labels):
+        return {name: distinct.index(value) for name, value in numbers.items()}
+    return {str(index): index for index in range(len(labels))}
+
+
+def _numbered(part: Part, texts: Array, number: Mapping[str, int], violations: list[str]) -> Array:
+    distinct, of_row = np.unique(texts, return_inverse=True)
+    numbers = np.array([number.get(str(text), -1) for text in distinct], dtype=np.int64)[of_row]
+    unknown = np.flatnonzero(numbers < 0)
+    if unknown.size:
         violations.append(
-            f"{part.place(first)}: label {y[first]} is not a whole number; there are {int(wrong.sum())} such; "
-            "allowed: class numbers"
+            f"{part.place(unknown[0])}: label {str(texts[unknown[0]])!r} is unknown; {part.such(unknown)}; "
+            f"allowed: {few(list(number), 20)}"
         )
-    return np.where(wrong, 0, y).astype(np.int64)
+    return numbers
 
 
-def _enough(where: str, y: Array, labels: Sequence[str] | None, purposes: str) -> None:
-    """DataError unless every class, or all rows of a regression, can be in every part that is needed."""
+def _enough(where: str, y: Array, labels: Sequence[str], purposes: str) -> None:
+    """DataError unless every class can be in every part that is needed."""
     least = LEAST[purposes]
-    if labels is None:
-        if len(y) < least:
-            raise DataError([f"{where}: {len(y)} examples; at least {least} are needed ({purposes})"])
-        return
     counts = np.bincount(y, minlength=len(labels))
     if np.count_nonzero(counts) < 2:
         raise DataError(
             [f"{where}: every example is of class {labels[int(counts.argmax())]!r}; at least two classes are needed"]
         )
-    few = [(label, int(count)) for label, count in zip(labels, counts, strict=True) if count < least]
+    scarce = [(label, int(count)) for label, count in zip(labels, counts, strict=True) if count < least]
     violations = [
         f"{where}: class {label!r} has {count} examples; at least {least} are needed ({purposes})"
-        for label, count in few[:20]
+        for label, count in scarce[:20]
     ]
-    if len(few) > 20:
-        violations.append(f"{where}: and {len(few) - 20} more classes with too few examples")
+    if len(scarce) > 20:
+        violations.append(f"{where}: and {len(scarce) - 20} more classes with too few examples")
     if violations:
         raise DataError(violations)

@@ -2,13 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TypeVar
 
 from atelier_store.errors import InvalidInput
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+BEGINNINGS = {
+    b"\x1f\x8b": "gzip",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ": "xz",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"7z\xbc\xaf": "7z",
+    b"Rar!": "rar",
+    b"PK\x03\x04": "zip",
+    b"\x93NUMPY": "a single .npy array",
+    b"\x80": "a pickle, which is never loaded",
+    b"\x89PNG": "a single picture",
+    b"\xff\xd8\xff": "a single picture",
+    b"PAR1": "Parquet",
+    b"\x89HDF": "HDF5",
+    b"%PDF": "PDF",
+    b"\xff\xfe": "UTF-16",
+    b"<": "HTML or XML",
+    b"version https://git-lfs": "a pointer of Git LFS, whose content `git lfs pull` fetches",
+}
+"""What files of other formats begin with."""
 
 
 class DataError(InvalidInput):
@@ -26,3 +49,31 @@ def gather(function: Callable[[Item], Result], items: Mapping[str, Item]) -> dic
     if violations:
         raise DataError(violations)
     return results
+
+
+@contextmanager
+def reading(path: Path, what: str, *formats: str) -> Iterator[None]:
+    """Turn whatever is raised while path is read as `what` into a DataError of one line with its name and why.
+
+    formats are those of BEGINNINGS that it may have; another is named.
+    """
+    try:
+        yield
+    except DataError:
+        raise
+    except Exception as error:  # readers of formats raise a dozen types on a broken file, and share no base class
+        if isinstance(error, OSError) and error.strerror:
+            raise DataError([f"{path}: cannot be read: {error.strerror}"]) from error
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise DataError([f"{path}: not {what}: {reason}{_other_format(path, formats)}"]) from error
+
+
+def _other_format(path: Path, formats: Sequence[str]) -> str:
+    """What the file's beginning is that of, in words that follow a reason; nothing if that is one of the formats."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(32)
+    except OSError:
+        return ""
+    found = next((name for magic, name in BEGINNINGS.items() if start.startswith(magic)), None)
+    return f" (it begins as {found})" if found and found not in formats else ""

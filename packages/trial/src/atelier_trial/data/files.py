@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from atelier_store.files import sha256_file, temporary_beside
-from atelier_store.spec import Data, DataFile, SourceName
+from atelier_store.spec import Data, DataFile, SourceName, public_url
 
-from atelier_trial.data.errors import DataError
+from atelier_trial.data.errors import DataError, reading
+
+SCHEMES = ("https", "http", "ftp")
+"""Of urls that can be downloaded."""
 
 REQUIRED: dict[SourceName, tuple[str, ...]] = {
     "sklearn": (),
@@ -37,12 +42,21 @@ class Located:
     url: str | None = None
     sha256: str | None = None
 
+    @property
+    def size(self) -> int:
+        """Bytes of the file, or of all files in the folder; 0 if it is not there."""
+        if self.path.is_dir():
+            return sum(path.stat().st_size for path in walk(self.path) if path.is_file())
+        return self.path.stat().st_size if self.path.is_file() else 0
+
     def fetch(self) -> Path:
         """The path on disk, with the declared content, downloaded if need be. DataError if that fails."""
         if self.url is not None and not self.path.exists():
             _download(self)
         if not self.path.exists():
             raise DataError([f"{self.field}: {self.path}: no such file or folder"])
+        if not (self.path.is_file() or self.path.is_dir()):
+            raise DataError([f"{self.field}: {self.path}: neither a file nor a folder"])
         if self.sha256 is not None:
             if self.path.is_dir():
                 raise DataError([f"{self.field}: {self.path} is a folder; sha256 is for a file, leave it out"])
@@ -54,18 +68,40 @@ class Located:
         if self.sha256 is not None:
             return self.sha256
         path = self.fetch()
-        if path.is_file():
-            return sha256_file(path)
-        digest = hashlib.sha256()
-        for file in files_below(path):
-            digest.update(f"{file.relative_to(path).as_posix()}\0{sha256_file(file)}\n".encode())
-        return digest.hexdigest()
+        with reading(path, "a file or folder"):
+            return sha256_file(path) if path.is_file() else _sha256_folder(path)
 
 
-def files_below(folder: Path) -> list[Path]:
-    """Every file below a folder that is not hidden, in the order of their names."""
-    files = (path for path in folder.rglob("*") if path.is_file())
-    return sorted(path for path in files if not any(part.startswith(".") for part in path.relative_to(folder).parts))
+def words_of_size(count: float) -> str:
+    """Bytes in words: 12 kB, 2.4 GB."""
+    for unit in ("bytes", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}"
+        count /= 1000
+    return f"{count:.1f} GB"
+
+
+def _sha256_folder(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for file in sorted(walk(folder)):
+        if file.is_file() and not file.name.startswith("."):
+            digest.update(os.fsencode(f"{file.relative_to(folder).as_posix()}\0{sha256_file(file)}\n"))
+    return digest.hexdigest()
+
+
+def walk(folder: Path, above: tuple[Path, ...] = ()) -> Iterator[Path]:
+    """Every file and folder below a folder, through links to folders too; nothing that is in a hidden one.
+
+    above are the folders that lead here. Raises OSError for a folder that cannot be read, DataError for a link to a
+    folder that it lies in.
+    """
+    above = (*above, folder.resolve())
+    for path in sorted(folder.iterdir()):
+        yield path
+        if path.is_dir() and not path.name.startswith("."):
+            if path.resolve() in above:
+                raise DataError([f"{path}: is a link to a folder that it lies in"])
+            yield from walk(path, above)
 
 
 def locate(data: Data, base: Path, downloads: Path) -> dict[str, Located]:
@@ -89,7 +125,8 @@ def locate(data: Data, base: Path, downloads: Path) -> dict[str, Located]:
         reasons = _violations(file)
         violations += [f"{field}: {reason}" for reason in reasons]
         if not reasons:
-            path = base / file.path if file.path else downloads / _name(file.url or "")
+            name = os.fsdecode((file.path or _name(file.url or "")).encode())  # as the locale has names of files
+            path = base / name if file.path else downloads / name
             located[role] = Located(field, path, file.url, file.sha256.lower() if file.sha256 else None)
     if violations:
         raise DataError(violations)
@@ -100,17 +137,34 @@ def _violations(file: DataFile) -> list[str]:
     reasons = []
     if (file.path is None) == (file.url is None):
         reasons.append("exactly one of path and url is needed")
-    if file.url is not None and file.sha256 is None:
-        reasons.append(f"url {file.url} without sha256: say what its content must be")
-    if file.url is not None and not _name(file.url):
-        reasons.append(f"url {file.url} does not end in a file name")
+    if file.url is not None:
+        reasons += _violations_of_url(file.url)
+        if file.sha256 is None:
+            reasons.append(f"url {public_url(file.url)} without sha256: say what its content must be")
     if file.sha256 is not None and (len(file.sha256) != 64 or set(file.sha256.lower()) - set("0123456789abcdef")):
         reasons.append(f"sha256 {file.sha256!r} is not 64 hexadecimal digits")
     return reasons
 
 
+def _violations_of_url(url: str) -> list[str]:
+    try:
+        scheme, shown = urlsplit(url).scheme, public_url(url)
+    except ValueError as error:
+        return [f"url is not one: {error}; allowed: such as https://host/folder/file"]
+    if scheme not in SCHEMES:
+        remedy = "else download it by other means, and give its path"
+        return [f"url {shown}: scheme {scheme!r} is not supported; allowed: {', '.join(SCHEMES)}; {remedy}"]
+    return [] if _name(url) else [f"url {shown} does not end in a file name"]
+
+
 def _name(url: str) -> str:
     return Path(urlsplit(url).path).name
+
+
+def _request(url: str) -> str:
+    """The path and query of a url, which errors may hold without its host."""
+    parts = urlsplit(url)
+    return f"{parts.path}?{parts.query}" if parts.query else parts.path
 
 
 def _check(field: str, path: Path, expected: str, shown: Path | None = None) -> None:
@@ -130,7 +184,9 @@ def _download(file: Located) -> None:
             pooch.downloaders.choose_downloader(file.url, progressbar=True)(file.url, str(temporary), None)
         except Exception as error:  # whatever a protocol's library raises
             advice = f"or put {file.path.name} into {file.path.parent} yourself"
-            raise DataError([f"{file.field}: {file.url} could not be fetched: {error}; try again, {advice}"]) from error
+            shown = public_url(file.url)
+            reason = " ".join(str(error).split()).replace(file.url, shown).replace(_request(file.url), _request(shown))
+            raise DataError([f"{file.field}: {shown} could not be fetched: {reason}; try again, {advice}"]) from error
         _check(file.field, temporary, file.sha256, shown=Path(file.path.name))
         temporary.replace(file.path)
     finally:

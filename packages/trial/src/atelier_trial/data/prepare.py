@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, NamedTuple
@@ -16,13 +17,18 @@ from atelier_store.spec import Data, sha256_of
 from numpy.typing import NDArray
 
 from atelier_trial.data import sources
-from atelier_trial.data.checks import check, describe
+from atelier_trial.data.checks import check, check_training_rows, describe
 from atelier_trial.data.errors import DataError, gather
-from atelier_trial.data.files import Located, locate
+from atelier_trial.data.files import Located, locate, words_of_size
 from atelier_trial.data.split import Rows, split
 
-PREPARATION = 1
-"""Incremented whenever the same source would give other arrays."""
+log = logging.getLogger("atelier.data")
+
+PREPARATION = 2
+"""Incremented whenever the same source would give other arrays, or be refused."""
+
+LONG = 50_000_000
+"""Bytes; a person is told of a step that handles more."""
 
 
 class DataSource(Record):
@@ -30,6 +36,13 @@ class DataSource(Record):
 
     schema_version: Literal[1] = 1
     digest: str
+    notes: tuple[str, ...] = ()
+
+
+class Prepared(DataDescription):
+    """Prepared data as one source gives them: its own name, and notes of what was left out of it."""
+
+    notes: tuple[str, ...] = ()
 
 
 class Arrays(NamedTuple):
@@ -41,21 +54,31 @@ class Arrays(NamedTuple):
     test_y: NDArray[Any]
 
 
-def prepare(data: Data, store: Store, base: Path, downloads: Path | None, seed: int) -> DataDescription:
+def prepare(
+    data: Data,
+    store: Store,
+    base: Path,
+    downloads: Path | None,
+    seed: int,
+    progress: Callable[[str], object] = log.info,
+) -> Prepared:
     """Make the prepared arrays of data, unless the store has them already.
 
     base is the folder of relative paths; downloads is the folder of downloaded files, by default the store's; seed
     draws the test set if the source has none. To find prepared arrays, files without a declared sha256 are hashed.
-    Raises DataError with every violation, and OSError.
+    progress is told each step that may take long. Raises DataError with every violation, and OSError.
     """
     files = locate(data, base, downloads or store.downloads)
-    known = store.data_sources / f"{sha256_of(_identity(data, files, seed))}.json"
+    known = store.data_sources / f"{sha256_of(_identity(data, files, seed, progress))}.json"
     record = DataSource.read_if_whole(known)
     description = _stored(store.data(record.digest)) if record else None
-    if description is None:
-        description = _make(data, store, files, seed)
-        DataSource(digest=description.digest).write(known)
-    return description
+    if record is None or description is None:
+        description, notes = _make(data, store, files, seed, progress)
+        record = DataSource(digest=description.digest, notes=notes)
+        record.write(known)
+    if description.task == "regression":
+        check_training_rows(data.words, description.train_rows, data.validation_fraction)
+    return Prepared(**description.model_dump() | {"source": data.words, "notes": record.notes})
 
 
 def load(store: Store, description: DataDescription) -> Arrays:
@@ -83,10 +106,10 @@ def load_split(
     return arrays.train_x, arrays.train_y, training, validation
 
 
-def _identity(data: Data, files: Mapping[str, Located], seed: int) -> dict[str, Any]:
+def _identity(data: Data, files: Mapping[str, Located], seed: int, progress: Callable[[str], object]) -> dict[str, Any]:
     """Everything that the prepared arrays depend on."""
     source = data.model_dump(mode="json", exclude={"files", "validation_fraction", "test_fraction"}, exclude_none=True)
-    source |= {"preparation": PREPARATION, "files": gather(Located.content, files)}
+    source |= {"preparation": PREPARATION, "files": _contents(files, progress)}
     if not {"test", "testImages"} & set(files):
         source |= {"test_fraction": data.test_fraction, "seed": seed}
     if data.source == "sklearn":
@@ -94,13 +117,35 @@ def _identity(data: Data, files: Mapping[str, Located], seed: int) -> dict[str, 
     return source
 
 
-def _make(data: Data, store: Store, files: Mapping[str, Located], seed: int) -> DataDescription:
+def _contents(files: Mapping[str, Located], progress: Callable[[str], object]) -> dict[str, str]:
+    for file in files.values():
+        if file.sha256 is None and file.size > LONG:
+            progress(f"hashing {file.path} ({words_of_size(file.size)}) …")
+    try:
+        return gather(Located.content, files)
+    except DataError:
+        gather(Located.fetch, files)  # every file that is missing or has another sha256 than declared, at once
+        raise
+
+
+def _make(
+    data: Data, store: Store, files: Mapping[str, Located], seed: int, progress: Callable[[str], object]
+) -> tuple[DataDescription, tuple[str, ...]]:
+    """The prepared data, and notes of what was left out."""
+    for file in files.values():
+        if file.url is not None and not file.path.exists():
+            progress(f"downloading {file.path.name} to {file.path.parent} …")
+        elif file.size > LONG:
+            progress(f"reading {file.path} ({words_of_size(file.size)}) …")
     raw = sources.read(data, gather(Located.fetch, files))
     checked = check(data, raw, seed)
-    source = " ".join([data.source, *([data.name] if data.name else []), *(file.path.name for file in files.values())])
-    description = describe(data, raw, checked, source)
+    description = describe(data, raw, checked, data.words)
     description = description.model_copy(update={"digest": data_digest(description, checked.arrays)})
-    return _publish(store.data(description.digest), description, checked.arrays)
+    paths = store.data(description.digest)
+    size = sum(array.nbytes for array in checked.arrays.values())
+    if size > LONG:
+        progress(f"writing {words_of_size(size)} to {paths.folder} …")
+    return _publish(paths, description, checked.arrays), checked.notes
 
 
 def _stored(paths: DataPaths) -> DataDescription | None:

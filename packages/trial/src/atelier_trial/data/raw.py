@@ -1,0 +1,56 @@
+"""What a source holds, before it is checked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Examples of the training or the test set.
+
+    places names the place of each row, if "row 5" would not; notes say what was left out of them.
+    """
+
+    where: str
+    x: Array
+    y: Array
+    places: Sequence[str] | None = None
+    notes: tuple[str, ...] = ()
+
+    def place(self, row: int | np.intp) -> str:
+        """The place of a row, in words."""
+        return f"{self.where}, {self._short(row)}"
+
+    def such(self, rows: Sequence[int] | NDArray[np.intp]) -> str:
+        """How many such rows there are, and which, in words."""
+        if len(rows) == 1:
+            return "there are 1 such"
+        more = f" and {len(rows) - 5} more" if len(rows) > 5 else ""
+        return f"there are {len(rows)} such ({', '.join(self._short(row) for row in rows[:5])}{more})"
+
+    def _short(self, row: int | np.intp) -> str:
+        return self.places[int(row)] if self.places else f"row {row}"
+
+
+@dataclass(frozen=True)
+class RawData:
+    """What a source holds. labels names class numbers; it is None if y itself holds names."""
+
+    train: Part
+    test: Part | None = None
+    labels: tuple[str, ...] | None = None
+    feature_names: tuple[str, ...] | None = None
+    target_name: str | None = None
+
+
+def few(items: Sequence[str], most: int = 5) -> str:
+    """The first of some items in words, and how many more there are."""
+    return ", ".join(items[:most]) + (f" and {len(items) - most} more" if len(items) > most else "")

@@ -1,0 +1,47 @@
+"""What a search learns from is said before it starts: shape, classes, counts, and what was left out."""
+
+import numpy as np
+import pytest
+from atelier_cli.show.data import data_lines
+from atelier_trial.data import Prepared
+
+
+def prepared(**fields):
+    fields = {"kind": "rows", "task": "classification", "shape": (4,), "labels": ("no", "yes")} | fields
+    return Prepared(digest="", train_rows=5, test_rows=2, source="csv a.csv", **fields)
+
+
+@pytest.mark.parametrize(
+    ("fields", "y", "line"),
+    [
+        ({}, [0, 1, 1, 1, 1], "rows of 4 features; 2 classes: no (1), yes (4)"),
+        ({"kind": "images", "shape": (28, 30)}, [0, 1], "pictures of 28 x 30 pixels; 2 classes: no (1), yes (1)"),
+        (
+            {"kind": "images", "shape": (28, 30, 3)},
+            [0, 1],
+            "pictures of 28 x 30 pixels in 3 channels; 2 classes: no (1), yes (1)",
+        ),
+        (
+            {"kind": "signals", "shape": (1000, 12)},
+            [0, 1],
+            "series of 1,000 steps in 12 channels; 2 classes: no (1), yes (1)",
+        ),
+        (
+            {"task": "regression", "labels": None, "target_name": "price"},
+            [[0.5], [1234567.0]],
+            "rows of 4 features; price from 0.5 to 1.23457e+06",
+        ),
+        (
+            {"labels": tuple(map(str, range(20)))},
+            [*range(20), 3],
+            "rows of 4 features; 20 classes: 0 (1), 1 (1), 2 (1), …, 19 (1); 1 to 2 each",
+        ),
+    ],
+)
+def test_shape_and_targets_are_one_line(fields, y, line):
+    assert list(data_lines(prepared(**fields), np.array(y))) == [line]
+
+
+def test_what_was_left_out_follows():
+    lines = list(data_lines(prepared(notes=("a: left out: b",)), np.array([0, 1])))
+    assert lines[1:] == ["a: left out: b"]

@@ -1,0 +1,70 @@
+"""A CSV is read as the server reads one, and whatever is wrong with it is said at once."""
+
+import gzip
+
+import numpy as np
+import pytest
+
+ROWS = "".join(f"{number}, {number / 2}, {'yes' if number % 2 else 'no'}\n" for number in range(20))
+
+
+def test_quoted_names_and_a_byte_order_mark_are_no_part_of_the_names(place):
+    data = place.csv('\ufeff"a b", "c", y\n\n' + ROWS)
+    description, arrays = place.arrays("csv", **data)
+    assert (description.feature_names, description.target_name) == (("a b", "c"), "y")
+    np.testing.assert_array_equal(arrays.train_x[:, 0], arrays.train_x[:, 1] * 2)
+
+
+def test_columns_of_the_test_file_may_come_in_another_order(place):
+    data = place.csv("a,b,y\n" + ROWS)
+    (place.folder / "test.csv").write_text("y,b,a\nno,1,2\nyes,3,6\n")
+    data["files"]["test"] = {"path": "test.csv"}
+    _, arrays = place.arrays("csv", **data)
+    assert arrays.test_x.tolist() == [[2, 1], [6, 3]]
+    (place.folder / "test.csv").write_text("y,c,a\nno,1,2\nyes,3,6\n")
+    (violation,) = place.refused("csv", **data)
+    assert "lacks b; has besides: c" in violation
+
+
+def test_a_target_and_columns_are_found_in_both_unicode_spellings(place):
+    data = place.csv("a,b,caf\u00e9\n" + ROWS)
+    (place.folder / "test.csv").write_text("cafe\u0301,a,b\nno,1,2\n")
+    data["files"]["test"] = {"path": "test.csv"}
+    description = place.prepare("csv", **data | {"target": "cafe\u0301"})
+    assert (description.target_name, description.test_rows) == ("caf\u00e9", 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        (",a,y\n0,1,b\n", "t.csv: 1 without a name (column 1); allowed: a name for each column"),
+        ("a, ,y,\n0,1,b,\n", "2 without a name (column 2, column 4)"),
+        ("a;y\n1;b\n", "cells are separated by ';'; allowed: commas"),
+        ("a,y\n12_03,b\nnan,b\n", "column 'a' is not numeric: 2 cells, the first is '12_03' at line 2"),
+        ("a,y\n1,b\n0x10,b\n", "the first is '0x10' at line 3"),
+        ('a,y\n"1,b\n', "t.csv: not a CSV file: line 2: unexpected end of data"),
+        ("a,a,,z\n", "column 'a' is there more than once"),
+    ],
+)
+def test_a_csv_with_a_fault_is_refused_with_its_place(place, text, part):
+    assert any(part in violation for violation in place.refused("csv", **place.csv(text)))
+
+
+def test_a_target_of_a_regression_is_a_number_as_a_feature_is(place):
+    (violation,) = place.refused("csv", **place.csv("a,y\n1,1_0\n2,\n"), task="regression")
+    assert "column 'y' is not numeric: 1 cells, the first is '1_0' at line 2" in violation
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (gzip.compress(b"a,y\n"), "it begins as gzip"),
+        ("a,y\n1,b\n".encode("utf-16"), "it begins as UTF-16"),
+        (b"PAR1\xff", "it begins as Parquet"),
+    ],
+)
+def test_another_format_is_named(place, content, reason):
+    data = place.csv("")
+    (place.folder / "t.csv").write_bytes(content)
+    (violation,) = place.refused("csv", **data)
+    assert reason in violation

@@ -1,0 +1,64 @@
+"""Numbers that float32 cannot tell apart are refused with their column; others are taken, however large."""
+
+import numpy as np
+import pytest
+
+RANDOM = np.random.default_rng(0)
+CLASSES = np.arange(60) % 2
+
+
+@pytest.mark.parametrize("column", [1.7e9 + np.arange(60), 1e9 + RANDOM.normal(size=60), 10**12 + np.arange(60)])
+def test_a_column_that_float32_does_not_tell_apart_is_refused_by_name(place, column):
+    rows = "".join(
+        f"{number},{float(value)!r},{label}\n"
+        for number, (value, label) in enumerate(zip(column, CLASSES, strict=True))
+    )
+    (violation,) = place.refused("csv", **place.csv("a,seconds,y\n" + rows))
+    assert "t.csv, column 'seconds': float32" in violation
+    assert (
+        f"subtract {column.min()!r}" in violation.replace("np.float64(", "").replace(")", "") or "subtract" in violation
+    )
+
+
+@pytest.mark.parametrize(
+    "x",
+    [
+        RANDOM.normal(size=(60, 2)),
+        RANDOM.normal(size=(60, 2)) * 1e-30,
+        1.7e9 + np.arange(120).reshape(60, 2) * 86400.0,
+        np.full((60, 2), 0.1),
+        np.array([1.0, 1.0 + 2**-52] * 60).reshape(60, 2),
+        np.array([1e12, *np.arange(119)]).reshape(60, 2),
+    ],
+)
+def test_columns_that_float32_holds_well_enough_are_taken(place, x):
+    _, arrays = place.arrays("npz", **place.npz(x, CLASSES, x_test=x, y_test=CLASSES))
+    np.testing.assert_array_equal(arrays.train_x, x.astype(np.float32))
+
+
+def test_whole_numbers_beyond_float64_are_refused_too(place):
+    (violation,) = place.refused("npz", **place.npz((10**18 + np.arange(60))[:, None], CLASSES))
+    assert "feature 0: float32" in violation
+    assert "subtract 1000000000000000000 from them" in violation
+
+
+def test_targets_and_channels_are_looked_at_one_by_one(place):
+    x = RANDOM.normal(size=(60, 9, 2)) + np.array([0, 1e9])
+    (violation,) = place.refused("npz", **place.npz(x, CLASSES), kind="signals")
+    assert "step 0, channel 1: float32" in violation
+    targets = 1.7e9 + np.arange(60)
+    (violation,) = place.refused("npz", **place.npz(x[:, :, 0], targets), task="regression")
+    assert "target 0: float32" in violation
+
+
+def test_series_that_look_swapped_are_said_to(place):
+    data = place.npz(RANDOM.normal(size=(60, 2, 9)), CLASSES)
+    description = place.prepare("npz", **data, kind="signals")
+    assert description.notes == (
+        "series have 2 steps of 9 channels: if it is the other way round, swap the axes; "
+        "allowed: (N, length, channels)",
+    )
+    assert place.prepare("npz", **data, kind="signals").notes == description.notes
+    other = place.npz(RANDOM.normal(size=(60, 9, 2)), CLASSES, x_test=np.zeros((9, 2, 9)), y_test=CLASSES[:9])
+    (violation,) = place.refused("npz", **other, kind="signals")
+    assert "(their axes are in another order)" in violation

@@ -1,0 +1,114 @@
+"""Labels are names or numbers of any kind; each example has one, and the profile's names are given in their order."""
+
+import numpy as np
+import pytest
+
+FEATURES = np.random.default_rng(0).normal(size=(30, 4))
+CLASSES = np.arange(30) % 3
+
+
+@pytest.mark.parametrize(
+    ("values", "names"),
+    [
+        ([1, 2, 3], ("1", "2", "3")),
+        ([-1, 0, 1], ("-1", "0", "1")),
+        ([0, 10, 9], ("0", "9", "10")),
+        ([5, 10**12, 3 * 10**12], ("5", "1000000000000", "3000000000000")),
+        ([-10.0, -9.0, 2.0], ("-10", "-9", "2")),
+        (np.array([0, 2**63, 2**64 - 1], np.uint64), ("0", str(2**63), str(2**64 - 1))),
+    ],
+)
+def test_class_numbers_that_are_not_0_1_2_are_names_in_their_order(place, values, names):
+    y = np.asarray(values)[CLASSES]
+    description, arrays = place.arrays("npz", **place.npz(FEATURES, y, x_test=FEATURES, y_test=y))
+    assert description.labels == names
+    assert [int(names[number]) for number in arrays.train_y] == [int(value) for value in y]
+    np.testing.assert_array_equal(arrays.test_y, arrays.train_y)
+
+
+def test_labels_that_differ_in_every_row_are_refused_at_once(place):
+    violations = place.refused("npz", **place.npz(FEATURES, np.arange(30) + 10**12))
+    assert "class '1000000000000' has 1 examples" in violations[0]
+    assert len(violations) == 21
+
+
+def test_a_class_of_the_test_set_alone_is_refused(place):
+    data = place.npz(FEATURES, CLASSES + 1, x_test=FEATURES, y_test=CLASSES + 2)
+    (violation,) = place.refused("npz", **data)
+    assert "label '4' is unknown; there are 10 such (row 2, row 5" in violation
+    assert violation.endswith("and 5 more); allowed: 1, 2, 3")
+
+
+def csv_of(cells):
+    return "a,y\n" + "".join(f"{number},{cell}\n" for number, cell in enumerate(cells))
+
+
+@pytest.mark.parametrize(
+    ("cells", "labels", "expected"),
+    [
+        (["0", "1"], ["died", "survived"], ["died", "survived"]),
+        (["1", "2"], ["one", "two"], ["one", "two"]),
+        (["-1", "1"], ["negative", "positive"], ["negative", "positive"]),
+        (["1.0", "0.0"], ["died", "survived"], ["survived", "died"]),
+        (["10", "9"], ["nine", "ten"], ["ten", "nine"]),
+        (["1", "0"], ["1", "0"], ["1", "0"]),
+        (["2", "1"], ["2", "1"], ["2", "1"]),
+        (["hi", "lo"], ["lo", "hi"], ["hi", "lo"]),
+    ],
+)
+def test_labels_of_a_csv_are_its_names_or_name_its_numbers_in_their_order(place, cells, labels, expected):
+    description, arrays = place.arrays("csv", **place.csv(csv_of(cells * 10)), labels=labels)
+    assert description.labels == tuple(labels)
+    named = [labels[number] for number in arrays.train_y]
+    assert named == [expected[int(a) % 2] for a in arrays.train_x[:, 0]]
+
+
+@pytest.mark.parametrize(
+    ("values", "labels", "expected"),
+    [
+        ([0, 1, 2], ["2", "1", "0"], ["2", "1", "0"]),  # numbers from 0 are places in the list
+        ([1, 2, 3], ["3", "2", "1"], ["1", "2", "3"]),
+        ([1, 2, 3], ["a", "b", "c"], ["a", "b", "c"]),
+    ],
+)
+def test_labels_of_arrays_name_their_numbers_in_their_order(place, values, labels, expected):
+    y = np.array(values)[CLASSES]
+    _, arrays = place.arrays("npz", **place.npz(FEATURES, y, x_test=FEATURES, y_test=y), labels=labels)
+    assert [labels[number] for number in arrays.train_y] == [expected[number] for number in CLASSES]
+
+
+def test_numbers_that_are_more_than_the_labels_are_refused(place):
+    (violation,) = place.refused("csv", **place.csv(csv_of(["0", "1", "2"] * 9)), labels=["a", "b"])
+    assert "line 4: label '2' is unknown; there are 9 such" in violation
+    assert violation.endswith("allowed: 0, 1")
+
+
+def test_examples_without_a_label_are_refused_with_their_lines(place):
+    (violation,) = place.refused("csv", **place.csv(csv_of(["", "hi", " ", "lo"] * 9)))
+    assert (
+        "t.csv, line 2: no label; there are 18 such (line 2, line 4, line 6, line 8, line 10 and 13 more)" in violation
+    )
+    (violation,) = place.refused("npz", **place.npz(FEATURES, np.array(["a", "", "b"])[CLASSES]))
+    assert "row 1: no label; there are 10 such" in violation
+
+
+@pytest.mark.parametrize("dtype", ["U", "S"])
+def test_labels_in_two_unicode_spellings_are_one_class(place, dtype):
+    spellings = np.array(["caf\u00e9", "cafe\u0301", "the"])
+    y = spellings if dtype == "U" else np.array([text.encode() for text in spellings])
+    description, _ = place.arrays("npz", **place.npz(FEATURES, y[CLASSES]), labels=["the", "cafe\u0301"])
+    assert description.labels == ("the", "caf\u00e9")
+
+
+@pytest.mark.parametrize(("rows", "fractions", "left"), [(3, {}, 1), (4, {"testFraction": 0.5}, 1), (1, {}, 1)])
+def test_a_regression_with_too_few_rows_to_train_on_is_refused_with_the_data(place, rows, fractions, left):
+    data = place.csv("a,y\n" + "".join(f"{number},{number / 7}\n" for number in range(rows)))
+    (violation,) = place.refused("csv", **data, task="regression", **fractions)
+    assert f"t.csv: {left} left to train on" in violation or "nothing to learn" in violation
+
+
+def test_a_share_for_validation_that_leaves_too_few_rows_is_refused_for_prepared_data_too(place):
+    data = place.csv("a,y\n" + "".join(f"{number},{number / 7}\n" for number in range(9)))
+    assert place.prepare("csv", **data, task="regression").train_rows == 7
+    (violation,) = place.refused("csv", **data, task="regression", validationFraction=0.9)
+    assert "1 left to train on beside 6 to validate" in violation

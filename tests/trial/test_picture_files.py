@@ -1,0 +1,225 @@
+"""Every picture of a folder or archive is used, or named; a torn or damaged archive is refused."""
+
+import bz2
+import gzip
+import io
+import lzma
+import os
+import tarfile
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+RANDOM = np.random.default_rng(0)
+
+
+def encoded(form="PNG", size=(8, 8), mode="L"):
+    pixels = RANDOM.integers(0, 256, (*size, {"L": 1, "RGB": 3}[mode]), dtype=np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(pixels.squeeze(), mode).save(file, form)
+    return file.getvalue()
+
+
+def entries(form="BMP", count=6, classes=("cat", "dog")):
+    return {f"{label}/{number}.{form.lower()}": encoded(form) for number in range(count) for label in classes}
+
+
+def write(folder, files):
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+
+
+def tar(files):
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w") as archive:
+        for name, of in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(of)
+            archive.addfile(member, io.BytesIO(of))
+    return content.getvalue()
+
+
+def zipped(files, compression=zipfile.ZIP_DEFLATED):
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", compression) as archive:
+        for name, of in files.items():
+            archive.writestr(name, of)
+    return content.getvalue()
+
+
+def archive(place, name, content):
+    (place.folder / name).write_bytes(content)
+    return {"files": {"train": {"path": name}}}
+
+
+PICS = {"files": {"train": {"path": "pics"}}}
+
+
+def test_a_class_may_be_a_link_to_a_folder_and_a_file_have_any_ending(place):
+    write(place.folder / "pics", entries("PNG", classes=("cat",)))
+    write(
+        place.folder / "pics", {f"dog/{n}{end}": encoded("JPEG") for n, end in enumerate((".jfif", ".JPG", ".jpe", ""))}
+    )
+    write(place.folder / "elsewhere", {f"{n}.png": encoded() for n in range(4)})
+    (place.folder / "pics/lynx").symlink_to(place.folder / "elsewhere")
+    description = place.prepare("images", **PICS)
+    assert description.labels == ("cat", "dog", "lynx")
+    assert description.train_rows + description.test_rows == 14
+    assert description.notes == ()
+
+
+def test_what_is_not_used_is_named_even_if_the_data_are_prepared_already(place):
+    write(place.folder / "pics", entries("PNG"))
+    write(place.folder / "pics", {"top.png": encoded(), "cat/notes.txt": b"x", "dog/.hidden.png": encoded()})
+    write(place.folder / "pics", {"cat/Thumbs.db": b"x", "cat/.DS_Store": b"x", "__MACOSX/cat/._0.png": b"x"})
+    (place.folder / "pics/wolf").mkdir()
+    (place.folder / "pics/cat/gone.png").symlink_to("nowhere")
+    first = place.prepare("images", **PICS)
+    assert place.prepare("images", **PICS).notes == first.notes
+    assert set(first.notes) == {
+        "pics: left out: top.png (not in the folder of a class)",
+        "pics: left out: cat/notes.txt (no pictures in a known format)",
+        "pics: left out: dog/.hidden.png (hidden)",
+        "pics: left out: cat/gone.png (links to nothing, or neither files nor folders)",
+        "pics: left out: wolf (classes without a picture)",
+    }
+
+
+def test_a_broken_picture_is_refused_whatever_its_ending(place):
+    write(place.folder / "pics", entries("PNG") | {"cat/torn.jfif": encoded("JPEG")[:-200], "dog/no.PNG": b"x"})
+    violations = place.refused("images", **PICS)
+    assert [violation.split(": ")[1] for violation in violations] == ["cat/torn.jfif", "dog/no.PNG"]
+
+
+def test_a_link_to_a_folder_that_it_lies_in_is_refused(place):
+    write(place.folder / "pics", entries("PNG"))
+    (place.folder / "pics/cat/loop").symlink_to(place.folder / "pics")
+    (violation,) = place.refused("images", **PICS)
+    assert violation.endswith("pics/cat/loop: is a link to a folder that it lies in")
+
+
+PACK = {"a.tar": bytes, "a.tar.gz": gzip.compress, "a.tar.bz2": bz2.compress, "a.tar.xz": lzma.compress}
+
+
+@pytest.mark.parametrize("name", PACK)
+def test_a_whole_tar_is_read_and_a_torn_one_refused_wherever_it_is_cut(place, name):
+    content = tar(entries())
+    description = place.prepare("images", **archive(place, name, PACK[name](content)))
+    assert description.train_rows + description.test_rows == 12
+    assert description.notes == ()
+    entry = len(content) // 13 // 512 * 512
+    for cut in (512, entry * 3, 512 * 5, entry * 10, 512 * 7 + 100):
+        (violation,) = place.refused("images", **archive(place, name, PACK[name](content[:cut])))
+        assert f"{name}: not a whole zip or tar archive: " in violation
+
+
+@pytest.mark.parametrize("name", list(PACK)[1:])
+def test_a_compressed_tar_of_which_a_bit_has_flipped_is_refused(place, name):
+    content = bytearray(PACK[name](tar(entries())))
+    content[len(content) // 2] ^= 1
+    assert name in place.refused("images", **archive(place, name, bytes(content)))[0]
+    content = PACK[name](tar(entries()))
+    assert name in place.refused("images", **archive(place, name, content[:-3]))[0]
+
+
+def test_a_tar_with_a_damaged_header_or_more_after_its_end_is_refused(place):
+    content = bytearray(tar(entries()))
+    content[content.index(b"dog/3.bmp")] ^= 1
+    (violation,) = place.refused("images", **archive(place, "a.tar", bytes(content)))
+    assert "torn or damaged: 7 entries" in violation
+    (violation,) = place.refused("images", **archive(place, "a.tar", tar(entries()) * 2))
+    assert "more after the end of the archive" in violation
+
+
+def test_links_in_a_tar_are_followed_or_named(place):
+    content = io.BytesIO(tar(entries()))
+    with tarfile.open(fileobj=content, mode="a") as add:
+        for name, kind, target in (
+            ("cat/hard.bmp", tarfile.LNKTYPE, "cat/0.bmp"),
+            ("dog/soft.bmp", tarfile.SYMTYPE, "0.bmp"),
+            ("dog/gone.bmp", tarfile.SYMTYPE, "nowhere.bmp"),
+        ):
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname = kind, target
+            add.addfile(member)
+    description = place.prepare("images", **archive(place, "a.tar", content.getvalue()))
+    assert description.train_rows + description.test_rows == 14
+    assert description.notes == ("a.tar: left out: dog/gone.bmp (links to nothing, or neither files nor folders)",)
+
+
+def test_a_zip_made_on_windows_or_a_mac_is_read(place):
+    files = {name.replace("/", "\\"): of for name, of in entries("PNG").items()}
+    files |= {"cat\\Thumbs.db": b"x", "__MACOSX/cat/._0.png": b"x", "cat\\": b""}
+    description = place.prepare("images", **archive(place, "a.zip", zipped(files)))
+    assert (description.labels, description.notes) == (("cat", "dog"), ())
+    assert description.train_rows + description.test_rows == 12
+
+
+def test_names_in_a_zip_are_utf8_whether_it_says_so_or_not(place):
+    files = entries("PNG", classes=("cafe\u0301", "\u043a\u043e\u0442"))
+    says = zipped(files)
+    silent = bytearray(says)
+    for mark, at in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        start = 0
+        while (start := silent.find(mark, start)) >= 0:
+            silent[start + at + 1] &= 0xFF ^ 0x08
+            start += 4
+    for content in (says, bytes(silent)):
+        assert place.prepare("images", **archive(place, "a.zip", content)).labels == ("caf\u00e9", "\u043a\u043e\u0442")
+
+
+def test_a_damaged_or_encrypted_zip_is_refused_in_one_line(place):
+    whole = zipped(entries(), zipfile.ZIP_STORED)
+    flipped = bytearray(whole)
+    flipped[whole.index(b"BM") + 100] ^= 1
+    locked = bytearray(whole)
+    for mark, at in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        locked[whole.index(mark) + at] |= 1
+    for content, reason in ((flipped, "Bad CRC-32"), (locked, "encrypted"), (whole[:-40], "not a zip file")):
+        (violation,) = place.refused("images", **archive(place, "a.zip", bytes(content)))
+        assert "a.zip: not a whole zip or tar archive: " in violation
+        assert reason in violation
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"Rar!\x1a\x07", "it begins as rar"),
+        (b"7z\xbc\xaf\x27\x1c", "it begins as 7z"),
+        (b"", "a.zip"),
+        (b"x", "a.zip"),
+    ],
+)
+def test_another_archive_is_named(place, content, reason):
+    (violation,) = place.refused("images", **archive(place, "a.zip", content))
+    assert reason in violation
+
+
+def test_an_entry_that_comes_twice_is_used_as_it_came_last(place):
+    files = entries()
+    content = io.BytesIO(tar(files))
+    with tarfile.open(fileobj=content, mode="a") as add:
+        member = tarfile.TarInfo("cat/0.bmp")
+        member.size = len(files["dog/0.bmp"])
+        add.addfile(member, io.BytesIO(files["dog/0.bmp"]))
+    description = place.prepare("images", **archive(place, "a.tar", content.getvalue()))
+    assert description.train_rows + description.test_rows == 12
+    assert description.notes == ("a.tar: left out: cat/0.bmp (replaced by a later entry of the same name)",)
+
+
+def test_many_pictures_of_other_sizes_get_one_line(place):
+    sizes = {f"cat/{n}.png": encoded(size=(8, 8 + n % 4)) for n in range(20)}
+    write(place.folder / "pics", entries("PNG") | sizes | {"dog/rgb.png": encoded(mode="RGB")})
+    (violation,) = place.refused("images", **PICS)
+    assert "pictures have 5 shapes" in violation
+    assert "resize them before to one height and width and all grey (H, W) or all in colour (H, W, 3)" in violation
+
+
+def test_a_name_that_is_not_utf8_is_shown_with_its_bytes(place):
+    write(place.folder / "pics", entries("PNG"))
+    name = os.fsdecode(b"pics/caf\xe9/")
+    write(place.folder, {f"{name}{number}.png": encoded() for number in range(4)})
+    assert place.prepare("images", **PICS).labels == ("caf\\xe9", "cat", "dog")
