@@ -14,11 +14,13 @@ from atelier_store.curve import append_epoch, read_curve, truncate
 from atelier_store.files import sha256_file
 from atelier_store.lease import Lease, LeaseLost
 from atelier_store.records import Card, Environment, Epoch, Manifest, Provenance, Status
+from atelier_trial import network_code
 from atelier_trial.metric_lines import MetricLines
 from atelier_trial.request import StopRequest, Trial
+from atelier_trial.space import BUILT_IN
 from atelier_trial.target import DIVERGED, Target
 
-from atelier_trainer import checkpoint, describe, environment, export
+from atelier_trainer import checkpoint, describe, environment, export, exportable
 from atelier_trainer.setup import Cost, Setup, cost_of, set_up
 from atelier_trainer.training import Stopped, Training
 
@@ -33,7 +35,7 @@ class Diverged(Exception):
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a trial has come: epochs, and the best of the objective's values."""
+    """How far a trial has come: epochs, the objective after the last of them, and the epoch where it was best."""
 
     epochs: int = 0
     metric: float | None = None
@@ -73,7 +75,7 @@ class Run:
             return self._write_card("failed", f"{DIVERGED}: {error}")
         except Exception as error:  # whatever a user's network raises fails this trial alone, with its reason
             log.error("%s", traceback.format_exc())
-            return self._write_card("failed", f"{type(error).__name__}: {error}")
+            return self._write_card("failed", network_code.reason(error))
 
     def _train(self) -> Card:
         device = environment.configure(self.trial.request.threads)
@@ -85,6 +87,9 @@ class Run:
         if over:
             self.lines.print({self.target.objective.objective_metric_name: self.target.worst()})
             return self._write_card("over_budget", "over budget: " + "; ".join(over))
+        if self.target.spec.trainer.network != BUILT_IN and not self.paths.checkpoint.exists():
+            outputs = len(self.trial.description.labels or ()) or setup.validation.y.shape[1]
+            exportable.check(training.model, self.trial.description.task, setup.validation.x, outputs)
         self._resume(training, device)
         self._write_card("running")
         try:
@@ -219,7 +224,7 @@ class Run:
         best = min(range(len(self.values)), key=lambda i: self.target.objective.rank_key(self.values[i]), default=None)
         if best is None:
             return Progress(training.epoch)
-        return Progress(training.epoch, self.values[best], best + 1)
+        return Progress(training.epoch, self.values[-1], best + 1)
 
     def _write_card(
         self,
