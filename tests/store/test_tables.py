@@ -96,6 +96,7 @@ def test_a_row_in_json_may_spell_a_feature_in_both_ways() -> None:
     for key in ("caf\u00e9", "cafe\u0301"):
         content = json.dumps({"instances": [{key: 1, "b": 2}]}).encode()
         assert rows.decode(content, manifest("cafe\u0301", "b")).tolist() == [[1, 2]]
+        assert rows.decode(b"\xef\xbb\xbf" + content, manifest("cafe\u0301", "b")).tolist() == [[1, 2]]
     with pytest.raises(Invalid):
         twice = json.dumps({"instances": [{"caf\u00e9": 1, "cafe\u0301": 2, "b": 2}]}).encode()
         rows.decode(twice, manifest("cafe\u0301", "b"))
