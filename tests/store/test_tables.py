@@ -1,7 +1,10 @@
 """One dialect of CSV and one kind of number, for what a trial learns from and what a server answers."""
 
+import json
+
 import pytest
 from atelier_server.codecs import csv as server
+from atelier_server.codecs import rows
 from atelier_server.codecs.violations import Invalid, Malformed
 from atelier_store.records import InputStatistics, Manifest, Tensor
 from atelier_store.tables import UnreadableTable, floats, lines
@@ -87,3 +90,13 @@ def test_a_server_knows_a_feature_in_both_spellings() -> None:
     for name in ("caf\u00e9", "cafe\u0301"):
         for header in ("caf\u00e9", "cafe\u0301"):
             assert server.decode(f"{header},b\n1,2\n".encode(), "text/csv", manifest(name, "b")).tolist() == [[1, 2]]
+
+
+def test_a_row_in_json_may_spell_a_feature_in_both_ways() -> None:
+    for key in ("caf\u00e9", "cafe\u0301"):
+        content = json.dumps({"instances": [{key: 1, "b": 2}]}).encode()
+        assert rows.decode(content, manifest("cafe\u0301", "b")).tolist() == [[1, 2]]
+        assert rows.decode(b"\xef\xbb\xbf" + content, manifest("cafe\u0301", "b")).tolist() == [[1, 2]]
+    with pytest.raises(Invalid):
+        twice = json.dumps({"instances": [{"caf\u00e9": 1, "cafe\u0301": 2, "b": 2}]}).encode()
+        rows.decode(twice, manifest("cafe\u0301", "b"))

@@ -13,7 +13,8 @@ import zipfile
 
 import numpy as np
 import pytest
-from atelier_trial.data import input_statistics, load, load_split, sources, split
+from atelier_store.spec import Data
+from atelier_trial.data import input_statistics, load, load_split, prepare, sources, split
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -369,3 +370,21 @@ def test_input_statistics_are_those_of_each_channel_or_feature(kind, x, columns)
 def test_a_feature_that_never_varies_has_no_deviation():
     found = input_statistics(np.full((30, 1), 7, np.float32), "rows")
     assert (found.mean, found.std) == ((7.0,), (0.0,))
+
+
+def test_a_source_is_called_as_its_profile_has_it_though_another_gave_the_same_arrays(place):
+    first = place.prepare("npz", **place.npz(FEATURES, CLASSES, "first.npz"))
+    second = place.prepare("npz", **place.npz(FEATURES, CLASSES, "second.npz"))
+    assert (first.digest, first.source, second.source) == (second.digest, "npz first.npz", "npz second.npz")
+
+
+def test_long_steps_of_the_preparation_are_told(place):
+    steps = []
+    pixels = np.zeros((600, 300, 300), np.uint8)
+    data = Data.model_validate({"source": "npz", **place.npz(pixels, np.arange(600) % 3)})
+    description = prepare(data, place.store, place.folder, None, 0, steps.append)
+    assert steps == [
+        f"hashing {place.folder}/train.npz (54 MB) …",
+        f"reading {place.folder}/train.npz (54 MB) …",
+        f"writing 54 MB to {place.store.data(description.digest).folder} …",
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
@@ -23,7 +24,7 @@ def decode(content: bytes, manifest: Manifest) -> np.ndarray:
     JSON, Invalid with all violations.
     """
     rows = _decode_fast(content, manifest.inputs[0])
-    return _decode_checked(json.parse(content), manifest) if rows is None else rows
+    return _decode_checked(json.parse(content.removeprefix(BOM_UTF8)), manifest) if rows is None else rows
 
 
 def _decode_fast(content: bytes, tensor: Tensor) -> np.ndarray | None:
