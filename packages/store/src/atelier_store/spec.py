@@ -16,6 +16,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from atelier_store import sealed
 from atelier_store.files import write_text
 
 AlgorithmName = Literal["random", "tpe", "multivariate-tpe", "grid", "cmaes", "sobol", "bayesianoptimization"]
@@ -176,13 +177,16 @@ class Spec(SpecModel):
     trainer: Trainer
 
     def write(self, path: Path) -> None:
-        """Write to path, atomically, in the values' spelling."""
-        write_text(path, self.model_dump_json(by_alias=True, indent=2) + "\n")
+        """Write to path, atomically, in the values' spelling, with its digest."""
+        write_text(path, sealed.document(self.model_dump_json(by_alias=True, indent=2)))
 
     @classmethod
     def read(cls, path: Path) -> Spec:
-        """The spec at path. FileNotFoundError; pydantic's ValidationError, a ValueError, if it is not one."""
-        return cls.model_validate_json(path.read_bytes())
+        """The spec at path.
+
+        FileNotFoundError; ValueError if it is not one (pydantic's ValidationError) or not as it was written (Altered).
+        """
+        return cls.model_validate_json(sealed.read_document(path.read_bytes()))
 
     @property
     def experiment_name(self) -> str:

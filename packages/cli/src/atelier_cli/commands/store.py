@@ -55,6 +55,11 @@ def audit(store: StoreOption = DEFAULT_STORE) -> None:
         leftovers = len(audited.leftovers)
         unfinished = f"; {leftovers} unfinished files of processes that were killed" if leftovers else ""
         out.print(f"{counts} hashed: {len(audited.mismatches)} do not match{unfinished}")
+        if unprotected := len(audited.unprotected):
+            some = audited.unprotected[0].relative_to(place.root)
+            err.print(
+                f"{unprotected} records are not protected, {escape(str(some))} for example: they have no digest yet"
+            )
     raise typer.Exit(1 if audited.mismatches else 0)
 
 

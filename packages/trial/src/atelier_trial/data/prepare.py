@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from atelier_store.arrays import data_digest, open_arrays
 from atelier_store.files import publish_folder, write_with
 from atelier_store.layout import DataPaths, Store
-from atelier_store.records import DataDescription, Record
+from atelier_store.records import DataDescription, DataSource
 from atelier_store.spec import Data, sha256_of
 from numpy.typing import NDArray
 
@@ -23,13 +23,6 @@ from atelier_trial.data.split import Rows, split
 
 PREPARATION = 1
 """Incremented whenever the same source would give other arrays."""
-
-
-class DataSource(Record):
-    """`data/sources/<digest of the source>.json`: which prepared data a source gives."""
-
-    schema_version: Literal[1] = 1
-    digest: str
 
 
 class Arrays(NamedTuple):
