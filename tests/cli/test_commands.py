@@ -142,8 +142,7 @@ def test_promote_and_audit_say_what_they_did(copied) -> None:
 def test_audit_names_a_file_of_which_one_bit_has_flipped(copied, name) -> None:
     path = Store(copied).trial(trained(copied)[0]).folder / name
     content = bytearray(path.read_bytes())
-    digest = content.find(b'"model/model.onnx"')  # of a card, a part that is compared
-    content[digest + 25 if digest >= 0 else len(content) // 2] ^= 1
+    content[len(content) // 2] ^= 1
     path.write_bytes(content)
     audited = atelier("audit", "--store", str(copied))
     assert audited.returncode == 1

@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 from atelier_server.promotion.promote import promote_best
 from atelier_server.promotion.search_record import write as write_search
+from atelier_store import history, sealed
 from atelier_store.arrays import ARRAYS, data_digest
 from atelier_store.audit import audit
 from atelier_store.files import sha256_file
 from atelier_store.layout import Store
-from atelier_store.records import Card, Current, DataDescription, HistoryLine, Report, RungValue
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from atelier_store.records import Card, Current, DataDescription, DataSource, HistoryLine, Report, RungValue
 
-from tests.support.experiments import add_trial, begin, spec
+from tests.support.experiments import add_curve, add_trial, begin, spec
 from tests.support.onnx_bundles import image_bundle
+from tests.support.sizes import sizes
 
 
 @pytest.fixture(scope="module")
@@ -30,18 +30,19 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Store:
         key = add_trial(store, of, image_bundle(seed), "t")
         paths = store.trial(key)
         paths.checkpoint.write_bytes(bytes(range(256)))
-        paths.metrics.write_text('{"epoch": 1}\n')
+        add_curve(store, key, "val_accuracy", [0.5, 0.8, 0.9])
         files = {name: sha256_file(paths.folder / name) for name in ("config.json", "metrics.jsonl", "last.ckpt")}
         card = Card.read(paths.card)
         card.model_copy(update={"files": card.files | files}).write(paths.card)
         RungValue(key=key, value=0.9).write(store.experiment(of.experiment_name).rung(3) / f"{key}.json")
         promote_best(store, of.experiment_name, "digits")
     write_search(store.model("digits"), of.experiment_name, "promoted")
-    place_data(store)
+    source = DataSource(digest=place_data(store))
+    source.write(store.data_sources / f"{'1' * 64}.json")
     return store
 
 
-def place_data(store: Store) -> None:
+def place_data(store: Store) -> str:
     arrays = {name: np.arange(9, dtype=np.float32 if name[-1] == "x" else np.int64) for name in ARRAYS}
     described = {
         "kind": "rows",
@@ -58,6 +59,7 @@ def place_data(store: Store) -> None:
     description.write(paths.description)
     for name, array in arrays.items():
         np.save(paths.array(name), array)
+    return description.digest
 
 
 @pytest.fixture
@@ -85,7 +87,7 @@ def test_a_whole_store_has_no_findings_and_unfinished_files_are_leftovers(store:
     for path in unfinished:
         path.write_text("{")
     found = audit(store)
-    assert found.mismatches == []
+    assert (found.mismatches, found.unprotected) == ([], [])
     assert found.leftovers == sorted(unfinished)
     assert found.checked == {"data sets": 1, "trials": 2, "experiments": 2, "models": 1}
 
@@ -101,36 +103,75 @@ HASHED = (
 )
 
 
-@pytest.mark.parametrize("pattern", HASHED)
-@settings(max_examples=8, deadline=None)
-@given(bit=st.integers(0, 2**20))
-def test_one_flipped_bit_is_named(whole: Store, pattern: str, bit: int) -> None:
+RECORDS = (
+    "trials/*/card.json",
+    "data/*/data.json",
+    "data/sources/*.json",
+    "experiments/*/spec.json",
+    "experiments/*/trials/t.json",
+    "experiments/*/rungs/3/*.json",
+    "experiments/*/leaderboard.json",
+    "models/*/versions/*/promotion.json",
+    "models/*/versions/*/report.json",
+    "models/*/current.json",
+    "models/*/history.jsonl",
+    "models/*/search.json",
+)
+
+
+def test_every_file_of_a_store_is_listed_here(whole: Store) -> None:
+    listed = {path for pattern in (*HASHED, *RECORDS) for path in whole.root.glob(pattern)}
+    assert listed == {path for path in whole.root.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(("step", "end"), sizes((61, 85), (1, 0)))
+@pytest.mark.parametrize("pattern", [*HASHED, *RECORDS])
+def test_a_flipped_bit_of_any_byte_is_named(whole: Store, pattern: str, step: int, end: int) -> None:
+    """Every step bytes, and each of the last so many, where records have their digests."""
     path = sorted(whole.root.glob(pattern))[0]
-    before = path.read_bytes()
-    flip(path, bit)
+    content = path.read_bytes()
+    unseen = []
     try:
-        assert any(path == at or path.is_relative_to(at) for at in named(whole))
+        for at in sorted({*range(0, len(content), step), *range(max(0, len(content) - end), len(content))}):
+            flip(path, 8 * at + at % 8)
+            if not any(path == found or path.is_relative_to(found) for found in named(whole)):
+                unseen.append(at)
+            path.write_bytes(content)
     finally:
-        path.write_bytes(before)
+        path.write_bytes(content)
+    assert unseen == []
     assert named(whole) == set()
 
 
-@pytest.mark.parametrize(
-    "pattern",
-    [
-        "trials/*/card.json",
-        "data/*/data.json",
-        "experiments/*/spec.json",
-        "experiments/*/trials/t.json",
-        "experiments/*/rungs/3/*.json",
-        "experiments/*/leaderboard.json",
-        "models/*/versions/*/promotion.json",
-        "models/*/versions/*/report.json",
-        "models/*/current.json",
-        "models/*/history.jsonl",
-        "models/*/search.json",
-    ],
-)
+@pytest.mark.parametrize("pattern", RECORDS)
+def test_a_record_from_before_there_were_digests_is_read_and_told_of(store: Store, pattern: str) -> None:
+    path = sorted(store.root.glob(pattern))[0]
+    lines = [line.json.rstrip() for line in sealed.read_lines(path.read_bytes())]
+    path.write_bytes(b"\n".join([*lines, b""]) if path.suffix == ".jsonl" else sealed.read_document(path.read_bytes()))
+    found = audit(store)
+    assert (found.mismatches, found.unprotected) == ([], [path])
+
+
+def test_a_line_protects_those_before_it(store: Store) -> None:
+    path = store.model("digits").history
+    first, second = path.read_bytes().splitlines(keepends=True)
+    old = next(sealed.read_lines(first)).json + b"\n"
+    path.write_bytes(old + sealed.line(next(sealed.read_lines(second)).json.decode(), old))
+    assert (audit(store).mismatches, audit(store).unprotected) == ([], [])
+    path.write_bytes(path.read_bytes().replace(b'"reason":"best', b'"reason":"Best', 1))
+    assert named(store) == {path}
+
+
+def test_a_line_of_a_curve_that_no_card_has_hashed_yet_is_named(store: Store) -> None:
+    paths = store.trials()[0]
+    Card.read(paths.card).model_copy(update={"files": {}, "status": "running"}).write(paths.card)
+    assert named(store) == set()
+    paths.metrics.write_bytes(paths.metrics.read_bytes().replace(b"0.8", b"0.9", 1))
+    (mismatch,) = audit(store).mismatches
+    assert (mismatch.path, mismatch.problem) == (paths.metrics, "line 2: not epoch 2 as it was written")
+
+
+@pytest.mark.parametrize("pattern", RECORDS)
 def test_a_torn_record_is_named(store: Store, pattern: str) -> None:
     path = sorted(store.root.glob(pattern))[0]
     path.write_bytes(path.read_bytes()[:-9])
@@ -170,7 +211,7 @@ def test_the_report_of_another_experiment_is_named(store: Store) -> None:
 
 
 def lines(store: Store) -> list[HistoryLine]:
-    return [HistoryLine.model_validate_json(line) for line in store.model("digits").history.read_text().splitlines()]
+    return [line for line in history.parse(store.model("digits").history.read_bytes()) if line is not None]
 
 
 @pytest.mark.parametrize(

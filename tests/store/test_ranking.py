@@ -9,6 +9,7 @@ from atelier_server.promotion.promote import run
 from atelier_store.layout import Store
 from atelier_store.ranking import best_parent, rank
 from atelier_store.records import Card, Latency, TrialRecord
+from atelier_store.sealed import read_document
 from atelier_store.spec import Spec
 
 from tests.support.experiments import add_trial, begin, spec
@@ -146,12 +147,33 @@ def of_another(store: Store, key: str) -> None:
 
 def not_finite(store: Store, key: str) -> None:
     path = store.trial(key).bundle.manifest
-    path.write_text(path.read_text().replace('"val_accuracy": 0.5', '"val_accuracy": NaN'))
+    path.write_text(read_document(path.read_bytes()).decode().replace('"val_accuracy": 0.5', '"val_accuracy": NaN'))
+
+
+def altered(path: Path, old: bytes, new: bytes) -> None:
+    content = path.read_bytes()
+    assert old in content
+    path.write_bytes(content.replace(old, new, 1))
+
+
+def altered_card(store: Store, key: str) -> None:
+    altered(store.trial(key).card, b'"params": 10', b'"params": 1')
+
+
+def altered_metric(store: Store, key: str) -> None:
+    altered(store.trial(key).bundle.manifest, b'"val_accuracy": 0.5', b'"val_accuracy": 0.9')
+
+
+def altered_record(store: Store, key: str) -> None:
+    altered(store.experiments()[0].trial("t"), b'"number": null', b'"number": 3')
 
 
 @pytest.mark.parametrize(
     ("damage", "reason"),
     [
+        (altered_card, "card.json: its sha256 is not that of its content"),
+        (altered_metric, "manifest.json: its sha256 is not that of its content"),
+        (altered_record, "trials/t.json: its sha256 is not that of its content"),
         (no_card, "not started"),
         (torn_card, "not a whole Card"),
         (no_bundle, "no bundle yet"),

@@ -15,6 +15,7 @@ from atelier_store.exit_codes import ExitCode
 from atelier_store.layout import Store
 from atelier_store.lease import LeaseHeld, LeaseLost
 from atelier_store.machine import cores
+from atelier_store.sealed import Altered
 from atelier_store.spec import Spec
 from atelier_trial.request import BEST, Request, StopRequest
 from atelier_trial.space import InvalidParams
@@ -89,12 +90,14 @@ def request_of(arguments: argparse.Namespace) -> Request:
     """The request of a command line. InvalidParams with every violation."""
     violations: list[str] = []
     try:
-        spec = Spec.model_validate_json(arguments.spec.read_bytes())
+        spec = Spec.read(arguments.spec)
     except OSError as error:
         raise InvalidParams([f"--spec: {error}"]) from error
     except ValidationError as error:
         reasons = [f"--spec: {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
         raise InvalidParams(reasons) from error
+    except Altered as error:
+        raise InvalidParams([f"--spec: {arguments.spec}: {error}"]) from error
     params = pairs(arguments.params, "parameter", violations)
     bars = {}
     texts = [] if arguments.bar == ["none"] else arguments.bar or []

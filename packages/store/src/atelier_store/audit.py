@@ -1,4 +1,8 @@
-"""Audit: hash everything in a store again, and name what does not match."""
+"""Audit: hash everything in a store again, and name what does not match.
+
+Whatever a decision is made from is hashed somewhere: records, and lines of a curve or a history, by their own digests;
+arrays, networks and checkpoints by a record's.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from atelier_store import bundle, history
+from atelier_store import bundle, history, sealed
 from atelier_store.arrays import data_digest, open_arrays
+from atelier_store.curve import read_curve
 from atelier_store.files import TEMPORARY, sha256_file
 from atelier_store.layout import (
     BundlePaths,
@@ -23,6 +28,7 @@ from atelier_store.records import (
     Card,
     Current,
     DataDescription,
+    DataSource,
     HistoryLine,
     Leaderboard,
     Manifest,
@@ -51,11 +57,15 @@ class Mismatch:
 
 @dataclass(frozen=True)
 class Audit:
-    """checked counts what was checked, by kind; leftovers are unfinished files of killed processes, never read."""
+    """checked counts what was checked, by kind; leftovers are unfinished files of killed processes, never read.
+
+    unprotected are records from before records had digests: that one of them was changed may not show.
+    """
 
     mismatches: list[Mismatch]
     checked: dict[str, int]
     leftovers: list[Path]
+    unprotected: list[Path]
 
 
 def audit(store: Store, on_progress: Callable[[Path], object] = lambda _: None) -> Audit:
@@ -71,9 +81,51 @@ def audit(store: Store, on_progress: Callable[[Path], object] = lambda _: None) 
         ("experiments", [e.folder for e in store.experiments()], _each(store.experiments(), _experiment, on_progress)),
         ("models", [m.folder for m in store.models()], _each(store.models(), _model, on_progress)),
     ]
-    mismatches = [mismatch for _, _, of_kind in kinds for mismatch in of_kind]
+    mismatches = [*_sources(store), *(mismatch for _, _, of_kind in kinds for mismatch in of_kind)]
     leftovers = sorted(path for path in store.root.rglob(f"{TEMPORARY}*"))
-    return Audit(mismatches, {name: len(folders) for name, folders, _ in kinds}, leftovers)
+    unprotected = [path for path in _records(store, data) if path.is_file() and not _is_sealed(path)]
+    return Audit(mismatches, {name: len(folders) for name, folders, _ in kinds}, leftovers, unprotected)
+
+
+def _records(store: Store, data: list[DataPaths]) -> Iterator[Path]:
+    """Every record that nothing but its own digest protects."""
+    yield from _whole_files(store.data_sources, "*.json")
+    yield from (paths.description for paths in data)
+    yield from (paths.card for paths in store.trials())
+    for experiment in store.experiments():
+        yield from (experiment.spec, *_trial_records(experiment), *_rungs(experiment), experiment.leaderboard)
+    for model in store.models():
+        for version in _versions(model):
+            yield from (version.promotion, version.report)
+        yield from (model.current, model.history, model.search)
+
+
+def _is_sealed(path: Path) -> bool:
+    content = path.read_bytes()
+    if path.suffix == ".jsonl":  # one with a digest protects those before it
+        return any(line.is_sealed for line in list(sealed.read_lines(content))[-1:])
+    return sealed.is_document(content)
+
+
+def _whole_files(folder: Path, pattern: str) -> list[Path]:
+    return sorted(path for path in folder.glob(pattern) if not path.name.startswith("."))
+
+
+def _trial_records(paths: ExperimentPaths) -> list[Path]:
+    return _whole_files(paths.trials, "*.json")
+
+
+def _rungs(paths: ExperimentPaths) -> list[Path]:
+    return _whole_files(paths.folder, "rungs/*/*.json")
+
+
+def _versions(paths: ModelPaths) -> list[VersionPaths]:
+    return [paths.version(folder.name) for folder in _whole_files(paths.versions, "*")]
+
+
+def _sources(store: Store) -> Iterator[Mismatch]:
+    for path in _whole_files(store.data_sources, "*.json"):
+        yield from _read(DataSource, path)[1]
 
 
 def _each(
@@ -92,7 +144,7 @@ def _read(kind: type[R], path: Path) -> tuple[R | None, list[Mismatch]]:
     except OSError as error:
         return None, [Mismatch(path, f"cannot be read: {error.strerror}")]
     except TornRecord as error:
-        return None, [Mismatch(path, str(error).removeprefix(f"{path}: "))]
+        return None, [Mismatch(path, error.problem)]
 
 
 def _data(paths: DataPaths) -> Iterator[Mismatch]:
@@ -126,8 +178,18 @@ def _trial(paths: TrialPaths) -> Iterator[Mismatch]:
         if card.key != paths.key:
             yield Mismatch(paths.card, f"is the card of {card.key}")
         yield from _files(paths.folder, card.files)
+    if paths.metrics.exists():
+        yield from _curve(paths.metrics)
     if paths.bundle.folder.exists():
         yield from _bundle(paths.bundle, paths.key)
+
+
+def _curve(path: Path) -> Iterator[Mismatch]:
+    """The first line that is not as it was written. A line without its end was left by a kill, and is never read."""
+    content = path.read_bytes()
+    whole, has_digests = len(read_curve(path)), any(line.is_sealed for line in sealed.read_lines(content))
+    if has_digests and whole < content.count(b"\n"):
+        yield Mismatch(path, f"line {whole + 1}: not epoch {whole + 1} as it was written")
 
 
 def _bundle(paths: BundlePaths, key: str | None) -> Iterator[Mismatch]:
@@ -154,17 +216,17 @@ def _experiment(paths: ExperimentPaths) -> Iterator[Mismatch]:
             yield Mismatch(paths.spec, f"is the spec of {spec.experiment_name}")
     except (OSError, ValueError) as error:
         yield Mismatch(paths.spec, f"cannot be read: {error}")
-    for path in sorted(paths.trials.glob("[!.]*.json")):
+    for path in _trial_records(paths):
         yield from _read(TrialRecord, path)[1]
-    for path in sorted(paths.folder.glob("rungs/*/[!.]*.json")):
+    for path in _rungs(paths):
         yield from _read(RungValue, path)[1]
     if paths.leaderboard.exists():
         yield from _read(Leaderboard, paths.leaderboard)[1]
 
 
 def _model(paths: ModelPaths) -> Iterator[Mismatch]:
-    for folder in sorted(paths.versions.glob("[!.]*")):
-        yield from _version(paths.version(folder.name))
+    for version in _versions(paths):
+        yield from _version(version)
     if paths.search.exists():
         yield from _search(paths)
     if not paths.current.exists() and not paths.history.exists():

@@ -31,12 +31,26 @@ def fsync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+@contextmanager
+def named_in_errors(path: Path) -> Iterator[None]:
+    """Put the name of the file that is written into errors that have none: a full disk tells it only when it opens."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None and error.filename is None:
+            error.filename = str(path)
+        raise
+
+
 def write_with(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Let write(file) produce path, which holds its old content until all of the new is on the disk. OSError."""
+    """Let write(file) produce path, which holds its old content until all of the new is on the disk.
+
+    OSError, which names a file.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = temporary_beside(path)
     try:
-        with temporary.open("wb") as file:
+        with temporary.open("wb") as file, named_in_errors(path):
             write(file)
             file.flush()
             os.fsync(file.fileno())

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pydantic import ValidationError
 
+from atelier_store import sealed
 from atelier_store.records import HistoryLine, Promotion
 
 
 def parse(content: bytes) -> list[HistoryLine | None]:
-    """The lines, oldest first; None for a line that is not whole."""
-    return [_parsed(line) for line in content.splitlines()]
+    """The lines, oldest first; None for a line that is not whole, or not as it was written after those before it."""
+    return [_parsed(line) for line in sealed.read_lines(content)]
 
 
 def with_line(content: bytes, promotion: Promotion) -> bytes:
@@ -21,13 +22,13 @@ def with_line(content: bytes, promotion: Promotion) -> bytes:
     previous = whole[-1].version if whole else None
     if previous == promotion.version:
         return content
-    separator = b"\n" if content and not content.endswith(b"\n") else b""
-    return content + separator + _line(promotion, previous).model_dump_json().encode() + b"\n"
+    before = content + (b"\n" if content and not content.endswith(b"\n") else b"")
+    return before + sealed.line(_line(promotion, previous).model_dump_json(), before)
 
 
-def _parsed(line: bytes) -> HistoryLine | None:
+def _parsed(line: sealed.Line) -> HistoryLine | None:
     try:
-        return HistoryLine.model_validate_json(line)
+        return None if line.is_altered else HistoryLine.model_validate_json(line.json)
     except ValidationError:
         return None
 

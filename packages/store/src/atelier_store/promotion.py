@@ -117,7 +117,7 @@ def _winner(store: Store, spec: Spec, verify: Verify) -> Winner:
             )
         files = store.trial(best.key).bundle
         content = files.manifest.read_bytes()
-        manifest = Manifest.model_validate_json(content)
+        manifest = Manifest.parse(content, files.manifest)
         problems = verify(files, manifest)
         if not problems:
             board.write(store.experiment(spec.experiment_name).leaderboard)

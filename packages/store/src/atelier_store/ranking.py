@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from atelier_store import budget, bundle
@@ -30,8 +30,9 @@ def rank(store: Store, spec: Spec) -> Leaderboard:
 
 def standings(store: Store, spec: Spec) -> list[Standing]:
     """Where every trial of the spec's experiment stands. Hashes every bundle."""
-    records = trial_records(store.experiment(spec.experiment_name))
-    return [_standing(store, spec, record) for record in _first_of_each_key(records)]
+    experiment = store.experiment(spec.experiment_name)
+    whole = [_standing(store, spec, record) for record in _first_of_each_key(trial_records(experiment))]
+    return [*whole, *map(_of_damaged, damaged_trial_records(experiment))]
 
 
 def leaderboard(spec: Spec, standings: Sequence[Standing], rejected: Mapping[str, str]) -> Leaderboard:
@@ -97,9 +98,29 @@ def _best_trial(store: Store, spec: Spec) -> LeaderboardEntry | None:
 
 def trial_records(experiment: ExperimentPaths) -> list[TrialRecord]:
     """Every whole trial record of an experiment, in the order of suggestion."""
-    paths = experiment.trials.glob("[!.]*.json") if experiment.trials.is_dir() else ()
-    records = [record for path in paths if (record := TrialRecord.read_if_whole(path)) is not None]
+    records = [record for record in _trial_records(experiment) if isinstance(record, TrialRecord)]
     return sorted(records, key=lambda r: (r.number is None, r.number or 0, r.trial))
+
+
+def damaged_trial_records(experiment: ExperimentPaths) -> list[TornRecord]:
+    """The trial records that cannot be read, or are not as they were written, by the names of their files."""
+    return [damaged for damaged in _trial_records(experiment) if isinstance(damaged, TornRecord)]
+
+
+def _trial_records(experiment: ExperimentPaths) -> Iterator[TrialRecord | TornRecord]:
+    for path in sorted(experiment.trials.glob("[!.]*.json")):
+        try:
+            yield TrialRecord.read(path)
+        except FileNotFoundError:
+            continue
+        except TornRecord as error:
+            yield error
+
+
+def _of_damaged(error: TornRecord) -> Standing:
+    """The place of a trial whose record is damaged: it cannot be promoted, since its key is not known."""
+    reason = str(error)
+    return Standing(TrialRecord(trial=error.path.stem, params={}, key=None, error=reason), None, None, reason)
 
 
 def _first_of_each_key(records: Iterable[TrialRecord]) -> list[TrialRecord]:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from atelier_store import sealed
 from atelier_store.files import write_text
 from atelier_store.spec import Algorithm, Budget, EarlyStopping, Kind, Objective, Parameter, Task, sha256_of
 
@@ -14,17 +15,24 @@ Status = Literal["running", "paused", "stopped", "over_budget", "succeeded", "fa
 
 
 class TornRecord(ValueError):
-    """A record that exists and cannot be read as one."""
+    """A record that exists and cannot be read as one, or is not as it was written."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(f"{path}: {problem}")
+        self.path, self.problem = path, problem
 
 
 class Record(BaseModel):
-    """A file of the store. Rejects numbers that are not finite, and unknown fields within one schema version."""
+    """A file of the store, or a line of one, with its digest.
+
+    Rejects numbers that are not finite, and unknown fields within one schema version.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     def write(self, path: Path) -> None:
-        """Write to path, atomically."""
-        write_text(path, self.model_dump_json(indent=2) + "\n")
+        """Write to path, atomically, with its digest."""
+        write_text(path, sealed.document(self.model_dump_json(indent=2)))
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -35,9 +43,11 @@ class Record(BaseModel):
     def parse(cls, content: bytes, path: Path) -> Self:
         """The record in the content of the file at path. Raises TornRecord, likewise."""
         try:
-            return cls.model_validate_json(content)
+            return cls.model_validate_json(sealed.read_document(content))
+        except sealed.Altered as error:
+            raise TornRecord(path, str(error)) from error
         except ValidationError as error:
-            raise TornRecord(f"{path}: not a whole {cls.__name__}: {_reasons(error)}") from error
+            raise TornRecord(path, f"not a whole {cls.__name__}: {_reasons(error)}") from error
 
     @classmethod
     def read_if_whole(cls, path: Path) -> Self | None:
@@ -296,6 +306,14 @@ class Search(Record):
     reason: str | None = None
     katib: KatibPick | None = None
     updated_at: str
+
+
+class DataSource(Record):
+    """`data/sources/<digest of the source>.json`: which prepared data a source gives."""
+
+    schema_version: Literal[1] = 1
+    digest: str
+    notes: tuple[str, ...] = ()
 
 
 class DataDescription(Record):

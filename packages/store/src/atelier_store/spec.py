@@ -17,6 +17,7 @@ from urllib.parse import urlsplit, urlunsplit
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from atelier_store import sealed
 from atelier_store.files import write_text
 
 AlgorithmName = Literal["random", "tpe", "multivariate-tpe", "grid", "cmaes", "sobol", "bayesianoptimization"]
@@ -187,19 +188,22 @@ class Spec(SpecModel):
     trainer: Trainer
 
     def write(self, path: Path) -> None:
-        """Write to path, atomically, in the values' spelling; of urls what may be public."""
+        """Write to path, atomically, in the values' spelling, with its digest; of urls what may be public."""
         files = {
             role: file.model_copy(update={"url": file.url and public_url(file.url)})
             for role, file in self.trainer.data.files.items()
         }
         data = self.trainer.data.model_copy(update={"files": files})
         public = self.model_copy(update={"trainer": self.trainer.model_copy(update={"data": data})})
-        write_text(path, public.model_dump_json(by_alias=True, indent=2) + "\n")
+        write_text(path, sealed.document(public.model_dump_json(by_alias=True, indent=2)))
 
     @classmethod
     def read(cls, path: Path) -> Spec:
-        """The spec at path. FileNotFoundError; pydantic's ValidationError, a ValueError, if it is not one."""
-        return cls.model_validate_json(path.read_bytes())
+        """The spec at path.
+
+        FileNotFoundError; ValueError if it is not one (pydantic's ValidationError) or not as it was written (Altered).
+        """
+        return cls.model_validate_json(sealed.read_document(path.read_bytes()))
 
     @property
     def experiment_name(self) -> str:

@@ -9,7 +9,7 @@ from atelier_store import budget, halving
 from atelier_store.bundle import check_digests
 from atelier_store.curve import read_curve
 from atelier_store.layout import ExperimentPaths, TrialPaths
-from atelier_store.records import Card, Epoch, RungValue, TrialConfig
+from atelier_store.records import Card, Epoch, RungValue, TornRecord, TrialConfig
 from atelier_store.spec import Objective, Spec
 
 from atelier_trial.metric_lines import MetricLines
@@ -107,7 +107,15 @@ class Target:
 
 
 def rung_values(experiment: ExperimentPaths, epoch: int) -> dict[str, float]:
-    """Every value on a rung, by key; torn records are left out."""
-    folder = experiment.rung(epoch)
-    marks = [RungValue.read_if_whole(path) for path in sorted(folder.glob("[!.]*.json"))] if folder.is_dir() else []
-    return {mark.key: mark.value for mark in marks if mark is not None}
+    """Every value on a rung, by key; records that are damaged are left out, and named in the log."""
+    values: dict[str, float] = {}
+    for path in sorted(experiment.rung(epoch).glob("[!.]*.json")):
+        try:
+            mark = RungValue.read(path)
+        except FileNotFoundError:
+            continue
+        except TornRecord as error:
+            log.warning("left out of the rung: %s", error)
+        else:
+            values[mark.key] = mark.value
+    return values

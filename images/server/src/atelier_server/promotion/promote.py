@@ -45,7 +45,7 @@ def run(store: Store, experiment: str, model: str, namespace: str | None = None)
     try:
         done = promote_best(store, experiment, model)
     except (NothingToPromote, LeaseLost, OSError, ValueError) as error:
-        reasons = _reasons(store, error)
+        reasons = _reasons(error)
         for reason in reasons:
             log.error("not promoted: %s", reason)
         if store.root.is_dir():  # a mistyped store is not created
@@ -59,11 +59,12 @@ def run(store: Store, experiment: str, model: str, namespace: str | None = None)
     return 0
 
 
-def _reasons(store: Store, error: Exception) -> list[str]:
+def _reasons(error: Exception) -> list[str]:
     if isinstance(error, NothingToPromote):
         return error.reasons
     if isinstance(error, OSError):
-        return [f"{error.filename or store.root}: {error.strerror or error}"]
+        reason = error.strerror or str(error)
+        return [f"{error.filename}: {reason}" if error.filename else reason]
     return [str(error)]
 
 

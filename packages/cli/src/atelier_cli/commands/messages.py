@@ -38,7 +38,8 @@ def messages() -> Iterator[None]:
     except (CannotReplay, CannotServe, LeaseLost, ValueError) as error:
         fail([str(error)])
     except OSError as error:
-        fail([f"{error.filename or 'the store'}: {error.strerror or error}"])
+        reason = error.strerror or str(error)
+        fail([f"{error.filename}: {reason}" if error.filename else reason])
     except KeyboardInterrupt as error:  # a search says what is left
         fail([str(error) or "Stopped. What was finished stays in the store."], code=ExitCode.INTERRUPTED)
 

@@ -75,7 +75,9 @@ def audit(store: StoreOption = DEFAULT_STORE, output: OutputOption = "table") ->
         if output == "json":
             mismatches = [{"path": path, "problem": problem} for path, problem in named]
             unfinished_files = [str(path.relative_to(place.root)) for path in audited.leftovers]
-            print_json({"checked": audited.checked, "mismatches": mismatches, "leftovers": unfinished_files})
+            unprotected = [str(path.relative_to(place.root)) for path in audited.unprotected]
+            found = {"mismatches": mismatches, "unprotected": unprotected, "leftovers": unfinished_files}
+            print_json({"checked": audited.checked, **found})
             raise typer.Exit(ExitCode.FINDINGS if named else ExitCode.OK)
         for path, problem in named:
             out.print(f"[red]{escape(path)}[/]: {escape(problem)}")
@@ -83,6 +85,11 @@ def audit(store: StoreOption = DEFAULT_STORE, output: OutputOption = "table") ->
         leftovers = len(audited.leftovers)
         unfinished = f"; {leftovers} unfinished files of processes that were killed" if leftovers else ""
         out.print(f"{counts} hashed: {len(audited.mismatches)} do not match{unfinished}")
+        if unprotected := len(audited.unprotected):
+            some = audited.unprotected[0].relative_to(place.root)
+            err.print(
+                f"{unprotected} records are not protected, {escape(str(some))} for example: they have no digest yet"
+            )
         raise typer.Exit(ExitCode.FINDINGS if named else ExitCode.OK)
 
 

@@ -6,13 +6,13 @@ import logging
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from atelier_store.arrays import data_digest, open_arrays
 from atelier_store.files import publish_folder, write_with
 from atelier_store.layout import DataPaths, Store
-from atelier_store.records import DataDescription, Record
+from atelier_store.records import DataDescription, DataSource
 from atelier_store.spec import Data, sha256_of
 from numpy.typing import NDArray
 
@@ -29,14 +29,6 @@ PREPARATION = 2
 
 LONG = 50_000_000
 """Bytes; a person is told of a step that handles more."""
-
-
-class DataSource(Record):
-    """`data/sources/<digest of the source>.json`: which prepared data a source gives."""
-
-    schema_version: Literal[1] = 1
-    digest: str
-    notes: tuple[str, ...] = ()
 
 
 class Prepared(DataDescription):
