@@ -7,6 +7,7 @@ containers `finish` does not, since it may run networks of the user.
 {{- $server := .Values.server -}}
 {{- $extractor := .Values.extractor -}}
 {{- $experiment := include "atelier.experiment.name" . -}}
+{{- $of := dict "root" . "component" "extractor" "pod" $extractor.pod "own" (include "atelier.extractor.name" .) -}}
 {{- $mounts := include "atelier.mounts" (dict "readOnly" false "pod" $extractor.pod) -}}
 {{- $access := include "atelier.extractor.access.mount" . -}}
 backoffLimit: 2
@@ -20,13 +21,11 @@ podFailurePolicy:
           status: "True"
 template:
   metadata:
-    labels: {{- include "atelier.selector" (dict "root" . "component" "extractor") | nindent 6 }}
-      sidecar.istio.io/inject: "false"
-    annotations:
-      sidecar.istio.io/inject: "false"
+    labels: {{- include "atelier.pod.labels" (merge (dict "isolated" true) $of) | nindent 6 }}
+    annotations: {{- include "atelier.pod.annotations" (merge (dict "isolated" true) $of) | nindent 6 }}
   spec:
     restartPolicy: Never
-    serviceAccountName: {{ include "atelier.extractor.name" . }}
+    serviceAccountName: {{ include "atelier.account" (merge (dict "always" true) $of) | quote }}
     automountServiceAccountToken: false
     enableServiceLinks: false
     securityContext: {{- include "atelier.pod.security" . | nindent 6 }}
@@ -36,7 +35,7 @@ template:
     {{- end }}
     initContainers:
       - name: wait
-        image: {{ include "atelier.image" (dict "root" . "image" $server.image) }}
+        image: {{ include "atelier.image" (dict "root" . "image" $server.image) | quote }}
         imagePullPolicy: {{ $server.image.pullPolicy }}
         command: [python, -m, atelier_server, wait]
         args:
@@ -46,21 +45,26 @@ template:
           - --namespace={{ .Release.Namespace }}
           # it stops before the Job's deadline, which would end it without a message
           - --timeout={{ max 1 (sub ($extractor.timeoutSeconds | int64) 30) }}
-        env: {{- include "atelier.env" $extractor.pod | nindent 10 }}
+        env: {{- include "atelier.env" (dict "root" . "pod" $extractor.pod) | nindent 10 }}
+          - name: ATELIER_CURRENT_SEARCH
+            value: /etc/atelier-search/experiment
         resources: {{- toYaml $extractor.resources | nindent 10 }}
         securityContext: {{- include "atelier.container.security" . | nindent 10 }}
         volumeMounts: {{- $mounts | nindent 10 }}
           {{- $access | nindent 10 }}
+          - name: search
+            mountPath: /etc/atelier-search
+            readOnly: true
       {{- if include "atelier.finishes" . }}
       - name: finish
-        image: {{ include "atelier.image" (dict "root" . "image" .Values.trainer.image) }}
+        image: {{ include "atelier.image" (dict "root" . "image" .Values.trainer.image) | quote }}
         imagePullPolicy: {{ .Values.trainer.image.pullPolicy }}
         command: [python, -m, atelier_trainer]
         args:
           - --spec=/etc/atelier/spec.json
           - --store=/store
           - --finish
-        env: {{- include "atelier.env" .Values.trainer.pod | nindent 10 }}
+        env: {{- include "atelier.env" (dict "root" . "pod" .Values.trainer.pod "trains" true) | nindent 10 }}
         # A pod reserves the largest requests of its init containers from the start: with a trial's requests it would
         # take the place of a trial for as long as it waits.
         {{- $limits := .Values.trainer.resources.limits }}
@@ -70,13 +74,18 @@ template:
           - name: spec
             mountPath: /etc/atelier
             readOnly: true
-          {{- with .Values.trainer.pod.volumeMounts }}
-          {{- toYaml . | nindent 10 }}
+          {{- with include "atelier.training.mounts" . | trim }}
+          {{- . | nindent 10 }}
+          {{- end }}
+          {{- range .Values.trainer.pod.volumeMounts }}
+          {{- if not (has . $extractor.pod.volumeMounts) }}
+          - {{ toYaml . | nindent 12 | trim }}
+          {{- end }}
           {{- end }}
       {{- end }}
     containers:
       - name: promote
-        image: {{ include "atelier.image" (dict "root" . "image" $server.image) }}
+        image: {{ include "atelier.image" (dict "root" . "image" $server.image) | quote }}
         imagePullPolicy: {{ $server.image.pullPolicy }}
         command: [python, -m, atelier_server, promote]
         args:
@@ -84,19 +93,32 @@ template:
           - --experiment={{ $experiment }}
           - --model={{ include "atelier.model.name" . }}
           - --namespace={{ .Release.Namespace }}
-        env: {{- include "atelier.env" $extractor.pod | nindent 10 }}
+        env: {{- include "atelier.env" (dict "root" . "pod" $extractor.pod) | nindent 10 }}
+          - name: ATELIER_CURRENT_SEARCH
+            value: /etc/atelier-search/experiment
         resources: {{- toYaml $extractor.resources | nindent 10 }}
         securityContext: {{- include "atelier.container.security" . | nindent 10 }}
         volumeMounts: {{- $mounts | nindent 10 }}
           {{- $access | nindent 10 }}
+          - name: search
+            mountPath: /etc/atelier-search
+            readOnly: true
     volumes: {{- include "atelier.volumes" (dict "root" . "readOnly" false "pod" $extractor.pod) | nindent 6 }}
       {{- include "atelier.extractor.access.volume" . | nindent 6 }}
+      - name: search
+        configMap:
+          name: {{ include "atelier.current.name" . }}
       {{- if include "atelier.finishes" . }}
       - name: spec
         configMap:
           name: {{ $experiment }}
-      {{- with .Values.trainer.pod.volumes }}
-      {{- toYaml . | nindent 6 }}
+      {{- with include "atelier.training.volumes" . | trim }}
+      {{- . | nindent 6 }}
+      {{- end }}
+      {{- range .Values.trainer.pod.volumes }}
+      {{- if not (has . $extractor.pod.volumes) }}
+      - {{ toYaml . | nindent 8 | trim }}
+      {{- end }}
       {{- end }}
       {{- end }}
 {{- end -}}
