@@ -197,6 +197,17 @@ def test_what_is_not_there_is_named_with_what_is(finished, tmp_path) -> None:
         assert re.search(message, completed.stderr.replace("\n", " ")), completed.stderr
 
 
+@pytest.mark.parametrize("command", ["promote", "serve"])
+@pytest.mark.parametrize("name", ["../../escaped", "Bad Name", ""])
+def test_a_name_that_is_none_is_refused_in_one_line_and_nothing_is_written(copied, command, name) -> None:
+    around = sorted(path.name for path in copied.parent.iterdir())
+    completed = atelier(command, "--model", name, "--store", str(copied))
+    assert (completed.returncode, completed.stdout) == (2, "")
+    assert completed.stderr.startswith(f"--model: {name!r} is not allowed; allowed: at most 63 lower-case letters")
+    assert len(completed.stderr.strip().splitlines()) == 1
+    assert sorted(path.name for path in copied.parent.iterdir()) == around
+
+
 def test_a_wrong_profile_is_refused_with_every_violation_at_its_line(edited, tmp_path) -> None:
     wrong = edited("maxTrialCount: 5", "maxTrialCount: 0\n  trials: 3")
     completed = wrong.run(tmp_path / "store")

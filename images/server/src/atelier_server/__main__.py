@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from atelier_store import names
 from atelier_store.layout import ModelPaths, Store
 
 from atelier_server import arguments
@@ -58,8 +59,10 @@ def _parser() -> argparse.ArgumentParser:
     promote = commands.add_parser("promote", help="verify and promote the best trial of an experiment")
     promote.set_defaults(run=_promote)
     compared = "also tell what Katib's Experiment in this namespace would have chosen"
-    promote.add_argument("--namespace", type=arguments.namespace, help=compared)
-    wait.add_argument("--namespace", type=arguments.namespace, required=True, help="where the Experiment is")
+    promote.add_argument("--namespace", type=arguments.named(names.NAMESPACE), help=compared)
+    wait.add_argument(
+        "--namespace", type=arguments.named(names.NAMESPACE), required=True, help="where the Experiment is"
+    )
 
     check = commands.add_parser(
         "check", help="ask a running server whether it is ready and answers as the model did when it was trained"
@@ -69,10 +72,15 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--token-file", type=Path, help="send the bearer token in this file")
 
     for command in (wait, promote):
-        command.add_argument("--experiment", required=True, help="name of its folder in the store, and Katib's for it")
+        command.add_argument(
+            "--experiment",
+            required=True,
+            type=arguments.named(names.EXPERIMENT),
+            help="name of its folder in the store, and Katib's for it",
+        )
     for command in (serve, wait, promote, check):
         command.add_argument("--store", required=True, type=Path, help="folder of the store")
-        command.add_argument("--model", required=True, type=arguments.model, help="name to serve it under")
+        command.add_argument("--model", required=True, type=arguments.named(names.MODEL), help="name to serve it under")
     return parser
 
 

@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 
 from atelier_cli.commands.messages import err, fail, messages, out
-from atelier_cli.commands.options import SetOption
+from atelier_cli.commands.options import SetOption, named
 
 
 def doctor(
@@ -22,7 +22,10 @@ def doctor(
         ),
     ] = None,
     namespace: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Namespace to install into; the context's if left out.")
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Namespace to install into; the context's if left out.", callback=named("NAMESPACE")
+        ),
     ] = None,
     context: Annotated[
         str | None, typer.Option(metavar="NAME", help="Context of the kubeconfig; the current one if left out.")
@@ -31,7 +34,10 @@ def doctor(
         Path | None, typer.Option(metavar="FILE", help="Kubeconfig; KUBECONFIG's if left out.")
     ] = None,
     katib_namespace: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Namespace of Katib; the profile's if left out.")
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Namespace of Katib; the profile's if left out.", callback=named("NAMESPACE")
+        ),
     ] = None,
 ) -> None:
     """Check a cluster before an installation: what is missing, and the command that fixes it."""

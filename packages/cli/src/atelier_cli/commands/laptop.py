@@ -22,6 +22,7 @@ from atelier_cli.commands.options import (
     ProfileOption,
     SetOption,
     StoreOption,
+    named,
 )
 
 if TYPE_CHECKING:
@@ -119,7 +120,8 @@ def serve(
 
 
 def replay(
-    key: Annotated[str, typer.Argument(help="The trial's key: 16 hex digits.")], store: StoreOption = DEFAULT_STORE
+    key: Annotated[str, typer.Argument(help="The trial's key: 16 hex digits.", callback=named("KEY"))],
+    store: StoreOption = DEFAULT_STORE,
 ) -> None:
     """Train a trial again from nothing, elsewhere, and compare every tensor of the model it gave."""
     with (

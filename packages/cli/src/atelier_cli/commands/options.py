@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from atelier_cli.commands.messages import messages
+
+
+def named(rule: str) -> Callable[[typer.CallbackParam, str | None], str | None]:
+    """A callback for names, which become paths: a rule of `atelier_store.names`."""
+
+    def check(option: typer.CallbackParam, name: str | None) -> str | None:
+        if name is None:
+            return None
+        with messages():
+            from atelier_store import names
+
+            chosen: names.Rule = getattr(names, rule)
+            return chosen.checked(name, where=option.opts[0])
+
+    return check
+
 
 ProfileOption = Annotated[
     Path, typer.Option("--values", "-f", metavar="FILE", help="The profile: a values file.", show_default=False)
@@ -28,7 +47,14 @@ DataOption = Annotated[
     typer.Option("--data-dir", metavar="FOLDER", help="Where data files are looked for by name, and downloaded to."),
 ]
 ModelOption = Annotated[
-    str, typer.Option("--model", metavar="NAME", help="Name that the model is served under.", show_default=False)
+    str,
+    typer.Option(
+        "--model",
+        metavar="NAME",
+        help="Name that the model is served under.",
+        show_default=False,
+        callback=named("MODEL"),
+    ),
 ]
 ExperimentArgument = Annotated[
     str | None, typer.Argument(help="Its name in the store; the latest if left out.", show_default=False)
