@@ -23,7 +23,7 @@ pytestmark = pytest.mark.process
 
 UNBUFFERED = {"PYTHONUNBUFFERED": "1"}
 PATIENCE = 180
-COMMANDS = ("up", "search", "leaderboard", "promote", "serve", "replay", "audit", "doctor")
+COMMANDS = ("up", "search", "leaderboard", "promote", "versions", "serve", "replay", "audit", "doctor")
 
 
 def trained(store: Path) -> list[str]:
@@ -43,7 +43,8 @@ def test_help_names_every_command() -> None:
         ("up", ["--values", "-f", "--set", "--store", "--data-dir", "--host", "--port", "--no-serve"]),
         ("search", ["--values", "-f", "--set", "--store", "--data-dir"]),
         ("leaderboard", ["experiment", "--store", "--all"]),
-        ("promote", ["experiment", "--model", "--store"]),
+        ("promote", ["experiment", "--model", "--store", "--policy", "--trial", "--version", "--previous", "--why"]),
+        ("versions", ["--model", "--store", "--history"]),
         ("serve", ["--model", "--store", "--host", "--port"]),
         ("replay", ["key", "--store"]),
         ("audit", ["--store"]),
@@ -197,7 +198,7 @@ def test_what_is_not_there_is_named_with_what_is(finished, tmp_path) -> None:
         assert re.search(message, completed.stderr.replace("\n", " ")), completed.stderr
 
 
-@pytest.mark.parametrize("command", ["promote", "serve"])
+@pytest.mark.parametrize("command", ["promote", "serve", "versions"])
 @pytest.mark.parametrize("name", ["../../escaped", "Bad Name", ""])
 def test_a_name_that_is_none_is_refused_in_one_line_and_nothing_is_written(copied, command, name) -> None:
     around = sorted(path.name for path in copied.parent.iterdir())

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from atelier_server.promotion.promote import promote_best
 from atelier_server.promotion.search_record import write as write_search
 from atelier_store.arrays import ARRAYS, data_digest
 from atelier_store.audit import audit
@@ -16,7 +15,7 @@ from atelier_store.records import Card, Current, DataDescription, HistoryLine, R
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.experiments import add_trial, begin, spec
+from tests.support.experiments import add_trial, begin, promote_best, spec
 from tests.support.onnx_bundles import image_bundle
 
 

@@ -23,6 +23,7 @@ for command in (
     laptop.search,
     store.leaderboard,
     laptop.promote,
+    store.versions,
     laptop.serve,
     laptop.replay,
     store.audit,

@@ -23,6 +23,7 @@ from atelier_store.records import (
     Card,
     Current,
     DataDescription,
+    Decision,
     HistoryLine,
     Leaderboard,
     Manifest,
@@ -167,6 +168,8 @@ def _model(paths: ModelPaths) -> Iterator[Mismatch]:
         yield from _version(paths.version(folder.name))
     if paths.search.exists():
         yield from _search(paths)
+    if paths.decision.exists():
+        yield from _decision(paths)
     if not paths.current.exists() and not paths.history.exists():
         return  # a first promotion was killed, or found nothing to promote
     current, mismatches = _read(Current, paths.current)
@@ -186,6 +189,13 @@ def _search(paths: ModelPaths) -> Iterator[Mismatch]:
     yield from mismatches
     if search is not None and search.model != paths.name:
         yield Mismatch(paths.search, f"is of model {search.model}")
+
+
+def _decision(paths: ModelPaths) -> Iterator[Mismatch]:
+    decision, mismatches = _read(Decision, paths.decision)
+    yield from mismatches
+    if decision is not None and decision.model != paths.name:
+        yield Mismatch(paths.decision, f"is of model {decision.model}")
 
 
 def _version(paths: VersionPaths) -> Iterator[Mismatch]:

@@ -12,30 +12,30 @@ def parse(content: bytes) -> list[HistoryLine | None]:
     return [_parsed(line) for line in content.splitlines()]
 
 
-def with_line(content: bytes, promotion: Promotion) -> bytes:
-    """The content and a line for this promotion, unless the last whole line names its version already.
+def whole(content: bytes) -> list[HistoryLine]:
+    """The whole lines, oldest first."""
+    return [line for line in parse(content) if line is not None]
 
-    Torn lines stay, for audit to find them.
+
+def with_line(content: bytes, line: HistoryLine) -> bytes:
+    """The content and this line, unless the last whole line names its version already.
+
+    Its previous version becomes that of the last whole line. Torn lines stay, for audit to find them.
     """
-    whole = [line for line in parse(content) if line is not None]
-    previous = whole[-1].version if whole else None
-    if previous == promotion.version:
+    before = whole(content)
+    previous = before[-1].version if before else None
+    if previous == line.version:
         return content
     separator = b"\n" if content and not content.endswith(b"\n") else b""
-    return content + separator + _line(promotion, previous).model_dump_json().encode() + b"\n"
+    added = line.model_copy(update={"previous": previous})
+    return content + separator + added.model_dump_json().encode() + b"\n"
 
 
-def _parsed(line: bytes) -> HistoryLine | None:
-    try:
-        return HistoryLine.model_validate_json(line)
-    except ValidationError:
-        return None
-
-
-def _line(promotion: Promotion, previous: str | None) -> HistoryLine:
+def line_of(promotion: Promotion) -> HistoryLine:
+    """The line of a version that was promoted because its trial was the best; what came before it is left open."""
     return HistoryLine(
         version=promotion.version,
-        previous=previous,
+        previous=None,
         experiment=promotion.experiment,
         trial=promotion.trial,
         key=promotion.key,
@@ -43,3 +43,10 @@ def _line(promotion: Promotion, previous: str | None) -> HistoryLine:
         promoted_at=promotion.promoted_at,
         promoted_by=promotion.promoted_by,
     )
+
+
+def _parsed(line: bytes) -> HistoryLine | None:
+    try:
+        return HistoryLine.model_validate_json(line)
+    except ValidationError:
+        return None

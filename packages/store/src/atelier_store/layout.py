@@ -156,6 +156,15 @@ class ModelPaths:
         return self.folder / "history.jsonl"
 
     @property
+    def next_history(self) -> Path:
+        """The history with a line for the move of the pointer that is under way."""
+        return self.folder / "history.next.jsonl"
+
+    @property
+    def decision(self) -> Path:
+        return self.folder / "decision.json"
+
+    @property
     def search(self) -> Path:
         return self.folder / "search.json"
 

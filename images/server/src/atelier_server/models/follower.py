@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from atelier_store.layout import ModelPaths
-from atelier_store.records import Current
+from atelier_store.records import Current, Decision
 
 from atelier_server.models import model
 from atelier_server.models.errors import BadBundle, NothingPromoted
@@ -20,6 +20,9 @@ from atelier_server.models.model import Model
 
 LONGEST_WAIT = 30.0
 """Seconds between two attempts at a version that was refused."""
+
+LEFT = ("worse", "not_comparable", "waiting")
+"""Outcomes of a promotion that leave the winner beside the served version."""
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +87,17 @@ class Follower:
     def refused(self) -> str | None:
         """Why the version that the pointer names is not served; None if it is, or if there is none yet."""
         return self.reason if self._failed else None
+
+    def waiting(self) -> Decision | None:
+        """The last winner of a search, if it became a version that was refused or waits. Reads the store."""
+        try:
+            decision = Decision.read_if_whole(self._paths.decision)
+        except OSError as error:
+            log.warning("%s: cannot be read: %s", self._paths.decision, error.strerror)
+            return None
+        served = self._model.version if self._model else None
+        is_left = decision is not None and decision.outcome in LEFT and decision.version != served
+        return decision if is_left else None
 
     def start(self, patience: float = 30.0) -> None:
         """Begin to follow; returns after the first read, or after patience seconds."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -58,6 +58,23 @@ ModelOption = Annotated[
 ]
 ExperimentArgument = Annotated[
     str | None, typer.Argument(help="Its name in the store; the latest if left out.", show_default=False)
+]
+PolicyOption = Annotated[
+    Literal["neverWorse", "always", "candidate", "none"] | None,
+    typer.Option(help="What becomes of the best trial: promotion.policy of a profile.  [default: neverWorse]"),
+]
+TrialOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help="Serve this trial of the experiment, by its name or key.", callback=named("TRIAL")
+    ),
+]
+VersionOption = Annotated[
+    str | None, typer.Option(metavar="VERSION", help="Serve this version.", callback=named("VERSION"))
+]
+PreviousOption = Annotated[bool, typer.Option("--previous", help="Serve what was served before.")]
+WhyOption = Annotated[
+    str, typer.Option(metavar="TEXT", help="Why this one, for the model's history.", show_default=False)
 ]
 HostOption = Annotated[str, typer.Option(metavar="ADDRESS", help="Address to listen on.")]
 DEFAULT_STORE = Path("store")
