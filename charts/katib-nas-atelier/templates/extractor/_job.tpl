@@ -1,6 +1,7 @@
 {{/*
-Spec of the Job that ends a search: wait for the Experiment, resume what halving paused too early and train the winner's
-tail, promote. Each step can run again at any time. This is the chart's only pod that accesses the API server.
+Spec of the Job that ends a search: serve the version that promotion.version names, at once; wait for the Experiment,
+resume what halving paused too early and train the winner's tail, promote. Each step can run again at any time. This is
+the chart's only pod that accesses the API server.
 */}}
 {{- define "atelier.extractor.job" -}}
 {{- $server := .Values.server -}}
@@ -26,6 +27,21 @@ template:
     {{- . | nindent 4 }}
     {{- end }}
     initContainers:
+      {{- with .Values.promotion.version }}
+      - name: choose
+        image: {{ include "atelier.image" (dict "root" $ "image" $server.image) }}
+        imagePullPolicy: {{ $server.image.pullPolicy }}
+        command: [python, -m, atelier_server, promote]
+        args:
+          - --store=/store
+          - --model={{ include "atelier.model.name" $ }}
+          - --version={{ . }}
+          - --why=promotion.version of release {{ $.Release.Name }}
+        env: {{- include "atelier.env" $extractor.pod | nindent 10 }}
+        resources: {{- toYaml $extractor.resources | nindent 10 }}
+        securityContext: {{- include "atelier.container.security" $ | nindent 10 }}
+        volumeMounts: {{- $mounts | nindent 10 }}
+      {{- end }}
       - name: wait
         image: {{ include "atelier.image" (dict "root" . "image" $server.image) }}
         imagePullPolicy: {{ $server.image.pullPolicy }}
@@ -73,6 +89,11 @@ template:
           - --store=/store
           - --experiment={{ $experiment }}
           - --model={{ include "atelier.model.name" . }}
+          - --policy={{ .Values.promotion.policy }}
+          {{- with .Values.promotion.version }}
+          - --version={{ . }}
+          - --why=promotion.version of release {{ $.Release.Name }}
+          {{- end }}
           - --namespace={{ .Release.Namespace }}
         env: {{- include "atelier.env" $extractor.pod | nindent 10 }}
         resources: {{- toYaml $extractor.resources | nindent 10 }}
