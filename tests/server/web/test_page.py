@@ -475,7 +475,7 @@ def test_a_refused_version_is_named_while_the_one_before_goes_on(page: Page, sto
     [
         (
             configured(image_bundle(2, metric=0.8), {"number": 2}, seed=0),
-            r"was refused: it is worse\. Accuracy on validation 0\.8 beside 0\.9 of the served version, on the same",
+            r"was refused: it is worse\. Validation accuracy 0\.8 beside 0\.9 of the served version, on the same",
         ),
         (
             configured(image_bundle(2, metric=0.99), {"number": 2}, seed=1),
@@ -498,9 +498,8 @@ def test_a_winner_that_is_not_served_is_named_with_both_scores_until_it_is(
         expect(shown).to_contain_text(f"winner, version {done.promotion.version} (trial-b),", timeout=15_000)
         assert re.search(said, shown.inner_text()), shown.inner_text()
         assert not Axe().run(page).response["violations"]
-        with server.client as client:
-            path = f"/v2/models/digits/versions/{done.promotion.version}/ready"
-            assert client.get(path).status_code == 200, "it answers under its version"
+        path = f"/v2/models/digits/versions/{done.promotion.version}/ready"
+        assert server.client.get(path).status_code == 200, "it answers under its version"
         promotes.version(done.promotion.version)
         expect(shown).to_be_hidden(timeout=15_000)
 
