@@ -504,6 +504,17 @@ def test_a_winner_that_is_not_served_is_named_with_both_scores_until_it_is(
         expect(shown).to_be_hidden(timeout=15_000)
 
 
+def test_the_first_winner_that_waits_is_named_where_nothing_is_served(page: Page, store: Store) -> None:
+    of = spec()
+    add_trial(store, of, image_bundle(), "trial-1")
+    done = promoter(store.model("digits")).best(begin(store, of), "candidate")
+    with serving(store) as server:
+        page.goto(server.url)
+        expect(page.locator("#reason")).to_contain_text(f"Version {done.promotion.version} waits for a person")
+        promoter(store.model("digits")).version(done.promotion.version)
+        expect(page.locator("#served")).to_be_visible(timeout=15_000)
+
+
 def test_what_is_shown_stays_while_the_server_restarts(page: Page, store: Store) -> None:
     publish(store, rows_bundle())
     with serving(store) as before:

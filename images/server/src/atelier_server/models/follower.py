@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from atelier_store.layout import ModelPaths
-from atelier_store.records import Current, Decision
+from atelier_store.records import Current, Decision, TornRecord
 
 from atelier_server.models import model
 from atelier_server.models.errors import BadBundle, NothingPromoted
@@ -67,6 +67,8 @@ class Follower:
         self._model: Model | None = None
         self._failed = False
         self._last: Snapshot | None = None
+        self._decision: Decision | None = None
+        self._last_decision: Snapshot | None = None
         self._wait, self._try_again_at = every, 0.0
         self._first_read, self._stopped = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._follow, name="pointer", daemon=True)
@@ -81,6 +83,8 @@ class Follower:
         reason = self.reason  # read first: a model that arrives meanwhile resets it
         if self._model:
             return self._model
+        if waiting := self.waiting:
+            reason = f"version {waiting.version} waits for a person: {waiting.reason}"
         raise NothingPromoted(self.name, reason)
 
     @property
@@ -88,14 +92,10 @@ class Follower:
         """Why the version that the pointer names is not served; None if it is, or if there is none yet."""
         return self.reason if self._failed else None
 
+    @property
     def waiting(self) -> Decision | None:
-        """The last winner of a search, if it became a version that was refused or waits. Reads the store."""
-        try:
-            decision = Decision.read_if_whole(self._paths.decision)
-        except OSError as error:
-            log.warning("%s: cannot be read: %s", self._paths.decision, error.strerror)
-            return None
-        served = self._model.version if self._model else None
+        """The last winner of a search, if it became a version that was refused or waits."""
+        decision, served = self._decision, self._model.version if self._model else None
         is_left = decision is not None and decision.outcome in LEFT and decision.version != served
         return decision if is_left else None
 
@@ -110,9 +110,24 @@ class Follower:
 
     def _follow(self) -> None:
         while not self._stopped.is_set():
+            self._read_decision()
             self._poll()
             self._first_read.set()
             self._stopped.wait(self._every)
+
+    def _read_decision(self) -> None:
+        """Keep what the policy made of the last winner; nobody is served by it, so what cannot be read is left out."""
+        snapshot = _read(self._paths.decision)
+        if snapshot == self._last_decision:
+            return
+        self._last_decision = snapshot
+        try:
+            self._decision = (
+                None if snapshot.content is None else Decision.parse(snapshot.content, self._paths.decision)
+            )
+        except TornRecord as error:
+            self._decision = None
+            log.warning("%s", error)
 
     def _poll(self) -> None:
         snapshot = _read(self._paths.current)

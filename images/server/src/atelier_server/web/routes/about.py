@@ -60,7 +60,7 @@ def router(service: Service, registry: CollectorRegistry, shows_metrics: bool) -
     @routes.get("/model", description=CARD, **schemas.CARD)
     async def card(request: Request) -> dict[str, Any]:
         model = InboundRequest.of(request.scope).model = service.follower.served()
-        waiting = await service.threads.load(service.follower.waiting)
+        waiting = service.follower.waiting
         return {
             "model": model.name,
             "version": model.version,
