@@ -85,6 +85,19 @@ def test_a_winner_that_is_not_worse_is_promoted_and_history_has_both_scores(stor
     assert audit(store).mismatches == []
 
 
+@pytest.mark.parametrize(("loss", "outcome"), [(0.31, "worse"), (0.3, "promoted"), (0.29, "promoted")])
+def test_the_smaller_value_is_the_better_where_it_is_minimized(store: Store, loss: float, outcome: str) -> None:
+    objective = {"type": "minimize", "objectiveMetricName": "val_loss"}
+    for number, value in enumerate((0.3, loss)):
+        of = spec(f"s{number}", objective=objective)
+        made = bundle_of(number, 0.5)
+        made.fields["metrics"]["val_loss"] = value
+        experiment = begin(store, of)
+        add_trial(store, of, made, f"t{number}")
+        decision = promoter(store).best(experiment).decision
+    assert decision and decision.outcome == outcome
+
+
 def test_values_that_differ_late_are_shown_with_the_digits_that_differ(store: Store) -> None:
     promoter(store).best(searched(store, "a", bundle_of(1, 0.900000002)))
     decision = promoter(store).best(searched(store, "b", bundle_of(2, 0.900000001))).decision

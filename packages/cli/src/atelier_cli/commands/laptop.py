@@ -246,8 +246,9 @@ def _show_promoted(promoted: Promoted, model: str) -> None:
     out.print(f"  {escape(manifest.architecture)}")
     out.print(f"  {manifest.params:,} parameters, {manifest.macs:,} MACs, {manifest.latency.p50_ms:.2f} ms")
     out.print(f"  validation: {_scores(manifest.metrics)}")
-    scores = promotion.test_metrics
-    out.print(f"  test:       {f'{_scores(scores)}, {promotion.test_rows:,} rows' if scores else 'no test set'}")
+    if promoted.decision is None or promoted.decision.outcome != "none":  # that is no version, and was not tested
+        scores = promotion.test_metrics
+        out.print(f"  test:       {f'{_scores(scores)}, {promotion.test_rows:,} rows' if scores else 'no test set'}")
 
 
 def _scores(metrics: dict[str, float]) -> str:

@@ -34,7 +34,7 @@ def versions(paths: ModelPaths) -> RenderableType:
             promotion.experiment,
             _scores(promotion),
             _minute(last.promoted_at if last else promotion.promoted_at),
-            last.promoted_by if last else promotion.promoted_by,
+            Text(last.promoted_by if last else promotion.promoted_by),
             "served" if is_served else STATES.get(waits, ""),
             style="bold" if is_served else "",
         )
@@ -50,7 +50,7 @@ def history(lines: Sequence[HistoryLine]) -> RenderableType:
     table = _table("what was served", "when", "version", "before", "who", "why")
     for line in lines:
         table.add_row(
-            _minute(line.promoted_at), line.version, line.previous or "none", line.promoted_by, Text(line.reason)
+            _minute(line.promoted_at), line.version, line.previous or "none", Text(line.promoted_by), Text(line.reason)
         )
     return table
 
