@@ -187,6 +187,7 @@ def test_without_the_metric_in_the_served_bundle_it_waits(store: Store) -> None:
     before = path.read_bytes()
     decision = promoter(store).best(experiment).decision
     assert decision and decision.outcome == "not_comparable"
+    assert decision.reason == "the served version has no val_macro_f1, and there is no test set"
     assert path.read_bytes() == before
 
 

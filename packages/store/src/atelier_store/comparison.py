@@ -41,6 +41,8 @@ def judge(
     if not name.startswith("val_"):
         return Verdict("not_comparable", f"{name} is not measured on rows that were held back", on_validation)
     why_not = "the data, the split or the seed is another"
+    if _validation_rows(winner) == _validation_rows(served):
+        why_not = f"the served version has no {name}"
     tested = promotion.test_metrics or {}
     test_name = f"test_{name.removeprefix('val_')}"
     if test_name not in tested:
@@ -49,7 +51,7 @@ def judge(
         return Verdict("not_comparable", f"{why_not}, and it tells other things apart", on_validation)
     if not _same_test_rows(store, winner, served):
         return Verdict(
-            "not_comparable", f"{why_not}, and so are the test rows, or the store has them no longer", on_validation
+            "not_comparable", f"{why_not}, and the test rows are others too, or not in the store", on_validation
         )
     value = (test_served() or {}).get(test_name)
     if value is None:

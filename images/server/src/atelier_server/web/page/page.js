@@ -91,8 +91,8 @@ async function show(card) {
 /** The last winner that is not served, and why, with both scores. */
 function beside({ version, trial, outcome, comparison, reason }) {
   const who = `The last search's winner, version ${version} (${trial}),`;
-  const why = { worse: "was refused: it is worse", not_comparable: "waits for a person: it cannot be compared" }[outcome] || "waits for a person";
-  if (!comparison || comparison.served === null) return `${who} ${why}. ${upper(reason)}.`;
+  const why = outcome === "worse" ? "was refused: it is worse" : `waits for a person: ${reason}`;
+  if (!comparison || comparison.served === null) return `${who} ${why}.`;
   const { metric_name, rows, value, served } = comparison;
   const where = rows === "different" ? "on different rows" : `on the same ${rows} rows`;
   return `${who} ${why}. ${metricName(metric_name)} ${exact(value, served)} beside ${exact(served, value)} of the served version, ${where}.`;
