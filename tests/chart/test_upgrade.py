@@ -160,7 +160,7 @@ def test_the_extractor_is_told_the_policy(policy: str) -> None:
     (job,) = by_kind(render(QUICKSTART, set=[f"promotion.policy={policy}"]), "Job")
     (promote,) = job["spec"]["template"]["spec"]["containers"]
     assert f"--policy={policy}" in promote["args"]
-    assert not any(argument.startswith("--version") for argument in promote["args"])
+    assert not any(argument.startswith("--held") for argument in promote["args"])
 
 
 @pytest.mark.parametrize("mode", ["job", "hook", "cronjob"])
@@ -174,8 +174,8 @@ def test_a_version_that_is_named_is_served_before_the_search_is_waited_for(mode:
     choose, promote = pod["initContainers"][0], pod["containers"][0]
     assert choose["command"] == promote["command"]
     assert not any(argument.startswith("--experiment") for argument in choose["args"])
-    for container in (choose, promote):
-        assert {"--version=1e23c7bda11f", "--why=promotion.version of release digits"} <= set(container["args"])
+    assert {"--version=1e23c7bda11f", "--why=promotion.version of release digits"} <= set(choose["args"])
+    assert "--held=1e23c7bda11f" in promote["args"]
     assert mode != "job" or found["metadata"]["name"] not in {
         job["metadata"]["name"] for job in by_kind(render(QUICKSTART, **arguments), "Job")
     }

@@ -10,7 +10,7 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 from atelier_server.models.verification import verify
-from atelier_server.promotion.promote import run
+from atelier_server.promotion.promote import choose, run
 from atelier_store.audit import audit
 from atelier_store.files import sha256_file
 from atelier_store.layout import Store
@@ -18,7 +18,7 @@ from atelier_store.promotion import NothingToPromote
 from atelier_store.records import Current, Decision, Leaderboard, Manifest, Parity, Policy, Search, Tensor
 from sklearn import metrics
 
-from tests.support.experiments import add_trial, begin, promote_best, spec, two_trials
+from tests.support.experiments import add_trial, begin, history_of, promote_best, spec, two_trials
 from tests.support.onnx_bundles import configured, image_bundle, rows_bundle
 
 
@@ -293,15 +293,16 @@ def test_a_version_that_is_named_is_served_and_the_winner_waits(store: Store) ->
     second = one_trial(store, "b", 2, 0.9)
     run(store, second, "digits")
     assert served(store) != first
-    assert run(store, None, "digits", version=first, why="promotion.version of release digits") == 0
+    assert choose(store, "digits", first, "promotion.version of release digits") == 0
+    assert history_of(store, "digits")[-1].reason.startswith(f"version {first} was chosen: promotion.version of")
     assert served(store) == first
-    assert run(store, second, "digits", version=first) == 0
+    assert run(store, second, "digits", held=first) == 0
     assert search(store).state == "waiting"
     assert f"a person has chosen version {first} since" in (search(store).reason or "")
     assert run(store, second, "digits") == 0
     assert served(store) == first, "the policy decides on the next search only"
     third = one_trial(store, "c", 3, 0.95)
-    assert run(store, third, "digits", version=first) == 0
+    assert run(store, third, "digits", held=first) == 0
     assert (search(store).state, served(store)) == ("waiting", first)
     assert f"version {first} is held" in (search(store).reason or "")
 
@@ -309,7 +310,7 @@ def test_a_version_that_is_named_is_served_and_the_winner_waits(store: Store) ->
 def test_a_version_that_is_not_there_fails_and_is_told(store: Store) -> None:
     run(store, one_trial(store, "a", 1, 0.8), "digits")
     first = served(store)
-    assert run(store, None, "digits", version="0" * 12) == 1
+    assert choose(store, "digits", "0" * 12) == 1
     assert (search(store).state, served(store)) == ("failed", first)
     assert search(store).reason == f"version: digits has no version '000000000000'; it has: {first}"
 
@@ -326,7 +327,8 @@ def test_the_served_version_is_tested_again_where_only_the_test_rows_are_the_sam
     assert decision.test_looks == 1
 
 
-def test_neither_an_experiment_nor_a_version_is_wrong_input(store: Store) -> None:
-    done = subprocess.run([*command(store, "x")[:-4], "--model", "digits"], capture_output=True, text=True)
+@pytest.mark.parametrize("given", [[], ["--experiment", "x", "--version", "0" * 12]], ids=["neither", "both"])
+def test_an_experiment_and_a_version_are_two_things(store: Store, given: list[str]) -> None:
+    done = subprocess.run([*command(store, "x")[:-4], "--model", "digits", *given], capture_output=True, text=True)
     assert done.returncode == 2
-    assert "promote needs --experiment, or --version, or both" in done.stderr
+    assert "promote needs --experiment or --version, and not both" in done.stderr

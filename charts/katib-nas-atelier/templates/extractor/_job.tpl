@@ -91,8 +91,7 @@ template:
           - --model={{ include "atelier.model.name" . }}
           - --policy={{ .Values.promotion.policy }}
           {{- with .Values.promotion.version }}
-          - --version={{ . }}
-          - --why=promotion.version of release {{ $.Release.Name }}
+          - --held={{ . }}
           {{- end }}
           - --namespace={{ .Release.Namespace }}
         env: {{- include "atelier.env" $extractor.pod | nindent 10 }}

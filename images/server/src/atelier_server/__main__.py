@@ -29,8 +29,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the result is the exit status."""
     parser = _parser()
     options = parser.parse_args(argv)
-    if options.run is _promote and options.experiment is None and options.version is None:
-        parser.error("promote needs --experiment, or --version, or both")
+    if options.run is _promote and (options.experiment is None) == (options.version is None):
+        parser.error("promote needs --experiment or --version, and not both")
     logging.basicConfig(
         level=options.log_level.upper(), stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
@@ -74,9 +74,15 @@ def _parser() -> argparse.ArgumentParser:
     promote.add_argument(
         "--version",
         type=arguments.named(names.VERSION),
-        help="serve this version, as a person has chosen; the experiment's best trial only waits",
+        help="serve this version, as a person has chosen",
     )
-    promote.add_argument("--why", default="", help="why this version, for the model's history")
+    promote.add_argument("--why", default="", help="with --version: why this one, for the model's history")
+    promote.add_argument(
+        "--held",
+        metavar="VERSION",
+        type=arguments.named(names.VERSION),
+        help="a version that a person wants to be served: the best trial only waits",
+    )
     compared = "also tell what Katib's Experiment in this namespace would have chosen"
     promote.add_argument("--namespace", type=arguments.named(names.NAMESPACE), help=compared)
     wait.add_argument(
@@ -131,15 +137,10 @@ def _promote(options: argparse.Namespace) -> int:
     from atelier_server.promotion import promote
 
     _end_on_signals()
-    return promote.run(
-        Store(options.store),
-        options.experiment,
-        options.model,
-        options.policy,
-        options.version,
-        options.why,
-        options.namespace,
-    )
+    store = Store(options.store)
+    if options.version is not None:
+        return promote.choose(store, options.model, options.version, options.why)
+    return promote.run(store, options.experiment, options.model, options.policy, options.held, options.namespace)
 
 
 def _check(options: argparse.Namespace) -> int:

@@ -19,6 +19,8 @@ from atelier_server.models.verification import verify
 from atelier_server.promotion import search_record
 from atelier_server.promotion.evaluation import evaluate
 
+FAILURES = (NothingToPromote, LeaseLost, OSError, ValueError)
+
 log = logging.getLogger(__name__)
 
 
@@ -34,39 +36,40 @@ def promoter(paths: ModelPaths) -> Promoter:
 
 def run(
     store: Store,
-    experiment: str | None,
+    experiment: str,
     model: str,
     policy: Policy = DEFAULT_POLICY,
-    version: str | None = None,
-    why: str = "",
+    held: str | None = None,
     namespace: str | None = None,
 ) -> int:
-    """Run the command. The result is the exit status.
+    """Let the policy decide over the experiment's best trial. The result is the exit status.
 
-    With a version, that is what is served, and the experiment's winner only waits; without one, the policy decides.
-    0 if that is done, was done already, or the policy refused; 1 if nothing can be promoted, with the reason for each
-    trial in the log, or if the store cannot be used. After 1 the model's pointer has not changed, unless to the
-    version. search.json holds the outcome and, with a namespace, what Katib would have chosen there.
+    held is a version that a person wants to be served: the best trial only waits. 0 if the trial is promoted, was
+    already, or is left waiting; 1 if nothing can be promoted, with the reason for each trial in the log, or if the
+    store cannot be used. After 1 the model's pointer has not changed. search.json holds the outcome and, with a
+    namespace, what Katib would have chosen there.
     """
     paths = store.model(model)
     try:
-        if version is not None:
-            _log_chosen(promoter(paths).version(version, why), model)
-        if experiment is None:
-            return 0
-        done = promoter(paths).best(experiment, policy, held=version)
-    except (NothingToPromote, LeaseLost, OSError, ValueError) as error:
-        reasons = _reasons(store, error)
-        for reason in reasons:
-            log.error("not promoted: %s", reason)
-        name = experiment or search_record.experiment(paths)
-        if name is not None and store.root.is_dir():  # a mistyped store is not created
-            search_record.write(paths, name, "failed", "; ".join(reasons))
-        return 1
+        done = promoter(paths).best(experiment, policy, held)
+    except FAILURES as error:
+        return _fail(paths, experiment, error)
     _log_decided(done, model)
     state: SearchState = "promoted" if done.is_served else "refused" if _is_worse(done) else "waiting"
     shown = None if done.is_served else outcome(done, model)
     search_record.write(paths, experiment, state, shown, katib=_katibs_pick(store, done, namespace))
+    return 0
+
+
+def choose(store: Store, model: str, version: str, why: str = "") -> int:
+    """Serve the version that a person has chosen. The result is the exit status: 0 done, or done already; 1 not."""
+    paths = store.model(model)
+    try:
+        done = promoter(paths).version(version, why)
+    except FAILURES as error:
+        return _fail(paths, search_record.experiment(paths), error)
+    was = "is served now" if done.is_new else "was served already"
+    log.info("%s version %s (trial %s) %s, as chosen", model, version, done.promotion.trial, was)
     return 0
 
 
@@ -104,16 +107,21 @@ def _log_decided(done: Promoted, model: str) -> None:
     log.info("%s %s%s", "promoted" if done.is_new else "already promoted:", what, why)
 
 
-def _log_chosen(done: Promoted, model: str) -> None:
-    was = "was served already" if not done.is_new else "is served now"
-    log.info("%s version %s (trial %s) %s, as chosen", model, done.promotion.version, done.promotion.trial, was)
+def _fail(paths: ModelPaths, experiment: str | None, error: Exception) -> int:
+    """Log every reason, and record them for the search, if there is one. The result is the exit status."""
+    reasons = _reasons(paths, error)
+    for reason in reasons:
+        log.error("not promoted: %s", reason)
+    if experiment is not None and paths.store.root.is_dir():  # a mistyped store is not created
+        search_record.write(paths, experiment, "failed", "; ".join(reasons))
+    return 1
 
 
-def _reasons(store: Store, error: Exception) -> list[str]:
+def _reasons(paths: ModelPaths, error: Exception) -> list[str]:
     if isinstance(error, NothingToPromote):
         return error.reasons
     if isinstance(error, OSError):
-        return [f"{error.filename or store.root}: {error.strerror or error}"]
+        return [f"{error.filename or paths.store.root}: {error.strerror or error}"]
     return [str(error)]
 
 
