@@ -29,7 +29,7 @@ from typing import Any
 import httpx
 import numpy as np
 import onnxruntime as ort
-from atelier_server.promotion.promote import promote_best
+from atelier_server.promotion.promote import promoter
 from atelier_store.clock import now
 from atelier_store.files import sha256_file
 from atelier_store.layout import ModelPaths, Store
@@ -75,7 +75,7 @@ def train_and_promote(store: Store, width: int) -> str:
     params = [f"stage1_width={width}" if param.startswith("stage1_width=") else param for param in PARAMS]
     if code := start_trial(spec, store.root, *params).wait():
         raise RuntimeError(f"the trial of width {width} ended with exit code {code}")
-    return promote_best(store, spec.experiment_name, MODEL).promotion.version
+    return promoter(store.model(MODEL)).best(spec.experiment_name, "always").promotion.version
 
 
 def version(paths: ModelPaths, name: str, pictures: np.ndarray) -> Version:

@@ -72,6 +72,9 @@ SCHEMA: dict[str, tuple[list[tuple[str, Any]], str]] = {
         [parameter("batch", "discrete", min=1, list=[32])],
         "experiment.parameters[0].feasibleSpace.min",
     ),
+    "a policy that is none of ours": ([("promotion.policy", "better")], "promotion.policy"),
+    "a version in few digits": ([("promotion.version", "1e23c7")], "promotion.version"),
+    "a version that yaml reads as a number": ([("promotion.version", 123456789012)], "promotion.version"),
     "no list": ([parameter("batch", "discrete")], "experiment.parameters[0].feasibleSpace.list"),
     "int with a fraction": (
         [parameter("batch", "int", min=2.5, max=8)],
@@ -385,6 +388,14 @@ CLUSTER: dict[str, tuple[list[tuple[str, Any]], str]] = {
     "relative path": (
         [("trainer.data", {"source": "npz", "name": None, "files": {"train": {"path": "a.npz"}}})],
         'trainer.data.files.train.path: "a.npz" is relative',
+    ),
+    "a version that nobody serves": (
+        [("promotion.version", "1e23c7bda11f"), ("extractor.mode", "none")],
+        'promotion.version: "1e23c7bda11f" would not be served: extractor.mode is none',
+    ),
+    "a version of a release without a search": (
+        [("promotion.version", "1e23c7bda11f"), ("experiment.enabled", False)],
+        'promotion.version: "1e23c7bda11f" would not be served: experiment.enabled is false',
     ),
     "one port for two": ([("server.metricsPort", 8000)], "server.metricsPort: 8000 is server.port too"),
     "one service port for two": ([("server.metricsPort", 80)], "server.service.port: 80 is server.metricsPort too"),

@@ -72,6 +72,23 @@ def test_both_helms_print_the_same(profile: Path) -> None:
     assert notes(profile, helm="helm") == notes(profile, helm="helm3")
 
 
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("policy=neverWorse", "A winner that is worse than what is served, or cannot be compared with it, becomes a"),
+        ("policy=always", "Every winner is served"),
+        ("policy=candidate", "Every winner becomes a version and waits for a person."),
+        ("policy=none", "No winner is promoted"),
+        ("version=1e23c7bda11f", "Version 1e23c7bda11f is served, as promotion.version says"),
+    ],
+)
+def test_the_notes_say_what_becomes_of_a_winner_and_how_another_version_is_served(given: str, told: str) -> None:
+    lines_below = part(notes(QUICKSTART, set=[f"promotion.{given}"]), "PROMOTION")
+    assert any(line.startswith(told) for line in lines_below)
+    assert any(line.endswith("cat /store/models/digits/search.json") for line in lines_below)
+    assert any(line.endswith("promotion.version=VERSION") for line in lines_below)
+
+
 def test_an_upgrade_says_that_earlier_searches_are_kept() -> None:
     installed, upgraded = notes(QUICKSTART), notes(QUICKSTART, is_upgrade=True)
     assert "installed as digits in atelier" in installed and "upgraded as digits in atelier" in upgraded

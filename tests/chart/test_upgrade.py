@@ -155,6 +155,40 @@ def test_every_mode_waits_finishes_and_promotes_the_release_search(mode: str) ->
     assert int(timeout.removeprefix("--timeout=")) < spec["activeDeadlineSeconds"]
 
 
+@pytest.mark.parametrize("policy", ["neverWorse", "always", "candidate", "none"])
+def test_the_extractor_is_told_the_policy(policy: str) -> None:
+    (job,) = by_kind(render(QUICKSTART, set=[f"promotion.policy={policy}"]), "Job")
+    (promote,) = job["spec"]["template"]["spec"]["containers"]
+    assert f"--policy={policy}" in promote["args"]
+    assert not any(argument.startswith("--held") for argument in promote["args"])
+
+
+@pytest.mark.parametrize("mode", ["job", "hook", "cronjob"])
+def test_a_version_that_is_named_is_served_before_the_search_is_waited_for(mode: str) -> None:
+    arguments = {"set": [f"extractor.mode={mode}"]}
+    with_version = {"set": [*arguments["set"], "promotion.version=1e23c7bda11f"]}
+    found = by_kind(render(QUICKSTART, **with_version), "CronJob" if mode == "cronjob" else "Job")[0]
+    spec = found["spec"]["jobTemplate"]["spec"] if mode == "cronjob" else found["spec"]
+    pod = spec["template"]["spec"]
+    assert [c["name"] for c in pod["initContainers"]] == ["choose", "wait", "finish"]
+    choose, promote = pod["initContainers"][0], pod["containers"][0]
+    assert choose["command"] == promote["command"]
+    assert not any(argument.startswith("--experiment") for argument in choose["args"])
+    assert {"--version=1e23c7bda11f", "--why=promotion.version of release digits"} <= set(choose["args"])
+    assert "--held=1e23c7bda11f" in promote["args"]
+    assert mode != "job" or found["metadata"]["name"] not in {
+        job["metadata"]["name"] for job in by_kind(render(QUICKSTART, **arguments), "Job")
+    }
+
+
+def test_what_is_promoted_does_not_make_another_search() -> None:
+    names = {
+        only(render(QUICKSTART, set=given), "Experiment")["metadata"]["name"]
+        for given in ([], ["promotion.policy=always"], ["promotion.version=1e23c7bda11f"])
+    }
+    assert len(names) == 1
+
+
 @pytest.mark.parametrize(("tail", "rule", "trains"), [(0, "none", False), (0, "halving", True), (2, "none", True)])
 def test_a_trainer_is_pulled_only_where_something_may_be_left_to_train(tail: int, rule: str, trains: bool) -> None:
     stopping = {"algorithmName": rule, "algorithmSettings": []}

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.process
 
 UNBUFFERED = {"PYTHONUNBUFFERED": "1"}
 PATIENCE = 180
-COMMANDS = ("up", "search", "experiments", "leaderboard", "promote", "serve", "replay", "audit", "doctor")
+COMMANDS = ("up", "search", "experiments", "leaderboard", "promote", "versions", "serve", "replay", "audit", "doctor")
 
 
 def trained(store: Path) -> list[str]:
@@ -47,7 +47,8 @@ def test_help_names_every_command() -> None:
         ("search", ["--values", "-f", "--set", "--store", "--data-dir"]),
         ("experiments", ["--store", "--output"]),
         ("leaderboard", ["experiment", "--store", "--all", "--output"]),
-        ("promote", ["experiment", "--model", "--store"]),
+        ("promote", ["experiment", "--model", "--store", "--policy", "--trial", "--version", "--previous", "--why"]),
+        ("versions", ["--model", "--store", "--history"]),
         ("serve", ["--model", "--store", "--host", "--port"]),
         ("replay", ["key", "--store"]),
         ("audit", ["--store", "--output"]),
@@ -198,6 +199,17 @@ def test_what_is_not_there_is_named_with_what_is(finished, tmp_path) -> None:
         completed = atelier(*arguments)
         assert completed.returncode == 2
         assert re.search(message, completed.stderr.replace("\n", " ")), completed.stderr
+
+
+@pytest.mark.parametrize("command", ["promote", "serve", "versions"])
+@pytest.mark.parametrize("name", ["../../escaped", "Bad Name", ""])
+def test_a_name_that_is_none_is_refused_in_one_line_and_nothing_is_written(copied, command, name) -> None:
+    around = sorted(path.name for path in copied.parent.iterdir())
+    completed = atelier(command, "--model", name, "--store", str(copied))
+    assert (completed.returncode, completed.stdout) == (2, "")
+    assert completed.stderr.startswith(f"--model: {name!r} is not allowed; allowed: at most 63 lower-case letters")
+    assert len(completed.stderr.strip().splitlines()) == 1
+    assert sorted(path.name for path in copied.parent.iterdir()) == around
 
 
 def test_a_wrong_profile_is_refused_with_every_violation_at_its_line(edited, tmp_path) -> None:

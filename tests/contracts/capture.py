@@ -1,8 +1,10 @@
 """What users and other programs see of the project, taken from the outside and made comparable.
 
-`before/` holds it as it was at commit 16af5d3. A contract that is changed on purpose is taken again, from the root of
-the repository: `python -m tests.contracts.capture openapi metrics flags keys store-listing`, or some of them. The store
-in `before/` was made by the old code, on the processor that processor.json names; both stay as they are.
+`before/` holds it as it was at commit 16af5d3, and what was added on purpose since: how a promotion is decided and
+undone (flags of `promote`, the command `versions`, decision.json, three fields of a line of history, two metrics). A
+contract that is changed on purpose is taken again, from the root of the repository: `python -m tests.contracts.capture
+openapi metrics flags keys store-listing`, or some of them. The store in `before/` was made by the old code, on the
+processor that processor.json names; both stay as they are.
 """
 
 from __future__ import annotations

@@ -443,6 +443,11 @@ print(json.dumps({
     "records": {path.name: records.get(path.name, {}) for path in store.glob("experiments/*")},
     "models": read("models/*/current.json", lambda path: path.parent.name),
     "searches": read("models/*/search.json", lambda path: path.parent.name),
+    "decisions": read("models/*/decision.json", lambda path: path.parent.name),
+    "histories": {
+        path.parent.name: [json.loads(line) for line in path.read_text().splitlines()]
+        for path in store.glob("models/*/history.jsonl")
+    },
 }))
 """
-"""Cards by key, trial records by experiment, pointers and search.json by model."""
+"""Cards by key, trial records by experiment; pointers, search.json, decision.json and lines of history by model."""

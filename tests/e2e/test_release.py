@@ -1,4 +1,4 @@
-"""The life of a release, in order: install, search, promote, predict, upgrade, roll back, uninstall, install again."""
+"""The life of a release: install, search, promote, predict, upgrade, roll back, refuse, uninstall, install again."""
 
 from __future__ import annotations
 
@@ -38,9 +38,26 @@ OTHER_SPACE = {
 """Half of its networks are in the first space too."""
 
 
+ALWAYS = "promotion.policy=always"
+"""These tests are about which search is served, not about how good its winner is."""
+WORSE = {
+    "experiment": {
+        "maxTrialCount": 1,
+        "parallelTrialCount": 1,
+        "maxFailedTrialCount": 0,
+        "parameters": [
+            {"name": "lr", "parameterType": "double", "feasibleSpace": {"min": "0.000001", "max": "0.000002"}}
+        ],
+    },
+    "trainer": {"maxEpochs": 1, "tailEpochs": 0},
+}
+"""A search that learns next to nothing, of the same data, split and seed."""
+REQUESTS = 10_000
+
+
 @contextmanager
-def asked_all_the_while(release: Release) -> Iterator[list[int]]:
-    """Predictions, one after the other, while the block runs; their statuses."""
+def asked_all_the_while(release: Release, pause: float = 0.02, clients: int = 1) -> Iterator[list[int]]:
+    """Predictions of each client, one after the other, while the block runs; their statuses."""
     statuses: list[int] = []
     over = threading.Event()
 
@@ -51,15 +68,17 @@ def asked_all_the_while(release: Release) -> Iterator[list[int]]:
                     statuses.append(client.post("/predict", json=EIGHT).status_code)
                 except httpx.HTTPError:
                     statuses.append(0)
-                over.wait(0.02)
+                over.wait(pause)
 
-    thread = threading.Thread(target=ask)
-    thread.start()
+    threads = [threading.Thread(target=ask) for _ in range(clients)]
+    for thread in threads:
+        thread.start()
     try:
         yield statuses
     finally:
         over.set()
-        thread.join()
+        for thread in threads:
+            thread.join()
 
 
 PIXELS = np.clip(np.round(load_digits().images * 255 / 16), 0, 255).astype(int)
@@ -73,7 +92,7 @@ def seen() -> dict[str, Any]:
 
 
 def test_an_installation_waits_for_a_server_that_is_ready_without_a_model(release: Release) -> None:
-    notes = release.upgrade(flags=("--wait", "--timeout=3m"))
+    notes = release.upgrade(ALWAYS, flags=("--wait", "--timeout=3m"))
     assert "PROMOTION  job" in notes
     with release.client() as client:
         assert client.get("/v2/health/ready").status_code == 200
@@ -141,14 +160,14 @@ def test_helm_test_passes(release: Release) -> None:
 def test_an_upgrade_with_nothing_changed_makes_no_object(release: Release) -> None:
     before = release.namespace.uids(*KINDS)
     generation = release.namespace.get("deployments")[0]["metadata"]["generation"]
-    release.upgrade(flags=("--wait",))
+    release.upgrade(ALWAYS, flags=("--wait",))
     assert release.namespace.uids(*KINDS) == before
     assert release.namespace.get("deployments")[0]["metadata"]["generation"] == generation
 
 
 def test_higher_counts_go_on_with_the_same_search(release: Release, seen: dict[str, Any]) -> None:
     before = release.namespace.uids(EXPERIMENT)
-    release.upgrade("experiment.maxTrialCount=6")
+    release.upgrade(ALWAYS, "experiment.maxTrialCount=6")
 
     def all_six() -> bool:
         (experiment,) = release.namespace.get(EXPERIMENT, seen["experiment"])
@@ -162,7 +181,7 @@ def test_another_space_is_another_search_that_trains_only_what_is_new(release: R
     """The model is replaced without one failed request."""
     known = release.store(STORE)["trials"]
     with asked_all_the_while(release) as statuses:
-        release.upgrade("experiment.maxTrialCount=6", values=OTHER_SPACE)
+        release.upgrade(ALWAYS, "experiment.maxTrialCount=6", values=OTHER_SPACE)
         assert release.experiment != seen["experiment"]
         release.search_ends()
         with release.client() as client:
@@ -188,9 +207,64 @@ def test_a_rollback_brings_the_first_search_and_its_model_back(release: Release,
         release.model_of(seen["experiment"], client)
 
 
+def test_a_worse_search_is_refused_and_one_value_approves_it_and_goes_back_under_load(
+    release: Release, seen: dict[str, Any]
+) -> None:
+    def served(version: str) -> bool:
+        current: str = release.store(STORE)["models"]["digits"]["version"]
+        return current == version
+
+    def chosen(version: str) -> dict[str, Any]:
+        return WORSE | {"promotion": {"version": version}}
+
+    def search() -> dict[str, Any]:
+        found: dict[str, Any] = release.store(STORE)["searches"]["digits"]
+        return found
+
+    before = release.store(STORE)["models"]["digits"]["version"]
+    with asked_all_the_while(release, pause=0, clients=3) as statuses, release.client() as client:
+        release.upgrade(values=WORSE)
+        seen["worse"] = release.experiment
+        release.search_ends()
+        eventually(
+            lambda: search()["experiment"] == seen["worse"] and search()["state"] != "running", 3 * MINUTES, "a verdict"
+        )
+        assert search()["state"] == "refused", search()
+        assert served(before), "the pointer has moved"
+        decision = release.store(STORE)["decisions"]["digits"]
+        waiting = decision["version"]
+        assert decision["outcome"] == "worse" and decision["comparison"]["rows"] == "validation"
+        assert decision["comparison"]["value"] < decision["comparison"]["served"]
+        assert client.get(f"/v2/models/digits/versions/{waiting}/ready").status_code == 200
+        eventually(lambda: (release.model(client) or {})["waiting"], MINUTES, "the page's line")
+
+        release.upgrade(values=chosen(waiting))
+        eventually(lambda: served(waiting), 2 * MINUTES, "an approval")
+        while True:
+            release.upgrade(values=chosen(before))
+            eventually(lambda: served(before), 2 * MINUTES, "the way back")
+            if len(statuses) >= REQUESTS:
+                break
+            release.upgrade(values=chosen(waiting))
+            eventually(lambda: served(waiting), 2 * MINUTES, "the way forth")
+
+        eventually(lambda: search()["state"] == "refused", 2 * MINUTES, "the end of the extractor")
+        ended = search()["updated_at"]
+        release.upgrade(values=WORSE)
+        eventually(
+            lambda: search()["state"] == "refused" and search()["updated_at"] != ended, 2 * MINUTES, "another extractor"
+        )
+        assert served(before), "the policy decides on the next search only"
+    assert len(statuses) >= REQUESTS
+    assert [status for status in statuses if status != 200] == []
+    last = release.store(STORE)["histories"]["digits"][-1]
+    assert (last["version"], last["policy"]) == (before, None)
+    assert f"promotion.version of release {release.name}" in last["reason"] and last["comparison"]["served"] is not None
+
+
 def test_helm_3_rolls_forward_to_the_second_search(release: Release, seen: dict[str, Any]) -> None:
     forward = Release(release.namespace, release.name, helm="helm3")
-    forward.upgrade("experiment.maxTrialCount=6", values=OTHER_SPACE)
+    forward.upgrade(ALWAYS, "experiment.maxTrialCount=6", values=OTHER_SPACE)
     assert forward.experiment == seen["second"]
     with forward.client() as client:
         forward.model_of(seen["second"], client)
@@ -201,7 +275,7 @@ def test_uninstalling_leaves_the_store_and_the_searches(release: Release, seen: 
     left = {
         key for key in release.namespace.uids(*KINDS) if "kube-root-ca" not in key and key != "ServiceAccount/default"
     }
-    searches = {seen["experiment"], seen["second"]}
+    searches = {seen["experiment"], seen["second"], seen["worse"]}
     kept = {f"{kind}/{name}" for kind in ("Experiment", "ConfigMap") for name in searches}
     assert {key for key in left if not key.startswith(("Deployment/", "Service/"))} == kept | {
         "PersistentVolumeClaim/digits-atelier-store"
@@ -212,7 +286,7 @@ def test_uninstalling_leaves_the_store_and_the_searches(release: Release, seen: 
 
 def test_installing_again_serves_the_model_within_seconds(release: Release, seen: dict[str, Any]) -> None:
     before = release.namespace.uids(EXPERIMENT)
-    release.upgrade("experiment.maxTrialCount=6", values=OTHER_SPACE, flags=("--wait", "--timeout=3m"))
+    release.upgrade(ALWAYS, "experiment.maxTrialCount=6", values=OTHER_SPACE, flags=("--wait", "--timeout=3m"))
     with release.client() as client:
         card = release.model_of(seen["second"], client, seconds=20)
     assert card

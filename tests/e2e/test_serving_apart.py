@@ -29,7 +29,7 @@ def test_it_serves_the_other_releases_model(release: Release, apart: Release) ->
 def test_it_follows_what_is_promoted_elsewhere(release: Release, apart: Release) -> None:
     with apart.client() as client:
         before = apart.model(client)
-        release.upgrade("trainer.maxEpochs=2", values=ONE_SHORT_TRIAL)
+        release.upgrade("trainer.maxEpochs=2", "promotion.policy=always", values=ONE_SHORT_TRIAL)
         after = release.model_of(release.experiment, client)
     assert before is not None
     assert after["version"] != before["version"]

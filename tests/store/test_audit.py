@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from atelier_server.promotion.promote import promote_best
 from atelier_server.promotion.search_record import write as write_search
 from atelier_store import history, sealed
 from atelier_store.arrays import ARRAYS, data_digest
@@ -15,7 +14,7 @@ from atelier_store.files import sha256_file
 from atelier_store.layout import Store
 from atelier_store.records import Card, Current, DataDescription, DataSource, HistoryLine, Report, RungValue
 
-from tests.support.experiments import add_curve, add_trial, begin, spec
+from tests.support.experiments import add_curve, add_trial, begin, promote_best, spec
 from tests.support.onnx_bundles import image_bundle
 from tests.support.sizes import sizes
 

@@ -13,7 +13,7 @@ from atelier_store import bundle
 from atelier_store.audit import audit
 from atelier_store.files import sha256_file
 from atelier_store.layout import BundlePaths, Store
-from atelier_store.promotion import NothingToPromote, Promoted, promote
+from atelier_store.promotion import Evaluate, NothingToPromote, Promoted, Promoter, Verify
 from atelier_store.records import Current, Manifest, Report, TrialRecord
 
 from tests.support import ROOT
@@ -23,15 +23,22 @@ from tests.support.onnx_bundles import configured, image_bundle
 HARNESS = ROOT / "tests" / "support" / "killed_promotion.py"
 
 
+def promoter_of(
+    store: Store, verify: Verify = bundle.problems, evaluate: Evaluate = lambda *_: None, by: str = "tests"
+) -> Promoter:
+    """With the digests alone for a verification, and no test set, unless they are given."""
+    return Promoter(store.model("digits"), verify, evaluate, by)
+
+
 def promoted(store: Store, experiment: str) -> Promoted:
-    """Promote with the digests alone for a verification, and no test set."""
-    return promote(store, experiment, "digits", verify=bundle.problems, evaluate=lambda *_: None, promoted_by="tests")
+    """Whatever is served."""
+    return promoter_of(store).best(experiment, "always")
 
 
 @contextmanager
-def promoter(experiment: str) -> Iterator[Callable[[int, Store], Callable[[], str]]]:
+def promoter(what: str, how: str = "always") -> Iterator[Callable[[int, Store], Callable[[], str]]]:
     """A harness process. The function sends it a store and the step to be killed at (0: never)."""
-    command = [sys.executable, str(HARNESS), experiment, "digits"]
+    command = [sys.executable, str(HARNESS), "digits", how, what]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         requests, answers = process.stdin, process.stdout
         assert requests and answers
@@ -242,7 +249,7 @@ def test_a_bundle_that_is_replaced_after_it_was_verified_is_not_promoted(store: 
         return problems
 
     with pytest.raises(OSError, match="changed while it was copied: manifest"):
-        promote(store, experiment, "digits", verify=verify_and_replace, evaluate=lambda *_: None, promoted_by="tests")
+        promoter_of(store, verify_and_replace).best(experiment)
     assert not store.model("digits").current.exists()
     assert audit(store).leftovers == []
 
@@ -283,8 +290,9 @@ def test_a_bundle_is_hashed_once_however_many_better_ones_are_rejected(
     def only_the_worst(files: BundlePaths, manifest: Manifest) -> list[str]:
         return [] if manifest.config.key == trials[0] else ["not this one"]
 
-    done = promote(store, experiment, "digits", verify=only_the_worst, evaluate=lambda *_: None, promoted_by="tests")
+    done = promoter_of(store, only_the_worst).best(experiment)
     assert done.promotion.key == trials[0]
+    assert done.leaderboard
     assert [entry.reason for entry in done.leaderboard.entries[1:]] == ["not this one"] * 4
     stored = [path for path in hashed if path.is_relative_to(store.root / "trials")]
     assert len(stored) == len(set(stored)) == 10

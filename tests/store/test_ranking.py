@@ -59,8 +59,8 @@ def test_the_smallest_value_is_the_best_where_it_is_minimized(store: Store) -> N
     of = searching_for("val_loss", "minimize")
     begin(store, of)
     for seed, loss in enumerate((0.3, 0.1, -2.0)):
-        add(store, of, seed, f"{loss}", val_loss=loss)
-    assert ranked(store, of) == ["-2.0", "0.1", "0.3"]
+        add(store, of, seed, f"loss{loss}", val_loss=loss)
+    assert ranked(store, of) == ["loss-2.0", "loss0.1", "loss0.3"]
 
 
 def test_a_trial_ranks_by_the_weights_in_its_bundle_and_not_by_its_best_epoch(store: Store) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from atelier_server.promotion.promote import promoter
 from atelier_store import clock, history
 from atelier_store.curve import append_epoch
 from atelier_store.files import sha256_file
 from atelier_store.layout import Store
+from atelier_store.promotion import Promoted
 from atelier_store.records import Card, Epoch, HistoryLine, TrialRecord
 from atelier_store.spec import Spec
 
@@ -73,9 +75,14 @@ def two_trials(store: Store, of: Spec | None = None, seeds: tuple[int, int] = (1
     return name
 
 
+def promote_best(store: Store, experiment: str, model: str) -> Promoted:
+    """Promote the best trial of the experiment, whatever is served, with the server's means."""
+    return promoter(store.model(model)).best(experiment, "always")
+
+
 def history_of(store: Store, model: str) -> list[HistoryLine]:
     """Every whole line of a model's history, oldest first."""
-    return [line for line in history.parse(store.model(model).history.read_bytes()) if line is not None]
+    return history.whole(store.model(model).history.read_bytes())
 
 
 def add_curve(store: Store, key: str, name: str, values: Sequence[float]) -> None:

@@ -1,6 +1,7 @@
-"""Promotions killed right before their Nth change of the file system: `killed_promotion.py EXPERIMENT MODEL`.
+"""Promotions killed right before their Nth change of the file system: `killed_promotion.py MODEL HOW WHAT`.
 
-Reads lines `N STORE`. Each promotion is a process of its own, forked from this one, so that imports are paid for once.
+HOW is `always` or `neverWorse` with an experiment for WHAT, or `version` with a version. Reads lines `N STORE`. Each
+promotion is a process of its own, forked from this one, so that imports are paid for once.
 Answers each line with `killed`, `done STEPS` (there were fewer than N steps; N = 0 never kills) or `failed`.
 """
 
@@ -10,7 +11,7 @@ import sys
 import traceback
 from pathlib import Path
 
-from atelier_server.promotion.promote import promote_best
+from atelier_server.promotion.promote import promoter
 from atelier_store.layout import Store
 
 CHANGES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.symlink"}
@@ -50,11 +51,12 @@ class Steps:
         self.fsync(descriptor)
 
 
-def promote(experiment: str, model: str, store: str, last: int) -> None:
+def promote(model: str, how: str, what: str, store: str, last: int) -> None:
     """In a process of its own: promote, and say how many steps it took."""
+    promotes = promoter(Store(Path(store)).model(model))
     steps = Steps(store, last)
     try:
-        promote_best(Store(Path(store)), experiment, model)
+        promotes.version(what) if how == "version" else promotes.best(what, how)
         os.write(1, f"done {steps.count}\n".encode())
     except BaseException:
         traceback.print_exc()
@@ -63,11 +65,11 @@ def promote(experiment: str, model: str, store: str, last: int) -> None:
 
 
 def main() -> None:
-    experiment, model = sys.argv[1:]
+    model, how, what = sys.argv[1:]
     for line in sys.stdin:
         last, store = line.rstrip("\n").split(" ", 1)
         if (child := os.fork()) == 0:
-            promote(experiment, model, store, int(last))
+            promote(model, how, what, store, int(last))
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         if status != 0:
             os.write(1, b"killed\n" if status == -signal.SIGKILL else b"failed\n")

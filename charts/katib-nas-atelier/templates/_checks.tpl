@@ -286,6 +286,10 @@ trainer.data.files.{{ $role }}.path: {{ $file.path | quote }} is relative; a pod
 
 {{- define "atelier.check.cluster" -}}
 {{- $values := .root.Values -}}
+{{- if and $values.promotion.version (eq (include "atelier.extractor.mode" .root) "none") }}
+{{- $why := ternary "extractor.mode is none" "experiment.enabled is false" $values.experiment.enabled }}
+promotion.version: {{ $values.promotion.version | quote }} would not be served: {{ $why }}, and the extractor's Job is what moves the model's pointer
+{{- end }}
 {{- $server := $values.server -}}
 {{- if eq ($server.port | int64) ($server.metricsPort | int64) }}
 server.metricsPort: {{ $server.metricsPort }} is server.port too; they need two ports

@@ -11,7 +11,7 @@ import pytest
 from atelier_server.metrics.search import SearchMetrics
 from atelier_server.promotion.search_record import write as write_search
 from atelier_store.layout import Store
-from atelier_store.records import Card, Search, TrialRecord
+from atelier_store.records import Card, Search, SearchState, TrialRecord
 from atelier_store.spec import Spec
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
@@ -78,8 +78,17 @@ def test_trials_are_counted_by_status_and_the_best_value_is_told(store: Store, o
     )
     found = now(store)
     assert found["running"] == {(): 1} and found["promotion_failed"] == {(): 0}
+    assert found["winner_refused"] == found["winner_waiting"] == {(): 0}
     assert found["trials"] == {(status,): {"succeeded": 2, "failed": 2}.get(status, 1) for status in STATUSES}
     assert found["best_objective"] == {("val_accuracy",): 0.9}
+
+
+@pytest.mark.parametrize(("state", "name"), [("refused", "winner_refused"), ("waiting", "winner_waiting")])
+def test_a_winner_that_is_not_served_is_told(store: Store, of: Spec, state: SearchState, name: str) -> None:
+    write_search(store.model("digits"), of.experiment_name, state)
+    found = now(store)
+    told = {key: found[key][()] for key in ("running", "promotion_failed", "winner_refused", "winner_waiting")}
+    assert told == dict.fromkeys(told, 0) | {name: 1}
 
 
 def test_a_value_of_another_objective_is_none_of_this_search(store: Store, of: Spec) -> None:

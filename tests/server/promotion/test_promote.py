@@ -10,16 +10,16 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 from atelier_server.models.verification import verify
-from atelier_server.promotion.promote import promote_best, run
+from atelier_server.promotion.promote import choose, run
 from atelier_store.audit import audit
 from atelier_store.files import sha256_file
 from atelier_store.layout import Store
 from atelier_store.promotion import NothingToPromote
-from atelier_store.records import Current, Leaderboard, Manifest, Parity, Tensor
+from atelier_store.records import Current, Decision, Leaderboard, Manifest, Parity, Policy, Search, Tensor
 from sklearn import metrics
 
-from tests.support.experiments import add_trial, begin, spec, two_trials
-from tests.support.onnx_bundles import image_bundle, rows_bundle
+from tests.support.experiments import add_trial, begin, history_of, promote_best, spec, two_trials
+from tests.support.onnx_bundles import configured, image_bundle, rows_bundle
 
 
 def served(store: Store) -> str:
@@ -246,3 +246,89 @@ def test_a_torn_test_set_leaves_the_model_and_says_so(store: Store, caplog: pyte
     assert run(store, two_trials(store), "digits") == 1
     assert sum("not promoted" in message for message in caplog.messages) == 1
     assert served(store) == old
+
+
+def search(store: Store) -> Search:
+    return Search.read(store.model("digits").search)
+
+
+def one_trial(store: Store, name: str, number: int, metric: float) -> str:
+    """A search of one trial, on the same data, split and seed as every other; the result is its name."""
+    of = spec(name)
+    begin(store, of)
+    add_trial(store, of, configured(image_bundle(number, metric=metric), {"number": number}, seed=0), name)
+    return of.experiment_name
+
+
+def test_a_refusal_is_no_failure_and_is_told_with_both_scores_and_how_to_approve(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert run(store, one_trial(store, "a", 1, 0.9), "digits") == 0
+    first = served(store)
+    assert (search(store).state, search(store).reason) == ("promoted", None)
+    second = one_trial(store, "b", 2, 0.8)
+    assert run(store, second, "digits") == 0
+    assert served(store) == first
+    decision = Decision.read(store.model("digits").decision)
+    told = search(store)
+    assert (told.state, told.experiment) == ("refused", second)
+    assert told.reason == (
+        f"digits version {decision.version} (trial b) is refused: it is worse: val_accuracy 0.8, served 0.9, on the "
+        f"same validation rows; version {first} stays; to serve it: promotion.version={decision.version}, or atelier "
+        f"promote --model digits --version {decision.version}"
+    )
+    assert caplog.messages[-1] == told.reason
+
+
+@pytest.mark.parametrize(("policy", "state"), [("candidate", "waiting"), ("none", "waiting"), ("always", "promoted")])
+def test_the_record_of_the_search_says_what_the_policy_did(store: Store, policy: Policy, state: str) -> None:
+    assert run(store, one_trial(store, "a", 1, 0.9), "digits", policy) == 0
+    assert search(store).state == state
+    assert policy == "always" or f"promotion.policy is {policy}; no version is served" in (search(store).reason or "")
+
+
+def test_a_version_that_is_named_is_served_and_the_winner_waits(store: Store) -> None:
+    run(store, one_trial(store, "a", 1, 0.8), "digits")
+    first = served(store)
+    second = one_trial(store, "b", 2, 0.9)
+    run(store, second, "digits")
+    assert served(store) != first
+    assert choose(store, "digits", first, "promotion.version of release digits") == 0
+    assert history_of(store, "digits")[-1].reason.startswith(f"version {first} was chosen: promotion.version of")
+    assert served(store) == first
+    assert run(store, second, "digits", held=first) == 0
+    assert search(store).state == "waiting"
+    assert f"a person has chosen version {first} since" in (search(store).reason or "")
+    assert run(store, second, "digits") == 0
+    assert served(store) == first, "the policy decides on the next search only"
+    third = one_trial(store, "c", 3, 0.95)
+    assert run(store, third, "digits", held=first) == 0
+    assert (search(store).state, served(store)) == ("waiting", first)
+    assert f"version {first} is held" in (search(store).reason or "")
+
+
+def test_a_version_that_is_not_there_fails_and_is_told(store: Store) -> None:
+    run(store, one_trial(store, "a", 1, 0.8), "digits")
+    first = served(store)
+    assert choose(store, "digits", "0" * 12) == 1
+    assert (search(store).state, served(store)) == ("failed", first)
+    assert search(store).reason == f"version: digits has no version '000000000000'; it has: {first}"
+
+
+def test_the_served_version_is_tested_again_where_only_the_test_rows_are_the_same(store: Store) -> None:
+    random = np.random.default_rng(0)
+    place_test_set(store, random.integers(0, 256, (300, 8, 8), dtype=np.uint8), random.integers(0, 3, 300))
+    first = promote_best(store, two_trials(store, spec("old"), (3, 4)), "digits").promotion
+    assert run(store, two_trials(store), "digits") == 0
+    decision = Decision.read(store.model("digits").decision)
+    assert decision.comparison and first.test_metrics
+    assert (decision.comparison.rows, decision.comparison.metric_name) == ("test", "test_accuracy")
+    assert decision.comparison.served == first.test_metrics["test_accuracy"]
+    assert decision.test_looks == 1
+
+
+@pytest.mark.parametrize("given", [[], ["--experiment", "x", "--version", "0" * 12]], ids=["neither", "both"])
+def test_an_experiment_and_a_version_are_two_things(store: Store, given: list[str]) -> None:
+    done = subprocess.run([*command(store, "x")[:-4], "--model", "digits", *given], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "promote needs --experiment or --version, and not both" in done.stderr

@@ -192,7 +192,7 @@ def test_a_store_that_cannot_be_written_to_is_a_warning(tmp_path: Path, store: S
     [
         (["--timeout", "9"], "--namespace"),
         (["--namespace", NAMESPACE], "--timeout"),
-        (["--namespace", "a/b", "--timeout", "9"], "'a/b': lower-case letters"),
+        (["--namespace", "a/b", "--timeout", "9"], "'a/b' is not allowed; allowed: at most 63 lower-case letters"),
         (["--namespace", NAMESPACE, "--timeout", "0"], "'0': must be a whole number, 1 to 31536000"),
     ],
 )

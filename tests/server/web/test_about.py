@@ -34,7 +34,7 @@ ROUTES = {
 def test_the_card_is_the_manifest_and_the_promotion_of_what_is_served(images: Server) -> None:
     card = images.client.get("/model").raise_for_status().json()
     folder = images.store.model("digits").versions / card["version"]
-    assert card["model"] == "digits" and card["refused"] is None
+    assert card["model"] == "digits" and card["refused"] is None and card["waiting"] is None
     assert Manifest.model_validate(card["manifest"]) == Manifest.read(folder / "manifest.json")
     assert Promotion.model_validate(card["promotion"]) == Promotion.read(folder / "promotion.json")
     assert card["onnx_bytes"] == (folder / "model.onnx").stat().st_size

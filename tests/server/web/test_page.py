@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
-from atelier_server.promotion.promote import promote_best
+from atelier_server.promotion.promote import promoter
 from atelier_store.layout import Store
 from atelier_store.records import Manifest
 from axe_playwright_python.sync_playwright import Axe
@@ -20,7 +20,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.support import ROOT
 from tests.support.browser import CHROMIUM
-from tests.support.experiments import add_curve, add_trial, begin, spec
+from tests.support.experiments import add_curve, add_trial, begin, promote_best, spec
 from tests.support.onnx_bundles import (
     FEATURES,
     LABELS,
@@ -468,6 +468,52 @@ def test_a_refused_version_is_named_while_the_one_before_goes_on(page: Page, sto
         point(store, "digits", refused, digest)
         expect(page.get_by_role("alert").first).to_contain_text("A later version was refused", timeout=15_000)
         assert version in text(page, "state")
+
+
+@pytest.mark.parametrize(
+    ("second", "said"),
+    [
+        (
+            configured(image_bundle(2, metric=0.8), {"number": 2}, seed=0),
+            r"was refused: it is worse\. Validation accuracy 0\.8 beside 0\.9 of the served version, on the same",
+        ),
+        (
+            configured(image_bundle(2, metric=0.99), {"number": 2}, seed=1),
+            r"waits for a person: the data, the split or the seed is another, and there is no test set\. "
+            r"Validation accuracy 0\.99 beside 0\.9 of the served version, on different rows",
+        ),
+    ],
+    ids=["worse", "not comparable"],
+)
+def test_a_winner_that_is_not_served_is_named_with_both_scores_until_it_is(
+    page: Page, store: Store, second: Bundle, said: str
+) -> None:
+    promotes = promoter(store.model("digits"))
+    for name, bundle in (("a", configured(image_bundle(1), {"number": 1}, seed=0)), ("b", second)):
+        of = spec(name)
+        add_trial(store, of, bundle, f"trial-{name}")
+        done = promotes.best(begin(store, of))
+    with serving(store) as server:
+        opened(page, server)
+        shown = page.locator("#candidate")
+        expect(shown).to_contain_text(f"winner, version {done.promotion.version} (trial-b),", timeout=15_000)
+        assert re.search(said, shown.inner_text()), shown.inner_text()
+        assert not Axe().run(page).response["violations"]
+        path = f"/v2/models/digits/versions/{done.promotion.version}/ready"
+        assert server.client.get(path).status_code == 200, "it answers under its version"
+        promotes.version(done.promotion.version)
+        expect(shown).to_be_hidden(timeout=15_000)
+
+
+def test_the_first_winner_that_waits_is_named_where_nothing_is_served(page: Page, store: Store) -> None:
+    of = spec()
+    add_trial(store, of, image_bundle(), "trial-1")
+    done = promoter(store.model("digits")).best(begin(store, of), "candidate")
+    with serving(store) as server:
+        page.goto(server.url)
+        expect(page.locator("#reason")).to_contain_text(f"Version {done.promotion.version} waits for a person")
+        promoter(store.model("digits")).version(done.promotion.version)
+        expect(page.locator("#served")).to_be_visible(timeout=15_000)
 
 
 def test_what_is_shown_stays_while_the_server_restarts(page: Page, store: Store) -> None:

@@ -144,7 +144,10 @@ def test_an_address_that_is_not_this_machines_is_one_message_and_exit_code_2(sto
     [
         (["--model", "digits"], "--store"),
         (["--store", "s"], "--model"),
-        (["--store", "s", "--model", "../digits"], "'../digits': lower-case letters"),
+        (
+            ["--store", "s", "--model", "../digits"],
+            "'../digits' is not allowed; allowed: at most 63",
+        ),
         (["--store", "s", "--model", "digits", "--port", "65536"], "'65536': must be a whole number, 0 to 65535"),
         (["--store", "s", "--model", "digits", "--poll-interval", "nan"], "'nan': must be a number of seconds"),
     ],

@@ -1,7 +1,8 @@
 {{/*
-Spec of the Job that ends a search: wait for the Experiment, resume what halving paused too early and train the winner's
-tail, promote. Each step can run again at any time. This is the chart's only pod that accesses the API server; of its
-containers `finish` does not, since it may run networks of the user.
+Spec of the Job that ends a search: serve the version that promotion.version names, at once; wait for the Experiment,
+resume what halving paused too early and train the winner's tail, promote. Each step can run again at any time. This is
+the chart's only pod that accesses the API server; of its containers `finish` does not, since it may run networks of the
+user.
 */}}
 {{- define "atelier.extractor.job" -}}
 {{- $server := .Values.server -}}
@@ -34,6 +35,21 @@ template:
     {{- . | nindent 4 }}
     {{- end }}
     initContainers:
+      {{- with .Values.promotion.version }}
+      - name: choose
+        image: {{ include "atelier.image" (dict "root" $ "image" $server.image) | quote }}
+        imagePullPolicy: {{ $server.image.pullPolicy }}
+        command: [python, -m, atelier_server, promote]
+        args:
+          - --store=/store
+          - --model={{ include "atelier.model.name" $ }}
+          - --version={{ . }}
+          - --why=promotion.version of release {{ $.Release.Name }}
+        env: {{- include "atelier.env" (dict "root" $ "pod" $extractor.pod) | nindent 10 }}
+        resources: {{- toYaml $extractor.resources | nindent 10 }}
+        securityContext: {{- include "atelier.container.security" $ | nindent 10 }}
+        volumeMounts: {{- $mounts | nindent 10 }}
+      {{- end }}
       - name: wait
         image: {{ include "atelier.image" (dict "root" . "image" $server.image) | quote }}
         imagePullPolicy: {{ $server.image.pullPolicy }}
@@ -92,6 +108,10 @@ template:
           - --store=/store
           - --experiment={{ $experiment }}
           - --model={{ include "atelier.model.name" . }}
+          - --policy={{ .Values.promotion.policy }}
+          {{- with .Values.promotion.version }}
+          - --held={{ . }}
+          {{- end }}
           - --namespace={{ .Release.Namespace }}
         env: {{- include "atelier.env" (dict "root" . "pod" $extractor.pod) | nindent 10 }}
           - name: ATELIER_CURRENT_SEARCH

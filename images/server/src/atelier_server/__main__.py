@@ -1,7 +1,7 @@
 """The server's commands: serve, wait, promote and check.
 
-Exit status: 0 done; 1 the search failed, nothing could be promoted or a check failed; 2 wrong input; after a signal 128
-plus its number.
+Exit status: 0 done, or the policy refused; 1 the search failed, nothing could be promoted or a check failed; 2 wrong
+input; after a signal 128 plus its number.
 """
 
 from __future__ import annotations
@@ -14,8 +14,11 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
+from atelier_store import names
 from atelier_store.layout import ModelPaths, Store
+from atelier_store.records import DEFAULT_POLICY, Policy
 
 from atelier_server import arguments
 from atelier_server.workers import collector
@@ -24,7 +27,10 @@ from atelier_server.workers.settings import Settings
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the result is the exit status."""
-    options = _parser().parse_args(argv)
+    parser = _parser()
+    options = parser.parse_args(argv)
+    if options.run is _promote and (options.experiment is None) == (options.version is None):
+        parser.error("promote needs --experiment or --version, and not both")
     logging.basicConfig(
         level=options.log_level.upper(), stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
@@ -55,11 +61,33 @@ def _parser() -> argparse.ArgumentParser:
         help="seconds between looks at it (default: %(default)s)",
     )
 
-    promote = commands.add_parser("promote", help="verify and promote the best trial of an experiment")
+    promote = commands.add_parser(
+        "promote", help="verify the best trial of an experiment, or a version, and promote it"
+    )
     promote.set_defaults(run=_promote)
+    promote.add_argument(
+        "--policy",
+        choices=get_args(Policy),
+        default=DEFAULT_POLICY,
+        help="what becomes of the best trial (default: %(default)s)",
+    )
+    promote.add_argument(
+        "--version",
+        type=arguments.named(names.VERSION),
+        help="serve this version, as a person has chosen",
+    )
+    promote.add_argument("--why", default="", help="with --version: why this one, for the model's history")
+    promote.add_argument(
+        "--held",
+        metavar="VERSION",
+        type=arguments.named(names.VERSION),
+        help="a version that a person wants to be served: the best trial only waits",
+    )
     compared = "also tell what Katib's Experiment in this namespace would have chosen"
-    promote.add_argument("--namespace", type=arguments.namespace, help=compared)
-    wait.add_argument("--namespace", type=arguments.namespace, required=True, help="where the Experiment is")
+    promote.add_argument("--namespace", type=arguments.named(names.NAMESPACE), help=compared)
+    wait.add_argument(
+        "--namespace", type=arguments.named(names.NAMESPACE), required=True, help="where the Experiment is"
+    )
 
     check = commands.add_parser(
         "check", help="ask a running server whether it is ready and answers as the model did when it was trained"
@@ -69,10 +97,15 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--token-file", type=Path, help="send the bearer token in this file")
 
     for command in (wait, promote):
-        command.add_argument("--experiment", required=True, help="name of its folder in the store, and Katib's for it")
+        command.add_argument(
+            "--experiment",
+            required=command is wait,
+            type=arguments.named(names.EXPERIMENT),
+            help="name of its folder in the store, and Katib's for it",
+        )
     for command in (serve, wait, promote, check):
         command.add_argument("--store", required=True, type=Path, help="folder of the store")
-        command.add_argument("--model", required=True, type=arguments.model, help="name to serve it under")
+        command.add_argument("--model", required=True, type=arguments.named(names.MODEL), help="name to serve it under")
     return parser
 
 
@@ -104,7 +137,10 @@ def _promote(options: argparse.Namespace) -> int:
     from atelier_server.promotion import promote
 
     _end_on_signals()
-    return promote.run(Store(options.store), options.experiment, options.model, options.namespace)
+    store = Store(options.store)
+    if options.version is not None:
+        return promote.choose(store, options.model, options.version, options.why)
+    return promote.run(store, options.experiment, options.model, options.policy, options.held, options.namespace)
 
 
 def _check(options: argparse.Namespace) -> int:

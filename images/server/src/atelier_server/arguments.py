@@ -5,21 +5,18 @@ from __future__ import annotations
 from argparse import ArgumentTypeError
 from collections.abc import Callable
 
-from atelier_server.models import names
+from atelier_store.names import Rule
 
 
-def model(text: str) -> str:
-    """The name of a model."""
-    if not names.MODEL.fullmatch(text):
-        raise ArgumentTypeError(f"{text!r}: lower-case letters, digits, '.', '_' and '-' only, at most 63")
-    return text
+def named(rule: Rule) -> Callable[[str], str]:
+    """A parser of names that this rule allows."""
 
+    def parse(text: str) -> str:
+        if not rule.accepts(text):
+            raise ArgumentTypeError(rule.refusal(text))
+        return text
 
-def namespace(text: str) -> str:
-    """The name of a namespace of Kubernetes."""
-    if not names.NAMESPACE.fullmatch(text):
-        raise ArgumentTypeError(f"{text!r}: lower-case letters, digits and '-' only, at most 63")
-    return text
+    return parse
 
 
 def seconds(text: str) -> float:

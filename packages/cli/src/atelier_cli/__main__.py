@@ -40,6 +40,7 @@ for command in (
     store.experiments,
     store.leaderboard,
     laptop.promote,
+    store.versions,
     laptop.serve,
     laptop.replay,
     store.audit,

@@ -29,6 +29,7 @@ from atelier_store.records import (
     Current,
     DataDescription,
     DataSource,
+    Decision,
     HistoryLine,
     Leaderboard,
     Manifest,
@@ -229,6 +230,8 @@ def _model(paths: ModelPaths) -> Iterator[Mismatch]:
         yield from _version(version)
     if paths.search.exists():
         yield from _search(paths)
+    if paths.decision.exists():
+        yield from _decision(paths)
     if not paths.current.exists() and not paths.history.exists():
         return  # a first promotion was killed, or found nothing to promote
     current, mismatches = _read(Current, paths.current)
@@ -248,6 +251,13 @@ def _search(paths: ModelPaths) -> Iterator[Mismatch]:
     yield from mismatches
     if search is not None and search.model != paths.name:
         yield Mismatch(paths.search, f"is of model {search.model}")
+
+
+def _decision(paths: ModelPaths) -> Iterator[Mismatch]:
+    decision, mismatches = _read(Decision, paths.decision)
+    yield from mismatches
+    if decision is not None and decision.model != paths.name:
+        yield Mismatch(paths.decision, f"is of model {decision.model}")
 
 
 def _version(paths: VersionPaths) -> Iterator[Mismatch]:

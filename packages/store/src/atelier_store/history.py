@@ -13,17 +13,23 @@ def parse(content: bytes) -> list[HistoryLine | None]:
     return [_parsed(line) for line in sealed.read_lines(content)]
 
 
-def with_line(content: bytes, promotion: Promotion) -> bytes:
-    """The content and a line for this promotion, unless the last whole line names its version already.
+def whole(content: bytes) -> list[HistoryLine]:
+    """The whole lines, oldest first."""
+    return [line for line in parse(content) if line is not None]
 
-    Torn lines stay, for audit to find them.
+
+def with_line(content: bytes, line: HistoryLine) -> bytes:
+    """The content and this line, unless the last whole line names its version already.
+
+    Its previous version becomes that of the last whole line. Torn lines stay, for audit to find them.
     """
-    whole = [line for line in parse(content) if line is not None]
-    previous = whole[-1].version if whole else None
-    if previous == promotion.version:
+    before = whole(content)
+    previous = before[-1].version if before else None
+    if previous == line.version:
         return content
-    before = content + (b"\n" if content and not content.endswith(b"\n") else b"")
-    return before + sealed.line(_line(promotion, previous).model_dump_json(), before)
+    start = content + (b"\n" if content and not content.endswith(b"\n") else b"")
+    added = line.model_copy(update={"previous": previous})
+    return start + sealed.line(added.model_dump_json(), start)
 
 
 def _parsed(line: sealed.Line) -> HistoryLine | None:
@@ -33,10 +39,11 @@ def _parsed(line: sealed.Line) -> HistoryLine | None:
         return None
 
 
-def _line(promotion: Promotion, previous: str | None) -> HistoryLine:
+def line_of(promotion: Promotion) -> HistoryLine:
+    """The line of a version that was promoted because its trial was the best; what came before it is left open."""
     return HistoryLine(
         version=promotion.version,
-        previous=previous,
+        previous=None,
         experiment=promotion.experiment,
         trial=promotion.trial,
         key=promotion.key,
@@ -44,3 +51,10 @@ def _line(promotion: Promotion, previous: str | None) -> HistoryLine:
         promoted_at=promotion.promoted_at,
         promoted_by=promotion.promoted_by,
     )
+
+
+def _parsed(line: bytes) -> HistoryLine | None:
+    try:
+        return HistoryLine.model_validate_json(line)
+    except ValidationError:
+        return None

@@ -1,9 +1,14 @@
-"""Where everything is in a store: the only place that spells a path or the name of a file."""
+"""Where everything is in a store: the only place that spells a path or the name of a file.
+
+A name that is given from outside is checked here, so that no path leads out of the store: InvalidInput.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+
+from atelier_store import names
 
 
 @dataclass(frozen=True)
@@ -102,11 +107,11 @@ class ExperimentPaths:
         return self.folder / "trials"
 
     def trial(self, name: str) -> Path:
-        return self.trials / f"{name}.json"
+        return self.trials / f"{names.TRIAL.checked(name)}.json"
 
     def messages(self, name: str) -> Path:
         """What the last run of a trial wrote to standard error, where an engine keeps it."""
-        return self.folder / "messages" / f"{name}.log"
+        return self.folder / "messages" / f"{names.TRIAL.checked(name)}.log"
 
     def rung(self, epoch: int) -> Path:
         return self.folder / "rungs" / str(epoch)
@@ -156,6 +161,15 @@ class ModelPaths:
         return self.folder / "history.jsonl"
 
     @property
+    def next_history(self) -> Path:
+        """The history with a line for the move of the pointer that is under way."""
+        return self.folder / "history.next.jsonl"
+
+    @property
+    def decision(self) -> Path:
+        return self.folder / "decision.json"
+
+    @property
     def search(self) -> Path:
         return self.folder / "search.json"
 
@@ -193,14 +207,14 @@ class Store:
         return [TrialPaths(folder) for folder in _folders(self.root / "trials")]
 
     def experiment(self, name: str) -> ExperimentPaths:
-        return ExperimentPaths(self.root / "experiments" / name)
+        return ExperimentPaths(self.root / "experiments" / names.EXPERIMENT.checked(name))
 
     def experiments(self) -> list[ExperimentPaths]:
         """Every experiment folder, by name."""
         return [ExperimentPaths(folder) for folder in _folders(self.root / "experiments")]
 
     def model(self, name: str) -> ModelPaths:
-        return ModelPaths(self.root / "models" / name)
+        return ModelPaths(self.root / "models" / names.MODEL.checked(name))
 
     def models(self) -> list[ModelPaths]:
         """Every model folder, by name."""

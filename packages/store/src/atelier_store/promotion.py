@@ -1,8 +1,9 @@
-"""Promotion: the best trial of an experiment becomes a version, and the model's pointer moves to it.
+"""Promotion: a trial becomes a version of a model, and the model's pointer moves to it, or not.
 
-Idempotent, and safe to kill at any write: a version appears whole by a rename, the pointer is replaced by a rename, and
-what is still missing then (a line of history) is added by the next run. A lease keeps two promotions of one model
-apart. The winner is chosen under it, so the second of two promotions sees everything that the first one saw.
+A policy decides over the best trial of a search; a person decides over any trial or version, and over what was served
+before. Idempotent, and safe to kill at any write: a version appears whole by a rename, and `pointer` moves safely. A
+lease keeps two promotions of one model apart. The winner is chosen under it, so the second of two promotions sees
+everything that the first one saw.
 """
 
 from __future__ import annotations
@@ -11,15 +12,27 @@ import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
-from atelier_store import bundle, history
+from atelier_store import bundle, comparison, history, names, pointer
 from atelier_store.clock import now
-from atelier_store.files import fsync_folder, publish_folder, sha256_file, temporary_beside, write_bytes
+from atelier_store.comparison import Verdict
+from atelier_store.errors import InvalidInput
+from atelier_store.files import publish_folder, sha256_file, write_bytes
 from atelier_store.layout import BundlePaths, ModelPaths, Store, VersionPaths
 from atelier_store.lease import Holder, Lease
-from atelier_store.ranking import leaderboard, standings
-from atelier_store.records import Current, Leaderboard, LeaderboardEntry, Manifest, Promotion, Report
+from atelier_store.pointer import Version
+from atelier_store.ranking import leaderboard, standings, trial_records
+from atelier_store.records import (
+    DEFAULT_POLICY,
+    Comparison,
+    Decision,
+    Leaderboard,
+    LeaderboardEntry,
+    Manifest,
+    Policy,
+    Promotion,
+    Report,
+)
 from atelier_store.report import report
 from atelier_store.spec import Spec
 
@@ -29,9 +42,12 @@ Verify = Callable[[BundlePaths, Manifest], list[str]]
 Evaluate = Callable[[BundlePaths, Manifest], tuple[dict[str, float], int] | None]
 """Test metrics of a bundle and the number of test rows; None if there is no test set."""
 
+MOST_NAMED = 20
+"""Trials or versions named in a message about one that does not exist."""
+
 
 class NothingToPromote(RuntimeError):
-    """No trial can be promoted; reasons holds one reason for each trial."""
+    """Nothing can be promoted; reasons holds one reason for each trial or version."""
 
     def __init__(self, reasons: list[str]) -> None:
         super().__init__("; ".join(reasons))
@@ -40,8 +56,9 @@ class NothingToPromote(RuntimeError):
 
 @dataclass(frozen=True)
 class Winner:
-    """The best trial whose bundle is verified; digest is the sha256 of the manifest that was verified."""
+    """A trial whose bundle is verified; digest is the sha256 of the manifest that was verified."""
 
+    spec: Spec
     entry: LeaderboardEntry
     bundle: BundlePaths
     manifest: Manifest
@@ -51,86 +68,272 @@ class Winner:
 
 @dataclass(frozen=True)
 class Promoted:
-    """The result of a promotion. is_new is false if the pointer was on this version already."""
+    """What a promotion came to.
+
+    is_new: the pointer has moved. served is the version that it is on now, None if it is on none. leaderboard and
+    decision are None where a person decided.
+    """
 
     promotion: Promotion
     manifest: Manifest
-    leaderboard: Leaderboard
     is_new: bool
+    served: str | None
+    leaderboard: Leaderboard | None = None
+    decision: Decision | None = None
+
+    @property
+    def is_served(self) -> bool:
+        """Whether the version is the one that is served now."""
+        return self.served == self.promotion.version
 
 
-def promote(
-    store: Store,
-    experiment: str,
-    model: str,
-    *,
-    verify: Verify,
-    evaluate: Evaluate,
-    promoted_by: str,
-    on_wait: Callable[[Holder], object] = lambda _: None,
-) -> Promoted:
-    """Move the model's pointer to the best verified trial of the experiment; waits for another promotion of this model.
+@dataclass(frozen=True)
+class Promoter:
+    """Promotes for one model; by says who does. on_wait is called with the promotion that this one waits for.
 
-    Writes the experiment's leaderboard, even if it raises NothingToPromote. Raises that, LeaseLost, OSError, or what
-    evaluate raises; the pointer is then where it was.
+    Its methods raise NothingToPromote, InvalidInput, LeaseLost, OSError, or what evaluate raises; the pointer is then
+    where it was.
     """
-    spec, paths = _spec(store, experiment), store.model(model)
-    with Lease.acquire(paths.lease, f"promotion of {model}", keep_waiting=lambda: True, on_wait=on_wait) as lease:
-        winner = _winner(store, spec, verify)
-        attempt = _promotion(spec, winner, promoted_by)
-        summary = report(store, spec, winner.leaderboard, winner.manifest)
-        promotion = _publish(paths.version(attempt.version), winner, attempt, summary, evaluate)
-        before = Current.read_if_whole(paths.current)
-        after = Current(
-            model=model, version=promotion.version, manifest_sha256=winner.digest, promoted_at=attempt.promoted_at
+
+    paths: ModelPaths
+    verify: Verify
+    evaluate: Evaluate
+    by: str
+    on_wait: Callable[[Holder], object] = lambda _: None
+
+    def best(self, experiment: str, policy: Policy = DEFAULT_POLICY, held: str | None = None) -> Promoted:
+        """Let the policy decide over the best verified trial of the experiment.
+
+        held is a version that a person wants to be served: the winner only waits. What was decided once stays decided:
+        the same winner of the same search changes nothing, whatever a person has done since. Writes the experiment's
+        leaderboard, even if it raises NothingToPromote.
+        """
+        spec = _spec(self.paths.store, experiment)
+        with self._alone() as lease:
+            winner = self._winner(spec)
+            attempt = _promotion(winner, self.by)
+            promotion = attempt if policy == "none" else self._published(winner, attempt)
+            served, last = pointer.served(self.paths), Decision.read_if_whole(self.paths.decision)
+            is_new = False
+            if served is not None and last is not None and _is_of(last, promotion, policy):
+                decision = last
+            else:
+                decision = self._decision(winner, promotion, policy, held, served)
+                if decision.outcome == "promoted":
+                    is_new = self._follow(decision, promotion, winner.digest, lease)
+                decision.write(self.paths.decision)
+            after = pointer.served(self.paths)
+        return Promoted(promotion, winner.manifest, is_new, after.name if after else None, winner.leaderboard, decision)
+
+    def trial(self, experiment: str, trial: str, why: str = "") -> Promoted:
+        """Serve a trial of the experiment, by its name or key, as a person has chosen."""
+        spec = _spec(self.paths.store, experiment)
+        with self._alone() as lease:
+            winner = self._chosen(spec, trial)
+            promotion = self._published(winner, _promotion(winner, self.by))
+            return self._serve(promotion, winner.manifest, winner.digest, _because(f"trial {trial}", why), lease)
+
+    def version(self, version: str, why: str = "") -> Promoted:
+        """Serve a version that there is, as a person has chosen."""
+        names.VERSION.checked(version)
+        with self._alone() as lease:
+            return self._serve_version(version, _because(f"version {version}", why), lease)
+
+    def previous(self, why: str = "") -> Promoted:
+        """Serve the version that was served before the current one, as a person has chosen."""
+        with self._alone() as lease:
+            lines = pointer.lines(self.paths)
+            if not lines or lines[-1].previous is None:
+                raise NothingToPromote([f"{self.paths.name} has served no version before"])
+            return self._serve_version(lines[-1].previous, _because("the version before", why), lease)
+
+    @contextmanager
+    def _alone(self) -> Iterator[Lease]:
+        """The model's lease, after what a killed promotion left is put in order."""
+        what = f"promotion of {self.paths.name}"
+        with Lease.acquire(self.paths.lease, what, keep_waiting=lambda: True, on_wait=self.on_wait) as lease:
+            pointer.recover(self.paths)
+            yield lease
+
+    # which trial
+
+    def _winner(self, spec: Spec) -> Winner:
+        """The best trial whose bundle is verified; better ones are rejected on the leaderboard, with the reason."""
+        store = self.paths.store
+        candidates = standings(store, spec)
+        rejected: dict[str, str] = {}
+        while True:
+            board = leaderboard(spec, candidates, rejected)
+            best = board.entries[0] if board.entries else None
+            if best is None or best.rank is None or best.key is None:
+                board.write(store.experiment(spec.experiment_name).leaderboard)
+                raise NothingToPromote(
+                    [f"{e.trial}: {e.reason or e.status}" for e in board.entries] or ["no trial has run"]
+                )
+            winner, problems = self._examined(spec, board, best)
+            if not problems:
+                board.write(store.experiment(spec.experiment_name).leaderboard)
+                return winner
+            rejected[best.key] = "; ".join(problems)
+
+    def _chosen(self, spec: Spec, trial: str) -> Winner:
+        """The trial of this name or key, if it can be promoted."""
+        store = self.paths.store
+        records = trial_records(store.experiment(spec.experiment_name))
+        record = next((record for record in records if trial in (record.trial, record.key)), None)
+        if record is None:
+            known = _some(record.trial for record in records)
+            raise InvalidInput([f"trial: {spec.experiment_name} has no trial {trial!r}; it has: {known}"])
+        board = leaderboard(spec, standings(store, spec), rejected={})
+        entry = next(e for e in board.entries if e.trial == record.trial or (e.key and e.key == record.key))
+        if entry.rank is None:
+            raise NothingToPromote([f"{trial}: {entry.reason or entry.status}"])
+        winner, problems = self._examined(spec, board, entry)
+        if problems:
+            raise NothingToPromote([f"{trial}: {'; '.join(problems)}"])
+        return winner
+
+    def _examined(self, spec: Spec, board: Leaderboard, entry: LeaderboardEntry) -> tuple[Winner, list[str]]:
+        """A ranked trial with its bundle, and what is wrong with that."""
+        assert entry.key is not None  # it has a rank
+        files = self.paths.store.trial(entry.key).bundle
+        content = files.manifest.read_bytes()
+        manifest = Manifest.parse(content, files.manifest)
+        digest = hashlib.sha256(content).hexdigest()
+        return Winner(spec, entry, files, manifest, digest, board), self.verify(files, manifest)
+
+    # what becomes of it
+
+    def _decision(
+        self, winner: Winner, promotion: Promotion, policy: Policy, held: str | None, served: Version | None
+    ) -> Decision:
+        last = Decision.read_if_whole(self.paths.decision)
+        verdict = self._verdict(winner, promotion, policy, held, served)
+        looks = max([line.test_looks for line in pointer.lines(self.paths)] + [last.test_looks if last else 0])
+        by_test_rows = verdict.comparison is not None and verdict.comparison.rows == "test"
+        return Decision(
+            model=self.paths.name,
+            experiment=promotion.experiment,
+            trial=promotion.trial,
+            key=promotion.key,
+            version=promotion.version,
+            policy=policy,
+            outcome=verdict.outcome,
+            reason=verdict.reason,
+            served=served.name if served else None,
+            comparison=verdict.comparison,
+            test_looks=looks + by_test_rows,
+            decided_at=now(),
+            decided_by=self.by,
         )
-        is_new = before is None or before.model_copy(update={"promoted_at": after.promoted_at}) != after
-        lines = _history_with(paths, before, attempt)
-        lease.check()
-        with _replaced_after(paths.history, lines):
-            if is_new:
-                after.write(paths.current)
-    return Promoted(promotion, winner.manifest, winner.leaderboard, is_new)
+
+    def _verdict(
+        self, winner: Winner, promotion: Promotion, policy: Policy, held: str | None, served: Version | None
+    ) -> Verdict:
+        if served is not None and served.name == promotion.version:
+            return Verdict("promoted", "it is served already")
+        objective = winner.spec.experiment.objective
+        if policy == "neverWorse" and held is None and served is not None:
+            return comparison.judge(
+                self.paths.store, objective, winner.manifest, promotion, served.manifest, lambda: self._tested(served)
+            )
+        metric = objective.objective_metric_name
+        beside = comparison.beside(winner.manifest, served.manifest, metric) if served else None
+        if policy == "none":
+            return Verdict("none", "promotion.policy is none", beside)
+        if held is not None:
+            return Verdict("waiting", f"version {held} is held", beside)
+        if policy == "candidate":
+            return Verdict("waiting", "promotion.policy is candidate", beside)
+        return Verdict("promoted", "no version is served" if served is None else "promotion.policy is always", beside)
+
+    def _tested(self, served: Version) -> dict[str, float] | None:
+        """The served version's scores on the test set; None if it is damaged, or there is no test set."""
+        if self.verify(served.files, served.manifest):
+            return None
+        tested = self.evaluate(served.files, served.manifest)
+        return tested[0] if tested else None
+
+    def _published(self, winner: Winner, attempt: Promotion) -> Promotion:
+        """The promotion of the winner's version: of the one that is there, if it is whole, or of a new one."""
+        version = self.paths.version(attempt.version)
+        stored = Promotion.read_if_whole(version.promotion)
+        if stored is not None and _is_whole(version, stored, winner):
+            return stored
+        summary = report(self.paths.store, winner.spec, winner.leaderboard, winner.manifest)
+        with publish_folder(version.folder) as folder:
+            staged = VersionPaths(folder)
+            for path in (*winner.bundle.contents, winner.bundle.manifest):
+                write_bytes(folder / path.name, path.read_bytes())
+            if changed := _changed(staged, winner):
+                raise OSError(f"{winner.bundle.folder}: changed while it was copied: {'; '.join(changed)}")
+            tested = self.evaluate(staged, winner.manifest)
+            update = {"test_metrics": tested[0], "test_rows": tested[1]} if tested else {}
+            promotion = attempt.model_copy(update=update)
+            promotion.write(staged.promotion)
+            summary.write(staged.report)
+        return promotion
+
+    # where the pointer goes
+
+    def _follow(self, decision: Decision, promotion: Promotion, digest: str, lease: Lease) -> bool:
+        """Move the pointer as the policy has decided; whether it was elsewhere."""
+        line = history.line_of(promotion)
+        update = {
+            "reason": f"{line.reason}; {_with_scores(decision.reason, decision.comparison)}",
+            "promoted_at": decision.decided_at,
+            "promoted_by": self.by,
+            "policy": decision.policy,
+            "comparison": decision.comparison,
+            "test_looks": decision.test_looks,
+        }
+        return pointer.move(self.paths, line.model_copy(update=update), digest, lease)
+
+    def _serve_version(self, name: str, reason: str, lease: Lease) -> Promoted:
+        files = self.paths.version(name)
+        if not files.folder.is_dir():
+            known = _some(sorted(path.name for path in self.paths.versions.glob("[!.]*")))
+            raise InvalidInput([f"version: {self.paths.name} has no version {name!r}; it has: {known}"])
+        version, promotion = pointer.read_version(files), Promotion.read_if_whole(files.promotion)
+        if version is None or promotion is None:
+            damaged = (files.manifest if version is None else files.promotion).name
+            raise NothingToPromote([f"version {name}: its {damaged} is missing or damaged; promote its trial again"])
+        if problems := self.verify(files, version.manifest):
+            raise NothingToPromote([f"version {name}: {'; '.join(problems)}"])
+        return self._serve(promotion, version.manifest, version.digest, reason, lease)
+
+    def _serve(self, promotion: Promotion, manifest: Manifest, digest: str, reason: str, lease: Lease) -> Promoted:
+        """Move the pointer as a person has chosen, whatever the scores; the line of history has them."""
+        before, metric = pointer.served(self.paths), promotion.objective_metric_name
+        scores = comparison.beside(manifest, before.manifest, metric) if before and metric in manifest.metrics else None
+        update = {
+            "reason": _with_scores(reason, scores),
+            "promoted_at": now(),
+            "promoted_by": self.by,
+            "comparison": scores,
+        }
+        line = history.line_of(promotion).model_copy(update=update)
+        is_new = pointer.move(self.paths, line, digest, lease)
+        return Promoted(promotion, manifest, is_new, promotion.version)
 
 
 def _spec(store: Store, experiment: str) -> Spec:
+    paths = store.experiment(experiment)
     try:
-        return Spec.read(store.experiment(experiment).spec)
+        return Spec.read(paths.spec)
     except FileNotFoundError:
-        known = ", ".join(paths.folder.name for paths in store.experiments()) or "none"
+        known = ", ".join(other.folder.name for other in store.experiments()) or "none"
         raise NothingToPromote([f"{store.root} has no experiment {experiment!r}; it has: {known}"]) from None
     except ValueError as error:
-        raise NothingToPromote([f"{store.experiment(experiment).spec}: cannot be read: {error}"]) from error
+        raise NothingToPromote([f"{paths.spec}: cannot be read: {error}"]) from error
 
 
-def _winner(store: Store, spec: Spec, verify: Verify) -> Winner:
-    """The best trial whose bundle is verified; better ones are rejected on the leaderboard, with the reason."""
-    candidates = standings(store, spec)
-    rejected: dict[str, str] = {}
-    while True:
-        board = leaderboard(spec, candidates, rejected)
-        best = board.entries[0] if board.entries else None
-        if best is None or best.rank is None or best.key is None:
-            board.write(store.experiment(spec.experiment_name).leaderboard)
-            raise NothingToPromote(
-                [f"{e.trial}: {e.reason or e.status}" for e in board.entries] or ["no trial has run"]
-            )
-        files = store.trial(best.key).bundle
-        content = files.manifest.read_bytes()
-        manifest = Manifest.parse(content, files.manifest)
-        problems = verify(files, manifest)
-        if not problems:
-            board.write(store.experiment(spec.experiment_name).leaderboard)
-            return Winner(best, files, manifest, hashlib.sha256(content).hexdigest(), board)
-        rejected[best.key] = "; ".join(problems)
-
-
-def _promotion(spec: Spec, winner: Winner, promoted_by: str) -> Promotion:
+def _promotion(winner: Winner, promoted_by: str) -> Promotion:
     """Why this winner is promoted now; the test metrics are not known yet."""
-    objective = spec.experiment.objective.objective_metric_name
+    objective = winner.spec.experiment.objective.objective_metric_name
     return Promotion(
         version=winner.digest[:12],
-        experiment=spec.experiment_name,
+        experiment=winner.spec.experiment_name,
         trial=winner.entry.trial,
         key=winner.manifest.config.key,
         metric=winner.manifest.metrics[objective],
@@ -142,25 +345,25 @@ def _promotion(spec: Spec, winner: Winner, promoted_by: str) -> Promotion:
     )
 
 
-def _publish(
-    version: VersionPaths, winner: Winner, attempt: Promotion, summary: Report, evaluate: Evaluate
-) -> Promotion:
-    """The promotion of the winner's version: of the one that is there, if it is whole, or of a new one."""
-    stored = Promotion.read_if_whole(version.promotion)
-    if stored is not None and _is_whole(version, stored, winner):
-        return stored
-    with publish_folder(version.folder) as folder:
-        staged = VersionPaths(folder)
-        for path in (*winner.bundle.contents, winner.bundle.manifest):
-            write_bytes(folder / path.name, path.read_bytes())
-        if changed := _changed(staged, winner):
-            raise OSError(f"{winner.bundle.folder}: changed while it was copied: {'; '.join(changed)}")
-        tested = evaluate(staged, winner.manifest)
-        update = {"test_metrics": tested[0], "test_rows": tested[1]} if tested else {}
-        promotion = attempt.model_copy(update=update)
-        promotion.write(staged.promotion)
-        summary.write(staged.report)
-    return promotion
+def _is_of(decision: Decision, promotion: Promotion, policy: Policy) -> bool:
+    """Whether this decision was about the same winner of the same search, by the same policy."""
+    decided = decision.experiment, decision.version, decision.policy
+    return decided == (promotion.experiment, promotion.version, policy)
+
+
+def _because(chosen: str, why: str) -> str:
+    return f"{chosen} was chosen" + (f": {why}" if why else "")
+
+
+def _with_scores(reason: str, scores: Comparison | None) -> str:
+    """The reason and both scores, unless it has them already."""
+    words = comparison.in_words(scores) if scores else ""
+    return reason if words in reason else f"{reason}; {words}"
+
+
+def _some(known: Iterator[str] | list[str]) -> str:
+    every = list(known)
+    return ", ".join(every[:MOST_NAMED]) + (", …" if len(every) > MOST_NAMED else "") or "none"
 
 
 def _is_whole(version: VersionPaths, stored: Promotion, winner: Winner) -> bool:
@@ -174,30 +377,3 @@ def _changed(files: BundlePaths, winner: Winner) -> list[str]:
     if not files.manifest.exists() or sha256_file(files.manifest) != winner.digest:
         return [files.manifest.name]
     return bundle.problems(files, winner.manifest)
-
-
-def _history_with(paths: ModelPaths, before: Current | None, attempt: Promotion) -> bytes:
-    """The history and a line for this promotion, and before it the line of a promotion that was killed too early."""
-    content = paths.history.read_bytes() if paths.history.exists() else b""
-    unrecorded = Promotion.read_if_whole(paths.version(before.version).promotion) if before else None
-    for promotion in (unrecorded, attempt):
-        if promotion is not None:
-            content = history.with_line(content, promotion)
-    return content
-
-
-@contextmanager
-def _replaced_after(path: Path, content: bytes) -> Iterator[None]:
-    """Replace path by content after the block. It is written before: a full disk is noticed while nothing is done."""
-    if path.exists() and path.read_bytes() == content:
-        yield
-        return
-    staged = temporary_beside(path)
-    try:
-        write_bytes(staged, content)
-        yield
-        staged.replace(path)
-    except BaseException:
-        staged.unlink(missing_ok=True)
-        raise
-    fsync_folder(path.parent)

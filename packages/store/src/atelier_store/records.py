@@ -12,6 +12,11 @@ from atelier_store.files import write_text
 from atelier_store.spec import Algorithm, Budget, EarlyStopping, Kind, Objective, Parameter, Task, sha256_of
 
 Status = Literal["running", "paused", "stopped", "over_budget", "succeeded", "failed"]
+Policy = Literal["neverWorse", "always", "candidate", "none"]
+Outcome = Literal["promoted", "worse", "not_comparable", "waiting", "none"]
+SearchState = Literal["running", "promoted", "refused", "waiting", "failed"]
+DEFAULT_POLICY: Policy = "neverWorse"
+"""What becomes of a search's winner where nobody says otherwise; the chart's `promotion.policy` has it too."""
 
 
 class TornRecord(ValueError):
@@ -270,8 +275,49 @@ class Current(Record):
     promoted_at: str
 
 
+class Comparison(Record):
+    """A version beside the one that is served, by one metric.
+
+    rows says on which rows both values are: the same validation rows, the same test rows, or different ones, which
+    compares nothing. served is None if the served version has no value of this metric.
+    """
+
+    metric_name: str
+    rows: Literal["validation", "test", "different"]
+    value: float
+    served: float | None
+
+
+class Decision(Record):
+    """`models/<model>/decision.json`: what the policy made of the last winner.
+
+    promoted: the pointer was moved to it, or was on it. worse, not_comparable: neverWorse left the pointer on the
+    version served. waiting: a person has to say so, by the policy candidate or because a version is held. none: the
+    policy promotes nothing, and the winner is no version. test_looks counts the decisions for this model that the test
+    rows have made, this one included.
+    """
+
+    schema_version: Literal[1] = 1
+    model: str
+    experiment: str
+    trial: str
+    key: str
+    version: str
+    policy: Policy
+    outcome: Outcome
+    reason: str
+    served: str | None
+    comparison: Comparison | None
+    test_looks: int
+    decided_at: str
+    decided_by: str
+
+
 class HistoryLine(Record):
-    """One line of `models/<model>/history.jsonl`: who moved the pointer to which version, when and why."""
+    """One line of `models/<model>/history.jsonl`: who moved the pointer to which version, when and why.
+
+    policy is None if a person chose the version. Lines of older releases have no policy, comparison and test_looks.
+    """
 
     schema_version: Literal[1] = 1
     version: str
@@ -282,6 +328,9 @@ class HistoryLine(Record):
     reason: str
     promoted_at: str
     promoted_by: str
+    policy: Policy | None = None
+    comparison: Comparison | None = None
+    test_looks: int = 0
 
 
 class KatibPick(Record):
@@ -297,12 +346,15 @@ class KatibPick(Record):
 
 
 class Search(Record):
-    """`models/<model>/search.json`: the state of the search for this model, written by the server's commands."""
+    """`models/<model>/search.json`: the state of the search for this model, written by the server's commands.
+
+    refused: its winner is worse than what is served. waiting: its winner waits for a person. reason says more.
+    """
 
     schema_version: Literal[1] = 1
     model: str
     experiment: str
-    state: Literal["running", "promoted", "failed"]
+    state: SearchState
     reason: str | None = None
     katib: KatibPick | None = None
     updated_at: str

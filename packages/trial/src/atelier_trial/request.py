@@ -8,6 +8,7 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
+from atelier_store import names
 from atelier_store.layout import ExperimentPaths, Store, TrialPaths
 from atelier_store.ranking import best_parent
 from atelier_store.records import Card, DataDescription, TrialConfig, TrialRecord
@@ -77,7 +78,7 @@ def configuration(request: Request, description: DataDescription) -> TrialConfig
 def parent_of(request: Request, tail_of: str) -> str:
     """The key of the trial whose tail is requested. InvalidParams."""
     if tail_of != BEST:
-        if not request.store.trial(tail_of).config.exists():
+        if not names.KEY.accepts(tail_of) or not request.store.trial(tail_of).config.exists():
             raise InvalidParams([f"--tail-of: {tail_of}: no such trial in this store"])
         return tail_of
     parent = best_parent(request.store, request.spec)

@@ -66,6 +66,18 @@ def _families(paths: ModelPaths, search: Search) -> Iterator[GaugeMetricFamily]:
         search.state == "failed",
     )
     yield _gauge(
+        "atelier_search_winner_refused",
+        "1 if the search's winner is worse than the model that is served, else 0.",
+        name,
+        search.state == "refused",
+    )
+    yield _gauge(
+        "atelier_search_winner_waiting",
+        "1 if the search's winner waits for a person to say whether it is served, else 0.",
+        name,
+        search.state == "waiting",
+    )
+    yield _gauge(
         "atelier_search_last_progress_timestamp_seconds",
         "When a trial last began or ended an epoch; before the first, when the wait began.",
         name,

@@ -8,10 +8,11 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
+from atelier_store import names
 from atelier_store.layout import ModelPaths, Store
 from atelier_store.records import TornRecord
 
-from atelier_server.models import follower, model, names
+from atelier_server.models import follower, model
 from atelier_server.models.errors import BadBundle, NoSuchModel, NothingPromoted, NotServable
 from atelier_server.models.follower import Follower
 from atelier_server.models.model import Model
@@ -82,15 +83,16 @@ class Catalogue:
         """Every version of the model that the store holds, the current one first. Raises NoSuchModel."""
         paths = self._paths(name)
         folders = paths.versions.iterdir() if paths.versions.is_dir() else ()
-        versions = [folder.name for folder in folders if names.VERSION.fullmatch(folder.name)]
+        versions = [folder.name for folder in folders if names.VERSION.accepts(folder.name)]
         served = self._follower.model if name == self._follower.name else None
         current = served.version if served else self._current.get(name, ("", 0.0))[0]
         return sorted(versions, key=lambda version: (version != current, version))
 
     def _paths(self, name: str) -> ModelPaths:
-        paths = self._store.model(name)
-        if names.MODEL.fullmatch(name) and (name == self._follower.name or paths.folder.is_dir()):
-            return paths
+        if names.MODEL.accepts(name):
+            paths = self._store.model(name)
+            if name == self._follower.name or paths.folder.is_dir():
+                return paths
         models = sorted({self._follower.name, *(paths.name for paths in self._store.models())})
         listed = ", ".join(map(repr, models[:MOST_NAMED])) + (", …" if len(models) > MOST_NAMED else "")
         raise NoSuchModel(name, f"no model {name!r} here; this server has {listed}")
@@ -106,7 +108,7 @@ class Catalogue:
         return pointer.version, pointer.manifest_sha256
 
     def _check_version(self, paths: ModelPaths, version: str) -> None:
-        if not names.VERSION.fullmatch(version) or not (paths.versions / version).is_dir():
+        if not names.VERSION.accepts(version) or not (paths.versions / version).is_dir():
             listed = ", ".join(map(repr, self.versions(paths.name)[:MOST_NAMED])) or "none"
             raise NoSuchModel(paths.name, f"no version {version!r} of {paths.name!r} here; there are: {listed}")
 

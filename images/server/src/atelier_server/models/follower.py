@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from atelier_store.layout import ModelPaths
-from atelier_store.records import Current
+from atelier_store.records import Current, Decision, TornRecord
 
 from atelier_server.models import model
 from atelier_server.models.errors import BadBundle, NothingPromoted
@@ -20,6 +20,9 @@ from atelier_server.models.model import Model
 
 LONGEST_WAIT = 30.0
 """Seconds between two attempts at a version that was refused."""
+
+LEFT = ("worse", "not_comparable", "waiting")
+"""Outcomes of a promotion that leave the winner beside the served version."""
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +67,8 @@ class Follower:
         self._model: Model | None = None
         self._failed = False
         self._last: Snapshot | None = None
+        self._decision: Decision | None = None
+        self._last_decision: Snapshot | None = None
         self._wait, self._try_again_at = every, 0.0
         self._first_read, self._stopped = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._follow, name="pointer", daemon=True)
@@ -78,12 +83,21 @@ class Follower:
         reason = self.reason  # read first: a model that arrives meanwhile resets it
         if self._model:
             return self._model
+        if waiting := self.waiting:
+            reason = f"version {waiting.version} waits for a person: {waiting.reason}"
         raise NothingPromoted(self.name, reason)
 
     @property
     def refused(self) -> str | None:
         """Why the version that the pointer names is not served; None if it is, or if there is none yet."""
         return self.reason if self._failed else None
+
+    @property
+    def waiting(self) -> Decision | None:
+        """The last winner of a search, if it became a version that was refused or waits."""
+        decision, served = self._decision, self._model.version if self._model else None
+        is_left = decision is not None and decision.outcome in LEFT and decision.version != served
+        return decision if is_left else None
 
     def start(self, patience: float = 30.0) -> None:
         """Begin to follow; returns after the first read, or after patience seconds."""
@@ -96,9 +110,24 @@ class Follower:
 
     def _follow(self) -> None:
         while not self._stopped.is_set():
+            self._read_decision()
             self._poll()
             self._first_read.set()
             self._stopped.wait(self._every)
+
+    def _read_decision(self) -> None:
+        """Keep what the policy made of the last winner; nobody is served by it, so what cannot be read is left out."""
+        snapshot = _read(self._paths.decision)
+        if snapshot == self._last_decision:
+            return
+        self._last_decision = snapshot
+        try:
+            self._decision = (
+                None if snapshot.content is None else Decision.parse(snapshot.content, self._paths.decision)
+            )
+        except TornRecord as error:
+            self._decision = None
+            log.warning("%s", error)
 
     def _poll(self) -> None:
         snapshot = _read(self._paths.current)

@@ -42,7 +42,8 @@ def katibs_pick(store: Store, done: Promoted, namespace: str) -> KatibPick | Non
 
 def _why_not(done: Promoted, trial: str, key: str | None) -> str:
     """Why Katib's pick was not promoted, from our leaderboard."""
-    entry = next((e for e in done.leaderboard.entries if e.trial == trial or (key is not None and e.key == key)), None)
+    entries = done.leaderboard.entries if done.leaderboard else ()
+    entry = next((e for e in entries if e.trial == trial or (key is not None and e.key == key)), None)
     if entry is None:
         return "the store knows no training of it"
     if entry.rank is None:

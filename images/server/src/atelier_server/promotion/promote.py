@@ -1,4 +1,7 @@
-"""Promotes an experiment's best trial, verified with the runtime that will serve it."""
+"""Promotes an experiment's best trial as a policy decides, or the version that a person has chosen.
+
+Either is verified with the runtime that will serve it.
+"""
 
 from __future__ import annotations
 
@@ -7,59 +10,114 @@ import logging
 import socket
 from functools import partial
 
-from atelier_store.layout import Store
+from atelier_store.layout import ModelPaths, Store
 from atelier_store.lease import LeaseLost
-from atelier_store.promotion import NothingToPromote, Promoted, promote
-from atelier_store.records import KatibPick
+from atelier_store.promotion import NothingToPromote, Promoted, Promoter
+from atelier_store.records import DEFAULT_POLICY, KatibPick, Policy, SearchState
 
 from atelier_server.models.verification import verify
 from atelier_server.promotion import search_record
 from atelier_server.promotion.evaluation import evaluate
 
+FAILURES = (NothingToPromote, LeaseLost, OSError, ValueError)
+
 log = logging.getLogger(__name__)
 
 
-def promote_best(store: Store, experiment: str, model: str) -> Promoted:
-    """Verify, test and promote.
+def promoter(paths: ModelPaths) -> Promoter:
+    """Promotes for this model in the name of this process's user.
 
-    Raises NothingToPromote, LeaseLost, the file system's OSError, or ValueError on torn test arrays.
+    Beside what a Promoter raises there is a ValueError on torn test arrays.
     """
-    return promote(
-        store,
-        experiment,
-        model,
-        verify=verify,
-        evaluate=partial(evaluate, store),
-        promoted_by=_who(),
-        on_wait=lambda holder: log.warning("waiting for %s", holder),
+    return Promoter(
+        paths, verify, partial(evaluate, paths.store), _who(), lambda holder: log.warning("waiting for %s", holder)
     )
 
 
-def run(store: Store, experiment: str, model: str, namespace: str | None = None) -> int:
-    """Run the command. The result is the exit status.
+def run(
+    store: Store,
+    experiment: str,
+    model: str,
+    policy: Policy = DEFAULT_POLICY,
+    held: str | None = None,
+    namespace: str | None = None,
+) -> int:
+    """Let the policy decide over the experiment's best trial. The result is the exit status.
 
-    0 if the trial is promoted, or was already; 1 if nothing can be promoted, with the reason for each trial in the log,
-    or if the store cannot be used. After 1 the model's pointer has not changed. search.json holds the outcome and, with
-    a namespace, what Katib would have chosen there.
+    held is a version that a person wants to be served: the best trial only waits. 0 if the trial is promoted, was
+    already, or is left waiting; 1 if nothing can be promoted, with the reason for each trial in the log, or if the
+    store cannot be used. After 1 the model's pointer has not changed. search.json holds the outcome and, with a
+    namespace, what Katib would have chosen there.
     """
+    paths = store.model(model)
     try:
-        done = promote_best(store, experiment, model)
-    except (NothingToPromote, LeaseLost, OSError, ValueError) as error:
-        reasons = _reasons(error)
-        for reason in reasons:
-            log.error("not promoted: %s", reason)
-        if store.root.is_dir():  # a mistyped store is not created
-            search_record.write(store.model(model), experiment, "failed", "; ".join(reasons))
-        return 1
-    promotion = done.promotion
-    objective = f"{promotion.objective_metric_name} {promotion.metric:.6g}"
-    outcome = f"{model} version {promotion.version}: trial {promotion.trial}, {objective}"
-    log.info("%s %s", "promoted" if done.is_new else "already promoted:", outcome)
-    search_record.write(store.model(model), experiment, "promoted", katib=_katibs_pick(store, done, namespace))
+        done = promoter(paths).best(experiment, policy, held)
+    except FAILURES as error:
+        return _fail(paths, experiment, error)
+    _log_decided(done, model)
+    state: SearchState = "promoted" if done.is_served else "refused" if _is_worse(done) else "waiting"
+    shown = None if done.is_served else outcome(done, model)
+    search_record.write(paths, experiment, state, shown, katib=_katibs_pick(store, done, namespace))
     return 0
 
 
-def _reasons(error: Exception) -> list[str]:
+def choose(store: Store, model: str, version: str, why: str = "") -> int:
+    """Serve the version that a person has chosen. The result is the exit status: 0 done, or done already; 1 not."""
+    paths = store.model(model)
+    try:
+        done = promoter(paths).version(version, why)
+    except FAILURES as error:
+        return _fail(paths, search_record.experiment(paths), error)
+    was = "is served now" if done.is_new else "was served already"
+    log.info("%s version %s (trial %s) %s, as chosen", model, version, done.promotion.trial, was)
+    return 0
+
+
+def outcome(done: Promoted, model: str) -> str:
+    """What became of a winner that is not served, and how a person has it served all the same."""
+    assert done.decision is not None
+    promotion, decision = done.promotion, done.decision
+    what = f"{model} version {promotion.version} (trial {promotion.trial})"
+    if decision.outcome == "none":
+        approve = f"to serve it: atelier promote {promotion.experiment} --model {model} --trial {promotion.trial}"
+    else:
+        approve = (
+            f"to serve it: promotion.version={promotion.version}, "
+            f"or atelier promote --model {model} --version {promotion.version}"
+        )
+    if decision.outcome == "promoted":
+        return f"{what} was promoted before, and a person has chosen version {done.served} since; {approve}"
+    instead = f"version {done.served} stays" if done.served else "no version is served"
+    words = {"worse": "is refused", "none": "is not promoted"}.get(decision.outcome, "waits for a person")
+    return f"{what} {words}: {decision.reason}; {instead}; {approve}"
+
+
+def _is_worse(done: Promoted) -> bool:
+    return done.decision is not None and done.decision.outcome == "worse"
+
+
+def _log_decided(done: Promoted, model: str) -> None:
+    if not done.is_served:
+        log.warning("%s", outcome(done, model))
+        return
+    promotion = done.promotion
+    objective = f"{promotion.objective_metric_name} {promotion.metric:.6g}"
+    what = f"{model} version {promotion.version}: trial {promotion.trial}, {objective}"
+    why = f"; {done.decision.reason}" if done.is_new and done.decision and done.decision.comparison else ""
+    log.info("%s %s%s", "promoted" if done.is_new else "already promoted:", what, why)
+
+
+def _fail(paths: ModelPaths, experiment: str | None, error: Exception) -> int:
+    """Log every reason, and record them for the search, if there is one. The result is the exit status."""
+    reasons = _reasons(paths, error)
+    for reason in reasons:
+        log.error("not promoted: %s", reason)
+    if experiment is not None and paths.store.root.is_dir():  # a mistyped store is not created
+        search_record.write(paths, experiment, "failed", "; ".join(reasons))
+    return 1
+
+
+def _reasons(paths: ModelPaths, error: Exception) -> list[str]:
     if isinstance(error, NothingToPromote):
         return error.reasons
     if isinstance(error, OSError):

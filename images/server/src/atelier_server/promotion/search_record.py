@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-from typing import Literal
 
 from atelier_store.clock import now
 from atelier_store.layout import ModelPaths
-from atelier_store.records import KatibPick, Search
+from atelier_store.records import KatibPick, Search, SearchState
 
 EVERY = 60.0
 """Seconds after which a wait writes the record again, so that its age tells whether anybody waits."""
@@ -15,10 +14,16 @@ EVERY = 60.0
 log = logging.getLogger(__name__)
 
 
+def experiment(paths: ModelPaths) -> str | None:
+    """The search that the record is about, if there is one."""
+    search = Search.read_if_whole(paths.search)
+    return search.experiment if search else None
+
+
 def write(
     paths: ModelPaths,
     experiment: str,
-    state: Literal["running", "promoted", "failed"],
+    state: SearchState,
     reason: str | None = None,
     katib: KatibPick | None = None,
 ) -> None:

@@ -12,7 +12,7 @@ from atelier_store.exit_codes import ExitCode
 from rich.markup import escape
 
 from atelier_cli.commands.messages import err, fail, messages, out, print_json
-from atelier_cli.commands.options import OutputOption, SetOption
+from atelier_cli.commands.options import OutputOption, SetOption, named
 
 
 def doctor(
@@ -24,7 +24,10 @@ def doctor(
         ),
     ] = None,
     namespace: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Namespace to install into; the context's if left out.")
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Namespace to install into; the context's if left out.", callback=named("NAMESPACE")
+        ),
     ] = None,
     context: Annotated[
         str | None, typer.Option(metavar="NAME", help="Context of the kubeconfig; the current one if left out.")
@@ -33,7 +36,10 @@ def doctor(
         Path | None, typer.Option(metavar="FILE", help="Kubeconfig; KUBECONFIG's if left out.")
     ] = None,
     katib_namespace: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Namespace of Katib; the profile's if left out.")
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Namespace of Katib; the profile's if left out.", callback=named("NAMESPACE")
+        ),
     ] = None,
     output: OutputOption = "table",
 ) -> None:

@@ -20,9 +20,15 @@ from atelier_cli.commands.options import (
     ExperimentArgument,
     HostOption,
     ModelOption,
+    PolicyOption,
+    PreviousOption,
     ProfileOption,
     SetOption,
     StoreOption,
+    TrialOption,
+    VersionOption,
+    WhyOption,
+    named,
 )
 
 if TYPE_CHECKING:
@@ -59,7 +65,7 @@ def up(
 ) -> None:
     """Search, promote the best, ask it for predictions over HTTP, and serve it. Run again, it goes on where it was."""
     with on_this_machine():
-        from atelier_server.promotion.promote import promote_best
+        from atelier_server.promotion.promote import promoter
         from atelier_store.layout import Store
 
         from atelier_cli.errors import CannotServe
@@ -70,10 +76,19 @@ def up(
         profile, place = load(values, set_), Store(store.absolute())
         port = port or profile.values["server"]["port"]
         check_free(host, port)  # now rather than after an hour of search
+        promotes, promotion = promoter(place.model(profile.model)), profile.values["promotion"]
+        held = promotion["version"] or None
+        if held is not None:
+            promotes.version(held, why=f"promotion.version of {values.name}")
         description = _search(profile, place, data_dir)
-        _show_promoted(place, promote_best(place, profile.spec.experiment_name, profile.model), profile.model)
+        done = promotes.best(profile.spec.experiment_name, promotion["policy"], held)
+        _show_promoted(place, done, profile.model)
+        if done.served is None:
+            out.print("Nothing is served yet.")
+            return
         with serving(place, profile.model, host, port) as (address, process):
-            out.print(predictions(predict_samples(address, place, description)))
+            if done.is_served:  # another version may take other inputs than these data have
+                out.print(predictions(predict_samples(address, place, description)))
             if serve:
                 out.print(f"\nServing [bold]{profile.model}[/] at {address}  (documentation: {address}/docs)")
                 out.print(f"Store: {escape(str(place.root))}")
@@ -99,16 +114,59 @@ def search(
         _search(load(values, set_), Store(store.absolute()), data_dir)
 
 
-def promote(model: ModelOption, experiment: ExperimentArgument = None, store: StoreOption = DEFAULT_STORE) -> None:
-    """Verify the best trial of an experiment, score it on the test set and put the model's pointer on it."""
+def promote(
+    model: ModelOption,
+    experiment: ExperimentArgument = None,
+    store: StoreOption = DEFAULT_STORE,
+    policy: PolicyOption = None,
+    trial: TrialOption = None,
+    version: VersionOption = None,
+    previous: PreviousOption = False,
+    why: WhyOption = "",
+) -> None:
+    """Verify the best trial of an experiment, score it on the test set, and serve it if the policy says so.
+
+    With --trial, --version or --previous a person says what is served, whatever the scores.
+    """
     with on_this_machine():
-        from atelier_server.promotion.promote import promote_best
+        from atelier_server.promotion.promote import promoter
         from atelier_store.layout import Store
+        from atelier_store.records import DEFAULT_POLICY
 
         from atelier_cli.commands.store import experiment_paths
 
+        chosen = [
+            name
+            for name, given in (("--trial", trial), ("--version", version), ("--previous", previous))
+            if given not in (None, False)
+        ]
+        _check_choice(chosen, experiment, policy, why)
         place = Store(store.absolute())
-        _show_promoted(place, promote_best(place, experiment_paths(place, experiment).folder.name, model), model)
+        promotes = promoter(place.model(model))
+        if version is not None:
+            done = promotes.version(version, why)
+        elif previous:
+            done = promotes.previous(why)
+        elif trial is not None:
+            done = promotes.trial(experiment_paths(place, experiment).folder.name, trial, why)
+        else:
+            done = promotes.best(experiment_paths(place, experiment).folder.name, policy or DEFAULT_POLICY)
+        _show_promoted(place, done, model)
+
+
+def _check_choice(chosen: list[str], experiment: str | None, policy: str | None, why: str) -> None:
+    """Exit with every option that does not go with the others."""
+    wrong = []
+    if len(chosen) > 1:
+        wrong.append(f"{', '.join(chosen)}: only one of them says what is served")
+    if chosen and policy is not None:
+        wrong.append(f"--policy: {policy} does not go with {chosen[0]}, which says what is served whatever the policy")
+    if experiment is not None and "--trial" not in chosen and chosen:
+        wrong.append(f"{experiment}: an experiment does not go with {chosen[0]}")
+    if why and not chosen:
+        wrong.append("--why: goes with --trial, --version or --previous; a policy says its own reason")
+    if wrong:
+        fail(wrong)
 
 
 def serve(
@@ -123,7 +181,8 @@ def serve(
 
 
 def replay(
-    key: Annotated[str, typer.Argument(help="The trial's key: 16 hex digits.")], store: StoreOption = DEFAULT_STORE
+    key: Annotated[str, typer.Argument(help="The trial's key: 16 hex digits.", callback=named("KEY"))],
+    store: StoreOption = DEFAULT_STORE,
 ) -> None:
     """Train a trial again from nothing, elsewhere, and compare every tensor of the model it gave."""
     with (
@@ -186,11 +245,16 @@ def _search(profile: Profile, store: Store, data_dir: Path | None) -> DataDescri
 
 
 def _show_promoted(store: Store, promoted: Promoted, model: str) -> None:
+    from atelier_server.promotion.promote import outcome
     from atelier_store.spec import Spec
 
     promotion, manifest = promoted.promotion, promoted.manifest
-    words = "Promoted" if promoted.is_new else "Promoted already:"
-    out.print(f"\n{words} [bold]{model}[/] version {promotion.version} (trial {promotion.trial}, key {promotion.key})")
+    if promoted.is_served:
+        words = "Promoted" if promoted.is_new else "Promoted already:"
+        which = f"version {promotion.version} (trial {promotion.trial}, key {promotion.key})"
+        out.print(f"\n{words} [bold]{model}[/] {which}")
+    else:
+        out.print(f"\nNot promoted: {outcome(promoted, model)}", markup=False, style="yellow")
     most = Spec.read(store.experiment(promotion.experiment).spec).trainer.max_epochs
     trained = manifest.config.parent_epochs or manifest.provenance.epochs
     if trained < most:
@@ -199,8 +263,9 @@ def _show_promoted(store: Store, promoted: Promoted, model: str) -> None:
     out.print(f"  {escape(manifest.architecture)}")
     out.print(f"  {manifest.params:,} parameters, {manifest.macs:,} MACs, {manifest.latency.p50_ms:.2f} ms")
     out.print(f"  validation: {_scores(manifest.metrics)}")
-    scores = promotion.test_metrics
-    out.print(f"  test:       {f'{_scores(scores)}, {promotion.test_rows:,} rows' if scores else 'no test set'}")
+    if promoted.decision is None or promoted.decision.outcome != "none":  # that is no version, and was not tested
+        scores = promotion.test_metrics
+        out.print(f"  test:       {f'{_scores(scores)}, {promotion.test_rows:,} rows' if scores else 'no test set'}")
 
 
 def _scores(metrics: dict[str, float]) -> str:

@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+
+from atelier_cli.commands.messages import messages
+
+
+def named(rule: str) -> Callable[[typer.CallbackParam, str | None], str | None]:
+    """A callback for names, which become paths: a rule of `atelier_store.names`."""
+
+    def check(option: typer.CallbackParam, name: str | None) -> str | None:
+        if name is None:
+            return None
+        with messages():
+            from atelier_store import names
+
+            chosen: names.Rule = getattr(names, rule)
+            return chosen.checked(name, where=option.opts[0])
+
+    return check
+
 
 ProfileOption = Annotated[
     Path, typer.Option("--values", "-f", metavar="FILE", help="The profile: a values file.", show_default=False)
@@ -28,7 +47,14 @@ DataOption = Annotated[
     typer.Option("--data-dir", metavar="FOLDER", help="Where data files are looked for by name, and downloaded to."),
 ]
 ModelOption = Annotated[
-    str, typer.Option("--model", metavar="NAME", help="Name that the model is served under.", show_default=False)
+    str,
+    typer.Option(
+        "--model",
+        metavar="NAME",
+        help="Name that the model is served under.",
+        show_default=False,
+        callback=named("MODEL"),
+    ),
 ]
 ExperimentArgument = Annotated[
     str | None, typer.Argument(help="Its name in the store; the latest if left out.", show_default=False)
@@ -36,6 +62,23 @@ ExperimentArgument = Annotated[
 OutputOption = Annotated[
     Literal["table", "json"],
     typer.Option("--output", "-o", help="For people, or JSON for programs, alone on standard output."),
+]
+PolicyOption = Annotated[
+    Literal["neverWorse", "always", "candidate", "none"] | None,
+    typer.Option(help="What becomes of the best trial: promotion.policy of a profile.  [default: neverWorse]"),
+]
+TrialOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help="Serve this trial of the experiment, by its name or key.", callback=named("TRIAL")
+    ),
+]
+VersionOption = Annotated[
+    str | None, typer.Option(metavar="VERSION", help="Serve this version.", callback=named("VERSION"))
+]
+PreviousOption = Annotated[bool, typer.Option("--previous", help="Serve what was served before.")]
+WhyOption = Annotated[
+    str, typer.Option(metavar="TEXT", help="Why this one, for the model's history.", show_default=False)
 ]
 HostOption = Annotated[str, typer.Option(metavar="ADDRESS", help="Address to listen on.")]
 DEFAULT_STORE = Path("store")

@@ -12,7 +12,7 @@ from atelier_store.exit_codes import ExitCode
 from rich.markup import escape
 
 from atelier_cli.commands.messages import err, fail, messages, out, print_json
-from atelier_cli.commands.options import DEFAULT_STORE, ExperimentArgument, OutputOption, StoreOption
+from atelier_cli.commands.options import DEFAULT_STORE, ExperimentArgument, ModelOption, OutputOption, StoreOption
 
 if TYPE_CHECKING:
     from atelier_store.layout import ExperimentPaths, Store
@@ -55,6 +55,29 @@ def experiments(store: StoreOption = DEFAULT_STORE, output: OutputOption = "tabl
             print_json([asdict(one) for one in found])
         else:
             out.print(table(found))
+
+
+def versions(
+    model: ModelOption,
+    store: StoreOption = DEFAULT_STORE,
+    history: Annotated[
+        bool, typer.Option("--history", help="Show every change of what is served: when, who and why.")
+    ] = False,
+) -> None:
+    """Show the versions of a model, and which one is served."""
+    with messages():
+        from atelier_store import pointer
+        from atelier_store.layout import Store
+
+        from atelier_cli.show.versions import history as changes
+        from atelier_cli.show.versions import versions as table
+
+        place = Store(store.absolute())
+        paths = place.model(model)
+        if not paths.folder.is_dir():
+            known = ", ".join(other.name for other in place.models()) or "none"
+            fail([f"{place.root} has no model {model!r}; it has: {known}"])
+        out.print(changes(pointer.lines(paths)) if history else table(paths))
 
 
 def audit(store: StoreOption = DEFAULT_STORE, output: OutputOption = "table") -> None:

@@ -1,6 +1,6 @@
 /** The page: looks for the model, and shows what it finds. */
 
-import { at, make, moment, upper } from "./elements.js";
+import { at, make, metricName, moment, upper } from "./elements.js";
 import { showProvenance, showScores, showSearch, showTiles } from "./facts.js";
 import { showNetwork } from "./network.js";
 import { showCurve, showTrials } from "./learning.js";
@@ -43,7 +43,7 @@ function lock() {
   shown = undefined;
   at("state").textContent = "A token is needed";
   notice("");
-  for (const part of ["links", "waiting", "served"]) at(part).hidden = true;
+  for (const part of ["links", "waiting", "served", "candidate"]) at(part).hidden = true;
 }
 
 /** What the server says, problems too; nothing if it does not answer. */
@@ -66,23 +66,42 @@ function wait(what, why) {
   at("lacking").textContent = what;
   at("reason").textContent = upper(why.replace(/^no model promoted yet: /, ""));
   notice("");
-  at("served").hidden = true;
+  at("served").hidden = at("candidate").hidden = true;
   at("waiting").hidden = false;
 }
 
 /** Only when it changes, so that it is read out once. */
-function notice(text) {
-  at("notice").hidden = !text;
-  if (at("notice").textContent !== text) at("notice").textContent = text;
+function say(id, text) {
+  at(id).hidden = !text;
+  if (at(id).textContent !== text) at(id).textContent = text;
 }
+
+const notice = text => say("notice", text);
 
 async function show(card) {
   notice(card.refused ? `A later version was refused, and this one goes on: ${card.refused}` : "");
+  say("candidate", card.waiting ? beside(card.waiting) : "");
   if (card.version === shown) return;
   const told = await asked("model/report");
   if (!told || told.version !== card.version) return;  // a promotion came in between: the next look sees it whole
   shown = card.version;
   showAll(card, told.report);
+}
+
+/** The last winner that is not served, and why, with both scores. */
+function beside({ version, trial, outcome, comparison, reason }) {
+  const who = `The last search's winner, version ${version} (${trial}),`;
+  const why = outcome === "worse" ? "was refused: it is worse" : `waits for a person: ${reason}`;
+  if (!comparison || comparison.served === null) return `${who} ${why}.`;
+  const { metric_name, rows, value, served } = comparison;
+  const where = rows === "different" ? "on different rows" : `on the same ${rows} rows`;
+  return `${who} ${why}. ${metricName(metric_name)} ${exact(value, served)} beside ${exact(served, value)} of the served version, ${where}.`;
+}
+
+/** A number with enough digits to tell it from another. */
+function exact(value, other) {
+  const digits = [4, 6, 9, 12].find(count => value.toPrecision(count) !== other.toPrecision(count));
+  return digits && value !== other ? String(Number(value.toPrecision(digits))) : String(value);
 }
 
 function showAll(card, report) {

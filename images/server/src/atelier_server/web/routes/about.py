@@ -27,7 +27,10 @@ HEADERS = {
 }
 """The page loads and runs nothing but its own files, and is not cached across releases of the server."""
 
-CARD = "The served model's card: its manifest, why it was promoted, and why a later version was refused, if one was."
+CARD = (
+    "The served model's card: its manifest, why it was promoted, and why a later version was refused, if one was. "
+    "`waiting` is the last search's winner, with both scores, if it is worse than what is served or waits for a person."
+)
 REPORT = (
     "What was searched, what its trials came to, and how the served model learned; null for a version from before this "
     "was kept."
@@ -58,10 +61,12 @@ def router(service: Service, registry: CollectorRegistry, shows_metrics: bool) -
     @routes.get("/model", description=CARD, **schemas.CARD)
     async def card(request: Request) -> dict[str, Any]:
         model = InboundRequest.of(request.scope).model = service.follower.served()
+        waiting = service.follower.waiting
         return {
             "model": model.name,
             "version": model.version,
             "refused": service.follower.reason,
+            "waiting": waiting and waiting.model_dump(mode="json"),
             "onnx_bytes": model.onnx_bytes,
             "manifest": model.manifest.model_dump(mode="json"),
             "promotion": model.promotion and model.promotion.model_dump(mode="json"),
