@@ -32,13 +32,6 @@ def with_line(content: bytes, line: HistoryLine) -> bytes:
     return start + sealed.line(added.model_dump_json(), start)
 
 
-def _parsed(line: sealed.Line) -> HistoryLine | None:
-    try:
-        return None if line.is_altered else HistoryLine.model_validate_json(line.json)
-    except ValidationError:
-        return None
-
-
 def line_of(promotion: Promotion) -> HistoryLine:
     """The line of a version that was promoted because its trial was the best; what came before it is left open."""
     return HistoryLine(
@@ -53,8 +46,8 @@ def line_of(promotion: Promotion) -> HistoryLine:
     )
 
 
-def _parsed(line: bytes) -> HistoryLine | None:
+def _parsed(line: sealed.Line) -> HistoryLine | None:
     try:
-        return HistoryLine.model_validate_json(line)
+        return None if line.is_altered else HistoryLine.model_validate_json(line.json)
     except ValidationError:
         return None

@@ -109,7 +109,7 @@ def _log_decided(done: Promoted, model: str) -> None:
 
 def _fail(paths: ModelPaths, experiment: str | None, error: Exception) -> int:
     """Log every reason, and record them for the search, if there is one. The result is the exit status."""
-    reasons = _reasons(paths, error)
+    reasons = _reasons(error)
     for reason in reasons:
         log.error("not promoted: %s", reason)
     if experiment is not None and paths.store.root.is_dir():  # a mistyped store is not created
@@ -117,7 +117,7 @@ def _fail(paths: ModelPaths, experiment: str | None, error: Exception) -> int:
     return 1
 
 
-def _reasons(paths: ModelPaths, error: Exception) -> list[str]:
+def _reasons(error: Exception) -> list[str]:
     if isinstance(error, NothingToPromote):
         return error.reasons
     if isinstance(error, OSError):

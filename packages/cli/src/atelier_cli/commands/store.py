@@ -98,8 +98,8 @@ def audit(store: StoreOption = DEFAULT_STORE, output: OutputOption = "table") ->
         if output == "json":
             mismatches = [{"path": path, "problem": problem} for path, problem in named]
             unfinished_files = [str(path.relative_to(place.root)) for path in audited.leftovers]
-            unprotected = [str(path.relative_to(place.root)) for path in audited.unprotected]
-            found = {"mismatches": mismatches, "unprotected": unprotected, "leftovers": unfinished_files}
+            unsealed = [str(path.relative_to(place.root)) for path in audited.unprotected]
+            found = {"mismatches": mismatches, "unprotected": unsealed, "leftovers": unfinished_files}
             print_json({"checked": audited.checked, **found})
             raise typer.Exit(ExitCode.FINDINGS if named else ExitCode.OK)
         for path, problem in named:
