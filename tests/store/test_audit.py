@@ -115,6 +115,7 @@ RECORDS = (
     "models/*/current.json",
     "models/*/history.jsonl",
     "models/*/search.json",
+    "models/*/decision.json",
 )
 
 
