@@ -332,3 +332,16 @@ def test_an_experiment_and_a_version_are_two_things(store: Store, given: list[st
     done = subprocess.run([*command(store, "x")[:-4], "--model", "digits", *given], capture_output=True, text=True)
     assert done.returncode == 2
     assert "promote needs --experiment or --version, and not both" in done.stderr
+
+
+def test_the_winner_of_a_search_that_another_one_has_replaced_is_not_promoted(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    experiment, present = one_trial(store, "a", 1, 0.8), tmp_path / "experiment"
+    monkeypatch.setenv("ATELIER_CURRENT_SEARCH", str(present))
+    present.write_text("b-89abcdef")
+    assert run(store, experiment, "digits") == 0
+    assert not store.model("digits").folder.exists()
+    present.write_text(experiment)
+    assert run(store, experiment, "digits") == 0
+    assert served(store)

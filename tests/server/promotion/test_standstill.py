@@ -132,6 +132,22 @@ def test_a_wait_that_was_killed_between_delete_and_create_goes_on_there(tmp_path
     assert [method for method, _ in api.changed] == ["DELETE", "POST"]
 
 
+def test_a_search_that_another_one_has_replaced_is_not_waited_for_and_leaves_no_record(
+    tmp_path: Path, waited: type[Waited], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    present = tmp_path / "experiment"
+    present.write_text("another-89abcdef\n")
+    monkeypatch.setenv("ATELIER_CURRENT_SEARCH", str(present))
+    with answering(tmp_path, BUSY) as api:
+        lines = waited.on(api)
+    assert waited.code == 0 and "not waited for any longer: another-89abcdef was applied later" in lines
+    assert not waited.store.model("digits").search.exists()
+    present.write_text(NAME)
+    with answering(tmp_path, OVER) as api:
+        waited.on(api)
+    assert waited.code == 0 and waited.search().state == "running"
+
+
 def test_events_of_before_a_new_start_do_not_start_it_once_more(tmp_path: Path, waited: type[Waited]) -> None:
     anew = experiment(RUNNING, trialsSucceeded=4)
     anew["metadata"]["creationTimestamp"] = "2026-01-02T03:04:06Z"

@@ -17,6 +17,7 @@ from atelier_store.records import DEFAULT_POLICY, KatibPick, Policy, SearchState
 
 from atelier_server.models.verification import verify
 from atelier_server.promotion import search_record
+from atelier_server.promotion.current import successor
 from atelier_server.promotion.evaluation import evaluate
 
 FAILURES = (NothingToPromote, LeaseLost, OSError, ValueError)
@@ -45,10 +46,13 @@ def run(
     """Let the policy decide over the experiment's best trial. The result is the exit status.
 
     held is a version that a person wants to be served: the best trial only waits. 0 if the trial is promoted, was
-    already, or is left waiting; 1 if nothing can be promoted, with the reason for each trial in the log, or if the
-    store cannot be used. After 1 the model's pointer has not changed. search.json holds the outcome and, with a
-    namespace, what Katib would have chosen there.
+    already, or is left waiting, or if another search has taken this one's place in its release; 1 if nothing can be
+    promoted, with the reason for each trial in the log, or if the store cannot be used. After 1 the model's pointer
+    has not changed. search.json holds the outcome and, with a namespace, what Katib would have chosen there.
     """
+    if later := successor(experiment):
+        log.info("not promoted: %s was applied later than %s", later, experiment)
+        return 0
     paths = store.model(model)
     try:
         done = promoter(paths).best(experiment, policy, held)

@@ -10,6 +10,7 @@ from atelier_store.layout import Store
 from lightkube import Client
 
 from atelier_server.promotion import katib, search_record
+from atelier_server.promotion.current import successor
 from atelier_server.promotion.standstill import Standstill
 
 LONGEST_PAUSE = 60.0
@@ -36,15 +37,17 @@ def run(
 ) -> int:
     """Run the command. The result is the exit status.
 
-    0 if the Experiment succeeded; 1 if it failed, did not end within timeout seconds, or there is no cluster. Meanwhile
-    search.json has the state running and is written again every minute, with the reason where no trial has ended for
-    patience seconds; after 1 it has the state failed, with the reason.
+    0 if the Experiment succeeded, or another search has taken its place in its release; 1 if it failed, did not end
+    within timeout seconds, or there is no cluster. Meanwhile search.json has the state running and is written again
+    every minute, with the reason where no trial has ended for patience seconds; after 1 it has the state failed,
+    with the reason.
     """
 
     def running(reason: str | None) -> None:
         search_record.write(store.model(model), experiment, "running", reason)
 
-    running(None)
+    if not successor(experiment):
+        running(None)
     log.info("waiting for Experiment %s in namespace %s, at most %d s", experiment, namespace, timeout)
     try:
         client = katib.connect(namespace)
@@ -65,10 +68,13 @@ def _wait(
     every: float,
     running: Callable[[str | None], None],
 ) -> None:
-    """Return when the Experiment has succeeded. Raises NotSucceeded."""
+    """Return when the Experiment has succeeded, or another search has taken its place. Raises NotSucceeded."""
     deadline = time.monotonic() + timeout
     logged, written, pause = "", time.monotonic(), every
     while True:
+        if later := successor(name):
+            log.info("not waited for any longer: %s was applied later", later)
+            return
         reason = None
         try:
             (progress, reason), pause = _progress(client, name, standstill), every
