@@ -191,21 +191,29 @@ def _float32(part: Part, values: Array, column: Callable[..., str], violations: 
 
 
 def _indistinct(values: Array, converted: Array) -> list[tuple[int, str]]:
-    """The number of each column, along the last axis, whose values float32 holds too coarsely, and why."""
+    """The number of each column, along the last axis, whose values float32 holds too coarsely, and why.
+
+    The middle half of a column is also looked at by itself: one outlier must not hide that all others are the same.
+    """
     rows = tuple(range(values.ndim - 1))
-    low, high = values.min(rows), values.max(rows)
-    moved = np.abs(values - converted.astype(np.float64)).max(rows)
-    coarse = moved > COARSEST * values.std(rows, dtype=np.float64)
-    varies = high != low
-    if values.dtype.kind == "f":  # more than by the last bits of a float64
-        varies = high - low > 16 * np.finfo(values.dtype).eps * np.maximum(np.abs(low), np.abs(high))
+    moved = np.abs(values - converted.astype(np.float64))
+    least = values.min(rows)
+    above = values - least  # exact for large whole numbers, too
+    first, third, high = np.percentile(above, [25, 75, 100], axis=rows)
+    middle = np.where((above >= first) & (above <= third), moved, 0).max(rows)
+    noise = 16 * np.finfo(values.dtype).eps if values.dtype.kind == "f" else 0  # the last bits of their own type
+    coarse = (moved.max(rows) > COARSEST * above.std(rows, dtype=np.float64)) & (
+        high > noise * np.abs(values).max(rows)
+    )
+    coarse |= (middle > COARSEST * (third - first)) & (third - first > noise * np.abs(least + third))
+    remedy = "scale them" if np.abs(values).max() < np.finfo(np.float32).tiny else "subtract a constant"
     return [
         (
             number,
-            f"float32, which networks compute in, does not tell apart values from {low[number]} to {high[number]}; "
-            f"subtract a constant such as {low[number]}, here and in requests",
+            f"float32, which networks compute in, does not tell values near {np.median(values[..., number])} apart; "
+            f"{remedy}, here and in requests",
         )
-        for number in np.flatnonzero(coarse & varies).tolist()[:20]
+        for number in np.flatnonzero(coarse).tolist()[:20]
     ]
 
 
