@@ -112,3 +112,9 @@ def test_a_share_for_validation_that_leaves_too_few_rows_is_refused_for_prepared
     assert place.prepare("csv", **data, task="regression").train_rows == 7
     (violation,) = place.refused("csv", **data, task="regression", validationFraction=0.9)
     assert "1 left to train on beside 6 to validate" in violation
+
+
+@pytest.mark.parametrize("missing", ["nan", "NaN", "NA", "None", "null", "?"])
+def test_a_class_that_looks_like_a_missing_label_is_pointed_at(place, missing):
+    description = place.prepare("csv", **place.csv(csv_of([missing, "hi", "lo"] * 9)))
+    assert description.notes == (f"classes called {missing}: if that means no label, leave these examples out",)

@@ -21,6 +21,9 @@ LEAST = {"training, validation": 2, "training, validation, test": 3}
 LEAST_TRAINED_ON = 2
 """Examples; the built-in networks normalise over a batch, which one alone does not allow."""
 
+MISSING = ("nan", "na", "n/a", "<na>", "null", "nil", "none", "?", "-")
+"""How programs write that there is no label, in lower case."""
+
 WHOLE = re.compile(r"[+-]?\d{1,18}(\.0*)?", re.ASCII)
 
 COARSEST = 1e-3
@@ -67,7 +70,7 @@ def check(data: Data, raw: RawData, seed: int) -> Checked:
             _enough(raw.train.where, ys[0], labels, "training, validation, test")
         train_rows, test_rows = split(ys[0], data.test_fraction, seed, TEST)
         xs, ys = [xs[0][train_rows], xs[0][test_rows]], [ys[0][train_rows], ys[0][test_rows]]
-    notes = [note for part in parts for note in part.notes] + _of_series(kind, xs[0])
+    notes = [note for part in parts for note in part.notes] + _of_series(kind, xs[0]) + _of_labels(labels or ())
     if data.limit is not None and len(xs[0]) > data.limit:
         left_out = f"left out: {len(xs[0]) - data.limit:,} training examples (beyond trainer.data.limit)"
         notes.append(f"{raw.train.where}: {left_out}")
@@ -162,6 +165,12 @@ def _of_series(kind: Kind, x: Array) -> list[str]:
     ]
 
 
+def _of_labels(labels: Sequence[str]) -> list[str]:
+    """A note if a class looks like a missing label, which only a person can tell."""
+    missing = [label for label in labels if label.strip().lower() in MISSING]
+    return [f"classes called {', '.join(missing)}: if that means no label, leave these examples out"] if missing else []
+
+
 def _float32(part: Part, values: Array, column: Callable[..., str], violations: list[str]) -> Array:
     """The values (N, F), or (N, L, C), as float32; column names the place of one by its index without the row."""
     with np.errstate(over="ignore"):  # a number beyond float32 becomes infinite, and is reported as such
@@ -182,21 +191,29 @@ def _float32(part: Part, values: Array, column: Callable[..., str], violations: 
 
 
 def _indistinct(values: Array, converted: Array) -> list[tuple[int, str]]:
-    """The number of each column, along the last axis, whose values float32 holds too coarsely, and why."""
+    """The number of each column, along the last axis, whose values float32 holds too coarsely, and why.
+
+    The middle half of a column is also looked at by itself: one outlier must not hide that all others are the same.
+    """
     rows = tuple(range(values.ndim - 1))
-    low, high = values.min(rows), values.max(rows)
-    moved = np.abs(values - converted.astype(np.float64)).max(rows)
-    coarse = moved > COARSEST * values.std(rows, dtype=np.float64)
-    varies = high != low
-    if values.dtype.kind == "f":  # more than by the last bits of a float64
-        varies = high - low > 16 * np.finfo(values.dtype).eps * np.maximum(np.abs(low), np.abs(high))
+    moved = np.abs(values - converted.astype(np.float64))
+    least = values.min(rows)
+    above = values - least  # exact for large whole numbers, too
+    first, third, high = np.percentile(above, [25, 75, 100], axis=rows)
+    middle = np.where((above >= first) & (above <= third), moved, 0).max(rows)
+    noise = 16 * np.finfo(values.dtype).eps if values.dtype.kind == "f" else 0  # the last bits of their own type
+    coarse = (moved.max(rows) > COARSEST * above.std(rows, dtype=np.float64)) & (
+        high > noise * np.abs(values).max(rows)
+    )
+    coarse |= (middle > COARSEST * (third - first)) & (third - first > noise * np.abs(least + third))
+    remedy = "scale them" if np.abs(values).max() < np.finfo(np.float32).tiny else "subtract a constant"
     return [
         (
             number,
-            f"float32, which networks compute in, does not tell apart values from {low[number]} to {high[number]}; "
-            f"subtract {low[number]} from them, here and in requests",
+            f"float32, which networks compute in, does not tell values near {np.median(values[..., number])} apart; "
+            f"{remedy}, here and in requests",
         )
-        for number in np.flatnonzero(coarse & varies).tolist()[:20]
+        for number in np.flatnonzero(coarse).tolist()[:20]
     ]
 
 
@@ -330,6 +347,9 @@ def _enough(where: str, y: Array, labels: Sequence[str], purposes: str) -> None:
         for label, count in scarce[:20]
     ]
     if len(scarce) > 20:
-        violations.append(f"{where}: and {len(scarce) - 20} more classes with too few examples")
+        violations.append(
+            f"{where}: and {len(scarce) - 20} more classes with too few examples; "
+            "numbers to predict need trainer.data.task: regression"
+        )
     if violations:
         raise DataError(violations)

@@ -68,6 +68,8 @@ def prepare(
         description, notes = _make(data, store, files, seed, progress)
         record = DataSource(digest=description.digest, notes=notes)
         record.write(known)
+    for note in record.notes:
+        log.info("%s", note)
     if description.task == "regression":
         check_training_rows(data.words, description.train_rows, data.validation_fraction)
     return Prepared(**description.model_dump() | {"source": data.words, "notes": record.notes})
