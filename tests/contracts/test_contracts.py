@@ -156,7 +156,15 @@ def test_help_is_read_alike_whichever_library_writes_it(page: str) -> None:
 @pytest.mark.parametrize("case", recorded("keys")["cases"], ids=lambda case: case["name"])
 def test_a_trial_and_its_search_have_the_names_they_had(case: Any) -> None:
     now = capture.keys(recorded("keys")[capture.NETWORK], [case])["cases"][0]
-    agree(differences(case, now))
+    agree(differences(without_digest_of_own_network(case), without_digest_of_own_network(now)))
+
+
+def without_digest_of_own_network(case: Any) -> Any:
+    """A network of one's own is told from others by more than its module's file now, so it has another key."""
+    if "network" not in case["spec"]["trainer"]:
+        return case
+    config = {**case["gives"]["config"], "network_digest": None, "parent": None}
+    return {**case, "gives": {**case["gives"], "key": None, "config": config}}
 
 
 # a store of then

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 from pathlib import Path
 
+from atelier_store.files import sha256_file
 from atelier_store.records import DataDescription, TrialConfig
-from atelier_store.spec import Spec
+from atelier_store.spec import Spec, sha256_of
 
+from atelier_trial import network_code
 from atelier_trial.space import BUILT_IN, InvalidParams, canonicalise
 
 RECIPE_VERSION = 1
@@ -34,9 +35,19 @@ def tail_config(parent: TrialConfig, parent_epochs: int, tail_epochs: int) -> Tr
 
 
 def network_digest(network: str) -> str:
-    """sha256 of the source file that builds the network; after any edit it is another network."""
-    module = "atelier_trainer.networks" if network == BUILT_IN else network.partition(":")[0]
-    spec = importlib.util.find_spec(module)
-    if spec is None or spec.origin is None:
+    """sha256 of what builds the network; after any edit it is another network.
+
+    Of the built-in networks, their source file. Of one's own, the function's name and every local module that it
+    imports: whatever else decides what it becomes (a data file that it reads, an installed package) cannot be known.
+    """
+    if network == BUILT_IN:
+        spec = importlib.util.find_spec("atelier_trainer.networks")
+        if spec is None or spec.origin is None:
+            raise InvalidParams([f"trainer.network: {BUILT_IN}: atelier-trainer is not installed"])
+        return sha256_file(Path(spec.origin))
+    module, _, function = network.partition(":")
+    files = network_code.files(module)
+    if module not in files:
         raise InvalidParams([f"trainer.network: module {module!r} not found"])
-    return hashlib.sha256(Path(spec.origin).read_bytes()).hexdigest()
+    digests = {name: sha256_file(path) for name, path in files.items()}
+    return sha256_of({"module": module, "function": function, "files": digests})

@@ -1,0 +1,83 @@
+"""The source files that build a network of the user's own: its module, and the local modules that this imports."""
+
+from __future__ import annotations
+
+import ast
+import sysconfig
+from collections.abc import Iterator
+from contextlib import suppress
+from importlib.machinery import ModuleSpec, PathFinder
+from importlib.util import find_spec, resolve_name
+from pathlib import Path
+
+OURS = ("atelier_cli", "atelier_server", "atelier_store", "atelier_trainer", "atelier_trial")
+LIBRARIES = {"site-packages", "dist-packages"}
+
+
+def is_library(path: Path) -> bool:
+    """Whether a source file is Python's, an installed package's or this project's: the environment, not the user's."""
+    standard = (Path(sysconfig.get_path("stdlib")), Path(sysconfig.get_path("platstdlib")))
+    is_ours = any(part in OURS for part in path.parts)
+    return is_ours or bool(LIBRARIES & set(path.parts)) or any(path.is_relative_to(folder) for folder in standard)
+
+
+def files(module: str) -> dict[str, Path]:
+    """The files of a module, of the packages around it and of the local modules that they import, by module name.
+
+    Found by reading, without running anything, wherever in a file an import stands. Not found is what only running it
+    would tell: data files that it opens, and modules whose names it computes. Empty if there is no such module.
+    """
+    own = module.partition(".")[0]
+    found: dict[str, Path] = {}
+    waiting = [module]
+    while waiting:
+        for name, spec in _chain(waiting.pop(), own):
+            if name in found or not spec.has_location or spec.origin is None:
+                continue
+            found[name] = Path(spec.origin)
+            waiting += _imports(found[name], name if spec.submodule_search_locations is not None else spec.parent or "")
+    return found
+
+
+def _chain(name: str, own: str) -> Iterator[tuple[str, ModuleSpec]]:
+    """A module and the packages around it, outermost first, as far as they exist; nothing of a library."""
+    top, *rest = name.split(".")
+    try:
+        spec = find_spec(top)
+    except ValueError:  # __main__ has none
+        return
+    if spec is None or (top != own and (top in OURS or any(map(is_library, _places(spec))))):
+        return
+    yield top, spec
+    for part in rest:
+        if spec.submodule_search_locations is None:
+            return
+        top = f"{top}.{part}"
+        spec = PathFinder.find_spec(top, list(spec.submodule_search_locations))
+        if spec is None:
+            return
+        yield top, spec
+
+
+def _places(spec: ModuleSpec) -> list[Path]:
+    if spec.has_location and spec.origin is not None:
+        return [Path(spec.origin)]
+    return [Path(folder) for folder in spec.submodule_search_locations or ()]
+
+
+def _imports(path: Path, package: str) -> Iterator[str]:
+    """The modules that a source file may import, and names that may be modules. package resolves relative imports."""
+    if path.suffix != ".py":
+        return
+    try:
+        tree = ast.parse(path.read_bytes())
+    except SyntaxError:  # of another Python; its own bytes are all that counts
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            relative = "." * node.level + (node.module or "")
+            with suppress(ImportError):  # beyond the outermost package
+                base = resolve_name(relative, package)
+                yield from (f"{base}.{alias.name}" for alias in node.names)

@@ -1,0 +1,96 @@
+"""Whatever decides what a network of one's own becomes is in its trial's key."""
+
+import hashlib
+import importlib
+import sys
+from pathlib import Path
+
+import atelier_trainer.networks
+import pytest
+from atelier_trial.identity import network_digest
+
+NETS = "def build(input_shape, outputs): ...\ndef other(input_shape, outputs): ...\n"
+
+
+@pytest.fixture
+def write(tmp_path, monkeypatch):
+    """Writes a source file into a folder that Python finds modules in; nothing of it stays imported."""
+    monkeypatch.setattr(sys, "modules", sys.modules.copy())
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def write(name: str, text: str) -> None:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        importlib.invalidate_caches()
+
+    return write
+
+
+def test_the_built_in_networks_have_the_digest_of_their_file():
+    file = Path(atelier_trainer.networks.__file__)
+    assert network_digest("atelier") == hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def test_two_functions_of_a_module_are_two_networks(write):
+    write("nets_of_test.py", NETS)
+    assert network_digest("nets_of_test:build") != network_digest("nets_of_test:other")
+
+
+IMPORTS = {
+    "import": ("nets_of_test.py", "import blocks_of_test\n", "blocks_of_test.py"),
+    "from": ("nets_of_test.py", "from blocks_of_test import block\n", "blocks_of_test.py"),
+    "in a function": ("nets_of_test.py", "def block():\n    from blocks_of_test import block\n", "blocks_of_test.py"),
+    "everything": ("nets_of_test.py", "from parts_of_test.blocks import *\n", "parts_of_test/blocks.py"),
+    "a package": ("nets_of_test.py", "import parts_of_test.blocks\n", "parts_of_test/__init__.py"),
+    "a module of a package": ("nets_of_test.py", "from parts_of_test import blocks\n", "parts_of_test/blocks.py"),
+    "without __init__": ("nets_of_test.py", "from spaces_of_test import blocks\n", "spaces_of_test/blocks.py"),
+    "through another": ("nets_of_test.py", "import blocks_of_test\n", "base_of_test.py"),
+}
+
+
+@pytest.mark.parametrize("case", IMPORTS)
+def test_an_edit_of_a_local_module_that_it_imports_makes_it_another_network(write, case):
+    name, text, edited = IMPORTS[case]
+    write("base_of_test.py", "")
+    write("blocks_of_test.py", "import base_of_test\n")
+    for folder in ("parts_of_test", "spaces_of_test"):
+        write(f"{folder}/blocks.py", "")
+    write("parts_of_test/__init__.py", "")
+    write(name, text + NETS)
+    before = network_digest("nets_of_test:build")
+    write(edited, "import torch\nwidth = 7\n")
+    assert network_digest("nets_of_test:build") != before
+
+
+def test_relative_imports_of_a_package_are_followed(write):
+    write("parts_of_test/__init__.py", "")
+    write("parts_of_test/sub/__init__.py", "")
+    write("parts_of_test/sub/nets.py", "from ..blocks import block\nfrom . import more\n" + NETS)
+    write("parts_of_test/blocks.py", "")
+    write("parts_of_test/sub/more.py", "")
+    digests = [network_digest("parts_of_test.sub.nets:build")]
+    for name in ("parts_of_test/blocks.py", "parts_of_test/sub/more.py", "parts_of_test/sub/__init__.py"):
+        write(name, "width = 7\n")
+        digests.append(network_digest("parts_of_test.sub.nets:build"))
+    assert len(set(digests)) == 4
+
+
+def test_a_module_that_is_only_beside_it_does_not_count(write):
+    write("nets_of_test.py", "import torch\nimport json\n" + NETS)
+    write("blocks_of_test.py", "")
+    before = network_digest("nets_of_test:build")
+    write("blocks_of_test.py", "width = 7\n")
+    assert network_digest("nets_of_test:build") == before
+
+
+def test_where_the_modules_lie_does_not_count(write, tmp_path, monkeypatch):
+    for folder in ("here", "there"):
+        write(f"{folder}/nets_of_test.py", "import blocks_of_test\n" + NETS)
+        write(f"{folder}/blocks_of_test.py", "width = 7\n")
+    digests = set()
+    for folder in ("here", "there"):
+        monkeypatch.syspath_prepend(tmp_path / folder)
+        importlib.invalidate_caches()
+        digests.add(network_digest("nets_of_test:build"))
+    assert len(digests) == 1
