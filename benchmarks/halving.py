@@ -44,6 +44,9 @@ class Ends:
         if trained:
             print(f"  {name}: {trained} epochs, {result.values[-1] if result.values else reason}", flush=True)
 
+    def note(self, text: str) -> None:
+        """Nothing to keep."""
+
 
 def run(spec: Spec, store: Store, data_dir: Path | None) -> tuple[Ends, Totals]:
     """One search."""

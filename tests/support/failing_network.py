@@ -1,9 +1,19 @@
-"""A user's network that cannot be built at one of its widths, and finds the disk full at another."""
+"""A user's network that cannot be built at one of its widths, finds the disk full at another, or never ends a batch."""
 
 import errno
 import os
+import time
 
 import torch
+
+
+class Asleep(torch.nn.Module):
+    """Takes minutes for a batch of the training."""
+
+    def forward(self, x):
+        if self.training:
+            time.sleep(300)
+        return x
 
 
 def build(input_shape, outputs, width: int = 8):
@@ -12,6 +22,8 @@ def build(input_shape, outputs, width: int = 8):
     if width == 9:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     channels, height, wide = input_shape
+    if width == 10:
+        return torch.nn.Sequential(torch.nn.Flatten(), Asleep(), torch.nn.Linear(channels * height * wide, outputs))
     return torch.nn.Sequential(
         torch.nn.Flatten(),
         torch.nn.Linear(channels * height * wide, width),

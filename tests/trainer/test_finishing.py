@@ -64,6 +64,24 @@ def test_each_trial_keeps_its_own_log(searched: Workplace) -> None:
         assert read_curve(trial.metrics)
 
 
+def test_the_winner_is_trained_to_its_end_though_too_few_came_for_it_to_pass_a_rung(work: Workplace) -> None:
+    for name, lr in {"first": GOOD, "second": POOR}.items():
+        assert work.run(profile(3, experiment=HALVING), *NETWORK, lr, name=name).code == 0
+    assert {card(work.store, name).status for name in ("first", "second")} == {"paused"}
+    end = work.run(profile(3, experiment=HALVING), "--finish", name=None)
+    assert end.code == 0, end.err
+    assert "first is the best and is trained to epoch 3" in end.err
+    assert (card(work.store, "first").status, card(work.store, "first").epochs) == ("succeeded", 3)
+    assert card(work.store, "second").epochs == 1
+
+
+def test_a_goal_that_is_reached_leaves_the_winner_where_it_is(work: Workplace) -> None:
+    reached = HALVING | {"objective": {"goal": 0.01}}
+    assert work.run(profile(3, experiment=reached), *NETWORK, GOOD).code == 0
+    assert work.run(profile(3, experiment=reached), "--finish", name=None).code == 0
+    assert (work.card.status, work.card.epochs) == ("paused", 1)
+
+
 def test_a_search_without_halving_and_tail_has_nothing_to_finish(work: Workplace) -> None:
     assert work.run(profile(1), *NETWORK).code == 0
     before = work.trial.card.read_bytes()

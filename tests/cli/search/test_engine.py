@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -83,8 +84,11 @@ def test_a_stopped_search_leaves_no_process_and_resumes_to_the_same_weights(
         process = searches.start(store)
         trials = eventually(lambda: has_trained(store) and trial_processes(process.pid), PATIENCE)
         os.killpg(process.pid, number) if number == signal.SIGINT else process.send_signal(number)
-        _, errors = process.communicate(timeout=PATIENCE)
+        out, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
+    assert re.search(
+        r"^Stopping: waiting for the batch under way of .*, 30 s at most; Ctrl-C again ends it now$", out, re.M
+    )
     assert "the same command goes on" in errors
     assert not any(map(is_running, trials))
     assert searches.run(store).returncode == 0
@@ -258,9 +262,45 @@ def test_too_many_failures_end_the_search_with_their_reason(own_network, tmp_pat
     own_network.profile.write_text(own_network.profile.read_text().replace("list: [6, 7]", "list: [7]"))
     completed = own_network.run(tmp_path / "store", "--set", "experiment.maxTrialCount=30", name="up")
     assert completed.returncode == 3
-    assert counted(completed.stdout)["trials"] < 10
-    assert "no network of width 7" in completed.stdout
+    counts = counted(completed.stdout)
+    assert 1 <= counts["failed"] <= counts["trials"] <= 2
+    assert re.search(r"RuntimeError: no network of width 7 \(failing_network.py:\d+, in build\)", completed.stdout)
+    assert re.search(r"key [0-9a-f]{16}; width=7; .*log: trials/[0-9a-f]{16}/trial.log", completed.stdout)
     assert "and experiment.maxFailedTrialCount is 1: the search ended early" in completed.stderr
+
+
+def test_a_search_of_which_every_trial_failed_does_not_end_as_one_that_found_something(own_network, tmp_path) -> None:
+    own_network.profile.write_text(own_network.profile.read_text().replace("list: [6, 7]", "list: [7]"))
+    counts = ("--set", "experiment.maxTrialCount=2", "--set", "experiment.maxFailedTrialCount=2")
+    completed = own_network.run(tmp_path / "store", *counts, "--set", "experiment.parallelTrialCount=1")
+    assert completed.returncode == 3
+    assert counted(completed.stdout)["failed"] == 2
+
+
+def test_a_second_ctrl_c_ends_the_batch_under_way_and_what_is_left_is_said(own_network, tmp_path) -> None:
+    own_network.profile.write_text(own_network.profile.read_text().replace("list: [6, 7]", "list: [10]"))
+    process = own_network.start(tmp_path / "store", "--set", "experiment.parallelTrialCount=1")
+    eventually(lambda: list(tmp_path.glob("store/trials/*/card.json")), PATIENCE)
+    started = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    assert process.stdout
+    eventually(lambda: "Stopping: waiting for the batch" in process.stdout.readline(), PATIENCE)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 130
+    assert time.monotonic() - started < 20
+    assert errors == "Stopped; the same command goes on from here: trial-0000 anew, without a checkpoint.\n"
+
+
+def test_the_best_of_few_trials_is_trained_to_its_end(searches, tmp_path) -> None:
+    few = ("--set", "experiment.maxTrialCount=2", "--set", "trainer.tailEpochs=0")
+    printed = searches.run(tmp_path / "store", *few).stdout
+    assert re.search(r"trial-000\d +succeeded +epoch +5", printed), printed
+    (experiment,) = Store(tmp_path / "store").experiments()
+    best = rank(Store(tmp_path / "store"), Spec.read(experiment.spec)).entries[0]
+    assert (best.status, best.epochs) == ("succeeded", 5)
+    again = searches.run(tmp_path / "store", *few)
+    assert counted(again.stdout) == {"trials": 2, "reused": 2, "failed": 0, "epochs": 0}
 
 
 def test_a_trial_that_finds_the_disk_full_ends_the_search_and_is_not_blamed(own_network, tmp_path) -> None:

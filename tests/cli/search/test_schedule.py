@@ -159,6 +159,22 @@ def test_every_other_algorithm_brings_a_search_to_its_end(algorithm):
     assert len(suggested(first)) == 14
 
 
+def test_a_failure_counts_when_it_is_reported_and_not_when_a_decision_sees_it():
+    schedule = Schedule(spec(30, failed=1), key_of, parallel=2)
+    jobs = [schedule.decide(), schedule.decide()]
+    assert not schedule.gave_up
+    schedule.report(jobs[1], Result("failed"))
+    assert schedule.gave_up
+    assert schedule.decide() is None
+    assert schedule.is_done
+
+
+def test_a_goal_that_a_trial_reached_and_lost_again_does_not_end_the_search():
+    of = spec(3, goal=0.6, early="none", algorithm="random", max_epochs=2)
+    assert len(search(of, 1, reply=lambda job, of: Result("succeeded", (0.7, 0.5)))) == 3
+    assert len(search(of, 1, reply=lambda job, of: Result("succeeded", (0.5, 0.7)))) == 1
+
+
 def test_the_goal_ends_the_search():
     jobs = search(spec(30, goal=0.6, early="none", algorithm="random"), 1)
     assert len(jobs) < 30

@@ -59,6 +59,17 @@ def test_a_trial_that_ends_leaves_a_line_with_its_value_or_its_reason(searches) 
     ]
 
 
+def test_best_so_far_is_said_only_of_a_value_that_is(searches) -> None:
+    display, console = shown(searches, 80, Totals())
+    for name, values in (("trial-0000", (0.85,)), ("trial-0001", (0.9,)), ("trial-0001", (0.9, 0.87))):
+        display.started(name, 0)
+        display.ended(name, Result("paused", values), 1, None)
+    display.ended("trial-0002", Result("succeeded", (0.95,)), 0, None)  # the store answered
+    display.ended("trial-0003", Result("succeeded", (0.95,)), 1, None)
+    lines = console.file.getvalue().splitlines()
+    assert ["best so far" in line for line in lines] == [True, True, False, False]
+
+
 @pytest.mark.process
 def test_a_terminal_shows_progress_and_is_left_clean(searches, copied) -> None:
     ours, theirs = pty.openpty()

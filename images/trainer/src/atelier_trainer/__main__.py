@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from atelier_store.errors import InvalidInput
+from atelier_store.exit_codes import ExitCode
 from atelier_store.layout import Store
 from atelier_store.lease import LeaseHeld, LeaseLost
 from atelier_store.machine import cores
@@ -23,12 +24,9 @@ from atelier_trainer.finishing import finish
 from atelier_trainer.sidecar import wait_until_seen
 from atelier_trainer.trial import run_trial
 
-WRONG_INPUT = 2
-FAILED = 3
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one trial. 0: succeeded, paused, stopped or over budget; 2: wrong input; 3: failed, and its card says why."""
+    """Run one trial; the exit code, as atelier_store.exit_codes has it."""
     stop = StopRequest()
     stop.install()
     options = parser().parse_args(arguments)
@@ -40,15 +38,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return refuse(error.violations)
     except LeaseHeld as error:
         sys.stderr.write(f"stopped while {error} was at it\n")
-        return 0
+        return ExitCode.STOPPED
     except (OSError, LeaseLost) as error:
         sys.stderr.write(f"the trial failed: {error}\n")
-        return FAILED
+        return ExitCode.FAILED
     if card is not None and card.status == "failed":
         sys.stderr.write(f"the trial failed: {card.reason}\n")
-        return FAILED
+        return ExitCode.FAILED
+    if stop() and (card is None or options.finish or card.status == "stopped"):
+        return ExitCode.STOPPED
     wait_until_seen(stop)
-    return 0
+    return ExitCode.OK
 
 
 def parser() -> argparse.ArgumentParser:
@@ -137,7 +137,7 @@ def pairs(texts: list[str], what: str, violations: list[str]) -> dict[str, str]:
 def refuse(violations: list[str]) -> int:
     """Write every violation to standard error."""
     sys.stderr.write("".join(f"{violation}\n" for violation in violations))
-    return WRONG_INPUT
+    return ExitCode.WRONG_INPUT
 
 
 def leave(code: int) -> NoReturn:

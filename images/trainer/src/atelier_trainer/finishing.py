@@ -1,4 +1,4 @@
-"""The end of a search whose trials something else has started: resume the trials that paused too early, train the tail.
+"""The end of a search whose trials something else has started: resume what paused too early, train winner and tail.
 
 Halving (Li et al. 2020) resumes a paused trial once it is among the best of its rung. The laptop engine does so between
 trials; Katib starts each trial once and never resumes one. So this runs after the last trial on a cluster.
@@ -10,7 +10,7 @@ import logging
 from dataclasses import replace
 
 from atelier_store import halving
-from atelier_store.ranking import trial_records
+from atelier_store.ranking import trial_records, unfinished_winner
 from atelier_store.records import Card, TrialRecord
 from atelier_trial.request import BEST, Request, StopRequest
 from atelier_trial.target import rung_values
@@ -24,9 +24,9 @@ TAIL = "tail"
 
 
 def finish(request: Request, stop: StopRequest) -> Card | None:
-    """Resume every paused trial that may go on, best first, then train the tail if the spec has one; the last card.
+    """Resume every paused trial that may go on, best first, train the winner to its end, then its tail; the last card.
 
-    Trial and parameters of the request are not read. Safe to run again: what is trained already is not trained again.
+    There is a tail if the spec has one. Trial and parameters of the request are not read. Safe to run again: what is trained already is not trained again.
     """
     card: Card | None = None
     resumed: set[tuple[str, int]] = set()
@@ -34,10 +34,19 @@ def finish(request: Request, stop: StopRequest) -> Card | None:
         record, key, rung = chosen
         resumed.add((key, rung))
         log.info("%s is among the best at epoch %d by now and goes on", record.trial, rung)
-        card = run_trial(replace(request, trial=record.trial, params=record.params, number=record.number), stop)
+        card = run_trial(_of(request, record), stop)
+    finished: set[str] = set()
+    while not stop() and (best := unfinished_winner(request.store, request.spec)) and best.trial not in finished:
+        finished.add(best.trial)
+        log.info("%s is the best and is trained to epoch %d", best.trial, request.spec.trainer.max_epochs)
+        card = run_trial(replace(_of(request, best), bars={}), stop)
     if request.spec.trainer.tail_epochs and not stop():
         card = run_trial(replace(request, trial=TAIL, params={}, number=None, tail_of=BEST), stop)
     return card
+
+
+def _of(request: Request, record: TrialRecord) -> Request:
+    return replace(request, trial=record.trial, params=record.params, number=record.number)
 
 
 def _to_resume(request: Request, resumed: set[tuple[str, int]]) -> tuple[TrialRecord, str, int] | None:

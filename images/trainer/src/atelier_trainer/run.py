@@ -14,6 +14,7 @@ from atelier_store.curve import append_epoch, read_curve, truncate
 from atelier_store.files import sha256_file
 from atelier_store.lease import Lease, LeaseLost
 from atelier_store.records import Card, Environment, Epoch, Manifest, Provenance, Status
+from atelier_trial import network_code
 from atelier_trial.metric_lines import MetricLines
 from atelier_trial.request import StopRequest, Trial
 from atelier_trial.target import DIVERGED, Target
@@ -33,7 +34,7 @@ class Diverged(Exception):
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a trial has come: epochs, and the best of the objective's values."""
+    """How far a trial has come: epochs, the objective after the last of them, and the epoch where it was best."""
 
     epochs: int = 0
     metric: float | None = None
@@ -73,7 +74,7 @@ class Run:
             return self._write_card("failed", f"{DIVERGED}: {error}")
         except Exception as error:  # whatever a user's network raises fails this trial alone, with its reason
             log.error("%s", traceback.format_exc())
-            return self._write_card("failed", f"{type(error).__name__}: {error}")
+            return self._write_card("failed", network_code.reason(error))
 
     def _train(self) -> Card:
         device = environment.configure(self.trial.request.threads)
@@ -219,7 +220,7 @@ class Run:
         best = min(range(len(self.values)), key=lambda i: self.target.objective.rank_key(self.values[i]), default=None)
         if best is None:
             return Progress(training.epoch)
-        return Progress(training.epoch, self.values[best], best + 1)
+        return Progress(training.epoch, self.values[-1], best + 1)
 
     def _write_card(
         self,

@@ -65,12 +65,33 @@ def leaderboard(spec: Spec, standings: Sequence[Standing], rejected: Mapping[str
 
 def best_parent(store: Store, spec: Spec) -> str | None:
     """The key of the best trial that is paused or succeeded and no tail itself: the one whose tail is trained."""
+    best = _best_trial(store, spec)
+    return best.key if best else None
+
+
+def unfinished_winner(store: Store, spec: Spec) -> TrialRecord | None:
+    """The best trial, if halving paused it before maxEpochs: to be trained on, for it would be promoted half-trained.
+
+    None if its training is over, or if its value reaches the goal, which ends a search wherever its trials are. A trial
+    that is trained on may lose its place to one that is paused, so ask again after it.
+    """
+    best = _best_trial(store, spec)
+    if best is None or best.metric is None or best.epochs >= spec.trainer.max_epochs:
+        return None
+    if spec.experiment.objective.reaches(best.metric):
+        return None
+    records = trial_records(store.experiment(spec.experiment_name))
+    return next(record for record in records if record.key == best.key)
+
+
+def _best_trial(store: Store, spec: Spec) -> LeaderboardEntry | None:
+    """The first on the leaderboard that is paused or succeeded and no tail."""
     for entry in rank(store, spec).entries:
         if entry.rank is None or entry.key is None or entry.status not in ("paused", "succeeded"):
             continue
         config = TrialConfig.read_if_whole(store.trial(entry.key).config)
         if config is not None and config.parent is None:
-            return entry.key
+            return entry
     return None
 
 
@@ -133,14 +154,15 @@ def _entry(spec: Spec, standing: Standing, rank: int | None, rejected: str | Non
     card, manifest, reason = standing.card, standing.manifest, rejected or standing.reason
     over = reason is not None and reason.startswith("over budget")
     # the card may be of a search with another objective
-    best = card.metric if card and card.objective_metric_name == objective else None
+    value = card.value if card and card.objective_metric_name == objective else None
     status = "rejected" if card is None or rejected else "over_budget" if over else card.status
     return LeaderboardEntry(
         rank=rank,
         trial=standing.record.trial,
         key=standing.record.key,
+        parameters=standing.record.params,
         status=status,
-        metric=manifest.metrics[objective] if manifest else best,
+        metric=manifest.metrics[objective] if manifest else value,
         epochs=manifest.provenance.epochs if manifest else card.epochs if card else 0,
         params=card.params if card else None,
         macs=card.macs if card else None,

@@ -110,8 +110,8 @@ class Environment(Record):
 class Card(Record):
     """`card.json`: the state of a trial.
 
-    metric is the objective's best value so far and best_epoch its epoch; metrics are those of the last epoch, whose
-    weights are in the bundle.
+    metric is the objective of the last epoch's weights, which are those in the bundle; metrics are all that was
+    measured of them. best_epoch is where the curve was best; cards of 0.1.0 have its value as metric.
     files maps a path below the trial's folder to its sha256; weights_sha256 is over the EMA weights.
     """
 
@@ -131,6 +131,11 @@ class Card(Record):
     environment: Environment | None = None
     files: dict[str, str] = {}
     updated_at: str
+
+    @property
+    def value(self) -> float | None:
+        """The objective of the last epoch's weights, whichever release wrote the card."""
+        return self.metrics.get(self.objective_metric_name, self.metric)
 
 
 class TrialRecord(Record):
@@ -314,11 +319,15 @@ class DataDescription(Record):
 
 
 class LeaderboardEntry(Record):
-    """One trial on the leaderboard; if it cannot be promoted, rank is None and reason says why."""
+    """One trial on the leaderboard; if it cannot be promoted, rank is None and reason says why.
+
+    parameters are as suggested; leaderboards of 0.1.0 have none.
+    """
 
     rank: int | None
     trial: str
     key: str | None
+    parameters: dict[str, str] = {}
     status: Status | Literal["rejected"]
     metric: float | None
     epochs: int

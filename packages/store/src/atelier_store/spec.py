@@ -55,6 +55,10 @@ class Objective(SpecModel):
         """Whether value a is strictly better than value b."""
         return a > b if self.type == "maximize" else a < b
 
+    def reaches(self, value: float) -> bool:
+        """Whether a trial's value is as good as the goal, if there is one."""
+        return self.goal is not None and not self.better(self.goal, value)
+
     def rank_key(self, value: float) -> float:
         """A sort key that puts the best value first."""
         return -value if self.type == "maximize" else value

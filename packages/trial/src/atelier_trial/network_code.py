@@ -1,9 +1,10 @@
-"""The source files that build a network of the user's own: its module, and the local modules that this imports."""
+"""A network of the user's own: the source files that build it, and where in them an error arose."""
 
 from __future__ import annotations
 
 import ast
 import sysconfig
+import traceback
 from collections.abc import Iterator
 from contextlib import suppress
 from importlib.machinery import ModuleSpec, PathFinder
@@ -12,6 +13,8 @@ from pathlib import Path
 
 OURS = ("atelier_cli", "atelier_server", "atelier_store", "atelier_trainer", "atelier_trial")
 LIBRARIES = {"site-packages", "dist-packages"}
+LONGEST_REASON = 400
+"""Characters of an error's own text on a card; the trial's log has it whole, with its traceback."""
 
 
 def is_library(path: Path) -> bool:
@@ -19,6 +22,17 @@ def is_library(path: Path) -> bool:
     standard = (Path(sysconfig.get_path("stdlib")), Path(sysconfig.get_path("platstdlib")))
     is_ours = any(part in OURS for part in path.parts)
     return is_ours or bool(LIBRARIES & set(path.parts)) or any(path.is_relative_to(folder) for folder in standard)
+
+
+def reason(error: BaseException) -> str:
+    """An error as one line: its type, what it says, and the innermost line of the user's own code that it came from."""
+    text = f"{type(error).__name__}: {' '.join(str(error).split())}"
+    text = text if len(text) <= LONGEST_REASON else text[: LONGEST_REASON - 1] + "…"
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        path = Path(frame.filename)
+        if path.is_file() and not is_library(path):
+            return f"{text} ({path.name}:{frame.lineno}, in {frame.name})"
+    return text
 
 
 def files(module: str) -> dict[str, Path]:

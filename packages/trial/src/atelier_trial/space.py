@@ -14,6 +14,8 @@ from typing import Any
 from atelier_store.errors import InvalidInput
 from atelier_store.spec import Kind, Task
 
+from atelier_trial.network_code import reason
+
 BUILT_IN = "atelier"
 STAGES = 4
 
@@ -122,6 +124,8 @@ def user_function(network: str) -> Any:
         function = getattr(importlib.import_module(module_name), function_name)
     except (ImportError, AttributeError) as error:
         raise InvalidParams([f"trainer.network: {network!r} cannot be imported: {error}"]) from error
+    except Exception as error:  # whatever a user's module raises
+        raise InvalidParams([f"trainer.network: {network!r} cannot be imported: {reason(error)}"]) from error
     if not callable(function):
         raise InvalidParams([f"trainer.network: {network!r} is not a function"])
     return function

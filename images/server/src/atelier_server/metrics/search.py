@@ -72,7 +72,7 @@ def _families(paths: ModelPaths, search: Search) -> Iterator[GaugeMetricFamily]:
         trials.add_metric([name, status], counts[status])
     yield trials
     objective = _objective(store, name)
-    values = [card.metric for card in cards.values() if card and card.metric is not None and _is_of(card, objective)]
+    values = [card.value for card in cards.values() if card and card.value is not None and _is_of(card, objective)]
     if objective and values:
         best = GaugeMetricFamily("atelier_search_best_objective", "Best value so far.", labels=["experiment", "metric"])
         best.add_metric([name, objective.objective_metric_name], min(values, key=objective.rank_key))

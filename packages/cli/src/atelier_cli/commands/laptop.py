@@ -70,17 +70,20 @@ def up(
         port = port or profile.values["server"]["port"]
         check_free(host, port)  # now rather than after an hour of search
         description = _search(profile, place, data_dir)
-        _show_promoted(promote_best(place, profile.spec.experiment_name, profile.model), profile.model)
+        _show_promoted(place, promote_best(place, profile.spec.experiment_name, profile.model), profile.model)
         with serving(place, profile.model, host, port) as (address, process):
             out.print(predictions(predict_samples(address, place, description)))
-            out.print(f"\nServing [bold]{profile.model}[/] at {address}  (documentation: {address}/docs)")
-            out.print(f"Store: {escape(str(place.root))}")
             if serve:
+                out.print(f"\nServing [bold]{profile.model}[/] at {address}  (documentation: {address}/docs)")
+                out.print(f"Store: {escape(str(place.root))}")
                 out.print("Ctrl-C ends it.")
                 try:
                     raise CannotServe(f"the server ended with exit code {process.wait()}; its message is above")
                 except KeyboardInterrupt:
                     out.print("Stopped.")
+        if not serve:
+            out.print(f"\nNot serving any more. Store: {escape(str(place.root))}")
+            out.print(f"Serve it with: atelier serve --model {profile.model} --store {escape(str(store))}")
 
 
 def search(
@@ -104,7 +107,7 @@ def promote(model: ModelOption, experiment: ExperimentArgument = None, store: St
         from atelier_cli.commands.store import experiment_paths
 
         place = Store(store.absolute())
-        _show_promoted(promote_best(place, experiment_paths(place, experiment).folder.name, model), model)
+        _show_promoted(place, promote_best(place, experiment_paths(place, experiment).folder.name, model), model)
 
 
 def serve(
@@ -142,7 +145,8 @@ def replay(
 
 
 def _search(profile: Profile, store: Store, data_dir: Path | None) -> DataDescription:
-    """Run the search and show it; exit with code 3 if too many trials failed."""
+    """Run the search and show it; exit if too many trials failed, or if there is nothing to promote."""
+    from atelier_store.exit_codes import ExitCode
     from atelier_store.ranking import rank
 
     from atelier_cli.search.engine import Engine, Totals
@@ -160,24 +164,34 @@ def _search(profile: Profile, store: Store, data_dir: Path | None) -> DataDescri
         how = f"{engine.parallel} at a time, {experiment.algorithm.algorithm_name}"
         out.print(f"{how}; store: {escape(str(store.root))}")
         engine.search(description)
-    trials = (
-        f"{totals.trials} trials in {duration(totals.seconds)}: {totals.reused} found trained, {totals.failed} failed"
-    )
-    out.print(f"{trials}; {totals.epochs_trained} epochs trained, {display.saved()} saved by stopping early")
+    trials = f"{totals.trials} trials in {duration(totals.seconds)}: {totals.reused} found trained"
+    epochs = f"{totals.epochs_trained} epochs trained, {display.saved()} saved by stopping early"
+    out.print(f"{trials}, {len(totals.failed)} failed; {epochs}")
     board = rank(store, spec)
     board.write(store.experiment(spec.experiment_name).leaderboard)
     out.print(leaderboard(board))
+    failed = f"failed trials: {len(totals.failed)}"
     if totals.gave_up:
         most = f"experiment.maxFailedTrialCount is {experiment.max_failed_trial_count}"
         reasons = "the search ended early; reasons are on the leaderboard"
-        fail([f"failed trials: {totals.failed}, and {most}: {reasons}"], code=3)
+        fail([f"{failed}, and {most}: {reasons}"], ExitCode.FAILED)
+    if all(entry.rank is None for entry in board.entries):
+        nothing = "no trial can be promoted; reasons are on the leaderboard"
+        fail([f"{failed}; {nothing}"], ExitCode.FAILED if totals.failed else ExitCode.FINDINGS)
     return description
 
 
-def _show_promoted(promoted: Promoted, model: str) -> None:
+def _show_promoted(store: Store, promoted: Promoted, model: str) -> None:
+    from atelier_store.spec import Spec
+
     promotion, manifest = promoted.promotion, promoted.manifest
     words = "Promoted" if promoted.is_new else "Promoted already:"
     out.print(f"\n{words} [bold]{model}[/] version {promotion.version} (trial {promotion.trial}, key {promotion.key})")
+    most = Spec.read(store.experiment(promotion.experiment).spec).trainer.max_epochs
+    trained = manifest.config.parent_epochs or manifest.provenance.epochs
+    if trained < most:
+        short = f"it was paused after epoch {trained} of {most}, and no search has trained it on since"
+        out.print(f"  Not trained to its end: {short}", style="bold yellow")
     out.print(f"  {escape(manifest.architecture)}")
     out.print(f"  {manifest.params:,} parameters, {manifest.macs:,} MACs, {manifest.latency.p50_ms:.2f} ms")
     out.print(f"  validation: {_scores(manifest.metrics)}")

@@ -72,16 +72,22 @@ class Children:
             del self._running[event.name]
         return event
 
-    def stop(self) -> None:
-        """End all trials: each writes a checkpoint after its batch; kill those that take more than STOP_TIMEOUT."""
+    def stop(self, at_once: Callable[[], bool] = lambda: False) -> list[str]:
+        """End all trials; each writes a checkpoint after its batch. The names of those that had to be killed.
+
+        They are those that take more than STOP_TIMEOUT, or all that still run once at_once() is true.
+        """
         for child in self._running.values():
             child.terminate()
         deadline = time.monotonic() + STOP_TIMEOUT
+        killed: list[str] = []
         while self._running:
-            if self.event(max(0.0, deadline - time.monotonic())) is None:
+            self.event(timeout=0.1)
+            if not killed and (at_once() or time.monotonic() > deadline):
+                killed = list(self._running)
                 for child in self._running.values():
                     child.kill()
-                deadline = time.monotonic() + STOP_TIMEOUT
+        return killed
 
 
 class _Child:

@@ -5,21 +5,21 @@ from __future__ import annotations
 import errno
 import os
 import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol
 
 from atelier_store import machine
 from atelier_store.curve import read_curve
+from atelier_store.exit_codes import ExitCode
 from atelier_store.layout import ExperimentPaths, Store, TrialPaths
 from atelier_store.lease import Lease
-from atelier_store.ranking import best_parent, trial_records
-from atelier_store.records import Card, DataDescription
+from atelier_store.ranking import best_parent, trial_records, unfinished_winner
+from atelier_store.records import Card, DataDescription, TrialRecord
 from atelier_store.spec import Spec
 from atelier_trial import data, identity
 from atelier_trial.request import Request, configuration, record
@@ -27,7 +27,7 @@ from atelier_trial.target import Target
 
 from atelier_cli.profile import rules
 from atelier_cli.profile.load import InvalidProfile
-from atelier_cli.search.children import Children, Exited, start_fork_server
+from atelier_cli.search.children import STOP_TIMEOUT, Children, Exited, start_fork_server
 from atelier_cli.search.command_line import command_line
 from atelier_cli.search.schedule import Job, Result, Schedule
 
@@ -40,7 +40,7 @@ DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 TRIES = 3
 """How often a trial whose process was killed is started in one search."""
 
-STOPPED = "Stopped. Every trial is checkpointed; the same command goes on from here."
+GOES_ON = "the same command goes on from here"
 
 
 class Watcher(Protocol):
@@ -55,14 +55,17 @@ class Watcher(Protocol):
     def ended(self, name: str, result: Result, trained: int, reason: str | None) -> None:
         """A trial's run ended; trained is 0 if its result was in the store."""
 
+    def note(self, text: str) -> None:
+        """Something that a person should know."""
+
 
 @dataclass
 class Totals:
-    """Counts of a search so far. reused are trials whose result was in the store; gave_up: too many trials failed."""
+    """A search so far. reused are trials whose result was in the store; gave_up: too many trials failed."""
 
     trials: int = 0
     reused: int = 0
-    failed: int = 0
+    failed: set[str] = field(default_factory=set)
     epochs_trained: int = 0
     seconds: float = 0.0
     gave_up: bool = False
@@ -70,13 +73,18 @@ class Totals:
 
 @dataclass(frozen=True)
 class Assignment:
-    """A trial to run, unless its result is in the store; job is None for the winner's tail."""
+    """A trial to run, unless its result is in the store; job is None for the winner's last epochs and its tail."""
 
     name: str
     request: Request
     target: Target
     paths: TrialPaths
     job: Job | None
+
+    @property
+    def is_new(self) -> bool:
+        """Whether this is the first run of a suggested trial."""
+        return self.job is not None and self.job.resumed_at == 0
 
 
 @dataclass
@@ -108,7 +116,7 @@ class Engine:
         self._children = Children()
         self._running: dict[str, _Running] = {}
         self._queued: list[Assignment] = []
-        self._stop = threading.Event()
+        self._stop_requests = 0
 
     def prepare(self) -> DataDescription:
         """Prepare the data in the store, and check the search space against the kind that they turn out to be."""
@@ -117,7 +125,7 @@ class Engine:
             start_fork_server()  # a new search needs it, and it imports torch while the data are prepared
         with self._signals(self._interrupt):
             description = data.prepare(trainer.data, self.store, Path.cwd(), self.data_dir, trainer.seed)
-        if self._stop.is_set():
+        if self._stop_requests:
             raise KeyboardInterrupt  # Python drops one that is raised while it cleans up after an import
         violations = [str(finding) for finding in rules.check_builders(self.spec, description.kind)]
         if violations:
@@ -125,37 +133,75 @@ class Engine:
         return description
 
     def search(self, description: DataDescription) -> None:
-        """Search, then train the winner's tail if the spec asks for one."""
+        """Search, train the best trial to its end, then its tail if the spec asks for one."""
         started = time.monotonic()
         with (
             Lease.acquire(self.experiment.lease, f"search {self.spec.experiment_name}"),
-            self._signals(lambda *_: self._stop.set()),
+            self._signals(self._request_stop),
         ):
             self.spec.write(self.experiment.spec)
             try:
                 self._search(description)
                 if not self.totals.gave_up:
+                    self._finish_winner(description)
                     self._tail(description)
+            except KeyboardInterrupt:
+                running = self._assignments()
+                raise KeyboardInterrupt(_left(running, killed=self._stop_trials())) from None
             finally:
-                self._children.stop()
+                running = self._assignments()
+                self._stop_trials()
+                self._report_failed(running)
         self.totals.seconds = time.monotonic() - started
 
+    def _assignments(self) -> list[Assignment]:
+        """What runs now."""
+        return [run.assignment for run in self._running.values()]
+
+    def _report_failed(self, stopped: Sequence[Assignment]) -> None:
+        """Report the trials that failed while they were being stopped."""
+        for assignment in stopped:
+            card = Card.read_if_whole(assignment.paths.card)
+            if card is not None and card.status == "failed":
+                self._report(assignment, Result("failed"), 0, card.reason)
+
+    def _stop_trials(self) -> list[str]:
+        """End the trials that run; the names of those that wrote no checkpoint because they had to be killed."""
+        if self._running:
+            names = ", ".join(self._running)
+            again = "Ctrl-C again" if self._stop_requests else "Ctrl-C"
+            wait = f"waiting for the batch under way of {names}, {STOP_TIMEOUT:.0f} s at most"
+            self.watcher.note(f"Stopping: {wait}; {again} ends it now")
+            self._running.clear()
+        patient = 1 if self._stop_requests else 0
+        return self._children.stop(at_once=lambda: self._stop_requests > patient)
+
     def _search(self, description: DataDescription) -> None:
-        made = {record.number: record.params for record in trial_records(self.experiment) if record.number is not None}
+        records = [record for record in trial_records(self.experiment) if record.number is not None]
+        self._say_if_trained_as_another(records, description)
+        made = {record.number: record.params for record in records if record.number is not None}
         self._schedule = schedule = Schedule(
             self.spec, lambda params: identity.trial_config(self.spec, description, params).key, self.parallel, made
         )
-        while not schedule.is_done or self._queued or self._running:
+        while not schedule.gave_up and (not schedule.is_done or self._queued or self._running):
             while schedule.ready and not schedule.is_done:
                 self._raise_if_stopped()
                 job = schedule.decide()
                 if job is not None:
-                    self.totals.trials += job.resumed_at == 0
                     self._reuse_or_queue(self._assignment_of(job, description))
             self._start_queued()
             if self._running:
                 self._handle_event()
         self.totals.gave_up = schedule.gave_up
+
+    def _say_if_trained_as_another(self, records: Sequence[TrialRecord], description: DataDescription) -> None:
+        """Say that trials of an earlier run are other networks by now, which would look like a search that forgot."""
+        for earlier in records:
+            key = earlier.key and identity.trial_config(self.spec, description, earlier.params).key
+            if key != earlier.key:
+                why = "the network's code has changed, or this release counts more of it"
+                self.watcher.note(f"{earlier.trial} was {earlier.key} and is {key} now: {why}. Such trials train anew.")
+                return
 
     def _reuse_or_queue(self, assignment: Assignment) -> None:
         if not self._reused(assignment):
@@ -175,17 +221,22 @@ class Engine:
                     self._start(assignment)
 
     def _assignment_of(self, job: Job, description: DataDescription) -> Assignment:
-        request = Request(
+        request = self._request(job.trial, job.suggestion.params, job.suggestion.number, job.bars)
+        return self._assignment(request, description, job)
+
+    def _request(
+        self, trial: str, params: dict[str, str], number: int | None, bars: dict[int, float | None]
+    ) -> Request:
+        return Request(
             spec=self.spec,
             store=self.store,
-            trial=job.trial,
-            params=job.suggestion.params,
-            number=job.suggestion.number,
-            bars=job.bars,
+            trial=trial,
+            params=params,
+            number=number,
+            bars=bars,
             threads=max(1, machine.cores() // self.parallel),
             data_dir=self.data_dir,
         )
-        return self._assignment(request, description, job)
 
     def _assignment(self, request: Request, description: DataDescription, job: Job | None) -> Assignment:
         config = configuration(request, description)
@@ -198,7 +249,8 @@ class Engine:
         card = assignment.target.finished(assignment.paths)
         if card is None:
             return False
-        self.totals.reused += assignment.job is not None and assignment.job.resumed_at == 0
+        self.totals.reused += assignment.is_new
+        self.totals.trials += assignment.is_new
         self._report(assignment, self._result(assignment.target, card), 0, card.reason)
         return True
 
@@ -208,6 +260,7 @@ class Engine:
         arguments = command_line(assignment.request, self.experiment.spec)
         self._children.start(name, arguments, self.experiment.messages(name))
         self._running[name] = _Running(assignment, before, tries)
+        self.totals.trials += assignment.is_new and tries == 1
         self.watcher.started(name, before)
 
     def _handle_event(self) -> None:
@@ -220,8 +273,8 @@ class Engine:
             self._handle_line(self._running[event.name], event.line)
 
     def _raise_if_stopped(self) -> None:
-        if self._stop.is_set():
-            raise KeyboardInterrupt(STOPPED)
+        if self._stop_requests:
+            raise KeyboardInterrupt
 
     def _handle_line(self, run: _Running, line: str) -> None:
         metric, _, value = line.partition(" ")[2].strip().partition("=")
@@ -237,7 +290,7 @@ class Engine:
         card = assignment.target.finished(assignment.paths)
         if card is not None:
             self._report(assignment, self._result(assignment.target, card), trained, card.reason)
-        elif code <= 0 and run.tries < TRIES:
+        elif (code <= 0 or code == ExitCode.STOPPED) and run.tries < TRIES:
             self._start(assignment, run.tries + 1)
         else:
             reason = self._reason(run, code)
@@ -254,6 +307,8 @@ class Engine:
         """Why a trial failed: the reason on its card, or the last line of its messages."""
         if code < 0:
             return f"its process was killed by signal {-code}, {run.tries} times"
+        if code == ExitCode.STOPPED:
+            return f"its process was asked to stop, {run.tries} times"
         card = Card.read_if_whole(run.assignment.paths.card)
         if card is not None and card.status == "failed" and card.reason is not None:
             return card.reason
@@ -261,7 +316,8 @@ class Engine:
         return lines[-1] if lines else f"exit code {code}"
 
     def _report(self, assignment: Assignment, result: Result, trained: int, reason: str | None) -> None:
-        self.totals.failed += result.outcome == "failed"
+        if result.outcome == "failed":
+            self.totals.failed.add(assignment.name)
         if assignment.job is not None:
             self._schedule.report(assignment.job, result)
         self.watcher.ended(assignment.name, result, trained, reason)
@@ -277,6 +333,14 @@ class Engine:
         assert end is not None  # a finished trial has an end
         return Result(end[1], tuple(values[: end[0]]))
 
+    def _finish_winner(self, description: DataDescription) -> None:
+        """Train the best trial to its end, if halving paused it; again, should another be the best then."""
+        finished: set[str] = set()
+        while (best := unfinished_winner(self.store, self.spec)) and best.trial not in finished:
+            finished.add(best.trial)
+            request = self._request(best.trial, best.params, best.number, bars={})
+            self._train(self._assignment(request, description, job=None))
+
     def _tail(self, description: DataDescription) -> None:
         """Train the tail of the best trial, if the spec asks for one."""
         parent = best_parent(self.store, self.spec) if self.spec.trainer.tail_epochs else None
@@ -291,13 +355,20 @@ class Engine:
             threads=machine.cores(),
             data_dir=self.data_dir,
         )
-        self._reuse_or_queue(self._assignment(request, description, job=None))
+        self._train(self._assignment(request, description, job=None))
+
+    def _train(self, assignment: Assignment) -> None:
+        """Run one assignment to its end, unless its result is in the store."""
+        self._reuse_or_queue(assignment)
         self._start_queued()
         while self._running:
             self._handle_event()
 
+    def _request_stop(self, *_: object) -> None:
+        self._stop_requests += 1
+
     def _interrupt(self, *_: object) -> None:
-        self._stop.set()
+        self._request_stop()
         raise KeyboardInterrupt
 
     @contextmanager
@@ -311,6 +382,18 @@ class Engine:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def _left(running: Sequence[Assignment], killed: Sequence[str]) -> str:
+    """What a search that was stopped says of the trials that ran."""
+    anew = [run.name for run in running if not run.paths.checkpoint.exists()]
+    behind = [run.name for run in running if run.name in killed and run.name not in anew]
+    if not anew and not behind:
+        return f"Stopped. Every trial is checkpointed; {GOES_ON}."
+    parts = [f"{', '.join(behind)} from the last whole epoch"] if behind else []
+    parts += [f"{', '.join(anew)} anew, without a checkpoint"] if anew else []
+    others = ", the others from their checkpoints" if len(anew) + len(behind) < len(running) else ""
+    return f"Stopped; {GOES_ON}: {'; '.join(parts)}{others}."
 
 
 def parallel_trials(spec: Spec) -> int:

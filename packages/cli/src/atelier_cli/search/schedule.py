@@ -74,12 +74,14 @@ class Schedule:
         self._is_exhausted = False
         self._curves: dict[str, tuple[float, ...]] = {}
         self._paused: dict[str, int] = {}
-        self._failed: set[str] = set()
+        self._failed: set[int] = set()
         self.is_done = False
 
     def report(self, job: Job, result: Result) -> None:
-        """Record how a job ended."""
+        """Record how a job ended. A failure counts at once, not when a decision gets to see it: no more should fail."""
         self._results[job.number] = result
+        if result.outcome == "failed":
+            self._failed.add(job.suggestion.number)
 
     @property
     def ready(self) -> bool:
@@ -109,7 +111,6 @@ class Schedule:
 
     def _apply(self, job: Job, result: Result) -> None:
         if result.outcome == "failed":
-            self._failed.add(job.key)
             self._suggester.tell_failed(job.suggestion.number)
             return
         self._suggester.tell(job.suggestion.number, result.values, result.outcome == "succeeded")
@@ -122,12 +123,8 @@ class Schedule:
 
     def _has_ended(self) -> bool:
         """Whether the goal is reached, or too many trials failed."""
-        goal = self._objective.goal
-        if goal is not None and any(
-            not self._objective.better(goal, value) for curve in self._curves.values() for value in curve
-        ):
-            return True
-        return self.gave_up
+        reached = any(self._objective.reaches(curve[-1]) for curve in self._curves.values())
+        return reached or self.gave_up
 
     @property
     def gave_up(self) -> bool:

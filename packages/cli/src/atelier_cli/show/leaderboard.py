@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from atelier_store.records import Leaderboard
+from collections.abc import Iterator
+
+from atelier_store.records import Leaderboard, LeaderboardEntry
 from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -34,8 +36,18 @@ def leaderboard(board: Leaderboard, most: int = 10) -> RenderableType:
     if len(ranked) > most:
         table.caption = f"and {len(ranked) - most} more: atelier leaderboard --all"
     unranked = [entry for entry in board.entries if entry.rank is None]
-    reasons = [Text(f"{short_name(entry.trial)}: {entry.reason or entry.status}", "yellow") for entry in unranked]
-    return Group(table, *reasons)
+    return Group(table, *(line for entry in unranked for line in _unranked(entry)))
+
+
+def _unranked(entry: LeaderboardEntry) -> Iterator[Text]:
+    """Why a trial cannot be promoted, which one it is, and where the log with a traceback is, below the store."""
+    yield Text(f"{short_name(entry.trial)}: {entry.reason or entry.status}", "yellow")
+    details = [f"{name}={value}" for name, value in entry.parameters.items()]
+    if entry.key is not None:
+        log = [f"log: trials/{entry.key}/trial.log"] if entry.status != "rejected" else []
+        details = [f"key {entry.key}", *details, *log]
+    if details:
+        yield Text(f"  {'; '.join(details)}", "dim")
 
 
 def short_name(trial: str) -> str:

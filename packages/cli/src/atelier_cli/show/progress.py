@@ -34,6 +34,7 @@ class SearchDisplay(AbstractContextManager["SearchDisplay"]):
         self._epochs_before: dict[str, int] = {}
         self._last_values: dict[str, float] = {}
         self._last_epochs: dict[str, int] = {}
+        self._best_ever: float | None = None
         self._started = time.monotonic()
         self._trained_now = 0
         self._live = Live(get_renderable=self._picture, console=console, refresh_per_second=4, transient=True)
@@ -65,8 +66,13 @@ class SearchDisplay(AbstractContextManager["SearchDisplay"]):
         if result.values:
             self._last_values[name] = result.values[-1]
             self._last_epochs[name] = max(len(result.values), self._last_epochs.get(name, 0))
+        is_best = bool(result.values) and self._is_best_so_far(result.values[-1])
         if trained or result.outcome == "failed":
-            self.console.print(self._line(name, result, reason), highlight=False)
+            self.console.print(self._line(name, result, reason, is_best), highlight=False)
+
+    def note(self, text: str) -> None:
+        """Print a line that stays."""
+        self.console.print(text, style="yellow", markup=False, highlight=False)
 
     # what it shows
 
@@ -75,13 +81,20 @@ class SearchDisplay(AbstractContextManager["SearchDisplay"]):
         most = self._spec.trainer.max_epochs
         return sum(max(0, most - epochs) for name, epochs in self._last_epochs.items() if not name.startswith("tail-"))
 
-    def _line(self, name: str, result: Result, reason: str | None) -> Text:
+    def _is_best_so_far(self, value: float) -> bool:
+        """Whether no trial, nor this one at another epoch, ended with a value as good before."""
+        if self._best_ever is not None and not self._objective.better(value, self._best_ever):
+            return False
+        self._best_ever = value
+        return True
+
+    def _line(self, name: str, result: Result, reason: str | None, is_best: bool) -> Text:
         outcome = result.outcome.replace("_", " ")
         line = Text(f"{short_name(name):<13} ").append(f"{outcome:<11} ", COLOURS[result.outcome])
         if result.values:
             metric = self._objective.objective_metric_name
             line.append(f"epoch {len(result.values):>3}  {metric} {result.values[-1]:.4f}")
-            line.append("  best so far" if self._best() == name else "", "bold")
+            line.append("  best so far" if is_best else "", "bold")
         if reason and result.outcome in ("failed", "over_budget"):
             line.append(reason)
         return line
