@@ -13,6 +13,7 @@ from atelier_trial import space
 from atelier_trial.data import input_statistics
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 
 pytestmark = pytest.mark.training
 
@@ -155,3 +156,29 @@ def test_a_torn_checkpoint_is_named(tmp_path):
         path.write_bytes(torn)
         with pytest.raises(checkpoint.TornCheckpoint, match=r"last\.ckpt"):
             checkpoint.load(path, torch.device("cpu"))
+
+
+def test_frozen_weights_stay_as_they_are_and_are_not_counted():
+    torch.manual_seed(0)
+    frozen = nn.Linear(16, 8)
+    frozen.requires_grad_(False)
+    network = nn.Sequential(nn.Flatten(), nn.Linear(64, 16), frozen, nn.Linear(8, 4))
+    weights = {name: value.clone() for name, value in frozen.state_dict().items()}
+    data = Rows(torch.randn(32, 8, 8, generator=torch.Generator().manual_seed(0)), torch.arange(32) % 4)
+    one, none = torch.ones(1), torch.zeros(1)
+    statistics = {"mean": none, "scale": one, "target_mean": none, "target_scale": one}
+    built = model.Model(network, "images", False, statistics)
+    recipe = Recipe(lr=0.1, weight_decay=1.0, batch=8, augment="none", label_smoothing=0.0, seed=0)
+    trained = Training(built, "classification", "images", data, recipe, "float32")
+    trained.train_epoch(lambda: False)
+    for module in (trained.model, trained.averaged):
+        kept = module.network[2].state_dict()
+        assert all(torch.equal(kept[name], weights[name]) for name in weights)
+    assert not torch.equal(trained.averaged.network[1].weight, trained.model.network[1].weight)
+    assert model.count_params(trained.model) == 64 * 16 + 16 + 8 * 4 + 4
+
+
+def test_a_network_without_weights_to_train_is_refused():
+    built = model.Model(nn.Flatten(), "images", False, {"scale": torch.ones(1)})
+    with pytest.raises(ValueError, match="no weights to train"):
+        AveragedAdamW(built, 0.0)

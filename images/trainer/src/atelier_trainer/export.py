@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import statistics
+import sys
 import tempfile
 import time
 import warnings
@@ -23,18 +25,32 @@ from torch import Tensor
 from atelier_trainer.model import Answer, Model
 
 OPSET = 18
+TRACER_WARNING = "TracerWarning"
 INPUT = "input"
 REFERENCE_ROWS = 64
 LATENCY_RUNS = 50
 DATATYPES = {np.dtype(np.uint8): "UINT8", np.dtype(np.float32): "FP32"}
 
 
+class CannotExport(ValueError):
+    """A network that cannot be served as it was trained."""
+
+
 def to_onnx(model: Model, task: Task, example: Tensor) -> bytes:
     """The model as it is served, in float32, for a batch of any size; example is (1, *shape), raw."""
+    return traced(model, task, example)[0]
+
+
+def traced(model: Model, task: Task, example: Tensor) -> tuple[bytes, list[str]]:
+    """What to_onnx gives, and what the tracer warns of: what it cannot follow is a constant in the network served."""
     answer = Answer(model, task).eval().cpu()
     output = output_name(task)
-    with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
-        warnings.simplefilter("ignore")  # the tracing exporter announces its successor, which takes 7 s instead of 0.3
+    with (
+        warnings.catch_warnings(record=True) as warned,
+        contextlib.redirect_stdout(sys.stderr),  # it prints a graph when it fails, where only metrics may be
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        warnings.simplefilter("always")  # the exporter also announces its successor, which takes 7 s instead of 0.3
         torch.onnx.export(
             answer,
             (example,),
@@ -45,7 +61,13 @@ def to_onnx(model: Model, task: Task, example: Tensor) -> bytes:
             output_names=[output],
             dynamic_axes={INPUT: {0: "batch"}, output: {0: "batch"}},
         )
-        return (Path(folder) / "network").read_bytes()
+        told = [_told(one) for one in warned if one.category.__name__ == TRACER_WARNING]
+        return (Path(folder) / "network").read_bytes(), list(dict.fromkeys(told))
+
+
+def _told(warning: warnings.WarningMessage) -> str:
+    """The first sentence of a warning, and the line that it is about."""
+    return f"{str(warning.message).split('. ')[0]} ({Path(warning.filename).name}:{warning.lineno})"
 
 
 def output_name(task: Task) -> str:

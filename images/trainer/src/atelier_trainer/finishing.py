@@ -26,7 +26,9 @@ TAIL = "tail"
 def finish(request: Request, stop: StopRequest) -> Card | None:
     """Resume every paused trial that may go on, best first, train the winner to its end, then its tail; the last card.
 
-    There is a tail if the spec has one. Trial and parameters of the request are not read. Safe to run again: what is trained already is not trained again.
+    There is a tail if the spec has one.
+
+    Trial and parameters of the request are not read. Safe to run again: what is trained already is not trained again.
     """
     card: Card | None = None
     resumed: set[tuple[str, int]] = set()

@@ -99,7 +99,12 @@ def statistics(inputs: InputStatistics, y: NDArray[Any], task: Task) -> dict[str
 
 def count_params(model: nn.Module) -> int:
     """Trainable parameters."""
-    return sum(p.numel() for p in model.parameters())
+    return sum(p.numel() for p in trainable(model))
+
+
+def trainable(module: nn.Module) -> list[nn.Parameter]:
+    """The parameters that training changes: a frozen one is a constant of the network."""
+    return [p for p in module.parameters() if p.requires_grad]
 
 
 def count_macs(model: nn.Module, example: Tensor) -> int:

@@ -1,4 +1,4 @@
-"""AdamW (Loshchilov & Hutter 2019) over all parameters in one vector, and the average of the weights that is evaluated.
+"""AdamW (Loshchilov & Hutter 2019) over the weights in one vector, and the average of the weights that is evaluated.
 
 Not torch.optim, whose optimizers import torch's compiler: four seconds, which would double the start of every trial.
 """
@@ -6,10 +6,13 @@ Not torch.optim, whose optimizers import torch's compiler: four seconds, which w
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import nn
+
+from atelier_trainer import model
 
 BETAS = (0.9, 0.99)
 EPSILON = 1e-8
@@ -17,10 +20,9 @@ AVERAGE_DECAY = 0.995
 
 
 class FlatParameters:
-    """The parameters of a module as views of one vector, so that a step is a handful of kernels whatever the depth."""
+    """Parameters as views of one vector, so that a step is a handful of kernels whatever the network's depth."""
 
-    def __init__(self, module: nn.Module) -> None:
-        parameters = list(module.parameters())
+    def __init__(self, parameters: Sequence[nn.Parameter]) -> None:
         self.vector = torch.cat([p.detach().reshape(-1) for p in parameters])
         self.gradient = torch.zeros_like(self.vector)
         start = 0
@@ -32,7 +34,9 @@ class FlatParameters:
 
 
 class AveragedAdamW:
-    """Updates a module's weights and keeps their exponential moving average, with the buffers', in `average`.
+    """Updates a module's trainable weights and keeps their exponential moving average, with the buffers', in `average`.
+
+    Weights that do not require a gradient stay as they are, in both. ValueError if none does.
 
     The average's decay after t steps is min(0.995, (t + 1) / (t + 10)). Vectors (biases, normalisation) have no weight
     decay.
@@ -40,12 +44,16 @@ class AveragedAdamW:
 
     def __init__(self, module: nn.Module, weight_decay: float) -> None:
         self.module = module
-        self.average = copy.deepcopy(module).eval().requires_grad_(False)
-        self.flat = FlatParameters(module)
-        self.flat_average = FlatParameters(self.average)
-        self.decay = weight_decay * torch.cat(
-            [torch.full((p.numel(),), float(p.dim() > 1)) for p in module.parameters()]
-        ).to(self.flat.vector.device)
+        self.average = copy.deepcopy(module).eval()
+        trainable, averaged = model.trainable(module), model.trainable(self.average)
+        if not trainable:
+            raise ValueError("the network has no weights to train: none requires a gradient")
+        self.average.requires_grad_(False)
+        self.flat = FlatParameters(trainable)
+        self.flat_average = FlatParameters(averaged)
+        self.decay = weight_decay * torch.cat([torch.full((p.numel(),), float(p.dim() > 1)) for p in trainable]).to(
+            self.flat.vector.device
+        )
         self.first = torch.zeros_like(self.flat.vector)
         self.second = torch.zeros_like(self.flat.vector)
         self.steps = 0

@@ -17,9 +17,10 @@ from atelier_store.records import Card, Environment, Epoch, Manifest, Provenance
 from atelier_trial import network_code
 from atelier_trial.metric_lines import MetricLines
 from atelier_trial.request import StopRequest, Trial
+from atelier_trial.space import BUILT_IN
 from atelier_trial.target import DIVERGED, Target
 
-from atelier_trainer import checkpoint, describe, environment, export
+from atelier_trainer import checkpoint, describe, environment, export, exportable
 from atelier_trainer.setup import Cost, Setup, cost_of, set_up
 from atelier_trainer.training import Stopped, Training
 
@@ -86,6 +87,9 @@ class Run:
         if over:
             self.lines.print({self.target.objective.objective_metric_name: self.target.worst()})
             return self._write_card("over_budget", "over budget: " + "; ".join(over))
+        if self.target.spec.trainer.network != BUILT_IN and not self.paths.checkpoint.exists():
+            outputs = len(self.trial.description.labels or ()) or setup.validation.y.shape[1]
+            exportable.check(training.model, self.trial.description.task, setup.validation.x, outputs)
         self._resume(training, device)
         self._write_card("running")
         try:

@@ -69,8 +69,8 @@ class Training:
         self.rows = rows
         self.recipe = recipe
         self.precision = precision
-        self.device = next(model.parameters()).device
         self.optimizer = AveragedAdamW(model, recipe.weight_decay)
+        self.device = self.optimizer.flat.vector.device
         self.batch = min(recipe.batch, len(rows))
         self.batches = len(rows) // self.batch
         self.warmup = min(self.batches, 300)

@@ -28,10 +28,11 @@ def reason(error: BaseException) -> str:
     """An error as one line: its type, what it says, and the innermost line of the user's own code that it came from."""
     text = f"{type(error).__name__}: {' '.join(str(error).split())}"
     text = text if len(text) <= LONGEST_REASON else text[: LONGEST_REASON - 1] + "…"
-    for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        path = Path(frame.filename)
-        if path.is_file() and not is_library(path):
-            return f"{text} ({path.name}:{frame.lineno}, in {frame.name})"
+    for raised in (error.__cause__, error):
+        for frame in reversed(traceback.extract_tb(raised.__traceback__) if raised else []):
+            path = Path(frame.filename)
+            if path.is_file() and not is_library(path):
+                return f"{text} ({path.name}:{frame.lineno}, in {frame.name})"
     return text
 
 
