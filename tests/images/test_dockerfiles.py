@@ -71,6 +71,7 @@ def test_an_image_writes_nothing_beside_tmp_and_finds_python(name: str) -> None:
         "HOME": "/tmp",
         "PYTHONUNBUFFERED": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONSAFEPATH": "1",
     }
 
 

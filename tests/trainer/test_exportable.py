@@ -72,6 +72,7 @@ TAKEN = {
     "its shape": Own(asks_for_its_shape),
     "choice by value in the graph": Own(lambda x: torch.where(x > 0, x, torch.zeros_like(x))),
     "constants": Own(after=lambda x: x * torch.tensor([1.0, 2.0, 3.0])),
+    "answers that are no numbers": Own(after=lambda x: x * float("nan")),
     "answers that are all alike": Own(after=lambda x: x * 0),
 }
 

@@ -29,6 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one trial; the exit code, as atelier_store.exit_codes has it."""
     stop = StopRequest()
     stop.install()
+    sys.path.append(str(Path.cwd()))  # a network of one's own; after everything else, should it be named like something
     options = parser().parse_args(arguments)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     try:

@@ -1,16 +1,17 @@
-"""The `atelier` command.
-
-Exit codes: 0 success; 1 nothing to promote, a replay that differs, an audit with findings, a cluster that lacks
-something; 2 wrong input; 3 too many trials failed; 130 interrupted.
-"""
+"""The `atelier` command; `atelier_store.exit_codes` says how it ends."""
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
+from pathlib import Path
 
 import typer
 
 from atelier_cli.commands import doctor, laptop, store
+
+LOOPBACK = "localhost,127.0.0.1,::1"
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -34,7 +35,20 @@ for command in (
 def main() -> None:
     """Run the command line; SIGTERM ends it as Ctrl-C does, so that it leaves no process behind."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    _prepare_environment()
     app(prog_name="atelier")
+
+
+def _prepare_environment() -> None:
+    """What this process and all that it starts need, wherever it is run.
+
+    A network of one's own is found in the working directory, but after everything else: a token.py there is not
+    Python's. A proxy is not asked for this machine, as kubectl and browsers do not.
+    """
+    os.environ["PYTHONSAFEPATH"] = "1"
+    sys.path.append(str(Path.cwd()))
+    others = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
+    os.environ["no_proxy"] = os.environ["NO_PROXY"] = f"{others},{LOOPBACK}" if others else LOOPBACK
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The real server as a child process, and a client for it."""
+"""The real server as a child process, and a client for it, which asks no proxy of the environment for it."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def _wait_until_ready(process: subprocess.Popen[bytes], address: str, model: str
         if process.poll() is not None:
             raise CannotServe(f"the server ended with exit code {process.returncode}; its message is above")
         try:
-            if httpx2.get(f"{address}/v2/models/{model}/ready", timeout=5).status_code == 200:
+            if httpx2.get(f"{address}/v2/models/{model}/ready", timeout=5, trust_env=False).status_code == 200:
                 return
         except httpx2.TransportError:
             pass  # it does not listen yet
@@ -93,7 +93,8 @@ def predict_samples(address: str, store: Store, description: DataDescription, co
         return []
     instances = arrays["test_x"][rows].tolist()
     try:
-        response = httpx2.post(f"{address}/predict", json={"instances": instances}, timeout=30).raise_for_status()
+        body = {"instances": instances}
+        response = httpx2.post(f"{address}/predict", json=body, timeout=30, trust_env=False).raise_for_status()
     except httpx2.HTTPError as error:
         raise CannotServe(f"{address}/predict: {error}") from error
     truths, predictions = arrays["test_y"][rows].tolist(), response.json()["predictions"]

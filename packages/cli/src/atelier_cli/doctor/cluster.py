@@ -97,7 +97,12 @@ def connect(kubeconfig: Path | None, context: str | None, namespace: str | None)
     try:
         http = client_adapter.Client(config, client_adapter.ConnectionParams())
         client = Client(config)
-    except (ConfigError, OSError, ValueError) as error:
+    except (
+        ConfigError,
+        ImportError,
+        OSError,
+        ValueError,
+    ) as error:  # ImportError: a socks proxy, which needs a package
         raise NoCluster(f"{place}: context {config.context_name!r} cannot be used: {error}") from error
     kubectl = ["kubectl"]
     kubectl += ["--kubeconfig", str(kubeconfig)] if kubeconfig else []

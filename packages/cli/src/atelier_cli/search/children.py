@@ -8,11 +8,12 @@ import os
 import queue
 import signal
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from multiprocessing import forkserver, resource_tracker
+from multiprocessing import forkserver, resource_tracker, util
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -31,6 +32,9 @@ PRELOADED = [
 
 STOP_TIMEOUT = 30.0
 """Seconds that trials get to write their checkpoints."""
+
+LONGEST_SOCKET = 107
+"""Bytes of a socket's path that Linux allows."""
 
 CONTEXT = multiprocessing.get_context("forkserver")
 
@@ -130,9 +134,22 @@ def start_fork_server() -> None:
     blocked.
     """
     CONTEXT.set_forkserver_preload(PRELOADED)
+    _choose_folder_of_sockets()
     resource_tracker.ensure_running()  # first, because its start unblocks Ctrl-C
     with ctrl_c_blocked_in_children():
         forkserver.ensure_running()
+
+
+def _choose_folder_of_sockets() -> None:
+    """Have the fork server's socket below /tmp if TMPDIR is too long for one; multiprocessing keeps that folder."""
+    longest = Path(tempfile.gettempdir(), "pymp-12345678", "listener-12345678")
+    before = tempfile.tempdir
+    if len(os.fsencode(longest)) > LONGEST_SOCKET:
+        tempfile.tempdir = "/tmp"  # noqa: S108  # multiprocessing makes a folder of its own in it
+    try:
+        util.get_temp_dir()
+    finally:
+        tempfile.tempdir = before
 
 
 def _run(arguments: list[str], messages: str, out: Connection, engine_alive: Connection) -> None:
