@@ -264,6 +264,10 @@ BOTH: dict[str, tuple[list[tuple[str, Any]], str]] = {
         [("experiment.parallelTrialCount", 16)],
         "parallelTrialCount: 16 is more than maxTrialCount 15",
     ),
+    "steps of a logarithm": (
+        [parameter("lr", "double", min=0.001, max=0.1, step=0.001, distribution="logUniform")],
+        "parameters[0].feasibleSpace.step: 0.001 is not allowed with logUniform, which has no steps; leave it out",
+    ),
     "more failures than trials": (
         [("experiment.maxFailedTrialCount", 16)],
         "maxFailedTrialCount: 16 is more than maxTrialCount 15",

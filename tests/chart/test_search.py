@@ -133,6 +133,13 @@ def test_labels_of_the_experiment_are_private_and_stable(profile: Path) -> None:
     assert search(profile)[0]["metadata"]["labels"] == {"atelier/release": "digits"}
 
 
+@pytest.mark.parametrize(("most", "failed"), [(30, 3), (2, 2), (1, 1)])
+def test_a_count_of_failed_trials_that_nobody_wrote_fits_the_trials(most: int, failed: int) -> None:
+    experiment, config = search(QUICKSTART, set=[f"experiment.maxTrialCount={most}"])
+    counted = Spec.model_validate_json(config["data"]["spec.json"]).experiment.max_failed_trial_count
+    assert experiment["spec"]["maxFailedTrialCount"] == counted == failed
+
+
 @pytest.mark.parametrize(("asked", "most", "parallel"), [("auto", 30, 3), ("auto", 2, 2), ("7", 30, 7)])
 def test_auto_is_katibs_default_but_not_more_than_there_are_trials(asked: str, most: int, parallel: int) -> None:
     counts = [

@@ -27,7 +27,7 @@ experiment.name: {{ $name | quote }} has {{ len $name }} characters; Katib allow
 {{- if and (ne (toString $experiment.parallelTrialCount) "auto") (gt ($experiment.parallelTrialCount | int64) $most) }}
 experiment.parallelTrialCount: {{ $experiment.parallelTrialCount }} is more than maxTrialCount {{ $most }}
 {{- end }}
-{{- if gt ($experiment.maxFailedTrialCount | int64) $most }}
+{{- if gt (include "atelier.search.failed" .root | int64) $most }}
 experiment.maxFailedTrialCount: {{ $experiment.maxFailedTrialCount }} is more than maxTrialCount {{ $most }}
 {{- end }}
 {{- end -}}
@@ -103,7 +103,7 @@ experiment.parameters: is empty; a search needs at least one parameter
 {{- if $space.list }}
 {{- include "atelier.check.list" (dict "where" (printf "%s.feasibleSpace" $where) "list" $space.list) }}
 {{- else }}
-{{- include "atelier.check.range" (dict "where" (printf "%s.feasibleSpace" $where) "space" $space) }}
+{{- include "atelier.check.range" (dict "where" (printf "%s.feasibleSpace" $where) "space" $space "type" $parameter.parameterType) }}
 {{- end }}
 {{- end }}
 {{- end -}}
@@ -120,6 +120,10 @@ experiment.parameters: is empty; a search needs at least one parameter
 {{- end }}
 {{- if and (hasKey $space "step") (le (float64 $space.step) 0.0) }}
 {{ $where }}.step: {{ include "atelier.text" $space.step }} is not allowed; it must be more than 0
+{{- end }}
+{{- $isUnit := and (eq .type "int") (hasKey $space "step") (eq (float64 $space.step) 1.0) }}
+{{- if and (eq (toString $space.distribution) "logUniform") (hasKey $space "step") (not $isUnit) }}
+{{ $where }}.step: {{ include "atelier.text" $space.step }} is not allowed with logUniform, which has no steps; leave it out
 {{- end }}
 {{- if and (has $space.distribution (list "logUniform" "logNormal")) (le (float64 $space.min) 0.0) }}
 {{ $where }}.min: {{ include "atelier.text" $space.min }} is not allowed with {{ $space.distribution }}; it must be more than 0

@@ -53,7 +53,8 @@ Name of the Job of a search. A Job's pod template cannot change, so its hash is 
 trials, since other counts are other work.
 */}}
 {{- define "atelier.extractor.job.name" -}}
-{{- $counts := pick .Values.experiment "maxTrialCount" "maxFailedTrialCount" -}}
+{{- $counts := pick .Values.experiment "maxTrialCount" -}}
+{{- $_ := set $counts "maxFailedTrialCount" (include "atelier.search.failed" . | int64) -}}
 {{- $hash := list (include "atelier.extractor.job" . | fromYaml) $counts | toJson | sha256sum | trunc 6 -}}
 {{- printf "%s-extract-%s" (include "atelier.experiment.name" .) $hash -}}
 {{- end -}}

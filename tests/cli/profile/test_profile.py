@@ -174,11 +174,10 @@ def test_what_was_set_wrongly_is_said_to_be_set(tmp_path: Path) -> None:
     ]
 
 
-def test_what_contradicts_a_default_says_that_it_is_one(tmp_path: Path) -> None:
-    text = SOUND.replace("  maxTrialCount: 8\n  maxFailedTrialCount: 2\n", "  maxTrialCount: 2\n")
-    assert refused(written(tmp_path, text)) == [
-        "x.yaml (default of the chart): experiment.maxFailedTrialCount: 3 is more than maxTrialCount 2"
-    ]
+@pytest.mark.parametrize(("trials", "failed"), [(1, 1), (2, 2), (8, 3)])
+def test_a_count_of_failed_trials_that_nobody_wrote_fits_the_trials(tmp_path: Path, trials: int, failed: int) -> None:
+    text = SOUND.replace("  maxTrialCount: 8\n  maxFailedTrialCount: 2\n", f"  maxTrialCount: {trials}\n")
+    assert load(written(tmp_path, text)).spec.experiment.max_failed_trial_count == failed
 
 
 # files that are no profile

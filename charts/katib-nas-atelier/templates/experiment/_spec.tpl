@@ -51,6 +51,7 @@ Experiment. Both take (dict "root" $ "name" NAME); the hash in the name is that 
 {{- $experiment := omit .root.Values.experiment "enabled" "parameters" "algorithm" "earlyStopping" -}}
 {{- $_ := set $experiment "name" (include "atelier.search.prefix" .root) -}}
 {{- $_ := set $experiment "parameters" (include "atelier.search.parameters" .root | fromYamlArray) -}}
+{{- $_ := set $experiment "maxFailedTrialCount" (include "atelier.search.failed" .root | int64) -}}
 {{- range $chooser := list "algorithm" "earlyStopping" -}}
 {{- $chosen := index $.root.Values.experiment $chooser -}}
 {{- $settings := include "atelier.search.settings" $chosen.algorithmSettings | fromYamlArray -}}
@@ -69,6 +70,16 @@ Experiment. Both take (dict "root" $ "name" NAME); the hash in the name is that 
 {{- min 3 ($experiment.maxTrialCount | int64) -}}
 {{- else -}}
 {{- $experiment.parallelTrialCount | int64 -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Number of failed trials that end the search; packages/cli/src/atelier_cli/profile/load.py does the same. */}}
+{{- define "atelier.search.failed" -}}
+{{- $experiment := .Values.experiment -}}
+{{- if eq (toString $experiment.maxFailedTrialCount) "auto" -}}
+{{- min 3 ($experiment.maxTrialCount | int64) -}}
+{{- else -}}
+{{- $experiment.maxFailedTrialCount | int64 -}}
 {{- end -}}
 {{- end -}}
 
@@ -109,7 +120,7 @@ earlyStopping:
 {{- end }}
 parallelTrialCount: {{ include "atelier.search.parallel" $root }}
 maxTrialCount: {{ $experiment.maxTrialCount | int64 }}
-maxFailedTrialCount: {{ $experiment.maxFailedTrialCount | int64 }}
+maxFailedTrialCount: {{ include "atelier.search.failed" $root }}
 resumePolicy: {{ $root.Values.katib.resumePolicy }}
 parameters:
   {{- range include "atelier.search.parameters" $root | fromYamlArray }}

@@ -39,6 +39,8 @@ class Profile:
 PARAMETERS = at("experiment.parameters")
 SOURCE = at("trainer.data.source")
 ENABLED = at("experiment.enabled")
+FAILED_TRIALS = 3
+"""What maxFailedTrialCount: auto is, unless there are fewer trials; as in the chart's atelier.search.failed."""
 
 
 def load(path: Path, overrides: Sequence[str] = (), laptop: bool = True) -> Profile:
@@ -169,6 +171,8 @@ def _spec(layers: _Layers, broken: Sequence[Where], parameters: Sequence[Paramet
     experiment = {key: value for key, value in values["experiment"].items() if key != "enabled"}
     trainer = dict(values["trainer"])
     experiment |= {"name": experiment["name"] or layers.path.stem, "parameters": parameters}
+    if experiment.get("maxFailedTrialCount") == "auto":
+        experiment["maxFailedTrialCount"] = min(FAILED_TRIALS, experiment["maxTrialCount"])
     for chooser in ("algorithm", "earlyStopping"):
         if "algorithmSettings" in experiment.get(chooser, {}):
             settings = [_as_text(setting) for setting in experiment[chooser]["algorithmSettings"]]

@@ -87,6 +87,11 @@ def _check_range(where: Where, parameter: Parameter) -> Iterator[Finding]:
         yield Finding((*where, "min"), f"{feasible.min} is more than max {feasible.max}")
     if numbers.get("step", 1) <= 0:
         yield Finding((*where, "step"), f"{feasible.step} is not allowed; it must be more than 0")
+    is_unit = parameter.parameter_type == "int" and numbers.get("step") == 1
+    if feasible.distribution == "logUniform" and "step" in numbers and not is_unit:
+        yield Finding(
+            (*where, "step"), f"{feasible.step} is not allowed with logUniform, which has no steps; leave it out"
+        )
     if feasible.distribution in ("logUniform", "logNormal") and numbers.get("min", 1) <= 0:
         yield Finding(
             (*where, "min"), f"{feasible.min} is not allowed with {feasible.distribution}; it must be more than 0"

@@ -141,11 +141,9 @@ def _distribution(parameter: Parameter) -> BaseDistribution:
     assert space.min is not None and space.max is not None
     log = space.distribution == "logUniform"
     if parameter.parameter_type == "int":
-        return IntDistribution(
-            int(space.min), int(space.max), log=log, step=int(space.step) if space.step and not log else 1
-        )
+        return IntDistribution(int(space.min), int(space.max), log=log, step=int(space.step or 1))
     return FloatDistribution(
-        float(space.min), float(space.max), log=log, step=float(space.step) if space.step and not log else None
+        float(space.min), float(space.max), log=log, step=float(space.step) if space.step else None
     )
 
 
