@@ -1,11 +1,14 @@
 """The commands on a finished store: what they print, what they reject, how they exit."""
 
+import json
 import os
 import re
 import shutil
 import signal
 import socket
 import subprocess
+import sys
+from importlib import metadata
 from pathlib import Path
 
 import httpx
@@ -23,7 +26,7 @@ pytestmark = pytest.mark.process
 
 UNBUFFERED = {"PYTHONUNBUFFERED": "1"}
 PATIENCE = 180
-COMMANDS = ("up", "search", "leaderboard", "promote", "serve", "replay", "audit", "doctor")
+COMMANDS = ("up", "search", "experiments", "leaderboard", "promote", "serve", "replay", "audit", "doctor")
 
 
 def trained(store: Path) -> list[str]:
@@ -42,11 +45,12 @@ def test_help_names_every_command() -> None:
     [
         ("up", ["--values", "-f", "--set", "--store", "--data-dir", "--host", "--port", "--no-serve"]),
         ("search", ["--values", "-f", "--set", "--store", "--data-dir"]),
-        ("leaderboard", ["experiment", "--store", "--all"]),
+        ("experiments", ["--store", "--output"]),
+        ("leaderboard", ["experiment", "--store", "--all", "--output"]),
         ("promote", ["experiment", "--model", "--store"]),
         ("serve", ["--model", "--store", "--host", "--port"]),
         ("replay", ["key", "--store"]),
-        ("audit", ["--store"]),
+        ("audit", ["--store", "--output"]),
         ("doctor", ["--values", "-f", "--set", "--namespace", "--context", "--kubeconfig", "--katib-namespace"]),
     ],
 )
@@ -227,3 +231,48 @@ def test_a_torn_card_is_written_again_without_training(searches, finished, copie
     completed = searches.run(copied)
     assert completed.returncode == 0, completed.stderr
     assert "0 failed; 0 epochs trained" in completed.stdout
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    completed = atelier("--version")
+    assert (completed.returncode, completed.stdout) == (0, f"atelier {metadata.version('atelier-cli')}\n")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_completes_commands(shell: str) -> None:
+    words = {"COMP_WORDS": "atelier lead", "COMP_CWORD": "1", "_TYPER_COMPLETE_ARGS": "atelier lead"}
+    asked = (
+        environment() | words | {"_ATELIER_COMPLETE": f"complete_{shell}", "_TYPER_COMPLETE_FISH_ACTION": "get-args"}
+    )
+    done = subprocess.run([sys.executable, "-m", "atelier_cli"], capture_output=True, text=True, env=asked)
+    assert "leaderboard" in done.stdout, done.stderr
+    assert "promote" not in done.stdout
+
+
+def test_a_leaderboard_as_json_has_every_trial_with_its_parameters(finished) -> None:
+    board = json.loads(atelier("leaderboard", "--store", str(finished[0]), "--output", "json").stdout)
+    suggested = [entry for entry in board["entries"] if entry["trial"].startswith("trial-")]
+    assert len(suggested) == 5
+    assert all(entry["parameters"].keys() == {"stem_width", "stage1_width", "lr", "batch"} for entry in suggested)
+
+
+def test_experiments_lists_the_searches_of_a_store(finished, tmp_path) -> None:
+    table = atelier("experiments", "--store", str(finished[0])).stdout
+    (one,) = json.loads(atelier("experiments", "--store", str(finished[0]), "--output", "json").stdout)
+    board = json.loads(atelier("leaderboard", "--store", str(finished[0]), "--output", "json").stdout)
+    assert (one["state"], one["trials"], one["max_trial_count"]) == ("ended", 5, 5)
+    assert (one["best"], one["best_trial"]) == (board["entries"][0]["metric"], board["entries"][0]["trial"])
+    assert one["name"].endswith(one["search_digest"][:8])
+    assert all(part in table for part in (one["name"], "ended", "5 of 5"))
+    missing = atelier("experiments", "--store", str(tmp_path / "nothing"))
+    assert (missing.returncode, missing.stderr) == (2, f"--store: {tmp_path / 'nothing'}: no such folder\n")
+
+
+def test_an_audit_as_json_names_what_does_not_match(copied) -> None:
+    sound = atelier("audit", "--store", str(copied), "--output", "json")
+    assert (sound.returncode, json.loads(sound.stdout)["mismatches"]) == (0, [])
+    network = next(copied.glob("trials/*/model/model.onnx"))
+    network.write_bytes(network.read_bytes()[:-1] + b"x")
+    harmed = atelier("audit", "--store", str(copied), "--output", "json")
+    assert harmed.returncode == 1
+    assert str(network.relative_to(copied)) in {found["path"] for found in json.loads(harmed.stdout)["mismatches"]}

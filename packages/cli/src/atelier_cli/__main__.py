@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from importlib import metadata
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -15,13 +17,25 @@ LOOPBACK = "localhost,127.0.0.1,::1"
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
+    invoke_without_command=True,
     pretty_exceptions_enable=False,
-    help="Neural architecture search that ends with a served, verified model.",
 )
+
+
+@app.callback()
+def options(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
+) -> None:
+    """Neural architecture search that ends with a served, verified model."""
+    if version:
+        typer.echo(f"atelier {metadata.version('atelier-cli')}")
+        raise typer.Exit
+
+
 for command in (
     laptop.up,
     laptop.search,
+    store.experiments,
     store.leaderboard,
     laptop.promote,
     laptop.serve,

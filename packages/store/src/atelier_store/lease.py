@@ -156,6 +156,14 @@ class Lease:
             self.path.unlink()
 
 
+def holder(path: Path) -> Holder | None:
+    """Who holds the lease at path now, as far as this machine's clock tells; None if nobody does."""
+    held = _read(path)
+    if held is None or _is_gone(held[0]) or time.time() - held[1] / 1e9 > STALE_AFTER:
+        return None
+    return held[0]
+
+
 def _read(path: Path) -> tuple[Holder, int] | None:
     """Owner and time of the last heartbeat; None if there is no whole lease. Opening the file defeats NFS's caches."""
     try:

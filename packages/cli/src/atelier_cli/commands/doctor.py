@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from atelier_store.exit_codes import ExitCode
 from rich.markup import escape
 
-from atelier_cli.commands.messages import err, fail, messages, out
-from atelier_cli.commands.options import SetOption
+from atelier_cli.commands.messages import err, fail, messages, out, print_json
+from atelier_cli.commands.options import OutputOption, SetOption
 
 
 def doctor(
@@ -33,6 +35,7 @@ def doctor(
     katib_namespace: Annotated[
         str | None, typer.Option(metavar="NAME", help="Namespace of Katib; the profile's if left out.")
     ] = None,
+    output: OutputOption = "table",
 ) -> None:
     """Check a cluster before an installation: what is missing, and the command that fixes it."""
     with messages():
@@ -47,8 +50,13 @@ def doctor(
         cluster = connect(kubeconfig, context, namespace)
         with err.status(f"asking {escape(cluster.server)} …"):
             results = examine(cluster, profile, katib_namespace)
+        counts = Counter(diagnosis.result for diagnosis in results)
+        code = ExitCode.FINDINGS if counts["missing"] else ExitCode.OK
+        if output == "json":
+            checks = [asdict(diagnosis) for diagnosis in results]
+            print_json({"context": cluster.context, "namespace": cluster.namespace, "checks": checks})
+            raise typer.Exit(code)
         out.print(f"Context [bold]{escape(cluster.context)}[/], namespace [bold]{escape(cluster.namespace)}[/]")
         out.print(diagnoses(results))
-        counts = Counter(diagnosis.result for diagnosis in results)
         out.print(f"\nok: {counts['ok']}, warnings: {counts['warning']}, missing: {counts['missing']}")
-    raise typer.Exit(1 if counts["missing"] else 0)
+        raise typer.Exit(code)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from atelier_store.exit_codes import ExitCode
 from rich.markup import escape
 
 from atelier_cli.commands.messages import err, fail, messages, out
@@ -141,12 +142,11 @@ def replay(
             before, now = (digests.get(name, "missing")[:16] for digests in (replayed.stored, replayed.again))
             out.print(f"{name}: {before} stored, {now} again", markup=False, style="red")
         out.print(f"{len(replayed.stored)} tensors compared, {len(replayed.different)} differ")
-    raise typer.Exit(1 if replayed.different else 0)
+    raise typer.Exit(ExitCode.FINDINGS if replayed.different else ExitCode.OK)
 
 
 def _search(profile: Profile, store: Store, data_dir: Path | None) -> DataDescription:
     """Run the search and show it; exit if too many trials failed, or if there is nothing to promote."""
-    from atelier_store.exit_codes import ExitCode
     from atelier_store.ranking import rank
 
     from atelier_cli.search.engine import Engine, Totals

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import typer
+from atelier_store.exit_codes import ExitCode
 from rich.console import Console
 
 out = Console(highlight=False, soft_wrap=True)
@@ -30,7 +32,7 @@ def messages() -> Iterator[None]:
     except LeaseHeld as error:
         fail([f"another run is at work on this: {error}; wait for it, or use another store"])
     except NothingToPromote as error:
-        fail([f"nothing to promote: {reason}" for reason in error.reasons], code=1)
+        fail([f"nothing to promote: {reason}" for reason in error.reasons], code=ExitCode.FINDINGS)
     except InvalidInput as error:
         fail(error.violations)
     except (CannotReplay, CannotServe, LeaseLost, ValueError) as error:
@@ -38,10 +40,15 @@ def messages() -> Iterator[None]:
     except OSError as error:
         fail([f"{error.filename or 'the store'}: {error.strerror or error}"])
     except KeyboardInterrupt as error:  # a search says what is left
-        fail([str(error) or "Stopped. What was finished stays in the store."], code=130)
+        fail([str(error) or "Stopped. What was finished stays in the store."], code=ExitCode.INTERRUPTED)
 
 
-def fail(lines: list[str], code: int = 2) -> NoReturn:
+def print_json(value: Any) -> None:
+    """Print JSON on standard output, unbroken and without colours."""
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def fail(lines: list[str], code: int = ExitCode.WRONG_INPUT) -> NoReturn:
     """Print what is wrong, and exit."""
     for line in lines:
         err.print(line, markup=False, style="red")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -32,6 +32,10 @@ ModelOption = Annotated[
 ]
 ExperimentArgument = Annotated[
     str | None, typer.Argument(help="Its name in the store; the latest if left out.", show_default=False)
+]
+OutputOption = Annotated[
+    Literal["table", "json"],
+    typer.Option("--output", "-o", help="For people, or JSON for programs, alone on standard output."),
 ]
 HostOption = Annotated[str, typer.Option(metavar="ADDRESS", help="Address to listen on.")]
 DEFAULT_STORE = Path("store")

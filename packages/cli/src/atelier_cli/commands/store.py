@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from atelier_store.exit_codes import ExitCode
 from rich.markup import escape
 
-from atelier_cli.commands.messages import err, fail, messages, out
-from atelier_cli.commands.options import DEFAULT_STORE, ExperimentArgument, StoreOption
+from atelier_cli.commands.messages import err, fail, messages, out, print_json
+from atelier_cli.commands.options import DEFAULT_STORE, ExperimentArgument, OutputOption, StoreOption
 
 if TYPE_CHECKING:
     from atelier_store.layout import ExperimentPaths, Store
@@ -20,6 +22,7 @@ def leaderboard(
     experiment: ExperimentArgument = None,
     store: StoreOption = DEFAULT_STORE,
     all_: Annotated[bool, typer.Option("--all", help="Show every trial.")] = False,
+    output: OutputOption = "table",
 ) -> None:
     """Show how the trials of an experiment rank."""
     with messages():
@@ -31,17 +34,36 @@ def leaderboard(
 
         place = Store(store.absolute())
         spec = Spec.read(experiment_paths(place, experiment).spec)
-        out.print(table(rank(place, spec), most=sys.maxsize if all_ else 10))
+        board = rank(place, spec)
+        if output == "json":
+            print_json(board.model_dump(mode="json"))
+        else:
+            out.print(table(board, most=sys.maxsize if all_ else 10))
 
 
-def audit(store: StoreOption = DEFAULT_STORE) -> None:
+def experiments(store: StoreOption = DEFAULT_STORE, output: OutputOption = "table") -> None:
+    """List the searches of a store: state, trials and best value, the last one first."""
+    with messages():
+        from atelier_store.layout import Store
+
+        from atelier_cli.show.experiments import experiments as table
+        from atelier_cli.show.experiments import searched
+
+        check_store(store)
+        found = searched(Store(store.absolute()))
+        if output == "json":
+            print_json([asdict(one) for one in found])
+        else:
+            out.print(table(found))
+
+
+def audit(store: StoreOption = DEFAULT_STORE, output: OutputOption = "table") -> None:
     """Hash everything in a store again and name what is not as it was written."""
     with messages():
         from atelier_store.audit import audit as audit_store
         from atelier_store.layout import Store
 
-        if not store.is_dir():
-            fail([f"--store: {store}: no such folder"])
+        check_store(store)
         place = Store(store.absolute())
         with err.status("hashing …") as status:
 
@@ -49,13 +71,25 @@ def audit(store: StoreOption = DEFAULT_STORE) -> None:
                 status.update(f"hashing {escape(str(path.relative_to(place.root)))}")
 
             audited = audit_store(place, show)
-        for mismatch in audited.mismatches:
-            out.print(f"[red]{escape(str(mismatch.path.relative_to(place.root)))}[/]: {escape(mismatch.problem)}")
+        named = [(str(found.path.relative_to(place.root)), found.problem) for found in audited.mismatches]
+        if output == "json":
+            mismatches = [{"path": path, "problem": problem} for path, problem in named]
+            unfinished_files = [str(path.relative_to(place.root)) for path in audited.leftovers]
+            print_json({"checked": audited.checked, "mismatches": mismatches, "leftovers": unfinished_files})
+            raise typer.Exit(ExitCode.FINDINGS if named else ExitCode.OK)
+        for path, problem in named:
+            out.print(f"[red]{escape(path)}[/]: {escape(problem)}")
         counts = ", ".join(f"{count} {name}" for name, count in audited.checked.items())
         leftovers = len(audited.leftovers)
         unfinished = f"; {leftovers} unfinished files of processes that were killed" if leftovers else ""
         out.print(f"{counts} hashed: {len(audited.mismatches)} do not match{unfinished}")
-    raise typer.Exit(1 if audited.mismatches else 0)
+        raise typer.Exit(ExitCode.FINDINGS if named else ExitCode.OK)
+
+
+def check_store(store: Path) -> None:
+    """Exit unless there is such a folder."""
+    if not store.is_dir():
+        fail([f"--store: {store}: no such folder"])
 
 
 def experiment_paths(store: Store, name: str | None) -> ExperimentPaths:

@@ -1,0 +1,79 @@
+"""The searches of a store, in a line each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+from atelier_store import lease
+from atelier_store.layout import ExperimentPaths, Store
+from atelier_store.ranking import rank, trial_records
+from atelier_store.records import Leaderboard
+from atelier_store.spec import Spec
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+
+@dataclass(frozen=True)
+class Searched:
+    """One search. best is the value of its best trial, best_trial; last_active is UTC, as in the store's files."""
+
+    name: str
+    search_digest: str
+    state: Literal["running", "ended", "unfinished", "unreadable"]
+    trials: int
+    max_trial_count: int | None
+    objective_metric_name: str | None
+    best: float | None
+    best_trial: str | None
+    last_active: str
+
+
+def searched(store: Store) -> list[Searched]:
+    """Every search of the store, the last one first."""
+    found = [_searched(store, paths) for paths in store.experiments() if paths.spec.exists()]
+    return sorted(found, key=lambda one: one.last_active, reverse=True)
+
+
+def _searched(store: Store, paths: ExperimentPaths) -> Searched:
+    name, records = paths.folder.name, [record for record in trial_records(paths) if record.params]  # a tail has none
+    written = [path.stat().st_mtime for path in (paths.spec, *map(paths.trial, (r.trial for r in records)))]
+    started = datetime.fromtimestamp(max(written), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    try:
+        spec = Spec.read(paths.spec)
+    except ValueError:
+        return Searched(name, "", "unreadable", len(records), None, None, None, None, started)
+    runs, ended = lease.holder(paths.lease) is not None, Leaderboard.read_if_whole(paths.leaderboard)
+    board = ended if ended and not runs else rank(store, spec)
+    best = next((entry for entry in board.entries if entry.rank == 1), None)
+    return Searched(
+        name=name,
+        search_digest=spec.search_digest,
+        state="running" if runs else "ended" if ended else "unfinished",
+        trials=len(records),
+        max_trial_count=spec.experiment.max_trial_count,
+        objective_metric_name=spec.experiment.objective.objective_metric_name,
+        best=best.metric if best else None,
+        best_trial=best.trial if best else None,
+        last_active=max(started, ended.written_at) if ended else started,
+    )
+
+
+def experiments(searches: Sequence[Searched]) -> Table:
+    """A table of searches."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("experiment", overflow="fold")
+    for name in ("hash", "state"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("trials", justify="right", no_wrap=True)
+    table.add_column("best", overflow="fold")
+    table.add_column("last active", no_wrap=True)
+    for one in searches:
+        best = f"{one.objective_metric_name} {one.best:.4f} ({one.best_trial})" if one.best is not None else ""
+        trials = f"{one.trials} of {one.max_trial_count or '?'}"
+        moment = one.last_active[:16].replace("T", " ")
+        table.add_row(*map(Text, (one.name, one.search_digest[:8], one.state, trials, best, moment)))
+    return table
