@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from importlib import metadata
 from pathlib import Path
 from typing import Annotated
 
@@ -28,6 +27,8 @@ def options(
 ) -> None:
     """Neural architecture search that ends with a served, verified model."""
     if version:
+        from importlib import metadata  # `--help` starts faster without it
+
         typer.echo(f"atelier {metadata.version('atelier-cli')}")
         raise typer.Exit
 

@@ -37,6 +37,9 @@ MEANINGS: dict[ExitCode, dict[str, str]] = {
         "atelier_trainer": "the trial failed; its card says why",
     },
     ExitCode.INTERRUPTED: {"atelier": "interrupted by Ctrl-C or SIGTERM; the same command goes on"},
-    ExitCode.STOPPED: {"atelier_trainer": "stopped by SIGTERM or Ctrl-C before its end; the next run goes on"},
+    ExitCode.STOPPED: {
+        "atelier_trainer": "stopped by SIGTERM or Ctrl-C before its end; the next run goes on",
+        "atelier_server": "`wait`: stopped by SIGTERM",
+    },
 }
 """What each code means, by program."""
