@@ -13,7 +13,7 @@ from atelier_store.audit import audit
 from atelier_store.curve import read_curve
 from atelier_store.layout import Store
 from atelier_store.ranking import rank
-from atelier_store.records import Manifest
+from atelier_store.records import Manifest, TrialRecord
 from atelier_store.spec import Spec
 
 from tests.support.searches import fork_servers, held, suggested, trial_processes, weights
@@ -290,6 +290,15 @@ def test_a_second_ctrl_c_ends_the_batch_under_way_and_what_is_left_is_said(own_n
     assert process.returncode == 130
     assert time.monotonic() - started < 20
     assert errors == "Stopped; the same command goes on from here: trial-0000 anew, without a checkpoint.\n"
+
+
+def test_a_search_says_that_its_trials_are_other_networks_by_now(searches, copied) -> None:
+    (experiment,) = Store(copied).experiments()
+    record = TrialRecord.read(experiment.trial("trial-0000"))
+    record.model_copy(update={"key": "0123456789abcdef"}).write(experiment.trial("trial-0000"))
+    printed = searches.run(copied).stdout
+    assert f"trial-0000 was 0123456789abcdef and is {record.key} now: the network's code has changed" in printed
+    assert printed.count("Such trials train anew.") == 1
 
 
 def test_the_best_of_few_trials_is_trained_to_its_end(searches, tmp_path) -> None:

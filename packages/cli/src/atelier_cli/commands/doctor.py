@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from atelier_store.exit_codes import ExitCode
 from rich.markup import escape
 
 from atelier_cli.commands.messages import err, fail, messages, out, print_json
@@ -39,6 +38,8 @@ def doctor(
 ) -> None:
     """Check a cluster before an installation: what is missing, and the command that fixes it."""
     with messages():
+        from atelier_store.exit_codes import ExitCode
+
         from atelier_cli.doctor.cluster import connect
         from atelier_cli.doctor.examination import examine
         from atelier_cli.profile.load import load

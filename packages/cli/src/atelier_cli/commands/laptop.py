@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from atelier_store.exit_codes import ExitCode
 from rich.markup import escape
 
 from atelier_cli.commands.messages import err, fail, messages, out
@@ -131,6 +130,7 @@ def replay(
         tempfile.TemporaryDirectory(prefix="atelier-replay-") as scratch,
         err.status(f"training {escape(key)} again …"),
     ):
+        from atelier_store.exit_codes import ExitCode
         from atelier_store.layout import Store
 
         from atelier_cli.search.replay import replay as replay_trial
@@ -147,6 +147,7 @@ def replay(
 
 def _search(profile: Profile, store: Store, data_dir: Path | None) -> DataDescription:
     """Run the search and show it; exit if too many trials failed, or if there is nothing to promote."""
+    from atelier_store.exit_codes import ExitCode
     from atelier_store.ranking import rank
 
     from atelier_cli.search.engine import Engine, Totals

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import typer
-from atelier_store.exit_codes import ExitCode
 from rich.console import Console
 
 out = Console(highlight=False, soft_wrap=True)
@@ -21,6 +20,7 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 def messages() -> Iterator[None]:
     """Print every error that a user can fix as its own few lines, and exit with its code."""
     from atelier_store.errors import InvalidInput
+    from atelier_store.exit_codes import ExitCode
     from atelier_store.lease import LeaseHeld, LeaseLost
     from atelier_store.promotion import NothingToPromote
 
@@ -48,8 +48,10 @@ def print_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
-def fail(lines: list[str], code: int = ExitCode.WRONG_INPUT) -> NoReturn:
-    """Print what is wrong, and exit."""
+def fail(lines: list[str], code: int | None = None) -> NoReturn:
+    """Print what is wrong, and exit with this code, or as after wrong input."""
+    from atelier_store.exit_codes import ExitCode
+
     for line in lines:
         err.print(line, markup=False, style="red")
-    raise typer.Exit(code)
+    raise typer.Exit(ExitCode.WRONG_INPUT if code is None else code)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from atelier_store.exit_codes import ExitCode
 from rich.markup import escape
 
 from atelier_cli.commands.messages import err, fail, messages, out, print_json
@@ -61,6 +60,7 @@ def audit(store: StoreOption = DEFAULT_STORE, output: OutputOption = "table") ->
     """Hash everything in a store again and name what is not as it was written."""
     with messages():
         from atelier_store.audit import audit as audit_store
+        from atelier_store.exit_codes import ExitCode
         from atelier_store.layout import Store
 
         check_store(store)
