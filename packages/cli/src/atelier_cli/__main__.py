@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -61,7 +62,8 @@ def _prepare_environment() -> None:
     Python's. A proxy is not asked for this machine, as kubectl and browsers do not.
     """
     os.environ["PYTHONSAFEPATH"] = "1"
-    sys.path.append(str(Path.cwd()))
+    with suppress(OSError):  # a folder that is gone has no modules
+        sys.path.append(str(Path.cwd()))
     others = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
     os.environ["no_proxy"] = os.environ["NO_PROXY"] = f"{others},{LOOPBACK}" if others else LOOPBACK
 
