@@ -121,7 +121,7 @@ class Case:
     """One thing that is done again and again, from the same state: the served version and the history before it.
 
     after is the version that is served then; version the one that is there then, beside the served one; outcome what
-    the policy decided, None if a person did; why is part of the reason in the last line of history.
+    the policy decided, or had decided before a person did; why is part of the reason in the last line of history.
     """
 
     name: str
@@ -131,7 +131,7 @@ class Case:
     after: Version
     version: Version
     history: bytes
-    outcome: str | None
+    outcome: str
     why: str
 
     def reset(self, paths: ModelPaths) -> None:
@@ -140,7 +140,7 @@ class Case:
         paths.history.write_bytes(self.history)
         for left in (paths.decision, paths.next_history):
             left.unlink(missing_ok=True)
-        if self.outcome is not None:
+        if self.how != "version":
             shutil.rmtree(paths.versions / self.version.name, ignore_errors=True)
 
     def wrong_end(self, store: Store) -> str | None:
@@ -218,7 +218,7 @@ def cases(store: Store) -> tuple[list[Case], np.ndarray]:
             "promoted", "always", experiments[new.name], old, new, new, first, "promoted", "promotion.policy is always"
         ),
         Case("refused", "neverWorse", experiments[worse.name], better, better, worse, until_better, "worse", "best "),
-        Case("gone back", "version", old.name, new, old, old, whole, None, f"version {old.name} was chosen"),
+        Case("gone back", "version", old.name, new, old, old, whole, "promoted", f"version {old.name} was chosen"),
     ], pictures
 
 

@@ -10,7 +10,7 @@ from atelier_store.audit import audit
 from atelier_store.errors import InvalidInput
 from atelier_store.layout import BundlePaths, Store
 from atelier_store.promotion import Evaluate, NothingToPromote, Promoter
-from atelier_store.records import Decision, Manifest, Policy
+from atelier_store.records import Decision, Manifest, Policy, TrialRecord
 
 from tests.support.experiments import add_trial, begin, history_of, spec
 from tests.support.onnx_bundles import Bundle, configured, image_bundle
@@ -236,6 +236,26 @@ def test_a_policy_does_not_undo_what_a_person_has_undone(store: Store, policy: P
     assert (again.is_new, again.is_served, served(store)) == (False, False, first)
     assert "wrong on dark pictures" in history_of(store, "digits")[-1].reason
     assert promoter(store).best(searched(store, "c", bundle_of(3, 0.95)), "always").is_new
+
+
+def test_a_policy_does_not_undo_what_a_person_has_chosen_in_a_store_of_an_older_release(store: Store) -> None:
+    experiment = searched(store, "a", bundle_of(1, 0.9), bundle_of(2, 0.8))
+    promoter(store).best(experiment)
+    store.model("digits").decision.unlink()
+    chosen = promoter(store).trial(experiment, "a-1").promotion.version
+    assert not promoter(store).best(experiment).is_new
+    assert served(store) == chosen
+
+
+def test_a_version_that_two_searches_have_come_to_is_decided_for_each(store: Store) -> None:
+    first, second = searched(store, "a", bundle_of(1, 0.9)), begin(store, spec("b"))
+    key = bundle_of(1, 0.9).fields["config"].key
+    TrialRecord(trial="b-0", params={}, key=key).write(store.experiment(second).trial("b-0"))
+    version = promoter(store).best(first).promotion.version
+    promoter(store).best(searched(store, "c", bundle_of(2, 0.8)), "always")
+    done = promoter(store).best(second)
+    assert done.decision and (done.is_new, done.decision.experiment) == (True, second)
+    assert (history_of(store, "digits")[-1].version, history_of(store, "digits")[-1].experiment) == (version, second)
 
 
 def test_a_version_that_is_held_stays_whatever_wins_and_the_policy_waits_for_the_next_search(store: Store) -> None:

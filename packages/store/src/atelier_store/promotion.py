@@ -113,14 +113,16 @@ class Promoter:
             winner = self._winner(spec)
             attempt = _promotion(winner, self.by)
             promotion = attempt if policy == "none" else self._published(winner, attempt)
+            tested = {"test_metrics": promotion.test_metrics, "test_rows": promotion.test_rows}
+            attempt = attempt.model_copy(update=tested)  # another search may have made the version
             served, last = pointer.served(self.paths), Decision.read_if_whole(self.paths.decision)
             is_new = False
-            if served is not None and last is not None and _is_of(last, promotion, policy):
+            if served is not None and last is not None and _is_of(last, attempt, policy):
                 decision = last
             else:
-                decision = self._decision(winner, promotion, policy, held, served)
+                decision = self._decision(winner, attempt, policy, held, served)
                 if decision.outcome == "promoted":
-                    is_new = self._follow(decision, promotion, winner.digest, lease)
+                    is_new = self._follow(decision, attempt, winner.digest, lease)
                 decision.write(self.paths.decision)
             after = pointer.served(self.paths)
         return Promoted(promotion, winner.manifest, is_new, after.name if after else None, winner.leaderboard, decision)
@@ -289,6 +291,26 @@ class Promoter:
         }
         return pointer.move(self.paths, line.model_copy(update=update), digest, lease)
 
+    def _remember(self, served: Version) -> None:
+        """Keep that a policy has decided for what is served, in a store of an older release, which has no decision."""
+        promotion = Promotion.read_if_whole(served.files.promotion)
+        if promotion is not None:
+            Decision(
+                model=self.paths.name,
+                experiment=promotion.experiment,
+                trial=promotion.trial,
+                key=promotion.key,
+                version=promotion.version,
+                policy=DEFAULT_POLICY,
+                outcome="promoted",
+                reason="it was promoted before decisions were kept",
+                served=None,
+                comparison=None,
+                test_looks=0,
+                decided_at=promotion.promoted_at,
+                decided_by=promotion.promoted_by,
+            ).write(self.paths.decision)
+
     def _serve_version(self, name: str, reason: str, lease: Lease) -> Promoted:
         files = self.paths.version(name)
         if not files.folder.is_dir():
@@ -305,6 +327,8 @@ class Promoter:
     def _serve(self, promotion: Promotion, manifest: Manifest, digest: str, reason: str, lease: Lease) -> Promoted:
         """Move the pointer as a person has chosen, whatever the scores; the line of history has them."""
         before, metric = pointer.served(self.paths), promotion.objective_metric_name
+        if before is not None and not self.paths.decision.exists():
+            self._remember(before)
         scores = comparison.beside(manifest, before.manifest, metric) if before and metric in manifest.metrics else None
         update = {
             "reason": _with_scores(reason, scores),
