@@ -71,8 +71,8 @@ def promote(
 ) -> Promoted:
     """Move the model's pointer to the best verified trial of the experiment; waits for another promotion of this model.
 
-    Writes the experiment's leaderboard, even if it raises NothingToPromote. Raises that, LeaseLost, OSError, or what
-    evaluate raises; the pointer is then where it was.
+    Writes the experiment's leaderboard, even if it raises NothingToPromote. Raises that, LeaseLost, TornRecord if the
+    pointer is damaged, OSError, or what evaluate raises; the pointer is then where it was.
     """
     spec, paths = _spec(store, experiment), store.model(model)
     with Lease.acquire(paths.lease, f"promotion of {model}", keep_waiting=lambda: True, on_wait=on_wait) as lease:
@@ -80,7 +80,7 @@ def promote(
         attempt = _promotion(spec, winner, promoted_by)
         summary = report(store, spec, winner.leaderboard, winner.manifest)
         promotion = _publish(paths.version(attempt.version), winner, attempt, summary, evaluate)
-        before = Current.read_if_whole(paths.current)
+        before = Current.read_if_there(paths.current)
         after = Current(
             model=model, version=promotion.version, manifest_sha256=winner.digest, promoted_at=attempt.promoted_at
         )
