@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 import subprocess
@@ -273,9 +272,7 @@ def test_a_search_suggests_the_same_trials_under_the_same_keys(new: Path) -> Non
 def suggested(store: Path) -> dict[str, Any]:
     """The trial records, by name; without the tail's, for whose it is depends on the processor."""
     folder = Store(store).experiment(EXPERIMENT).trials
-    return {
-        path.stem: json.loads(sealed.read_document(path.read_bytes())) for path in sorted(folder.glob("trial-*.json"))
-    }
+    return {path.stem: TrialRecord.read(path).model_dump() for path in sorted(folder.glob("trial-*.json"))}
 
 
 def test_trials_come_to_the_same_weights_on_the_same_processor_and_libraries(new: Path) -> None:

@@ -1,5 +1,6 @@
 """A file is whole or as it was before, whatever goes wrong; nothing temporary stays."""
 
+import errno
 import os
 import shutil
 import signal
@@ -35,6 +36,15 @@ def test_a_write_that_fails_midway_leaves_what_was_there(tmp_path: Path) -> None
         write_with(path, half)
     assert path.read_bytes() == b"old"
     assert [p.name for p in tmp_path.iterdir()] == ["card.json"]
+
+
+def test_an_error_of_the_disk_names_the_file_that_was_written(tmp_path: Path) -> None:
+    def full(file: BinaryIO) -> Never:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError) as raised:
+        write_with(tmp_path / "card.json", full)
+    assert raised.value.filename == str(tmp_path / "card.json")
 
 
 def test_a_write_that_cannot_take_its_place_leaves_nothing_temporary(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from atelier_store.audit import audit
 from atelier_store.files import sha256_file
 from atelier_store.layout import BundlePaths, Store
 from atelier_store.promotion import Evaluate, NothingToPromote, Promoted, Promoter, Verify
-from atelier_store.records import Current, Manifest, Report, TrialRecord
+from atelier_store.records import Current, Manifest, Report, TornRecord, TrialRecord
 
 from tests.support import ROOT
 from tests.support.experiments import add_curve, add_trial, begin, history_of, spec, two_trials
@@ -197,6 +197,16 @@ def test_a_torn_line_of_history_stays_for_audit_and_stops_no_promotion(store: St
     assert served(store) == done.promotion.version
     assert path.read_bytes().splitlines()[0] == torn
     assert [finding.problem for finding in audit(store).mismatches] == ["line 1: not a whole HistoryLine"]
+
+
+def test_a_pointer_that_was_changed_is_named_and_not_taken_for_none(store: Store) -> None:
+    promoted(store, two_trials(store, spec("a"), (1, 2)))
+    path = store.model("digits").current
+    changed = path.read_bytes().replace(b'"promoted_at": "2', b'"promoted_at": "1')
+    path.write_bytes(changed)
+    with pytest.raises(TornRecord, match=r"current\.json: its sha256 is not that of its content"):
+        promoted(store, two_trials(store, spec("b"), (3, 4)))
+    assert path.read_bytes() == changed
 
 
 def test_an_experiment_that_is_not_there_is_named_with_those_that_are(store: Store) -> None:

@@ -12,6 +12,7 @@ from atelier_server.metrics.search import SearchMetrics
 from atelier_server.promotion.search_record import write as write_search
 from atelier_store.layout import Store
 from atelier_store.records import Card, Search, SearchState, TrialRecord
+from atelier_store.sealed import read_document
 from atelier_store.spec import Spec
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
@@ -98,7 +99,7 @@ def test_a_value_of_another_objective_is_none_of_this_search(store: Store, of: S
 
 def test_the_smallest_is_the_best_where_it_is_minimized(store: Store, of: Spec) -> None:
     path = store.experiment(of.experiment_name).spec
-    path.write_text(path.read_text().replace('"maximize"', '"minimize"'))
+    path.write_bytes(read_document(path.read_bytes()).replace(b'"maximize"', b'"minimize"'))
     for number, metric in enumerate((0.5, 0.2, 0.3)):
         add(store, of, number, "running", metric)
     assert now(store)["best_objective"] == {("val_accuracy",): 0.2}

@@ -91,8 +91,8 @@ class Promoted:
 class Promoter:
     """Promotes for one model; by says who does. on_wait is called with the promotion that this one waits for.
 
-    Its methods raise NothingToPromote, InvalidInput, LeaseLost, OSError, or what evaluate raises; the pointer is then
-    where it was.
+    Its methods raise NothingToPromote, InvalidInput, LeaseLost, TornRecord if the pointer is damaged, OSError, or what
+    evaluate raises; the pointer is then where it was.
     """
 
     paths: ModelPaths

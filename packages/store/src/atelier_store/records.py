@@ -55,6 +55,14 @@ class Record(BaseModel):
             raise TornRecord(path, f"not a whole {cls.__name__}: {_reasons(error)}") from error
 
     @classmethod
+    def read_if_there(cls, path: Path) -> Self | None:
+        """The record at path, or None if it is missing. Raises TornRecord, for what must not be decided without it."""
+        try:
+            return cls.read(path)
+        except FileNotFoundError:
+            return None
+
+    @classmethod
     def read_if_whole(cls, path: Path) -> Self | None:
         """The record at path, or None if it is missing or torn."""
         try:
