@@ -8,7 +8,14 @@ from typing import Annotated
 import typer
 
 ProfileOption = Annotated[
-    Path, typer.Option("--values", "-f", metavar="FILE", help="The profile: a values file.", show_default=False)
+    list[Path],
+    typer.Option(
+        "--values",
+        "-f",
+        metavar="FILE",
+        help="The profile: a values file; may be repeated, later files are laid over earlier ones.",
+        show_default=False,
+    ),
 ]
 SetOption = Annotated[
     list[str],

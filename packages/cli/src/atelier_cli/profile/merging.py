@@ -10,6 +10,17 @@ from atelier_cli.profile.findings import Where
 Values = dict[str, Any]
 
 
+def overlay(values: Values, over: Values) -> Values:
+    """New values: maps merge key by key, all else replaces. null stays null: it may remove a default later."""
+    laid = copy.deepcopy(values)
+    for key, value in over.items():
+        if isinstance(value, dict) and isinstance(laid.get(key), dict):
+            laid[key] = overlay(laid[key], value)
+        else:
+            laid[key] = copy.deepcopy(value)
+    return laid
+
+
 def merge(defaults: Values, over: Values) -> Values:
     """New values: maps merge key by key, all else replaces, null removes a default (and stays where there was none)."""
     merged = copy.deepcopy(defaults)
