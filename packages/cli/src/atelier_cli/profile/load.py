@@ -40,6 +40,11 @@ SOURCE = at("trainer.data.source")
 ENABLED = at("experiment.enabled")
 
 
+def chart_defaults() -> Values:
+    """The values of a profile that says nothing."""
+    return yaml_lines.read(chart_file("values.yaml")).values
+
+
 def load(paths: Path | Sequence[Path], overrides: Sequence[str] = (), laptop: bool = True) -> Profile:
     """The profile in one or more files, later ones laid over earlier ones as Helm does, over the chart's defaults.
 
@@ -113,7 +118,7 @@ def _is_in(values: Values, where: Where) -> bool:
 
 
 def _read(paths: Sequence[Path], overrides: Sequence[str]) -> _Layers:
-    defaults = yaml_lines.read(chart_file("values.yaml")).values
+    defaults = chart_defaults()
     violations: list[str] = []
     user: Values = {}
     lines: dict[Where, tuple[int, int]] = {}

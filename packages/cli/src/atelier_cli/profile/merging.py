@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from atelier_cli.profile.findings import Where
+from atelier_cli.profile.findings import Where, at
 
 Values = dict[str, Any]
 
@@ -50,3 +50,11 @@ def lookup(values: Any, where: Where) -> Any:
             raise KeyError(step)
         values = values[step]
     return values
+
+
+def find(values: Values, key: str) -> Any:
+    """The value of a dotted key; None if there is none."""
+    try:
+        return lookup(values, at(key))
+    except KeyError:
+        return None
