@@ -10,6 +10,10 @@ from threading import Thread
 from typing import Any
 
 import yaml
+from atelier_cli.doctor.cluster import connect
+from atelier_cli.doctor.diagnosis import Diagnosis
+from atelier_cli.doctor.examination import examine
+from atelier_cli.profile.load import load
 
 from tests.support.kubernetes_api import error, json_answer
 
@@ -111,7 +115,10 @@ def everything() -> dict[str, Any]:
 
 
 class ApiServer(ThreadingHTTPServer):
-    """Answers from objects; answers 403 for paths in forbidden, and denies the right to create resources in denied."""
+    """Answers from objects; answers 403 for paths in forbidden, and denies rights.
+
+    denied has resources of which everything is denied ("roles"), and single rights ("patch services").
+    """
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -161,9 +168,19 @@ class _Handler(BaseHTTPRequestHandler):
             json_answer(review | {"status": {"userInfo": {"username": "ada"}}}, 201)(self)
         else:
             wanted = review["spec"]["resourceAttributes"]
-            may_create = (wanted["namespace"], wanted["verb"]) == ("team", "create")
-            allowed = may_create and wanted["resource"] not in self.server.denied
+            right = f"{wanted['verb']} {wanted['resource']}"
+            allowed = wanted["namespace"] == "team" and not {wanted["resource"], right} & self.server.denied
             json_answer(review | {"status": {"allowed": allowed}}, 201)(self)
 
     def log_message(self, *_: Any) -> None:
         pass
+
+
+def examined(
+    kubeconfig: Path, profile: Path | None = None, *overrides: str, katib: str | None = None
+) -> list[Diagnosis]:
+    return examine(connect(kubeconfig, None, None), load(profile, overrides, laptop=False) if profile else None, katib)
+
+
+def wrong(results: list[Diagnosis]) -> list[Diagnosis]:
+    return [diagnosis for diagnosis in results if diagnosis.result != "ok"]

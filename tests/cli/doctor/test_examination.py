@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from atelier_cli.doctor.cluster import NoCluster, connect
-from atelier_cli.doctor.diagnosis import Diagnosis
 from atelier_cli.doctor.examination import examine
-from atelier_cli.profile.load import load
 
 from tests.support import ROOT
 from tests.support.clusters import (
@@ -28,9 +25,9 @@ from tests.support.clusters import (
     SECRET,
     VALIDATING,
     VOLUMES,
-    ApiServer,
     claim,
     deployment,
+    examined,
     katib_config,
     listed,
     named,
@@ -40,48 +37,13 @@ from tests.support.clusters import (
     storage_class,
     volume,
     webhooks,
+    wrong,
 )
 from tests.support.searches import PROFILE, atelier
 
 INSTALL = r'kubectl .*apply -k "github.com/kubeflow/katib.git/manifests/v1beta1/installs/katib-standalone\?ref=v0.19.0"'
 MONITORED = ("monitoring.serviceMonitor.enabled=true", "monitoring.prometheusRule.enabled=true")
 GUARDED = "server.token.existingSecret=digits-token"
-
-
-@pytest.fixture(autouse=True)
-def direct(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The server is on this machine: no proxy, and no kubeconfig but the test's."""
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "KUBECONFIG"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
-
-
-@pytest.fixture
-def api() -> Iterator[ApiServer]:
-    with ApiServer() as server:
-        yield server
-        server.shutdown()
-
-
-@pytest.fixture
-def profile(tmp_path: Path) -> Path:
-    (tmp_path / "tiny.yaml").write_text(PROFILE)
-    return tmp_path / "tiny.yaml"
-
-
-@pytest.fixture
-def kubeconfig(api: ApiServer, tmp_path: Path) -> Path:
-    return api.kubeconfig(tmp_path)
-
-
-def examined(
-    kubeconfig: Path, profile: Path | None = None, *overrides: str, katib: str | None = None
-) -> list[Diagnosis]:
-    return examine(connect(kubeconfig, None, None), load(profile, overrides, laptop=False) if profile else None, katib)
-
-
-def wrong(results: list[Diagnosis]) -> list[Diagnosis]:
-    return [diagnosis for diagnosis in results if diagnosis.result != "ok"]
 
 
 # a cluster that has everything
@@ -259,16 +221,6 @@ def test_each_missing_part_is_reported_alone_with_its_fix(
     assert re.search(fix, lacking.fix), lacking.fix
 
 
-def test_rights_that_lack_are_reported_with_the_role_that_grants_them(api, kubeconfig, profile) -> None:
-    api.denied = {"experiments", "roles"}
-    (lacking,) = wrong(examined(kubeconfig, profile))
-    assert (lacking.check, lacking.result) == ("rights", "missing")
-    assert "may not create experiments.kubeflow.org, roles.rbac.authorization.k8s.io in team" in lacking.message
-    verbs = "create,get,list,watch,update,patch,delete"
-    assert f"-n team create role atelier --verb={verbs} --resource=experiments.kubeflow.org," in lacking.fix
-    assert lacking.fix.endswith("create rolebinding atelier --role=atelier --user=ada")
-
-
 def test_katib_is_checked_in_the_namespace_of_the_option_or_the_profile(api, kubeconfig, profile) -> None:
     for path in (CONTROLLER, DB_MANAGER, CONFIG):
         api.objects[path.replace("kubeflow/", "machine-learning/")] = api.objects.pop(path)
@@ -362,12 +314,6 @@ def test_the_store_gets_the_volume_that_the_profile_asks_for(
     assert storage.result == result
     assert re.search(message, storage.message), storage.message
     assert re.search(fix, storage.fix), storage.fix
-
-
-def test_an_existing_claim_needs_no_right_to_create_one(api, kubeconfig, profile) -> None:
-    api.denied = {"persistentvolumeclaims"}
-    assert wrong(examined(kubeconfig, profile, "storage.existingClaim=store")) == []
-    assert [diagnosis.check for diagnosis in wrong(examined(kubeconfig, profile))] == ["rights"]
 
 
 def test_without_a_search_katib_is_not_checked(api, kubeconfig, profile) -> None:

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from atelier_cli.profile.findings import at
-from atelier_cli.profile.merging import lookup, merge, with_value
+from atelier_cli.profile.merging import lookup, merge, overlay, with_value
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -63,6 +63,19 @@ def test_lists_replace_and_maps_replace_what_is_no_map() -> None:
         "c": 4,
     }
     assert merge({}, {"a": None}) == {"a": None}
+
+
+def test_null_of_a_later_file_stays_null_until_it_meets_the_default() -> None:
+    user = overlay({"labels": {"grafana_dashboard": "yes"}, "a": {"x": 1}}, {"labels": None, "a": {"y": 2, "x": None}})
+    assert user == {"labels": None, "a": {"x": None, "y": 2}}
+    assert merge({"labels": {"grafana_dashboard": "1"}, "a": {"x": 0, "z": 3}}, user) == {"a": {"y": 2, "z": 3}}
+
+
+@given(MAPS, MAPS, MAPS)
+def test_files_may_be_laid_over_each_other_before_the_defaults(
+    a: dict[str, Any], b: dict[str, Any], c: dict[str, Any]
+) -> None:
+    assert merge(merge(a, b), c) == merge(a, overlay(b, c))
 
 
 def test_at_is_the_inverse_of_a_dotted_name() -> None:

@@ -17,11 +17,17 @@ from atelier_cli.commands.options import OutputOption, SetOption, named
 def doctor(
     set_: SetOption,
     values: Annotated[
-        Path | None,
+        list[Path],
         typer.Option(
-            "--values", "-f", metavar="FILE", help="The profile to be installed; without it, what every one needs."
+            "--values",
+            "-f",
+            metavar="FILE",
+            help="The profile to be installed; without it, what every one needs. May be repeated, later files are laid"
+            " over earlier ones.",
+            default_factory=list,
+            show_default=False,
         ),
-    ] = None,
+    ],
     namespace: Annotated[
         str | None,
         typer.Option(
@@ -51,7 +57,7 @@ def doctor(
         from atelier_cli.profile.load import load
         from atelier_cli.show.diagnoses import diagnoses
 
-        if set_ and values is None:
+        if set_ and not values:
             fail([f"--set {set_[0]}: there is no profile to lay it over; name one with -f FILE"])
         profile = load(values, set_, laptop=False) if values else None
         cluster = connect(kubeconfig, context, namespace)

@@ -27,7 +27,14 @@ def named(rule: str) -> Callable[[typer.CallbackParam, str | None], str | None]:
 
 
 ProfileOption = Annotated[
-    Path, typer.Option("--values", "-f", metavar="FILE", help="The profile: a values file.", show_default=False)
+    list[Path],
+    typer.Option(
+        "--values",
+        "-f",
+        metavar="FILE",
+        help="The profile: a values file; may be repeated, later files are laid over earlier ones.",
+        show_default=False,
+    ),
 ]
 SetOption = Annotated[
     list[str],

@@ -12,11 +12,12 @@ from atelier_cli.doctor.cluster import Cluster, NoCluster
 from atelier_cli.doctor.diagnosis import Diagnosis, missing, ok, warning
 from atelier_cli.doctor.katib import check_api, check_configuration, check_pods, check_webhooks
 from atelier_cli.doctor.monitoring import check_monitoring
-from atelier_cli.doctor.namespace import check_labels, check_rights
+from atelier_cli.doctor.namespace import check_labels
 from atelier_cli.doctor.nodes import check_nodes
+from atelier_cli.doctor.rights import check_rights
 from atelier_cli.doctor.storage import check_storage
 from atelier_cli.doctor.token import check_token
-from atelier_cli.profile.load import Profile
+from atelier_cli.profile.load import Profile, chart_defaults
 
 SERVER = "API server"
 OLDEST = (1, 31)
@@ -25,7 +26,7 @@ OLDEST = (1, 31)
 
 def examine(cluster: Cluster, profile: Profile | None, katib_namespace: str | None = None) -> list[Diagnosis]:
     """The results of every check; without a profile, of those that need none. NoCluster if the namespace is missing."""
-    values = profile.values if profile else {}
+    values = profile.values if profile else chart_defaults()
     spec = profile.spec if profile else None
     katib = katib_namespace or (values.get("katib") or {}).get("namespace") or "kubeflow"
     storage = values.get("storage") or {}
@@ -39,7 +40,7 @@ def examine(cluster: Cluster, profile: Profile | None, katib_namespace: str | No
             "Katib's pods": lambda: check_pods(cluster, katib),
             "katib-config": lambda: check_configuration(cluster, katib, spec),
         }
-    checks["rights"] = lambda: check_rights(cluster, storage.get("existingClaim", ""))
+    checks["rights"] = lambda: check_rights(cluster, values)
     if profile is not None:
         checks |= {
             "storage": lambda: check_storage(cluster, storage),

@@ -1,14 +1,10 @@
-"""The namespace that a search runs in: its labels, and what the user may create there."""
+"""The labels of the namespace that a search runs in."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-import httpx2
 from atelier_store.spec import Spec
-from lightkube.models.authorization_v1 import ResourceAttributes, SelfSubjectAccessReviewSpec
-from lightkube.resources.authentication_v1 import SelfSubjectReview
-from lightkube.resources.authorization_v1 import SelfSubjectAccessReview
 from lightkube.resources.core_v1 import Namespace
 
 from atelier_cli.doctor.cluster import Cluster, NoCluster
@@ -17,20 +13,6 @@ from atelier_cli.doctor.katib import Configuration, configuration
 
 INJECTION = "katib.kubeflow.org/metrics-collector-injection"
 ENFORCE = "pod-security.kubernetes.io/enforce"
-CREATED = (
-    "experiments.kubeflow.org",
-    "jobs.batch",
-    "deployments.apps",
-    "services",
-    "configmaps",
-    "secrets",  # Helm's record of the release
-    "serviceaccounts",
-    "persistentvolumeclaims",
-    "roles.rbac.authorization.k8s.io",
-    "rolebindings.rbac.authorization.k8s.io",
-)
-"""The resources that an installation of the chart creates."""
-VERBS = "create,get,list,watch,update,patch,delete"
 
 
 def check_labels(cluster: Cluster, katib_namespace: str, spec: Spec | None) -> Iterator[Diagnosis]:
@@ -74,37 +56,3 @@ def _refused_by_restricted(known: Configuration | None, spec: Spec | None) -> li
         if spec.experiment.early_stopping.algorithm_name == "medianstop":
             refused.append("medianstop, which has no security context at all")
     return refused
-
-
-def check_rights(cluster: Cluster, claim: str) -> Iterator[Diagnosis]:
-    """Whether the user may create what an installation creates; it creates no claim if the profile names one."""
-    wanted = [name for name in CREATED if not (claim and name == "persistentvolumeclaims")]
-    refused = [name for name in wanted if not _may_create(cluster, name)]
-    if not refused:
-        yield ok("rights", f"you may create all that the chart creates in {cluster.namespace}")
-        return
-    within = f"{cluster.kubectl} -n {cluster.namespace} create"
-    # all of it, and trials: nobody may give the extractor's Role a right that they do not have
-    role = f"{within} role atelier --verb={VERBS} --resource={','.join([*CREATED, 'trials.kubeflow.org'])}"
-    yield missing(
-        "rights",
-        f"you may not create {', '.join(refused)} in {cluster.namespace}; an administrator may let you",
-        f"{role} && {within} rolebinding atelier --role=atelier --user={_user(cluster)}",
-    )
-
-
-def _may_create(cluster: Cluster, name: str) -> bool:
-    resource, _, group = name.partition(".")
-    attributes = ResourceAttributes(namespace=cluster.namespace, verb="create", group=group, resource=resource)
-    spec = SelfSubjectAccessReviewSpec(resourceAttributes=attributes)
-    review = cluster.client.create(SelfSubjectAccessReview(spec=spec))
-    return bool(review.status and review.status.allowed)
-
-
-def _user(cluster: Cluster) -> str:
-    """The user's name, as the API server knows it."""
-    try:
-        status = cluster.client.create(SelfSubjectReview()).status
-    except httpx2.HTTPStatusError:
-        return "NAME"
-    return (status and status.userInfo and status.userInfo.username) or "NAME"

@@ -1,4 +1,4 @@
-"""A profile: one values file merged over the chart's defaults and checked, with every violation at its line.
+"""A profile: values files merged over the chart's defaults and checked, with every violation at its line.
 
 Relative paths in `trainer.data.files` are relative to the folder where the command runs, not to that of the profile.
 """
@@ -18,9 +18,9 @@ from atelier_cli.profile import pods, rules, schema, set_values, yaml_lines
 from atelier_cli.profile.chart_files import chart_file
 from atelier_cli.profile.completing import complete
 from atelier_cli.profile.findings import Finding, Where, allowed, at
-from atelier_cli.profile.merging import Values, lookup, merge, with_value
+from atelier_cli.profile.merging import Values, lookup, merge, overlay, with_value
 from atelier_cli.profile.texts import TEXTS
-from atelier_cli.profile.yaml_lines import UnreadableYaml
+from atelier_cli.profile.yaml_lines import Document, UnreadableYaml
 
 
 class InvalidProfile(InvalidInput):
@@ -29,9 +29,8 @@ class InvalidProfile(InvalidInput):
 
 @dataclass(frozen=True)
 class Profile:
-    """A valid profile: its file, all values after merging, their spec, and the name that its model is served under."""
+    """A valid profile: all values after merging, their spec, and the name that its model is served under."""
 
-    path: Path
     values: Values
     spec: Spec
     model: str
@@ -44,13 +43,19 @@ FAILED_TRIALS = 3
 """What maxFailedTrialCount: auto is, unless there are fewer trials; as in the chart's atelier.search.failed."""
 
 
-def load(path: Path, overrides: Sequence[str] = (), laptop: bool = True) -> Profile:
-    """The profile at path, merged over the chart's defaults.
+def chart_defaults() -> Values:
+    """The values of a profile that says nothing."""
+    return yaml_lines.read(chart_file("values.yaml")).values
 
+
+def load(paths: Path | Sequence[Path], overrides: Sequence[str] = (), laptop: bool = True) -> Profile:
+    """The profile in one or more files, later ones laid over earlier ones as Helm does, over the chart's defaults.
+
+    A search without a name is called after the first file: the others only change it.
     overrides are `trainer.maxEpochs=30`, read as Helm reads --set. laptop: reject also what only a cluster can do.
     Raises InvalidProfile with every violation.
     """
-    layers = _read(path, overrides)
+    layers = _read([paths] if isinstance(paths, Path) else paths, overrides)
     findings = schema.check(layers.values)
     broken = [finding.where for finding in findings]
     searches = at("experiment") in broken or layers.values["experiment"].get("enabled") is not False
@@ -71,36 +76,41 @@ def load(path: Path, overrides: Sequence[str] = (), laptop: bool = True) -> Prof
         findings += [Finding(at("experiment") if not e["loc"] else tuple(e["loc"]), e["msg"]) for e in error.errors()]
     if findings:
         raise InvalidProfile(layers.located(findings))
-    return Profile(path, layers.values, spec, layers.values.get("server", {}).get("model") or spec.experiment.name)
+    return Profile(layers.values, spec, layers.values.get("server", {}).get("model") or spec.experiment.name)
 
 
 @dataclass(frozen=True)
 class _Layers:
-    """The chart's defaults, the profile and the values of --set, merged; and where each value comes from."""
+    """The chart's defaults, the profile's files and the values of --set, merged; and where each value comes from.
 
-    path: Path
+    lines has the index of the file and the line there.
+    """
+
+    paths: Sequence[Path]
     defaults: Values
     values: Values
-    lines: Mapping[Where, int]
+    lines: Mapping[Where, tuple[int, int]]
     set_by: Mapping[Where, str]
 
     def located(self, findings: Sequence[Finding]) -> list[str]:
-        """Findings with their places, in the order of the file, each once."""
+        """Findings with their places, in the order of the files, each once."""
         placed = [(*self._place(finding.where), str(finding)) for finding in findings]
         return list(dict.fromkeys(f"{place}: {text}" for _, place, text in sorted(placed, key=lambda p: p[0])))
 
-    def _place(self, where: Where) -> tuple[int, str]:
-        """Where a value is written, or the innermost block around it that is; with its line, for sorting."""
+    def _place(self, where: Where) -> tuple[tuple[int, int], str]:
+        """Where a value is written, or the innermost block around it that is; with file and line, for sorting."""
+        files, first = ", ".join(map(str, self.paths)), (0, 0)
         parts = [where[:length] for length in range(len(where), 0, -1)]
         for part in parts:
             if part in self.set_by:
-                return 0, f"--set {self.set_by[part]}"
+                return first, f"--set {self.set_by[part]}"
         for part in parts:
             if part in self.lines:
-                return self.lines[part], f"{self.path}:{self.lines[part]}"
+                file, line = self.lines[part]
+                return (file, line), f"{self.paths[file]}:{line}"
             if part == where and _is_in(self.defaults, part) and lookup(self.defaults, part) is not None:
-                return 0, f"{self.path} (default of the chart)"
-        return 0, str(self.path)
+                return first, f"{files} (default of the chart)"
+        return first, files
 
 
 def _is_in(values: Values, where: Where) -> bool:
@@ -111,15 +121,22 @@ def _is_in(values: Values, where: Where) -> bool:
     return True
 
 
-def _read(path: Path, overrides: Sequence[str]) -> _Layers:
-    defaults = yaml_lines.read(chart_file("values.yaml")).values
+def _read(paths: Sequence[Path], overrides: Sequence[str]) -> _Layers:
+    defaults = chart_defaults()
     violations: list[str] = []
-    try:
-        document = yaml_lines.read(path)
-    except UnreadableYaml as error:
-        violations += [f"{path}:{line}: {reason}" if line else f"{path}: {reason}" for line, reason in error.findings]
-        document = yaml_lines.Document({}, {})
-    user, set_by = document.values, {}
+    user: Values = {}
+    lines: dict[Where, tuple[int, int]] = {}
+    set_by: dict[Where, str] = {}
+    for index, path in enumerate(paths):
+        try:
+            document = yaml_lines.read(path)
+        except UnreadableYaml as error:
+            violations += [
+                f"{path}:{line}: {reason}" if line else f"{path}: {reason}" for line, reason in error.findings
+            ]
+            continue
+        user = overlay(user, document.values)
+        lines = _lines_that_count(lines, document) | {where: (index, line) for where, line in document.lines.items()}
     for argument in overrides:
         text = argument.encode(errors="surrogateescape").decode(errors="replace")  # UTF-8, whatever the locale says
         try:
@@ -130,7 +147,21 @@ def _read(path: Path, overrides: Sequence[str]) -> _Layers:
             violations.append(f"--set {text}: {error}")
     if violations:
         raise InvalidProfile(violations)
-    return _Layers(path, defaults, complete(merge(defaults, user), defaults), document.lines, set_by)
+    return _Layers(paths, defaults, complete(merge(defaults, user), defaults), lines, set_by)
+
+
+def _lines_that_count(lines: dict[Where, tuple[int, int]], over: Document) -> dict[Where, tuple[int, int]]:
+    """Lines of earlier files, without those below a value that a later file replaces."""
+    replaced = {where for where in over.lines if not _is_map(over.values, where)}
+    return {
+        where: line
+        for where, line in lines.items()
+        if not any(where[:length] in replaced for length in range(1, len(where) + 1))
+    }
+
+
+def _is_map(values: Values, where: Where) -> bool:
+    return _is_in(values, where) and isinstance(lookup(values, where), dict)
 
 
 def _check_given(layers: _Layers, broken: Sequence[Where]) -> Iterator[Finding]:
@@ -140,8 +171,9 @@ def _check_given(layers: _Layers, broken: Sequence[Where]) -> Iterator[Finding]:
         yield Finding(SOURCE, f"is missing; {allowed(get_args(SourceName))}")
     name_at = at("experiment.name")
     is_named = any(where == name_at[: len(where)] for where in broken) or layers.values["experiment"]["name"]
-    if not is_named and TEXTS["search"].refuse(layers.path.stem):
-        yield Finding(name_at, f"is empty, and the file's name {layers.path.stem!r} cannot stand for it; say one")
+    stem = layers.paths[0].stem
+    if not is_named and TEXTS["search"].refuse(stem):
+        yield Finding(name_at, f"is empty, and the file's name {stem!r} cannot stand for it; say one")
 
 
 def _parameters(values: Values, broken: Sequence[Where]) -> list[tuple[int, Parameter]]:
@@ -166,7 +198,7 @@ def _spec(layers: _Layers, broken: Sequence[Where], parameters: Sequence[Paramet
             values = _without(values, layers.defaults, where)
     experiment = {key: value for key, value in values["experiment"].items() if key != "enabled"}
     trainer = dict(values["trainer"])
-    experiment |= {"name": experiment["name"] or layers.path.stem, "parameters": parameters}
+    experiment |= {"name": experiment["name"] or layers.paths[0].stem, "parameters": parameters}
     if experiment.get("maxFailedTrialCount") == "auto":
         experiment["maxFailedTrialCount"] = min(FAILED_TRIALS, experiment["maxTrialCount"])
     for chooser in ("algorithm", "earlyStopping"):

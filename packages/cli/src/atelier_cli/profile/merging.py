@@ -5,9 +5,20 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from atelier_cli.profile.findings import Where
+from atelier_cli.profile.findings import Where, at
 
 Values = dict[str, Any]
+
+
+def overlay(values: Values, over: Values) -> Values:
+    """New values: maps merge key by key, all else replaces. null stays null: it may remove a default later."""
+    laid = copy.deepcopy(values)
+    for key, value in over.items():
+        if isinstance(value, dict) and isinstance(laid.get(key), dict):
+            laid[key] = overlay(laid[key], value)
+        else:
+            laid[key] = copy.deepcopy(value)
+    return laid
 
 
 def merge(defaults: Values, over: Values) -> Values:
@@ -49,3 +60,11 @@ def lookup(values: Any, where: Where) -> Any:
             raise KeyError(step)
         values = values[step]
     return values
+
+
+def find(values: Values, key: str) -> Any:
+    """The value of a dotted key; None if there is none."""
+    try:
+        return lookup(values, at(key))
+    except KeyError:
+        return None
