@@ -12,10 +12,12 @@ from __future__ import annotations
 import functools
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from atelier_cli.profile import yaml_lines
+from atelier_cli.profile.completing import kept_nulls
 from atelier_cli.profile.facts import (
     ALGORITHM_SETTINGS,
     DRAWS_NORMAL,
@@ -26,6 +28,8 @@ from atelier_cli.profile.facts import (
     Number,
 )
 from atelier_cli.profile.merging import merge
+from atelier_cli.profile.schema import places
+from atelier_cli.profile.texts import TEXTS
 from atelier_trial.data.files import OPTIONAL, REQUIRED
 from atelier_trial.data.sources import BUNDLED
 from atelier_trial.space import AUGMENTATIONS, Domain, domains
@@ -49,7 +53,27 @@ def facts() -> Json:
             for name, rules in (ALGORITHM_SETTINGS | EARLY_STOPPING_SETTINGS).items()
         },
         "kinds": KINDS,
+        "defaults": defaults(),
+        "keptNulls": sorted(".".join(map(str, at)) for at in kept_nulls(defaults())),
+        "texts": {kind: {"pattern": f"^(?:{text.pattern})$", "words": text.words} for kind, text in TEXTS.items()},
+        "places": list(of_texts(json.loads((CHART / "values.schema.json").read_text()))),
     }
+
+
+def defaults() -> Json:
+    """The values of values.yaml, which Helm's templates cannot read."""
+    return yaml_lines.read(CHART / "values.yaml").values
+
+
+BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
+
+
+def of_texts(schema: Json) -> Iterator[Json]:
+    """The places of values that hold text of a kind; of a number that may be text, its bounds too."""
+    for at, part in places(schema, schema):
+        if "x-text" in part:
+            bounds = {key: part[key] for key in BOUNDS if key in part} if part["x-text"] == "decimal" else {}
+            yield {"at": list(at), "kind": part["x-text"]} | bounds
 
 
 def of_domain(domain: Domain) -> Json:
@@ -90,11 +114,16 @@ def conditions() -> dict[str, list[Json]]:
         "experiment": [
             when(
                 {"algorithm.algorithmName": [name for name in ALGORITHM_SETTINGS if name not in DRAWS_NORMAL]},
-                each_parameter(within("feasibleSpace.distribution", one_of(["uniform", "logUniform"]))),
+                each_parameter(within("feasibleSpace.distribution", one_of(["uniform", "logUniform", None]))),
             ),
             when(
                 {"algorithm.algorithmName": ["grid"]},
-                each_parameter(when({"parameterType": ["double"]}, within("feasibleSpace.step", {}, required=True))),
+                each_parameter(
+                    when(
+                        {"parameterType": ["double"]},
+                        within("feasibleSpace.step", {"type": ["number", "string"]}, required=True),
+                    )
+                ),
             ),
         ],
         "experiment.objective": [
@@ -114,7 +143,8 @@ def conditions() -> dict[str, list[Json]]:
             ),
             when(
                 {"parameterType": ["int"]},
-                *(within(f"feasibleSpace.{bound}", defined("whole")) for bound in ("min", "max", "step")),
+                *(within(f"feasibleSpace.{bound}", defined("whole")) for bound in ("min", "max")),
+                within("feasibleSpace.step", {"type": ["integer", "string", "null"], "x-text": "whole"}),
             ),
             when({"parameterType": ["discrete"]}, within("feasibleSpace.list", {"items": defined("number")})),
         ],
@@ -215,7 +245,33 @@ def conditioned(schema: Json) -> Json:
         if block is None:
             block = functools.reduce(lambda part, key: part["properties"][key], filter(None, place.split(".")), schema)
         block["allOf"] = parts
+        default = (
+            None
+            if place in schema["definitions"]
+            else functools.reduce(_key, filter(None, place.split(".")), defaults())
+        )
+        for part in parts:
+            hold_by_default(part["if"], default)
     return schema
+
+
+def _key(values: Json, key: str) -> Json:
+    found: Json = values[key]
+    return found
+
+
+def hold_by_default(test: Json, default: Any) -> bool:
+    """Let a test pass without the key whose default passes it: null is the default. Whether it does."""
+    if "allOf" in test:
+        held = [hold_by_default(part, default) for part in test["allOf"]]
+        return all(held)
+    if "enum" in test:
+        return default in test["enum"]
+    inner = test.get("properties", {}).items() if isinstance(default, dict) else ()
+    does = bool(inner) and all(hold_by_default(part, default.get(key)) for key, part in inner)
+    if does:
+        test.pop("required", None)
+    return does
 
 
 def text(value: Any, indent: int = 0, key: str = "") -> str:
@@ -235,9 +291,9 @@ def text(value: Any, indent: int = 0, key: str = "") -> str:
 
 def main() -> None:
     """Write both files."""
-    (CHART / "files" / "facts.json").write_text(text(facts()) + "\n")
     schema = CHART / "values.schema.json"
     schema.write_text(text(conditioned(json.loads(schema.read_text()))) + "\n")
+    (CHART / "files" / "facts.json").write_text(text(facts()) + "\n")
 
 
 if __name__ == "__main__":

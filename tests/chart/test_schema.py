@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from atelier_cli.profile.merging import merge, with_value
+from atelier_cli.profile.schema import Validator
 from atelier_store.spec import (
     Algorithm,
     Budget,
@@ -61,7 +62,7 @@ BLOCKS = {
 
 
 def errors(values: dict[str, Any]) -> list[str]:
-    return [f"{'/'.join(map(str, e.absolute_path))}: {e.message}" for e in Draft7Validator(SCHEMA).iter_errors(values)]
+    return [f"{'/'.join(map(str, e.absolute_path))}: {e.message}" for e in Validator(SCHEMA).iter_errors(values)]
 
 
 def down(tree: Any, path: tuple[str, ...]) -> Any:

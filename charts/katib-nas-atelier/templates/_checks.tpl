@@ -4,6 +4,51 @@ values.schema.json cannot express. Each takes (dict "root" $ "facts" FACTS) and 
 what is wrong and what is allowed.
 */}}
 
+{{/* Texts that are not of the kind that values.schema.json names for them. */}}
+{{- define "atelier.check.texts" -}}
+{{- range .facts.places }}
+{{- $rule := dict "kind" (index $.facts.texts .kind) "bounds" . }}
+{{- include "atelier.check.text" (dict "value" $.root.Values "steps" .at "at" "" "rule" $rule) }}
+{{- end }}
+{{- end -}}
+
+{{- define "atelier.check.text" -}}
+{{- if .steps }}
+{{- $step := first .steps }}
+{{- if and (eq $step "*") (kindIs "slice" .value) }}
+{{- range $index, $value := .value }}
+{{- $at := printf "%s[%d]" $.at $index }}
+{{- include "atelier.check.text" (dict "value" $value "steps" (rest $.steps) "at" $at "rule" $.rule) }}
+{{- end }}
+{{- else if and (has $step (list "*" "#")) (kindIs "map" .value) }}
+{{- range $key, $value := .value }}
+{{- $seen := eq $step "#" | ternary $key $value }}
+{{- $at := printf "%s.%s" $.at $key }}
+{{- include "atelier.check.text" (dict "value" $seen "steps" (rest $.steps) "at" $at "rule" $.rule "key" (eq $step "#")) }}
+{{- end }}
+{{- else if kindIs "slice" .value }}
+{{- else if hasKey (.value | default dict) $step }}
+{{- $at := printf "%s.%s" $.at $step }}
+{{- include "atelier.check.text" (dict "value" (index .value $step) "steps" (rest .steps) "at" $at "rule" .rule) }}
+{{- end }}
+{{- else if kindIs "string" .value }}
+{{- if not (regexMatch .rule.kind.pattern .value) }}
+{{ trimPrefix "." .at }}: {{ .value | quote }} is not allowed{{ if .key }} as a key{{ end }}; allowed: {{ .rule.kind.words }}
+{{- end }}
+{{- else if kindIs "float64" .value }}
+{{- $bounds := .rule.bounds }}
+{{- $below := or (and (hasKey $bounds "minimum") (lt .value (float64 $bounds.minimum))) (and (hasKey $bounds "exclusiveMinimum") (le .value (float64 $bounds.exclusiveMinimum))) }}
+{{- $above := or (and (hasKey $bounds "maximum") (gt .value (float64 $bounds.maximum))) (and (hasKey $bounds "exclusiveMaximum") (ge .value (float64 $bounds.exclusiveMaximum))) }}
+{{- if or $below $above }}
+{{ trimPrefix "." .at }}: {{ toJson .value }} is not allowed; allowed: numbers
+{{- with $bounds.minimum }} from {{ . }}{{ end }}
+{{- if hasKey $bounds "exclusiveMinimum" }} above {{ $bounds.exclusiveMinimum }}{{ end }}
+{{- with $bounds.maximum }} to {{ . }}{{ end }}
+{{- with $bounds.exclusiveMaximum }} and below {{ . }}{{ end }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
 {{- define "atelier.check.names" -}}
 {{- $root := .root -}}
 {{- if regexMatch "^[0-9]" (include "atelier.fullname" $root) }}
@@ -101,9 +146,9 @@ experiment.parameters: is empty; a search needs at least one parameter
 {{- end }}
 {{- $names = append $names $parameter.name }}
 {{- if $space.list }}
-{{- include "atelier.check.list" (dict "where" (printf "%s.feasibleSpace" $where) "list" $space.list) }}
+{{- include "atelier.check.list" (dict "where" (printf "%s.feasibleSpace" $where) "list" $space.list "type" $parameter.parameterType) }}
 {{- else }}
-{{- include "atelier.check.range" (dict "where" (printf "%s.feasibleSpace" $where) "space" $space) }}
+{{- include "atelier.check.range" (dict "where" (printf "%s.feasibleSpace" $where) "space" $space "type" $parameter.parameterType) }}
 {{- end }}
 {{- end }}
 {{- end -}}
@@ -114,15 +159,26 @@ experiment.parameters: is empty; a search needs at least one parameter
 
 {{- define "atelier.check.range" -}}
 {{- $where := .where -}}
-{{- $space := .space -}}
-{{- if gt (float64 $space.min) (float64 $space.max) }}
-{{ $where }}.min: {{ include "atelier.text" $space.min }} is more than max {{ include "atelier.text" $space.max }}
+{{- $space := dict -}}
+{{- range $key := list "min" "max" "step" }}
+{{- $value := index $.space $key }}
+{{- if include "atelier.finite" (include "atelier.text" $value) }}
+{{- $_ := set $space $key (float64 $value) }}
+{{- if and (eq $.type "int") (kindIs "string" $value) (not (regexMatch "^[+-]?[0-9]+$" $value)) }}
+{{ $where }}.{{ $key }}: {{ $value | quote }} is not allowed; allowed: whole numbers, also as text
 {{- end }}
-{{- if and (hasKey $space "step") (le (float64 $space.step) 0.0) }}
-{{ $where }}.step: {{ include "atelier.text" $space.step }} is not allowed; it must be more than 0
+{{- else if not (kindIs "invalid" $value) }}
+{{ $where }}.{{ $key }}: {{ $value }} is not a finite number
 {{- end }}
-{{- if and (has $space.distribution (list "logUniform" "logNormal")) (le (float64 $space.min) 0.0) }}
-{{ $where }}.min: {{ include "atelier.text" $space.min }} is not allowed with {{ $space.distribution }}; it must be more than 0
+{{- end }}
+{{- if and (hasKey $space "min") (hasKey $space "max") (gt ($space.min | default 0.0) ($space.max | default 0.0)) }}
+{{ $where }}.min: {{ include "atelier.text" .space.min }} is more than max {{ include "atelier.text" .space.max }}
+{{- end }}
+{{- if and (hasKey $space "step") (le $space.step 0.0) }}
+{{ $where }}.step: {{ include "atelier.text" .space.step }} is not allowed; it must be more than 0
+{{- end }}
+{{- if and (has .space.distribution (list "logUniform" "logNormal")) (hasKey $space "min") (le ($space.min | default 0.0) 0.0) }}
+{{ $where }}.min: {{ include "atelier.text" .space.min }} is not allowed with {{ .space.distribution }}; it must be more than 0
 {{- end }}
 {{- end -}}
 
@@ -133,6 +189,9 @@ experiment.parameters: is empty; a search needs at least one parameter
 {{- $text := include "atelier.text" $value }}
 {{- if has $text $seen }}
 {{ $where }}.list[{{ $index }}]: {{ $text }} is there twice
+{{- end }}
+{{- if and (eq $.type "discrete") (not (include "atelier.finite" $text)) }}
+{{ $where }}.list[{{ $index }}]: {{ $text | quote }} is not allowed; allowed: numbers, also as text such as "1e-3"
 {{- end }}
 {{- $seen = append $seen $text }}
 {{- end }}

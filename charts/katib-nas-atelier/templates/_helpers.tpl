@@ -6,13 +6,13 @@ Takes (dict "root" $ "component" "server").
 {{ include "atelier.selector" . }}
 app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
 app.kubernetes.io/part-of: katib-nas-atelier
-app.kubernetes.io/managed-by: {{ .root.Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+app.kubernetes.io/managed-by: {{ .root.Release.Service | quote }}
+helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" | quote }}
 {{- end -}}
 
 {{/* Labels that never change: those of pods, and of the selectors that match them. */}}
 {{- define "atelier.selector" -}}
-app.kubernetes.io/name: {{ .root.Chart.Name }}
+app.kubernetes.io/name: {{ .root.Chart.Name | quote }}
 app.kubernetes.io/instance: {{ include "atelier.instance" .root | quote }}
 app.kubernetes.io/component: {{ .component }}
 {{- end -}}
@@ -73,7 +73,7 @@ Takes (dict "root" $ "readOnly" true "pod" .Values.server.pod "token" .Values.se
 {{- define "atelier.volumes" -}}
 - name: store
   persistentVolumeClaim:
-    claimName: {{ include "atelier.store.name" .root }}
+    claimName: {{ include "atelier.store.name" .root | quote }}
     {{- if .readOnly }}
     readOnly: true
     {{- end }}
@@ -83,7 +83,7 @@ Takes (dict "root" $ "readOnly" true "pod" .Values.server.pod "token" .Values.se
 {{- if (.token).existingSecret }}
 - name: token
   secret:
-    secretName: {{ .token.existingSecret }}
+    secretName: {{ .token.existingSecret | quote }}
     items:
       - {key: {{ .token.key | quote }}, path: token}
 {{- end }}

@@ -16,11 +16,11 @@ Experiment. Both take (dict "root" $ "name" NAME); the hash in the name is that 
 {{- $texts := list }}
 {{- range $value }}{{ $texts = append $texts (include "atelier.text" .) }}{{ end }}
 {{- $_ := set $space $key $texts }}
-{{- else }}
+{{- else if not (kindIs "invalid" $value) }}
 {{- $_ := set $space $key (include "atelier.text" $value) }}
 {{- end }}
 {{- end }}
-- name: {{ .name }}
+- name: {{ .name | quote }}
   parameterType: {{ .parameterType }}
   feasibleSpace: {{ toJson $space }}
 {{- end }}
@@ -28,7 +28,7 @@ Experiment. Both take (dict "root" $ "name" NAME); the hash in the name is that 
 
 {{- define "atelier.search.settings" -}}
 {{- range . }}
-- name: {{ .name }}
+- name: {{ .name | quote }}
   value: {{ include "atelier.text" .value | quote }}
 {{- end }}
 {{- end -}}
@@ -129,9 +129,9 @@ trialTemplate:
       description: Name of the trial
       reference: ${trialSpec.Name}
     {{- range $experiment.parameters }}
-    - name: {{ .name }}
+    - name: {{ .name | quote }}
       description: {{ printf "Parameter %s of the search space" .name }}
-      reference: {{ .name }}
+      reference: {{ .name | quote }}
     {{- end }}
   trialSpec: {{- include "atelier.trial.job" . | nindent 4 }}
 {{- end -}}

@@ -35,7 +35,7 @@ spec:
       {{- end }}
       containers:
         - name: trial
-          image: {{ include "atelier.image" (dict "root" $root "image" $trainer.image) }}
+          image: {{ include "atelier.image" (dict "root" $root "image" $trainer.image) | quote }}
           imagePullPolicy: {{ $trainer.image.pullPolicy }}
           command: [python, -m, atelier_trainer]
           args:

@@ -27,7 +27,7 @@ template:
     {{- end }}
     initContainers:
       - name: wait
-        image: {{ include "atelier.image" (dict "root" . "image" $server.image) }}
+        image: {{ include "atelier.image" (dict "root" . "image" $server.image) | quote }}
         imagePullPolicy: {{ $server.image.pullPolicy }}
         command: [python, -m, atelier_server, wait]
         args:
@@ -43,7 +43,7 @@ template:
         volumeMounts: {{- $mounts | nindent 10 }}
       {{- if include "atelier.finishes" . }}
       - name: finish
-        image: {{ include "atelier.image" (dict "root" . "image" .Values.trainer.image) }}
+        image: {{ include "atelier.image" (dict "root" . "image" .Values.trainer.image) | quote }}
         imagePullPolicy: {{ .Values.trainer.image.pullPolicy }}
         command: [python, -m, atelier_trainer]
         args:
@@ -66,7 +66,7 @@ template:
       {{- end }}
     containers:
       - name: promote
-        image: {{ include "atelier.image" (dict "root" . "image" $server.image) }}
+        image: {{ include "atelier.image" (dict "root" . "image" $server.image) | quote }}
         imagePullPolicy: {{ $server.image.pullPolicy }}
         command: [python, -m, atelier_server, promote]
         args:

@@ -17,7 +17,7 @@ template:
     {{- end }}
     containers:
       - name: inspector
-        image: {{ include "atelier.image" (dict "root" . "image" .Values.server.image) }}
+        image: {{ include "atelier.image" (dict "root" . "image" .Values.server.image) | quote }}
         imagePullPolicy: {{ .Values.server.image.pullPolicy }}
         command: [sleep, {{ .Values.inspector.seconds | int64 | quote }}]
         workingDir: /store

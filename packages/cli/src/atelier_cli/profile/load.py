@@ -5,7 +5,6 @@ Relative paths in `trainer.data.files` are relative to the folder where the comm
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +14,12 @@ from atelier_store.errors import InvalidInput
 from atelier_store.spec import Parameter, SourceName, Spec
 from pydantic import ValidationError
 
-from atelier_cli.profile import rules, schema, yaml_lines
+from atelier_cli.profile import rules, schema, set_values, yaml_lines
 from atelier_cli.profile.chart_files import chart_file
+from atelier_cli.profile.completing import complete
 from atelier_cli.profile.findings import Finding, Where, allowed, at
 from atelier_cli.profile.merging import Values, lookup, merge, with_value
+from atelier_cli.profile.texts import TEXTS
 from atelier_cli.profile.yaml_lines import UnreadableYaml
 
 
@@ -44,8 +45,8 @@ ENABLED = at("experiment.enabled")
 def load(path: Path, overrides: Sequence[str] = (), laptop: bool = True) -> Profile:
     """The profile at path, merged over the chart's defaults.
 
-    overrides are `trainer.maxEpochs=30`: a dotted key and a value in YAML; null removes a default. laptop: reject also
-    what only a cluster can do. Raises InvalidProfile with every violation.
+    overrides are `trainer.maxEpochs=30`, read as Helm reads --set. laptop: reject also what only a cluster can do.
+    Raises InvalidProfile with every violation.
     """
     layers = _read(path, overrides)
     findings = schema.check(layers.values)
@@ -117,19 +118,15 @@ def _read(path: Path, overrides: Sequence[str]) -> _Layers:
         document = yaml_lines.Document({}, {})
     user, set_by = document.values, {}
     for text in overrides:
-        key, equals, value = text.partition("=")
-        where = at(key.strip())
-        if not equals or not all(where):
-            violations.append(f"--set {text}: is not key=value, such as trainer.maxEpochs=30")
-            continue
         try:
-            user = with_value(user, where, yaml_lines.scalar(value))
-            set_by[where] = text
-        except UnreadableYaml as error:
-            violations.append(f"--set {text}: the value {error}")
+            for where, value in set_values.read(text):
+                user = with_value(user, where, value)
+                set_by[where] = text
+        except set_values.InvalidSet as error:
+            violations.append(f"--set {text}: {error}")
     if violations:
         raise InvalidProfile(violations)
-    return _Layers(path, defaults, merge(defaults, user), document.lines, set_by)
+    return _Layers(path, defaults, complete(merge(defaults, user), defaults), document.lines, set_by)
 
 
 def _check_given(layers: _Layers, broken: Sequence[Where]) -> Iterator[Finding]:
@@ -138,10 +135,9 @@ def _check_given(layers: _Layers, broken: Sequence[Where]) -> Iterator[Finding]:
     if is_readable and layers.values["trainer"]["data"].get("source") is None:
         yield Finding(SOURCE, f"is missing; {allowed(get_args(SourceName))}")
     name_at = at("experiment.name")
-    if not any(where == name_at[: len(where)] for where in broken) and not layers.values["experiment"]["name"]:
-        pattern = schema.schema()["properties"]["experiment"]["properties"]["name"]["pattern"]
-        if not re.search(pattern, layers.path.stem):
-            yield Finding(name_at, f"is empty, and the file's name {layers.path.stem!r} cannot stand for it; say one")
+    is_named = any(where == name_at[: len(where)] for where in broken) or layers.values["experiment"]["name"]
+    if not is_named and TEXTS["search"].refuse(layers.path.stem):
+        yield Finding(name_at, f"is empty, and the file's name {layers.path.stem!r} cannot stand for it; say one")
 
 
 def _parameters(values: Values, broken: Sequence[Where]) -> list[tuple[int, Parameter]]:
@@ -154,9 +150,7 @@ def _parameters(values: Values, broken: Sequence[Where]) -> list[tuple[int, Para
 
 
 def _parameter(raw: Values) -> Parameter:
-    feasible = raw["feasibleSpace"]
-    if raw["parameterType"] == "int":  # 2.0 is a whole number too, for JSON Schema as for Helm, which writes it as 2
-        feasible = {key: int(value) if isinstance(value, float) else value for key, value in feasible.items()}
+    feasible = {key: value for key, value in raw["feasibleSpace"].items() if value is not None}
     return Parameter.model_validate(raw | {"feasibleSpace": _as_text(feasible)})
 
 
@@ -199,4 +193,4 @@ def _as_text(value: Any) -> Any:
         return {key: _as_text(inner) for key, inner in value.items()}
     if isinstance(value, list):
         return [_as_text(inner) for inner in value]
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return value if isinstance(value, str) else yaml_lines.number_text(value)

@@ -24,12 +24,22 @@ def merge(defaults: Values, over: Values) -> Values:
 
 
 def with_value(values: Values, where: Where, value: Any) -> Values:
-    """New values with one of them set; maps on the way are made where there are none."""
-    first, *rest = where
-    inner = values.get(str(first))
-    return values | {
-        str(first): with_value(inner if isinstance(inner, dict) else {}, tuple(rest), value) if rest else value
-    }
+    """New values with one of them set; maps and lists on the way are made, and lists lengthened, where they lack it."""
+    set_: Values = _with(values, where, value)
+    return set_
+
+
+def _with(values: Any, where: Where, value: Any) -> Any:
+    if not where:
+        return value
+    step, *rest = where
+    if isinstance(step, int):
+        items = list(values) if isinstance(values, list) else []
+        items += [None] * (step + 1 - len(items))
+        items[step] = _with(items[step], tuple(rest), value)
+        return items
+    inner = values if isinstance(values, dict) else {}
+    return inner | {step: _with(inner.get(step), tuple(rest), value)}
 
 
 def lookup(values: Any, where: Where) -> Any:

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-from jsonschema import Draft7Validator
+from jsonschema import Draft7Validator, validators
 from jsonschema.exceptions import ValidationError
 
 from atelier_cli.profile.chart_files import chart_file
 from atelier_cli.profile.findings import Finding, Where, allowed
+from atelier_cli.profile.texts import TEXTS
 
 TYPES = {
     "object": "a mapping",
@@ -31,10 +32,32 @@ def schema() -> dict[str, Any]:
     return read
 
 
+def places(part: dict[str, Any], whole: dict[str, Any], at: Where = ()) -> Iterator[tuple[Where, dict[str, Any]]]:
+    """The parts of a schema that describe values, with the paths of these: "*" is any item or entry, "#" any key."""
+    if "$ref" in part:
+        part = whole["definitions"][part["$ref"].rpartition("/")[2]]
+    yield at, part
+    inner = [((key,), value) for key, value in part.get("properties", {}).items()]
+    inner += [(("*",), part[key]) for key in ("items", "additionalProperties") if isinstance(part.get(key), dict)]
+    inner += [(("#",), part["propertyNames"])] if "propertyNames" in part else []
+    for step, below in inner:
+        yield from places(below, whole, (*at, *step))
+
+
+def _is_text(_validator: Any, kind: str, value: Any, _part: Any) -> Iterator[ValidationError]:
+    reason = TEXTS[kind].refuse(value) if isinstance(value, str) else None
+    if reason:
+        yield ValidationError(reason)
+
+
+Validator: Any = validators.extend(Draft7Validator, {"x-text": _is_text})  # type: ignore[no-untyped-call]
+"""Draft 7, and the keyword x-text."""
+
+
 def check(values: dict[str, Any]) -> list[Finding]:
     """Everything that the schema says against values, one finding for each place."""
     first: dict[Where, Finding] = {}
-    for error in Draft7Validator(schema()).iter_errors(values):
+    for error in Validator(schema()).iter_errors(values):
         conditions = _conditions(error)
         for finding in _findings(error):
             first.setdefault(finding.where, Finding(finding.where, finding.reason + conditions))
@@ -80,11 +103,18 @@ def _findings(error: ValidationError) -> Iterator[Finding]:
             yield Finding(where, f"{problem}; {allowed(choices, value)}")
         case "type" if value is None:
             yield Finding(where, "is missing")
+        case "x-text" if "propertyNames" in error.absolute_schema_path:
+            yield Finding((*where, value), f"{_shown(value)} is not allowed as a key; {error.message}")
+        case "x-text":
+            yield Finding(where, f"{_shown(value)} is not allowed; {error.message}")
         case "type" if limit == "null":
             yield Finding(where, f"{_shown(value)} is not allowed; allowed: null")
-        case "type" if "pattern" not in rule:
+        case "type" if "x-text" in rule and limit != "string":
+            yield Finding(where, f"{_shown(value)} is not allowed; allowed: {TEXTS[rule['x-text']].words}")
+        case "type":
             types = [limit] if isinstance(limit, str) else limit
-            yield Finding(where, f"{_shown(value)} is not {' or '.join(TYPES[name] for name in types)}")
+            quotes = "; put it into quotes" if "string" in types and isinstance(value, bool | int | float) else ""
+            yield Finding(where, f"{_shown(value)} is not {' or '.join(TYPES[name] for name in types)}{quotes}")
         case "minimum":
             yield Finding(where, f"{value} is less than {limit}, the least allowed")
         case "maximum":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -34,22 +35,92 @@ class Document:
 
 
 class _Loader(yaml.SafeLoader):
-    """Safe; reads numbers as Helm's YAML does (1e-4 is one) and leaves dates as text."""
+    """Safe; gives plain text the types that Helm gives it, which reads YAML 1.1 as Go does."""
+
+    def resolve(self, kind: type[yaml.Node], value: Any, implicit: Any) -> str:
+        """The tag of a node that has none: of a plain text the one that its value has in Go."""
+        if kind is yaml.ScalarNode and implicit[0]:
+            return "tag:yaml.org,2002:merge" if value == "<<" else f"tag:yaml.org,2002:{_tag(plain(value))}"
+        tag: str = super().resolve(kind, value, implicit)  # type: ignore[no-untyped-call]
+        return tag
+
+    def construct_plain(self, node: yaml.ScalarNode) -> Any:
+        """The value of a scalar; ConstructorError if its tag asks for another type."""
+        value = plain(self.construct_scalar(node))
+        tag = node.tag.rpartition(":")[2]
+        if _tag(value) == tag or (tag == "float" and _tag(value) == "int"):
+            return value
+        raise yaml.constructor.ConstructorError(None, None, f"{node.value!r} is no {tag}", node.start_mark)
 
 
-_Loader.yaml_implicit_resolvers = {
-    first: [
-        (tag, pattern)
-        for tag, pattern in resolvers
-        if tag not in ("tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:float")
-    ]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+for _kind in ("null", "bool", "int", "float"):
+    _Loader.add_constructor(f"tag:yaml.org,2002:{_kind}", _Loader.construct_plain)
+
+BOOLEANS = {
+    word: truth
+    for truth, words in ((True, ("y", "yes", "on", "true")), (False, ("n", "no", "off", "false")))
+    for lower in words
+    for word in (lower, lower.capitalize(), lower.upper())
 }
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(\d+\.\d*|\.\d+|\d+(?=[eE]))([eE][-+]?\d+)?$|^[-+]?\.(inf|Inf|INF)$|^\.(nan|NaN|NAN)$"),
-    list("-+0123456789."),
-)
+NULLS = ("", "~", "null", "Null", "NULL")
+INFINITE = {f"{sign}.{word}": float(f"{sign}{word}") for sign in ("", "+", "-") for word in ("inf", "Inf", "INF")} | {
+    f".{word}": math.nan for word in ("nan", "NaN", "NAN")
+}
+WHOLE = re.compile(r"[-+]?(0[bB][01]+|0[xX][0-9a-fA-F]+|0[oO]?[0-7]+|0|[1-9][0-9]*)")
+FRACTION = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+MOST_EXACT = 2**53
+"""Helm holds every number in 64 bits of floating point, which do not tell larger whole numbers apart."""
+
+
+def plain(text: str) -> bool | int | float | str | None:
+    """What Helm reads in a text without quotes: go-yaml 2, then JSON. Numbers without a fraction are whole: 1.0 is 1.
+
+    y, n, on and off are truth values, 012 is 10, 08 is 8, 1_000 is 1000; 1:30, dates and 1e999 are text.
+    """
+    if text in NULLS:
+        return None
+    if text in BOOLEANS:
+        return BOOLEANS[text]
+    if text in INFINITE:
+        return INFINITE[text]
+    digits = text.replace("_", "") if text[0] in "+-0123456789" else text
+    if WHOLE.fullmatch(digits):
+        whole = _whole(digits)
+        if -(2**63) <= whole < 2 ** (63 if digits[0] in "+-" else 64):
+            return _as_helm_holds(float(whole))
+    if digits[0] in "+-.0123456789" and FRACTION.fullmatch(digits) and math.isfinite(float(digits)):
+        return _as_helm_holds(float(digits))
+    return text
+
+
+def _whole(digits: str) -> int:
+    """The number, in the base that it begins with; 012 is octal."""
+    sign = -1 if digits[0] == "-" else 1
+    unsigned = digits.lstrip("+-").lower()
+    base = {"0b": 2, "0x": 16, "0o": 8}.get(unsigned[:2], 8 if unsigned[0] == "0" else 10)
+    return sign * int(unsigned, base)
+
+
+def _as_helm_holds(number: float) -> int | float:
+    is_minus_zero = number == 0 and math.copysign(1, number) < 0
+    is_whole = number.is_integer() and abs(number) <= MOST_EXACT and not is_minus_zero
+    return int(number) if is_whole else number
+
+
+def _tag(value: bool | int | float | str | None) -> str:
+    return {type(None): "null", bool: "bool", int: "int", float: "float"}.get(type(value), "str")
+
+
+def number_text(number: bool | int | float) -> str:
+    """A number or truth value as Helm writes it in JSON: 0.00001, 1e-7, 100000000000000000000, 1e+21, true."""
+    if isinstance(number, bool):
+        return str(number).lower()
+    if isinstance(number, int):
+        return str(number)
+    if number == 0 or 1e-6 <= abs(number) < 1e21:
+        return f"{Decimal(repr(number)):f}".removesuffix(".0")
+    mantissa, exponent = repr(number).split("e")
+    return f"{mantissa}e{int(exponent):+d}" if int(exponent) > 0 else f"{mantissa}e{int(exponent)}"
 
 
 def read(path: Path) -> Document:

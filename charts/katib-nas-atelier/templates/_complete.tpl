@@ -1,0 +1,38 @@
+{{/*
+Makes .Values complete, in place: null is the default of its key, though Helm takes the key away, and text where a
+number is meant is that number (--set has no fractions). Every template begins with it; the command does the same.
+*/}}
+{{- define "atelier.complete" -}}
+{{- $facts := .Files.Get "files/facts.json" | fromJson -}}
+{{- include "atelier.complete.fill" (dict "values" .Values "defaults" $facts.defaults "kept" $facts.keptNulls "at" "") -}}
+{{- range $facts.places -}}
+{{- if eq .kind "decimal" -}}
+{{- $block := $.Values -}}
+{{- range initial .at -}}{{- $block = index $block . -}}{{- end -}}
+{{- $value := index $block (last .at) -}}
+{{- if and (kindIs "string" $value) (include "atelier.finite" $value) -}}
+{{- $_ := set $block (last .at) (float64 $value) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "atelier.complete.fill" -}}
+{{- range $key, $default := .defaults -}}
+{{- $at := printf "%s%s" $.at $key -}}
+{{- $value := index $.values $key -}}
+{{- if has $at $.kept -}}
+{{- else if and (kindIs "invalid" $value) (not (kindIs "invalid" $default)) -}}
+{{- $_ := set $.values $key (kindIs "map" $default | ternary (deepCopy $default) $default) -}}
+{{- else if and (kindIs "map" $default) (kindIs "map" $value) -}}
+{{- include "atelier.complete.fill" (dict "values" $value "defaults" $default "kept" $.kept "at" (printf "%s." $at)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* "true" if a text is a number that 64 bits of floating point hold. */}}
+{{- define "atelier.finite" -}}
+{{- if regexMatch "^[+-]?([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][+-]?[0-9]+)?$" . -}}
+{{- if has (kindOf (printf "{v: %s}" . | fromYaml).v) (list "float64" "int64") }}true{{ end -}}
+{{- end -}}
+{{- end -}}

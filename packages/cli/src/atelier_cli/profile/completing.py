@@ -1,0 +1,68 @@
+"""Values made complete: null is the default of its key, in Helm as here; templates/_complete.tpl does the same."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Collection
+from functools import cache
+from typing import Any
+
+from atelier_cli.profile import schema, yaml_lines
+from atelier_cli.profile.findings import Where
+from atelier_cli.profile.merging import Values, lookup
+from atelier_cli.profile.texts import NUMBER
+
+
+def complete(values: Values, defaults: Values) -> Values:
+    """Merged values with the defaults of all keys that null took away, and with text where a number is meant as one.
+
+    null stays what it is where the schema gives it a meaning of its own (security.runAsUser), and takes entries out of
+    maps with names of the user's own (resources, labels).
+    """
+    completed = copy.deepcopy(values)
+    _fill(completed, defaults, kept_nulls(defaults), ())
+    for *above, key in decimals():
+        _as_number(completed, tuple(above), str(key))
+    return completed
+
+
+def kept_nulls(defaults: Values) -> Collection[Where]:
+    """Keys with a default whose null means something else: none at all."""
+    return {at for at, part in schema.places(schema.schema(), schema.schema()) if _keeps_null(part, at, defaults)}
+
+
+def _keeps_null(part: Values, at: Where, defaults: Values) -> bool:
+    try:
+        default = lookup(defaults, at)
+    except KeyError:
+        return False
+    is_free = isinstance(default, dict) and bool(default) and isinstance(part.get("additionalProperties"), dict)
+    return is_free or (default is not None and "null" in part.get("type", ()))
+
+
+def _fill(values: Values, defaults: Values, kept: Collection[Where], at: Where) -> None:
+    for key, default in defaults.items():
+        here = (*at, key)
+        if here in kept:
+            continue
+        if values.get(key) is None and default is not None:
+            values[key] = copy.deepcopy(default)
+        elif isinstance(default, dict) and isinstance(values.get(key), dict):
+            _fill(values[key], default, kept, here)
+
+
+@cache
+def decimals() -> tuple[Where, ...]:
+    """Keys that hold a number, which --set gives as text if it has a fraction."""
+    return tuple(at for at, part in schema.places(schema.schema(), schema.schema()) if part.get("x-text") == "decimal")
+
+
+def _as_number(values: Any, above: Where, key: str) -> None:
+    try:
+        block = lookup(values, above)
+    except KeyError:
+        return
+    text = block.get(key) if isinstance(block, dict) else None
+    if isinstance(text, str) and NUMBER.refuse(text) is None and math.isfinite(float(text)):
+        block[key] = yaml_lines.plain(repr(float(text)))

@@ -1,0 +1,101 @@
+"""Kinds of text that values hold: what each looks like, and the same in words.
+
+values.schema.json names a text's kind by the keyword x-text. It has no patterns, which Helm would print: the command
+checks texts as it reads the schema, and templates/_checks.tpl by files/facts.json.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Text:
+    """A kind: a regular expression that Python and Go read alike, and what it allows, in words."""
+
+    pattern: str
+    words: str
+
+    def refuse(self, text: str) -> str | None:
+        """Why the text is not allowed, or None."""
+        return None if re.fullmatch(self.pattern, text, re.ASCII) else f"allowed: {self.words}"
+
+
+def or_empty(text: Text) -> Text:
+    """The kind that may be left empty too."""
+    return Text(f"({text.pattern})?", f"{text.words}; or empty")
+
+
+LABEL = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+DOMAIN = rf"{LABEL}(\.{LABEL})*"
+WORD = "[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+SEGMENT = r"\.{0,2}[A-Za-z0-9_~%!$&'()*+,;=:@-][A-Za-z0-9._~%!$&'()*+,;=:@-]*"
+REGISTRY = r"([A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?|\[[0-9A-Fa-f:]+\])(:[0-9]+)?"
+PARTS = r"[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*"
+FIELD = "[0-9A-Za-z*,/?-]+"
+NAME = Text(
+    DOMAIN, 'a name of Kubernetes: lower case letters, digits, "-" and ".", beginning and ending with a letter or digit'
+)
+LABEL_VALUE = Text(f"({WORD})?", 'at most 63 letters, digits, "-", "_" and ".", beginning and ending with no sign')
+NUMBER = Text(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", 'numbers, also as text such as "1e-3"')
+
+TEXTS: dict[str, Text] = {
+    "number": NUMBER,
+    "decimal": NUMBER,
+    "whole": Text("[+-]?[0-9]+", "whole numbers, also as text"),
+    "auto": Text("auto", "a whole number from 1, or auto"),
+    "search": or_empty(
+        Text("[a-z]([-a-z0-9]{0,29}[a-z0-9])?", 'at most 31 lower case letters, digits and "-", from a letter on')
+    ),
+    "prefix": or_empty(
+        Text("[a-z]([-a-z0-9]{0,43}[a-z0-9])?", 'at most 45 lower case letters, digits and "-", from a letter on')
+    ),
+    "model": or_empty(
+        Text(
+            "[a-z0-9]([-a-z0-9._]{0,61}[a-z0-9])?",
+            'at most 63 lower case letters, digits, ".", "_" and "-", beginning and ending with a letter or digit',
+        )
+    ),
+    "parameter": Text("[A-Za-z][A-Za-z0-9_]*", 'letters, digits and "_", beginning with a letter'),
+    "choice": Text("[A-Za-z0-9_.:+-]+", 'letters, digits, "_", ".", ":", "+" and "-", which a shell takes as they are'),
+    "network": Text(
+        "atelier|[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*", "atelier, or a function of yours as module:function"
+    ),
+    "url": Text("(https?|ftp|file)://.+", "addresses that begin with https://, http://, ftp:// or file://"),
+    "page": Text("https?://.+", "addresses that begin with https:// or http://"),
+    "sha256": Text("[0-9a-fA-F]{64}", "64 hexadecimal digits"),
+    "image": Text(
+        f"({REGISTRY}/)?{PARTS}", "an image's name without tag, in lower case, such as registry.example:5000/team/image"
+    ),
+    "tag": Text("([A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?", 'at most 128 letters, digits, "_", "." and "-"'),
+    "digest": or_empty(Text("sha256:[0-9a-f]{64}", "sha256: and 64 hexadecimal digits")),
+    "quantity": Text(
+        r"\+?([0-9]+\.?[0-9]*|\.[0-9]+)(n|u|m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei|[eE][+-]?[0-9]+)?",
+        "quantities of Kubernetes, such as 500m, 2 or 1Gi",
+    ),
+    "resource": Text(
+        rf"cpu|memory|ephemeral-storage|hugepages-[0-9]+[KMGT]i|{DOMAIN}/{WORD}",
+        "cpu, memory, ephemeral-storage, hugepages-2Mi, or a device such as nvidia.com/gpu",
+    ),
+    "label": Text(LABEL, 'at most 63 lower case letters, digits and "-", beginning and ending with a letter or digit'),
+    "name": NAME,
+    "optional name": or_empty(NAME),
+    "host": Text(rf"(\*\.)?{DOMAIN}", 'host names in lower case; "*." may stand for the first part'),
+    "label key": Text(
+        f"({DOMAIN}/)?{WORD}",
+        'at most 63 letters, digits, "-", "_" and ".", beginning and ending with a letter or digit, perhaps after a '
+        "domain and /",
+    ),
+    "label value": LABEL_VALUE,
+    "key": Text("[-._a-zA-Z0-9]{1,253}", 'letters, digits, "-", "_" and "."'),
+    "variable": Text("[-._a-zA-Z][-._a-zA-Z0-9]*", 'letters, digits, "_", "-" and ".", not beginning with a digit'),
+    "mount": Text("/[^:]*", 'absolute paths without ":"'),
+    "path": Text(f"/({SEGMENT}(/{SEGMENT})*/?)?", "paths that begin with /, without //, /./ and /../"),
+    "duration": Text("([0-9]+(ms|s|m|h))+", "times such as 30s or 1m30s"),
+    "schedule": Text(
+        rf"@(yearly|annually|monthly|weekly|daily|midnight|hourly)|{FIELD}( +{FIELD}){{4}}",
+        "five fields of cron, such as */10 * * * *, or @hourly, @daily, @weekly, @monthly",
+    ),
+}
+"""Kinds by the names that the schema calls them."""
