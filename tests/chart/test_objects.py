@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
-from tests.chart.rendering import CHART, PROFILES, by_kind, only, render, with_all
+from tests.chart.rendering import CHART, HELMS, PROFILES, by_kind, only, render, with_all
 
 pytestmark = pytest.mark.process
 
@@ -67,6 +68,39 @@ def test_two_releases_share_no_name() -> None:
         {(o["kind"], o["metadata"]["name"]) for o in render(EVERYTHING, release=name)} for name in ("one", "two")
     )
     assert not first & second
+
+
+def test_long_release_names_with_equal_beginnings_share_no_name() -> None:
+    names = ("recommendations-homepage-ranking-search-production", "recommendations-homepage-ranking-search-staging")
+    first, second = ({(o["kind"], o["metadata"]["name"]) for o in render(QUICKSTART, release=name)} for name in names)
+    assert not first & second
+
+
+@pytest.mark.parametrize("release", ["digits", "a" * 37, "atelier-" + "a" * 37])
+def test_a_name_that_fits_is_as_it_was(release: str) -> None:
+    claim = only(render(QUICKSTART, release=release), "PersistentVolumeClaim")["metadata"]["name"]
+    assert claim == f"{release}-store" if "atelier" in release else f"{release}-atelier-store"
+
+
+@pytest.mark.parametrize("helm", HELMS)
+def test_aliases_of_an_umbrella_share_no_name_and_null_reaches_them(helm: str, tmp_path: Path) -> None:
+    charts = tmp_path / "charts"
+    charts.mkdir()
+    (charts / CHART.name).symlink_to(CHART)
+    aliases = ["digits", "Two_b"]
+    version = yaml.safe_load((CHART / "Chart.yaml").read_text())["version"]
+    needs = [{"name": CHART.name, "version": version, "alias": alias} for alias in aliases]
+    meta = {"apiVersion": "v2", "name": "umbrella", "version": "1.0.0", "dependencies": needs}
+    (tmp_path / "Chart.yaml").write_text(yaml.safe_dump(meta))
+    (tmp_path / "templates").mkdir()
+    (tmp_path / "templates" / "NOTES.txt").write_text("none")
+    profile = yaml.safe_load(QUICKSTART.read_text()) | {"extractor": {"timeoutSeconds": None}}
+    profile["server"] = profile.get("server", {}) | {"replicas": None, "service": None}
+    objects = render(chart=tmp_path, values=dict.fromkeys(aliases, profile), helm=helm, is_cached=False)
+    names = [(o["kind"], o["metadata"]["name"]) for o in objects]
+    assert len(names) == len(set(names))
+    assert ("PersistentVolumeClaim", "digits-two-b-store") in names
+    assert [one["spec"]["replicas"] for one in by_kind(objects, "Deployment")] == [1, 1]
 
 
 def test_an_own_name_is_the_beginning_of_every_name() -> None:

@@ -3,16 +3,45 @@ Every name of this chart's objects. Longest names: Experiment 40 (Katib), CronJo
 */}}
 
 {{/*
-Prefix of all names of a release, at most 45 characters: the release's name, distinct from other charts of an umbrella.
+Prefix of all names of a release, at most 45 characters: the release's name, distinct from other charts of an umbrella,
+and with the alias that an umbrella gives this chart. A name that is cut ends with a hash of the whole.
 */}}
 {{- define "atelier.fullname" -}}
+{{- $isAlias := ne .Chart.Name "katib-nas-atelier" -}}
+{{- $suffix := ternary (.Chart.Name | lower | replace "_" "-") "atelier" $isAlias -}}
+{{- $name := .Release.Name -}}
+{{- if or $isAlias (not (contains "atelier" $name)) -}}{{- $name = printf "%s-%s" $name $suffix -}}{{- end -}}
 {{- if .Values.fullnameOverride -}}
 {{- .Values.fullnameOverride -}}
-{{- else if contains "atelier" .Release.Name -}}
-{{- .Release.Name | trunc 45 | trimSuffix "-" -}}
+{{- else if and (le (len $name) 45) (not $isAlias) -}}
+{{- $name -}}
+{{- else if include "atelier.fullname.was" . -}}
+{{- include "atelier.fullname.was" . -}}
+{{- else if le (len $name) 45 -}}
+{{- $name -}}
 {{- else -}}
-{{- printf "%s-atelier" (.Release.Name | trunc 37 | trimSuffix "-") -}}
+{{- printf "%s-%s" ($name | trunc 38 | trimSuffix "-") (sha256sum $name | trunc 6) -}}
 {{- end -}}
+{{- end -}}
+
+{{/*
+The prefix that a release of 0.1.0 has, whose names were cut without a hash and had no alias, if its claim or Service is
+there: an upgrade must not make another store. Without a cluster, as in Argo CD, fullnameOverride says it.
+*/}}
+{{- define "atelier.fullname.was" -}}
+{{- $was := .Release.Name | trunc 45 | trimSuffix "-" -}}
+{{- if not (contains "atelier" .Release.Name) -}}
+{{- $was = printf "%s-atelier" (.Release.Name | trunc 37 | trimSuffix "-") -}}
+{{- end -}}
+{{- $ours := dict -}}
+{{- range $kind, $name := dict "PersistentVolumeClaim" "store" "Service" "server" -}}
+{{- $labels := dig "metadata" "labels" dict (lookup "v1" $kind $.Release.Namespace (printf "%s-%s" $was $name)) -}}
+{{- $isOurs := eq (index $labels "app.kubernetes.io/instance" | default "") $.Release.Name -}}
+{{- if and $isOurs (eq (index $labels "app.kubernetes.io/name" | default "") $.Chart.Name) -}}
+{{- $_ := set $ours "name" $was -}}
+{{- end -}}
+{{- end -}}
+{{- with $ours.name }}{{ . }}{{ end -}}
 {{- end -}}
 
 {{/* The search's name without its hash, at most 31 characters: the experiment's name in the store. */}}
