@@ -161,6 +161,26 @@ def conditions() -> dict[str, list[Json]]:
             when({"source": ["idx"]}, within("files", {"dependencies": all_or_none(OPTIONAL["idx"])})),
             when({"task": ["regression"]}, within("labels", NULL)),
         ],
+        "variable": [
+            condition(
+                "valueFrom is given",
+                within("valueFrom", {"type": "object"}, required=True),
+                within("value", {"enum": [None, ""]}),
+            )
+        ],
+        "toleration": [
+            when({"operator": ["Exists"]}, within("value", one_of([""]))),
+            condition(
+                "no key is given",
+                {"not": within("key", {"type": "string", "minLength": 1}, required=True)},
+                within("operator", one_of(["Exists"]), required=True),
+            ),
+            condition(
+                "tolerationSeconds is given",
+                within("tolerationSeconds", {"type": "integer"}, required=True),
+                within("effect", one_of(["NoExecute"]), required=True),
+            ),
+        ],
         "file": [
             condition("url is given", url, within("sha256", TEXT, required=True), within("path", NULL)),
             condition("no url is given", {"not": url}, within("path", TEXT, required=True)),

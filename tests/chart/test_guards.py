@@ -24,6 +24,7 @@ pytestmark = pytest.mark.process
 QUICKSTART = ROOT / "values" / "quickstart.yaml"
 LR = {"name": "lr", "parameterType": "double", "feasibleSpace": {"min": 0.001, "max": 0.1}}
 DEPTH = {"name": "stage1_depth", "parameterType": "int", "feasibleSpace": {"min": 1, "max": 2}}
+SPREAD = {"maxSkew": 1, "topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "ScheduleAnyway"}
 WIDTH = {"name": "stage1_width", "parameterType": "discrete", "feasibleSpace": {"list": [16, 32]}}
 
 
@@ -45,6 +46,23 @@ def algorithm(name: str, *parameters: Any, **settings: Any) -> list[tuple[str, A
 
 
 SCHEMA: dict[str, tuple[list[tuple[str, Any]], str]] = {
+    "number in a variable": ([("trainer.pod.env", [{"name": "A", "value": 1}])], "trainer.pod.env[0].value"),
+    "two sources of a variable": (
+        [("server.pod.env", [{"name": "A", "value": "1", "valueFrom": {"secretKeyRef": {"name": "a", "key": "b"}}}])],
+        "server.pod.env[0].value",
+    ),
+    "no name of a mount": ([("server.pod.volumeMounts", [{"mountPath": "/a"}])], "server.pod.volumeMounts[0].name"),
+    "no such source": ([("server.pod.volumes", [{"name": "a", "disk": {}}])], "server.pod.volumes[0].disk"),
+    "truth as a label": ([("server.pod.nodeSelector", {"gpu": True})], "server.pod.nodeSelector.gpu"),
+    "no such effect": (
+        [("trainer.pod.tolerations", [{"key": "a", "operator": "Exists", "effect": "NoRun"}])],
+        "trainer.pod.tolerations[0].effect",
+    ),
+    "value of any": (
+        [("trainer.pod.tolerations", [{"key": "a", "operator": "Exists", "value": "b"}])],
+        "trainer.pod.tolerations[0].value",
+    ),
+    "no such affinity": ([("server.pod.affinity", {"nodes": {}})], "server.pod.affinity.nodes"),
     "no max": ([parameter("lr", "double", min=0.1)], "experiment.parameters[0].feasibleSpace.max"),
     "list of a range": (
         [parameter("lr", "double", min=0.1, max=1, list=[1])],
@@ -175,7 +193,77 @@ SCHEMA: dict[str, tuple[list[tuple[str, Any]], str]] = {
 }
 """Rejected by values.schema.json, which both engines read, and the place that both name."""
 
+
+def requests(who: str, what: str, request: Any, limit: Any = None) -> list[tuple[str, Any]]:
+    return [(f"{who}.resources", {"requests": {what: request}} | ({"limits": {what: limit}} if limit else {}))]
+
+
+NVIDIA = "nvidia.com/gpu"
 BOTH: dict[str, tuple[list[tuple[str, Any]], str]] = {
+    "memory above the limit": (
+        requests("trainer", "memory", "3Gi"),
+        "trainer.resources.requests.memory: 3Gi is more than limits.memory 2Gi",
+    ),
+    "cores above the limit": (requests("server", "cpu", "1500m", 1), "server.resources.requests.cpu: 1500m is more"),
+    "bytes above the limit": (
+        requests("extractor", "memory", "2e9"),
+        "extractor.resources.requests.memory: 2e9 is more",
+    ),
+    "disk above the limit": (
+        requests("trainer", "ephemeral-storage", 2, "1"),
+        "trainer.resources.requests.ephemeral-storage: 2 is more",
+    ),
+    "extractor above a trial": (
+        requests("extractor", "cpu", 3),
+        "extractor.resources.requests.cpu: 3 is more than trainer.resources.limits.cpu 2",
+    ),
+    "device without a limit": (requests("trainer", NVIDIA, 1), "trainer.resources.limits.nvidia.com/gpu: is missing"),
+    "half a device": ([("trainer.resources.limits", {NVIDIA: "0.5"})], "trainer.resources.limits.nvidia.com/gpu: 0.5"),
+    "no resource": (
+        [("trainer.resources.limits", {"gpu": 1})],
+        'trainer.resources.limits.gpu: "gpu" is not allowed as',
+    ),
+    "mount of nothing": (
+        [("trainer.pod.volumeMounts", [{"name": "data", "mountPath": "/data"}])],
+        "trainer.pod.volumeMounts[0].name: data is no volume of this pod; allowed: store, tmp, spec",
+    ),
+    "volume of ours": (
+        [("trainer.pod.volumes", [{"name": "tmp", "emptyDir": {}}])],
+        "trainer.pod.volumes[0].name: tmp is the chart's own",
+    ),
+    "volume twice": (
+        [("server.pod.volumes", [{"name": "a", "emptyDir": {}}, {"name": "a", "emptyDir": {}}])],
+        "server.pod.volumes[1].name: a is there twice",
+    ),
+    "mount over the store": (
+        [("server.pod.volumeMounts", [{"name": "tmp", "mountPath": "/store/"}])],
+        "server.pod.volumeMounts[0].mountPath: /store is the chart's own",
+    ),
+    "variable twice": (
+        [("trainer.pod.env", [{"name": "A", "value": "1"}, {"name": "A", "value": "2"}])],
+        "trainer.pod.env[1].name: A is there twice",
+    ),
+    "one name for two in the extractor": (
+        [
+            ("trainer.pod.volumes", [{"name": "a", "emptyDir": {}}]),
+            ("extractor.pod.volumes", [{"name": "a", "configMap": {"name": "b"}}]),
+        ],
+        "extractor.pod.volumes[0].name: a is another in trainer.pod.volumes",
+    ),
+    "no name of a variable": ([("server.pod.env", [{"name": "1A"}])], 'server.pod.env[0].name: "1A" is not allowed'),
+    "no label": (
+        [("server.pod.nodeSelector", {"a b": "c"})],
+        'server.pod.nodeSelector.a b: "a b" is not allowed as a key',
+    ),
+    "no value of a label": ([("server.pod.nodeSelector", {"a": "b c"})], 'server.pod.nodeSelector.a: "b c" is not'),
+    "no name of a claim": ([("storage.existingClaim", "My_Claim")], 'storage.existingClaim: "My_Claim" is not allowed'),
+    "no host": (
+        [("server.ingress", {"enabled": True, "hosts": ["A.example"]})],
+        'server.ingress.hosts[0]: "A.example"',
+    ),
+    "no path": ([("server.ingress.path", "/a//b")], 'server.ingress.path: "/a//b" is not allowed'),
+    "no image": ([("server.image.repository", "Team/Image")], 'server.image.repository: "Team/Image" is not allowed'),
+    "no schedule": ([("extractor.schedule", "every hour")], 'extractor.schedule: "every hour" is not allowed'),
     "word in discrete": (
         [parameter("activation", "discrete", list=["relu"])],
         'experiment.parameters[0].feasibleSpace.list[0]: "relu" is not allowed; allowed: numbers',
@@ -301,11 +389,11 @@ CLUSTER: dict[str, tuple[list[tuple[str, Any]], str]] = {
         "server.autoscaling.minReplicas: 5 is more than maxReplicas 4",
     ),
     "trials spread over one node's disk": (
-        [("trainer.pod.topologySpreadConstraints", [{"maxSkew": 1}])],
+        [("trainer.pod.topologySpreadConstraints", [SPREAD])],
         "trainer.pod.topologySpreadConstraints: pods on several nodes need storage.accessMode ReadWriteMany",
     ),
     "servers spread over one node's disk": (
-        [("server.pod.topologySpreadConstraints", [{"maxSkew": 1}])],
+        [("server.pod.topologySpreadConstraints", [SPREAD])],
         "server.pod.topologySpreadConstraints: pods on several nodes need storage.accessMode ReadWriteMany",
     ),
 }

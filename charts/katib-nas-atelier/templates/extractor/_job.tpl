@@ -60,8 +60,10 @@ template:
           - name: spec
             mountPath: /etc/atelier
             readOnly: true
-          {{- with .Values.trainer.pod.volumeMounts }}
-          {{- toYaml . | nindent 10 }}
+          {{- range .Values.trainer.pod.volumeMounts }}
+          {{- if not (has . $extractor.pod.volumeMounts) }}
+          - {{ toYaml . | nindent 12 | trim }}
+          {{- end }}
           {{- end }}
       {{- end }}
     containers:
@@ -83,8 +85,10 @@ template:
       - name: spec
         configMap:
           name: {{ $experiment }}
-      {{- with .Values.trainer.pod.volumes }}
-      {{- toYaml . | nindent 6 }}
+      {{- range .Values.trainer.pod.volumes }}
+      {{- if not (has . $extractor.pod.volumes) }}
+      - {{ toYaml . | nindent 8 | trim }}
+      {{- end }}
       {{- end }}
       {{- end }}
 {{- end -}}

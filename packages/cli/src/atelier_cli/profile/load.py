@@ -14,7 +14,7 @@ from atelier_store.errors import InvalidInput
 from atelier_store.spec import Parameter, SourceName, Spec
 from pydantic import ValidationError
 
-from atelier_cli.profile import rules, schema, set_values, yaml_lines
+from atelier_cli.profile import pods, rules, schema, set_values, yaml_lines
 from atelier_cli.profile.chart_files import chart_file
 from atelier_cli.profile.completing import complete
 from atelier_cli.profile.findings import Finding, Where, allowed, at
@@ -58,6 +58,7 @@ def load(path: Path, overrides: Sequence[str] = (), laptop: bool = True) -> Prof
         findings.append(
             Finding(ENABLED, "is false, so there is nothing to search; `atelier serve` serves what is promoted")
         )
+    findings += pods.check(layers.values, [finding.where for finding in findings])
     broken = [finding.where for finding in findings] if searches else [*broken, SOURCE]
     parameters = _parameters(layers.values, broken)
     try:

@@ -37,6 +37,11 @@ FIELD = "[0-9A-Za-z*,/?-]+"
 NAME = Text(
     DOMAIN, 'a name of Kubernetes: lower case letters, digits, "-" and ".", beginning and ending with a letter or digit'
 )
+LABEL_KEY = Text(
+    f"({DOMAIN}/)?{WORD}",
+    'at most 63 letters, digits, "-", "_" and ".", beginning and ending with a letter or digit, perhaps after a domain '
+    "and /",
+)
 LABEL_VALUE = Text(f"({WORD})?", 'at most 63 letters, digits, "-", "_" and ".", beginning and ending with no sign')
 NUMBER = Text(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", 'numbers, also as text such as "1e-3"')
 
@@ -82,12 +87,10 @@ TEXTS: dict[str, Text] = {
     "name": NAME,
     "optional name": or_empty(NAME),
     "host": Text(rf"(\*\.)?{DOMAIN}", 'host names in lower case; "*." may stand for the first part'),
-    "label key": Text(
-        f"({DOMAIN}/)?{WORD}",
-        'at most 63 letters, digits, "-", "_" and ".", beginning and ending with a letter or digit, perhaps after a '
-        "domain and /",
-    ),
+    "label key": LABEL_KEY,
+    "optional label key": or_empty(LABEL_KEY),
     "label value": LABEL_VALUE,
+    "version": or_empty(Text("[0-9a-f]{12}", "12 hexadecimal digits, in quotes")),
     "key": Text("[-._a-zA-Z0-9]{1,253}", 'letters, digits, "-", "_" and "."'),
     "variable": Text("[-._a-zA-Z][-._a-zA-Z0-9]*", 'letters, digits, "_", "-" and ".", not beginning with a digit'),
     "mount": Text("/[^:]*", 'absolute paths without ":"'),

@@ -1,0 +1,113 @@
+{{/*
+What Kubernetes would refuse of pods, hours later: of trials nothing is checked when they are installed.
+The command has the same rules, in pods.py.
+*/}}
+{{- define "atelier.check.pods" -}}
+{{- $values := .root.Values -}}
+{{- $token := ternary (list "token") list (ne $values.server.token.existingSecret "") -}}
+{{- $spec := ternary (list "spec") list (ne (include "atelier.finishes" .root) "") -}}
+{{- $own := dict
+  "trainer" (dict "volumes" (list "store" "tmp" "spec" "metrics-volume") "mounts" (list "/store" "/tmp" "/etc/atelier" "/var/log/katib"))
+  "extractor" (dict "volumes" (concat (list "store" "tmp") $spec) "mounts" (concat (list "/store" "/tmp") (ternary (list "/etc/atelier") list (not (empty $spec)))))
+  "server" (dict "volumes" (concat (list "store" "tmp") $token) "mounts" (concat (list "/store" "/tmp") (ternary (list "/etc/atelier") list (not (empty $token)))))
+  "inspector" (dict "volumes" (list "store" "tmp") "mounts" (list "/store" "/tmp"))
+}}
+{{- range $who, $known := $own }}
+{{- $pod := (index $values $who).pod }}
+{{- $at := printf "%s.pod" $who }}
+{{- $names := list }}
+{{- range $pod.volumes }}{{ $names = append $names .name }}{{ end }}
+{{- $paths := list }}
+{{- range $pod.volumeMounts }}{{ $paths = append $paths (clean .mountPath) }}{{ end }}
+{{- $variables := list }}
+{{- range $pod.env }}{{ $variables = append $variables .name }}{{ end }}
+{{- include "atelier.check.taken" (dict "at" (printf "%s.volumes" $at) "key" "name" "names" $names "own" $known.volumes) }}
+{{- include "atelier.check.taken" (dict "at" (printf "%s.volumeMounts" $at) "key" "mountPath" "names" $paths "own" $known.mounts) }}
+{{- include "atelier.check.taken" (dict "at" (printf "%s.env" $at) "key" "name" "names" $variables "own" list) }}
+{{- $all := concat $names $known.volumes }}
+{{- range $index, $mount := $pod.volumeMounts }}
+{{- if not (has $mount.name $all) }}
+{{ $at }}.volumeMounts[{{ $index }}].name: {{ $mount.name }} is no volume of this pod; allowed: {{ join ", " $all }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- if $spec }}
+{{- range $key, $name := dict "volumes" "name" "volumeMounts" "mountPath" }}
+{{- range $index, $ours := index $values.extractor.pod $key }}
+{{- range $theirs := index $values.trainer.pod $key }}
+{{- if and (eq (index $ours $name) (index $theirs $name)) (ne (toJson $ours) (toJson $theirs)) }}
+extractor.pod.{{ $key }}[{{ $index }}].{{ $name }}: {{ index $ours $name }} is another in trainer.pod.{{ $key }}; the extractor's pod has both
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- $arguments := dict "requests" $values.extractor.resources.requests "limits" $values.trainer.resources.limits }}
+{{- include "atelier.check.bounds" (merge $arguments (dict "at" "extractor.resources.requests" "named" "trainer.resources.limits")) }}
+{{- end }}
+{{- range $who := list "trainer" "extractor" "server" "inspector" "test" }}
+{{- with index $values $who }}
+{{- include "atelier.check.resources" (dict "at" (printf "%s.resources" $who) "resources" (.resources | default dict)) }}
+{{- end }}
+{{- end }}
+{{- include "atelier.check.resources" (dict "at" "quota.containerDefaults" "resources" $values.quota.containerDefaults) }}
+{{- end -}}
+
+{{/* Names that are there twice, or that are the chart's own. */}}
+{{- define "atelier.check.taken" -}}
+{{- range $index, $name := .names }}
+{{- if has $name $.own }}
+{{ $.at }}[{{ $index }}].{{ $.key }}: {{ $name }} is the chart's own; choose another
+{{- else if has $name (slice $.names 0 $index) }}
+{{ $.at }}[{{ $index }}].{{ $.key }}: {{ $name }} is there twice
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{- define "atelier.check.resources" -}}
+{{- $at := .at -}}
+{{- $requests := .resources.requests | default dict -}}
+{{- $limits := .resources.limits | default dict -}}
+{{- range $part, $amounts := dict "limits" $limits "requests" $requests }}
+{{- range $name, $amount := $amounts }}
+{{- if and (contains "/" $name) (ne (include "atelier.quantity" $amount | float64) (include "atelier.quantity" $amount | float64 | floor)) }}
+{{ $at }}.{{ $part }}.{{ $name }}: {{ $amount }} is not allowed; allowed of a device: whole numbers
+{{- end }}
+{{- end }}
+{{- end }}
+{{- include "atelier.check.bounds" (dict "at" (printf "%s.requests" $at) "requests" $requests "limits" $limits "named" "limits") }}
+{{- range $name, $amount := $requests }}
+{{- if or (contains "/" $name) (hasPrefix "hugepages-" $name) }}
+{{- if not (hasKey $limits $name) }}
+{{ $at }}.limits.{{ $name }}: is missing; it must be what is requested, {{ $amount }}
+{{- else if lt (include "atelier.quantity" $amount | float64) (include "atelier.quantity" (index $limits $name) | float64) }}
+{{ $at }}.requests.{{ $name }}: {{ $amount }} is less than limits {{ index $limits $name }}; they must be equal
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* Requests above limits, whose name is said. */}}
+{{- define "atelier.check.bounds" -}}
+{{- range $name, $amount := .requests }}
+{{- $limit := index ($.limits | default dict) $name }}
+{{- if and (not (kindIs "invalid" $limit)) (gt (include "atelier.quantity" $amount | float64) (include "atelier.quantity" $limit | float64)) }}
+{{ $.at }}.{{ $name }}: {{ $amount }} is more than {{ $.named }}.{{ $name }} {{ $limit }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* A quantity of Kubernetes as a number: 500m is 0.5, 1Ki is 1024, 1E is 10^18, 1e3 is 1000. */}}
+{{- define "atelier.quantity" -}}
+{{- $text := include "atelier.text" . -}}
+{{- $unit := regexFind "([numkMGTPE]|[KMGTPE]i)$" $text -}}
+{{- $factors := dict "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "P" 1e15 "E" 1e18 "Ki" 1024.0 "Mi" 1048576.0 "Gi" 1073741824.0 "Ti" 1099511627776.0 "Pi" 1125899906842624.0 "Ei" 1152921504606846976.0 -}}
+{{- $parts := dict "n" 1e9 "u" 1e6 "m" 1e3 -}}
+{{- $number := trimSuffix $unit $text | trimPrefix "+" | float64 -}}
+{{- if hasKey $factors $unit -}}
+{{- mulf $number (index $factors $unit) -}}
+{{- else if hasKey $parts $unit -}}
+{{- divf $number (index $parts $unit) -}}
+{{- else -}}
+{{- $number -}}
+{{- end -}}
+{{- end -}}
