@@ -49,7 +49,8 @@ def describe(values: str, schema: Json) -> list[Value]:
             part["description"] = comment
             if "$ref" in part:
                 part = schema["definitions"][part["$ref"].rpartition("/")[2]]
-            yield Value(path, yaml.safe_load(yaml.serialize(value)), comment, part, "properties" in part)
+            is_block = "properties" in part and bool(value.value)  # {}: a part of Kubernetes, described there
+            yield Value(path, yaml.safe_load(yaml.serialize(value)), comment, part, is_block)
             if "properties" in part:
                 yield from within(value, part, path)
 
