@@ -384,6 +384,13 @@ CLUSTER: dict[str, tuple[list[tuple[str, Any]], str]] = {
     ),
     "one port for two": ([("server.metricsPort", 8000)], "server.metricsPort: 8000 is server.port too"),
     "one service port for two": ([("server.metricsPort", 80)], "server.service.port: 80 is server.metricsPort too"),
+    "two paths": (
+        [
+            ("server.ingress", {"enabled": True, "hosts": ["a.example"], "path": "/a"}),
+            ("server.httpRoute", {"enabled": True, "parentRefs": [{"name": "g"}], "path": "/b"}),
+        ],
+        'server.httpRoute.path: "/b" is not server.ingress.path "/a"',
+    ),
     "fewer than the fewest": (
         [("server.autoscaling", {"enabled": True, "minReplicas": 5})],
         "server.autoscaling.minReplicas: 5 is more than maxReplicas 4",

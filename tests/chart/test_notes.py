@@ -108,7 +108,7 @@ def test_helms_patience_is_longer_than_the_hooks(timeout: int) -> None:
 
 @each_mode
 def test_who_promotes_is_said(mode: str) -> None:
-    text = notes(QUICKSTART, set=[f"extractor.mode={mode}", 'extractor.schedule="1 2 * * *"'])
+    text = notes(QUICKSTART, set=[f"extractor.mode={mode}", "extractor.schedule=1 2 * * *"])
     assert f"PROMOTION  {mode}\n" in text
     promotion = " ".join(part(text, "PROMOTION"))
     words = {

@@ -36,7 +36,7 @@ DEFAULTS = yaml.safe_load((CHART / "values.yaml").read_text())
 PROFILES = sorted((ROOT / "values").glob("*.yaml"))
 
 # what values hold beside the spec: they matter on a cluster only
-CLUSTER_ONLY = {Experiment: {"enabled"}, Trainer: {"resources", "image", "pod"}}
+CLUSTER_ONLY = {Experiment: {"enabled"}, Trainer: {"resources", "image", "pod", "modules"}}
 MODELS: dict[type[SpecModel], tuple[str, ...]] = {
     Experiment: ("properties", "experiment"),
     Objective: ("properties", "experiment", "properties", "objective"),
@@ -107,6 +107,7 @@ def test_every_mapping_is_closed_but_the_free_ones() -> None:
         "/definitions/quantities",
         "/definitions/texts",
         "/properties/trainer/properties/data/properties/files",
+        "/properties/trainer/properties/modules",
     }
     ours |= {"/definitions/labels", "/definitions/hard"}
     checked_by_kubernetes = re.compile(r"/definitions/(affinity|shape|(variable|volume|spread|peer)/.*)")

@@ -126,4 +126,7 @@ def test_large_numbers_are_written_out(helm: str) -> None:
     spec = only(objects, "Experiment")["spec"]
     assert spec["maxTrialCount"] == 1000000
     assert spec["parameters"][0]["feasibleSpace"] == {"min": "2", "max": "65536", "distribution": "uniform"}
-    assert '"params": 3000000' in only(objects, "ConfigMap")["data"]["spec.json"]
+    assert (
+        '"params": 3000000'
+        in only(objects, "ConfigMap", only(objects, "Experiment")["metadata"]["name"])["data"]["spec.json"]
+    )

@@ -289,6 +289,9 @@ server.metricsPort: {{ $server.metricsPort }} is server.port too; they need two 
 {{- if eq ($server.service.port | int64) ($server.metricsPort | int64) }}
 server.service.port: {{ $server.service.port }} is server.metricsPort too; they need two ports
 {{- end }}
+{{- if contains " " (include "atelier.root.path" .root) }}
+server.httpRoute.path: {{ $server.httpRoute.path | quote }} is not server.ingress.path {{ $server.ingress.path | quote }}; the server is shown below one path, and below /
+{{- end }}
 {{- $scaling := $server.autoscaling }}
 {{- if and $scaling.enabled (gt ($scaling.minReplicas | int64) ($scaling.maxReplicas | int64)) }}
 server.autoscaling.minReplicas: {{ $scaling.minReplicas }} is more than maxReplicas {{ $scaling.maxReplicas }}

@@ -17,12 +17,67 @@ app.kubernetes.io/instance: {{ include "atelier.instance" .root | quote }}
 app.kubernetes.io/component: {{ .component }}
 {{- end -}}
 
-{{/* Image reference. Takes (dict "root" $ "image" .Values.server.image). */}}
+{{/*
+Labels of a pod: those of its values, and the ones that never change. "isolated": no service mesh puts a proxy beside it,
+without end, so that its Job would never end.
+Takes (dict "root" $ "component" "extractor" "pod" POD "isolated" true).
+*/}}
+{{- define "atelier.pod.labels" -}}
+{{- $mesh := ternary (dict "sidecar.istio.io/inject" "false") dict (.isolated | default false) -}}
+{{- mergeOverwrite $mesh (deepCopy (.pod.labels | default dict)) (include "atelier.selector" . | fromYaml) | toYaml -}}
+{{- end -}}
+
+{{/* Annotations of a pod: those of its values. Takes the same. */}}
+{{- define "atelier.pod.annotations" -}}
+{{- $mesh := dict "sidecar.istio.io/inject" "false" "linkerd.io/inject" "disabled" -}}
+{{- with mergeOverwrite (ternary $mesh dict (.isolated | default false)) (deepCopy (.pod.annotations | default dict)) -}}
+{{- toYaml . -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Labels of an object that makes pods: its own, and those of its pods' values. Takes the same. */}}
+{{- define "atelier.pod.owner.labels" -}}
+{{- mergeOverwrite (deepCopy (.pod.labels | default dict)) (include "atelier.labels" . | fromYaml) | toYaml -}}
+{{- end -}}
+
+{{/* Service account of a pod, or nothing: the namespace's. Takes (dict "root" $ "pod" POD "own" NAME "always" true). */}}
+{{- define "atelier.account" -}}
+{{- $account := .pod.serviceAccount | default dict -}}
+{{- if $account.name -}}
+{{- $account.name -}}
+{{- else if or .always $account.annotations -}}
+{{- .own -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The ServiceAccount of the chart, if its pod has none of the user's. Takes the same and "component". */}}
+{{- define "atelier.account.object" -}}
+{{- if eq (include "atelier.account" .) .own }}
+apiVersion: v1
+kind: ServiceAccount
+metadata:
+  name: {{ .own }}
+  labels: {{- include "atelier.labels" . | nindent 4 }}
+  {{- with (.pod.serviceAccount).annotations }}
+  annotations: {{- toYaml . | nindent 4 }}
+  {{- end }}
+automountServiceAccountToken: false
+{{- end }}
+{{- end -}}
+
+{{/*
+Image reference; the registry of an umbrella stands before a repository that names none.
+Takes (dict "root" $ "image" .Values.server.image).
+*/}}
 {{- define "atelier.image" -}}
+{{- $registry := .root.Values.global.imageRegistry | default "" -}}
+{{- $first := first (splitList "/" .image.repository) -}}
+{{- $names := and (contains "/" .image.repository) (or (regexMatch "[.:]" $first) (eq $first "localhost")) -}}
+{{- $repository := ternary .image.repository (printf "%s/%s" $registry .image.repository) (or $names (eq $registry "")) -}}
 {{- if .image.digest -}}
-{{- printf "%s@%s" .image.repository .image.digest -}}
+{{- printf "%s@%s" $repository .image.digest -}}
 {{- else -}}
-{{- printf "%s:%s" .image.repository (.image.tag | default .root.Chart.AppVersion) -}}
+{{- printf "%s:%s" $repository (.image.tag | default .root.Chart.AppVersion) -}}
 {{- end -}}
 {{- end -}}
 
@@ -111,11 +166,59 @@ Takes (dict "root" $ "readOnly" true "pod" .Values.server.pod "token" .Values.se
 {{- end }}
 {{- end -}}
 
+{{/*
+Environment of a container: that of its pod's values, and what is said for all containers and not there.
+Takes (dict "root" $ "pod" POD); "trains" true adds what trials need to download and import.
+*/}}
 {{- define "atelier.env" -}}
-- name: HOME
-  value: /tmp
-{{- with .env }}
-{{ toYaml . }}
+{{- $names := list -}}
+{{- range .pod.env }}{{ $names = append $names .name }}{{ end -}}
+{{- $said := list -}}
+{{- range .root.Values.env }}{{ $said = append $said .name }}{{ end -}}
+{{- $more := list (dict "name" "HOME" "value" "/tmp") -}}
+{{- if .trains -}}
+{{- if .root.Values.trainer.modules -}}
+{{- $more = append $more (dict "name" "PYTHONPATH" "value" "/etc/atelier-modules") -}}
+{{- end -}}
+{{- if .root.Values.trustedCA.configMap -}}
+{{- $file := printf "/etc/atelier-ca/%s" .root.Values.trustedCA.key -}}
+{{- $more = concat $more (list (dict "name" "SSL_CERT_FILE" "value" $file) (dict "name" "REQUESTS_CA_BUNDLE" "value" $file)) -}}
+{{- end -}}
+{{- end -}}
+{{- $all := list -}}
+{{- range $more -}}
+{{- if not (has .name (concat $names $said)) -}}{{- $all = append $all . -}}{{- end -}}
+{{- end -}}
+{{- range .root.Values.env -}}
+{{- if not (has .name $names) -}}{{- $all = append $all . -}}{{- end -}}
+{{- end -}}
+{{- toYaml (concat $all .pod.env) -}}
+{{- end -}}
+
+{{/* Volumes that trials need to download and import, and their mounts. Both take the root. */}}
+{{- define "atelier.training.volumes" -}}
+{{- if .Values.trainer.modules }}
+- name: modules
+  configMap:
+    name: {{ include "atelier.modules.name" . }}
+{{- end }}
+{{- with .Values.trustedCA.configMap }}
+- name: trusted-ca
+  configMap:
+    name: {{ . | quote }}
+{{- end }}
+{{- end -}}
+
+{{- define "atelier.training.mounts" -}}
+{{- if .Values.trainer.modules }}
+- name: modules
+  mountPath: /etc/atelier-modules
+  readOnly: true
+{{- end }}
+{{- if .Values.trustedCA.configMap }}
+- name: trusted-ca
+  mountPath: /etc/atelier-ca
+  readOnly: true
 {{- end }}
 {{- end -}}
 

@@ -62,18 +62,31 @@ there: an upgrade must not make another store. Without a cluster, as in Argo CD,
 {{- .Values.server.model | default (include "atelier.search.prefix" .) -}}
 {{- end -}}
 
+{{/* The path below which the server is shown, if it is one, of an Ingress or a route; nothing for /. */}}
+{{- define "atelier.root.path" -}}
+{{- $paths := list -}}
+{{- range $way := list .Values.server.ingress .Values.server.httpRoute -}}
+{{- if $way.enabled -}}{{- $paths = append $paths (trimSuffix "/" $way.path) -}}{{- end -}}
+{{- end -}}
+{{- without $paths "" | uniq | join " " -}}
+{{- end -}}
+
 {{- define "atelier.store.name" -}}
 {{- .Values.storage.existingClaim | default (printf "%s-store" (include "atelier.fullname" .)) -}}
 {{- end -}}
 
 {{- define "atelier.server.name" -}}{{ include "atelier.fullname" . }}-server{{- end -}}
 {{- define "atelier.extractor.name" -}}{{ include "atelier.fullname" . }}-extractor{{- end -}}
+{{- define "atelier.current.name" -}}{{ include "atelier.fullname" . }}-search{{- end -}}
 {{- define "atelier.extractor.cronjob.name" -}}
 {{- include "atelier.extractor.name" . | trunc 52 | trimSuffix "-" -}}
 {{- end -}}
 {{- define "atelier.inspector.name" -}}{{ include "atelier.fullname" . }}-inspector{{- end -}}
 {{- define "atelier.dashboard.name" -}}{{ include "atelier.fullname" . }}-dashboard{{- end -}}
 {{- define "atelier.trial.name" -}}{{ include "atelier.fullname" . }}-trial{{- end -}}
+{{- define "atelier.modules.name" -}}
+{{- printf "%s-modules-%s" (include "atelier.fullname" .) (toJson .Values.trainer.modules | sha256sum | trunc 8) -}}
+{{- end -}}
 {{- define "atelier.suggestion.name" -}}{{ include "atelier.fullname" . }}-suggestion{{- end -}}
 {{- define "atelier.test.name" -}}{{ include "atelier.fullname" . }}-test{{- end -}}
 

@@ -6,9 +6,15 @@ The command has the same rules, in pods.py.
 {{- $values := .root.Values -}}
 {{- $token := ternary (list "token") list (ne $values.server.token.existingSecret "") -}}
 {{- $spec := ternary (list "spec") list (ne (include "atelier.finishes" .root) "") -}}
+{{- $training := list -}}
+{{- if $values.trainer.modules -}}{{- $training = append $training "modules" -}}{{- end -}}
+{{- if $values.trustedCA.configMap -}}{{- $training = append $training "trusted-ca" -}}{{- end -}}
+{{- $folders := list -}}
+{{- range $training -}}{{- $folders = append $folders (ternary "/etc/atelier-modules" "/etc/atelier-ca" (eq . "modules")) -}}{{- end -}}
+{{- $alike := ternary $training list (not (empty $spec)) -}}
 {{- $own := dict
-  "trainer" (dict "volumes" (list "store" "tmp" "spec" "metrics-volume") "mounts" (list "/store" "/tmp" "/etc/atelier" "/var/log/katib"))
-  "extractor" (dict "volumes" (concat (list "store" "tmp") $spec) "mounts" (concat (list "/store" "/tmp") (ternary (list "/etc/atelier") list (not (empty $spec)))))
+  "trainer" (dict "volumes" (concat (list "store" "tmp" "spec" "metrics-volume") $training) "mounts" (concat (list "/store" "/tmp" "/etc/atelier" "/var/log/katib") $folders))
+  "extractor" (dict "volumes" (concat (list "store" "tmp" "search") $spec $alike) "mounts" (concat (list "/store" "/tmp" "/etc/atelier-search") (ternary (concat (list "/etc/atelier") $folders) list (not (empty $spec)))))
   "server" (dict "volumes" (concat (list "store" "tmp") $token) "mounts" (concat (list "/store" "/tmp") (ternary (list "/etc/atelier") list (not (empty $token)))))
   "inspector" (dict "volumes" (list "store" "tmp") "mounts" (list "/store" "/tmp"))
 }}
@@ -31,6 +37,9 @@ The command has the same rules, in pods.py.
 {{- end }}
 {{- end }}
 {{- end }}
+{{- $variables := list }}
+{{- range $values.env }}{{ $variables = append $variables .name }}{{ end }}
+{{- include "atelier.check.taken" (dict "at" "env" "key" "name" "names" $variables "own" list) }}
 {{- if $spec }}
 {{- range $key, $name := dict "volumes" "name" "volumeMounts" "mountPath" }}
 {{- range $index, $ours := index $values.extractor.pod $key }}

@@ -56,7 +56,7 @@ Experiment. Both take (dict "root" $ "name" NAME); the hash in the name is that 
 {{- $settings := include "atelier.search.settings" $chosen.algorithmSettings | fromYamlArray -}}
 {{- $_ := set $experiment $chooser (set (omit $chosen "algorithmSettings") "algorithmSettings" $settings) -}}
 {{- end -}}
-{{- $trainer := omit .root.Values.trainer "resources" "image" "pod" -}}
+{{- $trainer := omit .root.Values.trainer "resources" "image" "pod" "modules" -}}
 {{- $spec := dict "schemaVersion" 1 "experiment" $experiment "trainer" $trainer -}}
 {{- with .name -}}{{- $_ := set $spec "name" . -}}{{- end -}}
 {{- include "atelier.said" $spec -}}

@@ -6,18 +6,17 @@ tail, promote. Each step can run again at any time. This is the chart's only pod
 {{- $server := .Values.server -}}
 {{- $extractor := .Values.extractor -}}
 {{- $experiment := include "atelier.experiment.name" . -}}
+{{- $of := dict "root" . "component" "extractor" "pod" $extractor.pod "own" (include "atelier.extractor.name" .) -}}
 {{- $mounts := include "atelier.mounts" (dict "readOnly" false "pod" $extractor.pod) -}}
 backoffLimit: 2
 activeDeadlineSeconds: {{ $extractor.timeoutSeconds | int64 }}
 template:
   metadata:
-    labels: {{- include "atelier.selector" (dict "root" . "component" "extractor") | nindent 6 }}
-      sidecar.istio.io/inject: "false"
-    annotations:
-      sidecar.istio.io/inject: "false"
+    labels: {{- include "atelier.pod.labels" (merge (dict "isolated" true) $of) | nindent 6 }}
+    annotations: {{- include "atelier.pod.annotations" (merge (dict "isolated" true) $of) | nindent 6 }}
   spec:
     restartPolicy: Never
-    serviceAccountName: {{ include "atelier.extractor.name" . }}
+    serviceAccountName: {{ include "atelier.account" (merge (dict "always" true) $of) | quote }}
     automountServiceAccountToken: true
     enableServiceLinks: false
     securityContext: {{- include "atelier.pod.security" . | nindent 6 }}
@@ -37,10 +36,15 @@ template:
           - --namespace={{ .Release.Namespace }}
           # it stops before the Job's deadline, which would end it without a message
           - --timeout={{ max 1 (sub ($extractor.timeoutSeconds | int64) 30) }}
-        env: {{- include "atelier.env" $extractor.pod | nindent 10 }}
+        env: {{- include "atelier.env" (dict "root" . "pod" $extractor.pod) | nindent 10 }}
+          - name: ATELIER_CURRENT_SEARCH
+            value: /etc/atelier-search/experiment
         resources: {{- toYaml $extractor.resources | nindent 10 }}
         securityContext: {{- include "atelier.container.security" . | nindent 10 }}
         volumeMounts: {{- $mounts | nindent 10 }}
+          - name: search
+            mountPath: /etc/atelier-search
+            readOnly: true
       {{- if include "atelier.finishes" . }}
       - name: finish
         image: {{ include "atelier.image" (dict "root" . "image" .Values.trainer.image) | quote }}
@@ -50,7 +54,7 @@ template:
           - --spec=/etc/atelier/spec.json
           - --store=/store
           - --finish
-        env: {{- include "atelier.env" .Values.trainer.pod | nindent 10 }}
+        env: {{- include "atelier.env" (dict "root" . "pod" .Values.trainer.pod "trains" true) | nindent 10 }}
         # A pod reserves the largest requests of its init containers from the start: with a trial's requests it would
         # take the place of a trial for as long as it waits.
         {{- $limits := .Values.trainer.resources.limits }}
@@ -60,6 +64,9 @@ template:
           - name: spec
             mountPath: /etc/atelier
             readOnly: true
+          {{- with include "atelier.training.mounts" . | trim }}
+          {{- . | nindent 10 }}
+          {{- end }}
           {{- range .Values.trainer.pod.volumeMounts }}
           {{- if not (has . $extractor.pod.volumeMounts) }}
           - {{ toYaml . | nindent 12 | trim }}
@@ -76,15 +83,26 @@ template:
           - --experiment={{ $experiment }}
           - --model={{ include "atelier.model.name" . }}
           - --namespace={{ .Release.Namespace }}
-        env: {{- include "atelier.env" $extractor.pod | nindent 10 }}
+        env: {{- include "atelier.env" (dict "root" . "pod" $extractor.pod) | nindent 10 }}
+          - name: ATELIER_CURRENT_SEARCH
+            value: /etc/atelier-search/experiment
         resources: {{- toYaml $extractor.resources | nindent 10 }}
         securityContext: {{- include "atelier.container.security" . | nindent 10 }}
         volumeMounts: {{- $mounts | nindent 10 }}
+          - name: search
+            mountPath: /etc/atelier-search
+            readOnly: true
     volumes: {{- include "atelier.volumes" (dict "root" . "readOnly" false "pod" $extractor.pod) | nindent 6 }}
+      - name: search
+        configMap:
+          name: {{ include "atelier.current.name" . }}
       {{- if include "atelier.finishes" . }}
       - name: spec
         configMap:
           name: {{ $experiment }}
+      {{- with include "atelier.training.volumes" . | trim }}
+      {{- . | nindent 6 }}
+      {{- end }}
       {{- range .Values.trainer.pod.volumes }}
       {{- if not (has . $extractor.pod.volumes) }}
       - {{ toYaml . | nindent 8 | trim }}

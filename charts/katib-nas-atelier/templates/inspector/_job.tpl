@@ -4,10 +4,14 @@ backoffLimit: 0
 ttlSecondsAfterFinished: 0
 template:
   metadata:
-    labels: {{- include "atelier.selector" (dict "root" . "component" "inspector") | nindent 6 }}
-      sidecar.istio.io/inject: "false"
+    {{- $of := dict "root" . "component" "inspector" "pod" .Values.inspector.pod "own" (include "atelier.inspector.name" .) }}
+    labels: {{- include "atelier.pod.labels" (merge (dict "isolated" true) $of) | nindent 6 }}
+    annotations: {{- include "atelier.pod.annotations" (merge (dict "isolated" true) $of) | nindent 6 }}
   spec:
     restartPolicy: Never
+    {{- with include "atelier.account" $of }}
+    serviceAccountName: {{ . | quote }}
+    {{- end }}
     automountServiceAccountToken: false
     enableServiceLinks: false
     terminationGracePeriodSeconds: 0
@@ -21,10 +25,8 @@ template:
         imagePullPolicy: {{ .Values.server.image.pullPolicy }}
         command: [sleep, {{ .Values.inspector.seconds | int64 | quote }}]
         workingDir: /store
-        env: {{- include "atelier.env" .Values.inspector.pod | nindent 10 }}
-        resources:
-          requests: {cpu: 10m, memory: 32Mi}
-          limits: {memory: 512Mi}
+        env: {{- include "atelier.env" (dict "root" . "pod" .Values.inspector.pod) | nindent 10 }}
+        resources: {{- toYaml .Values.inspector.resources | nindent 10 }}
         securityContext: {{- include "atelier.container.security" . | nindent 10 }}
         volumeMounts: {{- include "atelier.mounts" (dict "readOnly" true "pod" .Values.inspector.pod) | nindent 10 }}
     volumes: {{- include "atelier.volumes" (dict "root" . "readOnly" true "pod" .Values.inspector.pod) | nindent 6 }}

@@ -171,7 +171,7 @@ def _spec(layers: _Layers, broken: Sequence[Where], parameters: Sequence[Paramet
     data = dict(trainer["data"])
     if SOURCE in broken:
         data["source"] = "sklearn"
-    cluster_only = ("resources", "image", "pod")
+    cluster_only = ("resources", "image", "pod", "modules")
     trainer = {key: value for key, value in trainer.items() if key not in cluster_only} | {"data": data}
     return Spec.model_validate({"experiment": experiment, "trainer": trainer})
 

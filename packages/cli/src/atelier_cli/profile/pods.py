@@ -53,17 +53,23 @@ def check(values: Values, broken: Sequence[Where]) -> Iterator[Finding]:
     has_token = bool(sound("server.token.existingSecret"))
     finishes = sound("experiment.earlyStopping.algorithmName") == "halving" or bool(sound("trainer.tailEpochs"))
     own = (("store", "tmp"), ("/store", "/tmp"))  # noqa: S108 (a path in a pod)
-    with_file = ("/etc/atelier",)
+    file = "/etc/atelier"
+    training = {"modules": sound("trainer.modules"), "trusted-ca": sound("trustedCA.configMap")}
+    names = tuple(name for name, is_used in training.items() if is_used)
+    folders = tuple({"modules": "/etc/atelier-modules", "trusted-ca": "/etc/atelier-ca"}[name] for name in names)
+    finish = (("spec", *names), (file, *folders)) if finishes else ((), ())
+    token = (("token",), (file,)) if has_token else ((), ())
     pods = [
-        Pod("trainer.pod", (*own[0], "spec", "metrics-volume"), (*own[1], *with_file, "/var/log/katib")),
-        Pod("extractor.pod", (*own[0], *(("spec",) if finishes else ())), (*own[1], *(with_file if finishes else ()))),
-        Pod("server.pod", (*own[0], *(("token",) if has_token else ())), (*own[1], *(with_file if has_token else ()))),
+        Pod("trainer.pod", (*own[0], "spec", "metrics-volume", *names), (*own[1], file, "/var/log/katib", *folders)),
+        Pod("extractor.pod", (*own[0], "search", *finish[0]), (*own[1], "/etc/atelier-search", *finish[1])),
+        Pod("server.pod", (*own[0], *token[0]), (*own[1], *token[1])),
         Pod("inspector.pod", *own),
     ]
     for pod in pods:
         volumes, mounts = sound(f"{pod.at}.volumes"), sound(f"{pod.at}.volumeMounts")
         yield from check_volumes(pod, volumes or [], mounts or [], is_known=volumes is not None)
         yield from check_env(at(f"{pod.at}.env"), sound(f"{pod.at}.env") or [])
+    yield from check_env(at("env"), sound("env") or [])
     if finishes:
         for key, name in (("volumes", "name"), ("volumeMounts", "mountPath")):
             ours, theirs = sound(f"extractor.pod.{key}") or [], sound(f"trainer.pod.{key}") or []

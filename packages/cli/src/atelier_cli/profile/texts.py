@@ -73,6 +73,8 @@ TEXTS: dict[str, Text] = {
     "image": Text(
         f"({REGISTRY}/)?{PARTS}", "an image's name without tag, in lower case, such as registry.example:5000/team/image"
     ),
+    "registry": or_empty(Text(f"{REGISTRY}(/{PARTS})?", "a registry, such as registry.example:5000/team")),
+    "module": Text(r"[A-Za-z_][A-Za-z0-9_]*\.py", "names of Python files, such as mynets.py"),
     "tag": Text("([A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?", 'at most 128 letters, digits, "_", "." and "-"'),
     "digest": or_empty(Text("sha256:[0-9a-f]{64}", "sha256: and 64 hexadecimal digits")),
     "quantity": Text(
