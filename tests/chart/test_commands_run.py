@@ -40,7 +40,7 @@ class Pods:
         self.objects = render(QUICKSTART, values=SMALL)
         self.folder = folder
         self.port = free_port()
-        self.places = {"/store": str(folder / "store"), "/etc/atelier": str(folder / "config"), "0.0.0.0": "127.0.0.1"}
+        self.places = {"/store": str(folder / "store"), "/etc/atelier": str(folder / "config"), "=::": "=127.0.0.1"}
         self.experiment = only(self.objects, "Experiment")
         for name in ("store", "config"):
             (folder / name).mkdir()

@@ -35,6 +35,7 @@ SOURCES = [
     if path.suffix in (".py", ".tpl")
 ]
 OTHERS_SAY = {
+    "failed quota: … must specify limits.cpu for: …": "Kubernetes",
     "values don't meet the specifications of the schema(s)": "Helm",
     "additional properties 'USER-SUPPLIED VALUES' not allowed": "Helm",
     'no Experiment with the name "…" found': "Helm 3",
@@ -163,7 +164,7 @@ def test_unused_names_what_nobody_names(tmp_path: Path) -> None:
 
 
 def test_the_variable_shown_reaches_the_trials() -> None:
-    (shown,) = re.findall(r"^```yaml\n(trainer:.*?)^```", OPERATIONS.read_text(), re.MULTILINE | re.DOTALL)
+    (shown,) = re.findall(r"^```yaml\n(env:.*?)^```", OPERATIONS.read_text(), re.MULTILINE | re.DOTALL)
     trial = only(render(QUICKSTART, values=yaml.safe_load(shown)), "Experiment")["spec"]["trialTemplate"]["trialSpec"]
     names = {one["name"] for one in trial["spec"]["template"]["spec"]["containers"][0]["env"]}
     assert "HTTPS_PROXY" in names

@@ -206,7 +206,7 @@ def annotation(name: str) -> list[dict[str, str]]:
 
 
 def test_the_images_announced_are_those_that_run() -> None:
-    running = set(re.findall(r"^ +image: (\S+)$", rendered(QUICKSTART), re.MULTILINE))
+    running = set(re.findall(r'^ +image: "(\S+)"$', rendered(QUICKSTART), re.MULTILINE))
     assert {one["image"] for one in annotation("images")} == running
     defaults = yaml.safe_load(VALUES)
     assert all(one["image"].startswith(defaults[one["name"]]["image"]["repository"]) for one in annotation("images"))

@@ -44,7 +44,7 @@ def check(
         data = ("source", "name", "kind", "task")
         reads = (*(f"trainer.data.{key}" for key in data), "trainer.network")
         checks.append((lambda: check_builders(spec, kind, parameters), reads))
-    yield from check_parameters(parameters, ("experiment", "parameters") in broken)
+    yield from check_parameters(parameters, any(_overlap(at("experiment.parameters"), other) for other in broken))
     for run, paths in checks:
         if not any(_overlap(at(path), other) for path in paths for other in broken):
             yield from run()
