@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import yaml
+from atelier_cli.profile.texts import TEXTS
 
 from tools.chart_facts import CHART, Json, text
 
@@ -92,6 +93,8 @@ def _type(schema: Json) -> str:
     if "enum" in schema:
         return ", ".join(f"`{'null' if choice is None else choice}`" for choice in schema["enum"])
     kinds: list[str] = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+    if "x-text" in schema and not TEXTS[schema["x-text"]].may_be_number:
+        kinds = [kind for kind in kinds if kind not in ("number", "boolean")]
     return " or ".join({"object": "map", "array": "list"}.get(kind, kind) for kind in kinds)
 
 

@@ -55,7 +55,10 @@ def facts() -> Json:
         "kinds": KINDS,
         "defaults": defaults(),
         "keptNulls": sorted(".".join(map(str, at)) for at in kept_nulls(defaults())),
-        "texts": {kind: {"pattern": f"^(?:{text.pattern})$", "words": text.words} for kind, text in TEXTS.items()},
+        "texts": {
+            kind: {"pattern": f"^(?:{text.pattern})$", "words": text.words, "numbers": text.may_be_number}
+            for kind, text in TEXTS.items()
+        },
         "places": list(of_texts(json.loads((CHART / "values.schema.json").read_text()))),
     }
 
@@ -154,7 +157,9 @@ def conditions() -> dict[str, list[Json]]:
                     {"source": [source]},
                     within("files", only(REQUIRED[source] + OPTIONAL[source], REQUIRED[source])),
                     within("name", one_of(BUNDLED), required=True) if source == "sklearn" else within("name", NULL),
-                    within("target", TEXT, required=True) if source == "csv" else within("target", NULL),
+                    within("target", {"type": ["string", "number", "boolean"]}, required=True)
+                    if source == "csv"
+                    else within("target", NULL),
                 )
                 for source in REQUIRED
             ),

@@ -46,14 +46,12 @@ def algorithm(name: str, *parameters: Any, **settings: Any) -> list[tuple[str, A
 
 
 SCHEMA: dict[str, tuple[list[tuple[str, Any]], str]] = {
-    "number in a variable": ([("trainer.pod.env", [{"name": "A", "value": 1}])], "trainer.pod.env[0].value"),
     "two sources of a variable": (
         [("server.pod.env", [{"name": "A", "value": "1", "valueFrom": {"secretKeyRef": {"name": "a", "key": "b"}}}])],
         "server.pod.env[0].value",
     ),
     "no name of a mount": ([("server.pod.volumeMounts", [{"mountPath": "/a"}])], "server.pod.volumeMounts[0].name"),
     "no such source": ([("server.pod.volumes", [{"name": "a", "disk": {}}])], "server.pod.volumes[0].disk"),
-    "truth as a label": ([("server.pod.nodeSelector", {"gpu": True})], "server.pod.nodeSelector.gpu"),
     "no such effect": (
         [("trainer.pod.tolerations", [{"key": "a", "operator": "Exists", "effect": "NoRun"}])],
         "trainer.pod.tolerations[0].effect",
@@ -200,6 +198,24 @@ def requests(who: str, what: str, request: Any, limit: Any = None) -> list[tuple
 
 NVIDIA = "nvidia.com/gpu"
 BOTH: dict[str, tuple[list[tuple[str, Any]], str]] = {
+    "number in a variable": (
+        [("trainer.pod.env", [{"name": "A", "value": 1}])],
+        "trainer.pod.env[0].value: 1 is not allowed; allowed: text; put it into quotes",
+    ),
+    "truth as a label": (
+        [("server.pod.nodeSelector", {"gpu": True})],
+        "server.pod.nodeSelector.gpu: true is not allowed",
+    ),
+    "truth as a name": (
+        [("experiment.parameters", [{"name": True, "parameterType": "int", "feasibleSpace": {"min": 1, "max": 2}}])],
+        "experiment.parameters[0].name: true is not allowed; allowed: text; put it into quotes",
+    ),
+    "truth as a model": ([("server.model", False)], "server.model: false is not allowed; allowed: text"),
+    "number as a search": ([("experiment.name", 1000)], "experiment.name: 1000 is not allowed; allowed: text"),
+    "truth as a label of a class": (
+        [("trainer.data.labels", ["a", False])],
+        "trainer.data.labels[1]: false is not allowed; allowed: text",
+    ),
     "memory above the limit": (
         requests("trainer", "memory", "3Gi"),
         "trainer.resources.requests.memory: 3Gi is more than limits.memory 2Gi",

@@ -63,7 +63,9 @@ def test_a_trial_that_fits_no_node_is_pending_and_the_doctor_says_why() -> None:
             return next((one["message"] for one in conditions if one["status"] == "False"), None)
 
         assert "Insufficient cpu" in eventually(pending, 2 * MINUTES, "a trial that cannot be scheduled")
-        said = doctor(release.namespace, "-f", DIGITS, "--set=trainer.resources={requests: {cpu: 100}}")
+        said = doctor(
+            release.namespace, "-f", DIGITS, "--set=trainer.resources={requests: {cpu: 100}, limits: {cpu: 100}}"
+        )
         assert "trainer.resources.requests.cpu is 100" in said
 
 

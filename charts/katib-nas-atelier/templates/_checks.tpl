@@ -35,6 +35,8 @@ what is wrong and what is allowed.
 {{- if not (regexMatch .rule.kind.pattern .value) }}
 {{ trimPrefix "." .at }}: {{ .value | quote }} is not allowed{{ if .key }} as a key{{ end }}; allowed: {{ .rule.kind.words }}
 {{- end }}
+{{- else if and (has (kindOf .value) (list "bool" "float64" "int64" "int")) (not .rule.kind.numbers) }}
+{{ trimPrefix "." .at }}: {{ toJson .value }} is not allowed; allowed: text; put it into quotes
 {{- else if kindIs "float64" .value }}
 {{- $bounds := .rule.bounds }}
 {{- $below := or (and (hasKey $bounds "minimum") (lt .value (float64 $bounds.minimum))) (and (hasKey $bounds "exclusiveMinimum") (le .value (float64 $bounds.exclusiveMinimum))) }}
@@ -137,14 +139,15 @@ experiment.parameters: is empty; a search needs at least one parameter
 {{- range $index, $parameter := .root.Values.experiment.parameters }}
 {{- $where := printf "experiment.parameters[%d]" $index }}
 {{- $space := $parameter.feasibleSpace }}
-{{- if has $parameter.name $names }}
-{{- $first := include "atelier.position" (dict "of" $parameter.name "in" $names) }}
+{{- $name := toString $parameter.name }}
+{{- if has $name $names }}
+{{- $first := include "atelier.position" (dict "of" $name "in" $names) }}
 {{ $where }}.name: {{ $parameter.name }} is there twice; the first is experiment.parameters[{{ $first }}]
 {{- end }}
-{{- if eq $parameter.name "trialName" }}
+{{- if eq $name "trialName" }}
 {{ $where }}.name: trialName is what Katib calls the trial itself; choose another name
 {{- end }}
-{{- $names = append $names $parameter.name }}
+{{- $names = append $names $name }}
 {{- if $space.list }}
 {{- include "atelier.check.list" (dict "where" (printf "%s.feasibleSpace" $where) "list" $space.list "type" $parameter.parameterType) }}
 {{- else }}
@@ -239,7 +242,7 @@ experiment.maxTrialCount: {{ $experiment.maxTrialCount }} is more than the {{ $p
 {{- range $index, $parameter := .root.Values.experiment.parameters }}
 {{- $where := printf "experiment.parameters[%d]" $index }}
 {{- $space := $parameter.feasibleSpace }}
-{{- $domain := index $domains $parameter.name }}
+{{- $domain := index $domains (toString $parameter.name) }}
 {{- if not $domain }}
 {{- $names := keys $domains | sortAlpha | join ", " }}
 {{ $where }}.name: {{ $parameter.name }}: unknown parameter for {{ $kind }}; allowed: {{ $names }}

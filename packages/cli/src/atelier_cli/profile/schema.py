@@ -44,8 +44,13 @@ def places(part: dict[str, Any], whole: dict[str, Any], at: Where = ()) -> Itera
         yield from places(below, whole, (*at, *step))
 
 
+QUOTES = "allowed: text; put it into quotes"
+
+
 def _is_text(_validator: Any, kind: str, value: Any, _part: Any) -> Iterator[ValidationError]:
     reason = TEXTS[kind].refuse(value) if isinstance(value, str) else None
+    if isinstance(value, bool | int | float) and not TEXTS[kind].may_be_number:
+        reason = QUOTES
     if reason:
         yield ValidationError(reason)
 

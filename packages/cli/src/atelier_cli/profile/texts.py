@@ -16,6 +16,8 @@ class Text:
 
     pattern: str
     words: str
+    may_be_number: bool = False
+    """Whether a number or truth value may stand for the text that it would be."""
 
     def refuse(self, text: str) -> str | None:
         """Why the text is not allowed, or None."""
@@ -43,13 +45,16 @@ LABEL_KEY = Text(
     "and /",
 )
 LABEL_VALUE = Text(f"({WORD})?", 'at most 63 letters, digits, "-", "_" and ".", beginning and ending with no sign')
-NUMBER = Text(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", 'numbers, also as text such as "1e-3"')
+NUMBER = Text(
+    r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", 'numbers, also as text such as "1e-3"', may_be_number=True
+)
 
 TEXTS: dict[str, Text] = {
+    "text": Text(r"(?s:.*)", "text"),
     "number": NUMBER,
     "decimal": NUMBER,
-    "whole": Text("[+-]?[0-9]+", "whole numbers, also as text"),
-    "auto": Text("auto", "a whole number from 1, or auto"),
+    "whole": Text("[+-]?[0-9]+", "whole numbers, also as text", may_be_number=True),
+    "auto": Text("auto", "a whole number from 1, or auto", may_be_number=True),
     "search": or_empty(
         Text("[a-z]([-a-z0-9]{0,29}[a-z0-9])?", 'at most 31 lower case letters, digits and "-", from a letter on')
     ),
@@ -63,7 +68,11 @@ TEXTS: dict[str, Text] = {
         )
     ),
     "parameter": Text("[A-Za-z][A-Za-z0-9_]*", 'letters, digits and "_", beginning with a letter'),
-    "choice": Text("[A-Za-z0-9_.:+-]+", 'letters, digits, "_", ".", ":", "+" and "-", which a shell takes as they are'),
+    "choice": Text(
+        "[A-Za-z0-9_.:+-]+",
+        'letters, digits, "_", ".", ":", "+" and "-", which a shell takes as they are',
+        may_be_number=True,
+    ),
     "network": Text(
         "atelier|[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*", "atelier, or a function of yours as module:function"
     ),
@@ -80,6 +89,7 @@ TEXTS: dict[str, Text] = {
     "quantity": Text(
         r"\+?([0-9]+\.?[0-9]*|\.[0-9]+)(n|u|m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei|[eE][+-]?[0-9]+)?",
         "quantities of Kubernetes, such as 500m, 2 or 1Gi",
+        may_be_number=True,
     ),
     "resource": Text(
         rf"cpu|memory|ephemeral-storage|hugepages-[0-9]+[KMGT]i|{DOMAIN}/{WORD}",
