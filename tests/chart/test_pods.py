@@ -8,6 +8,7 @@ import pytest
 from atelier_cli.profile.merging import merge
 
 from tests.chart.rendering import by_kind, only, render
+from tests.chart.schemas import violations
 from tests.chart.test_objects import QUICKSTART, pods
 
 pytestmark = pytest.mark.process
@@ -48,6 +49,10 @@ def pod(objects: list[dict[str, Any]], component: str) -> tuple[dict[str, Any], 
 def test_what_changes_no_training_is_not_in_the_searchs_name(objects: list[dict[str, Any]]) -> None:
     name = only(objects, "Experiment")["metadata"]["name"]
     assert name == only(render(QUICKSTART), "Experiment")["metadata"]["name"]
+
+
+def test_what_is_rendered_is_what_kubernetes_takes(objects: list[dict[str, Any]]) -> None:
+    assert [line for one in objects for line in violations(one)] == []
 
 
 def test_pods_and_what_makes_them_have_the_labels_and_annotations_said(objects: list[dict[str, Any]]) -> None:
