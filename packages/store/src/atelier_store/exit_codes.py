@@ -18,13 +18,12 @@ class ExitCode(IntEnum):
 
 MEANINGS: dict[ExitCode, dict[str, str]] = {
     ExitCode.OK: {
-        "atelier": "done; of a search: it ended, and a trial can be promoted",
+        "atelier": "done; of a search: it ended, and not for failed trials",
         "atelier_trainer": "the trial succeeded, is paused at a rung, or is over budget",
         "atelier_server": "done",
     },
     ExitCode.FINDINGS: {
-        "atelier": "nothing to promote, though no trial failed; `replay` found a difference, `audit` a mismatch, "
-        "`doctor` something missing",
+        "atelier": "nothing to promote; `replay` found a difference, `audit` a mismatch, `doctor` something missing",
         "atelier_server": "`wait`: the Experiment failed or did not end; `promote`: nothing to promote",
     },
     ExitCode.WRONG_INPUT: {

@@ -176,9 +176,8 @@ def _search(profile: Profile, store: Store, data_dir: Path | None) -> DataDescri
         most = f"experiment.maxFailedTrialCount is {experiment.max_failed_trial_count}"
         reasons = "the search ended early; reasons are on the leaderboard"
         fail([f"{failed}, and {most}: {reasons}"], ExitCode.FAILED)
-    if all(entry.rank is None for entry in board.entries):
-        nothing = "no trial can be promoted; reasons are on the leaderboard"
-        fail([f"{failed}; {nothing}"], ExitCode.FAILED if totals.failed else ExitCode.FINDINGS)
+    if totals.failed and all(entry.rank is None for entry in board.entries):
+        fail([f"{failed}, and no other can be promoted; reasons are on the leaderboard"], ExitCode.FAILED)
     return description
 
 
