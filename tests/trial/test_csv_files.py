@@ -37,8 +37,8 @@ def test_a_target_and_columns_are_found_in_both_unicode_spellings(place):
 @pytest.mark.parametrize(
     ("text", "part"),
     [
-        (",a,y\n0,1,b\n", "t.csv: 1 without a name (column 1); allowed: a name for each column"),
-        ("a, ,y,\n0,1,b,\n", "2 without a name (column 2, column 4)"),
+        (",a,y\n0,1,b\n", "t.csv: columns without a name: 1 (column 1); allowed: a name for each column"),
+        ("a, ,y,\n0,1,b,\n", "columns without a name: 2 (column 2, column 4)"),
         ("a;y\n1;b\n", "cells are separated by ';'; allowed: commas"),
         ("a,y\n12_03,b\nnan,b\n", "column 'a' is not numeric: 2 cells, the first is '12_03' at line 2"),
         ("a,y\n1,b\n0x10,b\n", "the first is '0x10' at line 3"),

@@ -185,36 +185,42 @@ def _float32(part: Part, values: Array, column: Callable[..., str], violations: 
     elif not np.can_cast(values.dtype, np.float32):
         violations += [
             f"{part.where}, {column(*(0,) * (values.ndim - 2), number)}: {reason}"
-            for number, reason in _indistinct(values, converted)
+            for number, reason in _indistinct(values)
         ]
     return converted
 
 
-def _indistinct(values: Array, converted: Array) -> list[tuple[int, str]]:
-    """The number of each column, along the last axis, whose values float32 holds too coarsely, and why.
-
-    The middle half of a column is also looked at by itself: one outlier must not hide that all others are the same.
-    """
-    rows = tuple(range(values.ndim - 1))
-    moved = np.abs(values - converted.astype(np.float64))
-    least = values.min(rows)
-    above = values - least  # exact for large whole numbers, too
-    first, third, high = np.percentile(above, [25, 75, 100], axis=rows)
-    middle = np.where((above >= first) & (above <= third), moved, 0).max(rows)
-    noise = 16 * np.finfo(values.dtype).eps if values.dtype.kind == "f" else 0  # the last bits of their own type
-    coarse = (moved.max(rows) > COARSEST * above.std(rows, dtype=np.float64)) & (
-        high > noise * np.abs(values).max(rows)
-    )
-    coarse |= (middle > COARSEST * (third - first)) & (third - first > noise * np.abs(least + third))
-    remedy = "scale them" if np.abs(values).max() < np.finfo(np.float32).tiny else "subtract a constant"
+def _indistinct(values: Array) -> list[tuple[int, str]]:
+    """The number of each column, along the last axis, whose values float32 holds too coarsely, and why."""
+    table = values.reshape(-1, values.shape[-1])
+    table = table[:: max(1, len(table) // 1_000_000)]  # as good as all, and far less memory
+    width = max(1, 4_000_000 // len(table))
+    coarse = np.concatenate([_is_coarse(table[:, at : at + width]) for at in range(0, table.shape[1], width)])
+    remedy = "scale them" if np.abs(table).max() < np.finfo(np.float32).tiny else "subtract a constant"
     return [
         (
             number,
-            f"float32, which networks compute in, does not tell values near {np.median(values[..., number])} apart; "
+            f"float32, which networks compute in, does not tell values near {np.median(table[:, number])} apart; "
             f"{remedy}, here and in requests",
         )
         for number in np.flatnonzero(coarse).tolist()[:20]
     ]
+
+
+def _is_coarse(table: Array) -> Array:
+    """Whether float32 moves the values of each column of (N, F) by much, in terms of how far they lie apart.
+
+    The middle half of a column is also looked at by itself: one outlier must not hide that all others are the same.
+    """
+    moved = np.abs(table - table.astype(np.float32).astype(np.float64))
+    least = table.min(0)
+    above = table - least  # exact for large whole numbers, too
+    first, third, high = np.percentile(above, [25, 75, 100], axis=0)
+    middle = np.where((above >= first) & (above <= third), moved, 0).max(0)
+    noise = 16 * np.finfo(table.dtype).eps if table.dtype.kind == "f" else 0  # the last bits of their own type
+    whole = (moved.max(0) > COARSEST * above.std(0, dtype=np.float64)) & (high > noise * np.abs(table).max(0))
+    coarse: Array = whole | (middle > COARSEST * (third - first)) & (third - first > noise * np.abs(least + third))
+    return coarse
 
 
 def _targets(part: Part, violations: list[str]) -> Array:

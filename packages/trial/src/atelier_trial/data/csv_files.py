@@ -64,7 +64,7 @@ def _of_header(path: Path, header: Sequence[str], target: str) -> list[str]:
     violations = [f"{path}: column {name!r} is there more than once" for name in twice]
     if nameless := [f"column {number}" for number, name in enumerate(header, 1) if not name]:
         violations.append(
-            f"{path}: {len(nameless)} without a name ({few(nameless)}); allowed: a name for each column "
+            f"{path}: columns without a name: {len(nameless)} ({few(nameless)}); allowed: a name for each column "
             "(pandas writes its index so, unless to_csv has index=False)"
         )
     if target not in header:

@@ -63,7 +63,7 @@ def reading(path: Path, what: str, *formats: str) -> Iterator[None]:
         raise
     except Exception as error:  # readers of formats raise a dozen types on a broken file, and share no base class
         if isinstance(error, OSError) and error.strerror:
-            raise DataError([f"{path}: cannot be read: {error.strerror}"]) from error
+            raise DataError([f"{error.filename or path}: cannot be read: {error.strerror}"]) from error
         reason = " ".join(str(error).split()) or type(error).__name__
         raise DataError([f"{path}: not {what}: {reason}{_other_format(path, formats)}"]) from error
 

@@ -45,9 +45,10 @@ class Located:
     @property
     def size(self) -> int:
         """Bytes of the file, or of all files in the folder; 0 if it is not there."""
-        if self.path.is_dir():
-            return sum(path.stat().st_size for path in walk(self.path) if path.is_file())
-        return self.path.stat().st_size if self.path.is_file() else 0
+        with reading(self.path, "a file or folder"):
+            if self.path.is_dir():
+                return sum(path.stat().st_size for path in walk(self.path) if path.is_file())
+            return self.path.stat().st_size if self.path.is_file() else 0
 
     def fetch(self) -> Path:
         """The path on disk, with the declared content, downloaded if need be. DataError if that fails."""
