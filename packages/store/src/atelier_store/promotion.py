@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from atelier_store import bundle, history
+from atelier_store import bundle, history, sealed
 from atelier_store.clock import now
 from atelier_store.files import fsync_folder, publish_folder, sha256_file, temporary_beside, write_bytes
 from atelier_store.layout import BundlePaths, ModelPaths, Store, VersionPaths
@@ -99,6 +99,8 @@ def _spec(store: Store, experiment: str) -> Spec:
     except FileNotFoundError:
         known = ", ".join(paths.folder.name for paths in store.experiments()) or "none"
         raise NothingToPromote([f"{store.root} has no experiment {experiment!r}; it has: {known}"]) from None
+    except sealed.Altered as error:
+        raise NothingToPromote([str(error)]) from error
     except ValueError as error:
         raise NothingToPromote([f"{store.experiment(experiment).spec}: cannot be read: {error}"]) from error
 
