@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from atelier_store.records import TrialConfig
+from atelier_store.sealed import Altered
 from atelier_store.spec import Spec, canonical_json, sha256_of
 from hypothesis import given
 from hypothesis import strategies as st
@@ -165,3 +166,11 @@ def test_a_spec_reads_as_it_was_written(tmp_path: Path) -> None:
     spec.write(tmp_path / "spec.json")
     assert Spec.read(tmp_path / "spec.json") == spec
     assert sha256_of(1) == sha256_of(1.0)
+
+
+def test_a_spec_that_was_changed_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "spec.json"
+    Spec.model_validate(profile()).write(path)
+    path.write_bytes(path.read_bytes().replace(b'"maxEpochs": ', b'"maxEpochs": 1', 1))
+    with pytest.raises(Altered, match=r"spec\.json: its sha256 is not that of its content"):
+        Spec.read(path)

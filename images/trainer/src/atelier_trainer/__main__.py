@@ -97,7 +97,7 @@ def request_of(arguments: argparse.Namespace) -> Request:
         reasons = [f"--spec: {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
         raise InvalidParams(reasons) from error
     except Altered as error:
-        raise InvalidParams([f"--spec: {arguments.spec}: {error}"]) from error
+        raise InvalidParams([f"--spec: {error}"]) from error
     params = pairs(arguments.params, "parameter", violations)
     bars = {}
     texts = [] if arguments.bar == ["none"] else arguments.bar or []

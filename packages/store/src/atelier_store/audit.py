@@ -215,6 +215,8 @@ def _experiment(paths: ExperimentPaths) -> Iterator[Mismatch]:
         spec = Spec.read(paths.spec)
         if spec.experiment_name != paths.folder.name:
             yield Mismatch(paths.spec, f"is the spec of {spec.experiment_name}")
+    except sealed.Altered as error:
+        yield Mismatch(paths.spec, error.problem)
     except (OSError, ValueError) as error:
         yield Mismatch(paths.spec, f"cannot be read: {error}")
     for path in _trial_records(paths):

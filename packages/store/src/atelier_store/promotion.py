@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from atelier_store import bundle, comparison, history, names, pointer
+from atelier_store import bundle, comparison, history, names, pointer, sealed
 from atelier_store.clock import now
 from atelier_store.comparison import Verdict
 from atelier_store.errors import InvalidInput
@@ -348,6 +348,8 @@ def _spec(store: Store, experiment: str) -> Spec:
     except FileNotFoundError:
         known = ", ".join(other.folder.name for other in store.experiments()) or "none"
         raise NothingToPromote([f"{store.root} has no experiment {experiment!r}; it has: {known}"]) from None
+    except sealed.Altered as error:
+        raise NothingToPromote([str(error)]) from error
     except ValueError as error:
         raise NothingToPromote([f"{paths.spec}: cannot be read: {error}"]) from error
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 _DIGEST = rb"(?P<digest>[0-9a-f]{64})"
@@ -19,8 +20,10 @@ _LINE = re.compile(rb'(?P<start>\{.*),"sha256":"' + _DIGEST + rb'"\}')
 class Altered(ValueError):
     """What was written is not what is read."""
 
-    def __init__(self) -> None:
-        super().__init__("its sha256 is not that of its content: it is not as it was written")
+    problem = "its sha256 is not that of its content: it is not as it was written"
+
+    def __init__(self, path: Path | None = None) -> None:
+        super().__init__(f"{path}: {self.problem}" if path else self.problem)
 
 
 class Line(NamedTuple):

@@ -201,9 +201,13 @@ class Spec(SpecModel):
     def read(cls, path: Path) -> Spec:
         """The spec at path.
 
-        FileNotFoundError; ValueError if it is not one (pydantic's ValidationError) or not as it was written (Altered).
+        FileNotFoundError; ValueError if it is not one (pydantic's ValidationError), or not as it was written (Altered,
+        which names path).
         """
-        return cls.model_validate_json(sealed.read_document(path.read_bytes()))
+        try:
+            return cls.model_validate_json(sealed.read_document(path.read_bytes()))
+        except sealed.Altered as error:
+            raise sealed.Altered(path) from error
 
     @property
     def experiment_name(self) -> str:
