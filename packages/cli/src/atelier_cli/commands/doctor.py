@@ -1,4 +1,4 @@
-"""The command that checks a cluster before an installation."""
+"""The command that checks a cluster before an installation, and a release after it."""
 
 from __future__ import annotations
 
@@ -39,8 +39,12 @@ def doctor(
     katib_namespace: Annotated[
         str | None, typer.Option(metavar="NAME", help="Namespace of Katib; the profile's if left out.")
     ] = None,
+    release: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Release to examine; the only one in the namespace if left out."),
+    ] = None,
 ) -> None:
-    """Check a cluster before an installation: what is missing, and the command that fixes it."""
+    """Check a cluster before and a release after an installation: what is missing, and the command that fixes it."""
     with messages():
         from atelier_cli.doctor.cluster import connect
         from atelier_cli.doctor.examination import examine
@@ -52,7 +56,7 @@ def doctor(
         profile = load(values, set_, laptop=False) if values else None
         cluster = connect(kubeconfig, context, namespace)
         with err.status(f"asking {escape(cluster.server)} …"):
-            results = examine(cluster, profile, katib_namespace)
+            results = examine(cluster, profile, katib_namespace, release)
         out.print(f"Context [bold]{escape(cluster.context)}[/], namespace [bold]{escape(cluster.namespace)}[/]")
         out.print(diagnoses(results))
         counts = Counter(diagnosis.result for diagnosis in results)
