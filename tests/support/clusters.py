@@ -8,6 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Any
+from urllib.parse import parse_qs
 
 import yaml
 from atelier_cli.doctor.cluster import connect
@@ -30,6 +31,13 @@ CLAIMS = "/api/v1/namespaces/team/persistentvolumeclaims"
 VOLUMES = "/api/v1/persistentvolumes"
 NODES = "/api/v1/nodes"
 SECRET = "/api/v1/namespaces/team/secrets/digits-token"
+QUOTAS, RANGES = (f"/api/v1/namespaces/team/{plural}" for plural in ("resourcequotas", "limitranges"))
+PODS, ACCOUNTS, EVENTS = (f"/api/v1/namespaces/team/{plural}" for plural in ("pods", "serviceaccounts", "events"))
+JOBS, CRON_JOBS = (f"/apis/batch/v1/namespaces/team/{plural}" for plural in ("jobs", "cronjobs"))
+DEPLOYMENTS, REPLICA_SETS = (f"/apis/apps/v1/namespaces/team/{plural}" for plural in ("deployments", "replicasets"))
+EXPERIMENTS, SUGGESTIONS, TRIALS = (
+    f"/apis/kubeflow.org/v1beta1/namespaces/team/{plural}" for plural in ("experiments", "suggestions", "trials")
+)
 
 
 def named(name: str, **rest: Any) -> dict[str, Any]:
@@ -92,6 +100,30 @@ def node(name: str, **allocatable: str) -> dict[str, Any]:
     return named(name, status={"allocatable": allocatable})
 
 
+INSTALLED: dict[str, Any] = {
+    "metadata": {
+        "name": "digits-atelier-server",
+        "labels": {
+            "app.kubernetes.io/part-of": "katib-nas-atelier",
+            "app.kubernetes.io/component": "server",
+            "app.kubernetes.io/instance": "digits",
+        },
+    },
+    "spec": {"selector": {}, "template": {}},
+}
+"""The Deployment by which a release is found."""
+
+
+def quota(name: str, used: dict[str, str] | None = None, scopes: dict[str, Any] | None = None, **hard: str) -> Any:
+    """Dots in the names of what is limited are written as __."""
+    spec = {"hard": {key.replace("__", "."): value for key, value in hard.items()}, **(scopes or {})}
+    return named(name, spec=spec, status={"hard": spec["hard"], "used": used or {}})
+
+
+def limit_range(name: str, **item: Any) -> dict[str, Any]:
+    return named(name, spec={"limits": [{"type": "Container", **item}]})
+
+
 def everything() -> dict[str, Any]:
     """The objects of a cluster where nothing is missing, by path."""
     label = {"katib.kubeflow.org/metrics-collector-injection": "enabled"}
@@ -111,6 +143,8 @@ def everything() -> dict[str, Any]:
         VOLUMES: listed(volume("disk", "20Gi", "ReadWriteOnce")),
         SECRET: secret("digits-token", token="a-token"),
         NODES: listed(node("small", cpu="500m", memory="512Mi"), node("big", cpu="3920m", memory="7951204Ki")),
+        **{path: listed() for path in (QUOTAS, RANGES, PODS, ACCOUNTS, EVENTS, JOBS, CRON_JOBS, DEPLOYMENTS)},
+        **{path: listed() for path in (REPLICA_SETS, EXPERIMENTS, SUGGESTIONS, TRIALS)},
     }
 
 
@@ -148,17 +182,26 @@ class ApiServer(ThreadingHTTPServer):
         return path
 
 
+def _selected(found: Any, query: dict[str, list[str]]) -> Any:
+    """A list without what its label selector excludes."""
+    if "labelSelector" not in query:
+        return found
+    wanted = dict(one.split("=") for one in query["labelSelector"][0].split(","))
+    items = [one for one in found["items"] if wanted.items() <= one["metadata"].get("labels", {}).items()]
+    return found | {"items": items}
+
+
 class _Handler(BaseHTTPRequestHandler):
     server: ApiServer
 
     def do_GET(self) -> None:
-        path = self.path.partition("?")[0]
+        path, _, query = self.path.partition("?")
         if self.server.status:
             error(self.server.status, "the server has failed")(self)
         elif path in self.server.forbidden:
             error(403, f'{path.rpartition("/")[2]} is forbidden: User "ada" cannot get it')(self)
         elif path in self.server.objects:
-            json_answer(self.server.objects[path], 200)(self)
+            json_answer(_selected(self.server.objects[path], parse_qs(query)), 200)(self)
         else:
             error(404, f"{path} not found")(self)
 

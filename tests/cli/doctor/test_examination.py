@@ -17,11 +17,14 @@ from tests.support.clusters import (
     CONFIG,
     CONTROLLER,
     DB_MANAGER,
+    DEPLOYMENTS,
+    INSTALLED,
     KATIB,
     MUTATING,
     NAMESPACE,
     NODES,
     PROMETHEUS,
+    QUOTAS,
     SECRET,
     VALIDATING,
     VOLUMES,
@@ -63,6 +66,7 @@ def test_a_cluster_that_has_everything_is_ok_in_every_check(kubeconfig, profile)
         "katib-config",
         "rights",
         "storage",
+        "quotas",
         "token",
         "monitoring",
         "one trial",
@@ -74,11 +78,12 @@ def test_without_a_profile_only_checks_that_need_none_are_made(api, kubeconfig) 
         del api.objects[path]
     results = examined(kubeconfig)
     assert wrong(results) == []
-    assert {diagnosis.check for diagnosis in results}.isdisjoint({"storage", "monitoring", "one trial"})
+    assert {diagnosis.check for diagnosis in results}.isdisjoint({"storage", "quotas", "monitoring", "one trial"})
 
 
 def test_the_page_about_the_doctor_lists_its_checks_in_their_order(api, kubeconfig, profile) -> None:
     api.objects[NAMESPACE]["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] = "restricted"
+    api.objects[DEPLOYMENTS] = listed(INSTALLED)
     page = (ROOT / "docs" / "doctor.md").read_text()
     rows = [name for names in re.findall(r"^\| (.*?) \|", page, re.MULTILINE) for name in names.split(", ")]
     assert rows[1:] == [diagnosis.check for diagnosis in examined(kubeconfig, profile, *MONITORED, GUARDED)]
@@ -319,7 +324,7 @@ def test_the_store_gets_the_volume_that_the_profile_asks_for(
 def test_without_a_search_katib_is_not_checked(api, kubeconfig, profile) -> None:
     del api.objects[CONFIG]
     results = examined(kubeconfig, profile, "experiment.enabled=false")
-    assert [diagnosis.check for diagnosis in results] == ["API server", "rights", "storage"]
+    assert [diagnosis.check for diagnosis in results] == ["API server", "rights", "storage", "quotas"]
     assert wrong(results) == []
 
 
@@ -402,6 +407,7 @@ def test_a_namespace_that_enforces_restricted_is_a_warning_unless_katib_can_run_
         (CONTROLLER, "Katib's pods"),
         (CONFIG, "katib-config"),
         (CLASSES, "storage"),
+        (QUOTAS, "quotas"),
         (SECRET, "token"),
         (PROMETHEUS, "monitoring"),
         (NODES, "one trial"),
@@ -489,7 +495,7 @@ def doctor(kubeconfig: Path, *arguments: str) -> tuple[int, str]:
 def test_the_command_exits_with_0_if_nothing_is_missing(kubeconfig, profile) -> None:
     code, printed = doctor(kubeconfig, "-f", str(profile))
     assert code == 0, printed
-    assert "ok: 11, warnings: 0, missing: 0" in printed
+    assert "ok: 12, warnings: 0, missing: 0" in printed
 
 
 def test_the_command_exits_with_1_and_prints_each_fix_once_and_unbroken(api, kubeconfig, profile) -> None:

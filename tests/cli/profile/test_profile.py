@@ -304,7 +304,11 @@ def test_an_empty_file_lacks_what_has_no_default(tmp_path: Path) -> None:
             "  maxTrialCount: many",
             'x.yaml:3: experiment.maxTrialCount: "many" is not a whole number',
         ),
-        ("name: stage1_depth", "name: y", "x.yaml:11: experiment.parameters[1].name: true is not allowed; allowed: text; put it into"),
+        (
+            "name: stage1_depth",
+            "name: y",
+            "x.yaml:11: experiment.parameters[1].name: true is not allowed; allowed: text; put it into",
+        ),
         (
             "  maxTrialCount: 8",
             "  maxTrialCount: 1",

@@ -1,4 +1,4 @@
-"""The command that checks a cluster before an installation."""
+"""The command that checks a cluster before an installation, and a release after it."""
 
 from __future__ import annotations
 
@@ -46,9 +46,13 @@ def doctor(
             metavar="NAME", help="Namespace of Katib; the profile's if left out.", callback=named("NAMESPACE")
         ),
     ] = None,
+    release: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Release to examine; the only one in the namespace if left out."),
+    ] = None,
     output: OutputOption = "table",
 ) -> None:
-    """Check a cluster before an installation: what is missing, and the command that fixes it."""
+    """Check a cluster before and a release after an installation: what is missing, and the command that fixes it."""
     with messages():
         from atelier_store.exit_codes import ExitCode
 
@@ -62,7 +66,7 @@ def doctor(
         profile = load(values, set_, laptop=False) if values else None
         cluster = connect(kubeconfig, context, namespace)
         with err.status(f"asking {escape(cluster.server)} …"):
-            results = examine(cluster, profile, katib_namespace)
+            results = examine(cluster, profile, katib_namespace, release)
         counts = Counter(diagnosis.result for diagnosis in results)
         code = ExitCode.FINDINGS if counts["missing"] else ExitCode.OK
         if output == "json":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -23,11 +23,13 @@ from lightkube.utils.quantity import parse_quantity
 
 from atelier_cli.profile.findings import allowed
 
+Quantities = dict[str, Decimal]
+"""Amounts by resource: {"cpu": 0.5, "memory": 1073741824}."""
 R = TypeVar("R", bound=Resource)
 
 
 class NoCluster(ValueError):
-    """There is no cluster to check: no kubeconfig, no such context, no such namespace."""
+    """There is no cluster to check: no kubeconfig, no such context, namespace or release."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,11 @@ class Cluster:
             raise
         return found
 
+    def select(self, kind: type[R], labels: Mapping[str, str]) -> list[R]:
+        """The objects of a kind in the namespace that have these labels."""
+        # list is overloaded as get is
+        return list(self.client.list(kind, namespace=self.namespace, labels={**labels}))  # type: ignore[type-var]
+
     def get(self, path: str) -> dict[str, Any] | None:
         """The JSON object that the API server has at a path; None if there is nothing."""
         response = self.http.get(path)
@@ -75,7 +82,8 @@ class Cluster:
 class Named(Protocol):
     """Any object of a cluster."""
 
-    metadata: ObjectMeta | None
+    @property
+    def metadata(self) -> ObjectMeta | None: ...
 
 
 def name_of(resource: Named) -> str:
@@ -88,6 +96,22 @@ def amount(quantity: str | float) -> Decimal:
     parsed = parse_quantity(str(quantity))
     assert parsed is not None  # only for None
     return parsed
+
+
+def amounts(quantities: Mapping[str, Any] | None) -> Quantities:
+    """Quantities as numbers, without those that are null."""
+    return {resource: amount(much) for resource, much in (quantities or {}).items() if much is not None}
+
+
+def quantity(number: Decimal) -> str:
+    """A number as a Kubernetes quantity: 500m, 1536Mi."""
+    whole = int(number)
+    if number != whole:
+        return f"{(number * 1000).normalize():f}m"
+    for power, suffix in ((5, "Pi"), (4, "Ti"), (3, "Gi"), (2, "Mi"), (1, "Ki")):
+        if whole and whole % 1024**power == 0:
+            return f"{whole // 1024**power}{suffix}"
+    return str(whole)
 
 
 def connect(kubeconfig: Path | None, context: str | None, namespace: str | None) -> Cluster:

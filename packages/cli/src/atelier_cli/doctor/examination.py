@@ -10,10 +10,18 @@ from lightkube.core.exceptions import ConfigError
 
 from atelier_cli.doctor.cluster import Cluster, NoCluster
 from atelier_cli.doctor.diagnosis import Diagnosis, missing, ok, warning
-from atelier_cli.doctor.katib import check_api, check_configuration, check_pods, check_webhooks
+from atelier_cli.doctor.katib import (
+    check_api,
+    check_configuration,
+    check_pods,
+    check_webhooks,
+    readable_configuration,
+)
 from atelier_cli.doctor.monitoring import check_monitoring
 from atelier_cli.doctor.namespace import check_labels
 from atelier_cli.doctor.nodes import check_nodes
+from atelier_cli.doctor.quotas import check_quotas
+from atelier_cli.doctor.release import check_release
 from atelier_cli.doctor.rights import check_rights
 from atelier_cli.doctor.storage import check_storage
 from atelier_cli.doctor.token import check_token
@@ -24,8 +32,13 @@ OLDEST = (1, 31)
 """The oldest Kubernetes that Katib 0.19 and the chart are tested with."""
 
 
-def examine(cluster: Cluster, profile: Profile | None, katib_namespace: str | None = None) -> list[Diagnosis]:
-    """The results of every check; without a profile, of those that need none. NoCluster if the namespace is missing."""
+def examine(
+    cluster: Cluster, profile: Profile | None, katib_namespace: str | None = None, release: str | None = None
+) -> list[Diagnosis]:
+    """The results of every check; without a profile, of those that need none.
+
+    release: the one to examine; the only one if left out. NoCluster if the namespace, or this release, is missing.
+    """
     values = profile.values if profile else chart_defaults()
     spec = profile.spec if profile else None
     katib = katib_namespace or (values.get("katib") or {}).get("namespace") or "kubeflow"
@@ -44,11 +57,13 @@ def examine(cluster: Cluster, profile: Profile | None, katib_namespace: str | No
     if profile is not None:
         checks |= {
             "storage": lambda: check_storage(cluster, storage),
+            "quotas": lambda: check_quotas(cluster, values, readable_configuration(cluster, katib)),
             "token": lambda: check_token(cluster, values["server"].get("token") or {}),
             "monitoring": lambda: check_monitoring(cluster, values.get("monitoring") or {}),
         }
     if profile is not None and searches:
         checks["one trial"] = lambda: check_nodes(cluster, values["trainer"].get("resources") or {})
+    checks["release"] = lambda: check_release(cluster, release, katib)
     results: list[Diagnosis] = []
     try:
         for name, check in checks.items():

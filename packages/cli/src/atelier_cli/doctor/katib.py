@@ -6,6 +6,7 @@ import base64
 from collections.abc import Iterator
 from typing import Any
 
+import httpx2
 import yaml
 from atelier_store.spec import Spec
 from lightkube.resources.admissionregistration_v1 import MutatingWebhookConfiguration, ValidatingWebhookConfiguration
@@ -77,6 +78,7 @@ class Entry(_Part):
     algorithm_name: str = ""
     kind: str = ""
     security_context: dict[str, Any] | None = None
+    resources: dict[str, dict[str, Any] | None] | None = None
 
 
 class _Runtime(_Part):
@@ -112,6 +114,16 @@ def configuration(cluster: Cluster, namespace: str) -> Configuration | None:
         return Configuration.model_validate(yaml.safe_load(text))
     except (KeyError, yaml.YAMLError, ValidationError):
         return None
+
+
+def readable_configuration(cluster: Cluster, namespace: str) -> Configuration | None:
+    """The same for who may not be allowed to see it; None then too."""
+    try:
+        return configuration(cluster, namespace)
+    except httpx2.HTTPStatusError as error:
+        if error.response.status_code == 403:
+            return None
+        raise
 
 
 def check_configuration(cluster: Cluster, namespace: str, spec: Spec | None) -> Iterator[Diagnosis]:
