@@ -316,5 +316,5 @@ def test_a_trial_that_finds_the_disk_full_ends_the_search_and_is_not_blamed(own_
     own_network.profile.write_text(own_network.profile.read_text().replace("list: [6, 7]", "list: [9]"))
     completed = own_network.run(tmp_path / "store")
     assert completed.returncode == 2
-    assert re.search(r"store: .*No space left on device \(trial-000\d\)", completed.stderr)
+    assert re.search(r"store: .*No space left on device.* \(trial-000\d\)", completed.stderr)
     assert len(completed.stderr.strip().splitlines()) == 1

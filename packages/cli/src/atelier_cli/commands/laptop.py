@@ -78,7 +78,8 @@ def up(
         promotes, promotion = promoter(place.model(profile.model)), profile.values["promotion"]
         held = promotion["version"] or None
         if held is not None:
-            promotes.version(held, why=f"promotion.version of {values.name}")
+            files = ", ".join(file.name for file in values)
+            promotes.version(held, why=f"promotion.version of {files}")
         description = _search(profile, place, data_dir)
         done = promotes.best(profile.spec.experiment_name, promotion["policy"], held)
         _show_promoted(place, done, profile.model)
