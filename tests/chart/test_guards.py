@@ -71,7 +71,6 @@ SCHEMA: dict[str, tuple[list[tuple[str, Any]], str]] = {
         "experiment.parameters[0].feasibleSpace.min",
     ),
     "a policy that is none of ours": ([("promotion.policy", "better")], "promotion.policy"),
-    "a version in few digits": ([("promotion.version", "1e23c7")], "promotion.version"),
     "a version that yaml reads as a number": ([("promotion.version", 123456789012)], "promotion.version"),
     "no list": ([parameter("batch", "discrete")], "experiment.parameters[0].feasibleSpace.list"),
     "int with a fraction": (
@@ -201,6 +200,10 @@ def requests(who: str, what: str, request: Any, limit: Any = None) -> list[tuple
 
 NVIDIA = "nvidia.com/gpu"
 BOTH: dict[str, tuple[list[tuple[str, Any]], str]] = {
+    "a version in few digits": (
+        [("promotion.version", "1e23c7")],
+        'promotion.version: "1e23c7" is not allowed; allowed: 12 hexadecimal digits, in quotes; or empty',
+    ),
     "number in a variable": (
         [("trainer.pod.env", [{"name": "A", "value": 1}])],
         "trainer.pod.env[0].value: 1 is not allowed; allowed: text; put it into quotes",

@@ -35,6 +35,8 @@ SOURCES = [
     if path.suffix in (".py", ".tpl")
 ]
 OTHERS_SAY = {
+    "failed quota: …: must specify limits.cpu": "Kubernetes",
+    "maximum … usage per Container is …": "Kubernetes",
     "failed quota: … must specify limits.cpu for: …": "Kubernetes",
     "values don't meet the specifications of the schema(s)": "Helm",
     "additional properties 'USER-SUPPLIED VALUES' not allowed": "Helm",

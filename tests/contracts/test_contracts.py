@@ -87,7 +87,7 @@ ADDED_COMMANDS = {"atelier_cli": ["experiments"]}
 ADDED_FLAGS = {
     "atelier_cli": ["--version", "--install-completion", "--show-completion"],
     "atelier_cli audit": ["--output", "-o"],
-    "atelier_cli doctor": ["--output", "-o"],
+    "atelier_cli doctor": ["--output", "-o", "--release"],
     "atelier_cli leaderboard": ["--output", "-o"],
 }
 """What came since 0.1.0, by program and command."""

@@ -10,7 +10,7 @@ from atelier_store.audit import audit
 from atelier_store.errors import InvalidInput
 from atelier_store.layout import BundlePaths, Store
 from atelier_store.promotion import Evaluate, NothingToPromote, Promoter
-from atelier_store.records import Decision, Manifest, Policy, TrialRecord
+from atelier_store.records import Current, Decision, Manifest, Policy, TornRecord, TrialRecord
 
 from tests.support.experiments import add_trial, begin, history_of, spec
 from tests.support.onnx_bundles import Bundle, configured, image_bundle
@@ -316,16 +316,27 @@ def test_a_version_that_is_not_there_or_is_damaged_is_not_served(store: Store) -
     assert served(store) == second
 
 
-@pytest.mark.parametrize("harm", ["gone", "torn", "nowhere"])
+@pytest.mark.parametrize("harm", ["gone", "nowhere"])
 def test_a_pointer_that_nobody_can_follow_is_no_yardstick(store: Store, harm: str) -> None:
     promoter(store).best(searched(store, "a", bundle_of(1, 0.9)))
     path = store.model("digits").current
     if harm == "gone":
         path.unlink()
     else:
-        path.write_text("{" if harm == "torn" else json.dumps(json.loads(path.read_text()) | {"version": "0" * 12}))
+        Current.read(path).model_copy(update={"version": "0" * 12}).write(path)
     done = promoter(store).best(searched(store, "b", bundle_of(2, 0.8)))
     assert (done.is_new, served(store)) == (True, done.promotion.version)
+
+
+def test_a_damaged_pointer_decides_nothing_and_a_person_mends_it(store: Store) -> None:
+    first = promoter(store).best(searched(store, "a", bundle_of(1, 0.9))).promotion.version
+    path = store.model("digits").current
+    path.write_text("{")
+    with pytest.raises(TornRecord, match=r"current\.json"):
+        promoter(store).best(searched(store, "b", bundle_of(2, 0.8)))
+    assert path.read_text() == "{"
+    promoter(store).version(first)
+    assert served(store) == first
 
 
 def test_an_old_history_is_read_and_gone_on_with(store: Store, tmp_path: Path) -> None:

@@ -191,5 +191,5 @@ def test_the_server_exports_what_its_page_lists(store: Store, of: Spec) -> None:
         if family.name.startswith("atelier_search_")
     }
     rows = re.findall(r"^\| `(atelier_search_\w+)` \| (\w+) \| ([\w, ]+) \|", SERVING.read_text(), re.MULTILINE)
-    assert len(rows) == 5
+    assert len(rows) == 7
     assert {(name, kind, tuple(labels.split(", "))) for name, kind, labels in rows} == exported

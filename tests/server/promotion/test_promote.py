@@ -327,6 +327,7 @@ def test_the_served_version_is_tested_again_where_only_the_test_rows_are_the_sam
     assert decision.test_looks == 1
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("given", [[], ["--experiment", "x", "--version", "0" * 12]], ids=["neither", "both"])
 def test_an_experiment_and_a_version_are_two_things(store: Store, given: list[str]) -> None:
     done = subprocess.run([*command(store, "x")[:-4], "--model", "digits", *given], capture_output=True, text=True)

@@ -44,7 +44,7 @@ template:
           - --store=/store
           - --model={{ include "atelier.model.name" $ }}
           - --version={{ . }}
-          - --why=promotion.version of release {{ $.Release.Name }}
+          - --why=promotion.version of release {{ include "atelier.instance" $ }}
         env: {{- include "atelier.env" (dict "root" $ "pod" $extractor.pod) | nindent 10 }}
         resources: {{- toYaml $extractor.resources | nindent 10 }}
         securityContext: {{- include "atelier.container.security" $ | nindent 10 }}

@@ -98,7 +98,7 @@ def _records(store: Store, data: list[DataPaths]) -> Iterator[Path]:
     for model in store.models():
         for version in _versions(model):
             yield from (version.promotion, version.report)
-        yield from (model.current, model.history, model.search)
+        yield from (model.current, model.history, model.search, model.decision)
 
 
 def _is_sealed(path: Path) -> bool:

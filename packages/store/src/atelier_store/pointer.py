@@ -62,7 +62,7 @@ def recover(paths: ModelPaths) -> None:
         content = paths.next_history.read_bytes()
     except FileNotFoundError:
         return
-    current = Current.read_if_there(paths.current)
+    current = Current.read_if_whole(paths.current)
     last = history.whole(content)[-1:]
     goes_on = content.startswith(paths.history.read_bytes() if paths.history.exists() else b"")
     if current is not None and last and last[0].version == current.version and goes_on:
@@ -75,10 +75,10 @@ def recover(paths: ModelPaths) -> None:
 def move(paths: ModelPaths, line: HistoryLine, digest: str, lease: Lease) -> bool:
     """Point at the line's version, whose manifest has this sha256; false if the pointer is there already.
 
-    Raises LeaseLost, OSError, or TornRecord if the pointer is damaged.
+    A damaged pointer is replaced. Raises LeaseLost or OSError.
     """
     lease.check()
-    before = Current.read_if_there(paths.current)
+    before = Current.read_if_whole(paths.current)
     after = Current(model=paths.name, version=line.version, manifest_sha256=digest, promoted_at=line.promoted_at)
     is_new = before is None or before.model_copy(update={"promoted_at": after.promoted_at}) != after
     content = history.with_line(_content(paths), line)
@@ -102,7 +102,7 @@ def move(paths: ModelPaths, line: HistoryLine, digest: str, lease: Lease) -> boo
 def _content(paths: ModelPaths) -> bytes:
     """The history, with the line of a promotion that an older release was killed in."""
     content = paths.history.read_bytes() if paths.history.exists() else b""
-    current = Current.read_if_there(paths.current)
+    current = Current.read_if_whole(paths.current)
     if current is None or not names.VERSION.accepts(current.version):
         return content
     promotion = Promotion.read_if_whole(paths.version(current.version).promotion)

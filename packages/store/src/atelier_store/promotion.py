@@ -32,6 +32,7 @@ from atelier_store.records import (
     Policy,
     Promotion,
     Report,
+    TornRecord,
 )
 from atelier_store.report import report
 from atelier_store.spec import Spec
@@ -91,8 +92,8 @@ class Promoted:
 class Promoter:
     """Promotes for one model; by says who does. on_wait is called with the promotion that this one waits for.
 
-    Its methods raise NothingToPromote, InvalidInput, LeaseLost, TornRecord if the pointer is damaged, OSError, or what
-    evaluate raises; the pointer is then where it was.
+    Its methods raise NothingToPromote, InvalidInput, LeaseLost, OSError, or what evaluate raises; the pointer is then
+    where it was. best raises TornRecord if the pointer is damaged; what a person chooses mends it.
     """
 
     paths: ModelPaths
@@ -326,7 +327,11 @@ class Promoter:
 
     def _serve(self, promotion: Promotion, manifest: Manifest, digest: str, reason: str, lease: Lease) -> Promoted:
         """Move the pointer as a person has chosen, whatever the scores; the line of history has them."""
-        before, metric = pointer.served(self.paths), promotion.objective_metric_name
+        try:
+            before = pointer.served(self.paths)
+        except TornRecord:
+            before = None  # what a person has chosen mends it
+        metric = promotion.objective_metric_name
         if before is not None and not self.paths.decision.exists():
             self._remember(before)
         scores = comparison.beside(manifest, before.manifest, metric) if before and metric in manifest.metrics else None

@@ -98,10 +98,10 @@ function beside({ version, trial, outcome, comparison, reason }) {
   return `${who} ${why}. ${metricName(metric_name)} ${exact(value, served)} beside ${exact(served, value)} of the served version, ${where}.`;
 }
 
-/** A number with enough digits to tell it from another. */
+/** A number with as many places as tell it from another. */
 function exact(value, other) {
-  const digits = [4, 6, 9, 12].find(count => value.toPrecision(count) !== other.toPrecision(count));
-  return digits && value !== other ? String(Number(value.toPrecision(digits))) : String(value);
+  const places = [4, 6, 9, 12].find(count => value.toPrecision(count) !== other.toPrecision(count));
+  return places && value !== other ? String(Number(value.toPrecision(places))) : String(value);
 }
 
 function showAll(card, report) {
