@@ -197,6 +197,7 @@ def test_the_extractor_alone_may_watch_a_search_and_start_it_anew(mode: str) -> 
         [
             {**katib, "resources": ["experiments", "trials"], "verbs": ["get", "list", "watch"]},
             {**katib, "resourceNames": names, "verbs": ["delete"]},
+            {**katib, "resources": ["suggestions"], "resourceNames": names, "verbs": ["get"]},
             {**katib, "verbs": ["create"]},
             {"apiGroups": [""], "resources": ["events"], "verbs": ["list"]},
         ]

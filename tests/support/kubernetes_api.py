@@ -19,6 +19,8 @@ from atelier_store.layout import Store
 NAME, NAMESPACE = "digits-nas-0123abcd", "research"
 PATH = f"/apis/kubeflow.org/v1beta1/namespaces/{NAMESPACE}/experiments/{NAME}"
 EVENTS = f"/api/v1/namespaces/{NAMESPACE}/events"
+TRIALS = f"/apis/kubeflow.org/v1beta1/namespaces/{NAMESPACE}/trials"
+SUGGESTION = f"/apis/kubeflow.org/v1beta1/namespaces/{NAMESPACE}/suggestions/{NAME}"
 
 Answer = Callable[[BaseHTTPRequestHandler], None]
 
@@ -132,7 +134,7 @@ class Api:
     """Gives its answers one after the other, the last for ever. asked holds the path of every request for it.
 
     events are the Warnings of the namespace. An Experiment that is deleted is away until one is created; changed holds
-    methods with their bodies or queries.
+    methods with their bodies or queries. trials and suggestions say how often those of a deleted one are still seen.
     """
 
     folder: Path
@@ -140,6 +142,8 @@ class Api:
     asked: list[str] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
     changed: list[tuple[str, Any]] = field(default_factory=list)
+    trials: int = 0
+    suggestions: int = 0
 
     def answer(self, request: BaseHTTPRequestHandler) -> None:
         path, _, query = request.path.partition("?")
@@ -150,6 +154,13 @@ class Api:
             self.changed.append((request.command, body or query))
             return json_answer(body or {})(request)
         self.asked.append(request.path)
+        if path == TRIALS:
+            self.trials -= 1
+            items = [{"metadata": {"name": f"{NAME}-x7k2p"}}] if self.trials >= 0 else []
+            return json_answer({"kind": "TrialList", "apiVersion": "kubeflow.org/v1beta1", "items": items})(request)
+        if path == SUGGESTION:
+            self.suggestions -= 1
+            return (json_answer({"metadata": {"name": NAME}}) if self.suggestions >= 0 else MISSING)(request)
         if self.changed and self.changed[-1][0] == "DELETE":
             return MISSING(request)
         if request.path != PATH or request.headers["Authorization"] != "Bearer token":

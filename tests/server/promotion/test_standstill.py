@@ -13,6 +13,7 @@ from tests.support.kubernetes_api import (
     NAMESPACE,
     RUNNING,
     SUCCEEDED,
+    TRIALS,
     Api,
     answering,
     event,
@@ -115,10 +116,23 @@ def test_a_search_whose_suggestion_service_forgot_its_trials_starts_anew_as_it_w
     applied["metadata"].pop("uid")
     applied.pop("status")
     (deleted, (_, created)) = api.changed
-    assert deleted == ("DELETE", "propagationPolicy=Foreground")
+    assert deleted == ("DELETE", "propagationPolicy=Background")
     assert created == applied
     assert f"Experiment {NAME} is created again" in lines
     assert not waited.store.experiment(NAME).manifest.exists()
+
+
+def test_a_search_is_not_created_again_before_all_that_katib_made_for_it_is_gone(
+    tmp_path: Path, waited: type[Waited]
+) -> None:
+    with answering(tmp_path, lambda request: (OVER if api.changed else STILL)(request)) as api:
+        api.events = [event("Suggestion", NAME, "ReconcileError", FORGOTTEN)]
+        api.trials, api.suggestions = 3, 2
+        waited.on(api)
+    assert waited.code == 0 and [method for method, _ in api.changed] == ["DELETE", "POST"]
+    assert (api.trials, api.suggestions) == (-3, -1)
+    asked = [path for path in api.asked if path.startswith(TRIALS)]
+    assert all(path.endswith(f"labelSelector=katib.kubeflow.org%2Fexperiment%3D{NAME}") for path in asked)
 
 
 def test_a_wait_that_was_killed_between_delete_and_create_goes_on_there(tmp_path: Path, waited: type[Waited]) -> None:

@@ -19,7 +19,10 @@ from pydantic.alias_generators import to_camel
 
 VERBS = ["get", "post", "delete"]
 RESOURCE = create_namespaced_resource("kubeflow.org", "v1beta1", "Experiment", "experiments", verbs=VERBS)
-
+SUGGESTION = create_namespaced_resource("kubeflow.org", "v1beta1", "Suggestion", "suggestions", verbs=["get"])
+TRIAL = create_namespaced_resource("kubeflow.org", "v1beta1", "Trial", "trials", verbs=["list"])
+EXPERIMENT_LABEL = "katib.kubeflow.org/experiment"
+"""What Katib labels the trials of an Experiment with."""
 
 NOT_FOUND, CONFLICT = 404, 409
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
@@ -211,9 +214,24 @@ def create(client: Client, manifest: dict[str, Any]) -> None:
 
 
 def delete(client: Client, name: str) -> None:
-    """Begin to delete the Experiment and all that Katib made for it. Unreachable."""
+    """Delete the Experiment; the cluster then deletes what Katib made for it. Unreachable."""
     with _reaching():
-        client.delete(RESOURCE, name, cascade=CascadeType.FOREGROUND)
+        # An Experiment that waits for its objects to go is not forgotten by Katib, which makes them again and again.
+        client.delete(RESOURCE, name, cascade=CascadeType.BACKGROUND)
+
+
+def left_over(client: Client, name: str) -> bool:
+    """Whether there is still something that Katib made for an Experiment of this name. Unreachable."""
+    with _reaching():
+        if next(iter(client.list(TRIAL, labels={EXPERIMENT_LABEL: name})), None) is not None:
+            return True
+        try:
+            client.get(SUGGESTION, name)
+        except ApiError as error:
+            if error.status.code == NOT_FOUND:
+                return False
+            raise
+        return True
 
 
 def warnings(client: Client, name: str) -> list[Warned]:

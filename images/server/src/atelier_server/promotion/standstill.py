@@ -58,11 +58,13 @@ class Standstill:
         return f"no trial has ended since then; {_shown(new)}" if new else None
 
     def go_on(self) -> None:
-        """Create the Experiment that a new start has deleted, if one has. Raises Unreachable."""
+        """Create the Experiment that a new start has deleted, once nothing of it is left. Raises Unreachable."""
         try:
             manifest: dict[str, Any] = json.loads(self._manifest.read_bytes())
         except FileNotFoundError:
             return
+        if katib.left_over(self._client, self._name):
+            return  # the new Experiment would count its trials, and ask its service
         katib.create(self._client, manifest)
         self._manifest.unlink(missing_ok=True)
         log.info("Experiment %s is created again", self._name)

@@ -26,6 +26,7 @@ AWAITED = ("list", "watch")
 ROLES = "roles.rbac.authorization.k8s.io"
 GRANTED = {
     "experiments.kubeflow.org": ("get", "list", "watch", "create", "delete"),
+    "suggestions.kubeflow.org": ("get",),
     "trials.kubeflow.org": ("get", "list", "watch"),
     "events": ("list",),
 }
