@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from atelier_cli.profile.load import load
+from atelier_cli.profile import load
 from atelier_store.layout import Store
 from atelier_store.ranking import rank, trial_records
 from atelier_store.records import Card

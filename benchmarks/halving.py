@@ -14,7 +14,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from atelier_cli.profile.load import load
+from atelier_cli.profile import load
 from atelier_cli.search.engine import Engine, Totals
 from atelier_cli.search.schedule import Result
 from atelier_store.layout import Store

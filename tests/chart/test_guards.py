@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
-from atelier_cli.profile.load import InvalidProfile, load
+from atelier_cli.profile import InvalidProfile, load
 from atelier_cli.profile.merging import with_value
 
 from tests.chart.rendering import API_VERSIONS, CHART, HELMS, refused, render

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 import yaml
+from atelier_cli.profile import load
 from atelier_cli.profile.findings import at
-from atelier_cli.profile.load import load
 from atelier_cli.profile.merging import lookup, with_value
 
 from tests.chart.rendering import HELMS, only, render

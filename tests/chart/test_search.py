@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from atelier_cli.profile.load import load
+from atelier_cli.profile import load
 from atelier_store.spec import Spec
 from atelier_trainer.__main__ import parser, request_of
 

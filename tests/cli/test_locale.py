@@ -21,7 +21,7 @@ trainer:
 PREPARE = """
 import sys
 from pathlib import Path
-from atelier_cli.profile.load import load
+from atelier_cli.profile import load
 from atelier_store.layout import Store
 from atelier_trial.data import prepare
 spec = load(Path("p.yaml"), sys.argv[1:]).spec

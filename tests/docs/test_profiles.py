@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 import yaml
+from atelier_cli.profile import load
 from atelier_cli.profile.facts import ALGORITHM_SETTINGS, METRICS
-from atelier_cli.profile.load import load
 from atelier_store.layout import Store
 from atelier_trial import data, identity, space
 from atelier_trial.data.files import OPTIONAL, REQUIRED

@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
-from atelier_cli.profile.load import load
+from atelier_cli.profile import load
 from atelier_server import __main__ as server_command
 from atelier_server.metrics.search import SearchMetrics
 from atelier_store.layout import Store

@@ -14,7 +14,7 @@ import yaml
 from atelier_cli.doctor.cluster import connect
 from atelier_cli.doctor.diagnosis import Diagnosis
 from atelier_cli.doctor.examination import examine
-from atelier_cli.profile.load import load
+from atelier_cli.profile import load
 
 from tests.support.kubernetes_api import error, json_answer
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from atelier_cli.doctor.rights import GRANTED, rendered
-from atelier_cli.profile.load import load
+from atelier_cli.profile import load
 
 from tests.chart.rendering import PROFILES, by_kind, render
 from tests.support.clusters import PROMETHEUS, examined, wrong

@@ -13,8 +13,8 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 import yaml
+from atelier_cli.profile import InvalidProfile, Profile, load
 from atelier_cli.profile.facts import ALGORITHM_SETTINGS, METRICS
-from atelier_cli.profile.load import InvalidProfile, Profile, load
 from atelier_cli.profile.rules import check_builders
 from atelier_store.scores import scores
 from atelier_store.spec import AlgorithmName, Kind, Parameter, Spec
@@ -703,8 +703,8 @@ def test_the_wheel_carries_the_charts_files(uv: str, tmp_path: Path) -> None:
             ROOT / "charts" / "katib-nas-atelier" / name
         ).read_bytes()
     code = (
-        "from pathlib import Path; from atelier_cli.profile import load; import sys; "
-        "print(load.__file__); load.load(Path(sys.argv[1]))"
+        "from pathlib import Path; import atelier_cli.profile; import sys; "
+        "print(atelier_cli.profile.__file__); atelier_cli.profile.load(Path(sys.argv[1]))"
     )
     environment = os.environ | {"PYTHONPATH": str(tmp_path / "site")}
     run = subprocess.run(

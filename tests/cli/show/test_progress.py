@@ -7,7 +7,7 @@ import subprocess
 from io import StringIO
 
 import pytest
-from atelier_cli.profile.load import load
+from atelier_cli.profile import load
 from atelier_cli.search.engine import Totals
 from atelier_cli.search.schedule import Result
 from atelier_cli.show.progress import SearchDisplay, duration, sparkline

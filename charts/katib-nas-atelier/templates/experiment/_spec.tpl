@@ -73,7 +73,7 @@ Experiment. Both take (dict "root" $ "name" NAME); the hash in the name is that 
 {{- end -}}
 {{- end -}}
 
-{{/* Number of failed trials that end the search; packages/cli/src/atelier_cli/profile/load.py does the same. */}}
+{{/* Number of failed trials that end the search; packages/cli/src/atelier_cli/profile/loading.py does the same. */}}
 {{- define "atelier.search.failed" -}}
 {{- $experiment := .Values.experiment -}}
 {{- if eq (toString $experiment.maxFailedTrialCount) "auto" -}}

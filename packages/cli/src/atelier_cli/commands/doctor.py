@@ -58,7 +58,7 @@ def doctor(
 
         from atelier_cli.doctor.cluster import connect
         from atelier_cli.doctor.examination import examine
-        from atelier_cli.profile.load import load
+        from atelier_cli.profile import load
         from atelier_cli.show.diagnoses import diagnoses
 
         if set_ and not values:

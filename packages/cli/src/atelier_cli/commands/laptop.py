@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from atelier_store.promotion import Promoted
     from atelier_store.records import DataDescription
 
-    from atelier_cli.profile.load import Profile
+    from atelier_cli.profile import Profile
 
 PARTS = ("atelier_trainer", "atelier_server")
 INSTALL = "uv sync --package atelier-cli --extra laptop"
@@ -68,7 +68,7 @@ def up(
         from atelier_store.layout import Store
 
         from atelier_cli.errors import CannotServe
-        from atelier_cli.profile.load import load
+        from atelier_cli.profile import load
         from atelier_cli.serving import check_free, predict_samples, serving
         from atelier_cli.show.predictions import predictions
 
@@ -109,7 +109,7 @@ def search(
     with on_this_machine():
         from atelier_store.layout import Store
 
-        from atelier_cli.profile.load import load
+        from atelier_cli.profile import load
 
         _search(load(values, set_), Store(store.absolute()), data_dir)
 

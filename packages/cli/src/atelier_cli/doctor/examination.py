@@ -25,7 +25,7 @@ from atelier_cli.doctor.release import check_release
 from atelier_cli.doctor.rights import check_rights
 from atelier_cli.doctor.storage import check_storage
 from atelier_cli.doctor.token import check_token
-from atelier_cli.profile.load import Profile, chart_defaults
+from atelier_cli.profile import Profile, chart_defaults
 
 SERVER = "API server"
 OLDEST = (1, 31)

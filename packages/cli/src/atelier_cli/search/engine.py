@@ -25,8 +25,7 @@ from atelier_trial import data, identity
 from atelier_trial.request import Request, configuration, record
 from atelier_trial.target import Target
 
-from atelier_cli.profile import rules
-from atelier_cli.profile.load import InvalidProfile
+from atelier_cli.profile import InvalidProfile, rules
 from atelier_cli.search.children import STOP_TIMEOUT, Children, Exited, start_fork_server
 from atelier_cli.search.command_line import command_line
 from atelier_cli.search.schedule import Job, Result, Schedule
