@@ -24,6 +24,7 @@ from tools.engines import ENGINES, Engine
 ROOT = Path(__file__).resolve().parents[1]
 CHART = ROOT / "charts" / "katib-nas-atelier" / "Chart.yaml"
 NAMES = ("server", "trainer")
+OWN_CERTIFICATES = "Where a proxy or a mirror has certificates of its own, builds need them: make images CA=FILE"
 PASSED_ON = (
     "BASE",
     "TORCH_INDEX",
@@ -100,7 +101,8 @@ def build(environment: Mapping[str, str]) -> None:
         _say(shlex.join(command))
         began = time.monotonic()
         if subprocess.run(command, cwd=ROOT, check=False, env={**os.environ, "DOCKER_BUILDKIT": "1"}).returncode:
-            raise Refused(f"{name}: {builder.program} could not build the image; its output is above")
+            trust = "" if environment.get("CA") else f". {OWN_CERTIFICATES}"
+            raise Refused(f"{name}: {builder.program} could not build the image; its output is above{trust}")
         seconds[name] = time.monotonic() - began
     _say()
     for name in NAMES:

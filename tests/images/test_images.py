@@ -154,12 +154,17 @@ def test_a_bundle_that_is_not_there_is_refused_before_anything_is_built(
     assert all(line[1] == "version" for line in calls(programs))
 
 
-def test_a_build_that_fails_names_its_image_and_ends(programs: Path) -> None:
+def test_a_build_that_fails_names_its_image_and_ends_and_says_how_to_give_certificates(
+    programs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     add(programs, "docker", BUILDS + '\n[ "$1" != build ]')
     done = make("build")
     assert done.returncode == 1
-    assert done.stderr == "server: docker could not build the image; its output is above\n"
+    failed = "server: docker could not build the image; its output is above"
+    assert done.stderr == f"{failed}. {images.OWN_CERTIFICATES}\n"
     assert len([line for line in calls(programs) if line[1] == "build"]) == 1
+    monkeypatch.setenv("CA", "pyproject.toml")
+    assert make("build").stderr == f"{failed}\n"
 
 
 def test_without_microk8s_the_import_says_so_at_once(programs: Path) -> None:
