@@ -26,7 +26,56 @@ pytestmark = pytest.mark.process
 
 UNBUFFERED = {"PYTHONUNBUFFERED": "1"}
 PATIENCE = 180
-COMMANDS = ("up", "search", "experiments", "leaderboard", "promote", "versions", "serve", "replay", "audit", "doctor")
+COMMANDS = (
+    "data",
+    "up",
+    "search",
+    "experiments",
+    "leaderboard",
+    "promote",
+    "versions",
+    "serve",
+    "replay",
+    "audit",
+    "doctor",
+)
+
+
+ROWS = """
+experiment:
+  name: cars
+  objective: {type: minimize, objectiveMetricName: val_rmse}
+  maxTrialCount: 1
+  parameters: [{name: lr, parameterType: double, feasibleSpace: {min: "0.001", max: "0.01"}}]
+trainer:
+  data: {source: csv, task: regression, target: price, files: {train: {path: cars.csv}}}
+"""
+
+
+def test_data_are_shown_before_a_search_and_nothing_is_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = [f"{number},1,{number * 100}" for number in range(100)]
+    (tmp_path / "cars.csv").write_text("\n".join(["age,wheels,price", *rows]))
+    (tmp_path / "cars.yaml").write_text(ROWS)
+    shown = atelier("data", "-f", "cars.yaml", "--store", "store")
+    assert shown.returncode == 0, shown.stderr
+    assert "csv cars.csv: rows of 2 features\n64 rows to train on, 16 to validate with, 20 to test with" in shown.stdout
+    assert re.search(r"wheels +1 +1 +1 +1 \(constant\)", shown.stdout)
+    told = json.loads(atelier("data", "-f", "cars.yaml", "--store", "store", "--output=json").stdout)
+    (price,) = told["targets"]
+    assert price["name"] == "price" and price["distinct"] == 80 and 0 <= price["min"] < price["max"] <= 9900
+    assert str(Store(tmp_path / "store").data(told["digest"]).folder) in shown.stdout
+    assert not (tmp_path / "store" / "trials").exists() and not (tmp_path / "store" / "experiments").exists()
+
+
+def test_data_that_cannot_be_used_are_refused_as_a_search_would(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "cars.csv").write_text("age,price\n1,2\n3,many\n")
+    (tmp_path / "cars.yaml").write_text(ROWS)
+    refused = atelier("data", "-f", "cars.yaml", "--store", "store")
+    assert refused.returncode == 2 and "column 'price' is not numeric: 1 cells, the first is 'many'" in refused.stderr
 
 
 def trained(store: Path) -> list[str]:
@@ -45,6 +94,7 @@ def test_help_names_every_command() -> None:
     [
         ("up", ["--values", "-f", "--set", "--store", "--data-dir", "--host", "--port", "--no-serve"]),
         ("search", ["--values", "-f", "--set", "--store", "--data-dir"]),
+        ("data", ["--values", "-f", "--set", "--store", "--data-dir", "--output"]),
         ("experiments", ["--store", "--output"]),
         ("leaderboard", ["experiment", "--store", "--all", "--output"]),
         ("promote", ["experiment", "--model", "--store", "--policy", "--trial", "--version", "--previous", "--why"]),

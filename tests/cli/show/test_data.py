@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from atelier_cli.show.data import data_lines
-from atelier_trial.data import Prepared
+from atelier_cli.show.data import data_lines, report
+from atelier_trial.data import Arrays, Prepared
 
 
 def prepared(**fields):
@@ -45,3 +45,16 @@ def test_shape_and_targets_are_one_line(fields, y, line):
 def test_what_was_left_out_follows():
     lines = list(data_lines(prepared(notes=("a: left out: b",)), np.array([0, 1])))
     assert lines[1:] == ["a: left out: b"]
+
+
+def test_classes_are_counted_in_each_part_that_a_search_uses():
+    y, test = np.array([0] * 40 + [1] * 10), np.array([1, 1])
+    arrays = Arrays(np.zeros((50, 4), np.float32), y, np.ones((2, 4), np.float32), test)
+    found = report(prepared(feature_names=("a", "b", "c", "d")), arrays, 0.2, 0)
+    assert [(one.label, one.training, one.validation, one.test) for one in found.classes] == [
+        ("no", 32, 8, 0),
+        ("yes", 8, 2, 2),
+    ]
+    assert (found.training, found.validation, found.test) == (40, 10, 2)
+    assert [one.name for one in found.features] == ["a", "b", "c", "d"] and not found.targets
+    assert {one.distinct for one in found.features} == {1}

@@ -36,6 +36,7 @@ def options(
 
 
 for command in (
+    laptop.data,
     laptop.up,
     laptop.search,
     store.experiments,

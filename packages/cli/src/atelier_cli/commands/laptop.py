@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,13 +13,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from atelier_cli.commands.messages import err, fail, messages, out
+from atelier_cli.commands.messages import err, fail, messages, out, print_json
 from atelier_cli.commands.options import (
     DEFAULT_STORE,
     DataOption,
     ExperimentArgument,
     HostOption,
     ModelOption,
+    OutputOption,
     PolicyOption,
     PreviousOption,
     ProfileOption,
@@ -112,6 +114,38 @@ def search(
         from atelier_cli.profile import load
 
         _search(load(values, set_), Store(store.absolute()), data_dir)
+
+
+def data(
+    values: ProfileOption,
+    set_: SetOption,
+    store: StoreOption = DEFAULT_STORE,
+    data_dir: DataOption = None,
+    output: OutputOption = "table",
+) -> None:
+    """Show what a search would learn from: rows, targets, features, what is left out. Nothing is trained.
+
+    The prepared data stay in the store, where the search finds them.
+    """
+    with on_this_machine():
+        from atelier_store.layout import Store
+        from atelier_trial.data import load as load_arrays
+        from atelier_trial.data import prepare
+        from atelier_trial.data.files import words_of_size
+
+        from atelier_cli.profile import load
+        from atelier_cli.show.data import report, tables
+
+        trainer, place = load(values, set_).spec.trainer, Store(store.absolute())
+        description = prepare(
+            trainer.data, place, Path.cwd(), data_dir, trainer.seed, lambda step: err.print(step, markup=False)
+        )
+        found = report(description, load_arrays(place, description), trainer.data.validation_fraction, trainer.seed)
+        if output == "json":
+            print_json(asdict(found))
+            return
+        out.print(tables(found))
+        out.print(f"{words_of_size(found.bytes)} in memory; prepared: {escape(str(place.data(found.digest).folder))}")
 
 
 def promote(

@@ -1,18 +1,142 @@
-"""What a search learns from, in words, before it starts."""
+"""What a search learns from, in words and numbers, before it starts."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from atelier_store.records import DataDescription
 from atelier_store.spec import has_channels
-from atelier_trial.data import Prepared
+from atelier_trial.data import Arrays, Prepared, split
 from numpy.typing import NDArray
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
 
 MOST_CLASSES = 12
 """So many are shown with their counts; of more only some."""
+MOST_FEATURES = 40
+"""So many are shown with their range; JSON has all."""
+
+
+@dataclass(frozen=True)
+class ClassCounts:
+    """Rows of one class in each part."""
+
+    label: str
+    training: int
+    validation: int
+    test: int
+
+
+@dataclass(frozen=True)
+class Range:
+    """What the training and validation rows hold of one number; distinct counts its values."""
+
+    name: str
+    min: float
+    median: float
+    max: float
+    distinct: int
+
+
+@dataclass(frozen=True)
+class DataReport:
+    """Prepared data in numbers. bytes is the arrays' size in memory; shape, and example in words, are of one row."""
+
+    source: str
+    digest: str
+    kind: str
+    task: str
+    shape: tuple[int, ...]
+    example: str
+    training: int
+    validation: int
+    test: int
+    bytes: int
+    classes: tuple[ClassCounts, ...]
+    targets: tuple[Range, ...]
+    features: tuple[Range, ...]
+    notes: tuple[str, ...]
+
+
+def report(description: Prepared, arrays: Arrays, validation_fraction: float, seed: int) -> DataReport:
+    """Numbers of the rows that a search with this fraction and seed trains on, validates with and tests with."""
+    training, validation = split(arrays.train_y, validation_fraction, seed)
+    parts = [arrays.train_y[training], arrays.train_y[validation], arrays.test_y]
+    labels = description.labels
+    counts = [] if labels is None else [np.bincount(y, minlength=len(labels)).tolist() for y in parts]
+    rows = description.kind == "rows"
+    return DataReport(
+        source=description.source,
+        digest=description.digest,
+        kind=description.kind,
+        task=description.task,
+        shape=description.shape,
+        example=_shape(description),
+        training=len(training),
+        validation=len(validation),
+        test=description.test_rows,
+        bytes=sum(array.nbytes for array in arrays),
+        classes=tuple(ClassCounts(label, *of) for label, *of in zip(labels or (), *counts, strict=True)),
+        targets=() if labels is not None else tuple(_ranges(arrays.train_y, description.target_name, "target")),
+        features=tuple(_ranges(arrays.train_x, description.feature_names, "feature")) if rows else (),
+        notes=description.notes,
+    )
+
+
+def _ranges(values: NDArray[Any], names: tuple[str, ...] | str | None, what: str) -> Iterator[Range]:
+    """The range of each column of (N, C), or of (N,)."""
+    columns = values.reshape(len(values), -1).T
+    given = (names,) if isinstance(names, str) else names
+    for number, column in enumerate(columns):
+        name = given[number] if given and len(given) == len(columns) else f"{what} {number}"
+        yield Range(
+            name, float(column.min()), float(np.median(column)), float(column.max()), int(np.unique(column).size)
+        )
+
+
+def tables(found: DataReport) -> RenderableType:
+    """The report for people."""
+    rows = f"{found.training:,} rows to train on, {found.validation:,} to validate with, {found.test:,} to test with"
+    parts: list[RenderableType] = [Text(f"{found.source}: {found.example}", "bold"), Text(rows)]
+    if found.classes:
+        parts.append(_classes(found))
+    for ranges, what in ((found.targets, "target"), (found.features, "feature")):
+        if ranges:
+            parts.append(_range_table(ranges, what))
+    return Group(*parts, *(Text(note, "yellow") for note in found.notes))
+
+
+def _classes(found: DataReport) -> Table:
+    table = _table("class", "share", "train", "validate", "test")
+    total = found.training + found.validation
+    for one in found.classes:
+        share = f"{(one.training + one.validation) / total:.1%}"
+        table.add_row(one.label, share, *(f"{count:,}" for count in (one.training, one.validation, one.test)))
+    return table
+
+
+def _range_table(ranges: tuple[Range, ...], what: str) -> Table:
+    table = _table(what, "min", "median", "max", "distinct")
+    for one in ranges[:MOST_FEATURES]:
+        constant = one.distinct == 1
+        numbers = (f"{value:.6g}" for value in (one.min, one.median, one.max))
+        table.add_row(one.name, *numbers, f"{one.distinct:,}" + (" (constant)" if constant else ""))
+    if len(ranges) > MOST_FEATURES:
+        table.caption = f"and {len(ranges) - MOST_FEATURES:,} more: --output json has all"
+    return table
+
+
+def _table(first: str, *others: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column(first)
+    for name in others:
+        table.add_column(name, justify="right")
+    return table
 
 
 def data_lines(description: Prepared, train_y: NDArray[Any]) -> Iterator[str]:
