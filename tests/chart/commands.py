@@ -57,9 +57,9 @@ def helm(line: str, binary: str = "helm") -> Helm:
 @functools.cache
 def flags(binary: str, *command: str) -> dict[str, tuple[str, bool]]:
     """Long name of each flag of a command, and whether it takes a value."""
-    asked = [program(binary), *command, "--help"]
+    asked = [str(program(binary)), *command, "--help"]
     said = subprocess.run(asked, capture_output=True, text=True, env=OFFLINE, check=True, timeout=60).stdout
-    found = {}
+    found: dict[str, tuple[str, bool]] = {}
     for short, long, kind in re.findall(r"^ +(?:(-\w), )?(--[\w-]+)(?: (\S+))? {2,}", said, re.MULTILINE):
         found |= {name: (long, bool(kind) and "[=" not in kind) for name in (short, long) if name}
     return found

@@ -12,12 +12,13 @@ import subprocess
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import yaml
 from atelier_store.files import temporary_beside
 
-from tests.chart.programs import ROOT, program
+from tests.chart.programs import program
+from tests.support import ROOT
 
 CHART = ROOT / "charts" / "katib-nas-atelier"
 PROFILES = sorted((ROOT / "values").glob("*.yaml"))
@@ -161,8 +162,6 @@ def only(objects: list[dict[str, Any]], kind: str, name_suffix: str | None = Non
 class GoLoader(yaml.CSafeLoader):
     """Types of plain text as in Helm and kubectl: y is true, 12345e67 is a number, a date is text. No key twice."""
 
-    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}
-
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [key.value for key, _ in node.value]
         assert len(keys) == len({*keys}), f"line {node.start_mark.line + 1}: a key is said twice: {keys}"
@@ -172,6 +171,7 @@ class GoLoader(yaml.CSafeLoader):
         return node.value.lower() in ("y", "yes", "true", "on")
 
 
+GoLoader.yaml_implicit_resolvers = {}
 for _tag, _pattern in {
     "null": r"^(~|null|Null|NULL|)$",
     "bool": r"^([yYnN]|yes|Yes|YES|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF)$",

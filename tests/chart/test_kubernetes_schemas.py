@@ -111,7 +111,8 @@ DELETED = object()
 
 def changed(kind: str, where: str, value: Any) -> dict[str, Any]:
     """An example with another value at a path such as spec.parameters.0.name."""
-    made = part = deepcopy(EXAMPLES[kind])
+    made = deepcopy(EXAMPLES[kind])
+    part: Any = made
     *path, last = (int(step) if step.isdigit() else step for step in where.split("."))
     for step in path:
         part = part[step]

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.chart.programs import BUILT, ROOT, program
+from tests.chart.programs import BUILT, program
 from tests.chart.rendering import CHART, KUBERNETES, OFFLINE, PROFILES
+from tests.support import ROOT
 
 pytestmark = pytest.mark.process
 

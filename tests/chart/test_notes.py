@@ -41,7 +41,7 @@ def test_every_kubectl_line_names_what_is_installed(profile: Path, mode: str) ->
     shown, installed = commands(notes(profile, **with_all(mode)), "kubectl"), render(profile, **with_all(mode))
     assert len(shown) > 8
     assert [missing for line in shown for missing in lacking(line, installed)] == []
-    assert {re.search(r"-n (\S+)", line)[1] for line in shown if " label namespace " not in line} == {"atelier"}
+    assert {re.sub(r"^.*?-n (\S+).*$", r"\1", line) for line in shown if " label namespace " not in line} == {"atelier"}
 
 
 @pytest.mark.parametrize(
@@ -230,7 +230,7 @@ def test_nothing_is_missing_where_the_cluster_knows_all(profile: Path) -> None:
 def test_the_inspectors_commands_are_there_while_it_is() -> None:
     text = notes(QUICKSTART, set=["inspector.enabled=true", "inspector.seconds=90"])
     shown = part(text, "INSPECTOR  for 90 seconds")
-    assert [re.search(r"kubectl -n atelier (\w+)", line)[1] for line in shown] == ["get", "exec", "cp"]
+    assert [re.sub(r"^.*kubectl -n atelier (\w+).*$", r"\1", line) for line in shown] == ["get", "exec", "cp"]
     assert "INSPECTOR" not in notes(QUICKSTART)
 
 

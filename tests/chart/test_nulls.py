@@ -16,7 +16,7 @@ from tests.chart.test_schema import DEFAULTS
 
 pytestmark = pytest.mark.process
 
-SAID = {
+SAID: dict[str, Any] = {
     "experiment": {"parameters": [{"name": "se", "parameterType": "categorical", "feasibleSpace": {"list": [True]}}]},
     "trainer": {"data": {"source": "sklearn", "name": "digits"}},
     "inspector": {"enabled": True},
@@ -84,7 +84,9 @@ def test_the_command_completes_what_null_takes_away(tmp_path: Path) -> None:
 
 def test_null_of_a_part_of_a_parameter_is_no_such_part(tmp_path: Path) -> None:
     space = {"min": 1, "max": 2, "step": None, "distribution": None}
-    said = {"experiment": {"parameters": [{"name": "stage1_depth", "parameterType": "int", "feasibleSpace": space}]}}
+    said: dict[str, Any] = {
+        "experiment": {"parameters": [{"name": "stage1_depth", "parameterType": "int", "feasibleSpace": space}]}
+    }
     said |= {"trainer": {"data": {"source": "sklearn", "name": "digits"}}}
     file = tmp_path / "nulls.yaml"
     file.write_text(yaml.safe_dump(said))

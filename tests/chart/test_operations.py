@@ -13,9 +13,9 @@ import pytest
 import yaml
 
 from tests.chart.commands import Helm, helm, lacking, lines
-from tests.chart.programs import ROOT
 from tests.chart.rendering import CHART, HELMS, by_kind, only, render, rendered
 from tests.chart.schemas import violations
+from tests.support import ROOT
 
 pytestmark = pytest.mark.process
 

@@ -130,7 +130,7 @@ def test_an_edited_module_is_another_search() -> None:
 
 
 def test_every_container_can_get_a_limit() -> None:
-    limit = {"resources": {"limits": {"cpu": 1}}}
+    limit: dict[str, Any] = {"resources": {"limits": {"cpu": 1}}}
     values = dict.fromkeys(("trainer", "extractor", "server", "inspector", "test"), limit)
     values["trainer"] = {"resources": {"requests": {"cpu": 1}, "limits": {"cpu": 1}}}
     values["inspector"] = limit | {"enabled": True}

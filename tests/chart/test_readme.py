@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 from tests.chart.commands import Helm, helm, lacking, lines, seconds
-from tests.chart.programs import ROOT
 from tests.chart.rendering import CHART, HELMS, by_kind, documents, only, refused, render, rendered
+from tests.support import ROOT
 from tools import chart_docs
 
 pytestmark = pytest.mark.process
@@ -202,7 +202,8 @@ def test_the_modes_and_versions_listed_are_those_there_are() -> None:
 
 
 def annotation(name: str) -> list[dict[str, str]]:
-    return yaml.safe_load(METADATA["annotations"][f"artifacthub.io/{name}"])
+    read: list[dict[str, str]] = yaml.safe_load(METADATA["annotations"][f"artifacthub.io/{name}"])
+    return read
 
 
 def test_the_images_announced_are_those_that_run() -> None:

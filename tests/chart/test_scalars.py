@@ -61,11 +61,14 @@ def test_plain_text_in_a_file_has_helms_type_and_helms_text(probe: Path, tmp_pat
 
 def test_numbers_are_written_as_helm_writes_them(probe: Path) -> None:
     """Parameters are text: what is tried on one machine is what is tried on a cluster."""
-    numbers = [text for text in PLAIN if type(yaml_lines.plain(text)) in (int, float)]
-    ours = [yaml_lines.number_text(yaml_lines.plain(text)) for text in numbers]
+    read = {text: yaml_lines.plain(text) for text in PLAIN}
+    numbers = {
+        text: value for text, value in read.items() if isinstance(value, int | float) and not isinstance(value, bool)
+    }
+    ours = [yaml_lines.number_text(value) for value in numbers.values()]
     template = "values: {{ range .Values.read }}{{ toJson . }} {{ end }}\n"
     (probe / "templates" / "values.yaml").write_text(template)
-    values = json.loads(json.dumps({"read": [yaml_lines.plain(text) for text in numbers]}))
+    values = {"read": list(numbers.values())}
     text = rendered(chart=probe, is_cached=False, values=values)
     assert text.partition("values: ")[2].split() == ours
 

@@ -223,6 +223,7 @@ def test_every_key_of_the_defaults_has_a_comment_above_it() -> None:
         return [key for pair in pairs for key in (pair[0], *keys(pair[1]))]
 
     root = yaml.compose("\n".join(lines), yaml.SafeLoader)
+    assert root
     bare = [key.value for key in keys(root) if not lines[key.start_mark.line - 1].strip().startswith("#")]
     assert bare == []
 

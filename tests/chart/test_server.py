@@ -10,8 +10,8 @@ import yaml
 from atelier_server.__main__ import _parser
 from atelier_store import machine
 
-from tests.chart.programs import ROOT
 from tests.chart.rendering import CHART, by_kind, only, render
+from tests.support import ROOT
 
 pytestmark = pytest.mark.process
 
@@ -33,6 +33,7 @@ GUARDED = {"server": {"token": {"existingSecret": "digits-token", "key": "bearer
 
 
 def container(**arguments: Any) -> dict[str, Any]:
+    found: dict[str, Any]
     (found,) = only(render(QUICKSTART, **arguments), "Deployment")["spec"]["template"]["spec"]["containers"]
     return found
 

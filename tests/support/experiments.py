@@ -11,7 +11,7 @@ from atelier_store.curve import append_epoch
 from atelier_store.files import sha256_file
 from atelier_store.layout import Store
 from atelier_store.promotion import Promoted
-from atelier_store.records import Card, Epoch, HistoryLine, TrialRecord
+from atelier_store.records import Card, Epoch, HistoryLine, TrialConfig, TrialRecord
 from atelier_store.spec import Spec
 
 from tests.support.onnx_bundles import Bundle, image_bundle
@@ -39,7 +39,7 @@ def add_trial(
     store: Store, of: Spec, bundle: Bundle, trial: str, suggested: dict[str, str] | None = None, **card: Any
 ) -> str:
     """A trial with this bundle; the result is its key."""
-    config = bundle.fields["config"]
+    config: TrialConfig = bundle.fields["config"]
     paths = store.trial(config.key)
     manifest = bundle.write(paths.bundle.folder)
     config.write(paths.config)

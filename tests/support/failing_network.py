@@ -10,13 +10,13 @@ import torch
 class Asleep(torch.nn.Module):
     """Takes minutes for a batch of the training."""
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         if self.training:
             time.sleep(300)
         return x
 
 
-def build(input_shape, outputs, width: int = 8):
+def build(input_shape: tuple[int, int, int], outputs: int, width: int = 8) -> torch.nn.Module:
     if width == 7:
         raise RuntimeError("no network of width 7")
     if width == 9:

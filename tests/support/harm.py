@@ -41,7 +41,7 @@ class unharmed:
     def __enter__(self) -> None:
         self._workers, self._logged = workers(self._server), len(self._server.log)
 
-    def __exit__(self, kind: object, *_: object) -> None:
+    def __exit__(self, kind: object, *rest: object) -> None:
         if kind:
             return
         for _ in range(4):  # over connections of their own, which any worker may take

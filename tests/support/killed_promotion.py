@@ -5,14 +5,21 @@ promotion is a process of its own, forked from this one, so that imports are pai
 Answers each line with `killed`, `done STEPS` (there were fewer than N steps; N = 0 never kills) or `failed`.
 """
 
+from __future__ import annotations
+
 import os
 import signal
 import sys
 import traceback
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from atelier_server.promotion.promote import promoter
 from atelier_store.layout import Store
+from atelier_store.records import Policy
+
+if TYPE_CHECKING:
+    from _typeshed import FileDescriptorLike
 
 CHANGES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.symlink"}
 
@@ -31,24 +38,25 @@ class Steps:
         if self.count == self.last:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    def before(self, event: str, arguments: tuple) -> None:
+    def before(self, event: str, arguments: tuple[object, ...]) -> None:
         writes = (
             event == "open" and isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
         )
         if (event in CHANGES or writes) and self.store in str(arguments[0]):
             self.step()
 
-    def before_fsync(self, descriptor: int) -> None:
+    def before_fsync(self, fd: FileDescriptorLike) -> None:
         """Before it, as if nothing of the file had come to the disk, and after half of it had."""
+        assert isinstance(fd, int)
         self.step()
         if (
             self.count + 1 == self.last
-            and os.fstat(descriptor).st_size > 1
-            and Path(f"/proc/self/fd/{descriptor}").readlink().is_file()
+            and os.fstat(fd).st_size > 1
+            and Path(f"/proc/self/fd/{fd}").readlink().is_file()
         ):
-            os.truncate(Path(f"/proc/self/fd/{descriptor}").readlink(), os.fstat(descriptor).st_size // 2)
+            os.truncate(Path(f"/proc/self/fd/{fd}").readlink(), os.fstat(fd).st_size // 2)
         self.step()
-        self.fsync(descriptor)
+        self.fsync(fd)
 
 
 def promote(model: str, how: str, what: str, store: str, last: int) -> None:
@@ -56,7 +64,7 @@ def promote(model: str, how: str, what: str, store: str, last: int) -> None:
     promotes = promoter(Store(Path(store)).model(model))
     steps = Steps(store, last)
     try:
-        promotes.version(what) if how == "version" else promotes.best(what, how)
+        promotes.version(what) if how == "version" else promotes.best(what, cast(Policy, how))
         os.write(1, f"done {steps.count}\n".encode())
     except BaseException:
         traceback.print_exc()

@@ -81,7 +81,7 @@ def experiment(
                 "lastUpdateTime": "2026-01-02T03:04:05Z",
             }
         )
-    objective = {"type": "maximize", "objectiveMetricName": "val_accuracy"}
+    objective: dict[str, Any] = {"type": "maximize", "objectiveMetricName": "val_accuracy"}
     objective["metricStrategies"] = [{"name": "val_accuracy", "value": "max"}]
     return {
         "apiVersion": "kubeflow.org/v1beta1",

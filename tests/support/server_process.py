@@ -30,7 +30,8 @@ def eventually(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
 
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as free:
-        return free.getsockname()[1]
+        port: int = free.getsockname()[1]
+        return port
 
 
 class Server:

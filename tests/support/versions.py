@@ -46,5 +46,5 @@ class Versions:
     def _expected(self, version: str) -> np.ndarray:
         network = self._store.model("digits").version(version).network
         session = ort.InferenceSession(network, providers=["CPUExecutionProvider"])
-        outputs: np.ndarray = session.run(None, {"input": PIXELS})[0]
-        return outputs[0]
+        row: np.ndarray = session.run(None, {"input": PIXELS})[0][0]
+        return row

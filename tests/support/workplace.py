@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from atelier_store.layout import Store, TrialPaths
 from atelier_store.records import Card
@@ -15,9 +16,11 @@ from atelier_store.spec import Spec
 NETWORK = ("stem_width=4", "stage1_width=4", "batch=64")
 
 
-def profile(epochs: int = 2, data: dict | None = None, experiment: dict | None = None, **trainer) -> Spec:
+def profile(
+    epochs: int = 2, data: dict[str, Any] | None = None, experiment: dict[str, Any] | None = None, **trainer: object
+) -> Spec:
     """A search without early stopping over scikit-learn's digits, unless said otherwise."""
-    search = {"name": "small", "parameters": [], "maxTrialCount": 1, "maxFailedTrialCount": 0}
+    search: dict[str, Any] = {"name": "small", "parameters": [], "maxTrialCount": 1, "maxFailedTrialCount": 0}
     search |= {"earlyStopping": {"algorithmName": "none"}, **(experiment or {})}
     data = data or {"source": "sklearn", "name": "digits", "limit": 400}
     return Spec.model_validate({"experiment": search, "trainer": {"data": data, "maxEpochs": epochs, **trainer}})

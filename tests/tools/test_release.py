@@ -122,6 +122,29 @@ def test_a_release_has_its_version_everywhere_and_all_its_files(checkout: Checko
     assert images == [f"docker.io/katib-nas-atelier/{name}:{NEXT}" for name in ("server", "trainer")]
 
 
+def test_a_release_builds_both_images_of_its_commit_and_pushes_nothing(checkout: Checkout, tmp_path: Path) -> None:
+    """A stand-in that writes down its arguments is the first program that builds."""
+    calls, docker = tmp_path / "calls", tmp_path / "docker"
+    docker.write_text(f'#!/bin/sh\necho "$@" >>{calls}\n[ "$1" != images ] || echo "390 MB"\n')
+    docker.chmod(0o755)
+    done = checkout.release(NEXT, PATH=f"{tmp_path}:{os.environ['PATH']}", REGISTRY="")
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = calls.read_text().splitlines()
+    assert {line.split()[0] for line in lines} == {"version", "build", "images"}
+    tagged = [re.findall(r"--tag (\S+) .*--build-arg REVISION=(\S+)", line) for line in lines if line[:5] == "build"]
+    commit = checkout.git("rev-parse", f"v{NEXT}^{{commit}}")
+    names = (checkout.folder / "dist" / NEXT / "images.txt").read_text().split()
+    assert tagged == [[(name, commit)] for name in names]
+
+
+def test_headings_of_the_changelog_link_to_what_changed(checkout: Checkout) -> None:
+    checkout.release(NEXT, "--no-images")
+    changelog = (checkout.folder / "CHANGELOG.md").read_text()
+    links = dict(re.findall(r"^\[(.+)\]: (\S+)$", changelog, re.MULTILINE))
+    assert list(links) == re.findall(r"^## \[(.+?)\]", changelog, re.MULTILINE)
+    assert links["Unreleased"].endswith(f"/v{NEXT}...main") and links[NEXT].endswith(f"/v{NEXT}")
+
+
 @pytest.mark.parametrize(("program", "arguments", "code"), [("/bin/true", ["--rehearse"], 0), ("/bin/false", [], 1)])
 def test_a_rehearsal_and_a_failure_leave_the_checkout_as_it_was(
     checkout: Checkout, program: str, arguments: list[str], code: int

@@ -1,21 +1,25 @@
 """A CSV is read as the server reads one, and whatever is wrong with it is said at once."""
 
+from __future__ import annotations
+
 import gzip
 
 import numpy as np
 import pytest
 
+from tests.trial.place import Place
+
 ROWS = "".join(f"{number}, {number / 2}, {'yes' if number % 2 else 'no'}\n" for number in range(20))
 
 
-def test_quoted_names_and_a_byte_order_mark_are_no_part_of_the_names(place):
+def test_quoted_names_and_a_byte_order_mark_are_no_part_of_the_names(place: Place) -> None:
     data = place.csv('\ufeff"a b", "c", y\n\n' + ROWS)
     description, arrays = place.arrays("csv", **data)
     assert (description.feature_names, description.target_name) == (("a b", "c"), "y")
     np.testing.assert_array_equal(arrays.train_x[:, 0], arrays.train_x[:, 1] * 2)
 
 
-def test_columns_of_the_test_file_may_come_in_another_order(place):
+def test_columns_of_the_test_file_may_come_in_another_order(place: Place) -> None:
     data = place.csv("a,b,y\n" + ROWS)
     (place.folder / "test.csv").write_text("y,b,a\nno,1,2\nyes,3,6\n")
     data["files"]["test"] = {"path": "test.csv"}
@@ -26,7 +30,7 @@ def test_columns_of_the_test_file_may_come_in_another_order(place):
     assert "lacks b; has besides: c" in violation
 
 
-def test_a_target_and_columns_are_found_in_both_unicode_spellings(place):
+def test_a_target_and_columns_are_found_in_both_unicode_spellings(place: Place) -> None:
     data = place.csv("a,b,caf\u00e9\n" + ROWS)
     (place.folder / "test.csv").write_text("cafe\u0301,a,b\nno,1,2\n")
     data["files"]["test"] = {"path": "test.csv"}
@@ -46,11 +50,11 @@ def test_a_target_and_columns_are_found_in_both_unicode_spellings(place):
         ("a,a,,z\n", "column 'a' is there more than once"),
     ],
 )
-def test_a_csv_with_a_fault_is_refused_with_its_place(place, text, part):
+def test_a_csv_with_a_fault_is_refused_with_its_place(place: Place, text: str, part: str) -> None:
     assert any(part in violation for violation in place.refused("csv", **place.csv(text)))
 
 
-def test_a_target_of_a_regression_is_a_number_as_a_feature_is(place):
+def test_a_target_of_a_regression_is_a_number_as_a_feature_is(place: Place) -> None:
     (violation,) = place.refused("csv", **place.csv("a,y\n1,1_0\n2,\n"), task="regression")
     assert "column 'y' is not numeric: 1 cells, the first is '1_0' at line 2" in violation
 
@@ -63,7 +67,7 @@ def test_a_target_of_a_regression_is_a_number_as_a_feature_is(place):
         (b"PAR1\xff", "it begins as Parquet"),
     ],
 )
-def test_another_format_is_named(place, content, reason):
+def test_another_format_is_named(place: Place, content: bytes, reason: str) -> None:
     data = place.csv("")
     (place.folder / "t.csv").write_bytes(content)
     (violation,) = place.refused("csv", **data)

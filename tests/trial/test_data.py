@@ -1,5 +1,7 @@
 """Every source is prepared right and found again; everything wrong with data is reported at once, by name."""
 
+from __future__ import annotations
+
 import gzip
 import hashlib
 import http.server
@@ -10,14 +12,18 @@ import sys
 import tarfile
 import threading
 import zipfile
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import numpy as np
 import pytest
-from atelier_store.spec import Data
+from atelier_store.spec import Data, Kind
 from atelier_trial.data import input_statistics, load, load_split, prepare, sources, split
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+
+from tests.trial.place import Place
 
 RANDOM = np.random.default_rng(0)
 PIXELS = RANDOM.integers(0, 256, (30, 6, 5), dtype=np.uint8)
@@ -34,7 +40,9 @@ CLASSES = np.arange(30) % 3
         ("diabetes", "regression", "rows", (10,), 442),
     ],
 )
-def test_a_bundled_set_is_prepared(place, name, task, kind, shape, rows):
+def test_a_bundled_set_is_prepared(
+    place: Place, name: str, task: str, kind: str, shape: tuple[int, ...], rows: int
+) -> None:
     description, arrays = place.arrays("sklearn", name=name, task=task)
     assert (description.kind, description.shape) == (kind, shape)
     assert description.train_rows + description.test_rows == rows
@@ -42,7 +50,7 @@ def test_a_bundled_set_is_prepared(place, name, task, kind, shape, rows):
     assert arrays.train_y.dtype == (np.int64 if task == "classification" else np.float32)
 
 
-def test_npz_arrays_are_taken_as_they_are_with_their_own_test_set(place):
+def test_npz_arrays_are_taken_as_they_are_with_their_own_test_set(place: Place) -> None:
     data = place.npz(PIXELS, CLASSES, x_test=PIXELS[:9], y_test=CLASSES[:9])
     description, arrays = place.arrays("npz", **data)
     assert description.labels == ("0", "1", "2")
@@ -50,14 +58,14 @@ def test_npz_arrays_are_taken_as_they_are_with_their_own_test_set(place):
     np.testing.assert_array_equal(arrays.test_y, CLASSES[:9])
 
 
-def idx(array):
+def idx(array: np.ndarray) -> bytes:
     return (
         bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape) + array.astype(np.uint8).tobytes()
     )
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
-def test_idx_files_are_read_plain_and_compressed(place, pack):
+def test_idx_files_are_read_plain_and_compressed(place: Place, pack: Callable[[bytes], bytes]) -> None:
     (place.folder / "images").write_bytes(pack(idx(PIXELS)))
     (place.folder / "labels").write_bytes(pack(idx(CLASSES)))
     files = {"trainImages": {"path": "images"}, "trainLabels": {"path": "labels"}}
@@ -67,7 +75,7 @@ def test_idx_files_are_read_plain_and_compressed(place, pack):
     np.testing.assert_array_equal(arrays.train_y, CLASSES)
 
 
-def test_a_csv_has_named_features_and_labels(place):
+def test_a_csv_has_named_features_and_labels(place: Place) -> None:
     rows = "".join(f"{i},{'yes' if i % 2 else 'no'},{i / 2}\n" for i in range(20))
     description, arrays = place.arrays("csv", **place.csv("a,y,b\n" + rows))
     assert (description.labels, description.feature_names, description.target_name) == (("no", "yes"), ("a", "b"), "y")
@@ -75,7 +83,7 @@ def test_a_csv_has_named_features_and_labels(place):
     np.testing.assert_array_equal(arrays.train_y, arrays.train_x[:, 0] % 2)
 
 
-def pictures(count=5):
+def pictures(count: int = 5) -> Iterator[tuple[str, bytes]]:
     """Names and contents: each picture holds its class's grey."""
     for label, grey in (("cat", 10), ("dog", 200)):
         for number in range(count):
@@ -84,7 +92,7 @@ def pictures(count=5):
             yield f"{label}/{number}.png", file.getvalue()
 
 
-def write_pictures(place, form, content):
+def write_pictures(place: Place, form: str, content: Iterable[tuple[str, bytes]]) -> dict[str, Any]:
     path = place.folder / form
     if form == "folder":
         for name, png in content:
@@ -104,13 +112,13 @@ def write_pictures(place, form, content):
 
 
 @pytest.mark.parametrize("form", ["folder", "a.zip", "a.tar.gz"])
-def test_pictures_by_class_are_read(place, form):
+def test_pictures_by_class_are_read(place: Place, form: str) -> None:
     description, arrays = place.arrays("images", **write_pictures(place, form, pictures()))
     assert (description.labels, description.shape) == (("cat", "dog"), (6, 5))
     np.testing.assert_array_equal(arrays.train_x[:, 0, 0], np.where(arrays.train_y == 0, 10, 200))
 
 
-def test_pictures_of_other_shapes_and_broken_ones_are_each_named(place):
+def test_pictures_of_other_shapes_and_broken_ones_are_each_named(place: Place) -> None:
     odd = io.BytesIO()
     Image.new("L", (9, 9)).save(odd, "PNG")
     data = write_pictures(
@@ -125,7 +133,7 @@ def test_pictures_of_other_shapes_and_broken_ones_are_each_named(place):
     assert sorted(v.split(": ")[1] for v in place.refused("images", **data)) == ["cat/odd.png", "dog/odd.png"]
 
 
-def test_every_missing_file_is_named_at_once(place):
+def test_every_missing_file_is_named_at_once(place: Place) -> None:
     files = {"trainImages": {"path": "nowhere"}, "trainLabels": {"path": "nowhere-too"}}
     violations = place.refused("idx", files=files)
     assert [v.partition(":")[0] for v in violations] == [
@@ -135,7 +143,7 @@ def test_every_missing_file_is_named_at_once(place):
     assert all("no such file" in v for v in violations)
 
 
-def test_everything_wrong_with_what_the_profile_says_of_files_is_named_at_once(place):
+def test_everything_wrong_with_what_the_profile_says_of_files_is_named_at_once(place: Place) -> None:
     files = {
         "train": {"url": "http://host/a.npz"},
         "test": {"path": "a", "url": "http://host/a", "sha256": "0" * 64},
@@ -147,7 +155,7 @@ def test_everything_wrong_with_what_the_profile_says_of_files_is_named_at_once(p
         assert any(part in v for v in violations)
 
 
-def test_a_wrong_sha256_says_both(place):
+def test_a_wrong_sha256_says_both(place: Place) -> None:
     data = place.npz(PIXELS, CLASSES)
     data["files"]["train"]["sha256"] = "0" * 64
     (violation,) = place.refused("npz", **data)
@@ -160,7 +168,7 @@ def test_a_wrong_sha256_says_both(place):
 FEATURES = RANDOM.normal(size=(30, 4))
 
 
-def changed(array, at, value):
+def changed(array: np.ndarray, at: Any, value: object) -> np.ndarray:
     array = array.copy()
     array[at] = value
     return array
@@ -194,7 +202,9 @@ def changed(array, at, value):
         (FEATURES[:0], CLASSES[:0], {}, ["nothing empty"]),
     ],
 )
-def test_arrays_that_cannot_be_trained_on_are_refused_with_place_and_reason(place, x, y, data, parts):
+def test_arrays_that_cannot_be_trained_on_are_refused_with_place_and_reason(
+    place: Place, x: np.ndarray, y: np.ndarray, data: dict[str, Any], parts: list[str]
+) -> None:
     violations = place.refused("npz", **place.npz(x, y), **data)
     for part in parts:
         assert any(part in violation for violation in violations), violations
@@ -212,12 +222,12 @@ def test_arrays_that_cannot_be_trained_on_are_refused_with_place_and_reason(plac
         ("a,y\n1,2\n,3\n", "line 3, column 'a': nan"),
     ],
 )
-def test_a_csv_that_cannot_be_read_is_refused_with_its_line(place, text, part):
+def test_a_csv_that_cannot_be_read_is_refused_with_its_line(place: Place, text: str, part: str) -> None:
     assert any(part in violation for violation in place.refused("csv", **place.csv(text)))
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"\0\0\x08\x03\0\0"])
-def test_a_file_that_is_not_of_its_format_is_refused_by_name(place, content):
+def test_a_file_that_is_not_of_its_format_is_refused_by_name(place: Place, content: bytes) -> None:
     (place.folder / "f").write_bytes(content)
     assert f"{place.folder / 'f'}" in place.refused("npz", files={"train": {"path": "f"}})[0]
     assert (
@@ -226,11 +236,11 @@ def test_a_file_that_is_not_of_its_format_is_refused_by_name(place, content):
     )
 
 
-def test_data_prepared_before_are_found_again_without_reading(place, monkeypatch):
+def test_data_prepared_before_are_found_again_without_reading(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     data = place.npz(FEATURES, CLASSES)
     first = place.prepare("npz", **data)
 
-    def read(*_):
+    def read(*_: object) -> None:
         raise AssertionError("read again")
 
     monkeypatch.setattr(sources, "read", read)
@@ -240,7 +250,7 @@ def test_data_prepared_before_are_found_again_without_reading(place, monkeypatch
         place.prepare("npz", **data, seed=1)
 
 
-def test_torn_prepared_data_are_made_again(place):
+def test_torn_prepared_data_are_made_again(place: Place) -> None:
     data = place.npz(FEATURES, CLASSES)
     description = place.prepare("npz", **data)
     array = place.store.data(description.digest).array("train_x")
@@ -264,12 +274,13 @@ print(description.digest)
 
 
 @pytest.mark.process
-def test_processes_that_prepare_at_once_all_succeed(place):
+def test_processes_that_prepare_at_once_all_succeed(place: Place) -> None:
     place.npz(RANDOM.normal(size=(3000, 100)), np.arange(3000) % 3)
     command = [sys.executable, "-c", PREPARE]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "cwd": place.folder}
-    processes = [subprocess.Popen(command, **pipes) for _ in range(4)]
+    pipe = subprocess.PIPE
+    processes = [subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, cwd=place.folder) for _ in range(4)]
     for process in processes:
+        assert process.stdin
         process.stdin.write("\n")
         process.stdin.flush()
     outs = [process.communicate(timeout=30)[0] for process in processes]
@@ -278,22 +289,26 @@ def test_processes_that_prepare_at_once_all_succeed(place):
     assert not list((place.folder / "store" / "data").glob(".tmp-*"))
 
 
+Web = tuple[str, str, list[str]]
+"""A URL, the sha256 of what is there, and the paths that were asked for."""
+
+
 @pytest.fixture
-def web(place):
+def web(place: Place) -> Iterator[Web]:
     """A server of one .npz that counts what it is asked for."""
     place.npz(FEATURES, CLASSES, "source.npz")
     content = (place.folder / "source.npz").read_bytes()
-    asked = []
+    asked: list[str] = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
+        def do_GET(self) -> None:
             asked.append(self.path)
             self.send_response(500 if self.path.startswith("/broken") else 200)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)
 
-        def log_message(self, *_):
+        def log_message(self, *_: object) -> None:
             pass
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
@@ -303,9 +318,9 @@ def web(place):
     server.server_close()
 
 
-def test_a_url_is_fetched_once_and_checked(place, web):
+def test_a_url_is_fetched_once_and_checked(place: Place, web: Web) -> None:
     url, sha256, asked = web
-    data = {"files": {"train": {"url": f"{url}/a/set.npz", "sha256": sha256}}}
+    data: dict[str, Any] = {"files": {"train": {"url": f"{url}/a/set.npz", "sha256": sha256}}}
     description, _ = place.arrays("npz", **data)
     assert place.prepare("npz", **data) == description
     assert place.prepare("npz", **data, limit=9).train_rows == 9
@@ -313,14 +328,14 @@ def test_a_url_is_fetched_once_and_checked(place, web):
     assert [p.name for p in place.store.downloads.iterdir()] == ["set.npz"]
 
 
-def test_a_download_with_another_content_is_refused_and_not_kept(place, web):
+def test_a_download_with_another_content_is_refused_and_not_kept(place: Place, web: Web) -> None:
     url, sha256, _ = web
     (violation,) = place.refused("npz", files={"train": {"url": f"{url}/set.npz", "sha256": "0" * 64}})
     assert f"set.npz: wrong sha256: expected {'0' * 64}, found {sha256}" in violation
     assert list(place.store.downloads.iterdir()) == []
 
 
-def test_a_server_that_fails_is_named_with_what_to_do(place, web):
+def test_a_server_that_fails_is_named_with_what_to_do(place: Place, web: Web) -> None:
     url, sha256, _ = web
     (violation,) = place.refused("npz", files={"train": {"url": f"{url}/broken/set.npz", "sha256": sha256}})
     assert f"{url}/broken/set.npz could not be fetched: 500" in violation
@@ -329,7 +344,7 @@ def test_a_server_that_fails_is_named_with_what_to_do(place, web):
 
 
 @given(st.lists(st.integers(0, 3), min_size=2, max_size=60), st.floats(0.05, 0.95), st.integers(0, 2**31 - 1))
-def test_a_split_is_a_partition_with_every_class_on_both_sides(labels, fraction, seed):
+def test_a_split_is_a_partition_with_every_class_on_both_sides(labels: list[int], fraction: float, seed: int) -> None:
     y = np.array(labels)
     larger, smaller = split(y, fraction, seed)
     np.testing.assert_array_equal(np.sort(np.concatenate([larger, smaller])), np.arange(len(y)))
@@ -341,7 +356,7 @@ def test_a_split_is_a_partition_with_every_class_on_both_sides(labels, fraction,
     np.testing.assert_array_equal(larger, again[0])
 
 
-def test_training_and_validation_leave_the_test_set_closed(place):
+def test_training_and_validation_leave_the_test_set_closed(place: Place) -> None:
     description = place.prepare("npz", **place.npz(FEATURES, CLASSES))
     x, _, training, validation = load_split(place.store, description, 0.25, 0)
     arrays = load(place.store, description)
@@ -359,7 +374,9 @@ def test_training_and_validation_leave_the_test_set_closed(place):
         ("rows", RANDOM.normal(5, 2, (30, 7)).astype(np.float32), (-1, 7)),
     ],
 )
-def test_input_statistics_are_those_of_each_channel_or_feature(kind, x, columns):
+def test_input_statistics_are_those_of_each_channel_or_feature(
+    kind: Kind, x: np.ndarray, columns: tuple[int, ...]
+) -> None:
     values = x.reshape(columns).astype(np.float64)
     found = input_statistics(x, kind)
     assert found.mean == pytest.approx(values.mean(0).tolist(), rel=1e-12)
@@ -367,19 +384,19 @@ def test_input_statistics_are_those_of_each_channel_or_feature(kind, x, columns)
     assert found.count == len(values)
 
 
-def test_a_feature_that_never_varies_has_no_deviation():
+def test_a_feature_that_never_varies_has_no_deviation() -> None:
     found = input_statistics(np.full((30, 1), 7, np.float32), "rows")
     assert (found.mean, found.std) == ((7.0,), (0.0,))
 
 
-def test_a_source_is_called_as_its_profile_has_it_though_another_gave_the_same_arrays(place):
+def test_a_source_is_called_as_its_profile_has_it_though_another_gave_the_same_arrays(place: Place) -> None:
     first = place.prepare("npz", **place.npz(FEATURES, CLASSES, "first.npz"))
     second = place.prepare("npz", **place.npz(FEATURES, CLASSES, "second.npz"))
     assert (first.digest, first.source, second.source) == (second.digest, "npz first.npz", "npz second.npz")
 
 
-def test_long_steps_of_the_preparation_are_told(place):
-    steps = []
+def test_long_steps_of_the_preparation_are_told(place: Place) -> None:
+    steps: list[str] = []
     pixels = np.zeros((600, 300, 300), np.uint8)
     data = Data.model_validate({"source": "npz", **place.npz(pixels, np.arange(600) % 3)})
     description = prepare(data, place.store, place.folder, None, 0, steps.append)

@@ -1,14 +1,18 @@
 """Numbers that float32 cannot tell apart are refused with their column; others are taken, however large."""
 
+from __future__ import annotations
+
 import numpy as np
 import pytest
+
+from tests.trial.place import Place
 
 RANDOM = np.random.default_rng(0)
 CLASSES = np.arange(60) % 2
 
 
 @pytest.mark.parametrize("column", [1.7e9 + np.arange(60), 1e9 + RANDOM.normal(size=60), 10**12 + np.arange(60)])
-def test_a_column_that_float32_does_not_tell_apart_is_refused_by_name(place, column):
+def test_a_column_that_float32_does_not_tell_apart_is_refused_by_name(place: Place, column: np.ndarray) -> None:
     rows = "".join(
         f"{number},{float(value)!r},{label}\n"
         for number, (value, label) in enumerate(zip(column, CLASSES, strict=True))
@@ -34,28 +38,28 @@ def test_a_column_that_float32_does_not_tell_apart_is_refused_by_name(place, col
         RANDOM.integers(0, 2**40, (60, 2)),
     ],
 )
-def test_columns_that_float32_holds_well_enough_are_taken(place, x):
+def test_columns_that_float32_holds_well_enough_are_taken(place: Place, x: np.ndarray) -> None:
     _, arrays = place.arrays("npz", **place.npz(x, CLASSES, x_test=x, y_test=CLASSES))
     np.testing.assert_array_equal(arrays.train_x, x.astype(np.float32))
 
 
-def test_an_outlier_does_not_hide_that_all_others_are_the_same(place):
+def test_an_outlier_does_not_hide_that_all_others_are_the_same(place: Place) -> None:
     seconds = np.array([0.0, *(1.7e9 + np.arange(59))])
     (violation,) = place.refused("npz", **place.npz(seconds[:, None], CLASSES))
     assert "feature 0: float32" in violation
 
 
-def test_numbers_that_float32_makes_zero_are_to_be_scaled(place):
+def test_numbers_that_float32_makes_zero_are_to_be_scaled(place: Place) -> None:
     (violation,) = place.refused("npz", **place.npz(RANDOM.normal(size=(60, 1)) * 1e-60, CLASSES))
     assert violation.endswith("scale them, here and in requests")
 
 
-def test_whole_numbers_beyond_float64_are_refused_too(place):
+def test_whole_numbers_beyond_float64_are_refused_too(place: Place) -> None:
     (violation,) = place.refused("npz", **place.npz((10**18 + np.arange(60))[:, None], CLASSES))
     assert "feature 0: float32" in violation
 
 
-def test_targets_and_channels_are_looked_at_one_by_one(place):
+def test_targets_and_channels_are_looked_at_one_by_one(place: Place) -> None:
     x = RANDOM.normal(size=(60, 9, 2)) + np.array([0, 1e9])
     (violation,) = place.refused("npz", **place.npz(x, CLASSES), kind="signals")
     assert "step 0, channel 1: float32" in violation
@@ -64,7 +68,7 @@ def test_targets_and_channels_are_looked_at_one_by_one(place):
     assert "target 0: float32" in violation
 
 
-def test_series_that_look_swapped_are_said_to(place):
+def test_series_that_look_swapped_are_said_to(place: Place) -> None:
     data = place.npz(RANDOM.normal(size=(60, 2, 9)), CLASSES)
     description = place.prepare("npz", **data, kind="signals")
     assert description.notes == (

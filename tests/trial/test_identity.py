@@ -1,8 +1,11 @@
 """Whatever decides what a network of one's own becomes is in its trial's key."""
 
+from __future__ import annotations
+
 import hashlib
 import importlib
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import atelier_trainer.networks
@@ -11,9 +14,11 @@ from atelier_trial.identity import network_digest
 
 NETS = "def build(input_shape, outputs): ...\ndef other(input_shape, outputs): ...\n"
 
+Write = Callable[[str, str], None]
+
 
 @pytest.fixture
-def write(tmp_path, monkeypatch):
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
     """Writes a source file into a folder that Python finds modules in; nothing of it stays imported."""
     monkeypatch.setattr(sys, "modules", sys.modules.copy())
     monkeypatch.syspath_prepend(tmp_path)
@@ -27,12 +32,12 @@ def write(tmp_path, monkeypatch):
     return write
 
 
-def test_the_built_in_networks_have_the_digest_of_their_file():
+def test_the_built_in_networks_have_the_digest_of_their_file() -> None:
     file = Path(atelier_trainer.networks.__file__)
     assert network_digest("atelier") == hashlib.sha256(file.read_bytes()).hexdigest()
 
 
-def test_two_functions_of_a_module_are_two_networks(write):
+def test_two_functions_of_a_module_are_two_networks(write: Write) -> None:
     write("nets_of_test.py", NETS)
     assert network_digest("nets_of_test:build") != network_digest("nets_of_test:other")
 
@@ -50,7 +55,7 @@ IMPORTS = {
 
 
 @pytest.mark.parametrize("case", IMPORTS)
-def test_an_edit_of_a_local_module_that_it_imports_makes_it_another_network(write, case):
+def test_an_edit_of_a_local_module_that_it_imports_makes_it_another_network(write: Write, case: str) -> None:
     name, text, edited = IMPORTS[case]
     write("base_of_test.py", "")
     write("blocks_of_test.py", "import base_of_test\n")
@@ -63,7 +68,7 @@ def test_an_edit_of_a_local_module_that_it_imports_makes_it_another_network(writ
     assert network_digest("nets_of_test:build") != before
 
 
-def test_relative_imports_of_a_package_are_followed(write):
+def test_relative_imports_of_a_package_are_followed(write: Write) -> None:
     write("parts_of_test/__init__.py", "")
     write("parts_of_test/sub/__init__.py", "")
     write("parts_of_test/sub/nets.py", "from ..blocks import block\nfrom . import more\n" + NETS)
@@ -76,7 +81,7 @@ def test_relative_imports_of_a_package_are_followed(write):
     assert len(set(digests)) == 4
 
 
-def test_a_module_that_is_only_beside_it_does_not_count(write):
+def test_a_module_that_is_only_beside_it_does_not_count(write: Write) -> None:
     write("nets_of_test.py", "import torch\nimport json\n" + NETS)
     write("blocks_of_test.py", "")
     before = network_digest("nets_of_test:build")
@@ -84,7 +89,7 @@ def test_a_module_that_is_only_beside_it_does_not_count(write):
     assert network_digest("nets_of_test:build") == before
 
 
-def test_where_the_modules_lie_does_not_count(write, tmp_path, monkeypatch):
+def test_where_the_modules_lie_does_not_count(write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for folder in ("here", "there"):
         write(f"{folder}/nets_of_test.py", "import blocks_of_test\n" + NETS)
         write(f"{folder}/blocks_of_test.py", "width = 7\n")

@@ -1,7 +1,11 @@
 """Labels are names or numbers of any kind; each example has one, and the profile's names are given in their order."""
 
+from __future__ import annotations
+
 import numpy as np
 import pytest
+
+from tests.trial.place import Place
 
 FEATURES = np.random.default_rng(0).normal(size=(30, 4))
 CLASSES = np.arange(30) % 3
@@ -18,7 +22,9 @@ CLASSES = np.arange(30) % 3
         (np.array([0, 2**63, 2**64 - 1], np.uint64), ("0", str(2**63), str(2**64 - 1))),
     ],
 )
-def test_class_numbers_that_are_not_0_1_2_are_names_in_their_order(place, values, names):
+def test_class_numbers_that_are_not_0_1_2_are_names_in_their_order(
+    place: Place, values: list[float] | list[int] | np.ndarray, names: tuple[str, ...]
+) -> None:
     y = np.asarray(values)[CLASSES]
     description, arrays = place.arrays("npz", **place.npz(FEATURES, y, x_test=FEATURES, y_test=y))
     assert description.labels == names
@@ -26,20 +32,20 @@ def test_class_numbers_that_are_not_0_1_2_are_names_in_their_order(place, values
     np.testing.assert_array_equal(arrays.test_y, arrays.train_y)
 
 
-def test_labels_that_differ_in_every_row_are_refused_at_once(place):
+def test_labels_that_differ_in_every_row_are_refused_at_once(place: Place) -> None:
     violations = place.refused("npz", **place.npz(FEATURES, np.arange(30) + 10**12))
     assert "class '1000000000000' has 1 examples" in violations[0]
     assert len(violations) == 21
 
 
-def test_a_class_of_the_test_set_alone_is_refused(place):
+def test_a_class_of_the_test_set_alone_is_refused(place: Place) -> None:
     data = place.npz(FEATURES, CLASSES + 1, x_test=FEATURES, y_test=CLASSES + 2)
     (violation,) = place.refused("npz", **data)
     assert "label '4' is unknown; there are 10 such (row 2, row 5" in violation
     assert violation.endswith("and 5 more); allowed: 1, 2, 3")
 
 
-def csv_of(cells):
+def csv_of(cells: list[str]) -> str:
     return "a,y\n" + "".join(f"{number},{cell}\n" for number, cell in enumerate(cells))
 
 
@@ -56,7 +62,9 @@ def csv_of(cells):
         (["hi", "lo"], ["lo", "hi"], ["hi", "lo"]),
     ],
 )
-def test_labels_of_a_csv_are_its_names_or_name_its_numbers_in_their_order(place, cells, labels, expected):
+def test_labels_of_a_csv_are_its_names_or_name_its_numbers_in_their_order(
+    place: Place, cells: list[str], labels: list[str], expected: list[str]
+) -> None:
     description, arrays = place.arrays("csv", **place.csv(csv_of(cells * 10)), labels=labels)
     assert description.labels == tuple(labels)
     named = [labels[number] for number in arrays.train_y]
@@ -71,19 +79,21 @@ def test_labels_of_a_csv_are_its_names_or_name_its_numbers_in_their_order(place,
         ([1, 2, 3], ["a", "b", "c"], ["a", "b", "c"]),
     ],
 )
-def test_labels_of_arrays_name_their_numbers_in_their_order(place, values, labels, expected):
+def test_labels_of_arrays_name_their_numbers_in_their_order(
+    place: Place, values: list[int], labels: list[str], expected: list[str]
+) -> None:
     y = np.array(values)[CLASSES]
     _, arrays = place.arrays("npz", **place.npz(FEATURES, y, x_test=FEATURES, y_test=y), labels=labels)
     assert [labels[number] for number in arrays.train_y] == [expected[number] for number in CLASSES]
 
 
-def test_numbers_that_are_more_than_the_labels_are_refused(place):
+def test_numbers_that_are_more_than_the_labels_are_refused(place: Place) -> None:
     (violation,) = place.refused("csv", **place.csv(csv_of(["0", "1", "2"] * 9)), labels=["a", "b"])
     assert "line 4: label '2' is unknown; there are 9 such" in violation
     assert violation.endswith("allowed: 0, 1")
 
 
-def test_examples_without_a_label_are_refused_with_their_lines(place):
+def test_examples_without_a_label_are_refused_with_their_lines(place: Place) -> None:
     (violation,) = place.refused("csv", **place.csv(csv_of(["", "hi", " ", "lo"] * 9)))
     assert (
         "t.csv, line 2: no label; there are 18 such (line 2, line 4, line 6, line 8, line 10 and 13 more)" in violation
@@ -93,7 +103,7 @@ def test_examples_without_a_label_are_refused_with_their_lines(place):
 
 
 @pytest.mark.parametrize("dtype", ["U", "S"])
-def test_labels_in_two_unicode_spellings_are_one_class(place, dtype):
+def test_labels_in_two_unicode_spellings_are_one_class(place: Place, dtype: str) -> None:
     spellings = np.array(["caf\u00e9", "cafe\u0301", "the"])
     y = spellings if dtype == "U" else np.array([text.encode() for text in spellings])
     description, _ = place.arrays("npz", **place.npz(FEATURES, y[CLASSES]), labels=["the", "cafe\u0301"])
@@ -101,13 +111,15 @@ def test_labels_in_two_unicode_spellings_are_one_class(place, dtype):
 
 
 @pytest.mark.parametrize(("rows", "fractions", "left"), [(3, {}, 1), (4, {"testFraction": 0.5}, 1), (1, {}, 1)])
-def test_a_regression_with_too_few_rows_to_train_on_is_refused_with_the_data(place, rows, fractions, left):
+def test_a_regression_with_too_few_rows_to_train_on_is_refused_with_the_data(
+    place: Place, rows: int, fractions: dict[str, float], left: int
+) -> None:
     data = place.csv("a,y\n" + "".join(f"{number},{number / 7}\n" for number in range(rows)))
     (violation,) = place.refused("csv", **data, task="regression", **fractions)
     assert f"t.csv: {left} left to train on" in violation or "nothing to learn" in violation
 
 
-def test_a_share_for_validation_that_leaves_too_few_rows_is_refused_for_prepared_data_too(place):
+def test_a_share_for_validation_that_leaves_too_few_rows_is_refused_for_prepared_data_too(place: Place) -> None:
     data = place.csv("a,y\n" + "".join(f"{number},{number / 7}\n" for number in range(9)))
     assert place.prepare("csv", **data, task="regression").train_rows == 7
     (violation,) = place.refused("csv", **data, task="regression", validationFraction=0.9)
@@ -115,6 +127,6 @@ def test_a_share_for_validation_that_leaves_too_few_rows_is_refused_for_prepared
 
 
 @pytest.mark.parametrize("missing", ["nan", "NaN", "NA", "None", "null", "?"])
-def test_a_class_that_looks_like_a_missing_label_is_pointed_at(place, missing):
+def test_a_class_that_looks_like_a_missing_label_is_pointed_at(place: Place, missing: str) -> None:
     description = place.prepare("csv", **place.csv(csv_of([missing, "hi", "lo"] * 9)))
     assert description.notes == (f"classes called {missing}: if that means no label, leave these examples out",)

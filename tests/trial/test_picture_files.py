@@ -1,5 +1,7 @@
 """Every picture of a folder or archive is used, or named; a torn or damaged archive is refused."""
 
+from __future__ import annotations
+
 import bz2
 import gzip
 import io
@@ -7,32 +9,37 @@ import lzma
 import os
 import tarfile
 import zipfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from tests.trial.place import Place
+
 RANDOM = np.random.default_rng(0)
 
 
-def encoded(form="PNG", size=(8, 8), mode="L"):
+def encoded(form: str = "PNG", size: tuple[int, int] = (8, 8), mode: str = "L") -> bytes:
     pixels = RANDOM.integers(0, 256, (*size, {"L": 1, "RGB": 3}[mode]), dtype=np.uint8)
     file = io.BytesIO()
     Image.fromarray(pixels.squeeze(), mode).save(file, form)
     return file.getvalue()
 
 
-def entries(form="BMP", count=6, classes=("cat", "dog")):
+def entries(form: str = "BMP", count: int = 6, classes: Sequence[str] = ("cat", "dog")) -> dict[str, bytes]:
     return {f"{label}/{number}.{form.lower()}": encoded(form) for number in range(count) for label in classes}
 
 
-def write(folder, files):
+def write(folder: Path, files: dict[str, bytes]) -> None:
     for name, content in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
 
 
-def tar(files):
+def tar(files: dict[str, bytes]) -> bytes:
     content = io.BytesIO()
     with tarfile.open(fileobj=content, mode="w") as archive:
         for name, of in files.items():
@@ -42,7 +49,7 @@ def tar(files):
     return content.getvalue()
 
 
-def zipped(files, compression=zipfile.ZIP_DEFLATED):
+def zipped(files: dict[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> bytes:
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", compression) as archive:
         for name, of in files.items():
@@ -50,15 +57,15 @@ def zipped(files, compression=zipfile.ZIP_DEFLATED):
     return content.getvalue()
 
 
-def archive(place, name, content):
+def archive(place: Place, name: str, content: bytes) -> dict[str, Any]:
     (place.folder / name).write_bytes(content)
     return {"files": {"train": {"path": name}}}
 
 
-PICS = {"files": {"train": {"path": "pics"}}}
+PICS: dict[str, Any] = {"files": {"train": {"path": "pics"}}}
 
 
-def test_a_class_may_be_a_link_to_a_folder_and_a_file_have_any_ending(place):
+def test_a_class_may_be_a_link_to_a_folder_and_a_file_have_any_ending(place: Place) -> None:
     write(place.folder / "pics", entries("PNG", classes=("cat",)))
     write(
         place.folder / "pics", {f"dog/{n}{end}": encoded("JPEG") for n, end in enumerate((".jfif", ".JPG", ".jpe", ""))}
@@ -71,7 +78,7 @@ def test_a_class_may_be_a_link_to_a_folder_and_a_file_have_any_ending(place):
     assert description.notes == ()
 
 
-def test_what_is_not_used_is_named_even_if_the_data_are_prepared_already(place):
+def test_what_is_not_used_is_named_even_if_the_data_are_prepared_already(place: Place) -> None:
     write(place.folder / "pics", entries("PNG"))
     write(place.folder / "pics", {"top.png": encoded(), "cat/notes.txt": b"x", "dog/.hidden.png": encoded()})
     write(place.folder / "pics", {"cat/Thumbs.db": b"x", "cat/.DS_Store": b"x", "__MACOSX/cat/._0.png": b"x"})
@@ -88,24 +95,29 @@ def test_what_is_not_used_is_named_even_if_the_data_are_prepared_already(place):
     }
 
 
-def test_a_broken_picture_is_refused_whatever_its_ending(place):
+def test_a_broken_picture_is_refused_whatever_its_ending(place: Place) -> None:
     write(place.folder / "pics", entries("PNG") | {"cat/torn.jfif": encoded("JPEG")[:-200], "dog/no.PNG": b"x"})
     violations = place.refused("images", **PICS)
     assert [violation.split(": ")[1] for violation in violations] == ["cat/torn.jfif", "dog/no.PNG"]
 
 
-def test_a_link_to_a_folder_that_it_lies_in_is_refused(place):
+def test_a_link_to_a_folder_that_it_lies_in_is_refused(place: Place) -> None:
     write(place.folder / "pics", entries("PNG"))
     (place.folder / "pics/cat/loop").symlink_to(place.folder / "pics")
     (violation,) = place.refused("images", **PICS)
     assert violation.endswith("pics/cat/loop: is a link to a folder that it lies in")
 
 
-PACK = {"a.tar": bytes, "a.tar.gz": gzip.compress, "a.tar.bz2": bz2.compress, "a.tar.xz": lzma.compress}
+PACK: dict[str, Callable[[bytes], bytes]] = {
+    "a.tar": bytes,
+    "a.tar.gz": gzip.compress,
+    "a.tar.bz2": bz2.compress,
+    "a.tar.xz": lzma.compress,
+}
 
 
 @pytest.mark.parametrize("name", PACK)
-def test_a_whole_tar_is_read_and_a_torn_one_refused_wherever_it_is_cut(place, name):
+def test_a_whole_tar_is_read_and_a_torn_one_refused_wherever_it_is_cut(place: Place, name: str) -> None:
     content = tar(entries())
     description = place.prepare("images", **archive(place, name, PACK[name](content)))
     assert description.train_rows + description.test_rows == 12
@@ -117,15 +129,15 @@ def test_a_whole_tar_is_read_and_a_torn_one_refused_wherever_it_is_cut(place, na
 
 
 @pytest.mark.parametrize("name", list(PACK)[1:])
-def test_a_compressed_tar_of_which_a_bit_has_flipped_is_refused(place, name):
-    content = bytearray(PACK[name](tar(entries())))
-    content[len(content) // 2] ^= 1
-    assert name in place.refused("images", **archive(place, name, bytes(content)))[0]
+def test_a_compressed_tar_of_which_a_bit_has_flipped_is_refused(place: Place, name: str) -> None:
+    flipped = bytearray(PACK[name](tar(entries())))
+    flipped[len(flipped) // 2] ^= 1
+    assert name in place.refused("images", **archive(place, name, bytes(flipped)))[0]
     content = PACK[name](tar(entries()))
     assert name in place.refused("images", **archive(place, name, content[:-3]))[0]
 
 
-def test_a_tar_with_a_damaged_header_or_more_after_its_end_is_refused(place):
+def test_a_tar_with_a_damaged_header_or_more_after_its_end_is_refused(place: Place) -> None:
     content = bytearray(tar(entries()))
     content[content.index(b"dog/3.bmp")] ^= 1
     (violation,) = place.refused("images", **archive(place, "a.tar", bytes(content)))
@@ -134,7 +146,7 @@ def test_a_tar_with_a_damaged_header_or_more_after_its_end_is_refused(place):
     assert "more after the end of the archive" in violation
 
 
-def test_links_in_a_tar_are_followed_or_named(place):
+def test_links_in_a_tar_are_followed_or_named(place: Place) -> None:
     content = io.BytesIO(tar(entries()))
     with tarfile.open(fileobj=content, mode="a") as add:
         for name, kind, target in (
@@ -150,7 +162,7 @@ def test_links_in_a_tar_are_followed_or_named(place):
     assert description.notes == ("a.tar: left out: dog/gone.bmp (links to nothing, or neither files nor folders)",)
 
 
-def test_a_zip_made_on_windows_or_a_mac_is_read(place):
+def test_a_zip_made_on_windows_or_a_mac_is_read(place: Place) -> None:
     files = {name.replace("/", "\\"): of for name, of in entries("PNG").items()}
     files |= {"cat\\Thumbs.db": b"x", "__MACOSX/cat/._0.png": b"x", "cat\\": b""}
     description = place.prepare("images", **archive(place, "a.zip", zipped(files)))
@@ -158,7 +170,7 @@ def test_a_zip_made_on_windows_or_a_mac_is_read(place):
     assert description.train_rows + description.test_rows == 12
 
 
-def test_names_in_a_zip_are_utf8_whether_it_says_so_or_not(place):
+def test_names_in_a_zip_are_utf8_whether_it_says_so_or_not(place: Place) -> None:
     files = entries("PNG", classes=("cafe\u0301", "\u043a\u043e\u0442"))
     says = zipped(files)
     silent = bytearray(says)
@@ -171,7 +183,7 @@ def test_names_in_a_zip_are_utf8_whether_it_says_so_or_not(place):
         assert place.prepare("images", **archive(place, "a.zip", content)).labels == ("caf\u00e9", "\u043a\u043e\u0442")
 
 
-def test_a_damaged_or_encrypted_zip_is_refused_in_one_line(place):
+def test_a_damaged_or_encrypted_zip_is_refused_in_one_line(place: Place) -> None:
     whole = zipped(entries(), zipfile.ZIP_STORED)
     flipped = bytearray(whole)
     flipped[whole.index(b"BM") + 100] ^= 1
@@ -193,12 +205,12 @@ def test_a_damaged_or_encrypted_zip_is_refused_in_one_line(place):
         (b"x", "a.zip"),
     ],
 )
-def test_another_archive_is_named(place, content, reason):
+def test_another_archive_is_named(place: Place, content: bytes, reason: str) -> None:
     (violation,) = place.refused("images", **archive(place, "a.zip", content))
     assert reason in violation
 
 
-def test_an_entry_that_comes_twice_is_used_as_it_came_last(place):
+def test_an_entry_that_comes_twice_is_used_as_it_came_last(place: Place) -> None:
     files = entries()
     content = io.BytesIO(tar(files))
     with tarfile.open(fileobj=content, mode="a") as add:
@@ -210,7 +222,7 @@ def test_an_entry_that_comes_twice_is_used_as_it_came_last(place):
     assert description.notes == ("a.tar: left out: cat/0.bmp (replaced by a later entry of the same name)",)
 
 
-def test_many_pictures_of_other_sizes_get_one_line(place):
+def test_many_pictures_of_other_sizes_get_one_line(place: Place) -> None:
     sizes = {f"cat/{n}.png": encoded(size=(8, 8 + n % 4)) for n in range(20)}
     write(place.folder / "pics", entries("PNG") | sizes | {"dog/rgb.png": encoded(mode="RGB")})
     (violation,) = place.refused("images", **PICS)
@@ -218,7 +230,7 @@ def test_many_pictures_of_other_sizes_get_one_line(place):
     assert "resize them before to one height and width and all grey (H, W) or all in colour (H, W, 3)" in violation
 
 
-def test_a_name_that_is_not_utf8_is_shown_with_its_bytes(place):
+def test_a_name_that_is_not_utf8_is_shown_with_its_bytes(place: Place) -> None:
     write(place.folder / "pics", entries("PNG"))
     name = os.fsdecode(b"pics/caf\xe9/")
     write(place.folder, {f"{name}{number}.png": encoded() for number in range(4)})

@@ -1,5 +1,7 @@
 """Canonical configurations: equal networks share one, wrong values are rejected all at once."""
 
+from __future__ import annotations
+
 import pytest
 from atelier_trial import space
 from hypothesis import given
@@ -25,21 +27,21 @@ params_for = {
 
 
 @given(params_for["images"])
-def test_every_value_that_a_domain_allows_is_accepted_and_typed(params):
+def test_every_value_that_a_domain_allows_is_accepted_and_typed(params: dict[str, str]) -> None:
     canonical = space.canonicalise(params, "images", "classification")
     assert isinstance(canonical["se"], bool) if canonical["stages"] else "se" not in canonical
     assert all(stage["depth"] > 0 for stage in canonical["stages"])
 
 
 @given(params_for["images"], st.integers(1, 64), st.sampled_from(space.CONVOLUTIONS))
-def test_a_stage_of_depth_0_leaves_no_trace(params, width, op):
+def test_a_stage_of_depth_0_leaves_no_trace(params: dict[str, str], width: int, op: str) -> None:
     without = params | {"stage2_depth": "0", "stage2_width": "8", "stage2_op": "conv3", "stage2_stride": "1"}
     with_other = without | {"stage2_width": str(width), "stage2_op": op, "stage2_stride": "2"}
     first, second = (space.canonicalise(p, "images", "classification") for p in (without, with_other))
     assert first == second
 
 
-def test_the_same_stage_in_another_place_is_the_same_network():
+def test_the_same_stage_in_another_place_is_the_same_network() -> None:
     first = {"stage1_depth": "2", "stage1_width": "24", "stage1_op": "sep3", "stage1_stride": "2", "stage3_depth": "0"}
     third = {"stage1_depth": "0", "stage3_depth": "2", "stage3_width": "24", "stage3_op": "sep3", "stage3_stride": "2"}
     assert space.canonicalise(first, "images", "classification") == space.canonicalise(
@@ -48,7 +50,7 @@ def test_the_same_stage_in_another_place_is_the_same_network():
 
 
 @given(params_for["rows"])
-def test_spelling_out_a_default_changes_nothing(params):
+def test_spelling_out_a_default_changes_nothing(params: dict[str, str]) -> None:
     defaults = {
         name: str(d.default) for name, d in space.domains("rows", "classification").items() if name not in params
     }
@@ -56,7 +58,7 @@ def test_spelling_out_a_default_changes_nothing(params):
     assert space.canonicalise(params, "rows", "classification") == spelled
 
 
-def test_every_violation_is_named_at_once():
+def test_every_violation_is_named_at_once() -> None:
     wrong = {"stage1_op": "conv7", "lr": "fast", "batch": "1", "hidden": "3", "stage1_depth": "2.5"}
     with pytest.raises(space.InvalidParams) as error:
         space.canonicalise(wrong, "images", "classification")
@@ -74,7 +76,7 @@ def test_every_violation_is_named_at_once():
 
 
 @pytest.mark.parametrize("network", ["nowhere", "no.such:thing", "math:nothing", "math:pi"])
-def test_a_network_that_cannot_be_imported_is_rejected_with_what_is_missing(network):
+def test_a_network_that_cannot_be_imported_is_rejected_with_what_is_missing(network: str) -> None:
     with pytest.raises(space.InvalidParams) as error:
         space.domains("images", "classification", network)
     (violation,) = error.value.violations

@@ -1,6 +1,9 @@
 """What a trial reads of the others before it goes on."""
 
+from __future__ import annotations
+
 import logging
+from pathlib import Path
 
 import pytest
 from atelier_store.layout import ExperimentPaths
@@ -8,7 +11,9 @@ from atelier_store.records import RungValue
 from atelier_trial.target import rung_values
 
 
-def test_a_value_on_a_rung_that_was_altered_is_left_out_and_named(tmp_path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_value_on_a_rung_that_was_altered_is_left_out_and_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     rung = ExperimentPaths(tmp_path).rung(3)
     for key, value in (("a", 0.5), ("b", 0.75), ("c", 0.25)):
         RungValue(key=key, value=value).write(rung / f"{key}.json")
@@ -21,5 +26,5 @@ def test_a_value_on_a_rung_that_was_altered_is_left_out_and_named(tmp_path, capl
     assert "its sha256 is not that of its content" in caplog.messages[0]
 
 
-def test_a_rung_that_nobody_has_reached_holds_nothing(tmp_path) -> None:
+def test_a_rung_that_nobody_has_reached_holds_nothing(tmp_path: Path) -> None:
     assert rung_values(ExperimentPaths(tmp_path), 3) == {}

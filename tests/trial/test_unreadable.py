@@ -1,31 +1,36 @@
 """A file that cannot be read is refused in one line with its name and why, whatever its format."""
 
+from __future__ import annotations
+
 import gzip
 import io
 import struct
 import zipfile
+from collections.abc import Callable
 
 import numpy as np
 import pytest
+
+from tests.trial.place import Place
 
 RANDOM = np.random.default_rng(0)
 FEATURES = RANDOM.normal(size=(30, 4))
 CLASSES = np.arange(30) % 3
 
 
-def npz(save=np.savez, **arrays):
+def npz(save: Callable[..., None] = np.savez, **arrays: np.ndarray) -> bytes:
     file = io.BytesIO()
     save(file, **arrays)
     return file.getvalue()
 
 
-def npy(array):
+def npy(array: np.ndarray) -> bytes:
     file = io.BytesIO()
     np.save(file, array, allow_pickle=True)
     return file.getvalue()
 
 
-def zipped(**files):
+def zipped(**files: bytes) -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
         for name, content in files.items():
@@ -33,11 +38,11 @@ def zipped(**files):
     return file.getvalue()
 
 
-def changed(content, at, value):
+def changed(content: bytes, at: int, value: int) -> bytes:
     return content[:at] + bytes([value]) + content[at + 1 :]
 
 
-def idx(array):
+def idx(array: np.ndarray) -> bytes:
     return bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()
 
 
@@ -69,7 +74,7 @@ IMAGES = idx(RANDOM.integers(0, 256, (30, 4, 4), dtype=np.uint8))
         (b"", "it is no zip archive"),
     ],
 )
-def test_an_npz_that_cannot_be_read(place, content, reason):
+def test_an_npz_that_cannot_be_read(place: Place, content: bytes, reason: str) -> None:
     (place.folder / "f.npz").write_bytes(content)
     (violation,) = place.refused("npz", files={"train": {"path": "f.npz"}})
     assert violation.startswith(f"{place.folder}/f.npz: not a whole .npz of plain arrays: ")
@@ -90,7 +95,7 @@ def test_an_npz_that_cannot_be_read(place, content, reason):
         (b"", "it starts with nothing"),
     ],
 )
-def test_an_idx_file_that_cannot_be_read(place, content, reason):
+def test_an_idx_file_that_cannot_be_read(place: Place, content: bytes, reason: str) -> None:
     (place.folder / "images").write_bytes(content)
     (place.folder / "labels").write_bytes(idx(CLASSES.astype(np.uint8)))
     (violation,) = place.refused("idx", files={"trainImages": {"path": "images"}, "trainLabels": {"path": "labels"}})
@@ -99,18 +104,18 @@ def test_an_idx_file_that_cannot_be_read(place, content, reason):
 
 
 @pytest.mark.parametrize("source", ["npz", "csv"])
-def test_a_folder_in_the_place_of_a_file(place, source):
+def test_a_folder_in_the_place_of_a_file(place: Place, source: str) -> None:
     (place.folder / "f").mkdir()
     (violation,) = place.refused(source, files={"train": {"path": "f"}}, target="y")
     assert violation == f"{place.folder}/f: cannot be read: Is a directory"
 
 
-def test_what_is_neither_a_file_nor_a_folder_is_refused_without_waiting_for_it(place):
+def test_what_is_neither_a_file_nor_a_folder_is_refused_without_waiting_for_it(place: Place) -> None:
     (violation,) = place.refused("npz", files={"train": {"path": "/dev/null"}})
     assert violation.endswith("/dev/null: neither a file nor a folder")
 
 
-def test_every_wrong_digest_and_missing_file_is_said_at_once(place):
+def test_every_wrong_digest_and_missing_file_is_said_at_once(place: Place) -> None:
     (place.folder / "images").write_bytes(IMAGES)
     (place.folder / "labels").write_bytes(idx(CLASSES.astype(np.uint8)))
     wrong = {"sha256": "0" * 64}
@@ -124,11 +129,11 @@ def test_every_wrong_digest_and_missing_file_is_said_at_once(place):
     assert [violation.split(": ")[2].split(" ")[0] for violation in violations] == ["wrong", "wrong", "no", "wrong"]
 
 
-def test_arrays_that_are_not_used_are_named(place):
+def test_arrays_that_are_not_used_are_named(place: Place) -> None:
     description = place.prepare("npz", **place.npz(FEATURES, CLASSES, x_val=FEATURES, y_val=CLASSES))
     assert description.notes == ("train.npz: left out: x_val, y_val (only x, y, x_test, y_test are used)",)
 
 
-def test_examples_beyond_the_limit_are_counted(place):
+def test_examples_beyond_the_limit_are_counted(place: Place) -> None:
     description = place.prepare("npz", **place.npz(FEATURES, CLASSES), limit=9)
     assert description.notes == ("train.npz: left out: 15 training examples (beyond trainer.data.limit)",)

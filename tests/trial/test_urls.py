@@ -1,7 +1,13 @@
 """Secrets of a url stay out of the store and out of messages; what cannot be downloaded is refused before."""
 
+from __future__ import annotations
+
+from pathlib import Path
+
 import pytest
 from atelier_store.spec import Spec, public_url
+
+from tests.trial.place import Place
 
 SECRET = "https://me:hunter2@host.example/a/set.npz?X-Amz-Signature=c0ffee&id=1#part"
 
@@ -15,11 +21,11 @@ SECRET = "https://me:hunter2@host.example/a/set.npz?X-Amz-Signature=c0ffee&id=1#
         ("https://host/a@b/set.npz", "https://host/a@b/set.npz"),
     ],
 )
-def test_a_public_url_has_no_user_password_query_or_fragment(url, public):
+def test_a_public_url_has_no_user_password_query_or_fragment(url: str, public: str) -> None:
     assert public_url(url) == public
 
 
-def test_a_spec_is_stored_without_the_secrets_of_its_urls(tmp_path):
+def test_a_spec_is_stored_without_the_secrets_of_its_urls(tmp_path: Path) -> None:
     files = {"train": {"url": SECRET, "sha256": "0" * 64}, "test": {"path": "b.npz"}}
     spec = Spec.model_validate(
         {
@@ -37,7 +43,7 @@ def test_a_spec_is_stored_without_the_secrets_of_its_urls(tmp_path):
     assert spec.trainer.data.files["train"].url == SECRET
 
 
-def test_a_failed_download_is_told_without_secrets(place):
+def test_a_failed_download_is_told_without_secrets(place: Place) -> None:
     url = "http://me:hunter2@127.0.0.1:9/a/set.npz?token=c0ffee"
     (violation,) = place.refused("npz", files={"train": {"url": url, "sha256": "0" * 64}})
     assert "http://127.0.0.1:9/a/set.npz could not be fetched" in violation
@@ -55,7 +61,7 @@ def test_a_failed_download_is_told_without_secrets(place):
         ("http://[::1/set.npz", "is not one: Invalid IPv6 URL"),
     ],
 )
-def test_a_url_that_cannot_be_downloaded_is_refused_with_what_can(place, url, reason):
+def test_a_url_that_cannot_be_downloaded_is_refused_with_what_can(place: Place, url: str, reason: str) -> None:
     (violation,) = place.refused("npz", files={"train": {"url": url, "sha256": "0" * 64}})
     assert violation.startswith("trainer.data.files.train: url ")
     assert reason in violation

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -92,7 +92,9 @@ def _map_keys(validator: Validator, keys: list[str], items: Any, schema: dict[st
         yield ValidationError(f"{dict(zip(keys, name, strict=True))} is there {names.count(name)} times")
 
 
-KubernetesValidator = extend(Draft202012Validator, {"x-kubernetes-list-map-keys": _map_keys})
+KubernetesValidator: Callable[..., Validator] = extend(  # type: ignore[no-untyped-call]
+    Draft202012Validator, {"x-kubernetes-list-map-keys": _map_keys}
+)
 
 
 def _validator(schema: dict[str, Any]) -> Validator:

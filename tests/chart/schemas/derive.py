@@ -235,7 +235,7 @@ def katib_value(part: Schema) -> Schema:
     """A value's schema; references lead to the definitions beside it."""
     if "$ref" in part:
         return {"$ref": f"#/$defs/{part['$ref'].rpartition('.')[2]}"}
-    made = strict({key: value for key, value in part.items() if key != "items"})
+    made: Schema = strict({key: value for key, value in part.items() if key != "items"})
     return made | ({"items": katib_value(part["items"])} if "items" in part else {})
 
 
