@@ -280,7 +280,9 @@ def test_a_refusal_is_no_failure_and_is_told_with_both_scores_and_how_to_approve
     assert caplog.messages[-1] == told.reason
 
 
-@pytest.mark.parametrize(("policy", "state"), [("candidate", "waiting"), ("none", "waiting"), ("always", "promoted")])
+@pytest.mark.parametrize(
+    ("policy", "state"), [("candidate", "waiting"), ("none", "not_promoted"), ("always", "promoted")]
+)
 def test_the_record_of_the_search_says_what_the_policy_did(store: Store, policy: Policy, state: str) -> None:
     assert run(store, one_trial(store, "a", 1, 0.9), "digits", policy) == 0
     assert search(store).state == state

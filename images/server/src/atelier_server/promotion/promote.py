@@ -59,9 +59,8 @@ def run(
     except FAILURES as error:
         return _fail(paths, experiment, error)
     _log_decided(done, model)
-    state: SearchState = "promoted" if done.is_served else "refused" if _is_worse(done) else "waiting"
     shown = None if done.is_served else outcome(done, model)
-    search_record.write(paths, experiment, state, shown, katib=_katibs_pick(store, done, namespace))
+    search_record.write(paths, experiment, _state(done), shown, katib=_katibs_pick(store, done, namespace))
     return 0
 
 
@@ -96,8 +95,11 @@ def outcome(done: Promoted, model: str) -> str:
     return f"{what} {words}: {decision.reason}; {instead}; {approve}"
 
 
-def _is_worse(done: Promoted) -> bool:
-    return done.decision is not None and done.decision.outcome == "worse"
+def _state(done: Promoted) -> SearchState:
+    if done.is_served:
+        return "promoted"
+    states: dict[str, SearchState] = {"worse": "refused", "none": "not_promoted"}
+    return states.get(done.decision.outcome, "waiting") if done.decision else "waiting"
 
 
 def _log_decided(done: Promoted, model: str) -> None:
