@@ -317,6 +317,19 @@ def test_a_version_that_is_not_there_fails_and_is_told(store: Store) -> None:
     assert search(store).reason == f"version: digits has no version '000000000000'; it has: {first}"
 
 
+def test_a_version_that_an_empty_store_lacks_is_told_of_the_present_search(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    present = tmp_path / "experiment"
+    present.write_text("a-89abcdef")
+    monkeypatch.setenv("ATELIER_CURRENT_SEARCH", str(present))
+    store.root.mkdir(parents=True, exist_ok=True)
+    assert choose(store, "digits", "0" * 12) == 1
+    told = search(store)
+    assert (told.experiment, told.state) == ("a-89abcdef", "failed")
+    assert told.reason == "version: digits has no version '000000000000'; it has: none"
+
+
 def test_the_served_version_is_tested_again_where_only_the_test_rows_are_the_same(store: Store) -> None:
     random = np.random.default_rng(0)
     place_test_set(store, random.integers(0, 256, (300, 8, 8), dtype=np.uint8), random.integers(0, 3, 300))

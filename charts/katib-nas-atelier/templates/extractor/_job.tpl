@@ -46,9 +46,14 @@ template:
           - --version={{ . }}
           - --why=promotion.version of release {{ include "atelier.instance" $ }}
         env: {{- include "atelier.env" (dict "root" $ "pod" $extractor.pod) | nindent 10 }}
+          - name: ATELIER_CURRENT_SEARCH
+            value: /etc/atelier-search/experiment
         resources: {{- toYaml $extractor.resources | nindent 10 }}
         securityContext: {{- include "atelier.container.security" $ | nindent 10 }}
         volumeMounts: {{- $mounts | nindent 10 }}
+          - name: search
+            mountPath: /etc/atelier-search
+            readOnly: true
       {{- end }}
       - name: wait
         image: {{ include "atelier.image" (dict "root" . "image" $server.image) | quote }}

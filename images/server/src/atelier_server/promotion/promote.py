@@ -17,7 +17,7 @@ from atelier_store.records import DEFAULT_POLICY, KatibPick, Policy, SearchState
 
 from atelier_server.models.verification import verify
 from atelier_server.promotion import search_record
-from atelier_server.promotion.current import successor
+from atelier_server.promotion.current import present, successor
 from atelier_server.promotion.evaluation import evaluate
 
 FAILURES = (NothingToPromote, LeaseLost, OSError, ValueError)
@@ -65,12 +65,15 @@ def run(
 
 
 def choose(store: Store, model: str, version: str, why: str = "") -> int:
-    """Serve the version that a person has chosen. The result is the exit status: 0 done, or done already; 1 not."""
+    """Serve the version that a person has chosen. The result is the exit status: 0 done, or done already; 1 not.
+
+    After 1 the reason is in search.json, for the search of the profile that was applied last, or else for the last one.
+    """
     paths = store.model(model)
     try:
         done = promoter(paths).version(version, why)
     except FAILURES as error:
-        return _fail(paths, search_record.experiment(paths), error)
+        return _fail(paths, present() or search_record.experiment(paths), error)
     was = "is served now" if done.is_new else "was served already"
     log.info("%s version %s (trial %s) %s, as chosen", model, version, done.promotion.trial, was)
     return 0
