@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from atelier_cli.profile import pods, rules, schema, set_values, yaml_lines
 from atelier_cli.profile.chart_files import chart_file
 from atelier_cli.profile.completing import complete
+from atelier_cli.profile.facts import FAILED_TRIALS
 from atelier_cli.profile.findings import Finding, Where, allowed, at, public
 from atelier_cli.profile.merging import Values, lookup, merge, overlay, with_value
 from atelier_cli.profile.texts import TEXTS
@@ -39,8 +40,6 @@ class Profile:
 PARAMETERS = at("experiment.parameters")
 SOURCE = at("trainer.data.source")
 ENABLED = at("experiment.enabled")
-FAILED_TRIALS = 3
-"""What maxFailedTrialCount: auto is, unless there are fewer trials; as in the chart's atelier.search.failed."""
 
 
 def chart_defaults() -> Values:
