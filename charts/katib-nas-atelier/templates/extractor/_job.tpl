@@ -86,6 +86,8 @@ template:
           - --store=/store
           - --finish
         env: {{- include "atelier.env" (dict "root" . "pod" .Values.trainer.pod "trains" true) | nindent 10 }}
+          - name: ATELIER_CURRENT_SEARCH
+            value: /etc/atelier-search/experiment
         # A pod reserves the largest requests of its init containers from the start: with a trial's requests it would
         # take the place of a trial for as long as it waits.
         {{- $limits := .Values.trainer.resources.limits }}
@@ -94,6 +96,9 @@ template:
         volumeMounts: {{- $mounts | nindent 10 }}
           - name: spec
             mountPath: /etc/atelier
+            readOnly: true
+          - name: search
+            mountPath: /etc/atelier-search
             readOnly: true
           {{- with include "atelier.training.mounts" . | trim }}
           {{- . | nindent 10 }}

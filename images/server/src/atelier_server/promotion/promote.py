@@ -10,6 +10,7 @@ import logging
 import socket
 from functools import partial
 
+from atelier_store.current import present, successor
 from atelier_store.layout import ModelPaths, Store
 from atelier_store.lease import LeaseLost
 from atelier_store.promotion import NothingToPromote, Promoted, Promoter
@@ -17,7 +18,6 @@ from atelier_store.records import DEFAULT_POLICY, KatibPick, Policy, SearchState
 
 from atelier_server.models.verification import verify
 from atelier_server.promotion import search_record
-from atelier_server.promotion.current import present, successor
 from atelier_server.promotion.evaluation import evaluate
 
 FAILURES = (NothingToPromote, LeaseLost, OSError, ValueError)
