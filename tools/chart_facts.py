@@ -22,6 +22,7 @@ from atelier_cli.profile.facts import (
     ALGORITHM_SETTINGS,
     DRAWS_NORMAL,
     EARLY_STOPPING_SETTINGS,
+    FAILED_TRIALS,
     KINDS,
     METRICS,
     Choice,
@@ -41,7 +42,7 @@ Json = dict[str, Any]
 
 
 def facts() -> Json:
-    """Domains by kind and task, settings by algorithm, kinds by source."""
+    """Domains by kind and task, settings by algorithm, kinds by source, and what auto is of failed trials."""
     return {
         "domains": {
             f"{kind} {task}": {name: of_domain(domain) for name, domain in domains(kind, task).items()}
@@ -53,6 +54,7 @@ def facts() -> Json:
             for name, rules in (ALGORITHM_SETTINGS | EARLY_STOPPING_SETTINGS).items()
         },
         "kinds": KINDS,
+        "failedTrials": FAILED_TRIALS,
         "defaults": defaults(),
         "keptNulls": sorted(".".join(map(str, at)) for at in kept_nulls(defaults())),
         "texts": {

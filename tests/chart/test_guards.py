@@ -312,6 +312,18 @@ BOTH: dict[str, tuple[list[tuple[str, Any]], str]] = {
         ],
         'trainer.data.files.train.url: "s3://a/b" is not allowed; allowed: addresses that begin with https://',
     ),
+    **{
+        f"secrets of {url}": (
+            [("trainer.data", {"source": "npz", "name": None, "files": {"train": {"url": url, "sha256": "0" * 64}}})],
+            f'trainer.data.files.train.url: "{shown}" is not allowed; allowed: addresses that begin with https://',
+        )
+        for url, shown in {
+            "file://me:pass@host/a?key=b#c": "file://host/a",
+            "ftp://host/a@b/c?d": "ftp://host/a@b/c",
+            "https:/me:pass@host/a": "https:/host/a",
+            "me:pass@host/a": "host/a",
+        }.items()
+    },
     "no parameter": ([("experiment.parameters", [])], "experiment.parameters: is empty"),
     "no source": ([("trainer.data.source", None)], "trainer.data.source: is missing"),
     "parameter twice": ([("experiment.parameters", [LR, LR])], "experiment.parameters[1].name: lr is there twice"),

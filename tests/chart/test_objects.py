@@ -47,6 +47,39 @@ def pods(objects: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any], d
         yield part["metadata"]["labels"]["app.kubernetes.io/component"], part["metadata"], part["spec"]
 
 
+LEFT_OUT = {
+    "trainer.data": {"files", "target", "labels", "limit"},  # of other sources
+    "trainer": {"modules"},  # of another network
+    "trainer.image": {"digest"},  # it has a tag
+    "server.image": {"tag"},  # it has a digest
+    "trainer.pod.serviceAccount": {"name"},  # the chart's, with annotations
+    "extractor.pod.serviceAccount": {"name"},
+    "server.pod.serviceAccount": {"name"},
+    "inspector.pod.serviceAccount": {"annotations"},  # an existing one
+    "storage": {"existingClaim"},  # the chart makes one
+    "promotion": {"version"},  # refused where the mode of the extractor is none
+    "monitoring.prometheusRule": {"disabledAlerts"},
+    "": {"fullnameOverride"},
+}
+"""Of the values that are empty by default, those that the profile of all values leaves so."""
+
+
+def unused(defaults: dict[str, Any], given: Any, at: str = "") -> Iterator[tuple[str, str]]:
+    """The values that are empty by default and not given: the path of the block, and the key."""
+    given = given if isinstance(given, dict) else {}
+    for key, value in defaults.items():
+        if isinstance(value, dict) and value:
+            yield from unused(value, given.get(key), f"{at}.{key}".lstrip("."))
+        elif value in (None, "", [], {}) and given.get(key) in (None, "", [], {}):
+            yield at, key
+
+
+def test_one_profile_uses_every_value() -> None:
+    defaults = yaml.safe_load((CHART / "values.yaml").read_text())
+    found = set(unused(defaults, yaml.safe_load(EVERYTHING.read_text())))
+    assert found == {(block, key) for block, keys in LEFT_OUT.items() for key in keys}
+
+
 def containers(spec: dict[str, Any]) -> list[dict[str, Any]]:
     return [*spec.get("initContainers", []), *spec["containers"]]
 

@@ -148,8 +148,10 @@ def test_the_profile_applied_last_is_told_to_the_extractors_of_all_its_searches(
     told = [next(one for one in by_kind(made, "ConfigMap") if "experiment" in one["data"]) for made in said]
     assert told[0]["metadata"]["name"] == told[1]["metadata"]["name"]
     assert [one["data"]["experiment"] for one in told] == [only(o, "Experiment")["metadata"]["name"] for o in said]
-    container = pod(said[0], "extractor")[1]["containers"][0]
-    assert {"name": "ATELIER_CURRENT_SEARCH", "value": "/etc/atelier-search/experiment"} in container["env"]
+    extractor = pod(said[0], "extractor")[1]
+    for container in [*extractor["initContainers"], *extractor["containers"]]:
+        assert {"name": "ATELIER_CURRENT_SEARCH", "value": "/etc/atelier-search/experiment"} in container["env"]
+        assert "/etc/atelier-search" in [mount["mountPath"] for mount in container["volumeMounts"]]
 
 
 # the server

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from atelier_cli.profile import load
+from atelier_cli.profile.facts import FAILED_TRIALS
 from atelier_store.spec import Spec
 from atelier_trainer.__main__ import parser, request_of
 
@@ -133,11 +134,13 @@ def test_labels_of_the_experiment_are_private_and_stable(profile: Path) -> None:
     assert search(profile)[0]["metadata"]["labels"] == {"atelier/release": "digits"}
 
 
-@pytest.mark.parametrize(("most", "failed"), [(30, 3), (2, 2), (1, 1)])
-def test_a_count_of_failed_trials_that_nobody_wrote_fits_the_trials(most: int, failed: int) -> None:
-    experiment, config = search(QUICKSTART, set=[f"experiment.maxTrialCount={most}"])
+@pytest.mark.parametrize("most", [FAILED_TRIALS + 1, FAILED_TRIALS - 1, 1])
+def test_a_count_of_failed_trials_that_nobody_wrote_fits_the_trials_on_both_engines(most: int) -> None:
+    asked = [f"experiment.maxTrialCount={most}"]
+    experiment, config = search(QUICKSTART, set=asked)
     counted = Spec.model_validate_json(config["data"]["spec.json"]).experiment.max_failed_trial_count
-    assert experiment["spec"]["maxFailedTrialCount"] == counted == failed
+    here = load(QUICKSTART, asked).spec.experiment.max_failed_trial_count
+    assert experiment["spec"]["maxFailedTrialCount"] == counted == here == min(most, FAILED_TRIALS)
 
 
 @pytest.mark.parametrize(("asked", "most", "parallel"), [("auto", 30, 3), ("auto", 2, 2), ("7", 30, 7)])

@@ -176,6 +176,8 @@ def test_a_version_that_is_named_is_served_before_the_search_is_waited_for(mode:
     assert choose["command"] == promote["command"]
     assert not any(argument.startswith("--experiment") for argument in choose["args"])
     assert {"--version=1e23c7bda11f", "--why=promotion.version of release digits"} <= set(choose["args"])
+    assert {"name": "ATELIER_CURRENT_SEARCH", "value": "/etc/atelier-search/experiment"} in choose["env"]
+    assert "/etc/atelier-search" in [mount["mountPath"] for mount in choose["volumeMounts"]]
     assert "--held=1e23c7bda11f" in promote["args"]
     assert mode != "job" or found["metadata"]["name"] not in {
         job["metadata"]["name"] for job in by_kind(render(QUICKSTART, **arguments), "Job")

@@ -1,5 +1,7 @@
 """What is left of a search on a cluster: trials that halving paused before others had come, and the tail."""
 
+from pathlib import Path
+
 import pytest
 from atelier_store.curve import read_curve
 from atelier_store.layout import Store
@@ -52,6 +54,19 @@ def test_finishing_again_finds_everything_done(searched: Workplace) -> None:
     end = searched.run(profile(3, experiment=HALVING, tailEpochs=1), "--finish", name=None)
     assert end.code == 0, end.err
     assert "goes on" not in end.err
+    assert {trial.key: trial.card.read_bytes() for trial in searched.store.trials()} == before
+
+
+def test_a_search_that_another_one_has_replaced_is_not_finished(
+    searched: Workplace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    present = tmp_path / "experiment"
+    present.write_text("another-89abcdef")
+    monkeypatch.setenv("ATELIER_CURRENT_SEARCH", str(present))
+    before = {trial.key: trial.card.read_bytes() for trial in searched.store.trials()}
+    end = searched.run(profile(3, experiment=HALVING, tailEpochs=2), "--finish", name=None)
+    assert end.code == 0, end.err
+    assert "not finished: another-89abcdef was applied later than " in end.err
     assert {trial.key: trial.card.read_bytes() for trial in searched.store.trials()} == before
 
 

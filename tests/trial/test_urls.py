@@ -19,6 +19,8 @@ SECRET = "https://me:hunter2@host.example/a/set.npz?X-Amz-Signature=c0ffee&id=1#
         ("ftp://user@host:2121/set.npz", "ftp://host:2121/set.npz"),
         ("http://[::1]:80/set.npz?a", "http://[::1]:80/set.npz"),
         ("https://host/a@b/set.npz", "https://host/a@b/set.npz"),
+        ("https:/me:hunter2@host/set.npz?a", "https:/host/set.npz"),
+        ("me:hunter2@host/set.npz?a", "host/set.npz"),
     ],
 )
 def test_a_public_url_has_no_user_password_query_or_fragment(url: str, public: str) -> None:
@@ -53,8 +55,9 @@ def test_a_failed_download_is_told_without_secrets(place: Place) -> None:
 @pytest.mark.parametrize(
     ("url", "reason"),
     [
-        ("s3://bucket/set.npz", "scheme 's3' is not supported; allowed: https, http, ftp; else download it by other"),
+        ("s3://bucket/set.npz", "scheme 's3' is not supported; allowed: https, http; else download it by other"),
         ("gs://bucket/set.npz", "scheme 'gs'"),
+        ("ftp://host.example/set.npz", "scheme 'ftp' is not supported"),
         ("file:///tmp/set.npz", "scheme 'file' is not supported"),
         ("host.example/set.npz", "scheme '' is not supported"),
         ("https://me:hunter2@host.example/", "url https://host.example/ does not end in a file name"),

@@ -33,7 +33,8 @@ what is wrong and what is allowed.
 {{- end }}
 {{- else if kindIs "string" .value }}
 {{- if not (regexMatch .rule.kind.pattern .value) }}
-{{ trimPrefix "." .at }}: {{ .value | quote }} is not allowed{{ if .key }} as a key{{ end }}; allowed: {{ .rule.kind.words }}
+{{- $shown := eq .rule.bounds.kind "url" | ternary (include "atelier.public.url" .value) .value }}
+{{ trimPrefix "." .at }}: {{ $shown | quote }} is not allowed{{ if .key }} as a key{{ end }}; allowed: {{ .rule.kind.words }}
 {{- end }}
 {{- else if and (has (kindOf .value) (list "bool" "float64" "int64" "int")) (not .rule.kind.numbers) }}
 {{ trimPrefix "." .at }}: {{ toJson .value }} is not allowed; allowed: text; put it into quotes
@@ -49,6 +50,11 @@ what is wrong and what is allowed.
 {{- with $bounds.exclusiveMaximum }} and below {{ . }}{{ end }}
 {{- end }}
 {{- end }}
+{{- end -}}
+
+{{/* The url without user, password, query and fragment; takes text. packages/store's public_url does the same. */}}
+{{- define "atelier.public.url" -}}
+{{- regexReplaceAll "^([A-Za-z][A-Za-z0-9+.-]*:/+|/+)?[^/]*@" (regexReplaceAll "(?s)[?#].*" . "") "${1}" -}}
 {{- end -}}
 
 {{- define "atelier.check.names" -}}

@@ -513,6 +513,22 @@ def test_a_wrong_value_that_was_set_is_named(tmp_path: Path, override: str, mess
         assert found[0].startswith(f"--set {override}: ")
 
 
+@pytest.mark.parametrize(
+    "override",
+    [
+        "trainer.data.files.train.url=file://me:hunter2@host/a?key=c0ffee",
+        "trainer.data.files.train.url=me:hunter2@host/a?key=c0ffee",
+        "trainer.data.files.train=https://me:hunter2@host/a?key=c0ffee",
+        "trainer.data.files={https://me:hunter2@host/a?key=c0ffee}",
+        "trainer.data.files.train.url=https://me:hunter2@host/a?key=c0ffee,trainer.seed=x",
+    ],
+)
+def test_the_secrets_of_a_url_that_was_set_are_not_shown(tmp_path: Path, override: str) -> None:
+    violations = refused(written(tmp_path, SOUND), override)
+    assert any("trainer.data.files" in violation and "host/a" in violation for violation in violations)
+    assert not [violation for violation in violations if "hunter2" in violation or "c0ffee" in violation]
+
+
 def test_one_machine_draws_from_no_normal_distribution(tmp_path: Path) -> None:
     path = written(tmp_path, SOUND.replace("min: 0.001", "distribution: normal\n        min: 0.001"))
     override = "experiment.algorithm.algorithmName=tpe"

@@ -92,6 +92,13 @@ def test_a_winner_that_is_not_served_is_told(store: Store, of: Spec, state: Sear
     assert told == dict.fromkeys(told, 0) | {name: 1}
 
 
+def test_a_winner_that_the_policy_none_leaves_waits_for_nobody(store: Store, of: Spec) -> None:
+    write_search(store.model("digits"), of.experiment_name, "not_promoted")
+    found = now(store)
+    told = [found[key][()] for key in ("running", "promotion_failed", "winner_refused", "winner_waiting")]
+    assert told == [0, 0, 0, 0]
+
+
 def test_a_value_of_another_objective_is_none_of_this_search(store: Store, of: Spec) -> None:
     add(store, of, 1, "succeeded", 12.5, objective_metric_name="val_loss")
     assert "best_objective" not in now(store)

@@ -280,7 +280,9 @@ def test_a_refusal_is_no_failure_and_is_told_with_both_scores_and_how_to_approve
     assert caplog.messages[-1] == told.reason
 
 
-@pytest.mark.parametrize(("policy", "state"), [("candidate", "waiting"), ("none", "waiting"), ("always", "promoted")])
+@pytest.mark.parametrize(
+    ("policy", "state"), [("candidate", "waiting"), ("none", "not_promoted"), ("always", "promoted")]
+)
 def test_the_record_of_the_search_says_what_the_policy_did(store: Store, policy: Policy, state: str) -> None:
     assert run(store, one_trial(store, "a", 1, 0.9), "digits", policy) == 0
     assert search(store).state == state
@@ -313,6 +315,19 @@ def test_a_version_that_is_not_there_fails_and_is_told(store: Store) -> None:
     assert choose(store, "digits", "0" * 12) == 1
     assert (search(store).state, served(store)) == ("failed", first)
     assert search(store).reason == f"version: digits has no version '000000000000'; it has: {first}"
+
+
+def test_a_version_that_an_empty_store_lacks_is_told_of_the_present_search(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    present = tmp_path / "experiment"
+    present.write_text("a-89abcdef")
+    monkeypatch.setenv("ATELIER_CURRENT_SEARCH", str(present))
+    store.root.mkdir(parents=True, exist_ok=True)
+    assert choose(store, "digits", "0" * 12) == 1
+    told = search(store)
+    assert (told.experiment, told.state) == ("a-89abcdef", "failed")
+    assert told.reason == "version: digits has no version '000000000000'; it has: none"
 
 
 def test_the_served_version_is_tested_again_where_only_the_test_rows_are_the_same(store: Store) -> None:

@@ -73,11 +73,12 @@ Experiment. Both take (dict "root" $ "name" NAME); the hash in the name is that 
 {{- end -}}
 {{- end -}}
 
-{{/* Number of failed trials that end the search; packages/cli/src/atelier_cli/profile/loading.py does the same. */}}
+{{/* Number of failed trials that end the search; auto is a number of facts.json, or all where there are fewer. */}}
 {{- define "atelier.search.failed" -}}
 {{- $experiment := .Values.experiment -}}
 {{- if eq (toString $experiment.maxFailedTrialCount) "auto" -}}
-{{- min 3 ($experiment.maxTrialCount | int64) -}}
+{{- $most := (.Files.Get "files/facts.json" | fromJson).failedTrials | int64 -}}
+{{- min $most ($experiment.maxTrialCount | int64) -}}
 {{- else -}}
 {{- $experiment.maxFailedTrialCount | int64 -}}
 {{- end -}}

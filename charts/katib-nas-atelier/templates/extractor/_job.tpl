@@ -46,9 +46,14 @@ template:
           - --version={{ . }}
           - --why=promotion.version of release {{ include "atelier.instance" $ }}
         env: {{- include "atelier.env" (dict "root" $ "pod" $extractor.pod) | nindent 10 }}
+          - name: ATELIER_CURRENT_SEARCH
+            value: /etc/atelier-search/experiment
         resources: {{- toYaml $extractor.resources | nindent 10 }}
         securityContext: {{- include "atelier.container.security" $ | nindent 10 }}
         volumeMounts: {{- $mounts | nindent 10 }}
+          - name: search
+            mountPath: /etc/atelier-search
+            readOnly: true
       {{- end }}
       - name: wait
         image: {{ include "atelier.image" (dict "root" . "image" $server.image) | quote }}
@@ -81,6 +86,8 @@ template:
           - --store=/store
           - --finish
         env: {{- include "atelier.env" (dict "root" . "pod" .Values.trainer.pod "trains" true) | nindent 10 }}
+          - name: ATELIER_CURRENT_SEARCH
+            value: /etc/atelier-search/experiment
         # A pod reserves the largest requests of its init containers from the start: with a trial's requests it would
         # take the place of a trial for as long as it waits.
         {{- $limits := .Values.trainer.resources.limits }}
@@ -89,6 +96,9 @@ template:
         volumeMounts: {{- $mounts | nindent 10 }}
           - name: spec
             mountPath: /etc/atelier
+            readOnly: true
+          - name: search
+            mountPath: /etc/atelier-search
             readOnly: true
           {{- with include "atelier.training.mounts" . | trim }}
           {{- . | nindent 10 }}

@@ -10,6 +10,7 @@ import logging
 from dataclasses import replace
 
 from atelier_store import halving
+from atelier_store.current import successor
 from atelier_store.ranking import trial_records, unfinished_winner
 from atelier_store.records import Card, TrialRecord
 from atelier_trial.request import BEST, Request, StopRequest
@@ -26,10 +27,14 @@ TAIL = "tail"
 def finish(request: Request, stop: StopRequest) -> Card | None:
     """Resume every paused trial that may go on, best first, train the winner to its end, then its tail; the last card.
 
-    There is a tail if the spec has one.
+    There is a tail if the spec has one. Nothing is trained if another search has taken this one's place in its release.
 
     Trial and parameters of the request are not read. Safe to run again: what is trained already is not trained again.
     """
+    experiment = request.spec.experiment_name
+    if later := successor(experiment):
+        log.info("not finished: %s was applied later than %s", later, experiment)
+        return None
     card: Card | None = None
     resumed: set[tuple[str, int]] = set()
     while not stop() and (chosen := _to_resume(request, resumed)) is not None:

@@ -14,7 +14,7 @@ from atelier_store.spec import Algorithm, Budget, EarlyStopping, Kind, Objective
 Status = Literal["running", "paused", "stopped", "over_budget", "succeeded", "failed"]
 Policy = Literal["neverWorse", "always", "candidate", "none"]
 Outcome = Literal["promoted", "worse", "not_comparable", "waiting", "none"]
-SearchState = Literal["running", "promoted", "refused", "waiting", "failed"]
+SearchState = Literal["running", "promoted", "refused", "waiting", "not_promoted", "failed"]
 DEFAULT_POLICY: Policy = "neverWorse"
 """What becomes of a search's winner where nobody says otherwise; the chart's `promotion.policy` has it too."""
 
@@ -356,7 +356,8 @@ class KatibPick(Record):
 class Search(Record):
     """`models/<model>/search.json`: the state of the search for this model, written by the server's commands.
 
-    refused: its winner is worse than what is served. waiting: its winner waits for a person. reason says more.
+    refused: its winner is worse than what is served. waiting: its winner waits for a person. not_promoted: the policy
+    none promotes nothing. reason says more.
     """
 
     schema_version: Literal[1] = 1

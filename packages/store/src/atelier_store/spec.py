@@ -9,10 +9,11 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -229,9 +230,11 @@ class Spec(SpecModel):
 
 
 def public_url(url: str) -> str:
-    """The url without user, password, query and fragment, any of which may be a secret."""
-    parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    """The url without user, password, query and fragment, any of which may be a secret; of what is no url as well.
+
+    The chart's atelier.public.url does the same.
+    """
+    return re.sub(r"^([A-Za-z][A-Za-z0-9+.-]*:/+|/+)?[^/]*@", r"\1", re.sub(r"(?s)[?#].*", "", url))
 
 
 def canonical_json(value: Any) -> str:

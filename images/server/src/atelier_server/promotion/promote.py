@@ -10,6 +10,7 @@ import logging
 import socket
 from functools import partial
 
+from atelier_store.current import present, successor
 from atelier_store.layout import ModelPaths, Store
 from atelier_store.lease import LeaseLost
 from atelier_store.promotion import NothingToPromote, Promoted, Promoter
@@ -17,7 +18,6 @@ from atelier_store.records import DEFAULT_POLICY, KatibPick, Policy, SearchState
 
 from atelier_server.models.verification import verify
 from atelier_server.promotion import search_record
-from atelier_server.promotion.current import successor
 from atelier_server.promotion.evaluation import evaluate
 
 FAILURES = (NothingToPromote, LeaseLost, OSError, ValueError)
@@ -59,19 +59,21 @@ def run(
     except FAILURES as error:
         return _fail(paths, experiment, error)
     _log_decided(done, model)
-    state: SearchState = "promoted" if done.is_served else "refused" if _is_worse(done) else "waiting"
     shown = None if done.is_served else outcome(done, model)
-    search_record.write(paths, experiment, state, shown, katib=_katibs_pick(store, done, namespace))
+    search_record.write(paths, experiment, _state(done), shown, katib=_katibs_pick(store, done, namespace))
     return 0
 
 
 def choose(store: Store, model: str, version: str, why: str = "") -> int:
-    """Serve the version that a person has chosen. The result is the exit status: 0 done, or done already; 1 not."""
+    """Serve the version that a person has chosen. The result is the exit status: 0 done, or done already; 1 not.
+
+    After 1 the reason is in search.json, for the search of the profile that was applied last, or else for the last one.
+    """
     paths = store.model(model)
     try:
         done = promoter(paths).version(version, why)
     except FAILURES as error:
-        return _fail(paths, search_record.experiment(paths), error)
+        return _fail(paths, present() or search_record.experiment(paths), error)
     was = "is served now" if done.is_new else "was served already"
     log.info("%s version %s (trial %s) %s, as chosen", model, version, done.promotion.trial, was)
     return 0
@@ -96,8 +98,11 @@ def outcome(done: Promoted, model: str) -> str:
     return f"{what} {words}: {decision.reason}; {instead}; {approve}"
 
 
-def _is_worse(done: Promoted) -> bool:
-    return done.decision is not None and done.decision.outcome == "worse"
+def _state(done: Promoted) -> SearchState:
+    if done.is_served:
+        return "promoted"
+    states: dict[str, SearchState] = {"worse": "refused", "none": "not_promoted"}
+    return states.get(done.decision.outcome, "waiting") if done.decision else "waiting"
 
 
 def _log_decided(done: Promoted, model: str) -> None:

@@ -6,11 +6,11 @@ import logging
 import time
 from collections.abc import Callable
 
+from atelier_store.current import successor
 from atelier_store.layout import Store
 from lightkube import Client
 
 from atelier_server.promotion import katib, search_record
-from atelier_server.promotion.current import successor
 from atelier_server.promotion.standstill import Standstill
 
 LONGEST_PAUSE = 60.0

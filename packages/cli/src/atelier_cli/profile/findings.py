@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+
+from atelier_store.spec import public_url
 
 Where = tuple[str | int, ...]
 """Keys and list indices that lead to a value."""
@@ -37,3 +40,8 @@ def allowed(names: Iterable[str], value: object = None) -> str:
     close = difflib.get_close_matches(value, names, n=1) if isinstance(value, str) and len(names) > 1 else []
     meant = f"did you mean {close[0]}? " if close else ""
     return f"{meant}allowed: {', '.join(names) or 'none'}"
+
+
+def public(text: str) -> str:
+    """The text with what may be shown of each url in it, which goes on to a quotation mark that is not escaped."""
+    return re.sub(r'(?s)((?<=url=)|[A-Za-z][A-Za-z0-9+.-]*://)(\\.|[^"\\])*', lambda url: public_url(url[0]), text)

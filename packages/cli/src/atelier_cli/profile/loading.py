@@ -17,7 +17,8 @@ from pydantic import ValidationError
 from atelier_cli.profile import pods, rules, schema, set_values, yaml_lines
 from atelier_cli.profile.chart_files import chart_file
 from atelier_cli.profile.completing import complete
-from atelier_cli.profile.findings import Finding, Where, allowed, at
+from atelier_cli.profile.facts import FAILED_TRIALS
+from atelier_cli.profile.findings import Finding, Where, allowed, at, public
 from atelier_cli.profile.merging import Values, lookup, merge, overlay, with_value
 from atelier_cli.profile.texts import TEXTS
 from atelier_cli.profile.yaml_lines import Document, UnreadableYaml
@@ -39,8 +40,6 @@ class Profile:
 PARAMETERS = at("experiment.parameters")
 SOURCE = at("trainer.data.source")
 ENABLED = at("experiment.enabled")
-FAILED_TRIALS = 3
-"""What maxFailedTrialCount: auto is, unless there are fewer trials; as in the chart's atelier.search.failed."""
 
 
 def chart_defaults() -> Values:
@@ -142,9 +141,9 @@ def _read(paths: Sequence[Path], overrides: Sequence[str]) -> _Layers:
         try:
             for where, value in set_values.read(text):
                 user = with_value(user, where, value)
-                set_by[where] = text
+                set_by[where] = public(text)
         except set_values.InvalidSet as error:
-            violations.append(f"--set {text}: {error}")
+            violations.append(f"--set {public(text)}: {error}")
     if violations:
         raise InvalidProfile(violations)
     return _Layers(paths, defaults, complete(merge(defaults, user), defaults), lines, set_by)

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
+from atelier_store.spec import public_url
 from jsonschema import Draft7Validator, validators
 from jsonschema.exceptions import ValidationError
 
 from atelier_cli.profile.chart_files import chart_file
-from atelier_cli.profile.findings import Finding, Where, allowed
+from atelier_cli.profile.findings import Finding, Where, allowed, public
 from atelier_cli.profile.texts import TEXTS
 
 TYPES = {
@@ -110,6 +111,8 @@ def _findings(error: ValidationError) -> Iterator[Finding]:
             yield Finding(where, "is missing")
         case "x-text" if "propertyNames" in error.absolute_schema_path:
             yield Finding((*where, value), f"{_shown(value)} is not allowed as a key; {error.message}")
+        case "x-text" if limit == "url" and isinstance(value, str):
+            yield Finding(where, f"{_shown(public_url(value))} is not allowed; {error.message}")
         case "x-text":
             yield Finding(where, f"{_shown(value)} is not allowed; {error.message}")
         case "type" if limit == "null":
@@ -142,5 +145,5 @@ def _findings(error: ValidationError) -> Iterator[Finding]:
 
 
 def _shown(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
+    text = public(json.dumps(value, ensure_ascii=False))
     return text if len(text) <= 60 else text[:57] + "…"

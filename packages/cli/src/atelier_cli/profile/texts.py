@@ -76,8 +76,7 @@ TEXTS: dict[str, Text] = {
     "network": Text(
         "atelier|[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*", "atelier, or a function of yours as module:function"
     ),
-    "url": Text("(https?|ftp|file)://.+", "addresses that begin with https://, http://, ftp:// or file://"),
-    "page": Text("https?://.+", "addresses that begin with https:// or http://"),
+    "url": Text("https?://.+", "addresses that begin with https:// or http://"),
     "sha256": Text("[0-9a-fA-F]{64}", "64 hexadecimal digits"),
     "image": Text(
         f"({REGISTRY}/)?{PARTS}", "an image's name without tag, in lower case, such as registry.example:5000/team/image"

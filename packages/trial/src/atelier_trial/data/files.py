@@ -14,7 +14,7 @@ from atelier_store.spec import Data, DataFile, SourceName, public_url
 
 from atelier_trial.data.errors import DataError, reading
 
-SCHEMES = ("https", "http", "ftp")
+SCHEMES = ("https", "http")
 """Of urls that can be downloaded."""
 
 REQUIRED: dict[SourceName, tuple[str, ...]] = {

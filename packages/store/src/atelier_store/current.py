@@ -12,13 +12,18 @@ VARIABLE = "ATELIER_CURRENT_SEARCH"
 """Path of a file with the name of the release's present Experiment, which changes when a profile is applied."""
 
 
-def successor(experiment: str) -> str | None:
-    """The search that has taken this one's place; None if none has, or nothing says so."""
+def present() -> str | None:
+    """The release's present search; None if nothing says so."""
     path = os.environ.get(VARIABLE)
     if not path:
         return None
     try:
-        present = Path(path).read_text(encoding="utf-8").strip()
+        return Path(path).read_text(encoding="utf-8").strip() or None
     except OSError:
         return None
-    return present if present not in ("", experiment) else None
+
+
+def successor(experiment: str) -> str | None:
+    """The search that has taken this one's place; None if none has, or nothing says so."""
+    found = present()
+    return found if found != experiment else None
