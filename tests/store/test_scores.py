@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from atelier_store.scores import LEAST_PROBABILITY, classification, regression, scores
+from atelier_store.scores import BINS, LEAST_LOGARITHM, LEAST_PROBABILITY, classification, regression, scores
 from atelier_store.spec import Task
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,14 +26,90 @@ def test_classification_counts_what_is_right() -> None:
 def test_scores_of_classes_are_those_of_scikit_learn(classes: int, rows: int, seed: int) -> None:
     random = np.random.default_rng(seed)
     probabilities, truth = random.dirichlet(np.ones(classes), rows), random.integers(0, classes, rows)
-    predicted = probabilities.argmax(1)
-    assert classification(probabilities, truth) == pytest.approx(
-        {
-            "accuracy": metrics.accuracy_score(truth, predicted),
-            "macro_f1": metrics.f1_score(truth, predicted, average="macro"),
-            "loss": metrics.log_loss(truth, probabilities, labels=range(classes)),
-        }
-    )
+    agree_with_scikit_learn(probabilities, truth)
+
+
+@given(st.integers(2, 5), st.integers(1, 30), st.integers(2, 5), st.integers(0, 2**32 - 1))
+def test_scores_of_classes_are_those_of_scikit_learn_where_probabilities_tie(
+    classes: int, rows: int, parts: int, seed: int
+) -> None:
+    random = np.random.default_rng(seed)
+    probabilities = random.multinomial(parts, np.ones(classes) / classes, rows) / parts
+    agree_with_scikit_learn(probabilities, random.integers(0, random.integers(1, classes, endpoint=True), rows))
+
+
+def agree_with_scikit_learn(probabilities: np.ndarray, truth: np.ndarray) -> None:
+    """All scores but the loss of a certain mistake, which scikit-learn clips at another size."""
+    predicted, classes = probabilities.argmax(1), probabilities.shape[1]
+    is_of, present = np.eye(classes)[truth], np.unique(truth)
+    found = classification(probabilities, truth)
+    if probabilities[np.arange(len(truth)), truth].min() > 0:
+        assert found["loss"] == pytest.approx(metrics.log_loss(truth, probabilities, labels=range(classes)))
+    ranked = probabilities[:, present]
+    expected = {
+        "accuracy": metrics.accuracy_score(truth, predicted),
+        "macro_f1": metrics.f1_score(truth, predicted, average="macro"),
+        "balanced_accuracy": metrics.recall_score(truth, predicted, labels=present, average="macro"),
+        "mcc": metrics.matthews_corrcoef(truth, predicted),
+        "ece": calibration_error(probabilities.max(1), predicted == truth),
+        "average_precision": metrics.average_precision_score(is_of[:, present], ranked, average="macro"),
+    }
+    if len(present) > 1:
+        expected["auc"] = (
+            metrics.roc_auc_score(truth, probabilities[:, 1])
+            if classes == 2
+            else metrics.roc_auc_score(is_of[:, present], ranked, average="macro")
+        )
+    assert {name: value for name, value in found.items() if name != "loss"} == pytest.approx(expected, abs=1e-12)
+
+
+def calibration_error(confidence: np.ndarray, right: np.ndarray) -> float:
+    """The expected calibration error bin by bin, as equations 3 to 5 of Guo et al. 2017 have it."""
+    error = 0.0
+    for bin_ in range(1, BINS + 1):
+        inside = ((bin_ - 1) / BINS < confidence) & (confidence <= bin_ / BINS)
+        if inside.any():
+            error += inside.mean() * abs(right[inside].mean() - confidence[inside].mean())
+    return error
+
+
+def test_with_every_class_there_the_balanced_and_the_ranked_scores_are_those_that_scikit_learn_names() -> None:
+    probabilities, truth = RANDOM.dirichlet(np.ones(4), 90), np.arange(90) % 4
+    found = classification(probabilities, truth)
+    assert found["auc"] == pytest.approx(metrics.roc_auc_score(truth, probabilities, multi_class="ovr"))
+    assert found["average_precision"] == pytest.approx(metrics.average_precision_score(truth, probabilities))
+    assert found["balanced_accuracy"] == pytest.approx(metrics.balanced_accuracy_score(truth, probabilities.argmax(1)))
+
+
+def test_rows_of_one_class_have_no_auc_and_every_other_score() -> None:
+    found = classification(np.array([[0.4, 0.6], [0.7, 0.3]], np.float32), np.array([1, 1]))
+    assert "auc" not in found
+    assert (found["balanced_accuracy"], found["mcc"], found["average_precision"]) == (0.5, 0, 1)
+
+
+def test_many_rows_do_not_overflow_the_correlation() -> None:
+    truth = np.tile([0, 1], 2_000_000)
+    assert classification(np.eye(2, dtype=np.float32)[truth], truth)["mcc"] == pytest.approx(1)
+
+
+@given(
+    arrays.arrays(np.float64, (9, 2), elements=st.floats(-0.99, 1e6)),
+    arrays.arrays(np.float64, (9, 2), elements=st.floats(-0.99, 1e6)),
+)
+def test_relative_scores_of_targets_are_those_of_scikit_learn(predicted: np.ndarray, truth: np.ndarray) -> None:
+    found = regression(predicted, truth)
+    assert found["mape"] == pytest.approx(metrics.mean_absolute_percentage_error(truth, predicted))
+    assert found["rmsle"] == pytest.approx(np.sqrt(metrics.mean_squared_log_error(truth, predicted)))
+
+
+def test_a_target_without_a_logarithm_leaves_the_log_error_out() -> None:
+    assert "rmsle" not in regression(np.ones((2, 1)), np.array([2, -1]))
+
+
+def test_a_prediction_without_a_logarithm_has_a_large_log_error() -> None:
+    found = regression(np.array([[-7.0], [0.0]], np.float32), np.array([0, 0]))
+    assert found["rmsle"] == pytest.approx(-np.log1p(LEAST_LOGARITHM) / np.sqrt(2))
+    assert np.isfinite(found["rmsle"])
 
 
 @given(
@@ -66,7 +142,7 @@ def test_the_mean_of_small_targets_explains_nothing_of_them() -> None:
 @pytest.mark.parametrize("constant", [0.0, 0.1, 1e-30, 1e30])
 def test_constant_targets_are_explained_exactly_or_not_at_all(constant: float) -> None:
     truth = np.full((7, 1), constant, np.float32)
-    assert regression(truth, truth) == {"rmse": 0, "mae": 0, "r2": 1, "loss": 0}
+    assert regression(truth, truth) == {"rmse": 0, "mae": 0, "r2": 1, "loss": 0, "mape": 0, "rmsle": 0}
     wrong = regression(truth * 2 + 1, truth)
     assert (wrong["r2"], wrong["loss"]) == (0, 1)
 

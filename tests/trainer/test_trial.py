@@ -10,7 +10,7 @@ from contextlib import suppress
 import numpy as np
 import pytest
 from atelier_store.bundle import check_digests
-from atelier_store.curve import read_curve
+from atelier_store.curve import append_epoch, read_curve, truncate
 from atelier_store.ranking import rank
 from atelier_store.records import Card, DataDescription, Manifest, TrialRecord
 from atelier_trial.data import load_split
@@ -127,6 +127,33 @@ def test_a_torn_card_costs_an_export_and_no_training(finished, work):
     assert end.code == 0, end.err
     assert "resuming after epoch 4, batch 0" in end.err
     assert work.card.weights_sha256 == finished[0].card.weights_sha256
+
+
+def test_a_trial_of_a_release_that_did_not_know_the_objective_trains_again_to_the_same_weights(finished, work):
+    copy_of(finished, work)
+    curve = read_curve(work.trial.metrics)
+    truncate(work.trial.metrics, 0)
+    for epoch in curve:
+        known = {name: value for name, value in epoch.metrics.items() if name != "val_mcc"}
+        append_epoch(work.trial.metrics, epoch.model_copy(update={"metrics": known}))
+    end = work.run(profile(4, None, {"objective": {"objectiveMetricName": "val_mcc"}}), *NETWORK)
+    assert end.code == 0, end.err
+    assert "trained without val_mcc; starting over" in end.err
+    assert [name for name, _ in values(end.out)] == ["val_mcc"] * 4
+    assert [epoch.metrics for epoch in read_curve(work.trial.metrics)] == [epoch.metrics for epoch in curve]
+    assert work.card.weights_sha256 == finished[0].card.weights_sha256
+
+
+def test_a_trial_whose_objective_its_validation_rows_do_not_have_fails_and_names_those_they_have(work):
+    x = np.linspace(-9, 9, 100, dtype=np.float32).reshape(50, 2)
+    np.savez(work.folder / "train.npz", x=x, y=x[:, 0])
+    data = {"source": "npz", "kind": "rows", "task": "regression", "files": {"train": {"path": "train.npz"}}}
+    objective = {"type": "minimize", "objectiveMetricName": "val_rmsle"}
+    end = work.run(profile(1, data, {"objective": objective}), "stem_width=4", "stage1_width=4", "batch=16")
+    assert (end.code, end.out, work.card.status) == (3, "", "failed")
+    assert "objectiveMetricName: val_rmsle is defined for targets above -1, which the validation" in work.card.reason
+    assert "allowed: val_rmse, val_mae, val_r2, val_loss, val_mape, train_loss" in work.card.reason
+    assert read_curve(work.trial.metrics) == []
 
 
 def test_a_network_over_budget_is_not_trained_and_does_not_fail(work):

@@ -480,7 +480,7 @@ def test_a_wrong_value_is_named_with_its_line(tmp_path: Path, old: str, new: str
         ),
         (
             "experiment.objective.objectiveMetricName=val_rmse",
-            'experiment.objective.objectiveMetricName: "val_rmse" is not allowed; did you mean val_loss? allowed: ',
+            'experiment.objective.objectiveMetricName: "val_rmse" is not allowed; did you mean val_mcc? allowed: ',
         ),
         (
             "experiment.objective.objectiveMetricName=accuracy",

@@ -192,6 +192,11 @@ def test_scores_on_the_test_set_are_those_of_scikit_learn_and_computed_once(stor
         {
             "test_accuracy": metrics.accuracy_score(y, chosen),
             "test_macro_f1": metrics.f1_score(y, chosen, average="macro"),
+            "test_balanced_accuracy": metrics.balanced_accuracy_score(y, chosen),
+            "test_mcc": metrics.matthews_corrcoef(y, chosen),
+            "test_auc": metrics.roc_auc_score(np.eye(3)[y], probabilities),
+            "test_average_precision": metrics.average_precision_score(y, probabilities),
+            "test_ece": promotion.test_metrics["test_ece"],  # scikit-learn has none
             "test_loss": metrics.log_loss(y, probabilities / probabilities.sum(1, keepdims=True), labels=[0, 1, 2]),
         },
         rel=1e-6,
@@ -227,6 +232,7 @@ def test_scores_of_a_regression_are_those_of_scikit_learn(store: Store) -> None:
             "test_mae": metrics.mean_absolute_error(y, predicted),
             "test_r2": metrics.r2_score(y, predicted),
             "test_loss": 1 - metrics.r2_score(y, predicted),
+            "test_mape": metrics.mean_absolute_percentage_error(y, predicted),
         },
         rel=1e-5,
     )

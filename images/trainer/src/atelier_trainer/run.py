@@ -14,6 +14,7 @@ from atelier_store.curve import append_epoch, read_curve, truncate
 from atelier_store.files import sha256_file
 from atelier_store.lease import Lease, LeaseLost
 from atelier_store.records import Card, Environment, Epoch, Manifest, Provenance, Status
+from atelier_store.scores import DEFINED_FOR
 from atelier_trial import network_code
 from atelier_trial.metric_lines import MetricLines
 from atelier_trial.request import StopRequest, Trial
@@ -109,6 +110,9 @@ class Run:
 
     def _resume(self, training: Training, device: torch.device) -> None:
         config = self.trial.config
+        if self.target.lacks_objective(read_curve(self.paths.metrics)):
+            log.info("trained without %s; starting over", self.target.objective.objective_metric_name)
+            self.paths.checkpoint.unlink(missing_ok=True)
         if self.paths.checkpoint.exists():
             try:
                 training.load_state_dict(checkpoint.load(self.paths.checkpoint, device)["training"])
@@ -139,13 +143,14 @@ class Run:
         if not all(map(math.isfinite, metrics.values())):
             values = ", ".join(f"{name} {value}" for name, value in metrics.items())
             raise Diverged(f"epoch {training.epoch}: {values}")
+        value = self._objective(metrics)
         seconds = round(time.monotonic() - started, 3)
         self.lease.check()
         append_epoch(
             self.paths.metrics, Epoch(epoch=training.epoch, metrics=metrics, seconds=seconds, finished_at=now())
         )
         self._checkpoint(training)
-        self.values.append(self._objective(metrics))
+        self.values.append(value)
         if training.epoch in self.target.rungs:
             self.target.mark(training.epoch, self.values[-1])
         self.lines.print(metrics)
@@ -162,7 +167,14 @@ class Run:
         checkpoint.save(self.paths.checkpoint, {"key": self.trial.config.key, "training": training.state_dict()})
 
     def _objective(self, metrics: dict[str, float]) -> float:
-        return metrics[self.target.objective.objective_metric_name]
+        name = self.target.objective.objective_metric_name
+        if name not in metrics:
+            needed = DEFINED_FOR.get(name.removeprefix("val_"), "other rows")
+            raise ValueError(
+                f"experiment.objective.objectiveMetricName: {name} is defined for {needed}, which the validation rows "
+                f"are not; allowed: {', '.join(metrics)}"
+            )
+        return metrics[name]
 
     def _export(self, setup: Setup, cost: Cost) -> tuple[Exported, Cost]:
         """Write the bundle; what the card says of it, and the cost with the latency of the network as it is served."""

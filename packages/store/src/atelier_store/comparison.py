@@ -46,7 +46,8 @@ def judge(
     tested = promotion.test_metrics or {}
     test_name = f"test_{name.removeprefix('val_')}"
     if test_name not in tested:
-        return Verdict("not_comparable", f"{why_not}, and there is no test set", on_validation)
+        lack = f"the test rows give no {test_name}" if tested else "there is no test set"
+        return Verdict("not_comparable", f"{why_not}, and {lack}", on_validation)
     if (winner.task, winner.labels) != (served.task, served.labels):
         return Verdict("not_comparable", f"{why_not}, and it tells other things apart", on_validation)
     if not _same_test_rows(store, winner, served):

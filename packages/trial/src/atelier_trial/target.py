@@ -60,7 +60,8 @@ class Target:
     def finished(self, paths: TrialPaths) -> Card | None:
         """The card of a trial with nothing left to do; None if there is any.
 
-        It was trained to its end and its bundle is whole, or it diverged, or it is over this budget.
+        It was trained to its end and its bundle is whole, or it diverged, or it is over this budget. Whatever has no
+        value of the objective, because an earlier release trained it, is to be trained again.
         """
         card = Card.read_if_whole(paths.card)
         if card is None:
@@ -69,9 +70,11 @@ class Target:
             self.spec.trainer.budget, card.params, card.macs, card.latency.p50_ms if card.latency else None
         ):
             return card.model_copy(update={"status": "over_budget"})
+        curve = read_curve(paths.metrics)
+        if self.lacks_objective(curve):
+            return None
         if card.status == "failed":
             return card if card.reason is not None and card.reason.startswith(DIVERGED) else None
-        curve = read_curve(paths.metrics)
         is_at_its_end = card.epochs == len(curve) and self.end(self._values(curve)) is not None
         return card if is_at_its_end and card.weights_sha256 is not None and not check_digests(paths.bundle) else None
 
@@ -101,6 +104,10 @@ class Target:
         """The worst value on the rungs of this experiment; 0 if there is none yet."""
         values = [value for epoch in self.rungs for value in rung_values(self.experiment, epoch).values()]
         return max(values, key=self.objective.rank_key, default=0.0)
+
+    def lacks_objective(self, curve: list[Epoch]) -> bool:
+        """Whether an epoch was trained without this objective, by a release that did not know it."""
+        return any(self.objective.objective_metric_name not in epoch.metrics for epoch in curve)
 
     def _values(self, curve: list[Epoch]) -> list[float]:
         return [epoch.metrics[self.objective.objective_metric_name] for epoch in curve]

@@ -17,13 +17,20 @@ from atelier_cli.profile.findings import allowed
 METRICS: dict[Task, dict[str, str]] = {
     "classification": {
         "val_accuracy": "maximize",
+        "val_balanced_accuracy": "maximize",
         "val_macro_f1": "maximize",
+        "val_mcc": "maximize",
+        "val_auc": "maximize",
+        "val_average_precision": "maximize",
+        "val_ece": "minimize",
         "val_loss": "minimize",
         "train_loss": "minimize",
     },
     "regression": {
         "val_rmse": "minimize",
         "val_mae": "minimize",
+        "val_mape": "minimize",
+        "val_rmsle": "minimize",
         "val_r2": "maximize",
         "val_loss": "minimize",
         "train_loss": "minimize",

@@ -45,7 +45,10 @@ export const bytes = size => size < 2 ** 20 ? `${significant.format(Number((size
 export const moment = text => new Date(text).toLocaleString("en", { dateStyle: "medium", timeStyle: "short" });
 
 const SETS = { val: "Validation", test: "Test", train: "Training" };
-const MEASURES = { accuracy: "accuracy", macro_f1: "macro F1", loss: "loss", rmse: "RMSE", mae: "mean absolute error", r2: "R²" };
+const MEASURES = {
+  accuracy: "accuracy", balanced_accuracy: "balanced accuracy", macro_f1: "macro F1", mcc: "Matthews correlation", auc: "AUC", average_precision: "average precision", ece: "calibration error", loss: "loss",
+  rmse: "RMSE", mae: "mean absolute error", mape: "mean absolute percentage error", rmsle: "RMSLE", r2: "R²",
+};
 
 /** A metric's set and measure in words: val_accuracy is Validation and accuracy. */
 export function metric(name) {

@@ -20,7 +20,7 @@ export function showCurve(manifest, report) {
 
 function curveOf(name, curve, tailFrom, objective) {
   const values = curve.map(epoch => epoch.metrics[name]);
-  const lowest = name === objective.objective_metric_name ? objective.type === "minimize" : /(loss|rmse|mae)$/.test(name);
+  const lowest = name === objective.objective_metric_name ? objective.type === "minimize" : /(loss|rmse|mae|mape|rmsle|ece)$/.test(name);
   const best = values.indexOf(lowest ? Math.min(...values) : Math.max(...values));
   const says = index => `epoch ${curve[index].epoch}: ${score(name, values[index])}`;
   return {
