@@ -50,9 +50,10 @@ def describe(values: str, schema: Json) -> list[Value]:
             part["description"] = comment
             if "$ref" in part:
                 part = schema["definitions"][part["$ref"].rpartition("/")[2]]
-            is_block = "properties" in part and bool(value.value)  # {}: a part of Kubernetes, described there
+            is_map = "properties" in part and isinstance(value, yaml.MappingNode)
+            is_block = is_map and bool(value.value)  # {}: a part of Kubernetes, described there
             yield Value(path, yaml.safe_load(yaml.serialize(value)), comment, part, is_block)
-            if "properties" in part:
+            if is_map:
                 yield from within(value, part, path)
 
     root = yaml.compose(values)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from atelier_cli.profile import load
 from atelier_cli.profile.facts import FAILED_TRIALS
-from atelier_store.spec import Spec
+from atelier_store.spec import PictureShape, Spec
 from atelier_trainer.__main__ import parser, request_of
 
 from tests.chart.rendering import PROFILES, notes, only, render
@@ -184,3 +184,21 @@ def test_the_notes_of_a_release_without_a_search_speak_of_none() -> None:
     assert "SEARCH  off" in said
     assert "PROMOTION" not in said
     assert "metrics-collector-injection" not in said
+
+
+def test_what_pictures_become_is_the_same_on_both_engines(tmp_path: Path) -> None:
+    profile = tmp_path / "leaves.yaml"
+    profile.write_text("""
+experiment:
+  parameters:
+    - {name: stage1_width, parameterType: discrete, feasibleSpace: {list: [16, 32]}}
+trainer:
+  data:
+    source: images
+    files: {train: {path: /store/leaves}}
+    image: {size: [48, 64], channels: null, fit: crop}
+""")
+    _, config = search(profile)
+    on_cluster = Spec.model_validate_json(config["data"]["spec.json"])
+    assert on_cluster.trainer.data.image == PictureShape(size=(48, 64), channels="auto", fit="crop")
+    assert on_cluster.search_digest == load(profile, laptop=False).spec.search_digest

@@ -40,23 +40,23 @@ def big_endian_tiff() -> bytes:
     return encoded(Image.frombytes("I;16B", (8, 8), DEEP.astype(">u2").tobytes()), "TIFF")
 
 
-def trained_on(folder: Path, content: bytes, suffix: str) -> np.ndarray:
+def trained_on(folder: Path, content: bytes, suffix: str, **image: object) -> np.ndarray:
     """The pixels that a trial would train on, from a folder where this picture is every class's only one."""
     for label in ("a", "b"):
         for number in range(3):
             path = folder / "set" / label / f"{number}{suffix}"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
-    data = Data.model_validate({"source": "images", "files": {"train": {"path": "set"}}})
+    data = Data.model_validate({"source": "images", "files": {"train": {"path": "set"}}, "image": image or None})
     store = Store(folder / "store")
     pictures = load(store, prepare(data, store, folder, None, seed=0)).train_x
     assert (pictures == pictures[0]).all()
     return np.asarray(pictures[0])
 
 
-def served(content: bytes, channels: int = 0) -> np.ndarray:
+def served(content: bytes, channels: int = 0, **fields: str) -> np.ndarray:
     """The pixels that a server of 8 x 8 pictures would predict from."""
-    manifest = Manifest(**image_bundle(channels=channels).fields, files={})
+    manifest = Manifest(**image_bundle(channels=channels).fields, **fields, files={})
     pixels: np.ndarray = server.decode([server.Upload("a", content)], manifest)[0]
     return pixels
 
@@ -84,6 +84,47 @@ def test_a_trial_and_a_server_read_the_same_pixels(tmp_path: Path, name: str) ->
     content, suffix, expected = PICTURES[name]
     np.testing.assert_array_equal(trained_on(tmp_path, content, suffix), expected)
     np.testing.assert_array_equal(served(content, 3 if expected.ndim == 3 else 0), expected)
+
+
+MODES = ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "LAB", "I;16"]
+
+
+def noise(mode: str) -> Image.Image:
+    """A picture of 40 x 23 in a mode of Pillow's."""
+    values = np.random.default_rng(0).integers(0, 256, (23, 40, 4), dtype=np.uint8)
+    if mode == "I;16":
+        return Image.fromarray(values[..., 0].astype(np.uint16) << 8)
+    if mode == "LAB":
+        return Image.frombytes("LAB", (40, 23), values[..., :3].tobytes())
+    colours = Image.fromarray(values, "RGBA")
+    if mode in ("CMYK", "YCbCr"):
+        return colours.convert("RGB").convert(mode)
+    return colours.convert("P").convert("PA") if mode == "PA" else colours.convert(mode)
+
+
+@pytest.mark.parametrize("fit", ["stretch", "crop", "pad"])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("mode", MODES)
+def test_a_picture_of_any_mode_and_size_is_the_same_to_a_trial_and_a_server(
+    tmp_path: Path, mode: str, channels: int, fit: str
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by a quarter
+    form = "TIFF" if mode in ("PA", "CMYK", "YCbCr", "LAB") else "PNG"
+    content, suffix = encoded(noise(mode), form, exif=exif), f".{form.lower()}"
+    pixels = trained_on(tmp_path, content, suffix, size=[8, 8], channels=channels, fit=fit)
+    assert pixels.shape == ((8, 8) if channels == 1 else (8, 8, 3))
+    np.testing.assert_array_equal(pixels, served(content, 0 if channels == 1 else 3, fit=fit))
+
+
+def test_a_bundle_that_does_not_say_how_pictures_fit_stretches_them() -> None:
+    content = encoded(np.random.default_rng(0).integers(0, 256, (23, 40), dtype=np.uint8))
+    np.testing.assert_array_equal(served(content), served(content, fit="stretch"))
+
+
+def test_a_line_of_pixels_is_padded_too() -> None:
+    padded = pixels(encoded(np.zeros((1, 1000), np.uint8)), size=(8, 8), fit="pad")
+    assert padded.shape == (8, 8) and (padded == 0).sum() == 8
 
 
 def test_a_photo_and_its_own_size_are_read_alike_though_its_format_loses_detail(tmp_path: Path) -> None:

@@ -222,12 +222,99 @@ def test_an_entry_that_comes_twice_is_used_as_it_came_last(place: Place) -> None
     assert description.notes == ("a.tar: left out: cat/0.bmp (replaced by a later entry of the same name)",)
 
 
-def test_many_pictures_of_other_sizes_get_one_line(place: Place) -> None:
-    sizes = {f"cat/{n}.png": encoded(size=(8, 8 + n % 4)) for n in range(20)}
-    write(place.folder / "pics", entries("PNG") | sizes | {"dog/rgb.png": encoded(mode="RGB")})
-    (violation,) = place.refused("images", **PICS)
-    assert "pictures have 5 shapes" in violation
-    assert "resize them before to one height and width and all grey (H, W) or all in colour (H, W, 3)" in violation
+def test_pictures_of_several_sizes_and_colours_get_one_size_and_three_channels_and_it_is_said(place: Place) -> None:
+    sizes = {f"cat/{n}.png": encoded(size=(20, 40 + n)) for n in range(8)}
+    write(place.folder / "pics", sizes | {f"dog/{n}.png": encoded(size=(20, 43), mode="RGB") for n in range(8)})
+    description, arrays = place.arrays("images", **PICS)
+    assert description.shape == arrays.train_x.shape[1:] == (16, 40, 3)  # 20 and 43, to the nearest multiple of 8
+    assert description.notes == (
+        "pics: 16 of 16 pictures of height x width 20 x 40 to 20 x 47: stretched to 16 x 40, "
+        "which trainer.data.image.size: auto chose by their medians",
+        "pics: 8 of 16 pictures in grey: read as colour",
+    )
+
+
+def test_a_size_that_is_chosen_is_at_most_64_and_has_the_aspect_of_most_pictures(place: Place) -> None:
+    write(place.folder / "pics", {f"{c}/{n}.jpg": encoded("JPEG", (480, 640 + n)) for c in "ab" for n in range(3)})
+    assert place.prepare("images", **PICS).shape == (48, 64)
+
+
+def test_pictures_of_one_large_size_keep_it_in_silence(place: Place) -> None:
+    write(place.folder / "pics", {f"{c}/{n}.jpg": encoded("JPEG", (90, 100)) for c in "ab" for n in range(3)})
+    description = place.prepare("images", **PICS, image={"fit": "stretch"})
+    assert (description.shape, description.notes) == ((90, 100), ())
+    assert description.digest == place.prepare("images", **PICS).digest
+
+
+def test_a_test_set_gets_the_size_and_channels_of_the_training_pictures(place: Place) -> None:
+    write(place.folder / "pics", {f"{c}/{n}.png": encoded() for c in "ab" for n in range(4)})
+    write(place.folder / "more", {f"{c}/{n}.png": encoded(size=(30, 20), mode="RGB") for c in "ab" for n in range(2)})
+    description, arrays = place.arrays("images", files={"train": {"path": "pics"}, "test": {"path": "more"}})
+    assert description.shape == arrays.test_x.shape[1:] == (8, 8)
+    assert description.notes == (
+        "more: 4 of 4 pictures of height x width 30 x 20: stretched to 8 x 8",
+        "more: 4 of 4 pictures in colour: made grey",
+    )
+
+
+def half_white() -> np.ndarray:
+    """8 high, 16 wide: black, then white, then black."""
+    pixels = np.zeros((8, 16), np.uint8)
+    pixels[:, 4:12] = 255
+    return pixels
+
+
+FITS = {
+    "crop": np.full((8, 8), 255),
+    "pad": np.vstack([np.full((4, 16), 255), half_white(), np.full((4, 16), 255)])[::2, ::2],
+    "stretch": half_white()[:, ::2],
+}
+
+
+@pytest.mark.parametrize("fit", FITS)
+def test_a_picture_gets_a_declared_size_by_its_middle_or_whole_or_stretched(place: Place, fit: str) -> None:
+    file = io.BytesIO()
+    Image.fromarray(half_white()).save(file, "PNG")
+    write(place.folder / "pics", {f"{label}/{n}.png": file.getvalue() for label in "ab" for n in range(3)})
+    image = {"size": [8, 8], "channels": 1, "fit": fit}
+    description, arrays = place.arrays("images", **PICS, image=image)
+    assert description.fit == (None if fit == "stretch" else fit)
+    assert ((arrays.train_x[0] > 127) == (FITS[fit] > 127)).all()
+
+
+def test_what_is_done_to_uploads_counts_even_if_no_picture_of_the_data_needs_it(place: Place) -> None:
+    write(place.folder / "pics", entries("PNG"))
+    digests = {fit: place.prepare("images", **PICS, image={"fit": fit}).digest for fit in FITS}
+    assert len(set(digests.values())) == 3
+    assert digests["stretch"] == place.prepare("images", **PICS).digest
+
+
+def test_what_is_lost_of_transparency_and_frames_is_said_and_photos_are_upright(place: Place) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by a quarter
+    grey = Image.fromarray(np.arange(48, dtype=np.uint8).reshape(6, 8))
+    kinds: dict[str, tuple[Image.Image, dict[str, Any]]] = {
+        "turned.jpg": (grey.transpose(Image.Transpose.ROTATE_90), {"exif": exif}),
+        "turned.png": (grey.transpose(Image.Transpose.ROTATE_90), {"exif": exif}),
+        "turned.tif": (grey.transpose(Image.Transpose.ROTATE_90), {"exif": exif}),
+        "clear.png": (grey.convert("LA"), {}),
+        "pages.tif": (grey, {"save_all": True, "append_images": [Image.new("L", (8, 6))]}),
+        "deep.png": (Image.fromarray(np.asarray(grey).astype(np.uint16) << 8), {}),
+        "plain.bmp": (grey, {}),
+    }
+    for name, (image, options) in kinds.items():
+        for label in ("a", "b"):
+            (place.folder / "pics" / label).mkdir(parents=True, exist_ok=True)
+            image.save(place.folder / "pics" / label / name, **options)
+    description, arrays = place.arrays("images", **PICS)
+    assert description.shape == (6, 8)
+    assert description.notes == (
+        "pics: 2 of 14 pictures with transparency: laid on white",
+        "pics: 2 of 14 pictures with several frames: only the first is used",
+    )
+    np.testing.assert_allclose(
+        arrays.train_x.astype(int), np.asarray(grey)[None].repeat(len(arrays.train_x), 0), atol=4
+    )
 
 
 def test_a_name_that_is_not_utf8_is_shown_with_its_bytes(place: Place) -> None:

@@ -415,6 +415,27 @@ def test_a_wrong_value_is_named_with_its_line(tmp_path: Path, old: str, new: str
 
 
 @pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        ("{size: [28]}", "image.size: [28] is too short; the least allowed is 2"),
+        ("{size: [0, 28]}", "image.size[0]: 0 is less than 1, the least allowed"),
+        ("{size: small}", 'image.size: "small" is not allowed; auto, or [height, width]'),
+        ("{channels: 2}", "image.channels: 2 is not allowed; allowed: 1, 3, auto, null"),
+        ("{fit: cropp}", 'image.fit: "cropp" is not allowed; did you mean crop? allowed: stretch, crop, pad, null'),
+    ],
+)
+def test_what_pictures_cannot_become_is_named(tmp_path: Path, image: str, message: str) -> None:
+    data = f"source: images\n    files: {{train: {{path: leaves}}}}\n    image: {image}"
+    (violation,) = wrong(tmp_path, "source: sklearn\n    name: digits", data)
+    assert message in violation
+
+
+def test_only_pictures_become_something(tmp_path: Path) -> None:
+    (violation,) = wrong(tmp_path, "name: digits", "name: digits\n    image: {fit: crop}")
+    assert 'trainer.data.image: {"fit": "crop"} is not allowed; allowed: null where source is sklearn' in violation
+
+
+@pytest.mark.parametrize(
     ("override", "message"),
     [
         (space_of(), "experiment.parameters: is empty"),
@@ -604,7 +625,16 @@ def test_everything_wrong_is_said_at_once_in_the_order_of_the_file(tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    "block", ["experiment", "trainer", "trainer.data", "experiment.algorithm", "server", "experiment.parameters"]
+    "block",
+    [
+        "experiment",
+        "trainer",
+        "trainer.data",
+        "trainer.data.image",
+        "experiment.algorithm",
+        "server",
+        "experiment.parameters",
+    ],
 )
 @pytest.mark.parametrize("value", ["5", "null", "[]", "[1]", "text", "{no: 1}"])
 def test_whatever_stands_for_a_block_ends_in_a_profile_or_in_violations(tmp_path: Path, block: str, value: str) -> None:

@@ -135,3 +135,14 @@ def test_a_colour_model_sees_colours(store: Store) -> None:
     with serving(store) as server:
         answer = server.client.post("/predict", files={"file": encoded(red)})
         assert answer.json()["predictions"] == as_json(server, red)
+
+
+def test_a_photo_of_any_size_is_fitted_as_in_training(store: Store) -> None:
+    bundle = image_bundle()
+    bundle.fields["fit"] = "crop"
+    publish(store, bundle)
+    photo = np.zeros((8, 16), np.uint8)
+    photo[:, 4:12] = PIXELS
+    with serving(store) as server:
+        answer = server.client.post("/predict", files={"file": encoded(photo)})
+        assert answer.json()["predictions"] == as_json(server, PIXELS)

@@ -192,6 +192,7 @@ class Run:
             inputs=(export.input_tensor(x),),
             outputs=(export.output_tensor(answers, task),),
             input_statistics=setup.input_statistics,
+            fit=description.fit,
             labels=description.labels,
             feature_names=description.feature_names,
             target_name=description.target_name,

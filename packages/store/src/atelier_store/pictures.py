@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+
+from atelier_store.spec import Fit
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
+GREY = ("1", "L", "LA")
+"""Pillow's modes of 8 bits without colour."""
+
 BITS_PER_SAMPLE = 258
 """TIFF's tag for the depth of a channel."""
 
@@ -21,29 +29,58 @@ class UnknownFormat(UnreadablePicture):
     """It is a picture in no format that is read, or no picture at all."""
 
 
+class Look(NamedTuple):
+    """What a picture is like: its size (width, height) once it is upright, and what is lost when it is read."""
+
+    size: tuple[int, int]
+    is_grey: bool
+    is_transparent: bool
+    has_frames: bool
+
+
+def look(content: bytes, formats: tuple[str, ...] = FORMATS) -> Look:
+    """What pixels() would find, mostly from the file's header alone. Raises UnreadablePicture."""
+    with _opened(content, formats) as image:
+        bits = _bits(image)
+        frames = bool(getattr(image, "is_animated", False))
+        if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
+            ImageOps.exif_transpose(image, in_place=True)
+        is_grey = bits > 8 or image.mode in GREY
+        return Look(image.size, is_grey, image.has_transparency_data, frames)
+
+
 def pixels(
     content: bytes,
     mode: str | None = None,
     size: tuple[int, int] | None = None,
     *,
+    fit: Fit = "stretch",
     formats: tuple[str, ...] = FORMATS,
     most_pixels: int | None = None,
 ) -> NDArray[np.uint8]:
     """The picture (H, W) or (H, W, C), upright by its EXIF, transparency laid on white. Raises UnreadablePicture.
 
     mode is Pillow's, L, RGB or RGBA; by default L for a picture in grey, else RGB. size is (width, height), by default
-    the picture's own. Channels of 16 bits keep their upper 8, whatever the format; numbers that have no such range
-    (floats, 32 bits, with a sign) are rejected, since any choice of black and white would be a guess.
+    the picture's own; fit says how it gets there. Of several frames the first is taken. Channels of 16 bits keep their
+    upper 8, whatever the format; numbers that have no such range (floats, 32 bits, with a sign) are rejected, since any
+    choice of black and white would be a guess.
     """
+    with _opened(content, formats) as image:
+        if most_pixels is not None and image.width * image.height > most_pixels:
+            raise UnreadablePicture(f"has {image.width} x {image.height} pixels, at most {most_pixels} are read")
+        bits = _bits(image)
+        ImageOps.exif_transpose(image, in_place=True)
+        shallow = image if bits == 8 else _eight_bits(image, bits)
+        own_mode = "L" if shallow.mode in GREY else "RGB"
+        return np.asarray(_resized(shallow, mode or own_mode, size or shallow.size, fit))
+
+
+@contextmanager
+def _opened(content: bytes, formats: tuple[str, ...]) -> Iterator[Image.Image]:
+    """The picture, not decoded yet; whatever is raised while it is read becomes an UnreadablePicture."""
     try:
         with Image.open(BytesIO(content), formats=formats) as image:
-            if most_pixels is not None and image.width * image.height > most_pixels:
-                raise UnreadablePicture(f"has {image.width} x {image.height} pixels, at most {most_pixels} are read")
-            bits = _bits(image)
-            ImageOps.exif_transpose(image, in_place=True)
-            shallow = image if bits == 8 else _eight_bits(image, bits)
-            own_mode = "L" if shallow.mode in ("1", "L", "LA") else "RGB"
-            return np.asarray(_resized(shallow, mode or own_mode, size or shallow.size))
+            yield image
     except UnidentifiedImageError:
         raise UnknownFormat(f"is not a picture in a known format ({', '.join(formats)})") from None
     except UnreadablePicture:
@@ -68,10 +105,25 @@ def _eight_bits(grey: Image.Image, bits: int) -> Image.Image:
     return Image.fromarray((np.asarray(grey) >> (bits - 8)).astype(np.uint8))
 
 
-def _resized(image: Image.Image, mode: str, size: tuple[int, int]) -> Image.Image:
+def _resized(image: Image.Image, mode: str, size: tuple[int, int], fit: Fit) -> Image.Image:
     """The picture in this mode and size. White is laid below after resizing: less memory, the same result."""
+    if image.mode == "LAB":  # which Pillow converts to colours only
+        image = image.convert("RGB")
     if mode == "RGBA" or not image.has_transparency_data:
-        return image.convert(mode).resize(size, Image.Resampling.LANCZOS)
-    layer = image if image.mode == "RGBA" else image.convert("RGBA")
-    small = layer.resize(size, Image.Resampling.LANCZOS)
+        return _fitted(image.convert(mode), size, fit)
+    small = _fitted(image if image.mode == "RGBA" else image.convert("RGBA"), size, fit)
     return Image.alpha_composite(Image.new("RGBA", size, "white"), small).convert(mode)
+
+
+def _fitted(image: Image.Image, size: tuple[int, int], fit: Fit) -> Image.Image:
+    """Exactly this size: without regard to aspect, or the middle of it, or all of it with white beside it."""
+    if fit == "crop":
+        return ImageOps.fit(image, size, Image.Resampling.LANCZOS)
+    if fit == "stretch":
+        return image.resize(size, Image.Resampling.LANCZOS)
+    scale = min(size[0] / image.width, size[1] / image.height)
+    width, height = (max(1, round(side * scale)) for side in image.size)
+    canvas = Image.new(image.mode, size, "white")
+    inner = image.resize((width, height), Image.Resampling.LANCZOS)
+    canvas.paste(inner, ((size[0] - width) // 2, (size[1] - height) // 2))
+    return canvas

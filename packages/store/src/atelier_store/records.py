@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from atelier_store import sealed
 from atelier_store.files import write_text
-from atelier_store.spec import Algorithm, Budget, EarlyStopping, Kind, Objective, Parameter, Task, sha256_of
+from atelier_store.spec import Algorithm, Budget, EarlyStopping, Fit, Kind, Objective, Parameter, Task, sha256_of
 
 Status = Literal["running", "paused", "stopped", "over_budget", "succeeded", "failed"]
 Policy = Literal["neverWorse", "always", "candidate", "none"]
@@ -17,6 +17,10 @@ Outcome = Literal["promoted", "worse", "not_comparable", "waiting", "none"]
 SearchState = Literal["running", "promoted", "refused", "waiting", "not_promoted", "failed"]
 DEFAULT_POLICY: Policy = "neverWorse"
 """What becomes of a search's winner where nobody says otherwise; the chart's `promotion.policy` has it too."""
+
+
+OptionalFit = Annotated[Fit | None, Field(exclude_if=lambda fit: fit is None)]
+"""Not written if there is none, so that servers which know only stretch can serve what is stretched."""
 
 
 class TornRecord(ValueError):
@@ -229,7 +233,8 @@ class InputStatistics(Record):
 class Manifest(Record):
     """`model/manifest.json`: everything about a bundle but its bytes. files maps the other files' names to sha256.
 
-    input_statistics are of the first input; older bundles have none.
+    input_statistics are of the first input; older bundles have none. fit says how a picture of another size was brought
+    to that of the inputs, and has to be; None is stretch.
     """
 
     schema_version: Literal[1] = 1
@@ -238,6 +243,7 @@ class Manifest(Record):
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
     input_statistics: InputStatistics | None = None
+    fit: OptionalFit = None
     labels: tuple[str, ...] | None
     feature_names: tuple[str, ...] | None = None
     target_name: str | None = None
@@ -381,7 +387,8 @@ class DataDescription(Record):
     """`data/<digest>/data.json`: the meaning of the prepared arrays.
 
     digest is over the arrays' dtypes, shapes and bytes and the labels. Images are uint8 (N, H, W) or (N, H, W, C),
-    signals float32 (N, L) or (N, L, C), rows float32 (N, F). y is int64 class numbers or float32 targets.
+    signals float32 (N, L) or (N, L, C), rows float32 (N, F). y is int64 class numbers or float32 targets. fit says how
+    pictures were brought to their shape, and uploads have to be; None is stretch.
     """
 
     schema_version: Literal[1] = 1
@@ -389,6 +396,7 @@ class DataDescription(Record):
     kind: Kind
     task: Task
     shape: tuple[int, ...]
+    fit: OptionalFit = None
     labels: tuple[str, ...] | None
     feature_names: tuple[str, ...] | None = None
     target_name: str | None = None

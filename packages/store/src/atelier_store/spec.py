@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 from pydantic.alias_generators import to_camel
 
 from atelier_store import sealed
@@ -26,6 +26,8 @@ EarlyStoppingName = Literal["halving", "medianstop", "none"]
 SourceName = Literal["sklearn", "npz", "idx", "images", "csv"]
 Kind = Literal["images", "signals", "rows"]
 Task = Literal["classification", "regression"]
+Fit = Literal["stretch", "crop", "pad"]
+"""How a picture is brought to another size: without regard to aspect, by its middle, or whole with white beside it."""
 
 
 def has_channels(kind: Kind, shape: Sequence[int]) -> bool:
@@ -133,11 +135,19 @@ class DataFile(SpecModel):
     sha256: str | None = None
 
 
+class PictureShape(SpecModel):
+    """What pictures of a folder or archive become: size is (height, width)."""
+
+    size: tuple[PositiveInt, PositiveInt] | Literal["auto"] = "auto"
+    channels: Literal[1, 3, "auto"] = "auto"
+    fit: Fit = "stretch"
+
+
 class Data(SpecModel):
     """Where examples come from and how they are split.
 
     files has the roles train and, optionally, test for npz, csv and images; trainImages, trainLabels, testImages and
-    testLabels for idx.
+    testLabels for idx. image is for images only; None is its defaults, and another search than they are.
     """
 
     source: SourceName
@@ -150,6 +160,7 @@ class Data(SpecModel):
     limit: int | None = Field(default=None, ge=1)
     validation_fraction: float = Field(default=0.2, gt=0, lt=1)
     test_fraction: float = Field(default=0.2, gt=0, lt=1)
+    image: PictureShape | None = Field(default=None, exclude_if=lambda image: image is None)
 
     @property
     def words(self) -> str:

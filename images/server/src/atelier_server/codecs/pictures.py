@@ -10,6 +10,7 @@ from typing import cast
 import numpy as np
 from atelier_store.pictures import UnreadablePicture, pixels
 from atelier_store.records import Manifest
+from atelier_store.spec import Fit
 from PIL import Image
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import File, FormParser, parse_options_header
@@ -53,7 +54,7 @@ def uploads(form: bytes, content_type: str) -> list[Upload]:
 def decode(uploads: Sequence[Upload], manifest: Manifest, invert: bool = False) -> np.ndarray:
     """The pictures as (N, H, W) or (N, H, W, C) in the model's own size and channels, one per upload.
 
-    Turned upright by their EXIF, transparency laid on white, resized without regard to aspect; invert swaps dark and
+    Turned upright by their EXIF, transparency laid on white, resized as the manifest's fit says; invert swaps dark and
     light. Raises Invalid, which names every file that cannot be read; Unsupported if the model does not take pictures.
     """
     if manifest.kind != "images":
@@ -63,7 +64,7 @@ def decode(uploads: Sequence[Upload], manifest: Manifest, invert: bool = False) 
     pictures: list[np.ndarray] = []
     for index, upload in enumerate(uploads):
         try:
-            pictures.append(_pixels(upload.content, shape))
+            pictures.append(_pixels(upload.content, shape, manifest.fit or "stretch"))
         except UnreadablePicture as error:
             wrong.append((f"#/files/{index}", f"{upload.name}: {error}"))
     if wrong or not pictures:
@@ -85,7 +86,8 @@ def encode(picture: np.ndarray) -> bytes | None:
     return file.getvalue()
 
 
-def _pixels(content: bytes, shape: Sequence[int]) -> np.ndarray:
+def _pixels(content: bytes, shape: Sequence[int], fit: Fit) -> np.ndarray:
     height, width = shape[:2]
     channels = shape[2] if len(shape) == 3 else 1
-    return pixels(content, MODES[channels], (width, height), most_pixels=MOST_PIXELS).reshape(tuple(shape))
+    array = pixels(content, MODES[channels], (width, height), fit=fit, most_pixels=MOST_PIXELS)
+    return array.reshape(tuple(shape))

@@ -207,6 +207,8 @@ def _spec(layers: _Layers, broken: Sequence[Where], parameters: Sequence[Paramet
     data = dict(trainer["data"])
     if SOURCE in broken:
         data["source"] = "sklearn"
+    if data.get("image"):  # which has no defaults in values.yaml that null could stand for
+        data["image"] = {key: value for key, value in data["image"].items() if value is not None}
     cluster_only = ("resources", "image", "pod", "modules")
     trainer = {key: value for key, value in trainer.items() if key not in cluster_only} | {"data": data}
     return Spec.model_validate({"experiment": experiment, "trainer": trainer})

@@ -98,11 +98,13 @@ def check_training_rows(where: str, rows: int, validation_fraction: float) -> No
 
 def describe(data: Data, raw: RawData, checked: Checked, source: str) -> DataDescription:
     """The description of the arrays, without the digest."""
+    fit = data.image.fit if data.image and checked.kind == "images" else None
     return DataDescription(
         digest="",
         kind=checked.kind,
         task=data.task,
         shape=checked.arrays["train_x"].shape[1:],
+        fit=None if fit == "stretch" else fit,
         labels=checked.labels,
         feature_names=raw.feature_names,
         target_name=raw.target_name or data.target,

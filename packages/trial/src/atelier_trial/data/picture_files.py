@@ -10,20 +10,30 @@ import lzma
 import os
 import tarfile
 import zipfile
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Sized
+from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import IO, NamedTuple
+from typing import IO, TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 import numpy as np
 from atelier_store import tables
+from atelier_store.spec import Data, PictureShape
 
 from atelier_trial.data.errors import DataError, gather, reading
 from atelier_trial.data.files import walk
-from atelier_trial.data.raw import Array, Part, RawData, few
+from atelier_trial.data.raw import Part, RawData, few
+
+if TYPE_CHECKING:
+    from atelier_store.pictures import Look
+
+Picture = TypeVar("Picture")
 
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm")
 """What a picture's name ends in: such a file has to be one. Others are pictures if their content is one."""
+
+LONGEST, STEP = 64, 8
+"""Pixels on a side that is chosen where pictures have several sizes: at most so many, and a multiple of so many."""
 
 LITTER = (".DS_Store", "Thumbs.db", "desktop.ini")
 """What file managers leave behind, with __MACOSX/ and ._*."""
@@ -36,35 +46,119 @@ class Entry(NamedTuple):
     content: bytes | None
 
 
-def read(files: Mapping[str, Path]) -> RawData:
-    """The pictures (N, H, W) or (N, H, W, C) and the names of their classes."""
-    parts = gather(_read, files)
+def read(data: Data, files: Mapping[str, Path]) -> RawData:
+    """The pictures (N, H, W) or (N, H, W, C) and the names of their classes.
+
+    All have the size and the channels that the profile says, or those that suit the training pictures.
+    """
+    shape = data.image or PictureShape()
+    looks = {path: _looks(path) for path in files.values()}
+    taken = _taken(shape, looks[files["train"]].values())
+    parts = gather(lambda path: _read(path, looks[path], shape, taken), files)
     return RawData(parts["train"], parts.get("test"))
 
 
-def _read(path: Path) -> Part:
+def _looks(path: Path) -> dict[str, Look]:
+    """What every picture is like, as far as they can be read: why others cannot is said when all are read."""
+    from atelier_store import pictures  # imports Pillow, which no other source needs
+
+    found = _Found(path, partial(pictures.look, formats=(*pictures.FORMATS, "PPM")))
+    with contextlib.suppress(DataError):
+        found.add_all()
+    return found.pictures
+
+
+def _read(path: Path, looks: Mapping[str, Look], shape: PictureShape, taken: Taken) -> Part:
     """Every picture. Their order is that of their names' digests, so that the first N are a fair sample."""
-    found = _Found(path)
-    with reading(path, "a whole zip or tar archive", "zip", "gzip", "bzip2", "xz"):
-        for entry in _entries(path):
-            found.add(entry)
+    from atelier_store import pictures
+
+    formats = (*pictures.FORMATS, "PPM")
+    found = _Found(path, partial(pictures.pixels, mode=taken.mode, size=taken.size, fit=shape.fit, formats=formats))
+    found.add_all()
     names = sorted(found.pictures, key=lambda name: hashlib.sha256(name.encode(errors="surrogateescape")).digest())
-    if violations := found.violations or _of_folders(path, names) or _of_shapes(path, found.pictures):
+    if violations := found.violations or _of_folders(path, names):
         raise DataError(violations)
     labels = [_label(PurePosixPath(name).parent.name) for name in names]
     x = np.stack([found.pictures[name] for name in names])
-    return Part(path.name, x, np.array(labels), [_shown(name) for name in names], found.notes())
+    changes = _changes([looks[name] for name in names if name in looks], shape, taken)
+    notes = (*found.notes(), *(f"{path.name}: {change}" for change in changes))
+    return Part(path.name, x, np.array(labels), [_shown(name) for name in names], notes)
 
 
-class _Found:
-    """What was found so far: pictures by name, and why anything else is not used."""
+# what they become
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.pictures: dict[str, Array] = {}
+
+class Taken(NamedTuple):
+    """What every picture becomes: Pillow's mode, the size (width, height), and whether that was chosen for them."""
+
+    mode: str | None = None
+    size: tuple[int, int] | None = None
+    is_chosen: bool = False
+
+
+def _taken(shape: PictureShape, looks: Collection[Look]) -> Taken:
+    """As the profile says; what it leaves open is as in all pictures, or where they differ colour and a middle size."""
+    if not looks:
+        return Taken()
+    is_grey = all(look.is_grey for look in looks) if shape.channels == "auto" else shape.channels == 1
+    mode, sizes = "L" if is_grey else "RGB", [look.size for look in looks]
+    if shape.size != "auto":
+        return Taken(mode, (shape.size[1], shape.size[0]))
+    is_chosen = len(set(sizes)) > 1
+    return Taken(mode, _middle(sizes) if is_chosen else sizes[0], is_chosen)
+
+
+def _middle(sizes: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    """The median width and height, made smaller together to at most LONGEST, in multiples of STEP."""
+    width, height = np.median(sizes, axis=0)
+    scale = min(1, LONGEST / max(width, height)) / STEP
+    return max(1, round(width * scale)) * STEP, max(1, round(height * scale)) * STEP
+
+
+def _changes(looks: Collection[Look], shape: PictureShape, taken: Taken) -> Iterator[str]:
+    """What of the pictures is not as it was in their files."""
+    others = sorted((look.size for look in looks if look.size != taken.size), key=lambda size: size[0] * size[1])
+    if others and taken.size:
+        between = _words(others[0]) if len(set(others)) == 1 else f"{_words(others[0])} to {_words(others[-1])}"
+        how = {"stretch": "stretched", "crop": "resized and cropped", "pad": "resized and padded with white"}[shape.fit]
+        chosen = ", which trainer.data.image.size: auto chose by their medians" if taken.is_chosen else ""
+        yield f"{_count(others, looks)} of height x width {between}: {how} to {_words(taken.size)}{chosen}"
+    converted = [look for look in looks if look.is_grey != (taken.mode == "L")]
+    if converted:
+        yield f"{_count(converted, looks)} {'in colour: made grey' if taken.mode == 'L' else 'in grey: read as colour'}"
+    if transparent := [look for look in looks if look.is_transparent]:
+        yield f"{_count(transparent, looks)} with transparency: laid on white"
+    if animated := [look for look in looks if look.has_frames]:
+        yield f"{_count(animated, looks)} with several frames: only the first is used"
+
+
+def _count(some: Sized, all_: Sized) -> str:
+    return f"{len(some):,} of {len(all_):,} pictures"
+
+
+def _words(size: tuple[int, int]) -> str:
+    """The size of a picture as height x width, in the order of `trainer.data.image.size`."""
+    return f"{size[1]} x {size[0]}"
+
+
+# what there is
+
+
+class _Found(Generic[Picture]):
+    """What was found so far: pictures by name, as read makes them, and why anything else is not used."""
+
+    def __init__(self, path: Path, read: Callable[[bytes], Picture]) -> None:
+        self.path, self._read = path, read
+        self.pictures: dict[str, Picture] = {}
         self.violations: list[str] = []
         self._folders: set[str] = set()
         self._left_out: dict[str, list[str]] = defaultdict(list)
+
+    def add_all(self) -> None:
+        """Add everything that is there. DataError if the archive is torn or damaged."""
+        with reading(self.path, "a whole zip or tar archive", "zip", "gzip", "bzip2", "xz"):
+            for entry in _entries(self.path):
+                self.add(entry)
 
     def add(self, entry: Entry) -> None:
         """Keep a picture, or why it is none."""
@@ -83,10 +177,10 @@ class _Found:
             self._picture(name, entry.content)
 
     def _picture(self, name: str, content: bytes) -> None:
-        from atelier_store import pictures  # imports Pillow, which no other source needs
+        from atelier_store import pictures
 
         try:
-            pixels = pictures.pixels(content, formats=(*pictures.FORMATS, "PPM"))
+            picture = self._read(content)
         except pictures.UnreadablePicture as error:
             if isinstance(error, pictures.UnknownFormat) and not name.lower().endswith(PICTURES):
                 self._left_out["no pictures in a known format"].append(name)
@@ -95,7 +189,7 @@ class _Found:
             return
         if name in self.pictures:
             self._left_out["replaced by a later entry of the same name"].append(name)
-        self.pictures[name] = pixels
+        self.pictures[name] = picture
 
     def notes(self) -> tuple[str, ...]:
         """What is left out, and why."""
@@ -119,25 +213,6 @@ def _of_folders(path: Path, names: Sequence[str]) -> list[str]:
     return [
         f"{path}: classes lie below several folders: {few([_shown(root) for root in roots])}; "
         "allowed: one folder with a sub-folder for each class"
-    ]
-
-
-def _of_shapes(path: Path, pictures: Mapping[str, Array]) -> list[str]:
-    """A line for each picture of another shape than most have; one line for all if there are many."""
-    shapes = Counter(image.shape for image in pictures.values())
-    usual = max(shapes, key=lambda shape: shapes[shape])
-    others = sorted(name for name, image in pictures.items() if image.shape != usual)
-    if len(others) <= 5:
-        return [
-            f"{path}: {_shown(name)}: shape {pictures[name].shape}; allowed: {usual}, as most pictures have"
-            for name in others
-        ]
-    common = ", ".join(f"{count} of {shape}" for shape, count in shapes.most_common(3))
-    grey = len({len(shape) for shape in shapes}) > 1 and " and all grey (H, W) or all in colour (H, W, 3)"
-    return [
-        f"{path}: pictures have {len(shapes)} shapes ({common}{', …' if len(shapes) > 3 else ''}); "
-        f"allowed: one; resize them before to one height and width{grey or ''}; "
-        f"others than {usual}: {few([_shown(name) for name in others])}"
     ]
 
 

@@ -27,7 +27,7 @@ def read(data: Data, files: Mapping[str, Path]) -> RawData:
         return _idx_files(files)
     if data.source == "csv":
         return csv_files.read(data, files)
-    return _npz_files(files) if data.source == "npz" else picture_files.read(files)
+    return _npz_files(files) if data.source == "npz" else picture_files.read(data, files)
 
 
 def bundled_version() -> str:
