@@ -1,7 +1,12 @@
 """What a network of one's own can be that no export gives back is found before it is trained."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+
 import pytest
 import torch
+from atelier_store.spec import Kind
 from atelier_trainer import exportable
 from atelier_trainer.export import CannotExport
 from atelier_trainer.model import Model
@@ -9,34 +14,35 @@ from torch import nn
 from torch.nn import functional
 
 FEATURES, OUTPUTS = 5, 3
+Change = Callable[[torch.Tensor], torch.Tensor]
 
 
 class Own(nn.Module):
     """A linear layer between what a test does before and after it."""
 
-    def __init__(self, before=lambda x: x, after=lambda x: x, outputs=OUTPUTS):
+    def __init__(self, before: Change = lambda x: x, after: Change = lambda x: x, outputs: int = OUTPUTS) -> None:
         super().__init__()
         self.layer = nn.Linear(FEATURES, outputs)
         self.before, self.after = before, after
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.after(self.layer(self.before(x)))
 
 
-def check(network: nn.Module, kind="rows", shape=(FEATURES,)) -> None:
+def check(network: nn.Module, kind: Kind = "rows", shape: tuple[int, ...] = (FEATURES,)) -> None:
     one = torch.ones(1)
     statistics = {"mean": torch.zeros(1), "scale": one, "target_mean": torch.zeros(1), "target_scale": one}
     rows = torch.randn(40, *shape, generator=torch.Generator().manual_seed(0))
     exportable.check(Model(network, kind, False, statistics), "classification", rows, OUTPUTS)
 
 
-def flips(x):
+def flips(x: torch.Tensor) -> torch.Tensor:
     return -x if x.mean() > 100 else x
 
 
-def asks_for_its_shape(x):
+def asks_for_its_shape(x: torch.Tensor) -> torch.Tensor:
     assert x.shape[1] == FEATURES
-    return sum(x * step for step in range(x.shape[1]))
+    return sum((x * step for step in range(x.shape[1])), torch.zeros_like(x))
 
 
 REFUSED = {
@@ -59,7 +65,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_would_be_served_otherwise_is_refused(case):
+def test_what_would_be_served_otherwise_is_refused(case: str) -> None:
     network, reason = REFUSED[case]
     with pytest.raises(CannotExport, match=reason):
         check(network)
@@ -78,11 +84,11 @@ TAKEN = {
 
 
 @pytest.mark.parametrize("case", TAKEN)
-def test_what_is_served_as_it_is_trained_is_taken(case):
+def test_what_is_served_as_it_is_trained_is_taken(case: str) -> None:
     check(TAKEN[case])
 
 
-def test_a_check_leaves_the_model_as_it_was():
+def test_a_check_leaves_the_model_as_it_was() -> None:
     network = nn.Sequential(nn.Linear(FEATURES, OUTPUTS), nn.BatchNorm1d(OUTPUTS))
     before = {name: value.clone() for name, value in network.state_dict().items()}
     check(network.train())

@@ -1,9 +1,14 @@
 """Built-in networks: every operation builds, trains a step and answers the same in ONNX Runtime."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 from atelier_store.records import TrialConfig
+from atelier_store.spec import Kind, Task
 from atelier_trainer import describe, export, model
 from atelier_trainer.training import Recipe, Rows, Training
 from atelier_trial import space
@@ -11,17 +16,19 @@ from atelier_trial.data import input_statistics
 
 pytestmark = pytest.mark.training
 
-SHAPES = {"images": [(9, 7), (8, 8, 3)], "signals": [(30,), (17, 2)], "rows": [(5,)]}
+SHAPES: dict[Kind, list[tuple[int, ...]]] = {"images": [(9, 7), (8, 8, 3)], "signals": [(30,), (17, 2)], "rows": [(5,)]}
 
 
-def raw(kind, shape, n=24):
+def raw(kind: Kind, shape: tuple[int, ...], n: int = 24) -> np.ndarray:
     generator = np.random.default_rng(0)
     if kind == "images":
         return generator.integers(0, 256, (n, *shape), dtype=np.uint8)
     return generator.normal(3, 2, (n, *shape)).astype(np.float32)
 
 
-def trained(kind, shape, task, **params):
+def trained(
+    kind: Kind, shape: tuple[int, ...], task: Task, **params: str
+) -> tuple[Training, np.ndarray, dict[str, Any]]:
     x = raw(kind, shape)
     y = np.arange(len(x)) % 3 if task == "classification" else x.reshape(len(x), -1)[:, :2].astype(np.float32)
     canonical = space.canonicalise({"batch": "8", "stage2_depth": "2", **params}, kind, task)
@@ -45,7 +52,9 @@ CASES = [
 
 
 @pytest.mark.parametrize(("kind", "shape", "op"), CASES)
-def test_onnx_answers_as_torch_does_for_every_operation_and_any_batch(kind, shape, op):
+def test_onnx_answers_as_torch_does_for_every_operation_and_any_batch(
+    kind: Kind, shape: tuple[int, ...], op: str
+) -> None:
     extra = {} if kind == "rows" else {"se": "true", "head": "avgmax"}
     augmentation = {"images": "shift_flip_cutout", "signals": "shift_noise", "rows": "noise"}[kind]
     params = {"stage1_op": op, "stage2_op": op, "activation": "silu", "augment": augmentation, **extra}
@@ -59,7 +68,7 @@ def test_onnx_answers_as_torch_does_for_every_operation_and_any_batch(kind, shap
 
 
 @pytest.mark.parametrize("kind", ["images", "signals", "rows"])
-def test_a_regression_answers_in_the_unit_of_its_targets(kind):
+def test_a_regression_answers_in_the_unit_of_its_targets(kind: Kind) -> None:
     training, x, _ = trained(kind, SHAPES[kind][0], "regression")
     answers = training.answers(torch.from_numpy(x))
     targets = x.reshape(len(x), -1)[:, :2]
@@ -70,7 +79,7 @@ def test_a_regression_answers_in_the_unit_of_its_targets(kind):
 
 
 @pytest.mark.parametrize("op", space.CONVOLUTIONS)
-def test_macs_and_params_are_those_counted_by_hand(op):
+def test_macs_and_params_are_those_counted_by_hand(op: str) -> None:
     params = {"stem_width": "4", "stage1_depth": "1", "stage1_width": "6", "stage1_op": op, "stage2_depth": "0"}
     canonical = space.canonicalise(params, "images", "classification")
     x = raw("images", (8, 8))
@@ -94,7 +103,7 @@ def test_macs_and_params_are_those_counted_by_hand(op):
     assert weights == 9 * 4 + body + 6 * 3
 
 
-def test_an_architecture_is_described_in_words():
+def test_an_architecture_is_described_in_words() -> None:
     params = space.canonicalise(
         {"stage1_depth": "2", "stage1_op": "sep5", "stage1_stride": "2", "se": "true"}, "images", "classification"
     )

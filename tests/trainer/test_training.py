@@ -1,6 +1,10 @@
 """Training resumes after any batch with the same bits; averages and augmentation do what they say."""
 
+from __future__ import annotations
+
 import io
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,16 +22,18 @@ from torch import nn
 pytestmark = pytest.mark.training
 
 SHAPE = (8, 8)
+Run = tuple[tuple[str, str], list[float]]
+"""Digests of the weights in the end, and the loss of every epoch."""
 
 
-def rows(n=40):
+def rows(n: int = 40) -> Rows:
     generator = np.random.default_rng(1)
     return Rows(
         torch.from_numpy(generator.integers(0, 17, (n, *SHAPE), dtype=np.uint8)), torch.from_numpy(np.arange(n) % 4)
     )
 
 
-def training(tail_epochs=None, seed=0, **params):
+def training(tail_epochs: int | None = None, seed: int = 0, **params: str) -> Training:
     canonical = space.canonicalise(
         {"batch": "8", "dropout": "0.3", "augment": "shift_flip", **params}, "images", "classification"
     )
@@ -38,19 +44,20 @@ def training(tail_epochs=None, seed=0, **params):
     return Training(built, "classification", "images", data, Recipe.of(canonical, seed, tail_epochs), "float32")
 
 
-def saved(state):
+def saved(state: dict[str, Any]) -> dict[str, Any]:
     file = io.BytesIO()
     torch.save(state, file)
     file.seek(0)
-    return torch.load(file, weights_only=True)
+    loaded: dict[str, Any] = torch.load(file, weights_only=True)
+    return loaded
 
 
-def digests(trained):
+def digests(trained: Training) -> tuple[str, str]:
     return checkpoint.weights_sha256(trained.model), checkpoint.weights_sha256(trained.averaged)
 
 
 @pytest.fixture(scope="module")
-def uninterrupted():
+def uninterrupted() -> Run:
     trained = training()
     losses = [trained.train_epoch(lambda: False) for _ in range(3)]
     return digests(trained), losses
@@ -58,12 +65,12 @@ def uninterrupted():
 
 @settings(max_examples=12, deadline=None)
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=6))
-def test_stopping_after_any_batches_and_going_on_gives_the_same_bits(uninterrupted, pauses):
+def test_stopping_after_any_batches_and_going_on_gives_the_same_bits(uninterrupted: Run, pauses: list[int]) -> None:
     trained, losses = training(), []
     while trained.epoch < 3:
         left = pauses.pop(0) if pauses else 10**6
 
-        def stop():
+        def stop() -> bool:
             nonlocal left
             left -= 1
             return left <= 0
@@ -79,14 +86,14 @@ def test_stopping_after_any_batches_and_going_on_gives_the_same_bits(uninterrupt
     assert (digests(trained), losses) == uninterrupted
 
 
-def test_another_seed_gives_other_weights():
+def test_another_seed_gives_other_weights() -> None:
     first, second = training(seed=0), training(seed=1)
     for trained in (first, second):
         trained.train_epoch(lambda: False)
     assert digests(first) != digests(second)
 
 
-def test_a_tail_goes_on_from_its_parent_and_its_learning_rate_falls_to_zero():
+def test_a_tail_goes_on_from_its_parent_and_its_learning_rate_falls_to_zero() -> None:
     parent = training()
     parent.train_epoch(lambda: False)
     tail = training(tail_epochs=2)
@@ -99,7 +106,7 @@ def test_a_tail_goes_on_from_its_parent_and_its_learning_rate_falls_to_zero():
     assert rates[0] == parent.recipe.lr > rates[1] > tail.learning_rate() == 0
 
 
-def test_the_step_is_adamw():
+def test_the_step_is_adamw() -> None:
     torch.manual_seed(0)
     ours = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Linear(4, 2))
     theirs = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Linear(4, 2))
@@ -121,7 +128,7 @@ def test_the_step_is_adamw():
         torch.testing.assert_close(mine, other, rtol=1e-4, atol=1e-6)
 
 
-def test_the_average_follows_the_weights_by_the_published_decay():
+def test_the_average_follows_the_weights_by_the_published_decay() -> None:
     network = torch.nn.Linear(1, 1, bias=False)
     optimizer = AveragedAdamW(network, weight_decay=0.0)
     expected = network.weight.item()
@@ -131,10 +138,10 @@ def test_the_average_follows_the_weights_by_the_published_decay():
         optimizer.step(0.1)
         decay = min(0.995, step / (step + 9))
         expected = decay * expected + (1 - decay) * network.weight.item()
-        assert optimizer.average.weight.item() == pytest.approx(expected, rel=1e-5)
+        assert optimizer.average.get_parameter("weight").item() == pytest.approx(expected, rel=1e-5)
 
 
-def test_a_shift_moves_and_fills_with_zeros_and_a_flip_mirrors():
+def test_a_shift_moves_and_fills_with_zeros_and_a_flip_mirrors() -> None:
     image = torch.zeros(64, 8, 8, dtype=torch.uint8)
     image[:, 4, 4] = 9
     generator = torch.Generator().manual_seed(0)
@@ -148,7 +155,7 @@ def test_a_shift_moves_and_fills_with_zeros_and_a_flip_mirrors():
     assert (augment(image + 1, "cutout", generator, torch.ones(1)) == 0).flatten(1).any(1).all()
 
 
-def test_a_torn_checkpoint_is_named(tmp_path):
+def test_a_torn_checkpoint_is_named(tmp_path: Path) -> None:
     path = tmp_path / "last.ckpt"
     checkpoint.save(path, {"weights": torch.arange(1000.0)})
     whole = path.read_bytes()
@@ -158,7 +165,7 @@ def test_a_torn_checkpoint_is_named(tmp_path):
             checkpoint.load(path, torch.device("cpu"))
 
 
-def test_frozen_weights_stay_as_they_are_and_are_not_counted():
+def test_frozen_weights_stay_as_they_are_and_are_not_counted() -> None:
     torch.manual_seed(0)
     frozen = nn.Linear(16, 8)
     frozen.requires_grad_(False)
@@ -172,13 +179,13 @@ def test_frozen_weights_stay_as_they_are_and_are_not_counted():
     trained = Training(built, "classification", "images", data, recipe, "float32")
     trained.train_epoch(lambda: False)
     for module in (trained.model, trained.averaged):
-        kept = module.network[2].state_dict()
+        kept = module.get_submodule("network.2").state_dict()
         assert all(torch.equal(kept[name], weights[name]) for name in weights)
-    assert not torch.equal(trained.averaged.network[1].weight, trained.model.network[1].weight)
+    assert not torch.equal(*(module.get_parameter("network.1.weight") for module in (trained.averaged, trained.model)))
     assert model.count_params(trained.model) == 64 * 16 + 16 + 8 * 4 + 4
 
 
-def test_a_network_without_weights_to_train_is_refused():
+def test_a_network_without_weights_to_train_is_refused() -> None:
     built = model.Model(nn.Flatten(), "images", False, {"scale": torch.ones(1)})
     with pytest.raises(ValueError, match="no weights to train"):
         AveragedAdamW(built, 0.0)

@@ -1,10 +1,13 @@
 """The trial program as a process: what it prints, how it ends, and that whatever stops it costs nothing."""
 
+from __future__ import annotations
+
 import math
 import re
 import shutil
 import signal
 import subprocess
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 import numpy as np
@@ -13,36 +16,41 @@ from atelier_store.bundle import check_digests
 from atelier_store.curve import append_epoch, read_curve, truncate
 from atelier_store.ranking import rank
 from atelier_store.records import Card, DataDescription, Manifest, TrialRecord
+from atelier_store.spec import Task
 from atelier_trial.data import load_split
 
-from tests.support.workplace import NETWORK, Workplace, ended, profile
+from tests.support.workplace import NETWORK, Ended, Workplace, ended, profile
 
 pytestmark = pytest.mark.process
+
+Finished = tuple[Workplace, Ended]
 
 LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (\w+)=(\S+)")
 
 
-def values(out):
+def values(out: str) -> list[tuple[str, float]]:
     """What standard output says, every line of which must be a finite metric."""
-    matches = [LINE.fullmatch(line) for line in out.splitlines()]
-    assert all(matches), out
-    found = [(match[1], float(match[2])) for match in matches]
+    found = []
+    for line in out.splitlines():
+        match = LINE.fullmatch(line)
+        assert match, out
+        found.append((match[1], float(match[2])))
     assert all(math.isfinite(value) for _, value in found)
     return found
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory):
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     """A trial that was never interrupted, and what it printed."""
     work = Workplace(tmp_path_factory.mktemp("finished"))
     return work, work.run(profile(4), *NETWORK)
 
 
-def copy_of(finished, work):
+def copy_of(finished: Finished, work: Workplace) -> None:
     shutil.copytree(finished[0].store.root, work.store.root)
 
 
-def test_a_trial_prints_its_curve_and_nothing_else(finished):
+def test_a_trial_prints_its_curve_and_nothing_else(finished: Finished) -> None:
     work, end = finished
     assert end.code == 0, end.err
     assert values(end.out) == [
@@ -60,7 +68,9 @@ def test_a_trial_prints_its_curve_and_nothing_else(finished):
     assert TrialRecord.read(work.store.experiments()[0].trial("t")).key == card.key
 
 
-def test_a_finished_trial_prints_its_curve_again_without_importing_torch(finished, work, monkeypatch):
+def test_a_finished_trial_prints_its_curve_again_without_importing_torch(
+    finished: Finished, work: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
     copy_of(finished, work)
     before = work.trial.card.read_bytes()
     monkeypatch.setenv("PYTHONPROFILEIMPORTTIME", "1")
@@ -73,7 +83,7 @@ def test_a_finished_trial_prints_its_curve_again_without_importing_torch(finishe
     assert work.trial.card.read_bytes() == before
 
 
-def test_more_epochs_go_on_where_the_finished_trial_ended(finished, work):
+def test_more_epochs_go_on_where_the_finished_trial_ended(finished: Finished, work: Workplace) -> None:
     copy_of(finished, work)
     end = work.run(profile(5), *NETWORK)
     assert "resuming after epoch 4" in end.err
@@ -82,9 +92,11 @@ def test_more_epochs_go_on_where_the_finished_trial_ended(finished, work):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_a_trial_struck_after_an_epoch_ends_with_the_same_weights(finished, work, number):
+def test_a_trial_struck_after_an_epoch_ends_with_the_same_weights(
+    finished: Finished, work: Workplace, number: signal.Signals
+) -> None:
     process = work.start(profile(4), *NETWORK)
-    assert process.stdout.readline()
+    assert process.stdout and process.stdout.readline()
     process.send_signal(number)
     struck = ended(process)
     if number == signal.SIGTERM:
@@ -98,16 +110,16 @@ def test_a_trial_struck_after_an_epoch_ends_with_the_same_weights(finished, work
     assert work.card.files["model/model.onnx"] == finished[0].card.files["model/model.onnx"]
 
 
-def test_a_trial_asked_to_stop_says_so_in_its_card_and_does_not_end_as_a_finished_one(work):
+def test_a_trial_asked_to_stop_says_so_in_its_card_and_does_not_end_as_a_finished_one(work: Workplace) -> None:
     process = work.start(profile(100_000), *NETWORK)
-    assert process.stdout.readline()
+    assert process.stdout and process.stdout.readline()
     process.terminate()
     assert ended(process).code == 143
     assert (work.card.status, work.card.weights_sha256) == ("stopped", None)
     assert work.card.epochs >= 1
 
 
-def test_a_torn_checkpoint_starts_over_to_the_same_weights(finished, work):
+def test_a_torn_checkpoint_starts_over_to_the_same_weights(finished: Finished, work: Workplace) -> None:
     copy_of(finished, work)
     shutil.rmtree(work.trial.bundle.folder)
     work.trial.card.write_text('{"key": "')
@@ -120,7 +132,7 @@ def test_a_torn_checkpoint_starts_over_to_the_same_weights(finished, work):
     assert values(end.out) == values(finished[1].out)
 
 
-def test_a_torn_card_costs_an_export_and_no_training(finished, work):
+def test_a_torn_card_costs_an_export_and_no_training(finished: Finished, work: Workplace) -> None:
     copy_of(finished, work)
     work.trial.card.write_text('{"key": "')
     end = work.run(profile(4), *NETWORK)
@@ -129,7 +141,9 @@ def test_a_torn_card_costs_an_export_and_no_training(finished, work):
     assert work.card.weights_sha256 == finished[0].card.weights_sha256
 
 
-def test_a_trial_of_a_release_that_did_not_know_the_objective_trains_again_to_the_same_weights(finished, work):
+def test_a_trial_of_a_release_that_did_not_know_the_objective_trains_again_to_the_same_weights(
+    finished: Finished, work: Workplace
+) -> None:
     copy_of(finished, work)
     curve = read_curve(work.trial.metrics)
     truncate(work.trial.metrics, 0)
@@ -144,7 +158,9 @@ def test_a_trial_of_a_release_that_did_not_know_the_objective_trains_again_to_th
     assert work.card.weights_sha256 == finished[0].card.weights_sha256
 
 
-def test_a_trial_whose_objective_its_validation_rows_do_not_have_fails_and_names_those_they_have(work):
+def test_a_trial_whose_objective_its_validation_rows_do_not_have_fails_and_names_those_they_have(
+    work: Workplace,
+) -> None:
     x = np.linspace(-9, 9, 100, dtype=np.float32).reshape(50, 2)
     np.savez(work.folder / "train.npz", x=x, y=x[:, 0])
     data = {"source": "npz", "kind": "rows", "task": "regression", "files": {"train": {"path": "train.npz"}}}
@@ -156,12 +172,12 @@ def test_a_trial_whose_objective_its_validation_rows_do_not_have_fails_and_names
     assert read_curve(work.trial.metrics) == []
 
 
-def test_a_network_over_budget_is_not_trained_and_does_not_fail(work):
+def test_a_network_over_budget_is_not_trained_and_does_not_fail(work: Workplace) -> None:
     end = work.run(profile(4, budget={"params": 10}), *NETWORK)
     assert end.code == 0, end.err
     assert values(end.out) == [("val_accuracy", 0.0)]
     assert work.card.status == "over_budget"
-    assert re.fullmatch(r"over budget: params [\d,]+ > 10", work.card.reason)
+    assert re.fullmatch(r"over budget: params [\d,]+ > 10", work.card.reason or "")
     assert not work.trial.metrics.exists()
 
 
@@ -186,26 +202,26 @@ def broken(input_shape, outputs):
 """
 
 
-def test_a_diverged_trial_fails_with_its_reason_and_prints_nothing(work):
+def test_a_diverged_trial_fails_with_its_reason_and_prints_nothing(work: Workplace) -> None:
     (work.folder / "nets.py").write_text(NETS)
     end = work.run(profile(network="nets:poisoned"), "batch=64")
     assert end.code == 3
     assert end.out == ""
     assert "the trial failed: diverged: epoch 1" in end.err
     assert work.card.status == "failed"
-    assert work.card.reason.startswith("diverged: epoch 1")
+    assert (work.card.reason or "").startswith("diverged: epoch 1")
     again = work.run(profile(network="nets:poisoned"), "batch=64")
     assert (again.code, again.out) == (3, "")
 
 
-def test_a_network_that_raises_fails_alone_with_its_reason(work):
+def test_a_network_that_raises_fails_alone_with_its_reason(work: Workplace) -> None:
     (work.folder / "nets.py").write_text(NETS)
     end = work.run(profile(network="nets:broken"), "batch=64")
     assert (end.code, end.out) == (3, "")
-    assert work.card.reason.startswith("RuntimeError: ")
+    assert (work.card.reason or "").startswith("RuntimeError: ")
 
 
-def test_the_reason_of_a_failure_names_the_line_of_the_users_file(work):
+def test_the_reason_of_a_failure_names_the_line_of_the_users_file(work: Workplace) -> None:
     (work.folder / "nets.py").write_text(NETS)
     end = work.run(profile(network="nets:raising"), "batch=64")
     assert (end.code, end.out) == (3, "")
@@ -214,7 +230,7 @@ def test_the_reason_of_a_failure_names_the_line_of_the_users_file(work):
     assert "Traceback" in work.trial.log.read_text()
 
 
-def test_a_users_own_network_is_trained_with_its_own_parameters(work):
+def test_a_users_own_network_is_trained_with_its_own_parameters(work: Workplace) -> None:
     (work.folder / "nets.py").write_text(NETS)
     end = work.run(profile(network="nets:own"), "batch=64", "hidden=5")
     assert end.code == 0, end.err
@@ -224,7 +240,7 @@ def test_a_users_own_network_is_trained_with_its_own_parameters(work):
     assert manifest.parity.argmax_equal is True
 
 
-def test_a_trial_below_its_bar_pauses_with_a_bundle_and_goes_on_when_asked(finished, work):
+def test_a_trial_below_its_bar_pauses_with_a_bundle_and_goes_on_when_asked(finished: Finished, work: Workplace) -> None:
     end = work.run(profile(4), "--bar", "3=never", *NETWORK)
     assert end.code == 0, end.err
     assert values(end.out) == values(finished[1].out)[:3]
@@ -235,26 +251,26 @@ def test_a_trial_below_its_bar_pauses_with_a_bundle_and_goes_on_when_asked(finis
     assert work.card.weights_sha256 == finished[0].card.weights_sha256
 
 
-def messages(err):
+def messages(err: str) -> list[str]:
     """The lines of standard error that are not of the log."""
     return [line for line in err.splitlines() if not re.match(r"\d{4}-\d\d-\d\d ", line)]
 
 
-def test_everything_wrong_with_the_parameters_is_said_at_once(work):
+def test_everything_wrong_with_the_parameters_is_said_at_once(work: Workplace) -> None:
     end = work.run(profile(), "lr=fast", "stem_widht=4", "batch=0")
     assert (end.code, end.out) == (2, "")
     assert [line.split(":")[0] for line in messages(end.err)] == ["stem_widht", "lr", "batch"]
-    assert TrialRecord.read(work.store.experiments()[0].trial("t")).error.count(";") >= 2
+    assert (TrialRecord.read(work.store.experiments()[0].trial("t")).error or "").count(";") >= 2
 
 
-def test_everything_wrong_with_the_command_line_is_said_at_once(work):
+def test_everything_wrong_with_the_command_line_is_said_at_once(work: Workplace) -> None:
     end = work.run(profile(), "--bar", "x=1", "lr", "batch=1", "batch=2", "--threads", "0")
     assert (end.code, end.out) == (2, "")
     for part in ("'lr'", "batch is given twice", "--bar: x=1", "--threads: 0"):
         assert part in end.err
 
 
-def test_two_processes_with_one_key_train_once_and_print_the_same_curve(finished, work):
+def test_two_processes_with_one_key_train_once_and_print_the_same_curve(finished: Finished, work: Workplace) -> None:
     first = work.start(profile(4), *NETWORK, name="first")
     second = work.start(profile(4), *NETWORK, name="second")
     ends = [ended(process) for process in (first, second)]
@@ -264,7 +280,7 @@ def test_two_processes_with_one_key_train_once_and_print_the_same_curve(finished
     assert work.card.weights_sha256 == finished[0].card.weights_sha256
 
 
-def test_a_tail_ends_with_its_own_key_and_leaves_its_parent_alone(finished, work):
+def test_a_tail_ends_with_its_own_key_and_leaves_its_parent_alone(finished: Finished, work: Workplace) -> None:
     copy_of(finished, work)
     parent = work.card
     end = work.run(profile(4, tailEpochs=2), "--tail-of", parent.key, name="tail")
@@ -276,7 +292,9 @@ def test_a_tail_ends_with_its_own_key_and_leaves_its_parent_alone(finished, work
     assert Card.read(work.store.trial(parent.key).card) == parent
 
 
-def test_the_tail_of_the_best_is_of_the_same_trial_though_the_tail_itself_ranks_first(finished, work):
+def test_the_tail_of_the_best_is_of_the_same_trial_though_the_tail_itself_ranks_first(
+    finished: Finished, work: Workplace
+) -> None:
     copy_of(finished, work)
     best = work.card
     poor = work.run(profile(4), "--bar", "3=never", *NETWORK, "lr=0.00001", name="poor")
@@ -284,6 +302,7 @@ def test_the_tail_of_the_best_is_of_the_same_trial_though_the_tail_itself_ranks_
     first = work.run(profile(4, tailEpochs=2), "--tail-of", "best", name="tail")
     assert first.code == 0, first.err
     record = TrialRecord.read(work.store.experiments()[0].trial("tail"))
+    assert record.key
     manifest = Manifest.read(work.store.trial(record.key).bundle.manifest)
     assert manifest.provenance.parents == (best.key,)
     assert rank(work.store, profile(4)).entries[0].trial == "tail"
@@ -294,7 +313,7 @@ def test_the_tail_of_the_best_is_of_the_same_trial_though_the_tail_itself_ranks_
     assert TrialRecord.read(work.store.experiments()[0].trial("tail")) == record
 
 
-def test_without_a_trial_to_go_on_from_there_is_no_tail(work):
+def test_without_a_trial_to_go_on_from_there_is_no_tail(work: Workplace) -> None:
     end = work.run(profile(4, tailEpochs=2), "--tail-of", "best", name="tail")
     assert (end.code, end.out) == (2, "")
     name = profile(4).experiment_name
@@ -305,7 +324,7 @@ def test_without_a_trial_to_go_on_from_there_is_no_tail(work):
 
 
 @pytest.mark.parametrize("tail_of", ["best", "0123456789abcdef"])
-def test_a_profile_without_tail_epochs_has_no_tail(work, tail_of):
+def test_a_profile_without_tail_epochs_has_no_tail(work: Workplace, tail_of: str) -> None:
     end = work.run(profile(4), "--tail-of", tail_of)
     assert (end.code, end.out) == (2, "")
     assert end.err == "--tail-of: trainer.tailEpochs is 0, so there is no tail to train; allowed: 1 or more\n"
@@ -313,7 +332,7 @@ def test_a_profile_without_tail_epochs_has_no_tail(work, tail_of):
 
 
 @pytest.fixture
-def read_only(finished, work):
+def read_only(finished: Finished, work: Workplace) -> Iterator[Workplace]:
     """A copy of the finished store, on a mount that nobody may write to."""
     copy_of(finished, work)
     root = str(work.store.root)
@@ -327,7 +346,7 @@ def read_only(finished, work):
     subprocess.run(["umount", root], check=True)
 
 
-def test_a_read_only_store_is_said_in_one_line_and_stays_as_it_is(read_only):
+def test_a_read_only_store_is_said_in_one_line_and_stays_as_it_is(read_only: Workplace) -> None:
     end = read_only.run(profile(4), *NETWORK, "lr=0.01")
     assert (end.code, end.out) == (3, "")
     assert "Traceback" not in end.err
@@ -337,7 +356,7 @@ def test_a_read_only_store_is_said_in_one_line_and_stays_as_it_is(read_only):
 
 
 @pytest.fixture
-def full(finished, work):
+def full(finished: Finished, work: Workplace) -> Iterator[Workplace]:
     """A copy of the finished store on a file system with no room left."""
     root = work.store.root
     root.mkdir()
@@ -353,7 +372,7 @@ def full(finished, work):
     subprocess.run(["umount", "-l", str(root)], check=True)
 
 
-def test_a_full_store_fails_the_trial_alone_with_one_message(finished, full):
+def test_a_full_store_fails_the_trial_alone_with_one_message(finished: Finished, full: Workplace) -> None:
     end = full.run(profile(4), *NETWORK, "lr=0.01", name="b")
     assert (end.code, end.out) == (3, "")
     assert "Traceback" not in end.err
@@ -364,7 +383,7 @@ def test_a_full_store_fails_the_trial_alone_with_one_message(finished, full):
     assert Card.read(full.store.trial(key).card) == finished[0].card
 
 
-CASES = {
+CASES: dict[str, tuple[Callable[[int], np.ndarray], Task]] = {
     "images-classification": (
         lambda n: np.random.default_rng(0).integers(0, 256, (n, 8, 8, 3), dtype=np.uint8),
         "classification",
@@ -377,7 +396,7 @@ CASES = {
 }
 
 
-def train(work, case):
+def train(work: Workplace, case: str) -> tuple[Manifest, np.ndarray]:
     """A trial of one epoch on 100 rows, and those rows."""
     make, task = CASES[case]
     x = make(100)
@@ -396,7 +415,7 @@ def train(work, case):
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_onnx_and_torch_agree_on_every_validation_row(work, case):
+def test_onnx_and_torch_agree_on_every_validation_row(work: Workplace, case: str) -> None:
     manifest, x = train(work, case)
     kind, task = case.split("-")
     assert manifest.kind == kind
@@ -407,20 +426,21 @@ def test_onnx_and_torch_agree_on_every_validation_row(work, case):
 
 
 @pytest.mark.parametrize("case", ["images-classification", "signals-classification", "rows-regression"])
-def test_a_bundle_carries_the_statistics_of_its_training_rows(work, case):
+def test_a_bundle_carries_the_statistics_of_its_training_rows(work: Workplace, case: str) -> None:
     manifest, _ = train(work, case)
     config = manifest.config
     description = DataDescription.read(work.store.data(config.data_digest).description)
     x, _, training, _ = load_split(work.store, description, config.validation_fraction, config.seed)
     values = x[training].reshape(-1, {"images": 3, "signals": 1, "rows": 5}[manifest.kind]).astype(np.float64)
     found = manifest.input_statistics
+    assert found
     assert len(training) < len(x)
     assert found.mean == pytest.approx(values.mean(0).tolist(), rel=1e-12)
     assert found.std == pytest.approx(values.std(0).tolist(), rel=1e-12)
     assert found.count == len(values)
 
 
-def test_environment_and_provenance_are_recorded(finished):
+def test_environment_and_provenance_are_recorded(finished: Finished) -> None:
     work, _ = finished
     provenance = Manifest.read(work.trial.bundle.manifest).provenance
     assert provenance.environment == work.card.environment
