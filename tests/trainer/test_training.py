@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 from pathlib import Path
 from typing import Any
@@ -126,6 +127,36 @@ def test_the_step_is_adamw() -> None:
             step()
     for mine, other in zip(ours.parameters(), theirs.parameters(), strict=True):
         torch.testing.assert_close(mine, other, rtol=1e-4, atol=1e-6)
+
+
+class Thirds(torch.nn.Module):
+    """Three layers: one always learns, one if it is said, one never."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.always, self.sometimes, self.never = (torch.nn.Linear(3, 3) for _ in range(3))
+
+    def forward(self, x: torch.Tensor, learns: bool) -> torch.Tensor:
+        with torch.set_grad_enabled(learns):
+            second = self.sometimes(x)
+        return self.always(x) + second + self.never(x).detach()
+
+
+def test_weights_that_got_no_gradient_stay_as_they_are() -> None:
+    torch.manual_seed(0)
+    network = Thirds()
+    optimizer = AveragedAdamW(network, weight_decay=0.1)
+    first = copy.deepcopy(network.state_dict())
+    for step in range(6):
+        before = copy.deepcopy(network.state_dict())
+        optimizer.zero_grad()
+        (network(torch.randn(5, 3), learns=step % 2 == 0) ** 2).sum().backward()
+        optimizer.step(0.01)
+        moved = {name.partition(".")[0] for name, now in network.state_dict().items() if not now.equal(before[name])}
+        assert moved == ({"always", "sometimes"} if step % 2 == 0 else {"always"})
+    for name in ("never.weight", "never.bias"):
+        assert network.state_dict()[name].equal(first[name])
+        assert optimizer.average.state_dict()[name].equal(first[name])
 
 
 def test_the_average_follows_the_weights_by_the_published_decay() -> None:

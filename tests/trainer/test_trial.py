@@ -167,8 +167,10 @@ def test_a_trial_whose_objective_its_validation_rows_do_not_have_fails_and_names
     objective = {"type": "minimize", "objectiveMetricName": "val_rmsle"}
     end = work.run(profile(1, data, {"objective": objective}), "stem_width=4", "stage1_width=4", "batch=16")
     assert (end.code, end.out, work.card.status) == (3, "", "failed")
-    assert "objectiveMetricName: val_rmsle is defined for targets above -1, which the validation" in work.card.reason
-    assert "allowed: val_rmse, val_mae, val_r2, val_loss, val_mape, train_loss" in work.card.reason
+    assert "objectiveMetricName: val_rmsle is defined for targets above -1, which the validation" in (
+        work.card.reason or ""
+    )
+    assert "allowed: val_rmse, val_mae, val_r2, val_loss, val_mape, train_loss" in (work.card.reason or "")
     assert read_curve(work.trial.metrics) == []
 
 

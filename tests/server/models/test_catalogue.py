@@ -66,6 +66,17 @@ def test_the_pointer_of_another_model_is_followed_too(store: Store) -> None:
         eventually(lambda: infer(server, "letters").json()["model_version"] == second)
 
 
+def test_a_version_that_was_asked_for_is_not_loaded_again_when_it_is_promoted(store: Store) -> None:
+    publish(store, image_bundle(1))
+    new, digest = place(store, image_bundle(2))
+    with serving(store, "digits", "--workers", "1", "--poll-interval", "0.05") as server:
+        assert infer(server, f"digits/versions/{new}").json()["model_version"] == new
+        point(store, "digits", new, digest)
+        eventually(lambda: infer(server, "digits").json()["model_version"] == new)
+        assert f"serving digits version {new}" in server.log
+        assert server.log.count(f"loaded digits version {new}") == 1
+
+
 def test_what_was_asked_for_longest_ago_goes_when_there_is_no_room(store: Store) -> None:
     publish(store, image_bundle())
     versions = [publish(store, image_bundle(seed), "letters") for seed in (1, 2, 3)]

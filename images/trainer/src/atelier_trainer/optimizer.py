@@ -20,23 +20,29 @@ AVERAGE_DECAY = 0.995
 
 
 class FlatParameters:
-    """Parameters as views of one vector, so that a step is a handful of kernels whatever the network's depth."""
+    """Parameters as views of one vector, so that a step is a handful of kernels whatever the network's depth.
+
+    parts says where in the vector each parameter lies.
+    """
 
     def __init__(self, parameters: Sequence[nn.Parameter]) -> None:
         self.vector = torch.cat([p.detach().reshape(-1) for p in parameters])
         self.gradient = torch.zeros_like(self.vector)
+        self.parts: dict[nn.Parameter, slice] = {}
         start = 0
         for parameter in parameters:
             end = start + parameter.numel()
             parameter.data = self.vector[start:end].view_as(parameter)
             parameter.grad = self.gradient[start:end].view_as(parameter)
+            self.parts[parameter] = slice(start, end)
             start = end
 
 
 class AveragedAdamW:
     """Updates a module's trainable weights and keeps their exponential moving average, with the buffers', in `average`.
 
-    Weights that do not require a gradient stay as they are, in both. ValueError if none does.
+    Weights that do not require a gradient stay as they are, in both; so does, in a step, a parameter that backward has
+    not reached since zero_grad, as in torch.optim. ValueError if none requires a gradient.
 
     The average's decay after t steps is min(0.995, (t + 1) / (t + 10)). Vectors (biases, normalisation) have no weight
     decay.
@@ -57,21 +63,29 @@ class AveragedAdamW:
         self.first = torch.zeros_like(self.flat.vector)
         self.second = torch.zeros_like(self.flat.vector)
         self.steps = 0
+        self._reached: set[nn.Parameter] = set()
+        for parameter in trainable:
+            parameter.register_post_accumulate_grad_hook(self._reached.add)  # type: ignore[no-untyped-call]
 
     def zero_grad(self) -> None:
         """Forget the gradients, keeping where they lie."""
         self.flat.gradient.zero_()
+        self._reached.clear()
 
     @torch.no_grad()
     def step(self, lr: float) -> None:
         """One update from the gradients that backward left."""
         weights, gradient = self.flat.vector, self.flat.gradient
+        left = [part for parameter, part in self.flat.parts.items() if parameter not in self._reached]
+        stays = [(old[part], old[part].clone()) for old in (weights, self.first, self.second) for part in left]
         self.steps += 1
         self.first.lerp_(gradient, 1 - BETAS[0])
         self.second.mul_(BETAS[1]).addcmul_(gradient, gradient, value=1 - BETAS[1])
         denominator = (self.second / (1 - BETAS[1] ** self.steps)).sqrt_().add_(EPSILON)
         weights.addcmul_(weights, self.decay, value=-lr)
         weights.addcdiv_(self.first, denominator, value=-lr / (1 - BETAS[0] ** self.steps))
+        for changed, before in stays:
+            changed.copy_(before)
         self._follow(1 - min(AVERAGE_DECAY, self.steps / (self.steps + 9)))
 
     def _follow(self, share: float) -> None:

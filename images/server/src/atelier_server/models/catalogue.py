@@ -45,6 +45,7 @@ class Catalogue:
         self._kept: OrderedDict[tuple[str, str], Model] = OrderedDict()
         self._current: dict[str, tuple[str, float]] = {}
         self._lock = threading.Lock()
+        follower.held = self.at_hand
 
     def at_hand(self, name: str, version: str | None) -> Model | None:
         """The model if it is in memory and known to be the current one of that name; never reads the store."""

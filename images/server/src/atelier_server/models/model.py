@@ -56,6 +56,7 @@ class Model:
 
     name: str
     version: str
+    manifest_sha256: str
     manifest: Manifest
     promotion: Promotion | None
     report: Report | None
@@ -130,12 +131,13 @@ def load(paths: ModelPaths, version: str, manifest_sha256: str | None = None, th
     BadBundle if the version must not be served; OSError or TornRecord if it cannot be read.
     """
     bundle = paths.version(version)
-    manifest = _manifest(bundle, manifest_sha256)
+    manifest, digest = _manifest(bundle, manifest_sha256)
     session = open_verified(bundle, manifest, threads)
     row_seconds, example = _warm_up(session, manifest, bundle)
     return Model(
         name=paths.name,
         version=version,
+        manifest_sha256=digest,
         manifest=manifest,
         promotion=Promotion.read_if_whole(bundle.promotion),
         report=Report.read_if_whole(bundle.report),
@@ -147,15 +149,15 @@ def load(paths: ModelPaths, version: str, manifest_sha256: str | None = None, th
     )
 
 
-def _manifest(bundle: VersionPaths, expected: str | None) -> Manifest:
-    """The manifest, read once: what is parsed is what was compared with the digest."""
+def _manifest(bundle: VersionPaths, expected: str | None) -> tuple[Manifest, str]:
+    """The manifest and its digest, read once: what is parsed is what was compared with the digest."""
     content = bundle.manifest.read_bytes()
     digest = hashlib.sha256(content).hexdigest()
     if expected is not None and digest != expected:
         raise BadBundle(bundle.manifest, ["its sha256 is not the one that current.json names"])
     if digest[: len(bundle.version)] != bundle.version:
         raise BadBundle(bundle.manifest, ["its sha256 is not the one that names this version"])
-    return Manifest.parse(content, bundle.manifest)
+    return Manifest.parse(content, bundle.manifest), digest
 
 
 def _warm_up(session: ort.InferenceSession, manifest: Manifest, bundle: BundlePaths) -> tuple[float, Example]:
