@@ -93,6 +93,10 @@ SCHEMA: dict[str, tuple[list[tuple[str, Any]], str]] = {
         [("experiment.objective.objectiveMetricName", "val_rmse")],
         "experiment.objective.objectiveMetricName",
     ),
+    "class weights of targets": (
+        [("trainer.data", {"task": "regression", "name": "diabetes"}), ("trainer.classWeights", "balanced")],
+        "trainer.classWeights",
+    ),
     "looking for the worst": (
         [("experiment.objective.type", "minimize")],
         "experiment.objective.type",

@@ -44,6 +44,15 @@ def test_trials_read_the_spec_that_the_command_makes_of_the_profile(profile: Pat
     assert on_cluster.search_digest == load(profile, laptop=False).spec.search_digest
 
 
+def test_class_weights_are_in_the_spec_of_both_engines_and_make_it_another_search() -> None:
+    plain, (experiment, config) = search(QUICKSTART)[0], search(QUICKSTART, set=["trainer.classWeights=balanced"])
+    of = Spec.model_validate_json(config["data"]["spec.json"])
+    assert of.model_copy(update={"name": ""}) == load(QUICKSTART, ["trainer.classWeights=balanced"], laptop=False).spec
+    assert of.trainer.class_weights == "balanced"
+    assert experiment["metadata"]["name"] != plain["metadata"]["name"]
+    assert of.search_digest != load(QUICKSTART, laptop=False).spec.search_digest
+
+
 @each_profile
 def test_katib_searches_the_space_of_the_spec(profile: Path) -> None:
     experiment, config = search(profile)

@@ -13,12 +13,14 @@ import torch
 from atelier_trainer import checkpoint, model
 from atelier_trainer.augment import augment
 from atelier_trainer.optimizer import AveragedAdamW
-from atelier_trainer.training import Recipe, Rows, Stopped, Training
+from atelier_trainer.training import Recipe, Rows, Stopped, Training, balanced
 from atelier_trial import space
 from atelier_trial.data import input_statistics
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.utils.class_weight import compute_class_weight
 from torch import nn
+from torch.nn import functional
 
 pytestmark = pytest.mark.training
 
@@ -107,6 +109,22 @@ def test_a_tail_goes_on_from_its_parent_and_its_learning_rate_falls_to_zero() ->
     assert rates[0] == parent.recipe.lr > rates[1] > tail.learning_rate() == 0
 
 
+@given(st.lists(st.integers(0, 4), min_size=1, max_size=40))
+def test_balanced_weights_are_those_of_scikit_learn_and_0_for_a_class_without_rows(numbers: list[int]) -> None:
+    present = np.unique(numbers)
+    expected = np.zeros(5)
+    expected[present] = compute_class_weight("balanced", classes=present, y=np.array(numbers))
+    assert balanced(torch.tensor(numbers), 5).numpy() == pytest.approx(expected, rel=1e-6)
+
+
+def test_with_balanced_weights_the_loss_is_the_mean_of_the_losses_of_the_classes() -> None:
+    y, scores = torch.tensor([0, 0, 0, 0, 0, 1, 1, 2]), torch.randn(8, 3, generator=torch.Generator().manual_seed(1))
+    trained = training()
+    trained.class_weights = balanced(y, 3)
+    of_classes = [functional.cross_entropy(scores[y == number], y[y == number]) for number in range(3)]
+    assert trained.loss(scores, y).item() == pytest.approx(torch.stack(of_classes).mean().item(), rel=1e-6)
+
+
 def test_the_step_is_adamw() -> None:
     torch.manual_seed(0)
     ours = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Linear(4, 2))
@@ -139,7 +157,8 @@ class Thirds(torch.nn.Module):
     def forward(self, x: torch.Tensor, learns: bool) -> torch.Tensor:
         with torch.set_grad_enabled(learns):
             second = self.sometimes(x)
-        return self.always(x) + second + self.never(x).detach()
+        mixed: torch.Tensor = self.always(x) + second + self.never(x).detach()
+        return mixed
 
 
 def test_weights_that_got_no_gradient_stay_as_they_are() -> None:

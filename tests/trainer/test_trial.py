@@ -15,7 +15,7 @@ import pytest
 from atelier_store.bundle import check_digests
 from atelier_store.curve import append_epoch, read_curve, truncate
 from atelier_store.ranking import rank
-from atelier_store.records import Card, DataDescription, Manifest, TrialRecord
+from atelier_store.records import Card, DataDescription, Manifest, TrialConfig, TrialRecord
 from atelier_store.spec import Task
 from atelier_trial.data import load_split
 
@@ -172,6 +172,20 @@ def test_a_trial_whose_objective_its_validation_rows_do_not_have_fails_and_names
     )
     assert "allowed: val_rmse, val_mae, val_r2, val_loss, val_mape, train_loss" in (work.card.reason or "")
     assert read_curve(work.trial.metrics) == []
+
+
+def test_balanced_class_weights_make_another_trial_whose_config_says_so(finished: Finished, work: Workplace) -> None:
+    copy_of(finished, work)
+    end = work.run(profile(1, class_weights="balanced"), *NETWORK, name="balanced")
+    assert end.code == 0, end.err
+    configs = [TrialConfig.read(paths.config) for paths in work.store.trials()]
+    assert sorted(config.class_weights for config in configs) == ["balanced", "none"]
+    assert ["class_weights" in paths.config.read_text() for paths in work.store.trials()].count(True) == 1
+    losses = {
+        config.class_weights: read_curve(work.store.trial(config.key).metrics)[0].metrics["train_loss"]
+        for config in configs
+    }
+    assert losses["balanced"] != losses["none"]
 
 
 def test_a_network_over_budget_is_not_trained_and_does_not_fail(work: Workplace) -> None:

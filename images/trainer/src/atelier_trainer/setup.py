@@ -12,7 +12,7 @@ from atelier_trial import data
 from atelier_trial.request import Trial
 
 from atelier_trainer import environment, export, model
-from atelier_trainer.training import Recipe, Rows, Training
+from atelier_trainer.training import Recipe, Rows, Training, balanced
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,8 @@ def set_up(trial: Trial, device: torch.device) -> Setup:
     rows, validation = (
         Rows(torch.from_numpy(x[index]), torch.from_numpy(y[index])) for index in (training_rows, validation_rows)
     )
-    training = Training(built, task, kind, rows, recipe, precision)
+    weights = balanced(rows.y, outputs) if config.class_weights == "balanced" else None
+    training = Training(built, task, kind, rows, recipe, precision, weights)
     return Setup(training, validation, input_statistics, environment.describe(device, precision))
 
 

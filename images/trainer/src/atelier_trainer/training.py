@@ -59,10 +59,32 @@ class Recipe:
         )
 
 
-class Training:
-    """A training that can be interrupted after any batch and resumed with the same result."""
+def balanced(y: Tensor, classes: int) -> Tensor:
+    """A weight per class by which all classes among the class numbers y weigh the same, and a row weighs 1 on average.
 
-    def __init__(self, model: Model, task: Task, kind: Kind, rows: Rows, recipe: Recipe, precision: Precision) -> None:
+    They are those of scikit-learn's compute_class_weight for "balanced"; a class without rows has the weight 0.
+    """
+    counts = torch.bincount(y, minlength=classes)
+    weights = len(y) / (counts.count_nonzero() * counts)
+    return torch.where(counts > 0, weights, 0.0)
+
+
+class Training:
+    """A training that can be interrupted after any batch and resumed with the same result.
+
+    class_weights are those of the classes in the loss of training; None: all are 1.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        task: Task,
+        kind: Kind,
+        rows: Rows,
+        recipe: Recipe,
+        precision: Precision,
+        class_weights: Tensor | None = None,
+    ) -> None:
         self.model = model
         self.task: Task = task
         self.kind: Kind = kind
@@ -71,6 +93,7 @@ class Training:
         self.precision = precision
         self.optimizer = AveragedAdamW(model, recipe.weight_decay)
         self.device = self.optimizer.flat.vector.device
+        self.class_weights = None if class_weights is None else class_weights.to(self.device)
         self.batch = min(recipe.batch, len(rows))
         self.batches = len(rows) // self.batch
         self.warmup = min(self.batches, 300)
@@ -111,9 +134,15 @@ class Training:
         return self.recipe.lr * min(1.0, (self.optimizer.steps + 1) / self.warmup)
 
     def loss(self, scores: Tensor, y: Tensor) -> Tensor:
-        """Cross-entropy with label smoothing, or the mean squared error of standardised targets."""
-        if self.task == "classification":
+        """Cross-entropy with label smoothing and class weights, or the mean squared error of standardised targets."""
+        if self.task == "classification" and self.class_weights is None:
             return functional.cross_entropy(scores, y, label_smoothing=self.recipe.label_smoothing)
+        if self.task == "classification":
+            # torch's mean divides by the weights in the batch, which undoes them where a batch has one class
+            total = functional.cross_entropy(
+                scores, y, self.class_weights, label_smoothing=self.recipe.label_smoothing, reduction="sum"
+            )
+            return total / len(y)
         return functional.mse_loss(scores, (y - self.model.target_mean) / self.model.target_scale)
 
     def evaluate(self, rows: Rows) -> dict[str, float]:

@@ -9,7 +9,18 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from atelier_store import sealed
 from atelier_store.files import write_text
-from atelier_store.spec import Algorithm, Budget, EarlyStopping, Fit, Kind, Objective, Parameter, Task, sha256_of
+from atelier_store.spec import (
+    Algorithm,
+    Budget,
+    ClassWeights,
+    EarlyStopping,
+    Fit,
+    Kind,
+    Objective,
+    Parameter,
+    Task,
+    sha256_of,
+)
 
 Status = Literal["running", "paused", "stopped", "over_budget", "succeeded", "failed"]
 Policy = Literal["neverWorse", "always", "candidate", "none"]
@@ -83,7 +94,7 @@ class TrialConfig(Record):
     """`config.json`: the canonical configuration; its digest is the trial's key.
 
     A tail (parent, parent_epochs and tail_epochs are set) goes on from its parent's weights at that epoch, with a
-    learning rate that falls to zero.
+    learning rate that falls to zero. class_weights is written only if it is not none, as before it was there.
     """
 
     schema_version: Literal[1] = 1
@@ -93,6 +104,7 @@ class TrialConfig(Record):
     network_digest: str
     recipe_version: int
     seed: int
+    class_weights: ClassWeights = Field(default="none", exclude_if=lambda weights: weights == "none")
     parent: str | None = None
     parent_epochs: int | None = None
     tail_epochs: int | None = None

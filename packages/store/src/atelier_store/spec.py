@@ -26,6 +26,7 @@ EarlyStoppingName = Literal["halving", "medianstop", "none"]
 SourceName = Literal["sklearn", "npz", "idx", "images", "csv"]
 Kind = Literal["images", "signals", "rows"]
 Task = Literal["classification", "regression"]
+ClassWeights = Literal["none", "balanced"]
 Fit = Literal["stretch", "crop", "pad"]
 """How a picture is brought to another size: without regard to aspect, by its middle, or whole with white beside it."""
 
@@ -178,12 +179,13 @@ class Budget(SpecModel):
 
 
 class Trainer(SpecModel):
-    """How a trial trains."""
+    """How a trial trains. class_weights is written only if it is not none, as before it was there."""
 
     data: Data
     max_epochs: int = Field(ge=1)
     tail_epochs: int = Field(default=0, ge=0)
     seed: int = Field(default=0, ge=0, lt=2**31)
+    class_weights: ClassWeights = Field(default="none", exclude_if=lambda weights: weights == "none")
     network: str = "atelier"
     budget: Budget = Budget()
 

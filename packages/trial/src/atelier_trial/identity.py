@@ -25,6 +25,7 @@ def trial_config(spec: Spec, data: DataDescription, params: dict[str, str]) -> T
         network_digest=network_digest(spec.trainer.network),
         recipe_version=RECIPE_VERSION,
         seed=spec.trainer.seed,
+        class_weights=spec.trainer.class_weights,
     )
 
 
