@@ -5,12 +5,11 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.support.searches import PROFILE, Searches
+from tests.support.searches import PROFILE, Edit, Finished, Searches
 
 
 @pytest.fixture(scope="session")
@@ -21,7 +20,7 @@ def searches(tmp_path_factory: pytest.TempPathFactory) -> Searches:
 
 
 @pytest.fixture(scope="session")
-def finished(searches: Searches, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+def finished(searches: Searches, tmp_path_factory: pytest.TempPathFactory) -> Finished:
     """The store of a finished search, which nobody changes, and what the search printed."""
     folder = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
@@ -38,14 +37,14 @@ def finished(searches: Searches, tmp_path_factory: pytest.TempPathFactory) -> tu
 
 
 @pytest.fixture
-def copied(finished: tuple[Path, str], tmp_path: Path) -> Path:
+def copied(finished: Finished, tmp_path: Path) -> Path:
     """A copy of the finished store."""
     shutil.copytree(finished[0], tmp_path / "store", symlinks=True)
     return tmp_path / "store"
 
 
 @pytest.fixture
-def edited(searches: Searches, tmp_path: Path) -> Callable[[str, str], Searches]:
+def edited(searches: Searches, tmp_path: Path) -> Edit:
     """The same profile with a part replaced."""
 
     def edit(old: str, new: str) -> Searches:

@@ -19,7 +19,7 @@ from atelier_store.files import sha256_file
 from atelier_store.layout import Store
 from atelier_store.records import Manifest
 
-from tests.support.searches import atelier, environment
+from tests.support.searches import Edit, Finished, Searches, atelier, environment
 from tests.support.server_process import free_port
 
 pytestmark = pytest.mark.process
@@ -105,7 +105,7 @@ def test_help_names_every_command() -> None:
         ("doctor", ["--values", "-f", "--set", "--namespace", "--context", "--kubeconfig", "--katib-namespace"]),
     ],
 )
-def test_help_of_a_command_names_everything_that_it_takes(command, named) -> None:
+def test_help_of_a_command_names_everything_that_it_takes(command: str, named: list[str]) -> None:
     completed = atelier(command, "--help")
     assert completed.returncode == 0
     assert all(name in completed.stdout for name in named)
@@ -113,7 +113,7 @@ def test_help_of_a_command_names_everything_that_it_takes(command, named) -> Non
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_stop_while_it_serves_leaves_no_server(searches, copied, number) -> None:
+def test_a_stop_while_it_serves_leaves_no_server(searches: Searches, copied: Path, number: signal.Signals) -> None:
     port = free_port()
     command = searches.command("up", copied, "--port", str(port))
     process = subprocess.Popen(
@@ -129,7 +129,7 @@ def test_a_stop_while_it_serves_leaves_no_server(searches, copied, number) -> No
         pass
 
 
-def test_a_server_that_dies_is_not_taken_for_a_good_end(searches, copied) -> None:
+def test_a_server_that_dies_is_not_taken_for_a_good_end(searches: Searches, copied: Path) -> None:
     port = free_port()
     command = searches.command("up", copied, "--port", str(port))
     process = subprocess.Popen(
@@ -145,7 +145,7 @@ def test_a_server_that_dies_is_not_taken_for_a_good_end(searches, copied) -> Non
     assert "the server ended with exit code -9" in errors
 
 
-def test_up_shows_leaderboard_winner_scores_predictions_address_and_store(searches, copied) -> None:
+def test_up_shows_leaderboard_winner_scores_predictions_address_and_store(searches: Searches, copied: Path) -> None:
     port = free_port()
     completed = searches.run(copied, "--no-serve", "--port", str(port), name="up")
     assert completed.returncode == 0, completed.stderr
@@ -164,7 +164,7 @@ def test_up_shows_leaderboard_winner_scores_predictions_address_and_store(search
     assert "Promoted already: tiny version" in again.stdout
 
 
-def test_a_port_that_is_taken_is_named(searches, copied) -> None:
+def test_a_port_that_is_taken_is_named(searches: Searches, copied: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         completed = searches.run(copied, "--no-serve", "--port", str(listening.getsockname()[1]), name="up")
     assert completed.returncode == 2
@@ -172,14 +172,14 @@ def test_a_port_that_is_taken_is_named(searches, copied) -> None:
     assert completed.stdout == ""
 
 
-def test_the_leaderboard_fits_eighty_columns_and_ranks_every_trial(finished) -> None:
+def test_the_leaderboard_fits_eighty_columns_and_ranks_every_trial(finished: Finished) -> None:
     printed = atelier("leaderboard", "--store", str(finished[0]), "--all").stdout
     assert max(map(len, printed.splitlines())) <= 100  # COLUMNS of these tests
     assert all(key in printed for key in trained(finished[0]))
     assert "…" not in re.sub("tail-.*?…", "", printed)
 
 
-def test_promote_and_audit_say_what_they_did(copied) -> None:
+def test_promote_and_audit_say_what_they_did(copied: Path) -> None:
     completed = atelier("promote", "--model", "clothes", "--store", str(copied))
     assert completed.returncode == 0, completed.stderr
     assert "Promoted clothes version" in completed.stdout
@@ -190,7 +190,7 @@ def test_promote_and_audit_say_what_they_did(copied) -> None:
 @pytest.mark.parametrize(
     "name", ["model/model.onnx", "model/reference.npz", "config.json", "last.ckpt", "metrics.jsonl", "card.json"]
 )
-def test_audit_names_a_file_of_which_one_bit_has_flipped(copied, name) -> None:
+def test_audit_names_a_file_of_which_one_bit_has_flipped(copied: Path, name: str) -> None:
     path = Store(copied).trial(trained(copied)[0]).folder / name
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
@@ -205,7 +205,7 @@ def trained_folder(path: Path) -> str:
     return next(part for part in path.parts if re.fullmatch("[0-9a-f]{16}", part))
 
 
-def test_audit_names_data_that_changed_and_leaves_unfinished_files_alone(copied) -> None:
+def test_audit_names_data_that_changed_and_leaves_unfinished_files_alone(copied: Path) -> None:
     (copied / "trials" / ".tmp-killed").mkdir()
     assert "1 unfinished" in atelier("audit", "--store", str(copied)).stdout
     path = next(copied.glob("data/*/train_x.npy"))
@@ -216,7 +216,7 @@ def test_audit_names_data_that_changed_and_leaves_unfinished_files_alone(copied)
     assert audited.returncode == 1 and path.parent.name in audited.stdout
 
 
-def test_a_replay_gives_every_tensor_bit_for_bit_and_names_one_that_was_changed(copied) -> None:
+def test_a_replay_gives_every_tensor_bit_for_bit_and_names_one_that_was_changed(copied: Path) -> None:
     key = trained(copied)[0]
     completed = atelier("replay", key, "--store", str(copied))
     assert completed.returncode == 0, completed.stdout + completed.stderr
@@ -235,7 +235,7 @@ def test_a_replay_gives_every_tensor_bit_for_bit_and_names_one_that_was_changed(
     assert "classifier.bias" in again.stdout and ", 1 differ" in again.stdout
 
 
-def test_what_is_not_there_is_named_with_what_is(finished, tmp_path) -> None:
+def test_what_is_not_there_is_named_with_what_is(finished: Finished, tmp_path: Path) -> None:
     for arguments, message in (
         (("leaderboard", "other", "--store", str(finished[0])), r"no experiment 'other'; it has: tiny-[0-9a-f]{8}"),
         (("leaderboard", "--store", str(tmp_path)), "has no experiment; it has: none"),
@@ -253,7 +253,9 @@ def test_what_is_not_there_is_named_with_what_is(finished, tmp_path) -> None:
 
 @pytest.mark.parametrize("command", ["promote", "serve", "versions"])
 @pytest.mark.parametrize("name", ["../../escaped", "Bad Name", ""])
-def test_a_name_that_is_none_is_refused_in_one_line_and_nothing_is_written(copied, command, name) -> None:
+def test_a_name_that_is_none_is_refused_in_one_line_and_nothing_is_written(
+    copied: Path, command: str, name: str
+) -> None:
     around = sorted(path.name for path in copied.parent.iterdir())
     completed = atelier(command, "--model", name, "--store", str(copied))
     assert (completed.returncode, completed.stdout) == (2, "")
@@ -262,7 +264,7 @@ def test_a_name_that_is_none_is_refused_in_one_line_and_nothing_is_written(copie
     assert sorted(path.name for path in copied.parent.iterdir()) == around
 
 
-def test_a_wrong_profile_is_refused_with_every_violation_at_its_line(edited, tmp_path) -> None:
+def test_a_wrong_profile_is_refused_with_every_violation_at_its_line(edited: Edit, tmp_path: Path) -> None:
     wrong = edited("maxTrialCount: 5", "maxTrialCount: 0\n  trials: 3")
     completed = wrong.run(tmp_path / "store")
     assert completed.returncode == 2
@@ -271,7 +273,9 @@ def test_a_wrong_profile_is_refused_with_every_violation_at_its_line(edited, tmp
     assert not (tmp_path / "store").exists()
 
 
-def test_a_store_whose_path_looks_like_markup_is_shown_as_it_is(searches, finished, tmp_path) -> None:
+def test_a_store_whose_path_looks_like_markup_is_shown_as_it_is(
+    searches: Searches, finished: Finished, tmp_path: Path
+) -> None:
     store = tmp_path / "[red]" / "[/]"
     shutil.copytree(finished[0], store, symlinks=True)
     completed = searches.run(store)
@@ -279,14 +283,14 @@ def test_a_store_whose_path_looks_like_markup_is_shown_as_it_is(searches, finish
     assert f"store: {store}" in completed.stdout
 
 
-def test_a_store_that_is_a_file_is_refused_in_one_line(searches, tmp_path) -> None:
+def test_a_store_that_is_a_file_is_refused_in_one_line(searches: Searches, tmp_path: Path) -> None:
     (tmp_path / "store").write_text("")
     completed = searches.run(tmp_path / "store")
     assert completed.returncode == 2
     assert len(completed.stderr.strip().splitlines()) == 1 and "store" in completed.stderr
 
 
-def test_a_torn_card_is_written_again_without_training(searches, finished, copied) -> None:
+def test_a_torn_card_is_written_again_without_training(searches: Searches, finished: Finished, copied: Path) -> None:
     key = trained(copied)[0]
     Store(copied).trial(key).card.write_text("{")
     completed = searches.run(copied)
@@ -310,14 +314,14 @@ def test_a_shell_completes_commands(shell: str) -> None:
     assert "promote" not in done.stdout
 
 
-def test_a_leaderboard_as_json_has_every_trial_with_its_parameters(finished) -> None:
+def test_a_leaderboard_as_json_has_every_trial_with_its_parameters(finished: Finished) -> None:
     board = json.loads(atelier("leaderboard", "--store", str(finished[0]), "--output", "json").stdout)
     suggested = [entry for entry in board["entries"] if entry["trial"].startswith("trial-")]
     assert len(suggested) == 5
     assert all(entry["parameters"].keys() == {"stem_width", "stage1_width", "lr", "batch"} for entry in suggested)
 
 
-def test_experiments_lists_the_searches_of_a_store(finished, tmp_path) -> None:
+def test_experiments_lists_the_searches_of_a_store(finished: Finished, tmp_path: Path) -> None:
     table = atelier("experiments", "--store", str(finished[0])).stdout
     (one,) = json.loads(atelier("experiments", "--store", str(finished[0]), "--output", "json").stdout)
     board = json.loads(atelier("leaderboard", "--store", str(finished[0]), "--output", "json").stdout)
@@ -329,7 +333,7 @@ def test_experiments_lists_the_searches_of_a_store(finished, tmp_path) -> None:
     assert (missing.returncode, missing.stderr) == (2, f"--store: {tmp_path / 'nothing'}: no such folder\n")
 
 
-def test_an_audit_as_json_names_what_does_not_match(copied) -> None:
+def test_an_audit_as_json_names_what_does_not_match(copied: Path) -> None:
     sound = atelier("audit", "--store", str(copied), "--output", "json")
     assert (sound.returncode, json.loads(sound.stdout)["mismatches"]) == (0, [])
     network = next(copied.glob("trials/*/model/model.onnx"))

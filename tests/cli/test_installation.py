@@ -6,12 +6,14 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support import ROOT
 from tests.support.clusters import ApiServer
+from tests.support.searches import Finished
 
 pytestmark = pytest.mark.process
 
@@ -36,7 +38,7 @@ NO_PROXY = {"NO_PROXY": "*", "no_proxy": "*"}
 
 
 @pytest.fixture
-def cluster(tmp_path: Path):
+def cluster(tmp_path: Path) -> Iterator[tuple[str, str]]:
     """Options of a cluster that has everything."""
     with ApiServer() as server:
         yield ("--kubeconfig", str(server.kubeconfig(tmp_path)))
@@ -44,7 +46,9 @@ def cluster(tmp_path: Path):
 
 
 @pytest.mark.parametrize("command", ["--help", "up", "leaderboard", "audit", "doctor"])
-def test_what_starts_without_training_or_serving_loads_nothing_for_it(command, cluster, finished) -> None:
+def test_what_starts_without_training_or_serving_loads_nothing_for_it(
+    command: str, cluster: tuple[str, str], finished: Finished
+) -> None:
     arguments = {
         "up": ["--help"],
         "leaderboard": ["--store", str(finished[0])],
@@ -78,11 +82,13 @@ def synced(uv: str, environment: Path, *arguments: str) -> subprocess.CompletedP
 
 
 def run(light: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [light / "bin" / "atelier", *arguments]
+    command = [str(light / "bin" / "atelier"), *arguments]
     return subprocess.run(command, capture_output=True, text=True, env=os.environ | NO_PROXY, cwd=light.parent)
 
 
-def test_without_the_extra_there_is_no_torch_and_the_light_commands_run(light, cluster, finished) -> None:
+def test_without_the_extra_there_is_no_torch_and_the_light_commands_run(
+    light: Path, cluster: tuple[str, str], finished: Finished
+) -> None:
     installed = {path.name.partition("-")[0] for path in light.glob("lib/*/site-packages/*.dist-info")}
     assert "atelier_store" in installed
     assert installed & (HEAVY | {"scikit_learn", "prometheus_client"}) == set()
@@ -104,7 +110,9 @@ def test_without_the_extra_there_is_no_torch_and_the_light_commands_run(light, c
         ("replay", ["0123456789abcdef"]),
     ],
 )
-def test_a_command_that_needs_the_extra_names_the_command_that_installs_it(light, uv, command, arguments) -> None:
+def test_a_command_that_needs_the_extra_names_the_command_that_installs_it(
+    light: Path, uv: str, command: str, arguments: list[str]
+) -> None:
     completed = run(light, command, *arguments)
     assert (completed.returncode, completed.stdout) == (2, "")
     (line,) = completed.stderr.splitlines()

@@ -41,7 +41,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("overrides", [[], ["trainer.data.target=gr\u00f6\u00dfe"]])
 def test_a_profile_and_a_csv_are_read_under_an_ascii_locale(folder: Path, overrides: list[str]) -> None:
-    command = [sys.executable, "-c", PREPARE, *(os.fsencode(text) for text in overrides)]
+    command = [os.fsencode(text) for text in (sys.executable, "-c", PREPARE, *overrides)]
     ran = subprocess.run(command, cwd=folder, env=ASCII, capture_output=True, text=True)
     assert "labels=('th\\xe9', 'caf\\xe9')" in ran.stdout, ran.stderr
     assert "feature_names=('l\\xe4nge',), target_name='gr\\xf6\\xdfe'" in ran.stdout

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.searches import Searches
+from tests.support.searches import Edit, Searches
 from tests.support.server_process import free_port
 
 pytestmark = pytest.mark.process
@@ -19,7 +19,9 @@ def build(input_shape, outputs, width: int = 8):
 """
 
 
-def up(searches: Searches, store: Path, folder: Path, *arguments: str, **environment: str):
+def up(
+    searches: Searches, store: Path, folder: Path, *arguments: str, **environment: str
+) -> subprocess.CompletedProcess[str]:
     """`atelier up --no-serve` as a person runs it, in this folder."""
     command = [str(Path(sys.executable).parent / "atelier"), "up", "--no-serve", "--port", str(free_port())]
     command += ["-f", str(searches.profile), "--store", str(store), *arguments]
@@ -28,14 +30,18 @@ def up(searches: Searches, store: Path, folder: Path, *arguments: str, **environ
 
 
 @pytest.mark.parametrize("proxy", [{"http_proxy": "http://127.0.0.1:9"}, {"ALL_PROXY": "socks5://127.0.0.1:9"}])
-def test_a_proxy_is_not_asked_for_this_machine(searches, copied, tmp_path, proxy) -> None:
+def test_a_proxy_is_not_asked_for_this_machine(
+    searches: Searches, copied: Path, tmp_path: Path, proxy: dict[str, str]
+) -> None:
     done = up(searches, copied, tmp_path, **proxy)
     assert done.returncode == 0, done.stderr
     assert "Predictions of test samples over HTTP" in done.stdout
     assert "Serving" not in done.stdout
 
 
-def test_files_named_like_modules_and_a_long_tmpdir_do_no_harm(searches, copied, tmp_path) -> None:
+def test_files_named_like_modules_and_a_long_tmpdir_do_no_harm(
+    searches: Searches, copied: Path, tmp_path: Path
+) -> None:
     folder, long = tmp_path / "work", tmp_path.joinpath(*["a" * 20] * 5)
     long.mkdir(parents=True)
     folder.mkdir()
@@ -47,7 +53,7 @@ def test_files_named_like_modules_and_a_long_tmpdir_do_no_harm(searches, copied,
     assert "Predictions of test samples over HTTP" in done.stdout
 
 
-def test_a_network_of_ones_own_is_found_in_the_working_directory(edited, tmp_path) -> None:
+def test_a_network_of_ones_own_is_found_in_the_working_directory(edited: Edit, tmp_path: Path) -> None:
     own = edited(
         "stem_width, parameterType: discrete, feasibleSpace: {list: [8, 12]}",
         "width, parameterType: discrete, feasibleSpace: {list: [6, 7]}",

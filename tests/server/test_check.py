@@ -8,7 +8,7 @@ import httpx
 import pytest
 from atelier_store.layout import Store
 
-from tests.support.onnx_bundles import image_bundle, place, publish, rows_bundle
+from tests.support.onnx_bundles import Bundle, image_bundle, place, publish, rows_bundle
 from tests.support.server_process import serving
 
 pytestmark = pytest.mark.process
@@ -31,7 +31,7 @@ def check(store: Store, url: str, model: str = "digits", *arguments: str) -> sub
 
 
 @pytest.mark.parametrize(("bundle", "model"), [(image_bundle(), "digits"), (rows_bundle(), "house")])
-def test_a_server_that_answers_its_reference_inputs_is_right(store: Store, bundle, model: str) -> None:
+def test_a_server_that_answers_its_reference_inputs_is_right(store: Store, bundle: Bundle, model: str) -> None:
     publish(store, bundle, model)
     with serving(store, model) as server:
         found = check(store, server.url, model)

@@ -4,6 +4,7 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 
 import httpx
 import pytest
@@ -57,7 +58,7 @@ def test_memory_stays_flat_over_swaps(store: Store, versions: Versions, swaps: i
 
         for number in range(swaps):
             versions.point(number + 1)
-            eventually(lambda times=number + 1: swapped(times))
+            eventually(partial(swapped, number + 1))
             if number % (swaps // SAMPLES) == 0:
                 samples.append(held(server))
         assert not load.failures
@@ -137,18 +138,23 @@ def test_no_request_fails_over_swaps_and_rolling_restarts(
     rolling = Rolling(store, load)
     seen = [0]
 
+    def is_done(count: int) -> bool:
+        return load.done >= count
+
+    def is_seen(version: str, before: int) -> bool:
+        return load.answers[version] > before
+
     async def swap() -> None:
         """Point at the other version at even distances, each time once the one before was seen in an answer."""
         for number in range(1, swaps + 1):
-            await until(lambda due=requests * number // (swaps + 1): load.done >= due)
+            await until(partial(is_done, requests * number // (swaps + 1)))
             version = versions.point(number)
-            before = load.answers[version]
-            await until(lambda version=version, before=before: load.answers[version] > before)
+            await until(partial(is_seen, version, load.answers[version]))
             seen[0] += 1
 
     async def restart() -> None:
         for number in range(1, restarts + 1):
-            await until(lambda due=requests * number // (restarts + 1): load.done >= due)
+            await until(partial(is_done, requests * number // (restarts + 1)))
             await asyncio.to_thread(rolling.restart)
 
     async def everything() -> None:

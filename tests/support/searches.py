@@ -6,7 +6,7 @@ import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,6 +80,12 @@ class Searches:
 
     def _arguments(self, name: str, store: Path, *arguments: str) -> list[str]:
         return [name, "-f", str(self.profile), "--store", str(store), *arguments]
+
+
+Finished = tuple[Path, str]
+"""The store of a finished search, and what the search printed."""
+Edit = Callable[[str, str], Searches]
+"""Replaces a part of the profile."""
 
 
 def environment() -> dict[str, str]:

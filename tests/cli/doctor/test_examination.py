@@ -28,6 +28,7 @@ from tests.support.clusters import (
     SECRET,
     VALIDATING,
     VOLUMES,
+    ApiServer,
     claim,
     deployment,
     examined,
@@ -52,7 +53,7 @@ GUARDED = "server.token.existingSecret=digits-token"
 # a cluster that has everything
 
 
-def test_a_cluster_that_has_everything_is_ok_in_every_check(kubeconfig, profile) -> None:
+def test_a_cluster_that_has_everything_is_ok_in_every_check(kubeconfig: Path, profile: Path) -> None:
     results = examined(kubeconfig, profile, *MONITORED, GUARDED)
     assert wrong(results) == []
     assert [diagnosis.check for diagnosis in results] == [
@@ -73,7 +74,7 @@ def test_a_cluster_that_has_everything_is_ok_in_every_check(kubeconfig, profile)
     ]
 
 
-def test_without_a_profile_only_checks_that_need_none_are_made(api, kubeconfig) -> None:
+def test_without_a_profile_only_checks_that_need_none_are_made(api: ApiServer, kubeconfig: Path) -> None:
     for path in (CLASSES, NODES, PROMETHEUS):
         del api.objects[path]
     results = examined(kubeconfig)
@@ -81,7 +82,9 @@ def test_without_a_profile_only_checks_that_need_none_are_made(api, kubeconfig) 
     assert {diagnosis.check for diagnosis in results}.isdisjoint({"storage", "quotas", "monitoring", "one trial"})
 
 
-def test_the_page_about_the_doctor_lists_its_checks_in_their_order(api, kubeconfig, profile) -> None:
+def test_the_page_about_the_doctor_lists_its_checks_in_their_order(
+    api: ApiServer, kubeconfig: Path, profile: Path
+) -> None:
     api.objects[NAMESPACE]["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] = "restricted"
     api.objects[DEPLOYMENTS] = listed(INSTALLED)
     page = (ROOT / "docs" / "doctor.md").read_text()
@@ -215,7 +218,14 @@ def test_the_page_about_the_doctor_lists_its_checks_in_their_order(api, kubeconf
     ],
 )
 def test_each_missing_part_is_reported_alone_with_its_fix(
-    api, kubeconfig, profile, path, now, check, message, fix
+    api: ApiServer,
+    kubeconfig: Path,
+    profile: Path,
+    path: str,
+    now: dict[str, Any] | dict[str, dict[str, str]] | dict[str, str] | None,
+    check: str,
+    message: str,
+    fix: str,
 ) -> None:
     api.objects.pop(path)
     if now is not None:
@@ -226,7 +236,9 @@ def test_each_missing_part_is_reported_alone_with_its_fix(
     assert re.search(fix, lacking.fix), lacking.fix
 
 
-def test_katib_is_checked_in_the_namespace_of_the_option_or_the_profile(api, kubeconfig, profile) -> None:
+def test_katib_is_checked_in_the_namespace_of_the_option_or_the_profile(
+    api: ApiServer, kubeconfig: Path, profile: Path
+) -> None:
     for path in (CONTROLLER, DB_MANAGER, CONFIG):
         api.objects[path.replace("kubeflow/", "machine-learning/")] = api.objects.pop(path)
     assert {diagnosis.check for diagnosis in wrong(examined(kubeconfig, profile))} == {
@@ -304,7 +316,14 @@ def test_katib_is_checked_in_the_namespace_of_the_option_or_the_profile(api, kub
     ],
 )
 def test_the_store_gets_the_volume_that_the_profile_asks_for(
-    api, kubeconfig, profile, overrides, now, result, message, fix
+    api: ApiServer,
+    kubeconfig: Path,
+    profile: Path,
+    overrides: list[str],
+    now: dict[str, Any] | str | None,
+    result: str,
+    message: str,
+    fix: str,
 ) -> None:
     api.objects[f"{CLAIMS}/one"] = claim("one", "ReadWriteOnce")
     if isinstance(now, str):
@@ -321,21 +340,25 @@ def test_the_store_gets_the_volume_that_the_profile_asks_for(
     assert re.search(fix, storage.fix), storage.fix
 
 
-def test_without_a_search_katib_is_not_checked(api, kubeconfig, profile) -> None:
+def test_without_a_search_katib_is_not_checked(api: ApiServer, kubeconfig: Path, profile: Path) -> None:
     del api.objects[CONFIG]
     results = examined(kubeconfig, profile, "experiment.enabled=false")
     assert [diagnosis.check for diagnosis in results] == ["API server", "rights", "storage", "quotas"]
     assert wrong(results) == []
 
 
-def test_medianstop_has_to_be_configured_if_the_profile_uses_it(api, kubeconfig, profile) -> None:
+def test_medianstop_has_to_be_configured_if_the_profile_uses_it(
+    api: ApiServer, kubeconfig: Path, profile: Path
+) -> None:
     api.objects[CONFIG] = katib_config(earlyStoppings=[])
     assert wrong(examined(kubeconfig, profile)) == []
     (lacking,) = wrong(examined(kubeconfig, profile, "experiment.earlyStopping.algorithmName=medianstop"))
     assert "runtime.earlyStoppings has no medianstop; it has: none" in lacking.message
 
 
-def test_the_token_is_never_shown_and_only_checked_if_the_profile_names_one(api, kubeconfig, profile) -> None:
+def test_the_token_is_never_shown_and_only_checked_if_the_profile_names_one(
+    api: ApiServer, kubeconfig: Path, profile: Path
+) -> None:
     (token,) = [diagnosis for diagnosis in examined(kubeconfig, profile, GUARDED) if diagnosis.check == "token"]
     assert (token.result, token.message, token.fix) == ("ok", "Secret digits-token has token", "")
     api.objects[SECRET] = secret("digits-token", token="two words")
@@ -344,14 +367,16 @@ def test_the_token_is_never_shown_and_only_checked_if_the_profile_names_one(api,
     assert wrong(examined(kubeconfig, profile)) == []
 
 
-def test_monitoring_that_is_off_or_optional_is_not_missing(api, kubeconfig, profile) -> None:
+def test_monitoring_that_is_off_or_optional_is_not_missing(api: ApiServer, kubeconfig: Path, profile: Path) -> None:
     del api.objects[PROMETHEUS]
     assert wrong(examined(kubeconfig, profile)) == []
     (left_out,) = wrong(examined(kubeconfig, profile, *MONITORED, "monitoring.renderMode=skipIfMissing"))
     assert (left_out.check, left_out.result) == ("monitoring", "warning")
 
 
-def test_a_gpu_in_the_limits_is_a_request_that_a_node_has_to_hold(api, kubeconfig, profile) -> None:
+def test_a_gpu_in_the_limits_is_a_request_that_a_node_has_to_hold(
+    api: ApiServer, kubeconfig: Path, profile: Path
+) -> None:
     gpu = ('trainer.resources.limits={"cpu": "2", "memory": "2Gi", "nvidia.com/gpu": 2}',)
     (lacking,) = wrong(examined(kubeconfig, profile, *gpu))
     assert "trainer.resources.limits.nvidia.com/gpu is 2, and no node has any" in lacking.message
@@ -379,7 +404,7 @@ def test_a_gpu_in_the_limits_is_a_request_that_a_node_has_to_hold(api, kubeconfi
     ],
 )
 def test_a_namespace_that_enforces_restricted_is_a_warning_unless_katib_can_run_there(
-    api, kubeconfig, profile, config, refused
+    api: ApiServer, kubeconfig: Path, profile: Path, config: dict[str, dict[str, str]], refused: list[str]
 ) -> None:
     api.objects[NAMESPACE]["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] = "restricted"
     api.objects[CONFIG] = config
@@ -413,14 +438,16 @@ def test_a_namespace_that_enforces_restricted_is_a_warning_unless_katib_can_run_
         (NODES, "one trial"),
     ],
 )
-def test_a_check_that_is_forbidden_is_a_warning_that_says_so(api, kubeconfig, profile, path, check) -> None:
+def test_a_check_that_is_forbidden_is_a_warning_that_says_so(
+    api: ApiServer, kubeconfig: Path, profile: Path, path: str, check: str
+) -> None:
     api.forbidden = {path}
     (unseen,) = wrong(examined(kubeconfig, profile, *MONITORED, GUARDED))
     assert (unseen.check, unseen.result) == (check, "warning")
     assert unseen.message.startswith("you may not look: ") and "\n" not in unseen.message
 
 
-def test_an_api_server_that_fails_is_reported_as_missing(api, kubeconfig, profile) -> None:
+def test_an_api_server_that_fails_is_reported_as_missing(api: ApiServer, kubeconfig: Path, profile: Path) -> None:
     api.status = 500
     assert {diagnosis.result for diagnosis in examined(kubeconfig, profile) if diagnosis.check != "rights"} == {
         "missing"
@@ -431,7 +458,7 @@ def test_an_api_server_that_fails_is_reported_as_missing(api, kubeconfig, profil
     assert "does not know you" in stranger.message and stranger.fix.endswith("auth whoami")
 
 
-def test_another_server_is_not_taken_for_an_api_server(api, kubeconfig) -> None:
+def test_another_server_is_not_taken_for_an_api_server(api: ApiServer, kubeconfig: Path) -> None:
     for answer, said in (("a page", "gives no JSON object"), (None, "there is no /version")):
         api.objects = {"/version": answer} if answer else {}
         (page,) = examined(kubeconfig)
@@ -442,14 +469,16 @@ def test_another_server_is_not_taken_for_an_api_server(api, kubeconfig) -> None:
 # the cluster that is meant
 
 
-def test_fixes_use_the_cluster_that_was_checked(api, kubeconfig, profile) -> None:
+def test_fixes_use_the_cluster_that_was_checked(api: ApiServer, kubeconfig: Path, profile: Path) -> None:
     del api.objects[KATIB]
     cluster = connect(kubeconfig, "here", "team")
     (lacking,) = wrong(examine(cluster, None))
     assert lacking.fix.startswith(f"kubectl --kubeconfig {kubeconfig} --context here apply -k ")
 
 
-def test_kubeconfig_comes_from_the_environment_and_a_user_may_have_no_credentials(kubeconfig, monkeypatch) -> None:
+def test_kubeconfig_comes_from_the_environment_and_a_user_may_have_no_credentials(
+    kubeconfig: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     kubeconfig.write_text(kubeconfig.read_text().replace("    user: ada\n", ""))
     monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
     cluster = connect(None, None, None)
@@ -469,7 +498,9 @@ def test_kubeconfig_comes_from_the_environment_and_a_user_may_have_no_credential
         ("no cluster", None, "context 'here' names 'here', which is not there"),
     ],
 )
-def test_a_kubeconfig_that_cannot_be_used_is_named(kubeconfig, text, context, said) -> None:
+def test_a_kubeconfig_that_cannot_be_used_is_named(
+    kubeconfig: Path, text: str | None, context: str | None, said: str
+) -> None:
     sound = kubeconfig.read_text()
     known: dict[str | None, Any] = {
         "same": sound,
@@ -492,13 +523,15 @@ def doctor(kubeconfig: Path, *arguments: str) -> tuple[int, str]:
     return completed.returncode, completed.stdout
 
 
-def test_the_command_exits_with_0_if_nothing_is_missing(kubeconfig, profile) -> None:
+def test_the_command_exits_with_0_if_nothing_is_missing(kubeconfig: Path, profile: Path) -> None:
     code, printed = doctor(kubeconfig, "-f", str(profile))
     assert code == 0, printed
     assert "ok: 12, warnings: 0, missing: 0" in printed
 
 
-def test_the_command_exits_with_1_and_prints_each_fix_once_and_unbroken(api, kubeconfig, profile) -> None:
+def test_the_command_exits_with_1_and_prints_each_fix_once_and_unbroken(
+    api: ApiServer, kubeconfig: Path, profile: Path
+) -> None:
     for path in (KATIB, VALIDATING, MUTATING):
         del api.objects[path]
     code, printed = doctor(kubeconfig, "-f", str(profile))
@@ -509,13 +542,13 @@ def test_the_command_exits_with_1_and_prints_each_fix_once_and_unbroken(api, kub
     assert printed.count("missing") == 4 and "missing: 3" in printed
 
 
-def test_the_command_exits_with_1_if_nothing_answers(kubeconfig) -> None:
+def test_the_command_exits_with_1_if_nothing_answers(kubeconfig: Path) -> None:
     code, printed = doctor(kubeconfig, "--context", "nowhere")
     assert code == 1
     assert "no Kubernetes answers at http://127.0.0.1:1: " in " ".join(printed.split())
 
 
-def test_wrong_input_exits_with_2_and_one_message(kubeconfig, profile, tmp_path) -> None:
+def test_wrong_input_exits_with_2_and_one_message(kubeconfig: Path, profile: Path, tmp_path: Path) -> None:
     (tmp_path / "wrong.yaml").write_text(PROFILE.replace("maxTrialCount: 5", "maxTrialCount: 0"))
     for arguments, message in (
         (["--context", "x"], "--context: .* has no context 'x'; allowed: here, nowhere"),

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from pathlib import Path
+from typing import Any
 
 import pytest
+from atelier_cli.doctor.diagnosis import Diagnosis
 from atelier_cli.doctor.pods import Container
 
 from tests.support.clusters import (
@@ -14,6 +17,7 @@ from tests.support.clusters import (
     INSTALLED,
     QUOTAS,
     RANGES,
+    ApiServer,
     examined,
     katib_config,
     limit_range,
@@ -27,16 +31,18 @@ SERVED = "server.resources.limits"
 ENOUGH = {"default": {"cpu": "1", "memory": "1Gi"}, "defaultRequest": {"cpu": "10m", "memory": "10Mi"}}
 
 
-def quotas(kubeconfig, profile, *overrides):
+def quotas(kubeconfig: Path, profile: Path, *overrides: str) -> list[Diagnosis]:
     return [one for one in examined(kubeconfig, profile, *overrides) if one.check == "quotas"]
 
 
-def test_a_namespace_without_quotas_is_ok(kubeconfig, profile) -> None:
+def test_a_namespace_without_quotas_is_ok(kubeconfig: Path, profile: Path) -> None:
     (found,) = quotas(kubeconfig, profile)
     assert (found.result, found.message) == ("ok", "team has no ResourceQuota and no LimitRange")
 
 
-def test_a_quota_of_a_limit_that_containers_do_not_have_names_them_and_their_keys(api, kubeconfig, profile) -> None:
+def test_a_quota_of_a_limit_that_containers_do_not_have_names_them_and_their_keys(
+    api: ApiServer, kubeconfig: Path, profile: Path
+) -> None:
     api.objects[QUOTAS] = listed(quota("small", limits__cpu="40", limits__memory="80Gi", pods="10"))
     (found,) = wrong(examined(kubeconfig, profile))
     assert (found.check, found.result) == ("quotas", "missing")
@@ -56,7 +62,9 @@ def test_a_limit_is_the_request_where_there_is_none() -> None:
     assert container.requests == {"cpu": Decimal("0.5"), "memory": Decimal(1024**3)}
 
 
-def test_the_inspector_has_no_key_so_that_only_a_limit_range_helps(api, kubeconfig, profile) -> None:
+def test_the_inspector_has_no_key_so_that_only_a_limit_range_helps(
+    api: ApiServer, kubeconfig: Path, profile: Path
+) -> None:
     api.objects[QUOTAS] = listed(quota("small", limits__cpu="40"))
     limits = ("server.resources.limits.cpu=1", "extractor.resources.limits.cpu=1", "inspector.enabled=true")
     (found,) = wrong(examined(kubeconfig, profile, *limits))
@@ -111,7 +119,9 @@ def test_the_inspector_has_no_key_so_that_only_a_limit_range_helps(api, kubeconf
         ),
     ],
 )
-def test_what_a_limit_range_refuses_is_named(api, kubeconfig, profile, item, overrides, message, fix) -> None:
+def test_what_a_limit_range_refuses_is_named(
+    api: ApiServer, kubeconfig: Path, profile: Path, item: dict[str, Any], overrides: list[str], message: str, fix: str
+) -> None:
     api.objects[RANGES] = listed(limit_range("small", **item))
     found = [one for one in wrong(examined(kubeconfig, profile, *overrides)) if one.check == "quotas"]
     assert message in "\n".join(one.message for one in found)
@@ -119,7 +129,9 @@ def test_what_a_limit_range_refuses_is_named(api, kubeconfig, profile, item, ove
     assert {one.result for one in found} == {"missing"}
 
 
-def test_katibs_containers_have_the_resources_that_its_configuration_gives_them(api, kubeconfig, profile) -> None:
+def test_katibs_containers_have_the_resources_that_its_configuration_gives_them(
+    api: ApiServer, kubeconfig: Path, profile: Path
+) -> None:
     bare = {"requests": {"memory": "-1"}, "limits": {"memory": "-1"}}
     suggestion = {"algorithmName": "random", "resources": {"limits": {"memory": "4Gi"}}}
     collectors = [{"kind": "StdOut", "resources": bare}]
@@ -154,8 +166,16 @@ def test_katibs_containers_have_the_resources_that_its_configuration_gives_them(
         ({"requests__cpu": "5", "pods": "9"}, {}, "ok", "ResourceQuota small: every pod may start"),
     ],
 )
-def test_what_a_quota_has_not_left_is_named(api, kubeconfig, profile, hard, used, result, message) -> None:
-    api.objects[QUOTAS] = listed(quota("small", used, **hard))
+def test_what_a_quota_has_not_left_is_named(
+    api: ApiServer,
+    kubeconfig: Path,
+    profile: Path,
+    hard: dict[str, str],
+    used: dict[str, str],
+    result: str,
+    message: str,
+) -> None:
+    api.objects[QUOTAS] = listed(quota("small", used, scopes=None, **hard))
     (found,) = quotas(kubeconfig, profile)
     assert found.result == result, found
     assert message in found.message
@@ -189,13 +209,15 @@ def test_what_a_quota_has_not_left_is_named(api, kubeconfig, profile, hard, used
         ({"scopeSelector": {"matchExpressions": [{"scopeName": "PriorityClass", "operator": "Exists"}]}}, True),
     ],
 )
-def test_a_quota_counts_the_pods_of_its_scopes(api, kubeconfig, profile, scopes, counts) -> None:
+def test_a_quota_counts_the_pods_of_its_scopes(
+    api: ApiServer, kubeconfig: Path, profile: Path, scopes: dict[str, Any], counts: bool
+) -> None:
     api.objects[QUOTAS] = listed(quota("small", scopes=scopes, limits__cpu="40"))
     (found,) = quotas(kubeconfig, profile, "server.pod.priorityClassName=low")
     assert ("must specify limits.cpu" in found.message) == counts
 
 
-def test_the_profiles_own_quota_is_there_too(api, kubeconfig, profile) -> None:
+def test_the_profiles_own_quota_is_there_too(api: ApiServer, kubeconfig: Path, profile: Path) -> None:
     on = ("quota.enabled=true", "quota.hard={limits.cpu: 40, pods: 20}")
     assert wrong(examined(kubeconfig, profile, *on)) == []  # its containerDefaults give a limit
     (found,) = wrong(examined(kubeconfig, profile, "quota.enabled=true", "quota.hard={pods: 2}"))

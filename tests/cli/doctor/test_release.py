@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -104,21 +105,21 @@ def installed(api: ApiServer) -> ApiServer:
     return api
 
 
-def found(kubeconfig, name: str | None = None) -> list[Any]:
+def found(kubeconfig: Path, name: str | None = None) -> list[Any]:
     return [one for one in examine(connect(kubeconfig, None, None), None, release=name) if one.check == "release"]
 
 
-def test_a_release_at_work_is_ok(installed, kubeconfig) -> None:
+def test_a_release_at_work_is_ok(installed: ApiServer, kubeconfig: Path) -> None:
     (release,) = found(kubeconfig)
     assert release.result == "ok"
     assert release.message == f"digits: search {SEARCH} (Running), 2 pods, none of them in trouble"
 
 
-def test_without_a_release_there_is_nothing_to_examine(kubeconfig) -> None:
+def test_without_a_release_there_is_nothing_to_examine(kubeconfig: Path) -> None:
     assert found(kubeconfig) == []
 
 
-def test_of_several_releases_one_has_to_be_named(installed, kubeconfig) -> None:
+def test_of_several_releases_one_has_to_be_named(installed: ApiServer, kubeconfig: Path) -> None:
     installed.objects[DEPLOYMENTS] = listed(server(), server("other-atelier-server", "other"))
     (which,) = found(kubeconfig)
     assert (which.result, which.message) == ("warning", "team has several releases: digits, other")
@@ -365,7 +366,9 @@ NO_NODE = "0/2 nodes are available: 2 Insufficient cpu."
         ),
     ],
 )
-def test_what_keeps_a_release_from_working_is_named(installed, kubeconfig, objects, message, fix) -> None:
+def test_what_keeps_a_release_from_working_is_named(
+    installed: ApiServer, kubeconfig: Path, objects: dict[str, Any], message: str, fix: str
+) -> None:
     installed.objects |= {path: listed(*items) for path, items in objects.items()}
     (release,) = found(kubeconfig)
     assert release.result == "missing"
@@ -380,7 +383,9 @@ def test_what_keeps_a_release_from_working_is_named(installed, kubeconfig, objec
         "rpc error: code = Unknown desc = Exception calling application: An unknown trial has been passed",
     ],
 )
-def test_a_search_whose_suggestion_service_has_forgotten_the_trials_is_named(installed, kubeconfig, said) -> None:
+def test_a_search_whose_suggestion_service_has_forgotten_the_trials_is_named(
+    installed: ApiServer, kubeconfig: Path, said: str
+) -> None:
     installed.objects[EXPERIMENTS] = listed(experiment(RUNNING, trialsSucceeded=3))
     installed.objects[EVENTS] = listed(
         event("Suggestion", SEARCH, "ReconcileError", said),
@@ -403,7 +408,7 @@ def test_a_search_whose_suggestion_service_has_forgotten_the_trials_is_named(ins
         assert [release.result for release in found(kubeconfig)] == ["ok"]
 
 
-def test_a_suggestion_service_that_does_not_run_is_named(installed, kubeconfig) -> None:
+def test_a_suggestion_service_that_does_not_run_is_named(installed: ApiServer, kubeconfig: Path) -> None:
     installed.objects[EXPERIMENTS] = listed(experiment(RUNNING))
     unready = condition("DeploymentReady", "DeploymentNotReady", "Deployment is not ready", "False")
     installed.objects[SUGGESTIONS] = listed(object_(SEARCH, OF_KATIB, {}, {"conditions": [unready]}))
@@ -413,14 +418,14 @@ def test_a_suggestion_service_that_does_not_run_is_named(installed, kubeconfig) 
     assert f"describe experiment,suggestion {SEARCH}" in slow.fix
 
 
-def test_an_experiment_that_katib_has_not_seen_points_to_its_controller(installed, kubeconfig) -> None:
+def test_an_experiment_that_katib_has_not_seen_points_to_its_controller(installed: ApiServer, kubeconfig: Path) -> None:
     installed.objects[EXPERIMENTS] = listed(experiment())
     (unseen,) = found(kubeconfig)
     assert "Katib has not begun with it" in unseen.message
     assert unseen.fix.endswith("-n kubeflow rollout restart deployment/katib-controller")
 
 
-def test_the_search_that_the_extractor_waits_for_is_the_one_that_counts(installed, kubeconfig) -> None:
+def test_the_search_that_the_extractor_waits_for_is_the_one_that_counts(installed: ApiServer, kubeconfig: Path) -> None:
     failed = condition("Failed", "ExperimentFailed", "max failed trial count has reached")
     newer = experiment(failed, name="digits-nas-ffffffff", born="2026-02-02T03:00:00Z")
     installed.objects[EXPERIMENTS] = listed(experiment(RUNNING, trialsRunning=1), newer)
@@ -429,7 +434,7 @@ def test_the_search_that_the_extractor_waits_for_is_the_one_that_counts(installe
     assert "digits-nas-ffffffff: failed" in found(kubeconfig)[0].message
 
 
-def test_a_trial_that_waits_for_another_ones_place_is_a_warning(installed, kubeconfig) -> None:
+def test_a_trial_that_waits_for_another_ones_place_is_a_warning(installed: ApiServer, kubeconfig: Path) -> None:
     unscheduled = condition("PodScheduled", "Unschedulable", NO_NODE, "False")
     installed.objects[PODS] = listed(pod("a", "trial"), pod("b", "trial", "Pending", conditions=[unscheduled]))
     (later,) = found(kubeconfig)
@@ -437,7 +442,7 @@ def test_a_trial_that_waits_for_another_ones_place_is_a_warning(installed, kubec
     assert later.fix == "# lower trainer.resources.requests or experiment.parallelTrialCount, or add a node"
 
 
-def test_what_is_over_or_starts_by_itself_is_no_trouble(installed, kubeconfig) -> None:
+def test_what_is_over_or_starts_by_itself_is_no_trouble(installed: ApiServer, kubeconfig: Path) -> None:
     waiting = {"state": {"running": {}}, "name": "wait", "image": "a", "imageID": "", "ready": True, "restartCount": 0}
     installed.objects[PODS] = listed(
         pod("done", "trial", "Succeeded", containerStatuses=[waits("trial", "ErrImagePull")]),
@@ -452,7 +457,7 @@ def test_what_is_over_or_starts_by_itself_is_no_trouble(installed, kubeconfig) -
     assert [release.result for release in found(kubeconfig)] == ["ok"]
 
 
-def test_a_cron_job_or_no_extractor_at_all_is_no_trouble(installed, kubeconfig) -> None:
+def test_a_cron_job_or_no_extractor_at_all_is_no_trouble(installed: ApiServer, kubeconfig: Path) -> None:
     installed.objects[JOBS] = listed()
     spec = {"schedule": "* * * * *", "jobTemplate": {"spec": {"template": {"spec": {"containers": []}}}}}
     installed.objects[CRON_JOBS] = listed(object_("digits-atelier-extractor", labels("extractor"), spec))
@@ -461,14 +466,18 @@ def test_a_cron_job_or_no_extractor_at_all_is_no_trouble(installed, kubeconfig) 
     assert found(kubeconfig)[0].result == "ok"
 
 
-def test_a_job_that_is_gone_after_the_end_of_the_search_may_have_promoted(installed, kubeconfig) -> None:
+def test_a_job_that_is_gone_after_the_end_of_the_search_may_have_promoted(
+    installed: ApiServer, kubeconfig: Path
+) -> None:
     installed.objects |= {JOBS: listed(), EXPERIMENTS: listed(experiment(SUCCEEDED))}
     (gone,) = found(kubeconfig)
     assert gone.result == "warning" and "whether it promoted the winner" in gone.message
 
 
 @pytest.mark.parametrize("path", [DEPLOYMENTS, PODS, EVENTS, EXPERIMENTS])
-def test_a_release_that_may_not_be_seen_is_a_warning(installed, kubeconfig, profile, path) -> None:
+def test_a_release_that_may_not_be_seen_is_a_warning(
+    installed: ApiServer, kubeconfig: Path, profile: Path, path: str
+) -> None:
     installed.forbidden = {path}
     (unseen,) = [one for one in examined(kubeconfig, profile) if one.result != "ok"]
     assert (unseen.check, unseen.result) == ("release", "warning")

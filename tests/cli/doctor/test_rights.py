@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from atelier_cli.doctor.rights import GRANTED, rendered
 from atelier_cli.profile import load
 
 from tests.chart.rendering import PROFILES, by_kind, render
-from tests.support.clusters import PROMETHEUS, examined, wrong
+from tests.support.clusters import PROMETHEUS, ApiServer, examined, wrong
 
 MODES = ["job", "hook", "cronjob", "none"]
 OPTIONAL = {
@@ -41,14 +42,14 @@ def resource(one: dict[str, Any]) -> str:
 @pytest.mark.process
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("path", PROFILES, ids=lambda path: path.stem)
-def test_the_doctor_knows_every_resource_that_the_chart_creates(path, mode) -> None:
+def test_the_doctor_knows_every_resource_that_the_chart_creates(path: Path, mode: str) -> None:
     sets = [f"extractor.mode={mode}", f"inspector.enabled={str(mode == 'none').lower()}"]
     objects = [one for one in render(path, set=sets) if one["kind"] != "Pod"]  # that of helm test
     assert rendered(load(path, sets, laptop=False).values) == {resource(one) for one in objects}
 
 
 @pytest.mark.process
-def test_the_doctor_knows_every_right_that_the_extractor_is_given(profile) -> None:
+def test_the_doctor_knows_every_right_that_the_extractor_is_given(profile: Path) -> None:
     (role,) = by_kind(render(profile), "Role")
     for rule in role["rules"]:
         for group in rule["apiGroups"]:
@@ -57,7 +58,9 @@ def test_the_doctor_knows_every_right_that_the_extractor_is_given(profile) -> No
 
 
 @pytest.mark.parametrize("key", OPTIONAL)
-def test_what_the_profile_turns_on_needs_its_rights_and_nothing_else_does(api, kubeconfig, profile, key) -> None:
+def test_what_the_profile_turns_on_needs_its_rights_and_nothing_else_does(
+    api: ApiServer, kubeconfig: Path, profile: Path, key: str
+) -> None:
     needed = NEEDED.get(key, [])
     api.denied = {OPTIONAL[key]}
     assert wrong(examined(kubeconfig, profile, *needed)) == []
@@ -66,7 +69,9 @@ def test_what_the_profile_turns_on_needs_its_rights_and_nothing_else_does(api, k
     assert f"you may not create, delete, get, patch {OPTIONAL[key]}" in lacking.message
 
 
-def test_every_verb_that_lacks_is_named_with_the_role_that_grants_it(api, kubeconfig, profile) -> None:
+def test_every_verb_that_lacks_is_named_with_the_role_that_grants_it(
+    api: ApiServer, kubeconfig: Path, profile: Path
+) -> None:
     api.denied = {"experiments", "roles", "patch services", "list secrets"}
     (lacking,) = wrong(examined(kubeconfig, profile))
     for named in (
@@ -82,7 +87,9 @@ def test_every_verb_that_lacks_is_named_with_the_role_that_grants_it(api, kubeco
 
 
 @pytest.mark.parametrize("denied", ["list events", "watch trials", "watch experiments"])
-def test_nobody_may_give_the_extractor_what_they_do_not_have(api, kubeconfig, profile, denied) -> None:
+def test_nobody_may_give_the_extractor_what_they_do_not_have(
+    api: ApiServer, kubeconfig: Path, profile: Path, denied: str
+) -> None:
     api.denied = {denied, "escalate roles"}
     (lacking,) = wrong(examined(kubeconfig, profile))
     assert denied in lacking.message and "nobody may give what they have not" in lacking.message
@@ -92,27 +99,27 @@ def test_nobody_may_give_the_extractor_what_they_do_not_have(api, kubeconfig, pr
     assert wrong(examined(kubeconfig, profile)) == []
 
 
-def test_a_hook_has_to_be_watched(api, kubeconfig, profile) -> None:
+def test_a_hook_has_to_be_watched(api: ApiServer, kubeconfig: Path, profile: Path) -> None:
     api.denied = {"watch jobs"}
     assert wrong(examined(kubeconfig, profile)) == []
     (lacking,) = wrong(examined(kubeconfig, profile, "extractor.mode=hook"))
     assert "you may not watch jobs.batch in team" in lacking.message
 
 
-def test_what_is_left_out_needs_no_right(api, kubeconfig, profile) -> None:
+def test_what_is_left_out_needs_no_right(api: ApiServer, kubeconfig: Path, profile: Path) -> None:
     del api.objects[PROMETHEUS]
     api.denied = {"servicemonitors"}
     on = ("monitoring.serviceMonitor.enabled=true", "monitoring.renderMode=skipIfMissing")
     assert {diagnosis.check for diagnosis in wrong(examined(kubeconfig, profile, *on))} == {"monitoring"}
 
 
-def test_an_existing_claim_needs_no_right_to_create_one(api, kubeconfig, profile) -> None:
+def test_an_existing_claim_needs_no_right_to_create_one(api: ApiServer, kubeconfig: Path, profile: Path) -> None:
     api.denied = {"persistentvolumeclaims"}
     assert wrong(examined(kubeconfig, profile, "storage.existingClaim=store")) == []
     assert [diagnosis.check for diagnosis in wrong(examined(kubeconfig, profile))] == ["rights"]
 
 
-def test_without_a_profile_the_rights_are_those_of_the_charts_defaults(api, kubeconfig) -> None:
+def test_without_a_profile_the_rights_are_those_of_the_charts_defaults(api: ApiServer, kubeconfig: Path) -> None:
     api.denied = {"jobs"}
     (lacking,) = wrong(examined(kubeconfig))
     assert "jobs.batch" in lacking.message

@@ -13,7 +13,7 @@ from tests.support.searches import environment
 
 def exit_codes(children: Children, count: int) -> dict[str, int]:
     """Exit codes by name, once this many trials have exited."""
-    codes = {}
+    codes: dict[str, int] = {}
     while len(codes) < count:
         event = children.event(timeout=180)
         assert event is not None
@@ -22,7 +22,7 @@ def exit_codes(children: Children, count: int) -> dict[str, int]:
     return codes
 
 
-def test_exit_codes_and_messages_come_back_under_their_names(tmp_path) -> None:
+def test_exit_codes_and_messages_come_back_under_their_names(tmp_path: Path) -> None:
     children = Children()
     for name in ("first", "second"):
         spec = str(tmp_path / f"{name}.json")
@@ -34,7 +34,7 @@ def test_exit_codes_and_messages_come_back_under_their_names(tmp_path) -> None:
 
 
 @pytest.mark.parametrize("count", [0, 2])
-def test_after_a_stop_no_trial_runs(tmp_path, count) -> None:
+def test_after_a_stop_no_trial_runs(tmp_path: Path, count: int) -> None:
     children = Children()
     for number in range(count):
         children.start(str(number), ["--help"], tmp_path / f"{number}.log")
@@ -53,13 +53,14 @@ def exists(name: str) -> bool:
     spec = importlib.util.find_spec(package)
     if spec is None or not rest:
         return spec is not None
-    (folder,) = spec.submodule_search_locations or ()
+    assert spec.submodule_search_locations
+    (folder,) = spec.submodule_search_locations
     place = Path(folder, *rest.split("."))
     return place.is_dir() or place.with_suffix(".py").exists()
 
 
 @pytest.mark.process
-def test_what_the_script_of_the_command_imports_is_preloaded(tmp_path) -> None:
+def test_what_the_script_of_the_command_imports_is_preloaded(tmp_path: Path) -> None:
     """A trial's process runs the engine's script up to its main guard: that must cost nothing."""
     script = tmp_path / "atelier"
     script.write_text(

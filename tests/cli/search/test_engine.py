@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from atelier_store.ranking import rank
 from atelier_store.records import Manifest, TrialRecord
 from atelier_store.spec import Spec
 
-from tests.support.searches import fork_servers, held, suggested, trial_processes, weights
+from tests.support.searches import Edit, Finished, Searches, fork_servers, held, suggested, trial_processes, weights
 from tests.support.server_process import eventually
 
 pytestmark = pytest.mark.process
@@ -46,7 +47,7 @@ def counted(text: str) -> dict[str, int]:
     return dict(zip(("trials", "reused", "failed", "epochs"), map(int, line.groups()), strict=True))
 
 
-def test_a_search_trains_every_suggestion_and_leaves_a_whole_store(finished) -> None:
+def test_a_search_trains_every_suggestion_and_leaves_a_whole_store(finished: Finished) -> None:
     store, printed = finished
     counts = counted(printed)
     assert counts["trials"] == 5 and counts["failed"] == counts["reused"] == 0
@@ -57,7 +58,9 @@ def test_a_search_trains_every_suggestion_and_leaves_a_whole_store(finished) -> 
     assert "\x1b" not in printed
 
 
-def test_a_second_run_starts_no_process_and_comes_to_the_same(searches, finished, copied) -> None:
+def test_a_second_run_starts_no_process_and_comes_to_the_same(
+    searches: Searches, finished: Finished, copied: Path
+) -> None:
     touched = [
         *copied.rglob("metrics.jsonl"),
         *copied.glob("experiments/*/messages/*"),
@@ -69,7 +72,9 @@ def test_a_second_run_starts_no_process_and_comes_to_the_same(searches, finished
     assert winner(copied) == winner(finished[0])
 
 
-def test_the_same_search_in_another_store_gives_the_same_keys_weights_and_winner(searches, finished, tmp_path) -> None:
+def test_the_same_search_in_another_store_gives_the_same_keys_weights_and_winner(
+    searches: Searches, finished: Finished, tmp_path: Path
+) -> None:
     searches.run(tmp_path / "store")
     assert weights(tmp_path / "store") == weights(finished[0])
     assert winner(tmp_path / "store") == winner(finished[0])
@@ -77,7 +82,7 @@ def test_the_same_search_in_another_store_gives_the_same_keys_weights_and_winner
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_search_leaves_no_process_and_resumes_to_the_same_weights(
-    searches, finished, tmp_path, number
+    searches: Searches, finished: Finished, tmp_path: Path, number: signal.Signals
 ) -> None:
     store = tmp_path / "store"
     with held(store, suggested(finished[0])[1]):
@@ -95,7 +100,7 @@ def test_a_stopped_search_leaves_no_process_and_resumes_to_the_same_weights(
     assert weights(store) == weights(finished[0])
 
 
-def test_a_stop_before_the_first_trial_is_one_line(searches, finished, tmp_path) -> None:
+def test_a_stop_before_the_first_trial_is_one_line(searches: Searches, finished: Finished, tmp_path: Path) -> None:
     store = tmp_path / "store"
     with held(store, suggested(finished[0])[0]):
         process = searches.start(store)
@@ -106,7 +111,9 @@ def test_a_stop_before_the_first_trial_is_one_line(searches, finished, tmp_path)
     assert errors.startswith("Stopped.") and len(errors.strip().splitlines()) == 1
 
 
-def test_a_killed_engine_leaves_no_trial_behind_and_the_next_goes_on(searches, finished, tmp_path) -> None:
+def test_a_killed_engine_leaves_no_trial_behind_and_the_next_goes_on(
+    searches: Searches, finished: Finished, tmp_path: Path
+) -> None:
     store = tmp_path / "store"
     with held(store, suggested(finished[0])[1]):
         process = searches.start(store)
@@ -118,7 +125,7 @@ def test_a_killed_engine_leaves_no_trial_behind_and_the_next_goes_on(searches, f
     assert weights(store) == weights(finished[0])
 
 
-def test_killed_trials_go_on_within_the_search(searches, finished, tmp_path) -> None:
+def test_killed_trials_go_on_within_the_search(searches: Searches, finished: Finished, tmp_path: Path) -> None:
     store = tmp_path / "store"
     with held(store, suggested(finished[0])[1]):
         process = searches.start(store)
@@ -132,7 +139,7 @@ def test_killed_trials_go_on_within_the_search(searches, finished, tmp_path) -> 
     assert weights(store) == weights(finished[0])
 
 
-def test_a_second_run_on_a_store_in_use_names_the_first(searches, finished, tmp_path) -> None:
+def test_a_second_run_on_a_store_in_use_names_the_first(searches: Searches, finished: Finished, tmp_path: Path) -> None:
     store = tmp_path / "store"
     with held(store, suggested(finished[0])[0]):
         process = searches.start(store)
@@ -144,7 +151,9 @@ def test_a_second_run_on_a_store_in_use_names_the_first(searches, finished, tmp_
     assert f"process {process.pid} on" in second.stderr
 
 
-def test_more_trials_and_more_epochs_continue_instead_of_starting_over(searches, finished, copied) -> None:
+def test_more_trials_and_more_epochs_continue_instead_of_starting_over(
+    searches: Searches, finished: Finished, copied: Path
+) -> None:
     curves = {paths.key: read_curve(paths.metrics) for paths in Store(copied).trials()}
     more = counted(searches.run(copied, "--set", "experiment.maxTrialCount=7", "--set", "trainer.maxEpochs=8").stdout)
     assert more["trials"] == 7
@@ -154,13 +163,15 @@ def test_more_trials_and_more_epochs_continue_instead_of_starting_over(searches,
         assert after[key][: len(curve)] == curve
 
 
-def test_another_number_at_a_time_goes_on_with_the_trials_there_are(searches, finished, copied) -> None:
+def test_another_number_at_a_time_goes_on_with_the_trials_there_are(
+    searches: Searches, finished: Finished, copied: Path
+) -> None:
     again = searches.run(copied, "--set", "experiment.parallelTrialCount=1", "--set", "trainer.tailEpochs=0")
     assert counted(again.stdout)["trials"] == 5
     assert weights(copied).keys() == weights(finished[0]).keys()
 
 
-def test_equal_suggestions_at_the_same_time_are_trained_once(edited, tmp_path) -> None:
+def test_equal_suggestions_at_the_same_time_are_trained_once(edited: Edit, tmp_path: Path) -> None:
     same = edited("list: [8, 12, 16]", "list: [8]")
     text = same.profile.read_text().replace("feasibleSpace: {list: [8, 12]}", "feasibleSpace: {list: [8]}")
     double = "{name: lr, parameterType: double, feasibleSpace: {min: 0.003, max: 0.02, distribution: logUniform}}"
@@ -171,7 +182,7 @@ def test_equal_suggestions_at_the_same_time_are_trained_once(edited, tmp_path) -
     assert counts["epochs"] == len(read_curve(only.metrics)) <= 5
 
 
-def test_another_search_space_reuses_every_trial_that_it_shares(edited, finished, copied) -> None:
+def test_another_search_space_reuses_every_trial_that_it_shares(edited: Edit, finished: Finished, copied: Path) -> None:
     grid = "algorithm: {algorithmName: grid}"
     space = "{name: lr, parameterType: discrete, feasibleSpace: {list: [0.01]}}"
     double = "{name: lr, parameterType: double, feasibleSpace: {min: 0.003, max: 0.02, distribution: logUniform}}"
@@ -185,7 +196,7 @@ def test_another_search_space_reuses_every_trial_that_it_shares(edited, finished
     assert len(Store(copied).experiments()) == 3
 
 
-def test_a_trial_over_budget_is_not_trained_and_says_why(searches, tmp_path) -> None:
+def test_a_trial_over_budget_is_not_trained_and_says_why(searches: Searches, tmp_path: Path) -> None:
     completed = searches.run(tmp_path / "store", "--set", "trainer.budget.params=1000", "--set", "trainer.tailEpochs=0")
     assert completed.returncode == 0
     assert re.search(r"over budget: params [\d,]+ > 1,000", completed.stdout)
@@ -195,7 +206,7 @@ WIDTHS = "feasibleSpace: {list: [6, 7]}"
 
 
 @pytest.fixture
-def small_disk(tmp_path):
+def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 8 MiB."""
     folder = tmp_path / "disk"
     folder.mkdir()
@@ -206,7 +217,7 @@ def small_disk(tmp_path):
 
 
 def test_a_full_disk_is_one_message_and_the_search_resumes_once_there_is_room(
-    searches, finished, small_disk, tmp_path
+    searches: Searches, finished: Finished, small_disk: Path, tmp_path: Path
 ) -> None:
     store, filler = small_disk / "store", small_disk / "filler"
     store.mkdir()
@@ -225,7 +236,7 @@ def test_a_full_disk_is_one_message_and_the_search_resumes_once_there_is_room(
     assert weights(store) == weights(finished[0])
 
 
-def test_a_store_that_cannot_be_written_is_one_message(searches, finished, tmp_path) -> None:
+def test_a_store_that_cannot_be_written_is_one_message(searches: Searches, finished: Finished, tmp_path: Path) -> None:
     folder = tmp_path / "read-only"
     folder.mkdir()
     if subprocess.run(["mount", "--bind", "-o", "ro", str(finished[0]), str(folder)], capture_output=True).returncode:
@@ -239,7 +250,7 @@ def test_a_store_that_cannot_be_written_is_one_message(searches, finished, tmp_p
 
 
 @pytest.fixture
-def own_network(edited):
+def own_network(edited: Edit) -> Searches:
     own = edited(
         "stem_width, parameterType: discrete, feasibleSpace: {list: [8, 12]}",
         "width, parameterType: discrete, feasibleSpace: {list: [6, 7]}",
@@ -250,7 +261,7 @@ def own_network(edited):
     return own
 
 
-def test_a_trial_that_fails_fails_alone_with_its_reason(own_network, tmp_path) -> None:
+def test_a_trial_that_fails_fails_alone_with_its_reason(own_network: Searches, tmp_path: Path) -> None:
     completed = own_network.run(tmp_path / "store", "--set", "experiment.maxFailedTrialCount=5")
     assert completed.returncode == 0, completed.stderr
     assert "RuntimeError: no network of width 7" in completed.stdout
@@ -258,7 +269,7 @@ def test_a_trial_that_fails_fails_alone_with_its_reason(own_network, tmp_path) -
     assert counted(completed.stdout)["failed"] > 0
 
 
-def test_too_many_failures_end_the_search_with_their_reason(own_network, tmp_path) -> None:
+def test_too_many_failures_end_the_search_with_their_reason(own_network: Searches, tmp_path: Path) -> None:
     own_network.profile.write_text(own_network.profile.read_text().replace("list: [6, 7]", "list: [7]"))
     completed = own_network.run(tmp_path / "store", "--set", "experiment.maxTrialCount=30", name="up")
     assert completed.returncode == 3
@@ -269,7 +280,9 @@ def test_too_many_failures_end_the_search_with_their_reason(own_network, tmp_pat
     assert "and experiment.maxFailedTrialCount is 1: the search ended early" in completed.stderr
 
 
-def test_a_search_of_which_every_trial_failed_does_not_end_as_one_that_found_something(own_network, tmp_path) -> None:
+def test_a_search_of_which_every_trial_failed_does_not_end_as_one_that_found_something(
+    own_network: Searches, tmp_path: Path
+) -> None:
     own_network.profile.write_text(own_network.profile.read_text().replace("list: [6, 7]", "list: [7]"))
     counts = ("--set", "experiment.maxTrialCount=2", "--set", "experiment.maxFailedTrialCount=2")
     completed = own_network.run(tmp_path / "store", *counts, "--set", "experiment.parallelTrialCount=1")
@@ -277,14 +290,17 @@ def test_a_search_of_which_every_trial_failed_does_not_end_as_one_that_found_som
     assert counted(completed.stdout)["failed"] == 2
 
 
-def test_a_second_ctrl_c_ends_the_batch_under_way_and_what_is_left_is_said(own_network, tmp_path) -> None:
+def test_a_second_ctrl_c_ends_the_batch_under_way_and_what_is_left_is_said(
+    own_network: Searches, tmp_path: Path
+) -> None:
     own_network.profile.write_text(own_network.profile.read_text().replace("list: [6, 7]", "list: [10]"))
     process = own_network.start(tmp_path / "store", "--set", "experiment.parallelTrialCount=1")
     eventually(lambda: list(tmp_path.glob("store/trials/*/card.json")), PATIENCE)
     started = time.monotonic()
     process.send_signal(signal.SIGINT)
-    assert process.stdout
-    eventually(lambda: "Stopping: waiting for the batch" in process.stdout.readline(), PATIENCE)
+    printed = process.stdout
+    assert printed
+    eventually(lambda: "Stopping: waiting for the batch" in printed.readline(), PATIENCE)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
@@ -292,7 +308,7 @@ def test_a_second_ctrl_c_ends_the_batch_under_way_and_what_is_left_is_said(own_n
     assert errors == "Stopped; the same command goes on from here: trial-0000 anew, without a checkpoint.\n"
 
 
-def test_a_search_says_that_its_trials_are_other_networks_by_now(searches, copied) -> None:
+def test_a_search_says_that_its_trials_are_other_networks_by_now(searches: Searches, copied: Path) -> None:
     (experiment,) = Store(copied).experiments()
     record = TrialRecord.read(experiment.trial("trial-0000"))
     record.model_copy(update={"key": "0123456789abcdef"}).write(experiment.trial("trial-0000"))
@@ -301,7 +317,7 @@ def test_a_search_says_that_its_trials_are_other_networks_by_now(searches, copie
     assert printed.count("Such trials train anew.") == 1
 
 
-def test_the_best_of_few_trials_is_trained_to_its_end(searches, tmp_path) -> None:
+def test_the_best_of_few_trials_is_trained_to_its_end(searches: Searches, tmp_path: Path) -> None:
     few = ("--set", "experiment.maxTrialCount=2", "--set", "trainer.tailEpochs=0")
     printed = searches.run(tmp_path / "store", *few).stdout
     assert re.search(r"trial-000\d +succeeded +epoch +5", printed), printed
@@ -312,7 +328,9 @@ def test_the_best_of_few_trials_is_trained_to_its_end(searches, tmp_path) -> Non
     assert counted(again.stdout) == {"trials": 2, "reused": 2, "failed": 0, "epochs": 0}
 
 
-def test_a_trial_that_finds_the_disk_full_ends_the_search_and_is_not_blamed(own_network, tmp_path) -> None:
+def test_a_trial_that_finds_the_disk_full_ends_the_search_and_is_not_blamed(
+    own_network: Searches, tmp_path: Path
+) -> None:
     own_network.profile.write_text(own_network.profile.read_text().replace("list: [6, 7]", "list: [9]"))
     completed = own_network.run(tmp_path / "store")
     assert completed.returncode == 2

@@ -3,21 +3,34 @@
 import hashlib
 import json
 import random
+from collections.abc import Callable
+from typing import Any
 
 import pytest
-from atelier_cli.search.schedule import Result, Schedule, expected_epochs
+from atelier_cli.search.schedule import Job, Result, Schedule, expected_epochs
 from atelier_store import halving
 from atelier_store.spec import Spec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-PARAMETERS = [
+PARAMETERS: list[dict[str, Any]] = [
     {"name": "stem_width", "parameterType": "int", "feasibleSpace": {"min": "1", "max": "400"}},
     {"name": "stage1_op", "parameterType": "categorical", "feasibleSpace": {"list": ["conv3", "sep3"]}},
 ]
 
 
-def spec(trials=12, max_epochs=27, algorithm="multivariate-tpe", failed=0, goal=None, early="halving", parameters=None):
+Jobs = list[tuple[Job, Result]]
+
+
+def spec(
+    trials: int = 12,
+    max_epochs: int = 27,
+    algorithm: str = "multivariate-tpe",
+    failed: int = 0,
+    goal: float | None = None,
+    early: str = "halving",
+    parameters: list[dict[str, Any]] | None = None,
+) -> Spec:
     experiment = {
         "name": "tests",
         "objective": {"goal": goal},
@@ -31,27 +44,37 @@ def spec(trials=12, max_epochs=27, algorithm="multivariate-tpe", failed=0, goal=
     return Spec.model_validate({"experiment": experiment, "trainer": trainer})
 
 
-def key_of(params):
+def key_of(params: dict[str, str]) -> str:
     return hashlib.sha256(json.dumps(params, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def curve(params, epochs):
+def curve(params: dict[str, str], epochs: int) -> tuple[float, ...]:
     """A curve that grows towards a quality that the params decide."""
     noise = int(key_of(params)[:4], 16) / 65536
     quality = 0.5 + 0.4 * (1 - abs(int(params["stem_width"]) - 250) / 250) + 0.1 * noise
     return tuple(quality * (1 - 0.7 / (epoch + 1)) for epoch in range(1, epochs + 1))
 
 
-def answer(job, of):
+def answer(job: Job, of: Spec) -> Result:
     """The result of a trial that follows its bars."""
     values = curve(job.suggestion.params, of.trainer.max_epochs)
-    end, outcome = halving.end_of_run(values, job.bars, of.trainer.max_epochs, of.experiment.objective)
+    end_of_run = halving.end_of_run(values, job.bars, of.trainer.max_epochs, of.experiment.objective)
+    assert end_of_run
+    end, outcome = end_of_run
     return Result(outcome, values[:end])
 
 
-def search(of, parallel=2, shuffle=None, reply=answer, made=None):
+def search(
+    of: Spec,
+    parallel: int = 2,
+    shuffle: random.Random | None = None,
+    reply: Callable[[Job, Spec], Result] = answer,
+    made: dict[int, dict[str, str]] | None = None,
+) -> Jobs:
     """All jobs with their results; shuffle draws which waiting result is reported next, made is what was suggested."""
-    schedule, jobs, waiting = Schedule(of, key_of, parallel, made), [], []
+    schedule = Schedule(of, key_of, parallel, made)
+    jobs: Jobs = []
+    waiting: Jobs = []
     while not schedule.is_done or waiting:
         while schedule.ready and not schedule.is_done:
             job = schedule.decide()
@@ -70,14 +93,18 @@ def search(of, parallel=2, shuffle=None, reply=answer, made=None):
     st.randoms(use_true_random=False),
     st.sampled_from(["random", "tpe", "multivariate-tpe"]),
 )
-def test_whatever_ends_first_the_same_jobs_are_decided(trials, parallel, shuffle, algorithm):
+def test_whatever_ends_first_the_same_jobs_are_decided(
+    trials: int, parallel: int, shuffle: random.Random, algorithm: str
+) -> None:
     of = spec(trials, algorithm=algorithm)
     assert search(of, parallel, shuffle) == search(of, parallel)
 
 
 @settings(deadline=None, max_examples=15)
 @given(st.integers(1, 30), st.integers(1, 4), st.integers(2, 40))
-def test_every_suggestion_is_made_and_only_the_best_third_that_a_decision_may_see_goes_on(trials, parallel, max_epochs):
+def test_every_suggestion_is_made_and_only_the_best_third_that_a_decision_may_see_goes_on(
+    trials: int, parallel: int, max_epochs: int
+) -> None:
     of = spec(trials, max_epochs, algorithm="random")
     jobs = search(of, parallel)
     assert sum(job.resumed_at == 0 for job, _ in jobs) == trials
@@ -90,7 +117,7 @@ def test_every_suggestion_is_made_and_only_the_best_third_that_a_decision_may_se
         assert job.key in sorted(values, key=values.__getitem__, reverse=True)[: len(values) // 3]
 
 
-def test_halving_finds_the_same_best_trial_with_a_third_of_the_epochs():
+def test_halving_finds_the_same_best_trial_with_a_third_of_the_epochs() -> None:
     full = {job.key: result for job, result in search(spec(27, algorithm="random", early="none"))}
     halved = {job.key: result for job, result in search(spec(27, algorithm="random"))}
     assert full.keys() == halved.keys()
@@ -99,18 +126,18 @@ def test_halving_finds_the_same_best_trial_with_a_third_of_the_epochs():
     assert max(r.values[-1] for r in halved.values()) == max(r.values[-1] for r in full.values())
 
 
-def suggested(jobs):
+def suggested(jobs: Jobs) -> dict[int, dict[str, str]]:
     return {job.suggestion.number: job.suggestion.params for job, _ in jobs if job.resumed_at == 0}
 
 
-def trained(jobs):
+def trained(jobs: Jobs) -> dict[str, tuple[float, ...]]:
     """The longest curve of every key."""
     return {job.key: max((r.values for j, r in jobs if j.key == job.key), key=len) for job, _ in jobs}
 
 
 @pytest.mark.parametrize("algorithm", ["multivariate-tpe", "grid"])
 @pytest.mark.parametrize("parallel", [1, 2])
-def test_more_trials_go_on_with_the_same_search(parallel, algorithm):
+def test_more_trials_go_on_with_the_same_search(parallel: int, algorithm: str) -> None:
     fewer, more = (suggested(search(spec(trials, algorithm=algorithm), parallel)) for trials in (8, 300))
     assert len(fewer) == 8 and len(more) == 300
     assert {number: more[number] for number in fewer} == fewer
@@ -125,22 +152,22 @@ def test_more_trials_go_on_with_the_same_search(parallel, algorithm):
     st.sampled_from(["multivariate-tpe", "random"]),
 )
 def test_more_epochs_or_another_number_at_a_time_go_on_with_the_trials_there_are(
-    parallel, later, epochs, more, algorithm
-):
+    parallel: int, later: int, epochs: int, more: int, algorithm: str
+) -> None:
     first = search(spec(16, epochs, algorithm), parallel)
     second = search(spec(20, epochs + more, algorithm), later, made=suggested(first))
     assert {number: suggested(second)[number] for number in suggested(first)} == suggested(first)
     assert trained(first).keys() <= trained(second).keys()
 
 
-def test_a_search_that_goes_on_half_way_decides_as_if_it_had_never_stopped():
+def test_a_search_that_goes_on_half_way_decides_as_if_it_had_never_stopped() -> None:
     whole = search(spec(16), 2)
     for count in (0, 5, 12, 16):
         made = {number: params for number, params in suggested(whole).items() if number < count}
         assert search(spec(16), 2, made=made) == whole
 
 
-def test_equal_networks_share_what_was_trained():
+def test_equal_networks_share_what_was_trained() -> None:
     parameters = [{"name": "stem_width", "parameterType": "discrete", "feasibleSpace": {"list": ["100", "200"]}}]
     jobs = search(spec(30, algorithm="random", parameters=parameters), 1)
     assert len(jobs) >= 30
@@ -149,7 +176,7 @@ def test_equal_networks_share_what_was_trained():
 
 @pytest.mark.process
 @pytest.mark.parametrize("algorithm", ["cmaes", "sobol", "bayesianoptimization"])
-def test_every_other_algorithm_brings_a_search_to_its_end(algorithm):
+def test_every_other_algorithm_brings_a_search_to_its_end(algorithm: str) -> None:
     numbers = [entry for entry in PARAMETERS if entry["parameterType"] == "int"]
     numbers.append({"name": "lr", "parameterType": "double", "feasibleSpace": {"min": "0.1", "max": "0.9"}})
     first, again = (
@@ -159,23 +186,24 @@ def test_every_other_algorithm_brings_a_search_to_its_end(algorithm):
     assert len(suggested(first)) == 14
 
 
-def test_a_failure_counts_when_it_is_reported_and_not_when_a_decision_sees_it():
+def test_a_failure_counts_when_it_is_reported_and_not_when_a_decision_sees_it() -> None:
     schedule = Schedule(spec(30, failed=1), key_of, parallel=2)
     jobs = [schedule.decide(), schedule.decide()]
     assert not schedule.gave_up
+    assert jobs[1]
     schedule.report(jobs[1], Result("failed"))
     assert schedule.gave_up
     assert schedule.decide() is None
     assert schedule.is_done
 
 
-def test_a_goal_that_a_trial_reached_and_lost_again_does_not_end_the_search():
+def test_a_goal_that_a_trial_reached_and_lost_again_does_not_end_the_search() -> None:
     of = spec(3, goal=0.6, early="none", algorithm="random", max_epochs=2)
     assert len(search(of, 1, reply=lambda job, of: Result("succeeded", (0.7, 0.5)))) == 3
     assert len(search(of, 1, reply=lambda job, of: Result("succeeded", (0.5, 0.7)))) == 1
 
 
-def test_the_goal_ends_the_search():
+def test_the_goal_ends_the_search() -> None:
     jobs = search(spec(30, goal=0.6, early="none", algorithm="random"), 1)
     assert len(jobs) < 30
     assert max(jobs[-1][1].values) >= 0.6
@@ -183,20 +211,20 @@ def test_the_goal_ends_the_search():
 
 
 @pytest.mark.parametrize(("most", "failed"), [(0, 1), (1, 1), (2, 2), (5, 5)])
-def test_as_many_failures_as_in_katib_end_the_search(most, failed):
-    def fails(job, of):
+def test_as_many_failures_as_in_katib_end_the_search(most: int, failed: int) -> None:
+    def fails(job: Job, of: Spec) -> Result:
         return Result("failed") if job.number % 2 else answer(job, of)
 
     jobs = search(spec(30, failed=most, algorithm="random", early="none"), 1, reply=fails)
     assert sum(result.outcome == "failed" for _, result in jobs) == failed
 
 
-def test_a_search_without_failures_goes_to_its_end_whatever_number_is_allowed():
+def test_a_search_without_failures_goes_to_its_end_whatever_number_is_allowed() -> None:
     assert len(search(spec(8, failed=0, algorithm="random", early="none"), 1)) == 8
 
 
-def test_trials_over_budget_teach_the_sampler_and_do_not_end_the_search():
-    def too_big(job, of):
+def test_trials_over_budget_teach_the_sampler_and_do_not_end_the_search() -> None:
+    def too_big(job: Job, of: Spec) -> Result:
         return Result("over_budget") if int(job.suggestion.params["stem_width"]) > 200 else answer(job, of)
 
     jobs = search(spec(40), 1, reply=too_big)
@@ -205,7 +233,7 @@ def test_trials_over_budget_teach_the_sampler_and_do_not_end_the_search():
     assert sum(new[20:]) < sum(new[:20])
 
 
-def test_a_grid_ends_when_it_has_no_other():
+def test_a_grid_ends_when_it_has_no_other() -> None:
     parameters = [
         {"name": "stem_width", "parameterType": "int", "feasibleSpace": {"min": "10", "max": "30", "step": "10"}},
         {"name": "stage1_op", "parameterType": "categorical", "feasibleSpace": {"list": ["conv3", "sep3"]}},
@@ -215,10 +243,10 @@ def test_a_grid_ends_when_it_has_no_other():
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_the_expected_epochs_are_those_of_a_search_without_ties(seed):
+def test_the_expected_epochs_are_those_of_a_search_without_ties(seed: int) -> None:
     of = spec(27, algorithm="random")
     shuffle = random.Random(seed)
-    spent = {}
+    spent: dict[str, int] = {}
     for job, result in search(of, 1, shuffle):
         spent[job.key] = max(spent.get(job.key, 0), len(result.values))
     assert expected_epochs(of) <= sum(spent.values()) <= 1.5 * expected_epochs(of)

@@ -23,12 +23,12 @@ ALLOWED = {
 }
 
 
-def spec(algorithm, seed=0, **settings):
+def spec(algorithm: str, seed: int = 0, settings: dict[str, str] | None = None) -> Spec:
     space = {name: entry for name, entry in SPACE.items() if algorithm != "grid" or name != "lr"}
     parameters = [
         {"name": name, "parameterType": kind, "feasibleSpace": feasible} for name, (kind, feasible) in space.items()
     ]
-    named = [{"name": name, "value": value} for name, value in settings.items()]
+    named = [{"name": name, "value": value} for name, value in (settings or {}).items()]
     experiment = {
         "name": "t",
         "algorithm": {"algorithmName": algorithm, "algorithmSettings": named},
@@ -41,7 +41,7 @@ def spec(algorithm, seed=0, **settings):
     )
 
 
-def suggested(of, count=14):
+def suggested(of: Spec, count: int = 14) -> list[dict[str, str]]:
     """Suggestions, reported alternately as succeeded, paused and over budget."""
     suggester = Suggester(of)
     params = []
@@ -58,7 +58,7 @@ def suggested(of, count=14):
 
 @pytest.mark.process
 @pytest.mark.parametrize("algorithm", SAMPLERS)
-def test_suggestions_are_inside_the_space_repeatable_and_quiet(algorithm):
+def test_suggestions_are_inside_the_space_repeatable_and_quiet(algorithm: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         first, again = (suggested(spec(algorithm)) for _ in range(2))
@@ -81,14 +81,14 @@ def test_suggestions_are_inside_the_space_repeatable_and_quiet(algorithm):
         ("random", {"random_state": "7"}),
     ],
 )
-def test_katibs_settings_change_the_suggestions(algorithm, settings):
+def test_katibs_settings_change_the_suggestions(algorithm: str, settings: dict[str, str]) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        with_settings = suggested(spec(algorithm, **settings), 8)
+        with_settings = suggested(spec(algorithm, settings=settings), 8)
     assert with_settings != suggested(spec(algorithm), 8)
 
 
-def test_failed_trials_do_not_stop_the_suggestions():
+def test_failed_trials_do_not_stop_the_suggestions() -> None:
     suggester = Suggester(spec("multivariate-tpe"))
     for number in range(14):
         assert suggester.ask() is not None
@@ -96,7 +96,7 @@ def test_failed_trials_do_not_stop_the_suggestions():
 
 
 @pytest.mark.parametrize("algorithm", SAMPLERS)
-def test_earlier_suggestions_are_kept_whatever_would_be_suggested_now(algorithm):
+def test_earlier_suggestions_are_kept_whatever_would_be_suggested_now(algorithm: str) -> None:
     other = suggested(spec(algorithm, seed=1), 6)
     suggester = Suggester(spec(algorithm), dict(enumerate(other)))
     with warnings.catch_warnings():
@@ -108,7 +108,7 @@ def test_earlier_suggestions_are_kept_whatever_would_be_suggested_now(algorithm)
             suggester.tell(number, [0.5 + number / 100], is_complete=True)
 
 
-def test_a_grid_gives_every_point_once():
+def test_a_grid_gives_every_point_once() -> None:
     suggester = Suggester(spec("grid"))
     points = []
     while (suggestion := suggester.ask()) is not None:
@@ -116,7 +116,7 @@ def test_a_grid_gives_every_point_once():
     assert len(set(points)) == len(points) == 3 * 3 * 4 * 5 * 2
 
 
-def test_a_trial_without_a_value_counts_as_the_worst_for_samplers_that_know_only_values():
+def test_a_trial_without_a_value_counts_as_the_worst_for_samplers_that_know_only_values() -> None:
     suggester = Suggester(spec("bayesianoptimization"))
     for number, values in enumerate([[0.5], [0.2], []]):
         suggester.ask()

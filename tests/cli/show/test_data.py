@@ -1,14 +1,16 @@
 """What a search learns from is said before it starts: shape, classes, counts, and what was left out."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from atelier_cli.show.data import data_lines, report
 from atelier_trial.data import Arrays, Prepared
 
 
-def prepared(**fields):
-    fields = {"kind": "rows", "task": "classification", "shape": (4,), "labels": ("no", "yes")} | fields
-    return Prepared(digest="", train_rows=5, test_rows=2, source="csv a.csv", **fields)
+def prepared(**fields: Any) -> Prepared:
+    usual: dict[str, Any] = {"kind": "rows", "task": "classification", "shape": (4,), "labels": ("no", "yes")}
+    return Prepared(digest="", train_rows=5, test_rows=2, source="csv a.csv", **(usual | fields))
 
 
 @pytest.mark.parametrize(
@@ -38,11 +40,11 @@ def prepared(**fields):
         ),
     ],
 )
-def test_shape_and_targets_are_one_line(fields, y, line):
+def test_shape_and_targets_are_one_line(fields: dict[str, Any], y: list[int] | list[list[float]], line: str) -> None:
     assert list(data_lines(prepared(**fields), np.array(y))) == [line]
 
 
-def test_what_was_left_out_follows():
+def test_what_was_left_out_follows() -> None:
     lines = list(data_lines(prepared(notes=("a: left out: b",)), np.array([0, 1])))
     assert lines[1:] == ["a: left out: b"]
 

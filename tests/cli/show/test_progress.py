@@ -5,6 +5,7 @@ import pty
 import re
 import subprocess
 from io import StringIO
+from pathlib import Path
 
 import pytest
 from atelier_cli.profile import load
@@ -13,16 +14,21 @@ from atelier_cli.search.schedule import Result
 from atelier_cli.show.progress import SearchDisplay, duration, sparkline
 from rich.console import Console
 
-from tests.support.searches import environment
+from tests.support.searches import Searches, environment
 
 
-def shown(searches, width: int, totals: Totals) -> tuple[SearchDisplay, Console]:
+def shown(searches: Searches, width: int, totals: Totals) -> tuple[SearchDisplay, Console]:
     console = Console(file=StringIO(), width=width, soft_wrap=True)
     return SearchDisplay(load(searches.profile, []).spec, totals, console), console
 
 
+def written(console: Console) -> list[str]:
+    assert isinstance(console.file, StringIO)
+    return console.file.getvalue().splitlines()
+
+
 @pytest.mark.parametrize("width", [60, 80, 120])
-def test_the_picture_fits_its_terminal_and_says_how_far_it_is(searches, width) -> None:
+def test_the_picture_fits_its_terminal_and_says_how_far_it_is(searches: Searches, width: int) -> None:
     display, console = shown(searches, width, Totals(trials=4, reused=1))
     display.started("trial-0000", 0)
     for epoch, value in enumerate([0.5, 0.7, 0.6], 1):
@@ -33,7 +39,7 @@ def test_the_picture_fits_its_terminal_and_says_how_far_it_is(searches, width) -
     display.started("tail-0123456789abcdef", 5)
     console.file = StringIO()
     console.print(display._picture())
-    lines = console.file.getvalue().splitlines()
+    lines = written(console)
     assert max(map(len, lines)) <= width
     assert re.search(r"━╸? +\d+% +about \d+ s left", lines[0])
     assert lines[1] == "trials 4 of 5, 1 found trained; best 0.6000 (trial-0000)"
@@ -41,7 +47,7 @@ def test_the_picture_fits_its_terminal_and_says_how_far_it_is(searches, width) -
     assert [line.split()[:2] for line in lines[3:]] == [["trial-0001", "new"], ["tail-0123456…", "tail"]]
 
 
-def test_a_trial_that_ends_leaves_a_line_with_its_value_or_its_reason(searches) -> None:
+def test_a_trial_that_ends_leaves_a_line_with_its_value_or_its_reason(searches: Searches) -> None:
     display, console = shown(searches, 80, Totals())
     for name, result, reason in (
         ("trial-0000", Result("paused", (0.5, 0.7)), None),
@@ -51,7 +57,7 @@ def test_a_trial_that_ends_leaves_a_line_with_its_value_or_its_reason(searches) 
         display.started(name, 0)
         display.ended(name, result, 2, reason)
     display.ended("trial-0003", Result("succeeded", (0.9,)), 0, None)  # the store answered
-    lines = [line.split() for line in console.file.getvalue().splitlines()]
+    lines = [line.split() for line in written(console)]
     assert lines == [
         ["trial-0000", "paused", "epoch", "2", "val_accuracy", "0.7000", "best", "so", "far"],
         ["trial-0001", "failed", "RuntimeError:", "no"],
@@ -59,19 +65,19 @@ def test_a_trial_that_ends_leaves_a_line_with_its_value_or_its_reason(searches) 
     ]
 
 
-def test_best_so_far_is_said_only_of_a_value_that_is(searches) -> None:
+def test_best_so_far_is_said_only_of_a_value_that_is(searches: Searches) -> None:
     display, console = shown(searches, 80, Totals())
     for name, values in (("trial-0000", (0.85,)), ("trial-0001", (0.9,)), ("trial-0001", (0.9, 0.87))):
         display.started(name, 0)
         display.ended(name, Result("paused", values), 1, None)
     display.ended("trial-0002", Result("succeeded", (0.95,)), 0, None)  # the store answered
     display.ended("trial-0003", Result("succeeded", (0.95,)), 1, None)
-    lines = console.file.getvalue().splitlines()
+    lines = written(console)
     assert ["best so far" in line for line in lines] == [True, True, False, False]
 
 
 @pytest.mark.process
-def test_a_terminal_shows_progress_and_is_left_clean(searches, copied) -> None:
+def test_a_terminal_shows_progress_and_is_left_clean(searches: Searches, copied: Path) -> None:
     ours, theirs = pty.openpty()
     command = searches.command("search", copied, "--set", "experiment.maxTrialCount=6")
     process = subprocess.Popen(

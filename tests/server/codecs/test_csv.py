@@ -2,8 +2,9 @@
 
 import csv as standard_csv
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from io import StringIO
+from typing import Any
 
 import httpx
 import numpy as np
@@ -28,11 +29,11 @@ NUMBERS = st.one_of(
 )
 
 
-def predict(server: Server, table: str | bytes, media_type: str = "text/csv", **query: object) -> httpx.Response:
+def predict(server: Server, table: str | bytes, media_type: str = "text/csv", **query: str) -> httpx.Response:
     return server.client.post("/predict", params=query, content=table, headers={"Content-Type": media_type})
 
 
-def written(rows: list[list[object]], **dialect: object) -> str:
+def written(rows: Iterable[Iterable[object]], **dialect: Any) -> str:
     file = StringIO()
     standard_csv.writer(file, **dialect).writerows(rows)
     return file.getvalue()
@@ -83,7 +84,7 @@ def test_a_table_is_taken_if_and_as_its_numbers_are_as_json(
 ) -> None:
     manifest = ROWS.model_copy(update={"inputs": (Tensor(name="input", datatype=datatype, shape=(-1, 3)),)})
 
-    def decoded(decode: object, *arguments: object) -> np.ndarray | list[str]:
+    def decoded(decode: Callable[..., np.ndarray], *arguments: object) -> np.ndarray | list[str]:
         try:
             return decode(*arguments, manifest)
         except Invalid as invalid:
@@ -97,7 +98,7 @@ def test_a_table_is_taken_if_and_as_its_numbers_are_as_json(
     if isinstance(as_json, list):
         assert isinstance(as_csv, list) and len(as_csv) == len(as_json)
     else:
-        assert as_csv.dtype == as_json.dtype
+        assert isinstance(as_csv, np.ndarray) and as_csv.dtype == as_json.dtype
         np.testing.assert_array_equal(as_csv, as_json)
 
 

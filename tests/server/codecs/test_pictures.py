@@ -5,6 +5,7 @@ from atelier_server.codecs import pictures
 from atelier_server.codecs.pictures import Upload
 from atelier_server.codecs.violations import Invalid
 from atelier_store.layout import Store
+from atelier_store.records import Manifest
 from PIL import Image
 
 from tests.support.encoding import encoded
@@ -18,13 +19,14 @@ PIXELS = image_bundle().inputs[0]
 
 def decoded(content: bytes, channels: int = 0, invert: bool = False) -> np.ndarray:
     manifest = image_bundle(channels=channels).fields
-    from atelier_store.records import Manifest
-
-    return pictures.decode([Upload("a", content)], Manifest(**manifest, files={}), invert)[0]
+    picture: np.ndarray = pictures.decode([Upload("a", content)], Manifest(**manifest, files={}), invert)[0]
+    return picture
 
 
 def as_json(server: Server, pixels: np.ndarray) -> list[dict[str, object]]:
-    return server.client.post("/predict", json={"instances": [pixels.tolist()]}).json()["predictions"]
+    response = server.client.post("/predict", json={"instances": [pixels.tolist()]})
+    predictions: list[dict[str, object]] = response.json()["predictions"]
+    return predictions
 
 
 def test_an_uploaded_picture_gets_the_prediction_of_its_pixels(images: Server) -> None:

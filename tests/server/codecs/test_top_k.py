@@ -1,5 +1,7 @@
 """top_k: only the most probable classes, whatever the rows come as."""
 
+from typing import Any
+
 import httpx
 import numpy as np
 import pytest
@@ -16,7 +18,7 @@ pytestmark = pytest.mark.process
 PIXELS = image_bundle().inputs[:4]
 
 
-def cut(predictions: list[dict[str, object]], count: int) -> list[dict[str, object]]:
+def cut(predictions: list[dict[str, Any]], count: int) -> list[dict[str, Any]]:
     """Whole predictions without what top_k leaves out; as pairs, since the order counts."""
     best = [sorted(p["probabilities"].items(), key=lambda pair: -pair[1])[:count] for p in predictions]
     return [{**p, "probabilities": pairs} for p, pairs in zip(predictions, best, strict=True)]

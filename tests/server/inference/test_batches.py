@@ -75,7 +75,7 @@ def test_no_more_rows_go_together_than_is_faster_and_no_request_is_split(model: 
 
 def test_one_request_after_the_other_waits_for_no_third(model: Recorded) -> None:
     async def scenario() -> None:
-        batches = Batches([].append)
+        batches = Batches(list[int]().append)
         for number in range(3):
             await batches.run(model, pictures(number), NAMES)
 
@@ -104,7 +104,7 @@ def test_a_request_that_fails_takes_no_other_with_it(model: Recorded) -> None:
 
 def test_nobody_calculates_for_a_client_that_has_gone(model: Recorded) -> None:
     async def scenario() -> Arrays:
-        batches = Batches([].append)
+        batches = Batches(list[int]().append)
         gone, stays = (asyncio.ensure_future(batches.run(model, pictures(number), NAMES)) for number in range(2))
         while not batches._waiting:
             await asyncio.sleep(0)

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Iterator
+from typing import Never
 
 import numpy as np
 import pytest
@@ -42,6 +43,10 @@ def asked() -> Inference:
     return Inference(None, {"input": PICTURES}, {"probabilities": False})
 
 
+def fails(*_: object) -> Never:
+    raise ZeroDivisionError
+
+
 def thread_and_answer(_: Inference, outputs: Arrays) -> tuple[int, np.ndarray]:
     return threading.get_ident(), outputs["probabilities"]
 
@@ -58,6 +63,6 @@ def test_short_work_is_done_at_once_and_long_work_by_a_thread_with_the_same_answ
 @pytest.mark.parametrize("seconds", [SHORT, LONG])
 def test_what_is_raised_reaches_the_request(service: Service, model: Model, seconds: float) -> None:
     with pytest.raises(ZeroDivisionError):
-        asyncio.run(service.predict(model, seconds, lambda: 1 // 0, thread_and_answer))
+        asyncio.run(service.predict(model, seconds, fails, thread_and_answer))
     with pytest.raises(ZeroDivisionError):
-        asyncio.run(service.predict(model, seconds, asked, lambda *_: 1 // 0))
+        asyncio.run(service.predict(model, seconds, asked, fails))

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -90,19 +91,22 @@ def test_a_damaged_version_is_refused_while_no_request_fails(
         serving(store, "digits", "--workers", "1", "--poll-interval", "0.02") as server,
         asked_without_a_pause(server, versions) as load,
     ):
+
+        def is_refused(version: str, name: str) -> bool:
+            return refusal(server, f"{version}/{name}") or refusal(server, f"{version}: {name}")
+
+        def of_another_model(name: str, content: bytes) -> bytes:
+            return others[name]
+
         tried = 0
         for name in DIGESTED:
-            for what, damage in {
-                **damages(places),
-                "of another model": lambda content, name=name: others[name],
-            }.items():
+            ways: dict[str, Damage] = {**damages(places), "of another model": partial(of_another_model, name)}
+            for what, damage in ways.items():
                 bad, digest = place(store, image_bundle(1000 + tried))
                 apply(damage, store.model("digits").versions / bad / name)
                 failures, logged = server.metric("atelier_pointer_refresh_failures_total"), len(server.log)
                 point(store, "digits", bad, digest)
-                eventually(
-                    lambda bad=bad, name=name: refusal(server, f"{bad}/{name}") or refusal(server, f"{bad}: {name}")
-                )
+                eventually(partial(is_refused, bad, name))
                 assert server.metric("atelier_pointer_refresh_failures_total") > failures, (name, what)
                 assert f"version {served} stays" in server.log[logged:] and bad in server.log[logged:], (name, what)
                 assert server.version() == served, (name, what)
@@ -120,11 +124,15 @@ def test_a_damaged_record_of_the_promotion_changes_no_answer(store: Store) -> No
         serving(store, "digits", "--workers", "1", "--poll-interval", "0.02") as server,
         asked_without_a_pause(server, versions) as load,
     ):
+
+        def serves(version: str) -> bool:
+            return load.answers[version] > 0 and server.version() == version
+
         for number, damage in enumerate(damages(4).values()):
             version, _ = versions.placed[number]
             apply(damage, store.model("digits").versions / version / "promotion.json")
             versions.point(number)
-            eventually(lambda version=version: load.answers[version] > 0 and server.version() == version)
+            eventually(partial(serves, version))
     assert not load.failures
     assert "Traceback" not in server.log
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 
 import httpx
@@ -15,6 +16,7 @@ from atelier_store.records import InputStatistics, Manifest
 
 from tests.support.onnx_bundles import (
     FEATURES,
+    Bundle,
     image_bundle,
     publish,
     rows_bundle,
@@ -30,7 +32,8 @@ def manifest(
     kind: str, shape: tuple[int, ...], mean: list[float], std: list[float], names: tuple[str, ...] | None = None
 ) -> Manifest:
     """A manifest of a bundle for such inputs, trained on inputs with these statistics."""
-    made = {"images": image_bundle, "signals": signal_bundle, "rows": rows_bundle}[kind]().fields
+    bundles: dict[str, Callable[[], Bundle]] = {"images": image_bundle, "signals": signal_bundle, "rows": rows_bundle}
+    made = bundles[kind]().fields
     inputs = tuple(tensor.model_copy(update={"shape": (-1, *shape)}) for tensor in made["inputs"])
     statistics = InputStatistics(mean=tuple(mean), std=tuple(std), count=1000)
     return Manifest(**made | {"inputs": inputs, "feature_names": names, "input_statistics": statistics}, files={})
@@ -42,7 +45,8 @@ def shift(found: Manifest, *inputs: np.ndarray) -> np.ndarray:
     assert trained
     above, below = drift.deviations(trained, inputs)
     assert (above >= 0).all() and (below >= 0).all()
-    return (above - below) / sum(map(len, inputs))
+    off: np.ndarray = (above - below) / sum(map(len, inputs))
+    return off
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -208,10 +209,14 @@ def test_a_pointer_that_is_gone_does_not_end_the_service(followed: Server) -> No
 
 def test_the_first_version_and_the_next_are_picked_up_without_a_restart(store: Store) -> None:
     with serving(store, "digits", "--workers", "1", "--poll-interval", "0.05") as server:
+
+        def serves(version: str) -> bool:
+            return server.version() == version
+
         for seed in (1, 2):
             bundle = image_bundle(seed)
             version = publish(store, bundle)
-            eventually(lambda version=version: server.version() == version)
+            eventually(partial(serves, version))
             answer = predict(server, bundle.inputs).raise_for_status().json()
             assert answer["version"] == version
             with np.load(store.model("digits").versions / version / "reference.npz") as reference:
@@ -245,7 +250,8 @@ def test_a_new_pointer_is_served_while_requests_run_and_none_fails(store: Store)
                 response = server.client.post("/predict", json=body)
                 statuses.add(response.status_code)
                 seen.append(response.json()["version"])
-                return seen[-1] == version
+                is_seen: bool = seen[-1] == version
+                return is_seen
 
             eventually(answered_by)
         assert statuses == {200}

@@ -8,7 +8,7 @@ import pytest
 from atelier_server.promotion.katib import Experiment
 from atelier_store.audit import audit
 from atelier_store.layout import Store
-from atelier_store.records import Current, KatibPick, Search, TrialRecord
+from atelier_store.records import Current, KatibPick, Search, TrialConfig, TrialRecord
 from atelier_store.spec import Spec
 
 from tests.support.experiments import add_trial, begin, spec
@@ -53,7 +53,8 @@ def search(store: Store) -> Search:
 
 
 def key(seed: int) -> str:
-    return image_bundle(seed).fields["config"].key
+    config: TrialConfig = image_bundle(seed).fields["config"]
+    return config.key
 
 
 @pytest.mark.parametrize(

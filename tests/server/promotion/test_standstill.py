@@ -43,6 +43,7 @@ class Waited:
 
     store: Store
     caplog: pytest.LogCaptureFixture
+    code: int
 
     @classmethod
     def on(cls, api: Api, timeout: int = 20) -> list[str]:

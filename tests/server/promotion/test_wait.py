@@ -4,6 +4,7 @@ import signal
 import socket
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from atelier_store.audit import audit
@@ -83,7 +84,7 @@ def test_an_experiment_that_is_restarted_is_not_over(tmp_path: Path, store: Stor
 
 
 def test_every_trial_is_in_one_of_the_numbers(tmp_path: Path, store: Store) -> None:
-    counts = {
+    counts: dict[str, Any] = {
         "trialsSucceeded": 1,
         "trialsEarlyStopped": 2,
         "trialsFailed": 3,
@@ -147,7 +148,7 @@ def test_an_api_that_is_not_there_is_waited_for_too(tmp_path: Path, store: Store
         write_kubeconfig(tmp_path, free.getsockname()[1])
     done = wait(Api(tmp_path, []), store, timeout=1)
     assert done.returncode == 1
-    assert "the API gave no answer: [Errno 111] Connection refused" in search(store).reason
+    assert "the API gave no answer: [Errno 111] Connection refused" in (search(store).reason or "")
 
 
 @pytest.mark.parametrize("config", [None, "{", '{"current-context": "x"}'], ids=["missing", "torn", "without contexts"])

@@ -123,7 +123,7 @@ def test_a_request_for_another_protocol_is_answered_as_any_in_every_cut(
 ) -> None:
     body = json.dumps(GOOD["house"]).encode()
     chunks = b"%x\r\n%s\r\n%x\r\n%s\r\n0\r\n\r\n" % (7, body[:7], len(body) - 7, body[7:])
-    content = request("POST", "/predict", *((chunks, *asking, CHUNKED) if is_chunked else (body, *asking)))
+    content = request("POST", "/predict", chunks if is_chunked else body, *asking, *([CHUNKED] if is_chunked else []))
     following = request("GET", "/v2/models/house/ready", b"", "Connection: close")
     with unharmed(rows, "house"):
         for cut in range(len(content)):

@@ -159,7 +159,7 @@ def test_the_metrics_own_port_asks_for_no_token(store: Store) -> None:
 )
 def test_another_token_is_refused(guarded: Server, value: str) -> None:
     for path in ("/predict", "/v2/models/digits/infer"):
-        refused = guarded.client.post(path, content=BODY, headers={"Authorization": value.encode()})
+        refused = guarded.client.post(path, content=BODY, headers={b"Authorization": value.encode()})
         assert "Bearer" in problem(refused, 401)["detail"]
     assert (
         guarded.client.post("/predict", content=BODY, headers={"authorization": "bearer first-token"}).status_code
@@ -214,7 +214,7 @@ def test_every_answer_has_the_id_of_its_request_and_its_trace(images: Server) ->
 
 @pytest.mark.parametrize("value", ["", "a b", "x" * 129, "é"])
 def test_an_id_that_would_spoil_a_log_is_replaced(images: Server, value: str) -> None:
-    headers = {"X-Request-ID": value.encode(), "traceparent": "nonsense"}
+    headers = {b"X-Request-ID": value.encode(), b"traceparent": b"nonsense"}
     answer = images.client.get("/model", headers=headers)
     assert answer.headers["x-request-id"] not in ("", value) and "traceparent" not in answer.headers
 

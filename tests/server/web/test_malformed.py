@@ -277,7 +277,7 @@ FORMS = {
 @pytest.mark.parametrize(("content_type", "form"), FORMS.values(), ids=FORMS.keys())
 def test_an_odd_form_is_answered(images: Server, content_type: str, form: bytes) -> None:
     with unharmed(images):
-        answer = images.client.post("/predict", content=form, headers={"Content-Type": content_type.encode("latin-1")})
+        answer = images.client.post("/predict", content=form, headers={b"Content-Type": content_type.encode("latin-1")})
         assert answer.status_code in (200, 400, 422), answer.text
         assert len(answer.content) < 100_000
 
@@ -323,7 +323,7 @@ BINARY_LENGTHS = ["-1", "+5", "0", "1", "0x10", "1e3", "99999999", "9" * 5000, "
 
 @pytest.mark.parametrize("length", BINARY_LENGTHS)
 def test_a_length_of_the_json_that_cannot_be_is_the_clients_fault(server: Server, model: str, length: str) -> None:
-    headers = {LENGTH: length.encode("latin-1"), "Content-Type": "application/octet-stream"}
+    headers = {LENGTH.encode(): length.encode("latin-1"), b"Content-Type": b"application/octet-stream"}
     answer = server.client.post(infer_path(model), json=inference(model), headers=headers)
     assert problem(answer, 400)
 

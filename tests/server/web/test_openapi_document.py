@@ -12,7 +12,9 @@ from atelier_server.codecs import v2
 from atelier_server.web.openapi import examples, schemas
 from atelier_store.layout import Store
 from fastapi.openapi.models import OpenAPI
-from playwright.sync_api import Page, Request, expect, sync_playwright
+from msgspec import Struct
+from playwright.sync_api import Error, Page, Request, expect, sync_playwright
+from pydantic import BaseModel
 
 from tests.support.browser import CHROMIUM
 from tests.support.onnx_bundles import FEATURES, image_bundle, publish, rows_bundle, signal_bundle
@@ -45,7 +47,7 @@ def close(given: Any, shown: Any) -> bool:
         return given.keys() == shown.keys() and all(close(given[name], shown[name]) for name in shown)
     if isinstance(shown, list):
         return len(given) == len(shown) and all(map(close, given, shown))
-    return given == (pytest.approx(shown, rel=1e-5) if isinstance(shown, float) else shown)
+    return bool(given == (pytest.approx(shown, rel=1e-5) if isinstance(shown, float) else shown))
 
 
 def test_rows_are_shown_by_name_as_a_list_and_as_csv_and_answered_as_shown(rows: Server) -> None:
@@ -67,7 +69,8 @@ def test_a_picture_is_shown_as_pixels_and_as_itself_and_answered_as_shown(images
         images.client.post("/predict", json=takes["application/json"]["examples"]["list"]["value"]).json(), answer
     )
     shown = document(images)["paths"]["/predict"]["post"]["requestBody"]["description"]
-    picture = base64.b64decode(re.search('data:image/png;base64,([^"]+)', shown)[1])
+    (encoded,) = re.findall('data:image/png;base64,([^"]+)', shown)
+    picture = base64.b64decode(encoded)
     assert close(images.client.post("/predict", files={"file": picture}).json(), answer)
     assert close(images.client.post("/predict", content=picture, headers={"Content-Type": "image/png"}).json(), answer)
 
@@ -111,6 +114,13 @@ def test_a_row_too_long_to_be_read_is_not_written_out(store: Store) -> None:
         assert len(json.dumps(document(server))) < 100_000
 
 
+def errors_of(page: Page) -> list[Error]:
+    """The errors of its scripts, as they come."""
+    wrong: list[Error] = []
+    page.on("pageerror", lambda error: wrong.append(error))
+    return wrong
+
+
 def asked_for(page: Page) -> set[str]:
     """The hosts that the page asks, filled in as it loads; what its policy forbids is not asked for."""
     hosts: set[str] = set()
@@ -131,8 +141,8 @@ def test_swagger_ui_and_redoc_show_the_models_example_and_load_nothing_from_else
             ("redoc", "text=Expand all"),
         ):
             page = browser.new_page()
-            hosts, wrong = asked_for(page), []
-            page.on("pageerror", lambda error, wrong=wrong: wrong.append(str(error)))
+            hosts = asked_for(page)
+            wrong = errors_of(page)
             page.goto(f"{rows.url}/{path}")
             page.locator(opening).first.click()
             for name in FEATURES:
@@ -148,5 +158,7 @@ def test_swagger_ui_and_redoc_show_the_models_example_and_load_nothing_from_else
         (schemas.RequestedOutput, v2.Output),
     ],
 )
-def test_a_request_is_described_with_the_members_that_are_decoded(described: type, decoded: type) -> None:
+def test_a_request_is_described_with_the_members_that_are_decoded(
+    described: type[BaseModel], decoded: type[Struct]
+) -> None:
     assert set(described.model_fields) == set(decoded.__struct_fields__)

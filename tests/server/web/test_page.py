@@ -151,8 +151,8 @@ def kinds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Kind]]
             running[kind] = Kind(Server(store, kind), uses[kind])
         yield running
     finally:
-        for kind in running.values():
-            kind.server.stop()
+        for one in running.values():
+            one.server.stop()
 
 
 def opened(page: Page, server: Server) -> Page:

@@ -4,6 +4,7 @@ import socket
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
+import httpx
 import numpy as np
 import pytest
 
@@ -22,7 +23,7 @@ def image(row: int, column: int, value: object) -> list[list[object]]:
     return changed
 
 
-def predict(server: Server, *instances: object):
+def predict(server: Server, *instances: object) -> httpx.Response:
     content = json.dumps({"instances": instances})  # json writes NaN, which httpx would refuse
     return server.client.post("/predict", content=content, headers={"Content-Type": "application/json"})
 

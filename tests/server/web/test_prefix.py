@@ -172,7 +172,7 @@ def test_a_token_is_asked_for_below_the_prefix_as_elsewhere(tmp_path_factory: py
     "header", ["//elsewhere.example", "https://elsewhere.example", '/"><script>', "/a, /b", "a", "/a//b", "/\u00e4"]
 )
 def test_a_header_that_is_no_path_is_not_believed(images: Server, header: str) -> None:
-    page = images.client.get("/", headers={"X-Forwarded-Prefix": header.encode("latin-1")}).raise_for_status()
+    page = images.client.get("/", headers={b"X-Forwarded-Prefix": header.encode("latin-1")}).raise_for_status()
     assert "<base" not in page.text and "elsewhere" not in page.text and "<script>" not in page.text
 
 

@@ -8,22 +8,23 @@ from atelier_server.codecs.violations import Invalid, Malformed, NotFinite, Unsu
 from atelier_server.inference.errors import Overloaded, TooLate
 from atelier_server.models.errors import NoSuchModel, NothingPromoted, NotServable
 from atelier_server.web import problems
-from atelier_server.web.request import InboundRequest
+
+from tests.support.inbound import inbound
 
 MALFORMED = Malformed("CSV", "the body is not CSV: line 1")
 INVALID = Invalid([("#/a", "is missing")])
 INFER = "/v2/models/digits/infer"
 NOT_PROMOTED = {"type": "urn:atelier:problem:no-model", "title": "No model promoted yet"}
-INVALID_INPUT = {"type": "urn:atelier:problem:invalid-input", "title": "Invalid input"}
+INVALID_INPUT: dict[str, Any] = {"type": "urn:atelier:problem:invalid-input", "title": "Invalid input"}
 INVALID_INPUT["errors"] = [{"pointer": "#/a", "detail": "is missing"}]
 NOT_READY = {"name": "digits", "ready": False}
 
 
 def answered(error: Exception, path: str = "/predict") -> tuple[int, dict[str, Any], str | None]:
     """Status, body and Retry-After of the response."""
-    response = problems.response(error, InboundRequest({"method": "POST", "path": path, "headers": []}, None))
+    response = problems.response(error, inbound("POST", path))
     assert response.headers["content-type"] == "application/problem+json"
-    body = json.loads(response.body)
+    body = json.loads(bytes(response.body))
     assert (body["status"], body["instance"]) == (response.status_code, path)
     assert body.get("error") == (body["detail"] if path.startswith("/v2") else None)
     return response.status_code, body, response.headers.get("retry-after")

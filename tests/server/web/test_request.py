@@ -5,9 +5,11 @@ from atelier_server.inference.errors import Overloaded
 from atelier_server.inference.threads import Threads
 from atelier_server.web.request import InboundRequest
 
+from tests.support.inbound import inbound
+
 
 def request(method: str = "POST", *headers: tuple[bytes, bytes]) -> InboundRequest:
-    return InboundRequest({"method": method, "path": "/predict", "headers": list(headers)}, None)
+    return inbound(method, "/predict", *headers)
 
 
 def test_a_request_that_was_not_admitted_frees_no_place() -> None:

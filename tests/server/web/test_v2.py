@@ -147,7 +147,7 @@ def test_a_request_that_cannot_be_served_names_every_violation(
     "model", ["/v2/models/letters", f"{IMAGES}/versions/000000000000", "/v2/models/letters/versions/1"]
 )
 def test_another_model_or_version_is_not_found(images: Server, model: str, path: str) -> None:
-    request = {"inputs": []}
+    request: dict[str, object] = {"inputs": []}
     response = images.client.post(model + path, json=request) if path == "/infer" else images.client.get(model + path)
     body = problem(response, 404)
     assert body["error"] == body["detail"] and "digits" in body["error"]
