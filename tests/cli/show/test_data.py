@@ -49,7 +49,7 @@ def test_what_was_left_out_follows() -> None:
     assert lines[1:] == ["a: left out: b"]
 
 
-def test_classes_are_counted_in_each_part_that_a_search_uses():
+def test_classes_are_counted_in_each_part_that_a_search_uses() -> None:
     y, test = np.array([0] * 40 + [1] * 10), np.array([1, 1])
     arrays = Arrays(np.zeros((50, 4), np.float32), y, np.ones((2, 4), np.float32), test)
     found = report(prepared(feature_names=("a", "b", "c", "d")), arrays, 0.2, 0)

@@ -204,7 +204,7 @@ def test_scores_on_the_test_set_are_those_of_scikit_learn_and_computed_once(stor
             "test_mcc": metrics.matthews_corrcoef(y, chosen),
             "test_auc": metrics.roc_auc_score(np.eye(3)[y], probabilities),
             "test_average_precision": metrics.average_precision_score(y, probabilities),
-            "test_ece": promotion.test_metrics["test_ece"],  # scikit-learn has none
+            "test_ece": (promotion.test_metrics or {})["test_ece"],  # scikit-learn has none
             "test_loss": metrics.log_loss(y, probabilities / probabilities.sum(1, keepdims=True), labels=[0, 1, 2]),
         },
         rel=1e-6,
