@@ -163,7 +163,7 @@ def conditions() -> dict[str, list[Json]]:
                     within("target", {"type": ["string", "number", "boolean"]}, required=True)
                     if source == "csv"
                     else within("target", NULL),
-                    *([] if source == "images" else [within("image", NULL)]),
+                    *([] if source == "images" else [within("image", NULL), within("onUnreadable", NULL)]),
                 )
                 for source in REQUIRED
             ),

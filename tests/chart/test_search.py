@@ -206,8 +206,10 @@ trainer:
     source: images
     files: {train: {path: /store/leaves}}
     image: {size: [48, 64], channels: null, fit: crop}
+    onUnreadable: skip
 """)
     _, config = search(profile)
     on_cluster = Spec.model_validate_json(config["data"]["spec.json"])
     assert on_cluster.trainer.data.image == PictureShape(size=(48, 64), channels="auto", fit="crop")
+    assert on_cluster.trainer.data.on_unreadable == "skip"
     assert on_cluster.search_digest == load(profile, laptop=False).spec.search_digest

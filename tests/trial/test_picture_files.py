@@ -317,6 +317,27 @@ def test_what_is_lost_of_transparency_and_frames_is_said_and_photos_are_upright(
     )
 
 
+def test_a_few_unreadable_pictures_may_be_skipped_and_count_for_no_size(place: Place) -> None:
+    files = entries("PNG", count=20)
+    torn = encoded(size=(90, 90))[:-100]  # its header is whole
+    write(place.folder / "pics", files | {"cat/torn.png": torn, "dog/no.png": b"x"})
+    assert len(place.refused("images", **PICS)) == len(place.refused("images", **PICS, onUnreadable="fail")) == 2
+    description = place.prepare("images", **PICS, onUnreadable="skip")
+    assert description.train_rows + description.test_rows == 40 and description.shape == (8, 8)
+    assert description.notes == (
+        "pics: left out: cat/torn.png, dog/no.png (cannot be read; trainer.data.onUnreadable is skip)",
+    )
+
+
+def test_more_than_a_few_unreadable_pictures_are_not_skipped(place: Place) -> None:
+    write(place.folder / "pics", entries("PNG", count=20) | {f"cat/torn{n}.png": b"x" for n in range(3)})
+    *named, why = place.refused("images", **PICS, onUnreadable="skip")
+    assert [violation.split(": ")[1] for violation in named] == [f"cat/torn{n}.png" for n in range(3)]
+    assert why.endswith(
+        "pics: 3 of 43 pictures cannot be read; allowed: at most 5% where trainer.data.onUnreadable is skip"
+    )
+
+
 def test_a_name_that_is_not_utf8_is_shown_with_its_bytes(place: Place) -> None:
     write(place.folder / "pics", entries("PNG"))
     name = os.fsdecode(b"pics/caf\xe9/")

@@ -431,8 +431,11 @@ def test_what_pictures_cannot_become_is_named(tmp_path: Path, image: str, messag
 
 
 def test_only_pictures_become_something(tmp_path: Path) -> None:
-    (violation,) = wrong(tmp_path, "name: digits", "name: digits\n    image: {fit: crop}")
-    assert 'trainer.data.image: {"fit": "crop"} is not allowed; allowed: null where source is sklearn' in violation
+    pictures, unreadable = wrong(
+        tmp_path, "name: digits", "name: digits\n    image: {fit: crop}\n    onUnreadable: skip"
+    )
+    assert 'trainer.data.image: {"fit": "crop"} is not allowed; allowed: null where source is sklearn' in pictures
+    assert 'trainer.data.onUnreadable: "skip" is not allowed; allowed: null where source is sklearn' in unreadable
 
 
 @pytest.mark.parametrize(

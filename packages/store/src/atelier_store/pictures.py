@@ -38,10 +38,15 @@ class Look(NamedTuple):
     has_frames: bool
 
 
-def look(content: bytes, formats: tuple[str, ...] = FORMATS) -> Look:
-    """What pixels() would find, mostly from the file's header alone. Raises UnreadablePicture."""
+def look(content: bytes, formats: tuple[str, ...] = FORMATS, is_whole: bool = False) -> Look:
+    """What pixels() would find, from the file's header where that is enough; is_whole: after all of it was decoded.
+
+    Raises UnreadablePicture.
+    """
     with _opened(content, formats) as image:
         bits = _bits(image)
+        if is_whole:
+            image.load()
         frames = bool(getattr(image, "is_animated", False))
         if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
             ImageOps.exif_transpose(image, in_place=True)

@@ -148,7 +148,7 @@ class Data(SpecModel):
     """Where examples come from and how they are split.
 
     files has the roles train and, optionally, test for npz, csv and images; trainImages, trainLabels, testImages and
-    testLabels for idx. image is for images only; None is its defaults, and another search than they are.
+    testLabels for idx. image and on_unreadable are for images only; None is the defaults, or fail.
     """
 
     source: SourceName
@@ -162,6 +162,7 @@ class Data(SpecModel):
     validation_fraction: float = Field(default=0.2, gt=0, lt=1)
     test_fraction: float = Field(default=0.2, gt=0, lt=1)
     image: PictureShape | None = Field(default=None, exclude_if=lambda image: image is None)
+    on_unreadable: Literal["fail", "skip"] | None = Field(default=None, exclude_if=lambda choice: choice != "skip")
 
     @property
     def words(self) -> str:

@@ -35,6 +35,9 @@ PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", "
 LONGEST, STEP = 64, 8
 """Pixels on a side that is chosen where pictures have several sizes: at most so many, and a multiple of so many."""
 
+MOST_SKIPPED = 0.05
+"""Of the pictures; where more cannot be read, something is wrong with all."""
+
 LITTER = (".DS_Store", "Thumbs.db", "desktop.ini")
 """What file managers leave behind, with __MACOSX/ and ._*."""
 
@@ -52,31 +55,35 @@ def read(data: Data, files: Mapping[str, Path]) -> RawData:
     All have the size and the channels that the profile says, or those that suit the training pictures.
     """
     shape = data.image or PictureShape()
-    looks = {path: _looks(path) for path in files.values()}
+    may_skip = data.on_unreadable == "skip"
+    looks = {path: _looks(path, is_whole=may_skip) for path in files.values()}
     taken = _taken(shape, looks[files["train"]].values())
-    parts = gather(lambda path: _read(path, looks[path], shape, taken), files)
+    parts = gather(lambda path: _read(path, looks[path], shape, taken, may_skip), files)
     return RawData(parts["train"], parts.get("test"))
 
 
-def _looks(path: Path) -> dict[str, Look]:
-    """What every picture is like, as far as they can be read: why others cannot is said when all are read."""
+def _looks(path: Path, is_whole: bool) -> dict[str, Look]:
+    """What every picture is like whose beginning can be read, or all of it; why others cannot is said later."""
     from atelier_store import pictures  # imports Pillow, which no other source needs
 
-    found = _Found(path, partial(pictures.look, formats=(*pictures.FORMATS, "PPM")))
+    found = _Found(path, partial(pictures.look, formats=(*pictures.FORMATS, "PPM"), is_whole=is_whole))
     with contextlib.suppress(DataError):
         found.add_all()
     return found.pictures
 
 
-def _read(path: Path, looks: Mapping[str, Look], shape: PictureShape, taken: Taken) -> Part:
-    """Every picture. Their order is that of their names' digests, so that the first N are a fair sample."""
+def _read(path: Path, looks: Mapping[str, Look], shape: PictureShape, taken: Taken, may_skip: bool) -> Part:
+    """Every picture, or all but a few that cannot be read.
+
+    Their order is that of their names' digests, so that the first N are a fair sample.
+    """
     from atelier_store import pictures
 
     formats = (*pictures.FORMATS, "PPM")
     found = _Found(path, partial(pictures.pixels, mode=taken.mode, size=taken.size, fit=shape.fit, formats=formats))
     found.add_all()
     names = sorted(found.pictures, key=lambda name: hashlib.sha256(name.encode(errors="surrogateescape")).digest())
-    if violations := found.violations or _of_folders(path, names):
+    if violations := found.refused(may_skip) or _of_folders(path, names):
         raise DataError(violations)
     labels = [_label(PurePosixPath(name).parent.name) for name in names]
     x = np.stack([found.pictures[name] for name in names])
@@ -150,7 +157,7 @@ class _Found(Generic[Picture]):
     def __init__(self, path: Path, read: Callable[[bytes], Picture]) -> None:
         self.path, self._read = path, read
         self.pictures: dict[str, Picture] = {}
-        self.violations: list[str] = []
+        self.unreadable: dict[str, str] = {}
         self._folders: set[str] = set()
         self._left_out: dict[str, list[str]] = defaultdict(list)
 
@@ -185,18 +192,30 @@ class _Found(Generic[Picture]):
             if isinstance(error, pictures.UnknownFormat) and not name.lower().endswith(PICTURES):
                 self._left_out["no pictures in a known format"].append(name)
             else:
-                self.violations.append(f"{self.path}: {_shown(name)}: {error}")
+                self.unreadable[name] = str(error)
             return
         if name in self.pictures:
             self._left_out["replaced by a later entry of the same name"].append(name)
         self.pictures[name] = picture
+
+    def refused(self, may_skip: bool) -> list[str]:
+        """A line for each picture that cannot be read; none if they are few and may be skipped."""
+        lines = [f"{self.path}: {_shown(name)}: {reason}" for name, reason in self.unreadable.items()]
+        if not may_skip:
+            return lines
+        count = len(lines) + len(self.pictures)
+        if len(lines) <= MOST_SKIPPED * count:
+            return []
+        bound = f"at most {MOST_SKIPPED:.0%} where trainer.data.onUnreadable is skip"
+        return [*lines, f"{self.path}: {len(lines)} of {count} pictures cannot be read; allowed: {bound}"]
 
     def notes(self) -> tuple[str, ...]:
         """What is left out, and why."""
         used = {str(PurePosixPath(name).parent) for name in self.pictures}
         roots = {str(PurePosixPath(folder).parent) for folder in used}
         empty = sorted(folder for folder in self._folders - used if str(PurePosixPath(folder).parent) in roots)
-        reasons = {**self._left_out, "classes without a picture": empty}
+        skipped = {"cannot be read; trainer.data.onUnreadable is skip": list(self.unreadable)}
+        reasons = {**self._left_out, **skipped, "classes without a picture": empty}
         return tuple(
             f"{self.path.name}: left out: {few([_shown(name) for name in names])} ({reason})"
             for reason, names in reasons.items()
