@@ -73,7 +73,7 @@ def test_a_search_survives_a_drained_node_and_more_evictions_of_its_extractor() 
 
         eventually(succeeded, 3 * MINUTES, "a first trial")
         seen = where.names("pods")
-        where.evict(*seen)  # trial, suggestion service, extractor and server, as when their node is drained
+        where.drain()
         for _ in range(2):  # its Job would end with the third failure; it waits longer before each new pod
             (pod,) = eventually(
                 lambda: where.names("pods", EXTRACTOR) - seen, 2 * MINUTES, "another pod of the extractor"
