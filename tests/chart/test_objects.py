@@ -48,7 +48,7 @@ def pods(objects: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any], d
 
 
 LEFT_OUT = {
-    "trainer.data": {"files", "target", "labels", "limit"},  # of other sources
+    "trainer.data": {"files", "target", "labels", "limit", "image", "onUnreadable"},  # of other sources
     "trainer": {"modules"},  # of another network
     "trainer.image": {"digest"},  # it has a tag
     "server.image": {"tag"},  # it has a digest
@@ -329,7 +329,7 @@ def test_environment_and_volumes_reach_the_trial() -> None:
 
 def test_a_digest_stands_for_a_tag() -> None:
     ((_, _, spec),) = [found for found in pods(render(EVERYTHING)) if found[0] == "server"]
-    assert re.fullmatch(r"registry\.example\.com/server@sha256:[0-9a-f]{64}", spec["containers"][0]["image"])
+    assert re.fullmatch(r"registry\.example\.com/team/server@sha256:[0-9a-f]{64}", spec["containers"][0]["image"])
 
 
 def test_images_without_a_tag_are_those_of_the_charts_application() -> None:
