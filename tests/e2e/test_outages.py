@@ -95,11 +95,12 @@ class TestWhileKatibIsAway:
         with apart.client() as client:
             assert apart.model(client)
 
-    def test_the_doctor_names_its_controller(self, namespace: Namespace) -> None:
+    def test_the_doctor_names_its_controller_and_the_release_whose_pods_are_refused(self, namespace: Namespace) -> None:
         def named() -> bool:
             report = digits_lack(namespace)
             sys.stdout.write(report)  # pytest shows it where nothing is named
-            return "missing: 1" in report and "rollout restart deployment/katib-controller" in report
+            restart = "rollout restart deployment/katib-controller"
+            return "missing: 2" in report and restart in report and "its pods are refused" in report
 
         eventually(named, MINUTES, "a missing controller")
 
