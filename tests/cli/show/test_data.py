@@ -1,11 +1,13 @@
 """What a search learns from is said before it starts: shape, classes, counts, and what was left out."""
 
+import io
 from typing import Any
 
 import numpy as np
 import pytest
-from atelier_cli.show.data import data_lines, report
+from atelier_cli.show.data import data_lines, report, tables
 from atelier_trial.data import Arrays, Prepared
+from rich.console import Console
 
 
 def prepared(**fields: Any) -> Prepared:
@@ -60,3 +62,12 @@ def test_classes_are_counted_in_each_part_that_a_search_uses() -> None:
     assert (found.training, found.validation, found.test) == (40, 10, 2)
     assert [one.name for one in found.features] == ["a", "b", "c", "d"] and not found.targets
     assert {one.distinct for one in found.features} == {1}
+
+
+def test_names_in_brackets_are_shown_as_they_are() -> None:
+    y, x = np.array([0] * 10 + [1] * 10), np.zeros((20, 1), np.float32)
+    described = prepared(labels=("[red]", "yes"), shape=(1,), feature_names=("[a]",))
+    file = io.StringIO()
+    console = Console(file=file, width=100)
+    console.print(tables(report(described, Arrays(x, y, x[:2], y[:2]), 0.2, 0)))
+    assert "[red]" in file.getvalue() and "[a]" in file.getvalue()

@@ -13,6 +13,7 @@ from atelier_trial.data import Arrays, Prepared, split
 from numpy.typing import NDArray
 from rich import box
 from rich.console import Group, RenderableType
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -116,7 +117,7 @@ def _classes(found: DataReport) -> Table:
     total = found.training + found.validation
     for one in found.classes:
         share = f"{(one.training + one.validation) / total:.1%}"
-        table.add_row(one.label, share, *(f"{count:,}" for count in (one.training, one.validation, one.test)))
+        table.add_row(escape(one.label), share, *(f"{count:,}" for count in (one.training, one.validation, one.test)))
     return table
 
 
@@ -125,7 +126,7 @@ def _range_table(ranges: tuple[Range, ...], what: str) -> Table:
     for one in ranges[:MOST_FEATURES]:
         constant = one.distinct == 1
         numbers = (f"{value:.6g}" for value in (one.min, one.median, one.max))
-        table.add_row(one.name, *numbers, f"{one.distinct:,}" + (" (constant)" if constant else ""))
+        table.add_row(escape(one.name), *numbers, f"{one.distinct:,}" + (" (constant)" if constant else ""))
     if len(ranges) > MOST_FEATURES:
         table.caption = f"and {len(ranges) - MOST_FEATURES:,} more: --output json has all"
     return table
