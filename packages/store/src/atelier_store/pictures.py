@@ -14,6 +14,8 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from atelier_store.spec import Fit
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
+FILE_FORMATS = (*FORMATS, "PPM")
+"""What a trial reads: uploads are in the formats that browsers and cameras write."""
 GREY = ("1", "L", "LA")
 """Pillow's modes of 8 bits without colour."""
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from lightkube import ApiError, Client
-from lightkube.generic_resource import create_namespaced_resource
+from lightkube.generic_resource import GenericNamespacedResource, create_namespaced_resource
 from lightkube.resources.core_v1 import Event
 from lightkube.types import CascadeType
 from pydantic import BaseModel, ConfigDict
@@ -195,12 +195,7 @@ def read(client: Client, name: str) -> Experiment | None:
 def read_manifest(client: Client, name: str) -> dict[str, Any] | None:
     """All that the API has of the Experiment, or None if there is none of this name. Unreachable."""
     with _reaching():
-        try:
-            return dict(client.get(RESOURCE, name))
-        except ApiError as error:
-            if error.status.code == NOT_FOUND:
-                return None
-            raise
+        return _get(client, RESOURCE, name)
 
 
 def create(client: Client, manifest: dict[str, Any]) -> None:
@@ -223,15 +218,8 @@ def delete(client: Client, name: str) -> None:
 def left_over(client: Client, name: str) -> bool:
     """Whether there is still something that Katib made for an Experiment of this name. Unreachable."""
     with _reaching():
-        if next(iter(client.list(TRIAL, labels={EXPERIMENT_LABEL: name})), None) is not None:
-            return True
-        try:
-            client.get(SUGGESTION, name)
-        except ApiError as error:
-            if error.status.code == NOT_FOUND:
-                return False
-            raise
-        return True
+        trials = client.list(TRIAL, labels={EXPERIMENT_LABEL: name})
+        return any(True for _ in trials) or _get(client, SUGGESTION, name) is not None
 
 
 def warnings(client: Client, name: str) -> list[Warned]:
@@ -249,6 +237,16 @@ def warnings(client: Client, name: str) -> list[Warned]:
             warned = Warned(at, f"{of.kind}/{of.name}", f"{event.reason}: {event.message}")
             found[warned.object] = max(warned, found.get(warned.object, warned), key=lambda one: one.at)
         return sorted(found.values(), key=lambda one: one.at, reverse=True)
+
+
+def _get(client: Client, kind: type[GenericNamespacedResource], name: str) -> dict[str, Any] | None:
+    """The object, or None if there is none of this name."""
+    try:
+        return dict(client.get(kind, name))
+    except ApiError as error:
+        if error.status.code == NOT_FOUND:
+            return None
+        raise
 
 
 @contextmanager

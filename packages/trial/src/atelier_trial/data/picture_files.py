@@ -66,7 +66,7 @@ def _looks(path: Path, is_whole: bool) -> dict[str, Look]:
     """What every picture is like whose beginning can be read, or all of it; why others cannot is said later."""
     from atelier_store import pictures  # imports Pillow, which no other source needs
 
-    found = _Found(path, partial(pictures.look, formats=(*pictures.FORMATS, "PPM"), is_whole=is_whole))
+    found = _Found(path, partial(pictures.look, formats=pictures.FILE_FORMATS, is_whole=is_whole))
     with contextlib.suppress(DataError):
         found.add_all()
     return found.pictures
@@ -79,8 +79,8 @@ def _read(path: Path, looks: Mapping[str, Look], shape: PictureShape, taken: Tak
     """
     from atelier_store import pictures
 
-    formats = (*pictures.FORMATS, "PPM")
-    found = _Found(path, partial(pictures.pixels, mode=taken.mode, size=taken.size, fit=shape.fit, formats=formats))
+    as_taken = partial(pictures.pixels, mode=taken.mode, size=taken.size, fit=shape.fit, formats=pictures.FILE_FORMATS)
+    found = _Found(path, as_taken)
     found.add_all()
     names = sorted(found.pictures, key=lambda name: hashlib.sha256(name.encode(errors="surrogateescape")).digest())
     if violations := found.refused(may_skip) or _of_folders(path, names):
