@@ -7,6 +7,7 @@ from atelier_store.curve import read_curve
 from atelier_store.layout import Store
 from atelier_store.records import Card, TrialRecord
 
+from tests.support.current import applied_last
 from tests.support.workplace import NETWORK, Workplace, profile
 
 pytestmark = pytest.mark.process
@@ -60,9 +61,7 @@ def test_finishing_again_finds_everything_done(searched: Workplace) -> None:
 def test_a_search_that_another_one_has_replaced_is_not_finished(
     searched: Workplace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    present = tmp_path / "experiment"
-    present.write_text("another-89abcdef")
-    monkeypatch.setenv("ATELIER_CURRENT_SEARCH", str(present))
+    applied_last("another-89abcdef", tmp_path, monkeypatch)
     before = {trial.key: trial.card.read_bytes() for trial in searched.store.trials()}
     end = searched.run(profile(3, experiment=HALVING, tailEpochs=2), "--finish", name=None)
     assert end.code == 0, end.err

@@ -20,6 +20,7 @@ from atelier_store.promotion import NothingToPromote
 from atelier_store.records import Current, Decision, Leaderboard, Manifest, Parity, Policy, Search, Tensor
 from sklearn import metrics
 
+from tests.support.current import applied_last
 from tests.support.experiments import add_trial, begin, history_of, promote_best, spec, two_trials
 from tests.support.onnx_bundles import configured, image_bundle, rows_bundle
 
@@ -335,9 +336,7 @@ def test_a_version_that_is_not_there_fails_and_is_told(store: Store) -> None:
 def test_a_version_that_an_empty_store_lacks_is_told_of_the_present_search(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    present = tmp_path / "experiment"
-    present.write_text("a-89abcdef")
-    monkeypatch.setenv("ATELIER_CURRENT_SEARCH", str(present))
+    applied_last("a-89abcdef", tmp_path, monkeypatch)
     store.root.mkdir(parents=True, exist_ok=True)
     assert choose(store, "digits", "0" * 12) == 1
     told = search(store)
@@ -368,9 +367,7 @@ def test_an_experiment_and_a_version_are_two_things(store: Store, given: list[st
 def test_the_winner_of_a_search_that_another_one_has_replaced_is_not_promoted(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    experiment, present = one_trial(store, "a", 1, 0.8), tmp_path / "experiment"
-    monkeypatch.setenv("ATELIER_CURRENT_SEARCH", str(present))
-    present.write_text("b-89abcdef")
+    experiment, present = one_trial(store, "a", 1, 0.8), applied_last("b-89abcdef", tmp_path, monkeypatch)
     assert run(store, experiment, "digits") == 0
     assert not store.model("digits").folder.exists()
     present.write_text(experiment)

@@ -8,6 +8,7 @@ from atelier_server.promotion import wait
 from atelier_store.layout import Store
 from atelier_store.records import Search
 
+from tests.support.current import applied_last
 from tests.support.kubernetes_api import (
     NAME,
     NAMESPACE,
@@ -150,9 +151,7 @@ def test_a_wait_that_was_killed_between_delete_and_create_goes_on_there(tmp_path
 def test_a_search_that_another_one_has_replaced_is_not_waited_for_and_leaves_no_record(
     tmp_path: Path, waited: type[Waited], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    present = tmp_path / "experiment"
-    present.write_text("another-89abcdef\n")
-    monkeypatch.setenv("ATELIER_CURRENT_SEARCH", str(present))
+    present = applied_last("another-89abcdef", tmp_path, monkeypatch)
     with answering(tmp_path, BUSY) as api:
         lines = waited.on(api)
     assert waited.code == 0 and "not waited for any longer: another-89abcdef was applied later" in lines
