@@ -161,9 +161,10 @@ def conditions() -> dict[str, list[Json]]:
                     within("files", only(REQUIRED[source] + OPTIONAL[source], REQUIRED[source])),
                     within("name", one_of(BUNDLED), required=True) if source == "sklearn" else within("name", NULL),
                     within("target", {"type": ["string", "number", "boolean"]}, required=True)
-                    if source == "csv"
+                    if source in ("csv", "table")
                     else within("target", NULL),
                     *([] if source == "images" else [within("image", NULL), within("onUnreadable", NULL)]),
+                    *([] if source == "table" else [within("columns", NULL), within("table", NULL)]),
                 )
                 for source in REQUIRED
             ),

@@ -16,13 +16,13 @@ ARRAYS = ("train_x", "train_y", "test_x", "test_y")
 
 
 def data_digest(description: DataDescription, arrays: Mapping[str, NDArray[np.generic]]) -> str:
-    """sha256, in hex, of the meaning of the data (kind, task, labels, names, a fit that is not stretch) and the arrays.
+    """sha256, in hex, of the meaning of the data (kind, task, labels, names, fit, columns) and the arrays.
 
     An array counts with its name, dtype, shape and bytes; the description's own digest, counts and source do not count.
     """
-    meaning = description.model_dump(include={"kind", "task", "labels", "feature_names", "target_name"})
-    if description.fit is not None:
-        meaning["fit"] = description.fit
+    meaning = description.model_dump(
+        include={"kind", "task", "labels", "feature_names", "target_name", "fit", "columns"}
+    )
     digest = hashlib.sha256(canonical_json(meaning).encode())
     for name in ARRAYS:
         array = np.ascontiguousarray(arrays[name])

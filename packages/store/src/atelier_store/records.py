@@ -13,6 +13,7 @@ from atelier_store.spec import (
     Algorithm,
     Budget,
     ClassWeights,
+    ColumnKind,
     EarlyStopping,
     Fit,
     Kind,
@@ -242,11 +243,41 @@ class InputStatistics(Record):
     count: Annotated[int, Field(ge=1)]
 
 
+class Column(Record):
+    """One column of a table, and what a prepared array holds of it; atelier_store/columns.py says how.
+
+    levels are a category's own values, as `columns.level` spells them; every other value is "unseen".
+    """
+
+    name: str
+    kind: ColumnKind
+    levels: tuple[str, ...] = ()
+
+
+class ColumnStatistics(Record):
+    """What the training rows hold of one column: count is their number, missing the share of them with a gap.
+
+    mean and std are of a number's, or of a date's seconds since 1970, where there is no gap. shares are those of each
+    of a category's level numbers: missing, unseen, and its levels.
+    """
+
+    count: Annotated[int, Field(ge=1)]
+    missing: Annotated[float, Field(ge=0, le=1)]
+    mean: float | None = None
+    std: Annotated[float, Field(ge=0)] | None = None
+    shares: tuple[Annotated[float, Field(ge=0, le=1)], ...] = ()
+
+
+OptionalColumns = Annotated[tuple[Column, ...] | None, Field(exclude_if=lambda columns: columns is None)]
+"""Not written if there are none, so that what is no table is written as before there were tables."""
+
+
 class Manifest(Record):
     """`model/manifest.json`: everything about a bundle but its bytes. files maps the other files' names to sha256.
 
-    input_statistics are of the first input; older bundles have none. fit says how a picture of another size was brought
-    to that of the inputs, and has to be; None is stretch.
+    input_statistics are of the first input; older bundles and tables have none. fit says how a picture of another size
+    was brought to that of the inputs, and has to be; None is stretch. columns and column_statistics are a table's, in
+    the order of its inputs, and feature_names are then the columns' names.
     """
 
     schema_version: Literal[1] = 1
@@ -255,6 +286,10 @@ class Manifest(Record):
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
     input_statistics: InputStatistics | None = None
+    columns: OptionalColumns = None
+    column_statistics: Annotated[
+        tuple[ColumnStatistics, ...] | None, Field(exclude_if=lambda statistics: statistics is None)
+    ] = None
     fit: OptionalFit = None
     labels: tuple[str, ...] | None
     feature_names: tuple[str, ...] | None = None
@@ -400,7 +435,8 @@ class DataDescription(Record):
 
     digest is over the arrays' dtypes, shapes and bytes and the labels. Images are uint8 (N, H, W) or (N, H, W, C),
     signals float32 (N, L) or (N, L, C), rows float32 (N, F). y is int64 class numbers or float32 targets. fit says how
-    pictures were brought to their shape, and uploads have to be; None is stretch.
+    pictures were brought to their shape, and uploads have to be; None is stretch. columns are those of a table, whose
+    arrays hold their features; feature_names are then the columns' names.
     """
 
     schema_version: Literal[1] = 1
@@ -408,6 +444,7 @@ class DataDescription(Record):
     kind: Kind
     task: Task
     shape: tuple[int, ...]
+    columns: OptionalColumns = None
     fit: OptionalFit = None
     labels: tuple[str, ...] | None
     feature_names: tuple[str, ...] | None = None

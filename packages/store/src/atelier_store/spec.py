@@ -23,10 +23,12 @@ from atelier_store.files import write_text
 
 AlgorithmName = Literal["random", "tpe", "multivariate-tpe", "grid", "cmaes", "sobol", "bayesianoptimization"]
 EarlyStoppingName = Literal["halving", "medianstop", "none"]
-SourceName = Literal["sklearn", "npz", "idx", "images", "csv"]
+SourceName = Literal["sklearn", "npz", "idx", "images", "csv", "table"]
 Kind = Literal["images", "signals", "rows"]
 Task = Literal["classification", "regression"]
 ClassWeights = Literal["none", "balanced"]
+ColumnKind = Literal["number", "category", "date"]
+ColumnChoice = Literal["number", "category", "date", "drop"]
 Fit = Literal["stretch", "crop", "pad"]
 """How a picture is brought to another size: without regard to aspect, by its middle, or whole with white beside it."""
 
@@ -144,11 +146,32 @@ class PictureShape(SpecModel):
     fit: Fit = "stretch"
 
 
+class TableFormat(SpecModel):
+    """How the files of a table are written; what is None is found by looking.
+
+    missing holds the texts that mean a gap, in any case of letters, beside the empty one.
+    """
+
+    delimiter: Literal[",", ";", "tab", "|", "space"] | None = None
+    decimal: Literal[".", ","] | None = None
+    thousands: Literal[",", ".", "space", "'"] | None = None
+    encoding: str | None = None
+    comment: str | None = Field(default=None, min_length=1, max_length=1)
+    header: bool | None = None
+    missing: tuple[str, ...] | None = None
+
+
+def _unset(value: Any) -> bool:
+    """Whether a field is left out when it is written: it was added later, and old specs keep their digest."""
+    return value is None
+
+
 class Data(SpecModel):
     """Where examples come from and how they are split.
 
-    files has the roles train and, optionally, test for npz, csv and images; trainImages, trainLabels, testImages and
-    testLabels for idx. image and on_unreadable are for images only; None is the defaults, or fail.
+    files has the roles train and, optionally, test for npz, csv, table and images; trainImages, trainLabels, testImages
+    and testLabels for idx. image and on_unreadable are for images only, columns and table for tables only; None is the
+    defaults, or fail. columns says what a column is where that is not to be found by looking.
     """
 
     source: SourceName
@@ -161,8 +184,10 @@ class Data(SpecModel):
     limit: int | None = Field(default=None, ge=1)
     validation_fraction: float = Field(default=0.2, gt=0, lt=1)
     test_fraction: float = Field(default=0.2, gt=0, lt=1)
-    image: PictureShape | None = Field(default=None, exclude_if=lambda image: image is None)
+    image: PictureShape | None = Field(default=None, exclude_if=_unset)
     on_unreadable: Literal["fail", "skip"] | None = Field(default=None, exclude_if=lambda choice: choice != "skip")
+    columns: dict[str, ColumnChoice] | None = Field(default=None, exclude_if=_unset)
+    table: TableFormat | None = Field(default=None, exclude_if=_unset)
 
     @property
     def words(self) -> str:

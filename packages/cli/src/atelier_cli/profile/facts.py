@@ -112,6 +112,7 @@ KINDS: dict[str, Kind] = {
     "idx": "images",
     "images": "images",
     "csv": "rows",
+    "table": "rows",
     **{f"sklearn {name}": "images" if name == "digits" else "rows" for name in BUNDLED},
 }
 """What the examples of a source are, by its name and that of the bundled set. The arrays of npz decide."""

@@ -21,6 +21,7 @@ REQUIRED: dict[SourceName, tuple[str, ...]] = {
     "sklearn": (),
     "npz": ("train",),
     "csv": ("train",),
+    "table": ("train",),
     "images": ("train",),
     "idx": ("trainImages", "trainLabels"),
 }
@@ -28,6 +29,7 @@ OPTIONAL: dict[SourceName, tuple[str, ...]] = {
     "sklearn": (),
     "npz": ("test",),
     "csv": ("test",),
+    "table": ("test",),
     "images": ("test",),
     "idx": ("testImages", "testLabels"),
 }
