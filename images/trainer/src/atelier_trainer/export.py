@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-import contextlib
 import statistics
-import sys
-import tempfile
 import time
-import warnings
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import onnxruntime
-import torch
+from atelier_store import columns as table
 from atelier_store.files import publish_folder, sha256_file, write_bytes, write_with
 from atelier_store.layout import BundlePaths
-from atelier_store.records import Latency, Manifest, Parity
+from atelier_store.records import Column, Latency, Manifest, Parity
 from atelier_store.records import Tensor as TensorRecord
 from atelier_store.spec import Task
 from numpy.typing import NDArray
 from torch import Tensor
 
+from atelier_trainer import front
 from atelier_trainer.model import Answer, Model
+from atelier_trainer.tracing import trace
 
-OPSET = 18
-TRACER_WARNING = "TracerWarning"
-INPUT = "input"
+INPUT = table.INPUT
 REFERENCE_ROWS = 64
 LATENCY_RUNS = 50
 DATATYPES = {np.dtype(np.uint8): "UINT8", np.dtype(np.float32): "FP32"}
@@ -36,43 +32,29 @@ class CannotExport(ValueError):
     """A network that cannot be served as it was trained."""
 
 
-def to_onnx(model: Model, task: Task, example: Tensor) -> bytes:
-    """The model as it is served, in float32, for a batch of any size; example is (1, *shape), raw."""
-    return traced(model, task, example)[0]
+def to_onnx(model: Model, task: Task, example: Tensor, columns: Sequence[Column] | None = None) -> bytes:
+    """The model as it is served, in float32, for a batch of any size; example is (1, *shape), raw, or features."""
+    if columns is None or table.is_numeric(columns):
+        return traced(model, task, example)[0]
+    return front.to_onnx(Answer(model, task).eval().cpu(), columns, output_name(task, columns))
+
+
+def inputs(x: NDArray[Any], columns: Sequence[Column] | None) -> table.Inputs:
+    """What a bundle is given for raw x, or for the features of a table with columns: an array (N, …) by input."""
+    return {INPUT: x} if columns is None else table.inputs(x, columns)
 
 
 def traced(model: Model, task: Task, example: Tensor) -> tuple[bytes, list[str]]:
-    """What to_onnx gives, and what the tracer warns of: what it cannot follow is a constant in the network served."""
-    answer = Answer(model, task).eval().cpu()
-    output = output_name(task)
-    with (
-        warnings.catch_warnings(record=True) as warned,
-        contextlib.redirect_stdout(sys.stderr),  # it prints a graph when it fails, where only metrics may be
-        tempfile.TemporaryDirectory() as folder,
-    ):
-        warnings.simplefilter("always")  # the exporter also announces its successor, which takes 7 s instead of 0.3
-        torch.onnx.export(
-            answer,
-            (example,),
-            Path(folder) / "network",
-            dynamo=False,
-            opset_version=OPSET,
-            input_names=[INPUT],
-            output_names=[output],
-            dynamic_axes={INPUT: {0: "batch"}, output: {0: "batch"}},
-        )
-        told = [_told(one) for one in warned if one.category.__name__ == TRACER_WARNING]
-        return (Path(folder) / "network").read_bytes(), list(dict.fromkeys(told))
+    """The model that answers raw rows, or features, and what the tracer warns of."""
+    return trace(Answer(model, task).eval().cpu(), [example], [INPUT], output_name(task))
 
 
-def _told(warning: warnings.WarningMessage) -> str:
-    """The first sentence of a warning, and the line that it is about."""
-    return f"{str(warning.message).split('. ')[0]} ({Path(warning.filename).name}:{warning.lineno})"
-
-
-def output_name(task: Task) -> str:
-    """The name of a bundle's output."""
-    return "probabilities" if task == "classification" else "prediction"
+def output_name(task: Task, columns: Sequence[Column] | None = None) -> str:
+    """The name of a bundle's output: never that of a column."""
+    name, taken = "probabilities" if task == "classification" else "prediction", {c.name for c in columns or ()}
+    while name in taken:
+        name += "_"
+    return name
 
 
 def session(onnx: bytes, threads: int) -> onnxruntime.InferenceSession:
@@ -83,47 +65,62 @@ def session(onnx: bytes, threads: int) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
 
 
-def measure_latency(onnx: bytes, example: NDArray[Any]) -> Latency:
-    """Milliseconds for one example (1, *shape), one thread, after a warm-up."""
+def measure_latency(onnx: bytes, example: table.Inputs) -> Latency:
+    """Milliseconds for the inputs of one example, one thread, after a warm-up."""
     running = session(onnx, threads=1)
     milliseconds = []
     for _ in range(LATENCY_RUNS + 10):
         start = time.perf_counter()
-        running.run(None, {INPUT: example})
+        running.run(None, example)
         milliseconds.append((time.perf_counter() - start) * 1000)
     cuts = statistics.quantiles(milliseconds[10:], n=20)
     return Latency(p50_ms=statistics.median(milliseconds[10:]), p95_ms=cuts[-1])
 
 
-def parity(onnx: bytes, x: NDArray[Any], expected: NDArray[np.float32], task: Task, threads: int) -> Parity:
-    """ONNX Runtime's answers to every row of raw x against torch's."""
-    running = session(onnx, threads)
-    actual = np.concatenate([running.run(None, {INPUT: x[i : i + 500]})[0] for i in range(0, len(x), 500)])
+def parity(onnx: bytes, given: table.Inputs, expected: NDArray[np.float32], task: Task, threads: int) -> Parity:
+    """ONNX Runtime's answers to every row of these inputs against torch's."""
+    running, rows = session(onnx, threads), len(expected)
+    batches = ({name: array[i : i + 500] for name, array in given.items()} for i in range(0, rows, 500))
+    actual = np.concatenate([running.run(None, batch)[0] for batch in batches])
     equal = bool((actual.argmax(1) == expected.argmax(1)).all()) if task == "classification" else None
-    return Parity(rows=len(x), argmax_equal=equal, max_abs_difference=float(np.abs(actual - expected).max()))
+    return Parity(rows=rows, argmax_equal=equal, max_abs_difference=float(np.abs(actual - expected).max()))
 
 
-def input_tensor(x: NDArray[Any]) -> TensorRecord:
-    """Name, type and shape of raw x; -1 is the batch."""
-    return TensorRecord(name=INPUT, datatype=DATATYPES[x.dtype], shape=(-1, *x.shape[1:]))
+def input_tensors(x: NDArray[Any], columns: Sequence[Column] | None) -> tuple[TensorRecord, ...]:
+    """Name, type and shape of every input, of raw x or of a table; -1 is the batch."""
+    if columns is not None:
+        return table.tensors(columns)
+    return (TensorRecord(name=INPUT, datatype=DATATYPES[x.dtype], shape=(-1, *x.shape[1:])),)
 
 
-def output_tensor(answers: NDArray[np.float32], task: Task) -> TensorRecord:
+def output_tensor(answers: NDArray[np.float32], name: str) -> TensorRecord:
     """Name, type and shape of the answers; -1 is the batch."""
-    return TensorRecord(name=output_name(task), datatype="FP32", shape=(-1, *answers.shape[1:]))
+    return TensorRecord(name=name, datatype="FP32", shape=(-1, *answers.shape[1:]))
+
+
+def reference_rows(x: NDArray[Any], columns: Sequence[Column] | None) -> NDArray[Any]:
+    """The first rows of raw x, or features; of a table also a row of gaps, and one of words that nobody has seen."""
+    if columns is None:
+        return x[:REFERENCE_ROWS]
+    rows = np.concatenate([x[:REFERENCE_ROWS], x[:1], x[:1]])
+    for column, place in zip(columns, table.places(columns), strict=True):
+        rows[-2, place] = table.MISSING if column.kind == "category" else np.nan
+        if column.kind == "category":
+            rows[-1, place] = table.UNSEEN
+    return rows
 
 
 def write_bundle(
-    bundle: BundlePaths, onnx: bytes, x: NDArray[Any], answers: NDArray[np.float32], manifest: Manifest
+    bundle: BundlePaths, onnx: bytes, given: table.Inputs, answers: NDArray[np.float32], manifest: Manifest
 ) -> None:
-    """Write the network, the reference (the first rows of raw x and torch's answers) and the manifest: all or nothing.
+    """Write the network, the reference (inputs and torch's answers to them) and the manifest: all or nothing.
 
     The manifest is written with the digests of the other files.
     """
     with publish_folder(bundle.folder) as folder:
         staged = BundlePaths(folder)
         write_bytes(staged.network, onnx)
-        reference = {"input": x[:REFERENCE_ROWS], "output": answers[:REFERENCE_ROWS]}
+        reference = table.reference(given) | {"output": answers}
         write_with(staged.reference, lambda file: np.savez(file, allow_pickle=False, **reference))
         files = {path.name: sha256_file(path) for path in staged.contents}
         manifest.model_copy(update={"files": files}).write(staged.manifest)

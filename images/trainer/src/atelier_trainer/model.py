@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from atelier_trainer import networks
+from atelier_trainer.columns import Columns
 
 Precision = Literal["float32", "bfloat16"]
 
@@ -21,7 +22,7 @@ class Model(nn.Module):
     """Raw input (uint8 images (N, H, W[, C]), float signals (N, L[, C]) or rows (N, F)) to scores (N, outputs).
 
     mean and scale are those of the training rows, per channel or feature; target_mean and target_scale turn scores of a
-    regression into targets.
+    regression into targets. The features of a table go through columns instead; their scale is then that of noise.
     """
 
     mean: Tensor
@@ -29,15 +30,25 @@ class Model(nn.Module):
     target_mean: Tensor
     target_scale: Tensor
 
-    def __init__(self, network: nn.Module, kind: Kind, has_channels: bool, statistics: dict[str, Tensor]) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        kind: Kind,
+        has_channels: bool,
+        statistics: dict[str, Tensor],
+        columns: Columns | None = None,
+    ) -> None:
         super().__init__()
         self.network = network
+        self.columns = columns
         self.kind = kind
         self.has_channels = has_channels
         for name, value in statistics.items():
             self.register_buffer(name, value)
 
     def forward(self, raw: Tensor) -> Tensor:
+        if self.columns is not None:
+            return cast(Tensor, self.network(self.columns(raw)))
         x = (raw.float() - self.mean) / self.scale
         if self.kind != "rows":
             x = x.permute(0, x.dim() - 1, *range(1, x.dim() - 1)) if self.has_channels else x.unsqueeze(1)
@@ -68,11 +79,12 @@ def build(
     statistics: dict[str, Tensor],
     shape: tuple[int, ...],
     outputs: int,
+    columns: Columns | None = None,
 ) -> Model:
-    """An untrained model for raw examples of this shape; the caller has seeded torch."""
+    """An untrained model for raw examples of this shape, of a table with its columns; the caller has seeded torch."""
     ends_with_channels = has_channels(kind, shape)
     if kind == "rows":
-        input_shape: tuple[int, ...] = shape
+        input_shape: tuple[int, ...] = shape if columns is None else (columns.width,)
     else:
         input_shape = (shape[-1], *shape[:-1]) if ends_with_channels else (1, *shape)
     if network == BUILT_IN:
@@ -82,13 +94,22 @@ def build(
         body = user_function(network)(
             input_shape=input_shape, outputs=outputs, **{k: v for k, v in params.items() if k not in training}
         )
-    return Model(body, kind, ends_with_channels, statistics)
+    return Model(body, kind, ends_with_channels, statistics, columns)
 
 
 def statistics(inputs: InputStatistics, y: NDArray[Any], task: Task) -> dict[str, Tensor]:
     """Mean and scale of training inputs, per channel or feature, and of regression targets y; float32."""
     std = np.array(inputs.std)
-    values = {"mean": np.array(inputs.mean), "scale": np.where(std > 0, std, 1.0)}
+    return _statistics(np.array(inputs.mean), np.where(std > 0, std, 1.0), y, task)
+
+
+def table_statistics(scale: NDArray[np.float32], y: NDArray[Any], task: Task) -> dict[str, Tensor]:
+    """The same of a table, whose features are scaled by its columns: scale (F,) is that of noise."""
+    return _statistics(np.zeros(1), scale, y, task)
+
+
+def _statistics(mean: NDArray[Any], scale: NDArray[Any], y: NDArray[Any], task: Task) -> dict[str, Tensor]:
+    values = {"mean": mean, "scale": scale}
     if task == "regression":
         spread = y.std(0, dtype=np.float64)
         values |= {"target_mean": y.mean(0, dtype=np.float64), "target_scale": np.where(spread > 0, spread, 1.0)}

@@ -179,19 +179,21 @@ class Run:
     def _export(self, setup: Setup, cost: Cost) -> tuple[Exported, Cost]:
         """Write the bundle; what the card says of it, and the cost with the latency of the network as it is served."""
         config, description = self.trial.config, self.trial.description
-        training, x, task = setup.training, setup.validation.x.numpy(), description.task
+        training, x, task, columns = setup.training, setup.validation.x.numpy(), description.task, description.columns
         answers = training.answers(setup.validation.x)
         weights = checkpoint.weights_sha256(training.averaged)
-        onnx = export.to_onnx(training.averaged, task, setup.validation.x[:1])
-        latency = export.measure_latency(onnx, x[:1])
+        onnx = export.to_onnx(training.averaged, task, setup.validation.x[:1], columns)
+        latency = export.measure_latency(onnx, export.inputs(x[:1], columns))
         metrics = read_curve(self.paths.metrics)[-1].metrics
         self.lease.check()
         manifest = Manifest(
             kind=description.kind,
             task=task,
-            inputs=(export.input_tensor(x),),
-            outputs=(export.output_tensor(answers, task),),
-            input_statistics=setup.input_statistics,
+            inputs=export.input_tensors(x, columns),
+            outputs=(export.output_tensor(answers, export.output_name(task, columns)),),
+            input_statistics=setup.of_inputs.input_statistics,
+            columns=columns,
+            column_statistics=setup.of_inputs.column_statistics,
             fit=description.fit,
             labels=description.labels,
             feature_names=description.feature_names,
@@ -203,12 +205,14 @@ class Run:
             params=cost.params,
             macs=cost.macs,
             latency=latency,
-            parity=export.parity(onnx, x, answers, task, self.trial.request.threads),
+            parity=export.parity(onnx, export.inputs(x, columns), answers, task, self.trial.request.threads),
             weights_sha256=weights,
             provenance=self._provenance(setup),
             files={},
         )
-        export.write_bundle(self.paths.bundle, onnx, x, answers, manifest)
+        reference = export.reference_rows(x, columns)
+        referred = answers[: len(reference)] if columns is None else training.answers(torch.from_numpy(reference))
+        export.write_bundle(self.paths.bundle, onnx, export.inputs(reference, columns), referred, manifest)
         bundle = self.paths.bundle
         written = (
             *(bundle.manifest, *bundle.contents),

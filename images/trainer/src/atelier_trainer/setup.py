@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from atelier_store import budget
-from atelier_store.records import Environment, InputStatistics, Latency
+from atelier_store.records import ColumnStatistics, DataDescription, Environment, InputStatistics, Latency
 from atelier_store.spec import Budget
 from atelier_trial import data
 from atelier_trial.request import Trial
+from numpy.typing import NDArray
+from torch import Tensor
 
 from atelier_trainer import environment, export, model
+from atelier_trainer.columns import Columns, noise_scale
 from atelier_trainer.training import Recipe, Rows, Training, balanced
+
+
+@dataclass(frozen=True)
+class OfInputs:
+    """What the manifest says of the training rows' inputs: input_statistics, or the columns' of a table."""
+
+    input_statistics: InputStatistics | None
+    column_statistics: tuple[ColumnStatistics, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -21,7 +33,7 @@ class Setup:
 
     training: Training
     validation: Rows
-    input_statistics: InputStatistics
+    of_inputs: OfInputs
     environment: Environment
 
 
@@ -46,16 +58,10 @@ def set_up(trial: Trial, device: torch.device) -> Setup:
     )
     kind, task = description.kind, description.task
     outputs = len(description.labels or ()) if task == "classification" else y.shape[1]
-    input_statistics = data.input_statistics(x[training_rows], kind)
     torch.manual_seed(config.seed)
-    built = model.build(
-        trial.request.spec.trainer.network,
-        config.params,
-        kind,
-        model.statistics(input_statistics, y[training_rows], task),
-        description.shape,
-        outputs,
-    ).to(device)
+    columns, statistics, of_inputs = _of_inputs(description, x[training_rows], y[training_rows])
+    network = trial.request.spec.trainer.network
+    built = model.build(network, config.params, kind, statistics, description.shape, outputs, columns).to(device)
     precision = environment.precision(device, kind)
     recipe = Recipe.of(config.params, config.seed, config.tail_epochs)
     rows, validation = (
@@ -63,7 +69,19 @@ def set_up(trial: Trial, device: torch.device) -> Setup:
     )
     weights = balanced(rows.y, outputs) if config.class_weights == "balanced" else None
     training = Training(built, task, kind, rows, recipe, precision, weights)
-    return Setup(training, validation, input_statistics, environment.describe(device, precision))
+    return Setup(training, validation, of_inputs, environment.describe(device, precision))
+
+
+def _of_inputs(
+    description: DataDescription, x: NDArray[Any], y: NDArray[Any]
+) -> tuple[Columns | None, dict[str, Tensor], OfInputs]:
+    """The columns of a table, the model's statistics, and the manifest's, of the training rows."""
+    columns, task = description.columns, description.task
+    if columns is None:
+        inputs = data.input_statistics(x, description.kind)
+        return None, model.statistics(inputs, y, task), OfInputs(inputs)
+    statistics = model.table_statistics(noise_scale(columns, x), y, task)
+    return Columns(columns, x), statistics, OfInputs(None, data.column_statistics(x, columns))
 
 
 def cost_of(built: model.Model, trial: Trial) -> Cost:
@@ -73,6 +91,7 @@ def cost_of(built: model.Model, trial: Trial) -> Cost:
     example = torch.zeros((1, *description.shape), dtype=dtype)
     latency = None
     if trial.request.spec.trainer.budget.latency_ms is not None:
-        latency = export.measure_latency(export.to_onnx(built, description.task, example), example.numpy())
+        onnx = export.to_onnx(built, description.task, example, description.columns)
+        latency = export.measure_latency(onnx, export.inputs(example.numpy(), description.columns))
     device = next(built.parameters()).device
     return Cost(model.count_params(built), model.count_macs(built, example.to(device)), latency)

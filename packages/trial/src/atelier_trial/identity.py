@@ -22,7 +22,7 @@ def trial_config(spec: Spec, data: DataDescription, params: dict[str, str]) -> T
         params=canonicalise(params, data.kind, data.task, spec.trainer.network),
         data_digest=data.digest,
         validation_fraction=spec.trainer.data.validation_fraction,
-        network_digest=network_digest(spec.trainer.network),
+        network_digest=network_digest(spec.trainer.network, of_table=data.columns is not None),
         recipe_version=RECIPE_VERSION,
         seed=spec.trainer.seed,
         class_weights=spec.trainer.class_weights,
@@ -35,17 +35,25 @@ def tail_config(parent: TrialConfig, parent_epochs: int, tail_epochs: int) -> Tr
     return parent.model_copy(update=tail)
 
 
-def network_digest(network: str) -> str:
-    """sha256 of what builds the network; after any edit it is another network.
+def network_digest(network: str, of_table: bool = False) -> str:
+    """sha256 of what builds the network; after any edit it is another network. Of a table, its columns' code counts.
 
     Of the built-in networks, their source file. Of one's own, the function's name and every local module that it
     imports: whatever else decides what it becomes (a data file that it reads, an installed package) cannot be known.
     """
-    if network == BUILT_IN:
-        spec = importlib.util.find_spec("atelier_trainer.networks")
-        if spec is None or spec.origin is None:
-            raise InvalidParams([f"trainer.network: {BUILT_IN}: atelier-trainer is not installed"])
-        return sha256_file(Path(spec.origin))
+    digest = _source_digest("networks") if network == BUILT_IN else _own_digest(network)
+    return sha256_of({"network": digest, "columns": _source_digest("columns")}) if of_table else digest
+
+
+def _source_digest(module: str) -> str:
+    """sha256 of a module of atelier-trainer, which this package does not import."""
+    spec = importlib.util.find_spec(f"atelier_trainer.{module}")
+    if spec is None or spec.origin is None:
+        raise InvalidParams([f"trainer.network: {BUILT_IN}: atelier-trainer is not installed"])
+    return sha256_file(Path(spec.origin))
+
+
+def _own_digest(network: str) -> str:
     module, _, function = network.partition(":")
     files = network_code.files(module)
     if module not in files:

@@ -3,6 +3,16 @@
 from atelier_trial.data.errors import DataError
 from atelier_trial.data.prepare import Arrays, Prepared, load, load_split, prepare
 from atelier_trial.data.split import split
-from atelier_trial.data.statistics import input_statistics
+from atelier_trial.data.statistics import column_statistics, input_statistics
 
-__all__ = ["Arrays", "DataError", "Prepared", "input_statistics", "load", "load_split", "prepare", "split"]
+__all__ = [
+    "Arrays",
+    "DataError",
+    "Prepared",
+    "column_statistics",
+    "input_statistics",
+    "load",
+    "load_split",
+    "prepare",
+    "split",
+]
