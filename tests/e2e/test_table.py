@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 from tests.e2e.cluster_access import a_release
 
 COLUMNS = ("age", "sex", "joined")
-PEOPLE = [
+PEOPLE: list[dict[str, Any]] = [
     {"age": None if number % 9 == 0 else 20 + number % 50, "sex": sex, "joined": f"2026-{1 + number % 12:02}-05"}
     for number, sex in zip(range(120), itertools.cycle(["female", "male", ""]), strict=False)
 ]
 
 
-def csv(rows: list[dict[str, object]], *columns: str) -> str:
+def csv(rows: list[dict[str, Any]], *columns: str) -> str:
     lines = [",".join("" if row[name] is None else str(row[name]) for name in columns) for row in rows]
     return "\n".join([",".join(columns), *lines, ""])
 
@@ -49,7 +50,10 @@ def test_a_table_with_words_from_a_configmap_is_trained_and_answers_by_the_names
             manifest = release.model_of(release.experiment, client)["manifest"]
             assert [column["kind"] for column in manifest["columns"]] == ["number", "category", "date"]
             assert manifest["parity"]["argmax_equal"] is True
-            asked = [{"age": None, "sex": "female", "joined": "2026-11-05"}, {"age": 31, "sex": "?", "joined": None}]
+            asked: list[dict[str, Any]] = [
+                {"age": None, "sex": "female", "joined": "2026-11-05"},
+                {"age": 31, "sex": "?", "joined": None},
+            ]
             by_name = client.post("/predict", json={"instances": asked}).raise_for_status().json()["predictions"]
             text = csv([row | {"joined": row["joined"] or ""} for row in asked], *COLUMNS)
             as_csv = client.post("/predict", content=text, headers={"content-type": "text/csv"})
