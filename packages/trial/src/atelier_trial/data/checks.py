@@ -8,12 +8,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from atelier_store import tables
-from atelier_store.records import DataDescription
+from atelier_store.columns import places
+from atelier_store.records import Column, DataDescription
 from atelier_store.spec import Data, Kind, has_channels
 
 from atelier_trial.data.errors import DataError
 from atelier_trial.data.raw import Array, Part, RawData, few
 from atelier_trial.data.split import TEST, share, split
+from atelier_trial.data.tables.levels import join_rare
 
 LEAST = {"training, validation": 2, "training, validation, test": 3}
 """How many examples of a class are needed for these purposes."""
@@ -38,6 +40,7 @@ class Checked:
     labels: tuple[str, ...] | None
     arrays: dict[str, Array]
     notes: tuple[str, ...]
+    columns: tuple[Column, ...] | None = None
 
 
 def check(data: Data, raw: RawData, seed: int) -> Checked:
@@ -45,7 +48,7 @@ def check(data: Data, raw: RawData, seed: int) -> Checked:
     violations: list[str] = []
     parts = [part for part in (raw.train, raw.test) if part is not None]
     kind = _kind(data, raw.train.x, violations)
-    xs = [_features(kind, part, raw.feature_names, violations) for part in parts]
+    xs = [_features(kind, part, raw, violations) for part in parts]
     if len({x.shape[1:] for x in xs}) > 1:
         swapped = " (their axes are in another order)" if sorted(xs[1].shape[1:]) == sorted(xs[0].shape[1:]) else ""
         violations.append(
@@ -75,12 +78,17 @@ def check(data: Data, raw: RawData, seed: int) -> Checked:
         left_out = f"left out: {len(xs[0]) - data.limit:,} training examples (beyond trainer.data.limit)"
         notes.append(f"{raw.train.where}: {left_out}")
     xs[0], ys[0] = xs[0][: data.limit], ys[0][: data.limit]
+    columns = raw.columns
+    if columns is not None:
+        columns, joined = join_rare(columns, xs)
+        notes += joined
     if labels:
         _enough(raw.train.where, ys[0], labels, "training, validation")
     else:
         check_training_rows(raw.train.where, len(ys[0]), data.validation_fraction)
     arrays = {"train_x": xs[0], "train_y": ys[0], "test_x": xs[1], "test_y": ys[1]}
-    return Checked(kind, labels, {name: np.ascontiguousarray(array) for name, array in arrays.items()}, tuple(notes))
+    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    return Checked(kind, labels, contiguous, tuple(notes), columns)
 
 
 def check_training_rows(where: str, rows: int, validation_fraction: float) -> None:
@@ -104,6 +112,7 @@ def describe(data: Data, raw: RawData, checked: Checked, source: str) -> DataDes
         kind=checked.kind,
         task=data.task,
         shape=checked.arrays["train_x"].shape[1:],
+        columns=checked.columns,
         fit=None if fit == "stretch" else fit,
         labels=checked.labels,
         feature_names=raw.feature_names,
@@ -131,8 +140,10 @@ DIMENSIONS: dict[Kind, tuple[int, ...]] = {"images": (3, 4), "signals": (2, 3), 
 SHAPES: dict[Kind, str] = {"images": "(N, H, W) or (N, H, W, C)", "signals": "(N, L) or (N, L, C)", "rows": "(N, F)"}
 
 
-def _features(kind: Kind, part: Part, names: Sequence[str] | None, violations: list[str]) -> Array:
-    x = part.x
+def _features(kind: Kind, part: Part, raw: RawData, violations: list[str]) -> Array:
+    if raw.columns is not None:
+        return _of_columns(part, raw.columns, violations)
+    x, names = part.x, raw.feature_names
     if x.ndim not in DIMENSIONS[kind] or 0 in x.shape:
         violations.append(
             f"{part.where}: examples have shape {x.shape}; allowed for {kind}: {SHAPES[kind]}, nothing empty"
@@ -157,6 +168,14 @@ def _features(kind: Kind, part: Part, names: Sequence[str] | None, violations: l
     return _float32(part, channels, lambda *index: f"step {index[0]}, channel {index[1]}", violations).reshape(x.shape)
 
 
+def _of_columns(part: Part, columns: Sequence[Column], violations: list[str]) -> Array:
+    """Features of a table's columns, in which numbers may be missing."""
+    for column, place in zip(columns, places(columns), strict=True):
+        if column.kind == "number":
+            _float32(part, part.x[:, place], lambda *_, name=column.name: f"column {name!r}", violations, gaps=True)
+    return part.x.astype(np.float32)
+
+
 def _of_series(kind: Kind, x: Array) -> list[str]:
     """A note if series look as if their axes were swapped, which only a person can tell."""
     if kind != "signals" or x.ndim != 3 or x.shape[2] <= x.shape[1]:
@@ -173,11 +192,14 @@ def _of_labels(labels: Sequence[str]) -> list[str]:
     return [f"classes called {', '.join(missing)}: if that means no label, leave these examples out"] if missing else []
 
 
-def _float32(part: Part, values: Array, column: Callable[..., str], violations: list[str]) -> Array:
-    """The values (N, F), or (N, L, C), as float32; column names the place of one by its index without the row."""
+def _float32(part: Part, values: Array, column: Callable[..., str], violations: list[str], gaps: bool = False) -> Array:
+    """The values (N, F), or (N, L, C), as float32; column names the place of one by its index without the row.
+
+    With gaps, values (N, 1) may be NaN.
+    """
     with np.errstate(over="ignore"):  # a number beyond float32 becomes infinite, and is reported as such
         converted = values.astype(np.float32)
-    wrong = ~np.isfinite(converted)
+    wrong = ~(np.isfinite(converted) | (np.isnan(values) if gaps else False))
     if wrong.any():
         first = tuple(int(i) for i in np.unravel_index(int(wrong.argmax()), wrong.shape))
         value = f"{part.place(first[0])}, {column(*first[1:])}: {values[first]}"
@@ -187,7 +209,7 @@ def _float32(part: Part, values: Array, column: Callable[..., str], violations: 
     elif not np.can_cast(values.dtype, np.float32):
         violations += [
             f"{part.where}, {column(*(0,) * (values.ndim - 2), number)}: {reason}"
-            for number, reason in _indistinct(values)
+            for number, reason in _indistinct(values[np.isfinite(values).all(1)] if gaps else values)
         ]
     return converted
 

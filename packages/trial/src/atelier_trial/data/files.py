@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -35,27 +36,38 @@ OPTIONAL: dict[SourceName, tuple[str, ...]] = {
 }
 
 
+Stamp = list[tuple[Path, int, int]]
+"""Files, each with its size in bytes and when it was changed, in nanoseconds."""
+
+
 @dataclass(frozen=True)
 class Located:
-    """A file or folder of a data set, or a file that is downloaded when it is needed."""
+    """A file or folder of a data set, a pattern of several, or a file that is downloaded when it is needed."""
 
     field: str
     path: Path
     url: str | None = None
     sha256: str | None = None
+    may_be_pattern: bool = False
 
     @property
     def size(self) -> int:
         """Bytes of the file, or of all files in the folder; 0 if it is not there."""
+        return sum(size for _, size, _ in self.stamp())
+
+    def stamp(self) -> Stamp:
+        """Of each file that is there."""
         with reading(self.path, "a file or folder"):
-            if self.path.is_dir():
-                return sum(path.stat().st_size for path in walk(self.path) if path.is_file())
-            return self.path.stat().st_size if self.path.is_file() else 0
+            found = walk(self.path) if self.path.is_dir() else expand(self.path)
+            stats = [(path, path.stat()) for path in found if path.is_file()]
+        return [(path, stat.st_size, stat.st_mtime_ns) for path, stat in stats]
 
     def fetch(self) -> Path:
         """The path on disk, with the declared content, downloaded if need be. DataError if that fails."""
         if self.url is not None and not self.path.exists():
             _download(self)
+        if self.is_pattern:
+            return self._fetch_pattern()
         if not self.path.exists():
             raise DataError([f"{self.field}: {self.path}: no such file or folder"])
         if not (self.path.is_file() or self.path.is_dir()):
@@ -66,13 +78,35 @@ class Located:
             _check(self.field, self.path, self.sha256)
         return self.path
 
+    @property
+    def is_pattern(self) -> bool:
+        """Whether the path is that of several files, such as part-*.csv."""
+        return self.may_be_pattern and not self.path.exists() and glob.has_magic(str(self.path))
+
+    def _fetch_pattern(self) -> Path:
+        if not expand(self.path):
+            raise DataError([f"{self.field}: {self.path}: no file matches"])
+        if self.sha256 is not None:
+            raise DataError([f"{self.field}: {self.path} matches several files; sha256 is for a file, leave it out"])
+        return self.path
+
     def content(self) -> str:
-        """sha256 of the content: as declared, else of the file, or of the names and contents of a folder's files."""
+        """sha256 of the content: as declared, else of the file, or of the names and contents of several files."""
         if self.sha256 is not None:
             return self.sha256
         path = self.fetch()
         with reading(path, "a file or folder"):
-            return sha256_file(path) if path.is_file() else _sha256_folder(path)
+            if self.is_pattern:
+                return _sha256_files(expand(path), path.parent)
+            return sha256_file(path) if path.is_file() else _sha256_files(sorted(walk(path)), path)
+
+
+def expand(path: Path) -> list[Path]:
+    """The file or folder itself, or the files that match a pattern such as part-*.csv, in the order of their names."""
+    if path.exists() or not glob.has_magic(str(path)):
+        return [path]
+    found = Path(path.anchor).glob(str(path.relative_to(path.anchor)))
+    return sorted(file for file in found if file.is_file() and not file.name.startswith("."))
 
 
 def words_of_size(count: float) -> str:
@@ -84,11 +118,12 @@ def words_of_size(count: float) -> str:
     return f"{count:.1f} GB"
 
 
-def _sha256_folder(folder: Path) -> str:
+def _sha256_files(paths: Iterable[Path], folder: Path) -> str:
+    """Of the names, below the folder, and the contents of the files among paths."""
     digest = hashlib.sha256()
-    for file in sorted(walk(folder)):
+    for file in paths:
         if file.is_file() and not file.name.startswith("."):
-            digest.update(os.fsencode(f"{file.relative_to(folder).as_posix()}\0{sha256_file(file)}\n"))
+            digest.update(os.fsencode(f"{os.path.relpath(file, folder)}\0{sha256_file(file)}\n"))
     return digest.hexdigest()
 
 
@@ -130,7 +165,9 @@ def locate(data: Data, base: Path, downloads: Path) -> dict[str, Located]:
         if not reasons:
             name = os.fsdecode((file.path or _name(file.url or "")).encode())  # as the locale has names of files
             path = base / name if file.path else downloads / name
-            located[role] = Located(field, path, file.url, file.sha256.lower() if file.sha256 else None)
+            sha256 = file.sha256.lower() if file.sha256 else None
+            may_be_pattern = data.source == "table" and file.url is None
+            located[role] = Located(field, path, file.url, sha256, may_be_pattern)
     if violations:
         raise DataError(violations)
     return located

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from atelier_trial.data import sources
 from atelier_trial.data.checks import check, check_training_rows, describe
 from atelier_trial.data.errors import DataError, gather
-from atelier_trial.data.files import Located, locate, words_of_size
+from atelier_trial.data.files import Located, Stamp, locate, words_of_size
 from atelier_trial.data.split import Rows, split
 
 log = logging.getLogger("atelier.data")
@@ -61,11 +61,12 @@ def prepare(
     progress is told each step that may take long. Raises DataError with every violation, and OSError.
     """
     files = locate(data, base, downloads or store.downloads)
+    stamps = {role: file.stamp() for role, file in files.items() if file.url is None}
     known = store.data_sources / f"{sha256_of(_identity(data, files, seed, progress))}.json"
     record = DataSource.read_if_whole(known)
     description = _stored(store.data(record.digest)) if record else None
     if record is None or description is None:
-        description, notes = _make(data, store, files, seed, progress)
+        description, notes = _make(data, store, files, stamps, seed, progress)
         record = DataSource(digest=description.digest, notes=notes)
         record.write(known)
     for note in record.notes:
@@ -123,15 +124,22 @@ def _contents(files: Mapping[str, Located], progress: Callable[[str], object]) -
 
 
 def _make(
-    data: Data, store: Store, files: Mapping[str, Located], seed: int, progress: Callable[[str], object]
+    data: Data,
+    store: Store,
+    files: Mapping[str, Located],
+    stamps: Mapping[str, Stamp],
+    seed: int,
+    progress: Callable[[str], object],
 ) -> tuple[DataDescription, tuple[str, ...]]:
-    """The prepared data, and notes of what was left out."""
+    """The prepared data, and notes of what was left out. stamps are of the files before they were hashed."""
     for file in files.values():
         if file.url is not None and not file.path.exists():
             progress(f"downloading {file.path.name} to {file.path.parent} …")
         elif file.size > LONG:
             progress(f"reading {file.path} ({words_of_size(file.size)}) …")
     raw = sources.read(data, gather(Located.fetch, files))
+    if changed := [files[role] for role, stamp in stamps.items() if files[role].stamp() != stamp]:
+        raise DataError([f"{file.field}: {file.path}: was changed while it was read; try again" for file in changed])
     checked = check(data, raw, seed)
     description = describe(data, raw, checked, data.words)
     description = description.model_copy(update={"digest": data_digest(description, checked.arrays)})

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from atelier_store.records import Column
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
@@ -42,13 +43,17 @@ class Part:
 
 @dataclass(frozen=True)
 class RawData:
-    """What a source holds. labels names class numbers; it is None if y itself holds names."""
+    """What a source holds. labels names class numbers; it is None if y itself holds names.
+
+    columns are those of a table, whose examples are their features (N, F), NaN where a number or a date is missing.
+    """
 
     train: Part
     test: Part | None = None
     labels: tuple[str, ...] | None = None
     feature_names: tuple[str, ...] | None = None
     target_name: str | None = None
+    columns: tuple[Column, ...] | None = None
 
 
 def few(items: Sequence[str], most: int = 5) -> str:

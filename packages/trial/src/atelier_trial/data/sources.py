@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from atelier_store.spec import Data
 
-from atelier_trial.data import csv_files, picture_files
+from atelier_trial.data import csv_files, picture_files, tables
 from atelier_trial.data.errors import DataError, gather, reading
 from atelier_trial.data.raw import Array, Part, RawData, few
 
@@ -27,6 +27,8 @@ def read(data: Data, files: Mapping[str, Path]) -> RawData:
         return _idx_files(files)
     if data.source == "csv":
         return csv_files.read(data, files)
+    if data.source == "table":
+        return tables.read(data, files)
     return _npz_files(files) if data.source == "npz" else picture_files.read(data, files)
 
 

@@ -1,0 +1,60 @@
+"""Columns that are left out because nothing can be learnt from them, or because they tell the target; and warnings."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import polars as pl
+from atelier_store.records import Column
+
+from atelier_trial.data.tables.columns import spelt
+from atelier_trial.data.tables.levels import RARE
+
+ENOUGH = 20
+"""Rows, of which fewer may count up or equal the target by chance."""
+
+LIKE_AN_ID = re.compile(r"(?i:(?:^|[\W_])(?:id|uuid|guid|key|index|row|nr|no)$)|[a-z](?:Id|ID)$")
+"""Names that identifiers have."""
+
+
+def useless(cells: pl.Series) -> str | None:
+    """Why nothing can be learnt from a column, whatever it is."""
+    if cells.null_count() == len(cells):
+        return "is empty"
+    if cells.null_count() == 0 and cells.n_unique() == 1:
+        return f"is {cells[0]!r} in every row"
+    return None
+
+
+def misleading(cells: pl.Series, column: Column, target: pl.Series) -> str | None:
+    """Why a column that the profile does not name is left out: it identifies the row, or tells the target."""
+    if column.kind == "category" and (most := _most_frequent(cells)) < RARE:
+        return f"has {len(column.levels):,} different words, of which none is in more than {most} rows"
+    if len(cells) < ENOUGH or cells.null_count():
+        return None
+    if column.kind == "number" and _counts_up(cells):
+        return "numbers the rows"
+    return "tells the target: each of its values goes with one value of it" if _equals(cells, target) else None
+
+
+def doubtful(cells: pl.Series, column: Column) -> str | None:
+    """Why a person should look at a column that is kept."""
+    if len(cells) < ENOUGH or column.kind != "number" or cells.null_count() or not LIKE_AN_ID.search(column.name):
+        return None
+    return "looks like an identifier: its numbers all differ" if cells.n_unique() == len(cells) else None
+
+
+def _most_frequent(cells: pl.Series) -> int:
+    return int(spelt(cells).drop_nulls().value_counts()["count"].max())  # type: ignore[arg-type]  # of whole numbers
+
+
+def _counts_up(cells: pl.Series) -> bool:
+    numbers = cells.cast(pl.Float64, strict=False).to_numpy()
+    return bool(numbers[0] in (0, 1) and (np.diff(numbers) == 1).all())
+
+
+def _equals(cells: pl.Series, target: pl.Series) -> bool:
+    """Whether column and target tell each other: there are as many pairs of values as values of each."""
+    count = cells.n_unique()
+    return count == target.n_unique() and pl.DataFrame({"cells": cells, "target": target}).n_unique() == count

@@ -1,0 +1,48 @@
+"""Levels that are frequent enough to be learnt; the others are one level, that of unseen words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from atelier_store.columns import FIRST_LEVEL, UNSEEN, places
+from atelier_store.records import Column
+
+from atelier_trial.data.raw import Array, few
+
+RARE = 5
+"""A level with fewer training rows is joined into unseen, which a network so learns to answer for."""
+
+MOST = 1000
+"""Levels of one category; the most frequent ones are kept."""
+
+
+def join_rare(columns: Sequence[Column], parts: Sequence[Array]) -> tuple[tuple[Column, ...], tuple[str, ...]]:
+    """The columns with the levels that are kept, and a note of those that are not.
+
+    parts are features (N, F) of the training rows, whose levels count, and of others; their level numbers are changed.
+    """
+    kept, joined = [], []
+    for column, place in zip(columns, places(columns), strict=True):
+        if column.kind != "category":
+            kept.append(column)
+            continue
+        counts = np.bincount(parts[0][:, place.start].astype(np.int64), minlength=FIRST_LEVEL + len(column.levels))
+        frequent = _frequent(counts[FIRST_LEVEL:])
+        number = np.full(len(counts), UNSEEN, np.float32)
+        number[:FIRST_LEVEL] = np.arange(FIRST_LEVEL)
+        number[FIRST_LEVEL + frequent] = FIRST_LEVEL + np.arange(len(frequent))
+        for part in parts:
+            part[:, place.start] = number[part[:, place.start].astype(np.int64)]
+        kept.append(column.model_copy(update={"levels": tuple(column.levels[index] for index in frequent.tolist())}))
+        if len(frequent) < len(column.levels):
+            joined.append(f"{len(column.levels) - len(frequent):,} of {column.name}")
+    rule = f"levels in fewer than {RARE} training rows, or beyond the {MOST:,} most frequent"
+    return tuple(kept), (f"{rule}, count as unseen: {few(joined, 10)}",) if joined else ()
+
+
+def _frequent(counts: Array) -> Array:
+    """The levels that are kept, in their order."""
+    enough = np.flatnonzero(counts >= RARE)
+    by_count = enough[np.argsort(-counts[enough], kind="stable")]
+    return np.sort(by_count[:MOST])

@@ -1,0 +1,275 @@
+"""A table's files as one frame: texts where a file has no types of its own, and the place of each row."""
+
+from __future__ import annotations
+
+import csv
+import json
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import overload
+
+import numpy as np
+import polars as pl
+from atelier_store.spec import TableFormat
+from atelier_store.tables import spelling
+from numpy.typing import NDArray
+
+from atelier_trial.data.errors import BEGINNINGS, DataError, gather, reading
+from atelier_trial.data.raw import few
+from atelier_trial.data.tables import dialect, members
+from atelier_trial.data.tables.members import Member
+from atelier_trial.data.tables.records import Records, rewritten, scan
+
+Lines = NDArray[np.int64] | None
+
+
+@dataclass(frozen=True)
+class Places(Sequence[str]):
+    """The place of each row in words: its line, or its number where the file has no lines; its file if there are many.
+
+    starts are the first rows of each file.
+    """
+
+    names: tuple[str, ...]
+    starts: tuple[int, ...]
+    lines: tuple[Lines, ...]
+    rows: int
+
+    def __len__(self) -> int:
+        return self.rows
+
+    @overload
+    def __getitem__(self, row: int) -> str: ...
+
+    @overload
+    def __getitem__(self, row: slice) -> list[str]: ...
+
+    def __getitem__(self, row: int | slice) -> str | list[str]:
+        if isinstance(row, slice):
+            return [self[index] for index in range(*row.indices(self.rows))]
+        if not 0 <= row < self.rows:
+            raise IndexError(row)
+        file = bisect_right(self.starts, row) - 1
+        lines, own = self.lines[file], row - self.starts[file]
+        place = f"row {own}" if lines is None else f"line {lines[own]}"
+        return f"{self.names[file]} {place}" if len(self.names) > 1 else place
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A table as it was read; where is its name in messages."""
+
+    where: str
+    columns: pl.DataFrame
+    places: Places
+    notes: tuple[str, ...]
+
+
+def read(path: Path, declared: TableFormat, target: str, may_be_nameless: bool) -> Frame:
+    """All files of a table beneath each other. DataError with everything that is wrong with them."""
+    found = members.read(path)
+    pieces = gather(
+        lambda member: _piece(member, declared, target, may_be_nameless), {one.name: one for one in found.files}
+    )
+    names = list(pieces)
+    first = pieces[names[0]].columns.columns
+    if violations := [
+        different for name, piece in pieces.items() if (different := _unequal(name, piece, names[0], first))
+    ]:
+        raise DataError(violations)
+    frames = [piece.columns.select(first) for piece in pieces.values()]
+    with reading(path, "one table of equal columns"):
+        together = frames[0] if len(frames) == 1 else pl.concat(frames, how="vertical_relaxed")
+    starts = np.cumsum([0, *(frame.height for frame in frames)]).tolist()
+    places = Places(tuple(names), tuple(starts[:-1]), tuple(piece.lines for piece in pieces.values()), starts[-1])
+    notes = tuple(note for piece in pieces.values() for note in piece.notes)
+    if found.others:
+        notes += (f"{path.name}: left out: {few(found.others)} (no tables)",)
+    if not together.height:
+        raise DataError([f"{path}: has no rows"])
+    return Frame(path.name, together, places, notes)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One file of a table."""
+
+    columns: pl.DataFrame
+    lines: Lines
+    notes: tuple[str, ...] = ()
+
+
+def _unequal(name: str, piece: Piece, first: str, columns: Sequence[str]) -> str | None:
+    lacks = [column for column in columns if column not in piece.columns.columns]
+    besides = [column for column in piece.columns.columns if column not in columns]
+    if not lacks and not besides:
+        return None
+    differences = f"lacks {', '.join(lacks) or 'none'}; has besides: {', '.join(besides) or 'none'}"
+    return f"{name}: of the columns of {first} it {differences}; allowed: the same columns in all files of a table"
+
+
+def _piece(member: Member, declared: TableFormat, target: str, may_be_nameless: bool) -> Piece:
+    name, content = member
+    path = Path(name)
+    if content.startswith(b"PAR1"):
+        with reading(path, "a whole Parquet file"):
+            return _typed(pl.read_parquet(BytesIO(content)), name, may_be_nameless)
+    if content.startswith(b"ARROW1"):
+        with reading(path, "a whole Arrow file"):
+            return _typed(pl.read_ipc(BytesIO(content)), name, may_be_nameless)
+    other = next((what for magic, what in BEGINNINGS.items() if content.startswith(magic)), None)
+    if other in ("HTML or XML", "UTF-16") and content[:2] != b"<!":
+        other = None  # a text, whose first name may be <DATE>
+    if content.startswith(b"FEA1"):
+        other = "the first version of Feather, which pandas wrote until 2020"
+    if other:
+        raise DataError([f"{name}: not a table: it begins as {other}; allowed: CSV, Parquet, Arrow or JSON lines"])
+    if content.lstrip()[:1] == b"{" or Path(name).suffix.lower() in (".jsonl", ".ndjson"):
+        frame, lines = _json_lines(name, content)
+        return _typed(frame, name, may_be_nameless, lines)
+    return _delimited(name, content, declared, target, may_be_nameless)
+
+
+def _typed(frame: pl.DataFrame, name: str, may_be_nameless: bool, lines: Lines = None) -> Piece:
+    names = [spelling(column).strip() for column in frame.columns]
+    _check_names(name, names, may_be_nameless)
+    return Piece(frame.rename(dict(zip(frame.columns, names, strict=True))), lines)
+
+
+def _check_names(where: str, names: Sequence[str], may_be_nameless: bool) -> None:
+    violations = [
+        f"{where}: column {name!r} is there more than once; allowed: each name once"
+        for name in sorted({name for name in names if name and names.count(name) > 1})
+    ]
+    nameless = [f"column {number}" for number, name in enumerate(names, 1) if not name]
+    if nameless and not (may_be_nameless and len(nameless) == 1):
+        remedy = 'leave it out by trainer.data.columns: {"": drop}' if len(nameless) == 1 else "name them"
+        violations.append(
+            f"{where}: columns without a name: {len(nameless)} ({few(nameless)}); {remedy} "
+            "(pandas writes its index so, unless to_csv has index=False)"
+        )
+    if violations:
+        raise DataError(violations)
+
+
+# JSON lines
+
+
+def _json_lines(name: str, content: bytes) -> tuple[pl.DataFrame, Lines]:
+    given = [number for number, line in enumerate(content.split(b"\n"), 1) if line.strip()]
+    try:
+        frame = pl.read_ndjson(BytesIO(content), infer_schema_length=None)
+    except Exception as error:  # polars has no base class of its errors
+        raise DataError(_faults_of_json(name, content) or [f"{name}: not JSON lines: {error}"]) from error
+    if faults := _faults_of_json(name, content) if frame.height != len(given) else []:
+        raise DataError(faults)
+    return frame, np.array(given)
+
+
+def _faults_of_json(name: str, content: bytes) -> list[str]:
+    faults = []
+    for number, line in enumerate(content.split(b"\n"), 1):
+        try:
+            if line.strip() and not isinstance(json.loads(line), dict):
+                faults.append(f"{name}, line {number}: not an object; allowed: {{name: value, …}} on each line")
+        except ValueError as error:
+            faults.append(f"{name}, line {number}: not JSON: {error}; allowed: {{name: value, …}} on each line")
+    return faults[:5]
+
+
+# delimited text
+
+
+def _delimited(name: str, content: bytes, declared: TableFormat, target: str, may_be_nameless: bool) -> Piece:
+    content, notes = dialect.decode(content, declared.encoding, name)
+    content = dialect.without_comments(content, declared.comment)
+    found = dialect.find(content, declared, target, name)
+    _check_names(name, found.names, may_be_nameless)
+    body = content[found.body :] if found.body else content
+    del content
+    body, records, is_quoted = _regular(body, found, name)
+    frame = _cells(body, found.delimiter, len(found.names), is_quoted, name)
+    if frame.height != len(records.ends):
+        raise DataError([f"{name}: {len(records.ends)} rows by its lines, but {frame.height} by its cells"])
+    lines = records.lines + found.line
+    blank = _blank(body, records)
+    if blank.any():
+        frame, lines = frame.filter(pl.Series(~blank)), lines[~blank]
+    return Piece(frame.rename(dict(zip(frame.columns, found.names, strict=True))), lines, notes)
+
+
+def _cells(body: bytes, delimiter: str, width: int, is_quoted: bool, name: str) -> pl.DataFrame:
+    schema = {str(number): pl.String() for number in range(width)}
+    if not body:
+        return pl.DataFrame(schema=schema)
+    with reading(Path(name), "a CSV file"):
+        return pl.read_csv(
+            body, has_header=False, separator=delimiter, quote_char='"' if is_quoted else None, schema=schema
+        )
+
+
+def _regular(body: bytes, found: dialect.Dialect, name: str) -> tuple[bytes, Records, bool]:
+    """The rows, as they are or rewritten, that all have the header's cells; and whether quotes are quotes in them."""
+    records = scan(body, found.delimiter)
+    if found.delimiter != " " and records.misquoted is None and not _spaced(body, found.delimiter):
+        _check_width(body, records, found, name)
+        return body, records, True
+    try:
+        again = rewritten(body, found.delimiter)
+        records = scan(again, found.delimiter)
+        _check_width(again, records, found, name)
+        return again, records, True
+    except (csv.Error, DataError) as error:
+        plain = scan(body, found.delimiter, is_quoted=False)
+        if isinstance(error, csv.Error) and not _ragged(body, plain, found).size:
+            return body, plain, False
+        if isinstance(error, DataError):
+            raise
+        at = records.misquoted if records.misquoted is not None else body.rindex(b'"')
+        line = body.count(b"\n", 0, at) + found.line
+        what = f"{name}, line {line}: a quote is not closed, or does not enclose a whole cell"
+        raise DataError([f'{what} ({error}); allowed: "…" around a cell, "" for a quote within it']) from error
+
+
+def _spaced(body: bytes, delimiter: str) -> bool:
+    """Whether there may be a quote after a space, which is then no character of the cell."""
+    return f'{delimiter} "'.encode() in body
+
+
+def _blank(body: bytes, records: Records) -> NDArray[np.bool_]:
+    """Which records are empty lines."""
+    blank = np.zeros(len(records.ends), bool)
+    starts = np.concatenate([[0], records.ends[:-1] + 1])
+    for record in np.flatnonzero((records.cells == 1) | (records.ends - starts <= 1)).tolist():
+        blank[record] = not body[starts[record] : records.ends[record]].strip()
+    return blank
+
+
+def _ragged(body: bytes, records: Records, found: dialect.Dialect) -> NDArray[np.intp]:
+    wrong = records.cells != len(found.names)
+    return np.flatnonzero(wrong & ~_blank(body, records)) if wrong.any() else np.empty(0, np.intp)
+
+
+def _check_width(body: bytes, records: Records, found: dialect.Dialect, name: str) -> None:
+    ragged = _ragged(body, records, found)
+    if not ragged.size:
+        return
+    first, last = int(ragged[0]), len(records.ends) - 1
+    line = int(records.lines[first]) + found.line
+    has = f"has {records.cells[first]}"
+    if first == last and records.cells[last] < len(found.names) and not body.endswith(b"\n"):
+        reason = f"{has} of the header's {len(found.names)} cells: the file is cut off there; get it whole"
+        raise DataError([f"{name}, line {line}: the last row {reason}"])
+    raise DataError(
+        [
+            f"{name}: {len(ragged)} rows do not have the header's {len(found.names)} cells; the first: line {line} "
+            f"{has}; if cells are not separated by {_named(found.delimiter)}, write trainer.data.table.delimiter"
+        ]
+    )
+
+
+def _named(delimiter: str) -> str:
+    return next(name for name, mark in dialect.DELIMITERS.items() if mark == delimiter)

@@ -1,0 +1,156 @@
+"""A table as features and a target, with everything that is wrong with it said at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from atelier_store.records import Column
+from atelier_store.spec import ColumnChoice, Data, TableFormat
+from atelier_store.tables import spelling
+
+from atelier_trial.data.errors import DataError, gather
+from atelier_trial.data.raw import Array, Part, RawData, few
+from atelier_trial.data.tables import dropping, numbers, reading
+from atelier_trial.data.tables.cells import GAPS, given
+from atelier_trial.data.tables.columns import Reader, Where, reader, spelt, unseen
+from atelier_trial.data.tables.reading import Frame
+
+
+@dataclass(frozen=True)
+class Table:
+    """The cells of a table's columns, the target's among them; null is a gap."""
+
+    where: Where
+    cells: dict[str, pl.Series]
+    notes: tuple[str, ...]
+
+
+def read(data: Data, files: Mapping[str, Path]) -> RawData:
+    """The rows of the training and the test file. Features are in the order of the training file's columns."""
+    declared, target = data.table or TableFormat(), spelling(data.target or "").strip()
+    choices = {spelling(name).strip(): choice for name, choice in (data.columns or {}).items()}
+    frames = gather(lambda path: reading.read(path, declared, target, choices.get("") == "drop"), files)
+    if violations := _violations(frames, choices, target):
+        raise DataError(violations)
+    gaps = GAPS if declared.missing is None else tuple(text.strip().lower() for text in declared.missing)
+    names = [name for name in frames["train"].columns.columns if choices.get(name) != "drop"]
+    tables = gather(lambda frame: _table(frame, names, gaps), frames)
+    train = tables["train"]
+    texts = [cells for name, cells in train.cells.items() if _may_be_number(name, cells, data, choices)]
+    form = numbers.find(texts, declared, train.where.name)
+    targets = gather(lambda table: _target(table, data, form), tables)
+    readers, notes = _readers(train, targets["train"], choices, form)
+    parts = gather(lambda role: _part(tables[role], role, readers, targets[role]), {role: role for role in tables})
+    columns = tuple(one.column for one in readers)
+    first = parts["train"]
+    parts["train"] = Part(first.where, first.x, first.y, first.places, notes=first.notes + notes)
+    return RawData(
+        parts["train"],
+        parts.get("test"),
+        feature_names=tuple(column.name for column in columns),
+        target_name=target,
+        columns=columns,
+    )
+
+
+def _violations(frames: Mapping[str, Frame], choices: Mapping[str, ColumnChoice], target: str) -> list[str]:
+    """What is wrong with the names of columns."""
+    train = frames["train"].columns.columns
+    violations = []
+    if unknown := [name for name in choices if name not in train]:
+        violations.append(
+            f"trainer.data.columns: {frames['train'].where} has no {few([repr(name) for name in unknown])}; "
+            f"allowed: {few(train, 50)}"
+        )
+    if target in choices:
+        violations.append(f"trainer.data.columns.{target}: is the target, which trainer.data.task says the kind of")
+    if target not in train:
+        where = frames["train"].where
+        violations.append(f"trainer.data.target: {where} has no column {target!r}; allowed: {few(train, 50)}")
+    if "test" in frames:
+        test = frames["test"].columns.columns
+        lacks = [name for name in train if name not in test and choices.get(name) != "drop"]
+        besides = [name for name in test if name not in train]
+        if lacks or besides:
+            differences = f"lacks {', '.join(lacks) or 'none'}; has besides: {', '.join(besides) or 'none'}"
+            where = frames["test"].where
+            violations.append(f"{where}: of the training file's columns it {differences}; allowed: the same columns")
+    return violations
+
+
+def _table(frame: Frame, names: Sequence[str], gaps: Sequence[str]) -> Table:
+    cells = gather(lambda name: given(frame.columns[name], gaps, frame.where), {name: name for name in names})
+    return Table(Where(frame.where, frame.places), cells, frame.notes)
+
+
+def _may_be_number(name: str, cells: pl.Series, data: Data, choices: Mapping[str, ColumnChoice]) -> bool:
+    is_class = name == data.target and data.task == "classification"
+    return cells.dtype == pl.String and choices.get(name) in (None, "number") and not is_class
+
+
+def _target(table: Table, data: Data, form: numbers.Form) -> pl.Series:
+    """The target without gaps: classes as levels are spelt, or numbers."""
+    name = spelling(data.target or "").strip()
+    cells = table.cells.pop(name)
+    missing = np.flatnonzero(cells.is_null().to_numpy())
+    if missing.size:
+        rows = few([table.where.places[row] for row in missing[:6].tolist()][:5])
+        more = f" and {len(missing) - 5:,} more" if len(missing) > 5 else ""
+        raise DataError(
+            [f"{table.where.name}: target {name!r} has {len(missing):,} gaps: {rows}{more}; leave these rows out"]
+        )
+    if data.task == "classification":
+        return spelt(cells)
+    values = Reader(Column(name=name, kind="number"), form).features(cells, table.where)
+    return pl.Series(name, values[:, 0])
+
+
+def _readers(
+    train: Table, target: pl.Series, choices: Mapping[str, ColumnChoice], form: numbers.Form
+) -> tuple[list[Reader], tuple[str, ...]]:
+    """How each column that is kept is read, and notes of the others and of what looks doubtful."""
+    readers, violations = [], []
+    dropped: dict[str, str] = {}
+    notes = []
+    for name, cells in train.cells.items():
+        said = choices.get(name)
+        assert said != "drop"
+        if reason := dropping.useless(cells):
+            dropped[name] = reason
+            continue
+        try:
+            found = reader(cells, said, form, train.where)
+        except DataError as error:
+            violations += error.violations
+            continue
+        if said is None and (reason := dropping.misleading(cells, found.column, target)):
+            dropped[name] = reason
+            continue
+        if said is None and (reason := dropping.doubtful(cells, found.column)):
+            notes.append(f"column {name!r} {reason}; if so, write trainer.data.columns: {{{name}: drop}}")
+        readers.append(found)
+    if violations:
+        raise DataError(violations)
+    left_out = [f"column {name!r} is left out: it {reason}" for name, reason in dropped.items()]
+    if not readers:
+        raise DataError([f"{train.where.name}: no column is left to learn from", *left_out])
+    return readers, tuple(left_out + notes)
+
+
+def _part(table: Table, role: str, readers: Sequence[Reader], target: pl.Series) -> Part:
+    notes = list(table.notes)
+    if role != "train":
+        for one in readers:
+            if one.column.kind == "category" and (note := unseen(table.cells[one.column.name], one.column)):
+                notes.append(f"{table.where.name}: {note}")
+    features = gather(
+        lambda one: one.features(table.cells.pop(one.column.name), table.where),
+        {one.column.name: one for one in readers},
+    )
+    y: Array = target.to_numpy() if target.dtype != pl.String else np.array(target.to_list(), dtype=str)
+    x = np.concatenate(list(features.values()), axis=1)
+    return Part(table.where.name, x, y, table.where.places, tuple(notes))
