@@ -168,6 +168,11 @@ def conditions() -> dict[str, list[Json]]:
                 )
                 for source in REQUIRED
             ),
+            condition(
+                "source is a function of yours",
+                within("source", {"type": "string", "not": one_of(REQUIRED)}, required=True),
+                *(within(key, NULL) for key in ("name", "target", "image", "onUnreadable", "columns", "table")),
+            ),
             when({"source": ["idx"]}, within("files", {"dependencies": all_or_none(OPTIONAL["idx"])})),
             when({"task": ["regression"]}, within("labels", NULL)),
         ],

@@ -48,7 +48,8 @@ def pods(objects: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any], d
 
 
 LEFT_OUT = {
-    "trainer.data": {"files", "target", "labels", "limit", "image", "onUnreadable"},  # of other sources
+    # of other sources
+    "trainer.data": {"files", "target", "labels", "limit", "image", "onUnreadable", "columns", "table"},
     "trainer": {"modules"},  # of another network
     "trainer.image": {"digest"},  # it has a tag
     "server.image": {"tag"},  # it has a digest

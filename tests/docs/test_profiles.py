@@ -127,6 +127,7 @@ def test_a_shown_profile_is_sound_and_its_data_can_be_prepared(
     name: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend(folder)  # as the command looks in its working directory
     spec = load(Path(name)).spec
     description = data.prepare(spec.trainer.data, Store(folder / "scratch"), folder, folder / "data", spec.trainer.seed)
     assert description.train_rows > 0 and description.test_rows > 0

@@ -276,7 +276,8 @@ def test_a_small_file_cannot_unfold_into_a_huge_one(tmp_path: Path) -> None:
 
 def test_an_empty_file_lacks_what_has_no_default(tmp_path: Path) -> None:
     assert refused(written(tmp_path, "")) == [
-        "x.yaml: trainer.data.source: is missing; allowed: sklearn, npz, idx, images, csv",
+        "x.yaml: trainer.data.source: is missing; allowed: sklearn, npz, csv, table, images, idx, "
+        "or a function of yours as module:function",
         "x.yaml (default of the chart): experiment.parameters: is empty; a search needs at least one parameter",
     ]
 

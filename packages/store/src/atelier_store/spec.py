@@ -12,7 +12,7 @@ import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
@@ -24,6 +24,9 @@ from atelier_store.files import write_text
 AlgorithmName = Literal["random", "tpe", "multivariate-tpe", "grid", "cmaes", "sobol", "bayesianoptimization"]
 EarlyStoppingName = Literal["halving", "medianstop", "none"]
 SourceName = Literal["sklearn", "npz", "idx", "images", "csv", "table"]
+OwnFunction = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*$")]
+"""A function of the user's own, as module:function."""
+
 Kind = Literal["images", "signals", "rows"]
 Task = Literal["classification", "regression"]
 ClassWeights = Literal["none", "balanced"]
@@ -169,12 +172,13 @@ def _unset(value: Any) -> bool:
 class Data(SpecModel):
     """Where examples come from and how they are split.
 
-    files has the roles train and, optionally, test for npz, csv, table and images; trainImages, trainLabels, testImages
-    and testLabels for idx. image and on_unreadable are for images only, columns and table for tables only; None is the
-    defaults, or fail. columns says what a column is where that is not to be found by looking.
+    source may be a function of the user's own. files has the roles train and, optionally, test for npz, csv, table and
+    images; trainImages, trainLabels, testImages and testLabels for idx; any for a function. image and on_unreadable are
+    for images only, columns and table for tables only; None is the defaults, or fail. columns says what a column is
+    where that is not to be found by looking.
     """
 
-    source: SourceName
+    source: SourceName | OwnFunction
     name: str | None = None
     kind: Kind | Literal["auto"] = "auto"
     task: Task = "classification"

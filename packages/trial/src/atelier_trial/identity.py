@@ -38,10 +38,9 @@ def tail_config(parent: TrialConfig, parent_epochs: int, tail_epochs: int) -> Tr
 def network_digest(network: str, of_table: bool = False) -> str:
     """sha256 of what builds the network; after any edit it is another network. Of a table, its columns' code counts.
 
-    Of the built-in networks, their source file. Of one's own, the function's name and every local module that it
-    imports: whatever else decides what it becomes (a data file that it reads, an installed package) cannot be known.
+    Of the built-in networks, their source file; of one's own, what `network_code.digest` covers.
     """
-    digest = _source_digest("networks") if network == BUILT_IN else _own_digest(network)
+    digest = _source_digest("networks") if network == BUILT_IN else network_code.digest("trainer.network", network)
     return sha256_of({"network": digest, "columns": _source_digest("columns")}) if of_table else digest
 
 
@@ -51,12 +50,3 @@ def _source_digest(module: str) -> str:
     if spec is None or spec.origin is None:
         raise InvalidParams([f"trainer.network: {BUILT_IN}: atelier-trainer is not installed"])
     return sha256_file(Path(spec.origin))
-
-
-def _own_digest(network: str) -> str:
-    module, _, function = network.partition(":")
-    files = network_code.files(module)
-    if module not in files:
-        raise InvalidParams([f"trainer.network: module {module!r} not found"])
-    digests = {name: sha256_file(path) for name, path in files.items()}
-    return sha256_of({"module": module, "function": function, "files": digests})

@@ -1,8 +1,9 @@
-"""A network of the user's own: the source files that build it, and where in them an error arose."""
+"""Functions of the user's own: the source files that decide what they return, and where in them an error arose."""
 
 from __future__ import annotations
 
 import ast
+import importlib
 import sysconfig
 import traceback
 from collections.abc import Iterator
@@ -10,6 +11,11 @@ from contextlib import suppress
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import find_spec, resolve_name
 from pathlib import Path
+from typing import Any
+
+from atelier_store.errors import InvalidInput
+from atelier_store.files import sha256_file
+from atelier_store.spec import sha256_of
 
 OURS = ("atelier_cli", "atelier_server", "atelier_store", "atelier_trainer", "atelier_trial")
 LIBRARIES = {"site-packages", "dist-packages"}
@@ -34,6 +40,34 @@ def reason(error: BaseException) -> str:
             if path.is_file() and not is_library(path):
                 return f"{text} ({path.name}:{frame.lineno}, in {frame.name})"
     return text
+
+
+def function(field: str, named: str) -> Any:
+    """The function that a field of the profile names as module:function. InvalidInput, which says what is missing."""
+    module_name, _, name = named.partition(":")
+    try:
+        found = getattr(importlib.import_module(module_name), name)
+    except (ImportError, AttributeError) as error:
+        raise InvalidInput([f"{field}: {named!r} cannot be imported: {error}"]) from error
+    except Exception as error:  # whatever a user's module raises
+        raise InvalidInput([f"{field}: {named!r} cannot be imported: {reason(error)}"]) from error
+    if not callable(found):
+        raise InvalidInput([f"{field}: {named!r} is not a function"])
+    return found
+
+
+def digest(field: str, named: str) -> str:
+    """sha256 of a function's name and of every local module that it imports; after any edit it is another function.
+
+    Whatever else decides what it returns (a data file that it reads, an installed package) cannot be known.
+    InvalidInput if there is no such module.
+    """
+    module, _, name = named.partition(":")
+    sources = files(module)
+    if module not in sources:
+        raise InvalidInput([f"{field}: module {module!r} not found"])
+    digests = {each: sha256_file(path) for each, path in sources.items()}
+    return sha256_of({"module": module, "function": name, "files": digests})
 
 
 def files(module: str) -> dict[str, Path]:

@@ -5,7 +5,6 @@ Torch-free, so that a profile is checked in milliseconds.
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import math
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from typing import Any
 from atelier_store.errors import InvalidInput
 from atelier_store.spec import Kind, Task
 
-from atelier_trial.network_code import reason
+from atelier_trial import network_code
 
 BUILT_IN = "atelier"
 STAGES = 4
@@ -117,18 +116,12 @@ def domains(kind: Kind, task: Task, network: str = BUILT_IN) -> dict[str, Domain
 
 def user_function(network: str) -> Any:
     """The function that `module:function` names. InvalidParams, which says what is missing, if there is none."""
-    module_name, _, function_name = network.partition(":")
-    if not module_name or not function_name:
+    if not all(network.partition(":")):
         raise InvalidParams([f"trainer.network: {network!r}; allowed: {BUILT_IN}, or module:function"])
     try:
-        function = getattr(importlib.import_module(module_name), function_name)
-    except (ImportError, AttributeError) as error:
-        raise InvalidParams([f"trainer.network: {network!r} cannot be imported: {error}"]) from error
-    except Exception as error:  # whatever a user's module raises
-        raise InvalidParams([f"trainer.network: {network!r} cannot be imported: {reason(error)}"]) from error
-    if not callable(function):
-        raise InvalidParams([f"trainer.network: {network!r} is not a function"])
-    return function
+        return network_code.function("trainer.network", network)
+    except InvalidInput as error:
+        raise InvalidParams(error.violations) from error
 
 
 def user_domains(network: str) -> dict[str, Domain]:

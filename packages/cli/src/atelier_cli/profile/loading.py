@@ -8,17 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from atelier_store.errors import InvalidInput
-from atelier_store.spec import Parameter, SourceName, Spec
+from atelier_store.spec import Parameter, Spec
 from pydantic import ValidationError
 
 from atelier_cli.profile import pods, rules, schema, set_values, yaml_lines
 from atelier_cli.profile.chart_files import chart_file
 from atelier_cli.profile.completing import complete
 from atelier_cli.profile.facts import FAILED_TRIALS
-from atelier_cli.profile.findings import Finding, Where, allowed, at, public
+from atelier_cli.profile.findings import Finding, Where, at, public
 from atelier_cli.profile.merging import Values, lookup, merge, overlay, with_value
 from atelier_cli.profile.texts import TEXTS
 from atelier_cli.profile.yaml_lines import Document, UnreadableYaml
@@ -167,7 +167,7 @@ def _check_given(layers: _Layers, broken: Sequence[Where]) -> Iterator[Finding]:
     """Values that have no default and are not given: the source, and a name where the file's cannot stand for it."""
     is_readable = not any(where == SOURCE[: len(where)] for where in broken)
     if is_readable and layers.values["trainer"]["data"].get("source") is None:
-        yield Finding(SOURCE, f"is missing; {allowed(get_args(SourceName))}")
+        yield Finding(SOURCE, f"is missing; allowed: {TEXTS['source'].words}")
     name_at = at("experiment.name")
     is_named = any(where == name_at[: len(where)] for where in broken) or layers.values["experiment"]["name"]
     stem = layers.paths[0].stem

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from atelier_trial.data.files import REQUIRED
+
 
 @dataclass(frozen=True)
 class Text:
@@ -36,6 +38,8 @@ SEGMENT = r"\.{0,2}[A-Za-z0-9_~%!$&'()*+,;=:@-][A-Za-z0-9._~%!$&'()*+,;=:@-]*"
 REGISTRY = r"([A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?|\[[0-9A-Fa-f:]+\])(:[0-9]+)?"
 PARTS = r"[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*"
 FIELD = "[0-9A-Za-z*,/?-]+"
+OWN = "[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*"
+"""A function of the user's own."""
 NAME = Text(
     DOMAIN, 'a name of Kubernetes: lower case letters, digits, "-" and ".", beginning and ending with a letter or digit'
 )
@@ -73,9 +77,8 @@ TEXTS: dict[str, Text] = {
         'letters, digits, "_", ".", ":", "+" and "-", which a shell takes as they are',
         may_be_number=True,
     ),
-    "network": Text(
-        "atelier|[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*", "atelier, or a function of yours as module:function"
-    ),
+    "network": Text(f"atelier|{OWN}", "atelier, or a function of yours as module:function"),
+    "source": Text(f"{'|'.join(REQUIRED)}|{OWN}", f"{', '.join(REQUIRED)}, or a function of yours as module:function"),
     "url": Text("https?://.+", "addresses that begin with https:// or http://"),
     "sha256": Text("[0-9a-fA-F]{64}", "64 hexadecimal digits"),
     "image": Text(

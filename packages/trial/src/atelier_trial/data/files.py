@@ -11,14 +11,14 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from atelier_store.files import sha256_file, temporary_beside
-from atelier_store.spec import Data, DataFile, SourceName, public_url
+from atelier_store.spec import Data, DataFile, public_url
 
 from atelier_trial.data.errors import DataError, reading
 
 SCHEMES = ("https", "http")
 """Of urls that can be downloaded."""
 
-REQUIRED: dict[SourceName, tuple[str, ...]] = {
+REQUIRED: dict[str, tuple[str, ...]] = {
     "sklearn": (),
     "npz": ("train",),
     "csv": ("train",),
@@ -26,7 +26,7 @@ REQUIRED: dict[SourceName, tuple[str, ...]] = {
     "images": ("train",),
     "idx": ("trainImages", "trainLabels"),
 }
-OPTIONAL: dict[SourceName, tuple[str, ...]] = {
+OPTIONAL: dict[str, tuple[str, ...]] = {
     "sklearn": (),
     "npz": ("test",),
     "csv": ("test",),
@@ -144,7 +144,8 @@ def walk(folder: Path, above: tuple[Path, ...] = ()) -> Iterator[Path]:
 
 def locate(data: Data, base: Path, downloads: Path) -> dict[str, Located]:
     """The path of each file of the data, by role. DataError with every violation in the profile's files."""
-    required, allowed = REQUIRED[data.source], REQUIRED[data.source] + OPTIONAL[data.source]
+    required, optional = REQUIRED.get(data.source, ()), OPTIONAL.get(data.source, tuple(data.files))
+    allowed = required + optional
     if {"testImages", "testLabels"} & set(data.files):
         required = allowed
     violations = [

@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
+ARRAYS = ("x", "y", "x_test", "y_test")
+"""What an .npz holds, and a function of the user's own returns."""
+
 
 @dataclass(frozen=True)
 class Part:

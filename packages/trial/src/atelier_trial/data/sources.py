@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 from atelier_store.spec import Data
 
-from atelier_trial.data import csv_files, picture_files, tables
+from atelier_trial.data import csv_files, own_function, picture_files, tables
 from atelier_trial.data.errors import DataError, gather, reading
-from atelier_trial.data.raw import Array, Part, RawData, few
+from atelier_trial.data.raw import ARRAYS, Array, Part, RawData, few
 
 BUNDLED = ("digits", "iris", "wine", "breast_cancer", "diabetes")
 
@@ -29,7 +29,9 @@ def read(data: Data, files: Mapping[str, Path]) -> RawData:
         return csv_files.read(data, files)
     if data.source == "table":
         return tables.read(data, files)
-    return _npz_files(files) if data.source == "npz" else picture_files.read(data, files)
+    if data.source == "images":
+        return picture_files.read(data, files)
+    return _npz_files(files) if data.source == "npz" else own_function.read(data.source, files)
 
 
 def bundled_version() -> str:
@@ -57,9 +59,6 @@ def _bundled(name: str | None) -> RawData:
 
 
 # npz
-
-
-ARRAYS = ("x", "y", "x_test", "y_test")
 
 
 def _npz_files(files: Mapping[str, Path]) -> RawData:

@@ -1,0 +1,93 @@
+"""Data from a function of the user's own: arrays, or batches of them one after the other."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import traceback
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from atelier_store.errors import InvalidInput
+
+from atelier_trial import network_code
+from atelier_trial.data.errors import DataError
+from atelier_trial.data.raw import ARRAYS, Array, Part, RawData, few
+
+log = logging.getLogger("atelier.data")
+
+FIELD = "trainer.data.source"
+WANTED = "allowed: (x, y), (x, y, x_test, y_test), a dict with these names, or batches (x, y) one after the other"
+
+
+def read(named: str, files: Mapping[str, Path]) -> RawData:
+    """What the function `module:function` returns.
+
+    It is given the paths of trainer.data.files, by name, if it has a parameter `files`. It returns arrays as an .npz
+    holds them, as a tuple or by name, with feature_names if they have some; or it yields batches of training examples.
+    DataError for what it raises, with the line that did, and for anything else that it returns.
+    """
+    try:
+        function = network_code.function(FIELD, named)
+    except InvalidInput as error:
+        raise DataError(error.violations) from error
+    takes_files = "files" in inspect.signature(function).parameters
+    if files and not takes_files:
+        raise DataError([f"trainer.data.files: {named} has no parameter files; allowed: none"])
+    try:
+        returned = function(files=dict(files)) if takes_files else function()
+        arrays = _by_name(returned)
+    except DataError:
+        raise
+    except Exception as error:  # whatever the user's code raises
+        log.error("%s", traceback.format_exc())
+        raise DataError([f"{FIELD}: {named} raised {network_code.reason(error)}"]) from error
+    return _checked(named, arrays)
+
+
+def _by_name(returned: Any) -> dict[str, Any]:
+    if isinstance(returned, Mapping):
+        return dict(returned)
+    if isinstance(returned, tuple):
+        if len(returned) not in (2, 4):
+            raise DataError([f"{FIELD}: it returned a tuple of {len(returned)}; {WANTED}"])
+        return dict(zip(ARRAYS, returned, strict=False))
+    if not isinstance(returned, Iterable) or isinstance(returned, (str, bytes, np.ndarray)):
+        raise DataError([f"{FIELD}: it returned {_words(returned)}; {WANTED}"])
+    batches = [tuple(batch) for batch in returned]
+    wrong = next((number for number, batch in enumerate(batches) if len(batch) != 2), None)
+    if not batches or wrong is not None:
+        what = f"batch {wrong} has {len(batches[wrong])} parts" if wrong is not None else "it gave no batch"
+        raise DataError([f"{FIELD}: {what}; {WANTED}"])
+    return {"x": np.concatenate([x for x, _ in batches]), "y": np.concatenate([y for _, y in batches])}
+
+
+def _checked(named: str, arrays: dict[str, Any]) -> RawData:
+    names = arrays.pop("feature_names", None)
+    missing = [name for name in ("x", "y") if name not in arrays]
+    missing += [name for name in ("x_test", "y_test") if name not in arrays and {"x_test", "y_test"} & set(arrays)]
+    violations = [f"{FIELD}: {named}: array {name!r} is missing; {WANTED}" for name in missing]
+    if unknown := [str(name) for name in arrays if name not in ARRAYS]:
+        violations.append(f"{FIELD}: {named}: unknown: {few(unknown)}; allowed: {', '.join(ARRAYS)}, feature_names")
+    found: dict[str, Array] = {}
+    for name in ARRAYS:
+        if name in arrays:
+            found[name] = np.asarray(arrays[name])
+            if found[name].dtype == object:
+                violations.append(f"{FIELD}: {named}: {name} holds Python objects; allowed: numbers, for y also texts")
+            elif found[name].ndim == 0:
+                violations.append(f"{FIELD}: {named}: {name} is {_words(arrays[name])}; allowed: an array of examples")
+    if names is not None and "x" in found and (found["x"].ndim != 2 or len(names) != found["x"].shape[1]):
+        violations.append(f"{FIELD}: {named}: {len(names)} feature_names for x of shape {found['x'].shape}")
+    if violations:
+        raise DataError(violations)
+    test = Part(f"{named} (x_test, y_test)", found["x_test"], found["y_test"]) if "x_test" in found else None
+    return RawData(
+        Part(named, found["x"], found["y"]), test, feature_names=None if names is None else tuple(map(str, names))
+    )
+
+
+def _words(value: Any) -> str:
+    return f"a {type(value).__name__}" if value is not None else "nothing"
