@@ -126,6 +126,11 @@ class ExperimentPaths:
         return self.folder / "leaderboard.json"
 
     @property
+    def index(self) -> Path:
+        """A cache of what the trials' records, cards and manifests say."""
+        return self.folder / "index.json"
+
+    @property
     def lease(self) -> Path:
         return self.folder / "lease"
 

@@ -21,7 +21,7 @@ from atelier_store.files import publish_folder, sha256_file, write_bytes
 from atelier_store.layout import BundlePaths, ModelPaths, Store, VersionPaths
 from atelier_store.lease import Holder, Lease
 from atelier_store.pointer import Version
-from atelier_store.ranking import leaderboard, standings, trial_records
+from atelier_store.ranking import leaderboard, rank, trial_records, verified
 from atelier_store.records import (
     DEFAULT_POLICY,
     Comparison,
@@ -163,7 +163,7 @@ class Promoter:
     def _winner(self, spec: Spec) -> Winner:
         """The best trial whose bundle is verified; better ones are rejected on the leaderboard, with the reason."""
         store = self.paths.store
-        candidates = standings(store, spec)
+        candidates = verified(store, spec)
         rejected: dict[str, str] = {}
         while True:
             board = leaderboard(spec, candidates, rejected)
@@ -187,7 +187,7 @@ class Promoter:
         if record is None:
             known = _some(record.trial for record in records)
             raise InvalidInput([f"trial: {spec.experiment_name} has no trial {trial!r}; it has: {known}"])
-        board = leaderboard(spec, standings(store, spec), rejected={})
+        board = rank(store, spec)
         entry = next(e for e in board.entries if e.trial == record.trial or (e.key and e.key == record.key))
         if entry.rank is None:
             raise NothingToPromote([f"{trial}: {entry.reason or entry.status}"])

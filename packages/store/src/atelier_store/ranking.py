@@ -3,36 +3,45 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from atelier_store import budget, bundle
 from atelier_store.clock import now
-from atelier_store.layout import ExperimentPaths, Store, TrialPaths
-from atelier_store.records import Card, Leaderboard, LeaderboardEntry, Manifest, TornRecord, TrialConfig, TrialRecord
+from atelier_store.index import read_rows
+from atelier_store.layout import ExperimentPaths, Store
+from atelier_store.records import Leaderboard, LeaderboardEntry, TornRecord, TrialConfig, TrialRecord
 from atelier_store.spec import Spec
+from atelier_store.trial_rows import BundleRow, CardRow, TrialRow
 
 
 @dataclass(frozen=True)
 class Standing:
-    """One trial as the store shows it; manifest is set if its bundle is whole, reason if it cannot be promoted."""
+    """One trial as the store shows it; reason says why it cannot be promoted, None if it can."""
 
-    record: TrialRecord
-    card: Card | None
-    manifest: Manifest | None
+    row: TrialRow
     reason: str | None
+
+    @property
+    def bundle(self) -> BundleRow | None:
+        """Of a trial that can be promoted."""
+        return self.row.bundle if self.reason is None and isinstance(self.row.bundle, BundleRow) else None
 
 
 def rank(store: Store, spec: Spec) -> Leaderboard:
-    """The leaderboard of the spec's experiment, as the store shows it now."""
-    return leaderboard(spec, standings(store, spec), rejected={})
+    """The leaderboard of the spec's experiment, as the store shows it now. Hashes every bundle."""
+    return leaderboard(spec, verified(store, spec), rejected={})
 
 
-def standings(store: Store, spec: Spec) -> list[Standing]:
-    """Where every trial of the spec's experiment stands. Hashes every bundle."""
-    experiment = store.experiment(spec.experiment_name)
-    whole = [_standing(store, spec, record) for record in _first_of_each_key(trial_records(experiment))]
-    return [*whole, *map(_of_damaged, damaged_trial_records(experiment))]
+def verified(store: Store, spec: Spec) -> list[Standing]:
+    """Where every trial of the spec's experiment stands, for a promotion: read and hashed now."""
+    standing = standings(spec, read_rows(store, store.experiment(spec.experiment_name)))
+    return [_verified(store, one) for one in standing]
+
+
+def standings(spec: Spec, rows: Iterable[TrialRow]) -> list[Standing]:
+    """Where every trial stands if the bundles are what their manifests say, for a look: it opens no file."""
+    return [Standing(row, _reason(spec, row)) for row in _first_of_each_key(rows)]
 
 
 def leaderboard(spec: Spec, standings: Sequence[Standing], rejected: Mapping[str, str]) -> Leaderboard:
@@ -43,9 +52,9 @@ def leaderboard(spec: Spec, standings: Sequence[Standing], rejected: Mapping[str
     objective = spec.experiment.objective
     rankable, others = [], []
     for standing in standings:
-        reason = rejected.get(standing.record.key or "")
-        if standing.reason is None and reason is None and standing.manifest is not None:
-            rankable.append((standing, standing.manifest))
+        reason = rejected.get(standing.row.key or "")
+        if standing.bundle is not None and reason is None:
+            rankable.append((standing, standing.bundle))
         else:
             others.append(_entry(spec, standing, rank=None, rejected=reason))
     rankable.sort(
@@ -53,7 +62,7 @@ def leaderboard(spec: Spec, standings: Sequence[Standing], rejected: Mapping[str
             objective.rank_key(ranked[1].metrics[objective.objective_metric_name]),
             ranked[1].params,
             ranked[1].metrics.get("val_loss", math.inf),
-            ranked[1].config.key,
+            ranked[1].key,
         )
     )
     return Leaderboard(
@@ -98,96 +107,78 @@ def _best_trial(store: Store, spec: Spec) -> LeaderboardEntry | None:
 
 def trial_records(experiment: ExperimentPaths) -> list[TrialRecord]:
     """Every whole trial record of an experiment, in the order of suggestion."""
-    records = [record for record in _trial_records(experiment) if isinstance(record, TrialRecord)]
+    records = []
+    for path in experiment.trials.glob("[!.]*.json"):
+        try:
+            records.append(TrialRecord.read(path))
+        except (FileNotFoundError, TornRecord):
+            continue
     return sorted(records, key=lambda r: (r.number is None, r.number or 0, r.trial))
 
 
-def damaged_trial_records(experiment: ExperimentPaths) -> list[TornRecord]:
-    """The trial records that cannot be read, or are not as they were written, by the names of their files."""
-    return [damaged for damaged in _trial_records(experiment) if isinstance(damaged, TornRecord)]
-
-
-def _trial_records(experiment: ExperimentPaths) -> Iterator[TrialRecord | TornRecord]:
-    for path in sorted(experiment.trials.glob("[!.]*.json")):
-        try:
-            yield TrialRecord.read(path)
-        except FileNotFoundError:
-            continue
-        except TornRecord as error:
-            yield error
-
-
-def _of_damaged(error: TornRecord) -> Standing:
-    """The place of a trial whose record is damaged: it cannot be promoted, since its key is not known."""
-    reason = str(error)
-    return Standing(TrialRecord(trial=error.path.stem, params={}, key=None, error=reason), None, None, reason)
-
-
-def _first_of_each_key(records: Iterable[TrialRecord]) -> list[TrialRecord]:
-    """The first record of each key, and every record without a key."""
+def _first_of_each_key(rows: Iterable[TrialRow]) -> list[TrialRow]:
+    """The first row of each key, and every row without a key."""
     seen: set[str] = set()
     kept = []
-    for record in records:
-        if record.key is None or record.key not in seen:
-            kept.append(record)
-        seen.add(record.key or "")
+    for row in rows:
+        if row.key is None or row.key not in seen:
+            kept.append(row)
+        seen.add(row.key or "")
     return kept
 
 
-def _standing(store: Store, spec: Spec, record: TrialRecord) -> Standing:
-    if record.key is None:
-        return Standing(record, None, None, record.error or "refused")
-    paths = store.trial(record.key)
-    try:
-        card = Card.read(paths.card)
-    except FileNotFoundError:
-        return Standing(record, None, None, "not started")
-    except TornRecord as error:
-        return Standing(record, None, None, str(error))
+def _reason(spec: Spec, row: TrialRow) -> str | None:
+    """Why a trial cannot be promoted, whatever its bundle's files hold."""
+    if row.damage is not None:
+        return row.damage
+    if row.key is None:
+        return row.error or "refused"
+    card, bundle = row.card, row.bundle
+    if card is None:
+        return "not started"
+    if isinstance(card, str):
+        return card
     if card.status == "failed":
-        return Standing(record, card, None, card.reason)
-    over = budget.exceeded(spec.trainer.budget, card.params, card.macs, card.latency.p50_ms if card.latency else None)
-    if over:
-        return Standing(record, card, None, "over budget: " + "; ".join(over))
-    return _with_bundle(spec, record, paths, card)
+        return card.reason or "failed"
+    if over := budget.exceeded(spec.trainer.budget, card.params, card.macs, card.latency_p50_ms):
+        return "over budget: " + "; ".join(over)
+    if bundle is None:
+        return "no bundle yet" if card.reason is None else card.reason
+    if isinstance(bundle, str):
+        return bundle
+    if bundle.key != row.key:
+        return f"its bundle is of trial {bundle.key}"
+    objective = spec.experiment.objective.objective_metric_name
+    return None if objective in bundle.metrics else f"its bundle has no {objective}"
 
 
-def _with_bundle(spec: Spec, record: TrialRecord, paths: TrialPaths, card: Card) -> Standing:
-    if not paths.bundle.folder.exists():
-        return Standing(record, card, None, "no bundle yet" if card.reason is None else card.reason)
-    try:
-        manifest = Manifest.read(paths.bundle.manifest)
-    except FileNotFoundError:
-        return Standing(record, card, None, f"its bundle has no {paths.bundle.manifest.name}")
-    except TornRecord as error:
-        return Standing(record, card, None, str(error))
-    if problems := bundle.problems(paths.bundle, manifest):
-        return Standing(record, card, None, "; ".join(problems))
-    if manifest.config.key != paths.key:
-        return Standing(record, card, None, f"its bundle is of trial {manifest.config.key}")
-    if spec.experiment.objective.objective_metric_name not in manifest.metrics:
-        return Standing(record, card, None, f"its bundle has no {spec.experiment.objective.objective_metric_name}")
-    return Standing(record, card, manifest, None)
+def _verified(store: Store, standing: Standing) -> Standing:
+    """The same, if the files of its bundle are those that the manifest names."""
+    if standing.bundle is None:
+        return standing
+    problems = bundle.check_digests(store.trial(standing.bundle.key).bundle)
+    return replace(standing, reason="; ".join(problems)) if problems else standing
 
 
 def _entry(spec: Spec, standing: Standing, rank: int | None, rejected: str | None = None) -> LeaderboardEntry:
     objective = spec.experiment.objective.objective_metric_name
-    card, manifest, reason = standing.card, standing.manifest, rejected or standing.reason
+    card = standing.row.card if isinstance(standing.row.card, CardRow) else None
+    bundle, reason = standing.bundle, rejected or standing.reason
     over = reason is not None and reason.startswith("over budget")
     # the card may be of a search with another objective
     value = card.value if card and card.objective_metric_name == objective else None
     status = "rejected" if card is None or rejected else "over_budget" if over else card.status
     return LeaderboardEntry(
         rank=rank,
-        trial=standing.record.trial,
-        key=standing.record.key,
-        parameters=standing.record.params,
+        trial=standing.row.trial,
+        key=standing.row.key,
+        parameters=standing.row.parameters,
         status=status,
-        metric=manifest.metrics[objective] if manifest else value,
-        epochs=manifest.provenance.epochs if manifest else card.epochs if card else 0,
+        metric=bundle.metrics[objective] if bundle else value,
+        epochs=bundle.epochs if bundle else card.epochs if card else 0,
         params=card.params if card else None,
         macs=card.macs if card else None,
-        latency_p50_ms=manifest.latency.p50_ms if manifest else None,
-        architecture=manifest.architecture if manifest else None,
+        latency_p50_ms=bundle.latency_p50_ms if bundle else None,
+        architecture=bundle.architecture if bundle else None,
         reason=reason,
     )

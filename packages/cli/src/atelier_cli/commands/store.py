@@ -25,15 +25,18 @@ def leaderboard(
 ) -> None:
     """Show how the trials of an experiment rank."""
     with messages():
+        from atelier_store.index import Index
         from atelier_store.layout import Store
-        from atelier_store.ranking import rank
+        from atelier_store.ranking import leaderboard as ranked
+        from atelier_store.ranking import standings
         from atelier_store.spec import Spec
 
         from atelier_cli.show.leaderboard import leaderboard as table
 
         place = Store(store.absolute())
-        spec = Spec.read(experiment_paths(place, experiment).spec)
-        board = rank(place, spec)
+        paths = experiment_paths(place, experiment)
+        spec = Spec.read(paths.spec)
+        board = ranked(spec, standings(spec, Index(place, paths).rows()), rejected={})
         if output == "json":
             print_json(board.model_dump(mode="json"))
         else:

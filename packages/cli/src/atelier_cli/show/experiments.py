@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from atelier_store import lease
+from atelier_store.index import Index
 from atelier_store.layout import ExperimentPaths, Store
-from atelier_store.ranking import rank, trial_records
+from atelier_store.ranking import leaderboard, standings
 from atelier_store.records import Leaderboard
 from atelier_store.spec import Spec
 from rich import box
@@ -39,21 +40,22 @@ def searched(store: Store) -> list[Searched]:
 
 
 def _searched(store: Store, paths: ExperimentPaths) -> Searched:
-    name, records = paths.folder.name, [record for record in trial_records(paths) if record.params]  # a tail has none
-    written = [path.stat().st_mtime for path in (paths.spec, *map(paths.trial, (r.trial for r in records)))]
-    started = datetime.fromtimestamp(max(written), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    rows = Index(store, paths).rows()
+    name, trials = paths.folder.name, sum(bool(row.parameters) for row in rows)  # a tail has none
+    written = max([paths.spec.stat().st_mtime, *(row.recorded_at for row in rows)])
+    started = datetime.fromtimestamp(written, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     try:
         spec = Spec.read(paths.spec)
     except ValueError:
-        return Searched(name, "", "unreadable", len(records), None, None, None, None, started)
+        return Searched(name, "", "unreadable", trials, None, None, None, None, started)
     runs, ended = lease.holder(paths.lease) is not None, Leaderboard.read_if_whole(paths.leaderboard)
-    board = ended if ended and not runs else rank(store, spec)
+    board = ended if ended and not runs else leaderboard(spec, standings(spec, rows), rejected={})
     best = next((entry for entry in board.entries if entry.rank == 1), None)
     return Searched(
         name=name,
         search_digest=spec.search_digest,
         state="running" if runs else "ended" if ended else "unfinished",
-        trials=len(records),
+        trials=trials,
         max_trial_count=spec.experiment.max_trial_count,
         objective_metric_name=spec.experiment.objective.objective_metric_name,
         best=best.metric if best else None,
