@@ -23,7 +23,10 @@ from tests.support import ROOT
 CHART = ROOT / "charts" / "katib-nas-atelier"
 PROFILES = sorted((ROOT / "values").glob("*.yaml"))
 HELMS = ("helm", "helm3")
+BARE = ("v1/Pod",)
+"""What a cluster has of which Helm knows nothing but that it is there."""
 API_VERSIONS = (
+    *BARE,
     "kubeflow.org/v1beta1/Experiment",
     "monitoring.coreos.com/v1/ServiceMonitor",
     "monitoring.coreos.com/v1/PrometheusRule",

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from atelier_cli.profile.merging import merge
 
-from tests.chart.rendering import by_kind, only, render
+from tests.chart.rendering import API_VERSIONS, BARE, HELMS, by_kind, only, render
 from tests.chart.schemas import violations
 from tests.chart.test_objects import QUICKSTART, pods
 
@@ -141,6 +141,13 @@ def test_every_container_can_get_a_limit() -> None:
 
 def test_the_test_is_only_there_if_it_is_wanted() -> None:
     assert by_kind(render(QUICKSTART, set=["test.enabled=false"]), "Pod") == []
+
+
+@pytest.mark.parametrize("helm", HELMS)
+def test_what_other_tools_apply_has_no_pod_that_runs_once(helm: str) -> None:
+    without_a_cluster = [api for api in API_VERSIONS if api not in BARE]
+    assert by_kind(render(QUICKSTART, helm=helm, api_versions=without_a_cluster), "Pod") == []
+    assert len(by_kind(render(QUICKSTART, helm=helm), "Pod")) == 1
 
 
 def test_the_profile_applied_last_is_told_to_the_extractors_of_all_its_searches() -> None:

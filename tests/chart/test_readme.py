@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from tests.chart.commands import Helm, helm, lacking, lines, seconds
-from tests.chart.rendering import CHART, HELMS, by_kind, documents, only, refused, render, rendered
+from tests.chart.rendering import BARE, CHART, HELMS, by_kind, documents, only, refused, render, rendered
 from tests.support import ROOT
 from tools import chart_docs
 
@@ -157,7 +157,7 @@ def test_the_lines_for_an_upgrade_do_what_is_said_of_them() -> None:
 def test_the_line_for_serving_alone_needs_no_katib(binary: str) -> None:
     (line,) = [line for line in RENDERING if "experiment.enabled=false" in line]
     found = helm(line, binary)
-    shown = render(QUICKSTART, helm=binary, namespace="serving", set=found.options["--set"], api_versions=())
+    shown = render(QUICKSTART, helm=binary, namespace="serving", set=found.options["--set"], api_versions=BARE)
     assert {one["kind"] for one in shown} == {"Deployment", "Service", "ServiceAccount", "Pod"}
     (store,) = [
         one for one in only(shown, "Deployment")["spec"]["template"]["spec"]["volumes"] if one["name"] == "store"

@@ -14,7 +14,7 @@ from atelier_cli.profile.facts import FAILED_TRIALS
 from atelier_store.spec import PictureShape, Spec
 from atelier_trainer.__main__ import parser, request_of
 
-from tests.chart.rendering import PROFILES, notes, only, render
+from tests.chart.rendering import BARE, PROFILES, notes, only, render
 from tests.chart.schemas import violations
 
 pytestmark = pytest.mark.process
@@ -173,7 +173,7 @@ SERVED_ONLY = {"experiment": {"enabled": False}, "server": {"model": "clothes"},
 
 
 def test_without_a_search_nothing_is_rendered_that_needs_katib() -> None:
-    objects = render(values=SERVED_ONLY, api_versions=())
+    objects = render(values=SERVED_ONLY, api_versions=BARE)
     assert {one["kind"] for one in objects} == {"Deployment", "Service", "ServiceAccount", "Pod"}
     container = only(objects, "Deployment")["spec"]["template"]["spec"]["containers"][0]
     assert "--model=clothes" in container["args"]

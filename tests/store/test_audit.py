@@ -12,7 +12,16 @@ from atelier_store.arrays import ARRAYS, data_digest
 from atelier_store.audit import audit
 from atelier_store.files import sha256_file
 from atelier_store.layout import Store
-from atelier_store.records import Card, Current, DataDescription, DataSource, HistoryLine, Report, RungValue
+from atelier_store.records import (
+    Card,
+    Current,
+    DataDescription,
+    DataSource,
+    HistoryLine,
+    KeptExperiment,
+    Report,
+    RungValue,
+)
 
 from tests.support.experiments import add_curve, add_trial, begin, promote_best, spec
 from tests.support.onnx_bundles import image_bundle
@@ -36,6 +45,9 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Store:
         RungValue(key=key, value=0.9).write(store.experiment(of.experiment_name).rung(3) / f"{key}.json")
         promote_best(store, of.experiment_name, "digits")
     write_search(store.model("digits"), of.experiment_name, "promoted")
+    model, kept = store.model("digits"), KeptExperiment(manifest={"spec": {"maxTrialCount": 12}})
+    shutil.copy(model.history, model.next_history)  # as a promotion leaves them that is killed, and a wait
+    kept.write(store.experiment(of.experiment_name).kept_experiment)
     source = DataSource(digest=place_data(store))
     source.write(store.data_sources / f"{'1' * 64}.json")
     return store
@@ -110,10 +122,12 @@ RECORDS = (
     "experiments/*/trials/t.json",
     "experiments/*/rungs/3/*.json",
     "experiments/*/leaderboard.json",
+    "experiments/*/katib-experiment.json",
     "models/*/versions/*/promotion.json",
     "models/*/versions/*/report.json",
     "models/*/current.json",
     "models/*/history.jsonl",
+    "models/*/history.next.jsonl",
     "models/*/search.json",
     "models/*/decision.json",
 )

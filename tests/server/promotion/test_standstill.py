@@ -1,12 +1,11 @@
 """A search that stands still says why, by the cluster's Events, and starts anew where Katib cannot go on."""
 
-import json
 from pathlib import Path
 
 import pytest
 from atelier_server.promotion import wait
 from atelier_store.layout import Store
-from atelier_store.records import Search
+from atelier_store.records import KeptExperiment, Search
 
 from tests.support.current import applied_last
 from tests.support.kubernetes_api import (
@@ -121,7 +120,7 @@ def test_a_search_whose_suggestion_service_forgot_its_trials_starts_anew_as_it_w
     assert deleted == ("DELETE", "propagationPolicy=Background")
     assert created == applied
     assert f"Experiment {NAME} is created again" in lines
-    assert not waited.store.experiment(NAME).manifest.exists()
+    assert not waited.store.experiment(NAME).kept_experiment.exists()
 
 
 def test_a_search_is_not_created_again_before_all_that_katib_made_for_it_is_gone(
@@ -138,14 +137,28 @@ def test_a_search_is_not_created_again_before_all_that_katib_made_for_it_is_gone
 
 
 def test_a_wait_that_was_killed_between_delete_and_create_goes_on_there(tmp_path: Path, waited: type[Waited]) -> None:
-    manifest = waited.store.experiment(NAME).manifest
-    manifest.parent.mkdir(parents=True)
-    manifest.write_text(json.dumps({"kind": "Experiment", "metadata": {"name": NAME}, "spec": {}}))
+    applied = {"apiVersion": "kubeflow.org/v1beta1", "kind": "Experiment", "metadata": {"name": NAME}, "spec": {}}
+    KeptExperiment(manifest=applied).write(waited.store.experiment(NAME).kept_experiment)
     with answering(tmp_path, OVER) as api:
         api.changed.append(("DELETE", ""))
         waited.on(api)
     assert waited.code == 0
-    assert [method for method, _ in api.changed] == ["DELETE", "POST"]
+    assert [method for method, _ in api.changed] == ["DELETE", "POST"] and api.changed[1][1] == applied
+
+
+def test_an_experiment_that_was_damaged_while_it_was_deleted_is_not_created_but_told_of(
+    tmp_path: Path, waited: type[Waited]
+) -> None:
+    kept = waited.store.experiment(NAME).kept_experiment
+    KeptExperiment(manifest=experiment()).write(kept)
+    written = kept.read_text()
+    kept.write_text(written.replace('"maxTrialCount": 12', '"maxTrialCount": 13'))
+    assert kept.read_text() != written
+    with answering(tmp_path, OVER) as api:
+        api.changed.append(("DELETE", ""))
+        lines = waited.on(api, timeout=1)
+    assert waited.code == 1 and [method for method, _ in api.changed] == ["DELETE"]
+    assert any(f"{kept}: its sha256 is not that of its content" in line for line in lines)
 
 
 def test_a_search_that_another_one_has_replaced_is_not_waited_for_and_leaves_no_record(

@@ -31,6 +31,7 @@ from atelier_store.records import (
     DataSource,
     Decision,
     HistoryLine,
+    KeptExperiment,
     Leaderboard,
     Manifest,
     Promotion,
@@ -95,10 +96,11 @@ def _records(store: Store, data: list[DataPaths]) -> Iterator[Path]:
     yield from (paths.card for paths in store.trials())
     for experiment in store.experiments():
         yield from (experiment.spec, *_trial_records(experiment), *_rungs(experiment), experiment.leaderboard)
+        yield experiment.kept_experiment
     for model in store.models():
         for version in _versions(model):
             yield from (version.promotion, version.report)
-        yield from (model.current, model.history, model.search, model.decision)
+        yield from (model.current, model.history, model.next_history, model.search, model.decision)
 
 
 def _is_sealed(path: Path) -> bool:
@@ -225,6 +227,8 @@ def _experiment(paths: ExperimentPaths) -> Iterator[Mismatch]:
         yield from _read(RungValue, path)[1]
     if paths.leaderboard.exists():
         yield from _read(Leaderboard, paths.leaderboard)[1]
+    if paths.kept_experiment.exists():
+        yield from _read(KeptExperiment, paths.kept_experiment)[1]
 
 
 def _model(paths: ModelPaths) -> Iterator[Mismatch]:
@@ -234,6 +238,8 @@ def _model(paths: ModelPaths) -> Iterator[Mismatch]:
         yield from _search(paths)
     if paths.decision.exists():
         yield from _decision(paths)
+    if paths.next_history.exists():
+        yield from _history(paths.next_history)[1]
     if not paths.current.exists() and not paths.history.exists():
         return  # a first promotion was killed, or found nothing to promote
     current, mismatches = _read(Current, paths.current)

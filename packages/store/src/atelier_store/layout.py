@@ -117,7 +117,7 @@ class ExperimentPaths:
         return self.folder / "rungs" / str(epoch)
 
     @property
-    def manifest(self) -> Path:
+    def kept_experiment(self) -> Path:
         """Katib's Experiment, for as long as it is deleted to be created again."""
         return self.folder / "katib-experiment.json"
 

@@ -116,6 +116,13 @@ class TrialConfig(Record):
         return sha256_of(self.model_dump(exclude_none=True, exclude={"schema_version"}))[:16]
 
 
+class KeptExperiment(Record):
+    """`katib-experiment.json`: Katib's Experiment as it was applied, while it is deleted to be created again."""
+
+    schema_version: Literal[1] = 1
+    manifest: dict[str, Any]
+
+
 class Epoch(Record):
     """One line of `metrics.jsonl`: one epoch. metrics holds val_* values and train_loss; seconds is wall time."""
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from atelier_store.files import write_text
+from atelier_store.records import KeptExperiment, TornRecord
 from lightkube import Client
 
 from atelier_server.promotion import katib
@@ -30,11 +29,11 @@ class Standstill:
 
     Katib never asks a suggestion service again that has forgotten the trials, so the search would stand still for ever.
     An Experiment that is deleted and created again begins with a service that knows as much as it is told; its trials
-    find in the store what was trained before. manifest is where the Experiment is kept meanwhile.
+    find in the store what was trained before. kept is where the Experiment is meanwhile.
     """
 
-    def __init__(self, client: Client, name: str, manifest: Path, patience: float) -> None:
-        self._client, self._name, self._manifest, self._patience = client, name, manifest, patience
+    def __init__(self, client: Client, name: str, kept: Path, patience: float) -> None:
+        self._client, self._name, self._kept, self._patience = client, name, kept, patience
         self._counts: object = None
         self._since = time.monotonic()
         self._starts = 0
@@ -57,17 +56,21 @@ class Standstill:
         new = [one for one in warned if one.at >= datetime.now(UTC) - timedelta(seconds=still)]
         return f"no trial has ended since then; {_shown(new)}" if new else None
 
-    def go_on(self) -> None:
-        """Create the Experiment that a new start has deleted, once nothing of it is left. Raises Unreachable."""
+    def go_on(self) -> str | None:
+        """Create the Experiment that a new start has deleted, once nothing of it is left, or say why it cannot.
+
+        Raises Unreachable.
+        """
         try:
-            manifest: dict[str, Any] = json.loads(self._manifest.read_bytes())
-        except FileNotFoundError:
-            return
-        if katib.left_over(self._client, self._name):
-            return  # the new Experiment would count its trials, and ask its service
-        katib.create(self._client, manifest)
-        self._manifest.unlink(missing_ok=True)
+            kept = KeptExperiment.read_if_there(self._kept)
+        except TornRecord as error:
+            return f"{error}: delete this file and run helm upgrade again"
+        if kept is None or katib.left_over(self._client, self._name):
+            return None  # the new Experiment would count the trials of the one before, and ask its service
+        katib.create(self._client, kept.manifest)
+        self._kept.unlink(missing_ok=True)
         log.info("Experiment %s is created again", self._name)
+        return None
 
     def _is_forgotten(self, experiment: Experiment, warned: list[Warned]) -> bool:
         """Whether this Experiment's service said so; Events of the one before a new start are older than this one."""
@@ -79,11 +82,11 @@ class Standstill:
         if self._starts == MOST_STARTS:
             return f"{what}, for the {MOST_STARTS + 1}th time: delete the Experiment and run helm upgrade again"
         if manifest := katib.read_manifest(self._client, self._name):
-            write_text(self._manifest, json.dumps(_as_applied(manifest)))
+            KeptExperiment(manifest=_as_applied(manifest)).write(self._kept)
             try:
                 katib.delete(self._client, self._name)
             except katib.Unreachable as error:
-                self._manifest.unlink()
+                self._kept.unlink()
                 return f"{what}, and the Experiment cannot be deleted ({error}): delete it and run helm upgrade again"
             self._starts += 1
             self._counts = None

@@ -51,7 +51,7 @@ def run(
     log.info("waiting for Experiment %s in namespace %s, at most %d s", experiment, namespace, timeout)
     try:
         client = katib.connect(namespace)
-        standstill = Standstill(client, experiment, store.experiment(experiment).manifest, patience)
+        standstill = Standstill(client, experiment, store.experiment(experiment).kept_experiment, patience)
         _wait(client, experiment, standstill, timeout, every, running)
     except (NotSucceeded, katib.Unreachable) as error:
         log.error("%s", error)
@@ -102,8 +102,7 @@ def _progress(client: Client, name: str, standstill: Standstill) -> tuple[str | 
     """
     experiment = katib.read(client, name)
     if experiment is None:
-        standstill.go_on()
-        return "it is not there yet", None
+        return "it is not there yet", standstill.go_on()
     if failed := experiment.condition("Failed"):
         raise NotSucceeded(f"Experiment {name} failed: {failed.reason}: {failed.message}")
     if succeeded := experiment.condition("Succeeded"):

@@ -31,6 +31,7 @@ from atelier_cli.commands.options import (
     WhyOption,
     named,
 )
+from atelier_cli.show.numbers import score
 
 if TYPE_CHECKING:
     from atelier_store.layout import Store
@@ -304,4 +305,4 @@ def _show_promoted(store: Store, promoted: Promoted, model: str) -> None:
 
 
 def _scores(metrics: dict[str, float]) -> str:
-    return ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
+    return ", ".join(f"{name} {score(value)}" for name, value in metrics.items())

@@ -17,6 +17,8 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from atelier_cli.show.numbers import score
+
 
 @dataclass(frozen=True)
 class Searched:
@@ -74,7 +76,7 @@ def experiments(searches: Sequence[Searched]) -> Table:
     table.add_column("best", overflow="fold")
     table.add_column("last active", no_wrap=True)
     for one in searches:
-        best = f"{one.objective_metric_name} {one.best:.4f} ({one.best_trial})" if one.best is not None else ""
+        best = f"{one.objective_metric_name} {score(one.best)} ({one.best_trial})" if one.best is not None else ""
         trials = f"{one.trials} of {one.max_trial_count or '?'}"
         moment = one.last_active[:16].replace("T", " ")
         table.add_row(*map(Text, (one.name, one.search_digest[:8], one.state, trials, best, moment)))

@@ -10,6 +10,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from atelier_cli.show.numbers import score
+
 
 def leaderboard(board: Leaderboard, most: int = 10) -> RenderableType:
     """The best trials, then every trial that cannot be promoted with its reason."""
@@ -26,7 +28,7 @@ def leaderboard(board: Leaderboard, most: int = 10) -> RenderableType:
             str(entry.rank),
             short_name(entry.trial),
             entry.key,
-            f"{entry.metric:.4f}",
+            "" if entry.metric is None else score(entry.metric),
             str(entry.epochs),
             f"{entry.params:,}",
             f"{entry.latency_p50_ms:.2f}",

@@ -17,6 +17,7 @@ from rich.text import Text
 from atelier_cli.search.engine import Totals
 from atelier_cli.search.schedule import Result, expected_epochs
 from atelier_cli.show.leaderboard import short_name
+from atelier_cli.show.numbers import score
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 WIDEST_CURVE = 30
@@ -93,7 +94,7 @@ class SearchDisplay(AbstractContextManager["SearchDisplay"]):
         line = Text(f"{short_name(name):<13} ").append(f"{outcome:<11} ", COLOURS[result.outcome])
         if result.values:
             metric = self._objective.objective_metric_name
-            line.append(f"epoch {len(result.values):>3}  {metric} {result.values[-1]:.4f}")
+            line.append(f"epoch {len(result.values):>3}  {metric} {score(result.values[-1])}")
             line.append("  best so far" if is_best else "", "bold")
         if reason and result.outcome in ("failed", "over_budget"):
             line.append(reason)
@@ -122,14 +123,14 @@ class SearchDisplay(AbstractContextManager["SearchDisplay"]):
         trials = f"trials {self._totals.trials} of {self._spec.experiment.max_trial_count}"
         reused = f"{self._totals.reused} found trained"
         best = self._best()
-        value = f"; best {self._last_values[best]:.4f} ({short_name(best)})" if best else ""
+        value = f"; best {score(self._last_values[best])} ({short_name(best)})" if best else ""
         epochs = f"epochs {self._trained_now} spent, {self.saved()} saved by stopping early"
         return [Text(fact, no_wrap=True, overflow="ellipsis") for fact in (f"{trials}, {reused}{value}", epochs)]
 
     def _running(self) -> Table:
         table = Table.grid(padding=(0, 2))
         for name, curve in self._curves.items():
-            latest = f"{curve[-1]:.4f}" if curve else "…"
+            latest = score(curve[-1]) if curve else "…"
             kind = "tail" if name.startswith("tail-") else "goes on" if self._epochs_before[name] else "new"
             table.add_row(short_name(name), kind, f"epoch {len(curve)}", latest, sparkline(curve))
         return table

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from atelier_cli.show.leaderboard import short_name
+from atelier_cli.show.numbers import score
 
 STATES = {"worse": "refused", "not_comparable": "waits", "waiting": "waits"}
 
@@ -73,7 +74,7 @@ def _read(files: VersionPaths) -> Promotion | str:
 def _scores(promotion: Promotion) -> str:
     name = promotion.objective_metric_name
     tested = (promotion.test_metrics or {}).get(f"test_{name.removeprefix('val_')}")
-    return f"{name} {promotion.metric:.4f}" + ("" if tested is None else f", test {tested:.4f}")
+    return f"{name} {score(promotion.metric)}" + ("" if tested is None else f", test {score(tested)}")
 
 
 def _minute(time: str) -> str:
