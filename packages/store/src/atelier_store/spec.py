@@ -29,6 +29,8 @@ Task = Literal["classification", "regression"]
 ClassWeights = Literal["none", "balanced"]
 Fit = Literal["stretch", "crop", "pad"]
 """How a picture is brought to another size: without regard to aspect, by its middle, or whole with white beside it."""
+FAILED_TRIALS = 3
+"""What maxFailedTrialCount: auto is, unless there are fewer trials."""
 
 
 def has_channels(kind: Kind, shape: Sequence[int]) -> bool:
