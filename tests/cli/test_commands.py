@@ -39,6 +39,7 @@ COMMANDS = (
     "replay",
     "audit",
     "doctor",
+    "export",
 )
 
 
@@ -104,6 +105,7 @@ def test_help_names_every_command() -> None:
         ("serve", ["--model", "--store", "--host", "--port"]),
         ("replay", ["key", "--store"]),
         ("audit", ["--store", "--output"]),
+        ("export", ["csv", "jsonl", "optuna", "mlflow"]),
         ("doctor", ["--values", "-f", "--set", "--namespace", "--context", "--kubeconfig", "--katib-namespace"]),
     ],
 )
