@@ -22,7 +22,6 @@ from atelier_cli.profile.facts import (
     ALGORITHM_SETTINGS,
     DRAWS_NORMAL,
     EARLY_STOPPING_SETTINGS,
-    FAILED_TRIALS,
     KINDS,
     METRICS,
     Choice,
@@ -31,6 +30,7 @@ from atelier_cli.profile.facts import (
 from atelier_cli.profile.merging import merge
 from atelier_cli.profile.schema import places
 from atelier_cli.profile.texts import TEXTS
+from atelier_store.spec import FAILED_TRIALS
 from atelier_trial.data.files import OPTIONAL, REQUIRED
 from atelier_trial.data.sources import BUNDLED
 from atelier_trial.space import AUGMENTATIONS, Domain, domains

@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 from atelier_cli.profile import load
-from atelier_cli.profile.facts import FAILED_TRIALS
-from atelier_store.spec import PictureShape, Spec
+from atelier_store.spec import FAILED_TRIALS, PictureShape, Spec
 from atelier_trainer.__main__ import parser, request_of
 
 from tests.chart.rendering import BARE, PROFILES, notes, only, render

@@ -32,12 +32,14 @@ COMMANDS = (
     "search",
     "experiments",
     "leaderboard",
+    "compare",
     "promote",
     "versions",
     "serve",
     "replay",
     "audit",
     "doctor",
+    "export",
 )
 
 
@@ -97,11 +99,13 @@ def test_help_names_every_command() -> None:
         ("data", ["--values", "-f", "--set", "--store", "--data-dir", "--output"]),
         ("experiments", ["--store", "--output"]),
         ("leaderboard", ["experiment", "--store", "--all", "--output"]),
+        ("compare", ["A", "B", "--store", "--check", "--output"]),
         ("promote", ["experiment", "--model", "--store", "--policy", "--trial", "--version", "--previous", "--why"]),
         ("versions", ["--model", "--store", "--history"]),
         ("serve", ["--model", "--store", "--host", "--port"]),
         ("replay", ["key", "--store"]),
         ("audit", ["--store", "--output"]),
+        ("export", ["csv", "jsonl", "optuna", "mlflow"]),
         ("doctor", ["--values", "-f", "--set", "--namespace", "--context", "--kubeconfig", "--katib-namespace"]),
     ],
 )

@@ -17,7 +17,8 @@ CHOICES = re.compile(r"--(version|trial|previous)\b")
 ON_A_STORE = [
     line
     for line in shown_commands()
-    if re.match(r"uv run atelier (leaderboard|audit|promote|versions|replay)\b", line) and not CHOICES.search(line)
+    if re.match(r"uv run atelier (leaderboard|compare|export (?!mlflow)|audit|promote|versions|replay)\b", line)
+    and not CHOICES.search(line)
 ]
 
 
@@ -31,6 +32,8 @@ def test_profiles_shown_were_searched(trained: Reader) -> None:
 @pytest.mark.parametrize("line", ON_A_STORE)
 def test_a_shown_command_does_its_work_on_a_store(line: str, trained: Reader) -> None:
     key = next(trained.store.root.glob("trials/*/model/manifest.json")).parts[-3]
+    searches = iter([paths.folder.name for paths in trained.store.experiments()])
+    line = re.sub(r"\bquickstart-[0-9a-f]{8}\b", lambda _: next(searches), line)
     printed = trained.run(re.sub(r"\b[0-9a-f]{16}\b", key, line))
     if " audit " in line:
         assert "7 trials, 3 experiments, 2 models hashed: 0 do not match" in printed
@@ -39,7 +42,15 @@ def test_a_shown_command_does_its_work_on_a_store(line: str, trained: Reader) ->
 
 
 def test_every_subcommand_that_reads_a_store_is_shown() -> None:
-    assert {words_of(line)[3] for line in ON_A_STORE} == {"leaderboard", "audit", "promote", "versions", "replay"}
+    assert {words_of(line)[3] for line in ON_A_STORE} == {
+        "leaderboard",
+        "compare",
+        "export",
+        "audit",
+        "promote",
+        "versions",
+        "replay",
+    }
 
 
 STANDS_FOR = {

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from atelier_cli.commands import doctor, laptop, store
+from atelier_cli.commands import doctor, export, laptop, store
 
 LOOPBACK = "localhost,127.0.0.1,::1"
 
@@ -41,6 +41,7 @@ for command in (
     laptop.search,
     store.experiments,
     store.leaderboard,
+    store.compare,
     laptop.promote,
     store.versions,
     laptop.serve,
@@ -49,6 +50,7 @@ for command in (
     doctor.doctor,
 ):
     app.command()(command)
+app.add_typer(export.export, name="export")
 
 
 def main() -> None:

@@ -7,3 +7,7 @@ class CannotServe(RuntimeError):
 
 class CannotReplay(RuntimeError):
     """There is nothing to replay, or replaying it failed."""
+
+
+class CannotExport(RuntimeError):
+    """Where a search is to be exported to, it was not accepted."""

@@ -23,7 +23,8 @@ MEANINGS: dict[ExitCode, dict[str, str]] = {
         "atelier_server": "done",
     },
     ExitCode.FINDINGS: {
-        "atelier": "nothing to promote; `replay` found a difference, `audit` a mismatch, `doctor` something missing",
+        "atelier": "nothing to promote; `replay` or `compare --check` found a difference, `audit` a mismatch, `doctor` "
+        "something missing",
         "atelier_server": "`wait`: the Experiment failed or did not end; `promote`: nothing to promote",
     },
     ExitCode.WRONG_INPUT: {

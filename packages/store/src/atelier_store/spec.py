@@ -34,6 +34,8 @@ ColumnKind = Literal["number", "category", "date"]
 ColumnChoice = Literal["number", "category", "date", "drop"]
 Fit = Literal["stretch", "crop", "pad"]
 """How a picture is brought to another size: without regard to aspect, by its middle, or whole with white beside it."""
+FAILED_TRIALS = 3
+"""What maxFailedTrialCount: auto is, unless there are fewer trials."""
 
 
 def has_channels(kind: Kind, shape: Sequence[int]) -> bool:

@@ -24,7 +24,7 @@ def messages() -> Iterator[None]:
     from atelier_store.lease import LeaseHeld, LeaseLost
     from atelier_store.promotion import NothingToPromote
 
-    from atelier_cli.errors import CannotReplay, CannotServe
+    from atelier_cli.errors import CannotExport, CannotReplay, CannotServe
 
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
     try:
@@ -35,7 +35,7 @@ def messages() -> Iterator[None]:
         fail([f"nothing to promote: {reason}" for reason in error.reasons], code=ExitCode.FINDINGS)
     except InvalidInput as error:
         fail(error.violations)
-    except (CannotReplay, CannotServe, LeaseLost, ValueError) as error:
+    except (CannotExport, CannotReplay, CannotServe, LeaseLost, ValueError) as error:
         fail([str(error)])
     except OSError as error:
         reason = error.strerror or str(error)

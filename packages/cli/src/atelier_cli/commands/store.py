@@ -82,6 +82,40 @@ def versions(
         out.print(changes(pointer.lines(paths)) if history else table(paths))
 
 
+def compare(
+    a: Annotated[str, typer.Argument(help="A search, or a trial: its key, its name, or SEARCH/NAME.", metavar="A")],
+    b: Annotated[str, typer.Argument(help="Another one.", metavar="B")],
+    store: StoreOption = DEFAULT_STORE,
+    check: Annotated[bool, typer.Option("--check", help="Exit with 1 if anything differs.")] = False,
+    output: OutputOption = "table",
+) -> None:
+    """Show only what differs between two trials, or two searches, from the spec to the cost."""
+    with messages():
+        from atelier_store.differences import searches, subjects, trials
+        from atelier_store.exit_codes import ExitCode
+        from atelier_store.layout import Store
+
+        from atelier_cli.show.differences import differences, search_differences
+
+        check_store(store)
+        place = Store(store.absolute())
+        one, other = subjects.two(place, a, b)
+        if isinstance(one, subjects.SearchSubject):
+            assert isinstance(other, subjects.SearchSubject)
+            compared = searches.compare(place, one, other)
+            found, told = compared.differences, asdict(compared)
+            table = search_differences(a, b, compared, one.spec.experiment.objective)
+        else:
+            assert isinstance(other, subjects.TrialSubject)
+            found = trials.compare(place, one, other)
+            told, table = {"differences": [asdict(difference) for difference in found]}, differences(a, b, found)
+        if output == "json":
+            print_json({"a": one.described, "b": other.described, **told})
+        else:
+            out.print(table)
+        raise typer.Exit(ExitCode.FINDINGS if found and check else ExitCode.OK)
+
+
 def audit(store: StoreOption = DEFAULT_STORE, output: OutputOption = "table") -> None:
     """Hash everything in a store again and name what is not as it was written."""
     with messages():

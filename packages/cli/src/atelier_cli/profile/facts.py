@@ -118,10 +118,6 @@ KINDS: dict[str, Kind] = {
 """What the examples of a source are, by its name and that of the bundled set. The arrays of npz decide."""
 
 
-FAILED_TRIALS = 3
-"""What maxFailedTrialCount: auto is, unless there are fewer trials."""
-
-
 def known_kind(data: Data) -> Kind | None:
     """What the examples are, as far as that is known before the data are opened."""
     if data.kind != "auto":

@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from atelier_store.errors import InvalidInput
-from atelier_store.spec import Parameter, Spec
+from atelier_store.spec import FAILED_TRIALS, Parameter, Spec
 from pydantic import ValidationError
 
 from atelier_cli.profile import pods, rules, schema, set_values, yaml_lines
 from atelier_cli.profile.chart_files import chart_file
 from atelier_cli.profile.completing import complete
-from atelier_cli.profile.facts import FAILED_TRIALS
 from atelier_cli.profile.findings import Finding, Where, at, public
 from atelier_cli.profile.merging import Values, lookup, merge, overlay, with_value
 from atelier_cli.profile.texts import TEXTS

@@ -41,7 +41,7 @@ class Suggester:
         self._choices = {
             p.name: _sorted_choices(p) for p in experiment.parameters if p.parameter_type in ("discrete", "categorical")
         }
-        self._distributions = {p.name: _distribution(p) for p in experiment.parameters}
+        self._distributions = {p.name: distribution(p) for p in experiment.parameters}
         settings = {setting.name: setting.value for setting in experiment.algorithm.algorithm_settings}
         seed = int(settings.pop("random_state", spec.trainer.seed))
         with warnings.catch_warnings():
@@ -132,7 +132,8 @@ def _sorted_choices(parameter: Parameter) -> list[str]:
     return sorted(choices, key=float) if parameter.parameter_type == "discrete" else choices
 
 
-def _distribution(parameter: Parameter) -> BaseDistribution:
+def distribution(parameter: Parameter) -> BaseDistribution:
+    """What a sampler draws from; of numbers in a list, the place of one in ascending order."""
     space = parameter.feasible_space
     if parameter.parameter_type == "categorical":
         return CategoricalDistribution(_sorted_choices(parameter))
