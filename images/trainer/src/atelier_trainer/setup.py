@@ -47,6 +47,9 @@ def set_up(trial: Trial, device: torch.device) -> Setup:
     kind, task = description.kind, description.task
     outputs = len(description.labels or ()) if task == "classification" else y.shape[1]
     input_statistics = data.input_statistics(x[training_rows], kind)
+    rows, validation = (
+        Rows(torch.from_numpy(x[index]), torch.from_numpy(y[index])) for index in (training_rows, validation_rows)
+    )
     torch.manual_seed(config.seed)
     built = model.build(
         trial.request.spec.trainer.network,
@@ -55,12 +58,10 @@ def set_up(trial: Trial, device: torch.device) -> Setup:
         model.statistics(input_statistics, y[training_rows], task),
         description.shape,
         outputs,
+        rows.x,
     ).to(device)
     precision = environment.precision(device, kind)
     recipe = Recipe.of(config.params, config.seed, config.tail_epochs)
-    rows, validation = (
-        Rows(torch.from_numpy(x[index]), torch.from_numpy(y[index])) for index in (training_rows, validation_rows)
-    )
     weights = balanced(rows.y, outputs) if config.class_weights == "balanced" else None
     training = Training(built, task, kind, rows, recipe, precision, weights)
     return Setup(training, validation, input_statistics, environment.describe(device, precision))

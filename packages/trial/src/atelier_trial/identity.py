@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
+from typing import Any
 
 from atelier_store.files import sha256_file
 from atelier_store.records import DataDescription, TrialConfig
 from atelier_store.spec import Spec, sha256_of
 
 from atelier_trial import network_code
-from atelier_trial.space import BUILT_IN, InvalidParams, canonicalise
+from atelier_trial.space import BUILT_IN, InvalidParams, canonicalise, needs_row_networks
 
 RECIPE_VERSION = 1
 """Incremented whenever the same configuration would train to other weights."""
@@ -18,11 +19,12 @@ RECIPE_VERSION = 1
 
 def trial_config(spec: Spec, data: DataDescription, params: dict[str, str]) -> TrialConfig:
     """The canonical configuration of suggested parameters. InvalidParams with every violation."""
+    canonical = canonicalise(params, data.kind, data.task, spec.trainer.network)
     return TrialConfig(
-        params=canonicalise(params, data.kind, data.task, spec.trainer.network),
+        params=canonical,
         data_digest=data.digest,
         validation_fraction=spec.trainer.data.validation_fraction,
-        network_digest=network_digest(spec.trainer.network),
+        network_digest=network_digest(spec.trainer.network, canonical),
         recipe_version=RECIPE_VERSION,
         seed=spec.trainer.seed,
         class_weights=spec.trainer.class_weights,
@@ -35,20 +37,28 @@ def tail_config(parent: TrialConfig, parent_epochs: int, tail_epochs: int) -> Tr
     return parent.model_copy(update=tail)
 
 
-def network_digest(network: str) -> str:
-    """sha256 of what builds the network; after any edit it is another network.
+def network_digest(network: str, params: dict[str, Any]) -> str:
+    """sha256 of what builds the network of canonical params; after any edit it is another network.
 
-    Of the built-in networks, their source file. Of one's own, the function's name and every local module that it
-    imports: whatever else decides what it becomes (a data file that it reads, an installed package) cannot be known.
+    Of the built-in networks, their source file, or files. Of one's own, the function's name and every local module
+    that it imports: whatever else decides what it becomes (a data file that it reads, an installed package) cannot be
+    known.
     """
     if network == BUILT_IN:
-        spec = importlib.util.find_spec("atelier_trainer.networks")
-        if spec is None or spec.origin is None:
-            raise InvalidParams([f"trainer.network: {BUILT_IN}: atelier-trainer is not installed"])
-        return sha256_file(Path(spec.origin))
+        first = _file_digest("networks")
+        if not needs_row_networks(params):
+            return first
+        return sha256_of({"networks": first, "row_networks": _file_digest("row_networks")})
     module, _, function = network.partition(":")
     files = network_code.files(module)
     if module not in files:
         raise InvalidParams([f"trainer.network: module {module!r} not found"])
     digests = {name: sha256_file(path) for name, path in files.items()}
     return sha256_of({"module": module, "function": function, "files": digests})
+
+
+def _file_digest(module: str) -> str:
+    spec = importlib.util.find_spec(f"atelier_trainer.{module}")
+    if spec is None or spec.origin is None:
+        raise InvalidParams([f"trainer.network: {BUILT_IN}: atelier-trainer is not installed"])
+    return sha256_file(Path(spec.origin))
