@@ -43,11 +43,11 @@ def rows(count: int, columns: tuple[Column, ...] = TABLE, seed: int = 0) -> NDAr
     return table.features(by_column, columns)
 
 
-def built(columns: tuple[Column, ...], x: NDArray[np.float32], outputs: int = 3) -> model.Model:
+def built(columns: tuple[Column, ...], x: NDArray[np.float32], params: dict[str, Any] = DENSE) -> model.Model:
     torch.manual_seed(0)
     front = Columns(columns, x)
     statistics = model.table_statistics(noise_scale(columns, x), np.zeros(len(x)), "classification")
-    return model.build("atelier", DENSE, "rows", statistics, (x.shape[1],), outputs, front).eval()
+    return model.build("atelier", params, "rows", statistics, x.shape[1:], 3, torch.from_numpy(x), front).eval()
 
 
 class Features(nn.Module):
@@ -91,10 +91,13 @@ def test_the_front_of_a_bundle_gives_the_features_that_preparation_gave(
     np.testing.assert_array_equal(found, table.features(values, TABLE))
 
 
+@pytest.mark.parametrize("params", [{}, {"embedding": "piecewise", "members": 4}], ids=["dense", "ensemble"])
 @pytest.mark.parametrize("columns", [TABLE, TABLE[:1], (WORDS,), TABLE[2:3]])
-def test_a_bundle_answers_rows_with_gaps_and_unseen_words_as_torch_does(columns: tuple[Column, ...]) -> None:
+def test_a_bundle_answers_rows_with_gaps_and_unseen_words_as_torch_does(
+    columns: tuple[Column, ...], params: dict[str, Any]
+) -> None:
     x = rows(700, columns)
-    network = built(columns, x[:500])
+    network = built(columns, x[:500], DENSE | params)
     with torch.inference_mode():
         answers = model.Answer(network, "classification")(torch.from_numpy(x)).numpy()
 

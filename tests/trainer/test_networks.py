@@ -35,7 +35,13 @@ def trained(
     torch.manual_seed(0)
     outputs = 3 if task == "classification" else 2
     built = model.build(
-        "atelier", canonical, kind, model.statistics(input_statistics(x, kind), y, task), shape, outputs
+        "atelier",
+        canonical,
+        kind,
+        model.statistics(input_statistics(x, kind), y, task),
+        shape,
+        outputs,
+        torch.from_numpy(x),
     )
     rows = Rows(torch.from_numpy(x), torch.from_numpy(y))
     training = Training(built, task, kind, rows, Recipe.of(canonical, 0, None), "float32")
@@ -90,6 +96,7 @@ def test_macs_and_params_are_those_counted_by_hand(op: str) -> None:
         model.statistics(input_statistics(x, "images"), np.zeros(24), "classification"),
         (8, 8),
         3,
+        torch.from_numpy(x),
     )
     k = int(op[-1])
     body = {

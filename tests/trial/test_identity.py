@@ -11,6 +11,7 @@ from pathlib import Path
 import atelier_trainer.networks
 import pytest
 from atelier_trial.identity import network_digest
+from atelier_trial.space import canonicalise
 
 NETS = "def build(input_shape, outputs): ...\ndef other(input_shape, outputs): ...\n"
 
@@ -34,12 +35,23 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
 
 def test_the_built_in_networks_have_the_digest_of_their_file() -> None:
     file = Path(atelier_trainer.networks.__file__)
-    assert network_digest("atelier") == hashlib.sha256(file.read_bytes()).hexdigest()
+    assert network_digest("atelier", {}) == hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def test_only_a_network_that_the_first_ones_could_not_be_has_the_digest_of_both_files() -> None:
+    params = {"stem_width": "32", "scaling": "standard", "embedding": "none", "embedding_bins": "7", "members": "1"}
+    canonical = canonicalise(params, "rows", "regression")
+    assert canonical == canonicalise({"stem_width": "32"}, "rows", "regression")
+    assert network_digest("atelier", canonical) == network_digest("atelier", {})
+    later = [{"members": "2"}, {"embedding": "pbld"}, {"scaling": "robust"}, {"norm": "none"}]
+    digests = {network_digest("atelier", canonicalise(params | one, "rows", "regression")) for one in later}
+    assert len(digests) == 1
+    assert network_digest("atelier", {}) not in digests
 
 
 def test_two_functions_of_a_module_are_two_networks(write: Write) -> None:
     write("nets_of_test.py", NETS)
-    assert network_digest("nets_of_test:build") != network_digest("nets_of_test:other")
+    assert network_digest("nets_of_test:build", {}) != network_digest("nets_of_test:other", {})
 
 
 IMPORTS = {
@@ -63,9 +75,9 @@ def test_an_edit_of_a_local_module_that_it_imports_makes_it_another_network(writ
         write(f"{folder}/blocks.py", "")
     write("parts_of_test/__init__.py", "")
     write(name, text + NETS)
-    before = network_digest("nets_of_test:build")
+    before = network_digest("nets_of_test:build", {})
     write(edited, "import torch\nwidth = 7\n")
-    assert network_digest("nets_of_test:build") != before
+    assert network_digest("nets_of_test:build", {}) != before
 
 
 def test_relative_imports_of_a_package_are_followed(write: Write) -> None:
@@ -74,19 +86,19 @@ def test_relative_imports_of_a_package_are_followed(write: Write) -> None:
     write("parts_of_test/sub/nets.py", "from ..blocks import block\nfrom . import more\n" + NETS)
     write("parts_of_test/blocks.py", "")
     write("parts_of_test/sub/more.py", "")
-    digests = [network_digest("parts_of_test.sub.nets:build")]
+    digests = [network_digest("parts_of_test.sub.nets:build", {})]
     for name in ("parts_of_test/blocks.py", "parts_of_test/sub/more.py", "parts_of_test/sub/__init__.py"):
         write(name, "width = 7\n")
-        digests.append(network_digest("parts_of_test.sub.nets:build"))
+        digests.append(network_digest("parts_of_test.sub.nets:build", {}))
     assert len(set(digests)) == 4
 
 
 def test_a_module_that_is_only_beside_it_does_not_count(write: Write) -> None:
     write("nets_of_test.py", "import torch\nimport json\n" + NETS)
     write("blocks_of_test.py", "")
-    before = network_digest("nets_of_test:build")
+    before = network_digest("nets_of_test:build", {})
     write("blocks_of_test.py", "width = 7\n")
-    assert network_digest("nets_of_test:build") == before
+    assert network_digest("nets_of_test:build", {}) == before
 
 
 def test_where_the_modules_lie_does_not_count(write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,5 +109,5 @@ def test_where_the_modules_lie_does_not_count(write: Write, tmp_path: Path, monk
     for folder in ("here", "there"):
         monkeypatch.syspath_prepend(tmp_path / folder)
         importlib.invalidate_caches()
-        digests.add(network_digest("nets_of_test:build"))
+        digests.add(network_digest("nets_of_test:build", {}))
     assert len(digests) == 1

@@ -58,6 +58,16 @@ def test_spelling_out_a_default_changes_nothing(params: dict[str, str]) -> None:
     assert space.canonicalise(params, "rows", "classification") == spelled
 
 
+@given(params_for["rows"])
+def test_a_parameter_of_an_embedding_that_is_not_there_changes_nothing(params: dict[str, str]) -> None:
+    without = params | {"embedding": "none"}
+    of_embeddings = [name for name in space.row_domains() if name.startswith("embedding_")]
+    plain = {name: value for name, value in without.items() if name not in of_embeddings}
+    canonical = space.canonicalise(without, "rows", "classification")
+    assert canonical == space.canonicalise(plain, "rows", "classification")
+    assert not canonical.keys() & {"embedding", *of_embeddings}
+
+
 def test_every_violation_is_named_at_once() -> None:
     wrong = {"stage1_op": "conv7", "lr": "fast", "batch": "1", "hidden": "3", "stage1_depth": "2.5"}
     with pytest.raises(space.InvalidParams) as error:

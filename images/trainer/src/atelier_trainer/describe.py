@@ -17,6 +17,14 @@ OPERATIONS = {
     "residual": "residual pair of dense layers",
     "gated": "gated linear unit",
 }
+OF_ROWS = {
+    "scaling": "{scaling} scaling",
+    "embedding": "{embedding} embedding of numbers",
+    "norm": "no batch normalisation",
+    "parametrisation": "NTK parametrisation",
+    "members": "ensemble of {members}",
+}
+"""Parameters of rows that are in the canonical form only where they are not at their defaults."""
 HEADS = {"avg": "average pooling", "max": "max pooling", "avgmax": "average and max pooling"}
 
 
@@ -36,6 +44,7 @@ def architecture(config: TrialConfig, kind: Kind) -> str:
         )
         size = "" if shrink == 1 else f" at 1/{shrink} size"
         parts.append(f"{stage['depth']} × {operation}, {stage['width']} wide{size}")
+    parts += [words.format(**params) for name, words in OF_ROWS.items() if name in params]
     if params.get("se"):
         parts.append("squeeze-and-excitation")
     if "head" in params:

@@ -8,11 +8,12 @@ import numpy as np
 import torch
 from atelier_store.records import InputStatistics
 from atelier_store.spec import Kind, Task, has_channels
+from atelier_trial import space
 from atelier_trial.space import BUILT_IN, user_function
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from atelier_trainer import networks
+from atelier_trainer import networks, row_networks
 from atelier_trainer.columns import Columns
 
 Precision = Literal["float32", "bfloat16"]
@@ -21,8 +22,9 @@ Precision = Literal["float32", "bfloat16"]
 class Model(nn.Module):
     """Raw input (uint8 images (N, H, W[, C]), float signals (N, L[, C]) or rows (N, F)) to scores (N, outputs).
 
-    mean and scale are those of the training rows, per channel or feature; target_mean and target_scale turn scores of a
-    regression into targets. The features of a table go through columns instead; their scale is then that of noise.
+    Scores of an ensemble are (N, members, outputs). mean and scale are those of the training rows, per channel or
+    feature; target_mean and target_scale turn scores of a regression into targets. The features of a table go through
+    columns instead; their scale is then that of noise.
     """
 
     mean: Tensor
@@ -58,7 +60,7 @@ class Model(nn.Module):
 
 
 class Answer(nn.Module):
-    """The model as it is served: class probabilities, or targets in their own unit."""
+    """The model as it is served: class probabilities, or targets in their own unit; the mean of an ensemble."""
 
     def __init__(self, model: Model, task: Task) -> None:
         super().__init__()
@@ -68,8 +70,10 @@ class Answer(nn.Module):
     def forward(self, raw: Tensor) -> Tensor:
         scores: Tensor = self.model(raw)
         if self.task == "classification":
-            return torch.softmax(scores, dim=1)
-        return scores * self.model.target_scale + self.model.target_mean
+            answers = torch.softmax(scores, dim=scores.dim() - 1)
+        else:
+            answers = scores * self.model.target_scale + self.model.target_mean
+        return answers.mean(1) if answers.dim() == 3 else answers
 
 
 def build(
@@ -79,15 +83,24 @@ def build(
     statistics: dict[str, Tensor],
     shape: tuple[int, ...],
     outputs: int,
+    rows: Tensor,
     columns: Columns | None = None,
 ) -> Model:
-    """An untrained model for raw examples of this shape, of a table with its columns; the caller has seeded torch."""
+    """An untrained model for raw examples of this shape; the caller has seeded torch.
+
+    rows are the training rows; of a table their features, which go through its columns.
+    """
     ends_with_channels = has_channels(kind, shape)
     if kind == "rows":
         input_shape: tuple[int, ...] = shape if columns is None else (columns.width,)
     else:
         input_shape = (shape[-1], *shape[:-1]) if ends_with_channels else (1, *shape)
-    if network == BUILT_IN:
+    if network == BUILT_IN and space.needs_row_networks(params):
+        with torch.no_grad():
+            given = (rows - statistics["mean"]) / statistics["scale"] if columns is None else columns(rows)
+        numbers = None if columns is None else columns.numbers
+        body = row_networks.build(params, input_shape[0], outputs, given.numpy(), numbers)
+    elif network == BUILT_IN:
         body = networks.build(params, input_shape, outputs)
     else:
         training = {"lr", "weight_decay", "batch", "augment", "label_smoothing"}

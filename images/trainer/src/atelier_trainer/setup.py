@@ -58,15 +58,15 @@ def set_up(trial: Trial, device: torch.device) -> Setup:
     )
     kind, task = description.kind, description.task
     outputs = len(description.labels or ()) if task == "classification" else y.shape[1]
-    torch.manual_seed(config.seed)
-    columns, statistics, of_inputs = _of_inputs(description, x[training_rows], y[training_rows])
-    network = trial.request.spec.trainer.network
-    built = model.build(network, config.params, kind, statistics, description.shape, outputs, columns).to(device)
-    precision = environment.precision(device, kind)
-    recipe = Recipe.of(config.params, config.seed, config.tail_epochs)
     rows, validation = (
         Rows(torch.from_numpy(x[index]), torch.from_numpy(y[index])) for index in (training_rows, validation_rows)
     )
+    torch.manual_seed(config.seed)
+    columns, statistics, of_inputs = _of_inputs(description, rows.x.numpy(), rows.y.numpy())
+    network, shape = trial.request.spec.trainer.network, description.shape
+    built = model.build(network, config.params, kind, statistics, shape, outputs, rows.x, columns).to(device)
+    precision = environment.precision(device, kind)
+    recipe = Recipe.of(config.params, config.seed, config.tail_epochs)
     weights = balanced(rows.y, outputs) if config.class_weights == "balanced" else None
     training = Training(built, task, kind, rows, recipe, precision, weights)
     return Setup(training, validation, of_inputs, environment.describe(device, precision))

@@ -134,7 +134,13 @@ class Training:
         return self.recipe.lr * min(1.0, (self.optimizer.steps + 1) / self.warmup)
 
     def loss(self, scores: Tensor, y: Tensor) -> Tensor:
-        """Cross-entropy with label smoothing and class weights, or the mean squared error of standardised targets."""
+        """Cross-entropy with label smoothing and class weights, or the mean squared error of standardised targets.
+
+        Of an ensemble's scores (N, members, outputs), it is the mean of the members' losses.
+        """
+        if scores.dim() == 3:
+            y = y.repeat_interleave(scores.shape[1], dim=0)
+            scores = scores.flatten(0, 1)
         if self.task == "classification" and self.class_weights is None:
             return functional.cross_entropy(scores, y, label_smoothing=self.recipe.label_smoothing)
         if self.task == "classification":

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
+from typing import Any
 
 from atelier_store.files import sha256_file
 from atelier_store.records import DataDescription, TrialConfig
 from atelier_store.spec import Spec, sha256_of
 
 from atelier_trial import network_code
-from atelier_trial.space import BUILT_IN, InvalidParams, canonicalise
+from atelier_trial.space import BUILT_IN, InvalidParams, canonicalise, needs_row_networks
 
 RECIPE_VERSION = 1
 """Incremented whenever the same configuration would train to other weights."""
@@ -18,11 +19,12 @@ RECIPE_VERSION = 1
 
 def trial_config(spec: Spec, data: DataDescription, params: dict[str, str]) -> TrialConfig:
     """The canonical configuration of suggested parameters. InvalidParams with every violation."""
+    canonical = canonicalise(params, data.kind, data.task, spec.trainer.network)
     return TrialConfig(
-        params=canonicalise(params, data.kind, data.task, spec.trainer.network),
+        params=canonical,
         data_digest=data.digest,
         validation_fraction=spec.trainer.data.validation_fraction,
-        network_digest=network_digest(spec.trainer.network, of_table=data.columns is not None),
+        network_digest=network_digest(spec.trainer.network, canonical, of_table=data.columns is not None),
         recipe_version=RECIPE_VERSION,
         seed=spec.trainer.seed,
         class_weights=spec.trainer.class_weights,
@@ -35,13 +37,21 @@ def tail_config(parent: TrialConfig, parent_epochs: int, tail_epochs: int) -> Tr
     return parent.model_copy(update=tail)
 
 
-def network_digest(network: str, of_table: bool = False) -> str:
-    """sha256 of what builds the network; after any edit it is another network. Of a table, its columns' code counts.
+def network_digest(network: str, params: dict[str, Any], of_table: bool = False) -> str:
+    """sha256 of what builds the network of canonical params; after any edit it is another network.
 
-    Of the built-in networks, their source file; of one's own, what `network_code.digest` covers.
+    Of the built-in networks, their source file, or files; of one's own, what `network_code.digest` covers. Of a table,
+    the code of its columns counts.
     """
-    digest = _source_digest("networks") if network == BUILT_IN else network_code.digest("trainer.network", network)
+    digest = _own(params) if network == BUILT_IN else network_code.digest("trainer.network", network)
     return sha256_of({"network": digest, "columns": _source_digest("columns")}) if of_table else digest
+
+
+def _own(params: dict[str, Any]) -> str:
+    first = _source_digest("networks")
+    if not needs_row_networks(params):
+        return first
+    return sha256_of({"networks": first, "row_networks": _source_digest("row_networks")})
 
 
 def _source_digest(module: str) -> str:

@@ -20,6 +20,12 @@ STAGES = 4
 
 CONVOLUTIONS = ("conv3", "conv5", "res3", "sep3", "sep5", "mbconv3", "mbconv5")
 LAYERS = ("dense", "residual", "gated")
+EMBEDDINGS: dict[str, tuple[str, ...]] = {
+    "piecewise": ("embedding_width", "embedding_bins"),
+    "periodic": ("embedding_width", "embedding_frequencies", "embedding_sigma"),
+    "pbld": ("embedding_width", "embedding_frequencies", "embedding_sigma"),
+}
+"""The embeddings of numbers, and the parameters that each has."""
 AUGMENTATIONS: dict[Kind, tuple[str, ...]] = {
     "images": ("none", "shift", "flip", "shift_flip", "shift_cutout", "shift_flip_cutout"),
     "signals": ("none", "shift", "noise", "shift_noise"),
@@ -105,7 +111,27 @@ def network_domains(kind: Kind) -> dict[str, Domain]:
     if convolutional:
         domains["se"] = Domain(False)
         domains["head"] = Domain("avg", choices=("avg", "max", "avgmax"))
-    return domains
+    return domains if convolutional else domains | row_domains()
+
+
+def row_domains() -> dict[str, Domain]:
+    """Parameters of the built-in networks for rows that came later: at its default each changes nothing."""
+    return {
+        "scaling": Domain("standard", choices=("standard", "robust")),
+        "embedding": Domain("none", choices=("none", *EMBEDDINGS)),
+        "embedding_width": Domain(8, low=2, high=128),
+        "embedding_bins": Domain(32, low=2, high=512),
+        "embedding_frequencies": Domain(16, low=1, high=512),
+        "embedding_sigma": Domain(0.1, low=1e-3, high=100.0),
+        "norm": Domain("batch", choices=("batch", "none")),
+        "parametrisation": Domain("standard", choices=("standard", "ntk")),
+        "members": Domain(1, low=1, high=64),
+    }
+
+
+def needs_row_networks(params: dict[str, Any]) -> bool:
+    """Whether canonical params are of a network that the first ones for rows could not be."""
+    return not row_domains().keys().isdisjoint(params)
 
 
 def domains(kind: Kind, task: Task, network: str = BUILT_IN) -> dict[str, Domain]:
@@ -158,7 +184,21 @@ def canonicalise(params: dict[str, str], kind: Kind, task: Task, network: str = 
             violations.append(f"{name}: {error}")
     if violations:
         raise InvalidParams(violations)
-    return values if network != BUILT_IN else _with_stages(values, kind)
+    if network != BUILT_IN:
+        return values
+    return _with_stages(values if kind != "rows" else _without_row_defaults(values), kind)
+
+
+def _without_row_defaults(values: dict[str, Any]) -> dict[str, Any]:
+    """Without the later parameters of rows that are at their defaults, as before they were there, or have no effect."""
+    without_effect = {"embedding_width", "embedding_bins", "embedding_frequencies", "embedding_sigma"}
+    without_effect.difference_update(EMBEDDINGS.get(values["embedding"], ()))
+    defaults = {name: domain.default for name, domain in row_domains().items()}
+    return {
+        name: value
+        for name, value in values.items()
+        if name not in without_effect and (name not in defaults or value != defaults[name])
+    }
 
 
 def _with_stages(values: dict[str, Any], kind: Kind) -> dict[str, Any]:
