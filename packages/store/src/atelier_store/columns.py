@@ -81,9 +81,9 @@ def places(columns: Sequence[Column]) -> list[slice]:
     return [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
 
 
-def features(values: Mapping[str, NDArray[Any]], columns: Sequence[Column]) -> NDArray[np.float32]:
+def features(by_column: Mapping[str, NDArray[Any]], columns: Sequence[Column]) -> NDArray[np.float32]:
     """The features (N, F) of values by column, (N,) each: floats, texts, or seconds since 1970 as floats."""
-    parts = [_features(values[column.name].reshape(-1), column) for column in columns]
+    parts = [_features(by_column[column.name].reshape(-1), column) for column in columns]
     return np.concatenate(parts, axis=1, dtype=np.float32)
 
 
@@ -119,14 +119,15 @@ def inputs(rows: NDArray[np.float32], columns: Sequence[Column]) -> Inputs:
     if is_numeric(columns):
         return {INPUT: rows}
     return {
-        column.name: _input(rows[:, place], column).reshape(-1, 1)
+        column.name: values(rows[:, place], column).reshape(-1, 1)
         for column, place in zip(columns, places(columns), strict=True)
     }
 
 
-def _input(of: NDArray[np.float32], column: Column) -> NDArray[Any]:
+def values(of: NDArray[np.float32], column: Column) -> NDArray[Any]:
+    """The values (N,) of one column, of its features (N, …): floats, texts, or seconds since 1970 to the hour."""
     if column.kind == "number":
-        return of
+        return of[:, 0]
     if column.kind == "category":
         return np.array(["", UNSEEN_TEXT, *column.levels], dtype=object)[of[:, 0].astype(np.int64)]
     given = np.isfinite(of[:, 0])
@@ -134,3 +135,21 @@ def _input(of: NDArray[np.float32], column: Column) -> NDArray[Any]:
     months = (year - 1970).astype("datetime64[Y]").astype("datetime64[M]") + (month - 1)
     days = months.astype("datetime64[D]").astype(np.int64) + day - 1
     return np.where(given, days * 86400 + hour * 3600, np.nan).astype(np.float64)
+
+
+def reference(given: Inputs) -> Inputs:
+    """Inputs as `reference.npz` keeps them: `input`, or where there are several `input.0` and on; texts as numpy's."""
+    if set(given) == {INPUT}:
+        return given
+    arrays = (array.astype(str) if array.dtype == object else array for array in given.values())
+    return {f"{INPUT}.{number}": array for number, array in enumerate(arrays)}
+
+
+def referred(kept: Mapping[str, NDArray[Any]], names: Sequence[str]) -> Inputs:
+    """The inputs of these names that `reference.npz` keeps. KeyError if it lacks one."""
+    members = [INPUT] if INPUT in kept else [f"{INPUT}.{number}" for number in range(len(names))]
+    arrays = (kept[member] for member in members)
+    return {
+        name: array.astype(object) if array.dtype.kind == "U" else array
+        for name, array in zip(names, arrays, strict=True)
+    }
