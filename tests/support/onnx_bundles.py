@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 from atelier_store import clock
+from atelier_store.columns import INPUT, Inputs, reference
 from atelier_store.files import sha256_file
 from atelier_store.layout import BundlePaths, Store
 from atelier_store.records import (
@@ -71,21 +72,27 @@ class Bundle:
     fields: dict[str, Any]
     reference: np.ndarray | None = None
 
+    @property
+    def given(self) -> Inputs:
+        """The reference inputs by name."""
+        return {INPUT: self.inputs}
+
     def write(self, folder: Path) -> Manifest:
         folder.mkdir(parents=True)
         network = self.network if isinstance(self.network, bytes) else self.network.SerializeToString()
         paths = BundlePaths(folder)
         paths.network.write_bytes(network)
-        outputs = self.reference if self.reference is not None else _outputs(network, self.inputs)
-        np.savez(paths.reference, input=self.inputs, output=outputs)
+        outputs = self.reference if self.reference is not None else outputs_of(network, self.given)
+        np.savez(paths.reference, allow_pickle=False, **reference(self.given), output=outputs)
         manifest = Manifest(**self.fields, files={path.name: sha256_file(path) for path in paths.contents})
         manifest.write(paths.manifest)
         return manifest
 
 
-def _outputs(network: bytes, inputs: np.ndarray) -> np.ndarray:
+def outputs_of(network: bytes, inputs: Inputs) -> np.ndarray:
+    """What ONNX Runtime itself answers."""
     session = ort.InferenceSession(network, providers=["CPUExecutionProvider"])
-    outputs: np.ndarray = session.run(None, {"input": inputs})[0]
+    outputs: np.ndarray = session.run(None, inputs)[0]
     return outputs
 
 

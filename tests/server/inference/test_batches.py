@@ -133,6 +133,8 @@ def test_rows_go_together_only_where_that_is_faster(
 ) -> None:
     timed = models._timed
     monkeypatch.setattr(
-        models, "_timed", lambda session, manifest, rows: (seconds[len(rows)], timed(session, manifest, rows)[1])
+        models,
+        "_timed",
+        lambda session, manifest, rows: (seconds[len(rows["input"])], timed(session, manifest, rows)[1]),
     )
     assert load(store.model("digits"), publish(store, image_bundle())).together == best

@@ -43,9 +43,13 @@ def shift(found: Manifest, *inputs: np.ndarray) -> np.ndarray:
     """By how many standard deviations the inputs' mean is off, of each feature."""
     trained = drift.training(found)
     assert trained
-    above, below = drift.deviations(trained, inputs)
-    assert (above >= 0).all() and (below >= 0).all()
-    off: np.ndarray = (above - below) / sum(map(len, inputs))
+    compared = trained.compare([{"input": array} for array in inputs])
+    assert compared.rows == sum(map(len, inputs)) and min(compared.deviations.values()) >= 0
+    above, below = (
+        np.array([compared.deviations[feature, direction] for feature in trained.features])
+        for direction in ("above", "below")
+    )
+    off: np.ndarray = (above - below) / compared.rows
     return off
 
 
@@ -111,16 +115,16 @@ def test_what_is_kept_to_be_compared_is_bounded_and_spread_evenly(shape: tuple[i
     assert trained
     x = np.broadcast_to(np.arange(rows, dtype=np.uint8).reshape(-1, *[1] * len(shape)), (rows, *shape))
     for room in (1, 200, MOST_VALUES):
-        kept = drift.sample(trained, x, room)
+        kept = trained.sample({"input": x}, room)["input"]
         assert 1 <= len(kept) <= rows
         assert kept.size <= room + min(x[0].size, MOST_VALUES)
         values = kept.reshape(len(kept), -1, channels)
         assert len(set(np.diff(values[:, 0, 0]).tolist())) <= 1  # each as far from the next
         assert kept is x or not np.shares_memory(kept, x)
-        above_nought = drift.deviations(
-            trained, [kept, drift.sample(trained, x[:1], room), drift.sample(trained, x[:1], 1)]
-        )
-        np.testing.assert_allclose(above_nought[0], np.minimum(values[:, 0, 0], FARTHEST).sum())
+        one = {"input": x[:1]}
+        found = trained.compare([{"input": kept}, trained.sample(one, room), trained.sample(one, 1)])
+        above = [amount for (_, direction), amount in found.deviations.items() if direction == "above"]
+        np.testing.assert_allclose(above, np.minimum(values[:, 0, 0], FARTHEST).sum())
 
 
 # a server

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import logging
+import math
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
+from atelier_store.bundle import reference
+from atelier_store.columns import Inputs
 from atelier_store.layout import ModelPaths
 from atelier_store.records import Manifest
 
@@ -52,16 +56,16 @@ def _wrong(client: httpx.Client, paths: ModelPaths) -> list[str]:
     version = metadata.raise_for_status().json()["versions"][0]
     bundle = paths.version(version)
     manifest = Manifest.read(bundle.manifest)
-    with np.load(bundle.reference, allow_pickle=False) as reference:
-        inputs, expected = reference["input"], reference["output"]
+    inputs, expected = reference(bundle, manifest)
     return [f"{name} version {version}: {wrong}" for wrong in _compare(client, name, manifest, inputs, expected)]
 
 
-def _compare(
-    client: httpx.Client, name: str, manifest: Manifest, inputs: np.ndarray, expected: np.ndarray
-) -> list[str]:
-    header = {"name": manifest.inputs[0].name, "datatype": manifest.inputs[0].datatype, "shape": list(inputs.shape)}
-    request = {"inputs": [{**header, "data": inputs.ravel().tolist()}]}
+def _compare(client: httpx.Client, name: str, manifest: Manifest, inputs: Inputs, expected: np.ndarray) -> list[str]:
+    tensors = [
+        {"name": tensor.name, "datatype": tensor.datatype, "shape": list(rows.shape), "data": _data(rows)}
+        for tensor, rows in zip(manifest.inputs, inputs.values(), strict=True)
+    ]
+    request = {"inputs": tensors}
     answer = client.post(f"/v2/models/{name}/infer", json=request)
     if answer.status_code != httpx.codes.OK:
         return [f"POST /v2/models/{name}/infer: {answer.status_code} {answer.text}"]
@@ -69,5 +73,11 @@ def _compare(
     outputs = np.asarray(output["data"], expected.dtype).reshape(output["shape"])
     wrong = differences(outputs, expected, manifest.task)
     if not wrong:
-        log.info("%s: %d reference inputs give their reference outputs", name, len(inputs))
+        log.info("%s: %d reference inputs give their reference outputs", name, len(expected))
     return wrong
+
+
+def _data(rows: np.ndarray) -> list[Any]:
+    """The values as JSON has them, null for a gap."""
+    values: list[Any] = rows.ravel().tolist()
+    return [None if isinstance(value, float) and math.isnan(value) else value for value in values]

@@ -15,7 +15,9 @@ from typing import Any
 import httpx2
 import numpy as np
 from atelier_store import addresses
+from atelier_store import columns as table
 from atelier_store.arrays import open_arrays
+from atelier_store.instances import instances
 from atelier_store.layout import Store
 from atelier_store.records import DataDescription
 
@@ -90,9 +92,10 @@ def predict_samples(address: str, store: Store, description: DataDescription, co
     rows = sorted({int(row) for row in np.linspace(0, total - 1, min(count, total))}) if total else []
     if not rows:
         return []
-    instances = arrays["test_x"][rows].tolist()
+    x = np.asarray(arrays["test_x"][rows])
+    columns = description.columns
     try:
-        body = {"instances": instances}
+        body = {"instances": x.tolist() if columns is None else instances(table.inputs(x, columns), columns)}
         response = httpx2.post(f"{address}/predict", json=body, timeout=30, trust_env=False).raise_for_status()
     except httpx2.HTTPError as error:
         raise CannotServe(f"{address}/predict: {error}") from error

@@ -1,7 +1,13 @@
-"""Whether a bundle's files are those that its manifest names."""
+"""A bundle's files: whether they are those that its manifest names, and the rows that it is verified with."""
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from atelier_store.columns import Inputs, referred
 from atelier_store.files import sha256_file
 from atelier_store.layout import BundlePaths
 from atelier_store.records import Manifest, TornRecord
@@ -35,3 +41,9 @@ def check_digests(bundle: BundlePaths) -> list[str]:
     except TornRecord as error:
         return [str(error)]
     return problems(bundle, manifest)
+
+
+def reference(bundle: BundlePaths, manifest: Manifest) -> tuple[Inputs, NDArray[Any]]:
+    """The reference inputs by name, and the outputs as trained. Raises OSError, ValueError or KeyError if torn."""
+    with np.load(bundle.reference, allow_pickle=False) as kept:
+        return referred(kept, [tensor.name for tensor in manifest.inputs]), kept["output"]

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from atelier_store import tables
-from atelier_store.records import Manifest, Tensor
+from atelier_store.records import Column, Manifest, Tensor
 from atelier_store.tables import NUMBER, Line
 from python_multipart.multipart import parse_options_header
 
-from atelier_server.codecs import packing, values
+from atelier_server.codecs import columns, packing, values
+from atelier_server.codecs.columns import Table
+from atelier_server.codecs.inference import Arrays
 from atelier_server.codecs.violations import Invalid, Malformed, Unsupported, Violation
 
 MOST_DIGITS = 400
@@ -38,7 +41,62 @@ def decode(content: bytes, content_type: str, manifest: Manifest) -> np.ndarray:
         if array is not None:
             order = [header.cells.index(name) for name in names] if header else slice(None)
             return array[:, order].reshape(len(lines), *tensor.shape[1:])
-    raise Invalid(_violations(header, lines, names, tensor))
+    width = math.prod(tensor.shape[1:])
+
+    def wrong(_: int, cell: str) -> str | None:
+        return values.check(_value(cell), tensor.datatype) if cell else "must be a number, is empty"
+
+    raise Invalid(_violations(header, lines, names, width, wrong))
+
+
+def decode_table(content: bytes, content_type: str, table: Table) -> Arrays:
+    """The inputs of rows for a table: the same as from JSON instances with these values.
+
+    An empty cell is a gap, as is each of tables.GAPS that is no level of its column. Header and errors as in decode.
+    """
+    lines = _lines(content, _parameter(content_type, "charset"))
+    names = tuple(map(tables.spelling, table.names))
+    header = lines.pop(0) if lines and _is_header(lines[0], names, _parameter(content_type, "header")) else None
+    order = [header.cells.index(name) for name in names] if header and sorted(header.cells) == sorted(names) else None
+    if lines and (header is None or order) and {len(line.cells) for line in lines} == {len(names)}:
+        cells = list(zip(*(line.cells for line in lines), strict=True))
+        by_column = [
+            _values(cells[at], column, table)
+            for at, column in zip(order or range(len(names)), table.columns, strict=True)
+        ]
+        inputs = None if None in by_column else table.inputs([column for column in by_column if column is not None])
+        if inputs is not None:
+            return inputs
+
+    def wrong(at: int, cell: str) -> str | None:
+        if at >= len(table.columns):
+            return None  # the line is reported
+        column = table.columns[at]
+        return columns.check(_cell(cell, column, table), column, gap="empty")
+
+    raise Invalid(_violations(header, lines, names, len(names), wrong))
+
+
+def _values(cells: Sequence[str], column: Column, table: Table) -> Sequence[Any] | None:
+    """The cells of a column as JSON would have them; None if one that should be a number is not."""
+    if column.kind != "number":
+        return [_cell(cell, column, table) for cell in cells]
+    if numbers := tables.floats(cells):
+        return numbers
+    given = tables.floats([cell for cell in cells if not tables.is_gap(cell)])
+    if given is None:
+        return None
+    rest = iter(given)
+    return [None if tables.is_gap(cell) else next(rest) for cell in cells]
+
+
+def _cell(cell: str, column: Column, table: Table) -> int | float | str | None:
+    """One cell as JSON would have it."""
+    if column.kind == "category" and table.is_level(column, cell):
+        return cell
+    if tables.is_gap(cell):
+        return None
+    return _value(cell) if column.kind == "number" else cell
 
 
 def _parameter(content_type: str, name: str) -> str | None:
@@ -86,8 +144,13 @@ def _value(cell: str) -> int | float | str:
 
 
 def _violations(
-    header: Line | None, lines: Sequence[Line], names: Sequence[str], tensor: Tensor
+    header: Line | None,
+    lines: Sequence[Line],
+    names: Sequence[str],
+    width: int,
+    wrong: Callable[[int, str], str | None],
 ) -> Iterator[Violation]:
+    """Everything that is wrong; wrong says it of a cell, by the place of its feature among those of a row."""
     if header and not names:
         yield f"#/line/{header.number}", "must be a row of numbers: this model's features have no names for a header"
         return
@@ -95,17 +158,18 @@ def _violations(
         yield from _in_header(header, names)
     if not lines:
         yield "#", "must hold at least one row"
-    columns = header.cells if header else names
-    width = len(header.cells) if header else math.prod(tensor.shape[1:])
+    of_cell = header.cells if header else names
+    places = {name: place for place, name in enumerate(names)}
+    width = len(header.cells) if header else width
     for line in lines:
         if len(line.cells) != width:
             yield f"#/line/{line.number}", f"must have {width} values, has {len(line.cells)}"
         for index, cell in enumerate(line.cells):
-            name = columns[index] if index < len(columns) else None
-            if header and name not in names:
+            name = of_cell[index] if index < len(of_cell) else None
+            if header and name not in places:
                 continue  # the column is reported with the header
-            if wrong := values.check(_value(cell), tensor.datatype) if cell else "must be a number, is empty":
-                yield f"#/line/{line.number}/column/{index + 1}", f"{name}: {wrong}" if name else wrong
+            if said := wrong(places[name] if header and name is not None else index, cell):
+                yield f"#/line/{line.number}/column/{index + 1}", f"{name}: {said}" if name else said
 
 
 def _in_header(header: Line, names: Sequence[str]) -> Iterator[Violation]:

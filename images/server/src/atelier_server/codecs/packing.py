@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import struct
 from array import array
 from collections.abc import Sequence
 from itertools import chain
+from types import NoneType
 from typing import Any
 
 import msgspec
@@ -25,6 +27,13 @@ CODES = {
     "FP64": "d",
 }
 """Type codes of Python's own arrays, the fastest way from a list. FP16 and BOOL have none."""
+
+NUMBERS = {int, float, NoneType}
+TEXTS = {str, NoneType}
+"""Types of the values of a table, in which None is a gap."""
+
+LENGTH = struct.Struct("<I")
+"""What stands before each text of BYTES."""
 
 UNUSUAL = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What msgspec raises on JSON other than it expects; the last two where it skips or names unknown members."""
@@ -51,12 +60,50 @@ def pack(flat: list[Any], datatype: str) -> np.ndarray | None:
     return packed if is_finite(packed) else None
 
 
+def pack_with_gaps(flat: list[Any], datatype: str) -> np.ndarray | None:
+    """Numbers as FP32 or FP64, texts as BYTES; None among them is a gap: NaN, or an empty text."""
+    if datatype == "BYTES":
+        return np.array([text or "" for text in flat], dtype=object) if set(map(type, flat)) <= TEXTS else None
+    try:
+        packed = np.array(array(CODES[datatype], flat))
+    except TypeError:
+        if not set(map(type, flat)) <= NUMBERS:
+            return None
+        with np.errstate(over="ignore"):
+            packed = np.array(flat, np.float64).astype(DATATYPES[datatype])
+    return None if np.count_nonzero(np.isinf(packed)) else packed
+
+
 def unpack(content: bytes, datatype: str) -> np.ndarray | None:
     """The raw bytes of an array, little-endian in row-major order."""
     packed = np.frombuffer(content, np.uint8 if datatype == "BOOL" else DATATYPES[datatype])
     if datatype == "BOOL":
         return packed.view(np.bool_) if packed.max(initial=0) <= 1 else None
     return packed if is_finite(packed) else None
+
+
+def unpack_with_gaps(content: bytes, datatype: str) -> np.ndarray | None:
+    """The same of FP32 or FP64, among which NaN is a gap; of BYTES, each of which has its length before it."""
+    if datatype == "BYTES":
+        texts = _texts(content)
+        return None if texts is None else np.array(texts, dtype=object)
+    packed = np.frombuffer(content, DATATYPES[datatype])
+    return None if np.count_nonzero(np.isinf(packed)) else packed
+
+
+def _texts(content: bytes) -> list[str] | None:
+    """Texts in UTF-8, each after its length in bytes as four bytes, little-endian; None if it is anything else."""
+    texts, at = [], 0
+    try:
+        while at < len(content):
+            (length,) = LENGTH.unpack_from(content, at)
+            at += LENGTH.size + length
+            if at > len(content):
+                return None
+            texts.append(content[at - length : at].decode())
+    except (struct.error, UnicodeDecodeError):
+        return None
+    return texts
 
 
 def is_finite(numbers: np.ndarray) -> bool:

@@ -5,14 +5,18 @@ from __future__ import annotations
 from codecs import BOM_UTF8
 from collections.abc import Iterator, Sequence
 from functools import cache
+from itertools import chain
 from typing import Any
 
 import msgspec
 import numpy as np
 from atelier_store import tables
 from atelier_store.records import Manifest, Tensor
+from msgspec.structs import astuple
 
-from atelier_server.codecs import json, packing, values
+from atelier_server.codecs import columns, json, packing, values
+from atelier_server.codecs.columns import Table
+from atelier_server.codecs.inference import Arrays
 from atelier_server.codecs.violations import Invalid, Violation, token
 from atelier_server.models.model import Model
 
@@ -24,7 +28,7 @@ def decode(content: bytes, manifest: Manifest) -> np.ndarray:
     JSON, Invalid with all violations.
     """
     rows = _decode_fast(content, manifest.inputs[0])
-    return _decode_checked(json.parse(content.removeprefix(BOM_UTF8)), manifest) if rows is None else rows
+    return _decode_checked(_instances(content), manifest) if rows is None else rows
 
 
 def _decode_fast(content: bytes, tensor: Tensor) -> np.ndarray | None:
@@ -47,7 +51,9 @@ def _decoder(depth: int) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(msgspec.defstruct("Instances", [("instances", nested)], forbid_unknown_fields=True))
 
 
-def _decode_checked(request: Any, manifest: Manifest) -> np.ndarray:
+def _instances(content: bytes) -> list[Any]:
+    """The rows of a request, not yet looked at. Raises Malformed or Invalid if it is anything else, or has none."""
+    request = json.parse(content.removeprefix(BOM_UTF8))
     if not isinstance(request, dict):
         raise Invalid([("#", f'must be an object {{"instances": [...]}}, is {values.shown(request)}')])
     unknown = [(f"#/{token(name)}", "is not known; only instances is") for name in request if name != "instances"]
@@ -55,6 +61,10 @@ def _decode_checked(request: Any, manifest: Manifest) -> np.ndarray:
     if unknown or not isinstance(rows, list) or not rows:
         wrong = [] if isinstance(rows, list) and rows else [("#/instances", _not_rows(request))]
         raise Invalid(unknown + wrong)
+    return rows
+
+
+def _decode_checked(rows: list[Any], manifest: Manifest) -> np.ndarray:
     tensor, names = manifest.inputs[0], manifest.feature_names
     rows = [_spelt(row, names) for row in rows] if names else rows
     ordered = [_ordered(row, names) for row in rows] if names else rows
@@ -62,6 +72,61 @@ def _decode_checked(request: Any, manifest: Manifest) -> np.ndarray:
     if array is None or array.shape[1:] != tensor.shape[1:]:
         raise Invalid(_violations(rows, tensor, names))
     return array
+
+
+def decode_table(content: bytes, table: Table) -> Arrays:
+    """The inputs of {"instances": [...]} for a table: rows keyed by column, or lists in the columns' order.
+
+    null is a gap; every row has every column. Raises Malformed if it is not JSON, Invalid with all violations.
+    """
+    try:
+        rows = table.decoder.decode(content).instances
+    except packing.UNUSUAL:
+        rows = []
+    if rows:
+        by_column = list(zip(*(row if isinstance(row, tuple) else astuple(row) for row in rows), strict=True))
+        inputs = table.inputs(by_column)
+        if inputs is not None:
+            return inputs
+    return _decode_table_checked(_instances(content), table)
+
+
+def _decode_table_checked(rows: list[Any], table: Table) -> Arrays:
+    spelt = [
+        {table.spelt(name): value for name, value in row.items()} if isinstance(row, dict) else row for row in rows
+    ]
+    wrong = _in_table(rows, spelt, table)
+    if (first := next(wrong, None)) is not None:
+        raise Invalid(chain([first], wrong))
+    ordered = ([row[name] for name in table.names] if isinstance(row, dict) else row for row in spelt)
+    inputs = table.inputs(list(zip(*ordered, strict=True)))
+    assert inputs is not None, "every value was checked"
+    return inputs
+
+
+def _in_table(rows: list[Any], spelt: list[Any], table: Table) -> Iterator[Violation]:
+    for index, (given, row) in enumerate(zip(rows, spelt, strict=True)):
+        pointer = f"#/instances/{index}"
+        if isinstance(row, dict):
+            if len(row) < len(given):
+                yield pointer, "has the same column twice, in two spellings"
+            for column in table.columns:
+                step = f"{pointer}/{token(column.name)}"
+                if column.name not in row:
+                    yield step, "is missing; null is a gap"
+                elif wrong := columns.check(row[column.name], column):
+                    yield step, wrong
+            for name in row:
+                if name not in table.names:
+                    yield f"{pointer}/{token(name)}", table.unknown
+        elif not isinstance(row, list):
+            yield pointer, f"must be an object by column, or a list of {len(table.names)}, is {values.shown(row)}"
+        elif len(row) != len(table.names):
+            yield pointer, f"must have {len(table.names)} values, has {len(row)}"
+        else:
+            for number, (value, column) in enumerate(zip(row, table.columns, strict=True)):
+                if wrong := columns.check(value, column):
+                    yield f"{pointer}/{number}", f"{column.name}: {wrong}"
 
 
 def classes(manifest: Manifest) -> Sequence[str]:

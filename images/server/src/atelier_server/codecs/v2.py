@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
 
 import msgspec
+import numpy as np
 
-from atelier_server.codecs import json, packing, v2_violations
+from atelier_server.codecs import columns, json, packing, v2_violations
 from atelier_server.codecs.inference import Arrays, Inference
 from atelier_server.codecs.violations import Invalid
-from atelier_server.models.model import Model
+from atelier_server.models.model import Model, Row
+
+Value = TypeVar("Value")
+Pack = Callable[[list[Any], str], np.ndarray | None]
+Unpack = Callable[[bytes, str], np.ndarray | None]
 
 
 class InputParameters(msgspec.Struct, frozen=True):
@@ -18,13 +24,13 @@ class InputParameters(msgspec.Struct, frozen=True):
     binary_data_size: int | None = None
 
 
-class Input(msgspec.Struct):
+class Input(msgspec.Struct, Generic[Value]):
     """One tensor of a request, with flat data and no booleans in it."""
 
     name: str
     datatype: str
     shape: list[int]
-    data: list[int | float] | None = None
+    data: list[Value] | None = None
     parameters: InputParameters | None = None
 
     @property
@@ -57,10 +63,10 @@ class RequestParameters(msgspec.Struct, frozen=True):
     binary_data_output: bool | None = None
 
 
-class Request(msgspec.Struct):
+class Request(msgspec.Struct, Generic[Value]):
     """The form that nearly every client sends; v2_violations decodes all others. null is as if absent."""
 
-    inputs: list[Input]
+    inputs: list[Input[Value]]
     id: str | None = None
     outputs: list[Output] | None = None
     parameters: RequestParameters | None = None
@@ -71,7 +77,8 @@ class Request(msgspec.Struct):
         return self.outputs or []
 
 
-_decoder = msgspec.json.Decoder(Request)
+_decoder = msgspec.json.Decoder(Request[int | float])
+_table_decoder = msgspec.json.Decoder(Request[int | float | str | None])
 
 
 def decode(content: bytes, header: int, model: Model) -> Inference:
@@ -81,14 +88,19 @@ def decode(content: bytes, header: int, model: Model) -> Inference:
     nothing is wrong with it. Raises Malformed if it is not JSON, Invalid with all violations.
     """
     text, tail = (content, b"") if header == len(content) else (content[:header], content[header:])
+    table = columns.of(model)
+    request: Request[Any] | None
     try:
-        request = _decoder.decode(text)
+        request = (_table_decoder if table else _decoder).decode(text)
     except packing.UNUSUAL:
         request = None
-    arrays = _arrays_fast(request.inputs, tail, model) if request else None
+    forms = (packing.pack_with_gaps, packing.unpack_with_gaps) if table else (packing.pack, packing.unpack)
+    arrays = _arrays_fast(request.inputs, tail, model, *forms) if request else None
     if request is None or arrays is None or not all(output.name in model.outputs for output in request.wanted):
         loose, arrays = v2_violations.decode(text, tail, model)
-        request = msgspec.convert({**loose, "inputs": []}, Request)
+        request = msgspec.convert({**loose, "inputs": []}, Request[Any])
+    if table:
+        arrays = table.settled(arrays)
     if len({len(rows) for rows in arrays.values()}) > 1:
         raise Invalid([("#/inputs", "must all have the same number of rows")])
     binary = bool(request.parameters and request.parameters.binary_data_output)
@@ -120,7 +132,7 @@ def encode(model: Model, inference: Inference, outputs: Arrays) -> tuple[bytes, 
     return (b"".join((text, *tail)), len(text)) if tail else (text, None)
 
 
-def _arrays_fast(inputs: list[Input], tail: bytes, model: Model) -> Arrays | None:
+def _arrays_fast(inputs: list[Input[Any]], tail: bytes, model: Model, pack: Pack, unpack: Unpack) -> Arrays | None:
     """The arrays, or None if anything about them is unusual or wrong."""
     arrays: Arrays = {}
     offset = 0
@@ -128,13 +140,13 @@ def _arrays_fast(inputs: list[Input], tail: bytes, model: Model) -> Arrays | Non
         row = model.rows.get(tensor.name)
         if row is None or tensor.name in arrays or tensor.datatype != row.datatype:
             return None
-        if not tensor.shape or tensor.shape[0] < 1 or tensor.shape[1:] != row.shape:
+        if not tensor.shape or tensor.shape[0] < 1 or tensor.shape[1:] not in row.shapes:
             return None
         count, size = tensor.shape[0] * row.values, tensor.binary_data_size
         if size is None:
-            array = packing.pack(tensor.data, row.datatype) if tensor.data else None
-        elif tensor.data is None and size == count * row.item_size and offset + size <= len(tail):
-            array = packing.unpack(tail[offset : offset + size], row.datatype)
+            array = pack(tensor.data, row.datatype) if tensor.data else None
+        elif tensor.data is None and _is_size(size, count, row) and offset + size <= len(tail):
+            array = unpack(tail[offset : offset + size], row.datatype)
             offset += size
         else:
             return None
@@ -142,3 +154,8 @@ def _arrays_fast(inputs: list[Input], tail: bytes, model: Model) -> Arrays | Non
             return None
         arrays[tensor.name] = array.reshape(tensor.shape)
     return arrays if offset == len(tail) and len(arrays) == len(model.inputs) else None
+
+
+def _is_size(size: int, count: int, row: Row) -> bool:
+    """Whether so many values may be of so many bytes."""
+    return size >= 0 if row.item_size is None else size == count * row.item_size

@@ -13,7 +13,7 @@ from atelier_store.records import Tensor
 from atelier_server.codecs import json, packing, values
 from atelier_server.codecs.inference import Arrays
 from atelier_server.codecs.violations import Invalid, Violation
-from atelier_server.models.model import Model
+from atelier_server.models.model import Model, Row
 from atelier_server.models.runtime import DATATYPES
 
 LARGEST = 2**63 - 1
@@ -35,15 +35,21 @@ def decode(text: bytes, tail: bytes, model: Model) -> tuple[dict[str, Any], Arra
     if (first := next(wrong, None)) is not None:
         raise Invalid(chain([first], wrong))
     arrays: Arrays = {}
+    unfit: list[Violation] = []
     offset = 0
     for index, item in enumerate(request["inputs"]):
         tensor, pointer = model.inputs[item["name"]], f"#/inputs/{index}"
-        size = _size(item)
-        if size is None:
-            arrays[tensor.name] = _from_list(item, tensor, pointer)
-        else:
-            arrays[tensor.name] = _from_bytes(tail[offset : offset + size], item, tensor, pointer)
-            offset += size
+        size, row = _size(item), model.rows[tensor.name]
+        try:
+            if size is None:
+                arrays[tensor.name] = _from_list(item, row, pointer)
+            else:
+                offset += size
+                arrays[tensor.name] = _from_bytes(tail[offset - size : offset], item, row, pointer)
+        except Invalid as invalid:
+            unfit.extend(invalid.violations)
+    if unfit:
+        raise Invalid(unfit)
     return {name: value for name, value in request.items() if name != "inputs"}, arrays
 
 
@@ -91,13 +97,13 @@ def _inputs(inputs: Any, model: Model) -> Iterator[Violation]:
         elif names[index] in names[:index]:
             yield f"{pointer}/name", f"{names[index]!r} is given twice"
         else:
-            yield from _header(item, model.inputs[item["name"]], pointer)
+            yield from _header(item, model.inputs[item["name"]], model.rows[item["name"]], pointer)
     for name in model.inputs:
         if name not in names:
             yield "#/inputs", f"the input {name!r} is missing"
 
 
-def _header(item: dict[str, Any], tensor: Tensor, pointer: str) -> Iterator[Violation]:
+def _header(item: dict[str, Any], tensor: Tensor, row: Row, pointer: str) -> Iterator[Violation]:
     """What is wrong with an input's datatype, shape, parameters or kind of data."""
     if item.get("datatype") != tensor.datatype:
         yield f"{pointer}/datatype", f"must be {tensor.datatype!r}, is {values.shown(item.get('datatype'))}"
@@ -107,7 +113,7 @@ def _header(item: dict[str, Any], tensor: Tensor, pointer: str) -> Iterator[Viol
         yield f"{pointer}/shape", f"must be a list of whole numbers, is {values.shown(shape)}"
     elif max(shape, default=0) > LARGEST:
         yield f"{pointer}/shape", f"must be numbers up to {LARGEST}, has {values.shown(max(shape))}"
-    elif len(shape) != len(tensor.shape) or any(w not in (-1, d) for d, w in zip(shape, tensor.shape, strict=True)):
+    elif not shape or shape[1:] not in row.shapes or tensor.shape[0] not in (-1, shape[0]):
         yield f"{pointer}/shape", f"must be {list(tensor.shape)} with -1 the number of rows, is {shape}"
     elif min(shape) < 1:
         yield f"{pointer}/shape", f"must hold at least one row, is {shape}"
@@ -125,7 +131,7 @@ def _header(item: dict[str, Any], tensor: Tensor, pointer: str) -> Iterator[Viol
         yield f"{pointer}/parameters/binary_data_size", f"must be a whole number of bytes, is {values.shown(size)}"
     elif "data" in item:
         yield f"{pointer}/data", "must not be given beside binary_data_size"
-    elif is_shape and size != (expected := math.prod(shape) * DATATYPES[tensor.datatype].itemsize):
+    elif is_shape and row.item_size and size != (expected := math.prod(shape) * row.item_size):
         yield (
             f"{pointer}/parameters/binary_data_size",
             f"must be {expected} for {values.words(shape)} of {tensor.datatype}, is {size}",
@@ -154,23 +160,27 @@ def _outputs(outputs: Any, model: Model) -> Iterator[Violation]:
             yield from _parameters(wanted, f"#/outputs/{index}", "binary_data")
 
 
-def _from_list(item: dict[str, Any], tensor: Tensor, pointer: str) -> np.ndarray:
+def _from_list(item: dict[str, Any], row: Row, pointer: str) -> np.ndarray:
     """The data, flat or nested, in the shape that the request names."""
     shape, data = tuple(item["shape"]), item["data"]
     flat = not data or not isinstance(data[0], list)
-    array = values.convert(data, 1 if flat else len(shape), tensor.datatype)
+    array = values.convert(data, 1 if flat else len(shape), row.datatype, row.gap)
     if array is None or (array.size != math.prod(shape) if flat else array.shape != shape):
         expected = (math.prod(shape),) if flat else shape
-        raise Invalid(values.walk(data, expected, tensor.datatype, f"{pointer}/data"))
-    return array.reshape(shape).astype(DATATYPES[tensor.datatype], copy=False)
+        raise Invalid(values.walk(data, expected, row.datatype, f"{pointer}/data", row.gap))
+    return array.reshape(shape).astype(DATATYPES[row.datatype], copy=False)
 
 
-def _from_bytes(content: bytes, item: dict[str, Any], tensor: Tensor, pointer: str) -> np.ndarray:
-    array = packing.unpack(content, tensor.datatype)
-    if array is None:
-        allowed = "0 and 1" if tensor.datatype == "BOOL" else "finite numbers"
-        raise Invalid([(f"{pointer}/parameters/binary_data_size", f"the bytes must be {allowed} only")])
-    return array.reshape(item["shape"])
+def _from_bytes(content: bytes, item: dict[str, Any], row: Row, pointer: str) -> np.ndarray:
+    unpack = packing.unpack if row.gap is None else packing.unpack_with_gaps
+    array, count = unpack(content, row.datatype), math.prod(item["shape"])
+    if array is not None and array.size == count:
+        return array.reshape(item["shape"])
+    allowed = {
+        "BOOL": "0 and 1",
+        "BYTES": f"{count} texts in UTF-8, each after its length in four bytes, little-endian,",
+    }.get(row.datatype, "finite numbers, or NaN for a gap," if row.gap else "finite numbers")
+    raise Invalid([(f"{pointer}/parameters/binary_data_size", f"the bytes must be {allowed} only")])
 
 
 def _one_of(names: Any) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from itertools import chain
+from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -12,24 +13,40 @@ import numpy as np
 from atelier_server.codecs.violations import Violation
 from atelier_server.models.runtime import DATATYPES
 
+KINDS: dict[str, set[type]] = {"BOOL": {bool}, "BYTES": {str}}
+"""Python's types of a datatype's values in JSON, where they are no numbers."""
 
-def convert(value: Any, depth: int, datatype: str) -> np.ndarray | None:
+
+def convert(value: Any, depth: int, datatype: str, gap: str | None = None) -> np.ndarray | None:
     """A list of lists, depth deep, as an array of this datatype; None if it is ragged or a value does not fit.
 
-    Runs no Python code per number.
+    With a word for it, null is a gap: NaN, or an empty text. Runs no Python code per number.
     """
     leaves, wanted = value, DATATYPES[datatype]
     for _ in range(depth - 1):
         leaves = chain.from_iterable(leaves)
     try:
         kinds = set(map(type, leaves))
-        if kinds - ({bool} if datatype == "BOOL" else {int, float}):
+        if kinds - KINDS.get(datatype, {int, float}) - ({NoneType} if gap else set()):
             return None
+        if NoneType in kinds or datatype == "BYTES":
+            return _with_gaps(np.array(value, dtype=object), depth, datatype)
         # numpy would convert a mixture to floats, and large whole numbers would lose digits
         array = np.array(value, dtype=object if len(kinds) > 1 and wanted.kind in "iu" else None)
         return _cast(array, wanted) if array.ndim == depth else None
     except (TypeError, ValueError, OverflowError):
         return None
+
+
+def _with_gaps(array: np.ndarray, depth: int, datatype: str) -> np.ndarray | None:
+    """Texts, or floats as objects, with the gap of their datatype for None."""
+    if array.ndim != depth:
+        return None
+    if datatype == "BYTES":
+        return np.where(np.equal(array, None), "", array)
+    with np.errstate(over="ignore"):
+        floats: np.ndarray = array.astype(np.float64).astype(DATATYPES[datatype])
+    return None if np.isinf(floats).any() else floats
 
 
 def _cast(array: np.ndarray, wanted: np.dtype[Any]) -> np.ndarray | None:
@@ -52,14 +69,19 @@ def _cast(array: np.ndarray, wanted: np.dtype[Any]) -> np.ndarray | None:
     return whole if array.dtype.kind in "iu" or np.array_equal(whole, array) else None
 
 
-def check(value: Any, datatype: str) -> str | None:
-    """What is wrong with one value; None if it is of this datatype."""
+def check(value: Any, datatype: str, gap: str | None = None) -> str | None:
+    """What is wrong with one value; None if it is of this datatype, or a gap, where gap is a word for one."""
+    if value is None and gap:
+        return None
+    or_gap = f" or {gap}" if gap else ""
     if datatype == "BOOL":
         return None if isinstance(value, bool) else f"must be true or false, is {shown(value)}"
+    if datatype == "BYTES":
+        return None if isinstance(value, str) else f"must be a text{or_gap}, is {shown(value)}"
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return f"must be a number, is {shown(value)}"
+        return f"must be a number{or_gap}, is {shown(value)}"
     if isinstance(value, float) and not math.isfinite(value):
-        return f"must be a finite number, is {value}"
+        return f"must be a finite number{or_gap}, is {value}"
     wanted = DATATYPES[datatype]
     if wanted.kind == "f":
         largest = float(np.finfo(wanted).max)
@@ -72,8 +94,8 @@ def check(value: Any, datatype: str) -> str | None:
     return None
 
 
-def walk(value: Any, shape: Sequence[int], datatype: str, pointer: str) -> Iterator[Violation]:
-    """Every violation in a value that should have this shape."""
+def walk(value: Any, shape: Sequence[int], datatype: str, pointer: str, gap: str | None = None) -> Iterator[Violation]:
+    """Every violation in a value that should have this shape; gap is a word for a gap, where there may be one."""
     if shape and not isinstance(value, list):
         yield pointer, f"must be a list of shape {words(shape)}, is {shown(value)}"
         return
@@ -81,12 +103,12 @@ def walk(value: Any, shape: Sequence[int], datatype: str, pointer: str) -> Itera
     if measured is not None and measured != tuple(shape):
         yield pointer, f"must have shape {words(shape)}, has {words(measured)}"
         shape = measured
-    yield from _walk(value, shape, datatype, pointer)
+    yield from _walk(value, shape, datatype, pointer, gap)
 
 
-def _walk(value: Any, shape: Sequence[int], datatype: str, pointer: str) -> Iterator[Violation]:
+def _walk(value: Any, shape: Sequence[int], datatype: str, pointer: str, gap: str | None) -> Iterator[Violation]:
     if not shape:
-        if wrong := check(value, datatype):
+        if wrong := check(value, datatype, gap):
             yield pointer, wrong
     elif not isinstance(value, list):
         yield pointer, f"must be a list of {shape[0]}, is {shown(value)}"
@@ -94,7 +116,7 @@ def _walk(value: Any, shape: Sequence[int], datatype: str, pointer: str) -> Iter
         if len(value) != shape[0]:
             yield pointer, f"must have {shape[0]} values, has {len(value)}"
         for index, inner in enumerate(value):
-            yield from _walk(inner, shape[1:], datatype, f"{pointer}/{index}")
+            yield from _walk(inner, shape[1:], datatype, f"{pointer}/{index}", gap)
 
 
 def measure(value: Any) -> tuple[int, ...] | None:

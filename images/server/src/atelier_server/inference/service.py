@@ -59,6 +59,5 @@ class Service:
             inference = decode()
             outputs = await self.batches.run(model, inference.inputs, list(inference.outputs))
             answer = encode(inference, outputs)
-        rows = inference.inputs[model.input.name]
-        self.metrics.predicted(model, len(rows), outputs.get(model.output.name), rows)
+        self.metrics.predicted(model, inference.inputs, outputs.get(model.output.name))
         return answer

@@ -16,6 +16,7 @@ import numpy as np
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 
 from atelier_server.models import drift
+from atelier_server.models.drift import Arrays
 from atelier_server.models.model import Model
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -37,7 +38,7 @@ class Predicted(NamedTuple):
     model: Model
     rows: int
     outputs: np.ndarray | None
-    inputs: np.ndarray | None
+    inputs: Arrays | None
 
 
 class Batched(NamedTuple):
@@ -88,6 +89,18 @@ class Metrics:
             ["model", "feature", "direction"],
             registry=registry,
         )
+        self._values = Counter(
+            "atelier_input_values",
+            "Rows compared by the value of a table's column: a level, <other>, <unseen>, <missing> or <given>.",
+            ["model", "feature", "value"],
+            registry=registry,
+        )
+        self._expected = Counter(
+            "atelier_input_expected_values",
+            "Rows compared that would have had that value if they were like the training set.",
+            ["model", "feature", "value"],
+            registry=registry,
+        )
         self._compared = Counter(
             "atelier_input_rows", "Rows compared with the training set.", ["model"], registry=registry
         )
@@ -112,12 +125,13 @@ class Metrics:
         """Record that so many rows of requests went through a network at once."""
         self._events.append(Batched(rows))
 
-    def predicted(self, model: Model, rows: int, outputs: np.ndarray | None, inputs: np.ndarray) -> None:
-        """Record predicted rows; inputs are the model's first, compared later as far as there is room."""
-        compared = None
+    def predicted(self, model: Model, inputs: Arrays, outputs: np.ndarray | None) -> None:
+        """Record predicted rows; inputs are compared later, as far as there is room."""
+        compared, rows = None, len(inputs[model.input.name])
         if self._room > 0 and model.training:
-            compared = drift.sample(model.training, inputs, self._room)
-            self._room -= compared.size  # not atomic with flush() in a scrape's thread: then a little more is kept
+            compared = model.training.sample(inputs, self._room)
+            for array in compared.values():
+                self._room -= array.size  # not atomic with flush() in a scrape's thread: then a little more is kept
         self._events.append(Predicted(model, rows, outputs, compared))
 
     def flush(self) -> None:
@@ -132,7 +146,7 @@ class Metrics:
         seconds: defaultdict[str, list[float]] = defaultdict(list)
         rows: list[float] = []
         batched: list[float] = []
-        inputs: defaultdict[Model, list[np.ndarray]] = defaultdict(list)
+        inputs: defaultdict[Model, list[Arrays]] = defaultdict(list)
         self._room = drift.MOST_VALUES
         while self._events:
             event = self._events.popleft()
@@ -162,13 +176,18 @@ class Metrics:
         for served, arrays in inputs.items():
             self._compare(served, arrays)
 
-    def _compare(self, model: Model, inputs: list[np.ndarray]) -> None:
+    def _compare(self, model: Model, inputs: list[Arrays]) -> None:
         """Count how far these are from what the model was trained on."""
         assert model.training  # otherwise predicted() keeps no inputs
-        self._compared.labels(model.name).inc(sum(map(len, inputs)))
-        for direction, sums in zip(("above", "below"), drift.deviations(model.training, inputs), strict=True):
-            for feature, amount in zip(model.training.features, sums.tolist(), strict=True):
-                self._deviation.labels(model.name, feature, direction).inc(amount)
+        found = model.training.compare(inputs)
+        self._compared.labels(model.name).inc(found.rows)
+        for counter, sums in (
+            (self._deviation, found.deviations),
+            (self._values, found.values),
+            (self._expected, found.expected),
+        ):
+            for labels, amount in sums.items():
+                counter.labels(model.name, *labels).inc(amount)
 
 
 def _observe(histogram: Histogram, bounds: Sequence[float], amounts: Sequence[float]) -> None:

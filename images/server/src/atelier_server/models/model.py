@@ -11,10 +11,11 @@ from typing import NamedTuple
 
 import numpy as np
 import onnxruntime as ort
+from atelier_store.bundle import reference
 from atelier_store.layout import BundlePaths, ModelPaths, VersionPaths
 from atelier_store.records import Manifest, Promotion, Report, Tensor
 
-from atelier_server.models import drift, runtime
+from atelier_server.models import column_drift, drift, runtime
 from atelier_server.models.errors import BadBundle
 from atelier_server.models.runtime import SHORT
 from atelier_server.models.verification import open_verified
@@ -31,18 +32,22 @@ SESSION_BYTES = 4 * 2**20
 
 
 class Row(NamedTuple):
-    """One row of an input: its shape as a list, its number of values, and the bytes of each."""
+    """One row of an input: the shapes that it may have, as lists, its number of values, and the bytes of each.
+
+    item_size is None for texts, which differ in theirs; gap is a word for a gap, None where there can be none.
+    """
 
     datatype: str
-    shape: list[int]
+    shapes: tuple[list[int], ...]
     values: int
-    item_size: int
+    item_size: int | None
+    gap: str | None
 
 
 class Example(NamedTuple):
-    """The first of the reference inputs, shape (1, …), and the model's outputs for it by name."""
+    """The first of the reference inputs, shape (1, …), and the model's outputs for it, by name."""
 
-    input: np.ndarray
+    inputs: dict[str, np.ndarray]
     outputs: dict[str, np.ndarray]
 
 
@@ -94,20 +99,13 @@ class Model:
     @cached_property
     def rows(self) -> dict[str, Row]:
         """The rows of the inputs by name."""
-        return {
-            tensor.name: Row(
-                tensor.datatype,
-                list(tensor.shape[1:]),
-                math.prod(tensor.shape[1:]),
-                runtime.DATATYPES[tensor.datatype].itemsize,
-            )
-            for tensor in self.manifest.inputs
-        }
+        is_table = self.manifest.columns is not None
+        return {tensor.name: _row(tensor, is_table) for tensor in self.manifest.inputs}
 
     @cached_property
-    def training(self) -> drift.Training | None:
-        """What the first input is compared with, if the bundle holds statistics of the training set."""
-        return drift.training(self.manifest)
+    def training(self) -> drift.Training | column_drift.ColumnTraining | None:
+        """What inputs are compared with, if the bundle holds statistics of the training set."""
+        return drift.training(self.manifest) or column_drift.training(self.manifest)
 
     @cached_property
     def row_bytes(self) -> int:
@@ -144,8 +142,20 @@ def load(paths: ModelPaths, version: str, manifest_sha256: str | None = None, th
         onnx_bytes=bundle.network.stat().st_size,
         session=session,
         row_seconds=row_seconds,
-        together=_together(session, manifest, example.input, row_seconds),
+        together=_together(session, manifest, example.inputs, row_seconds),
         example=example,
+    )
+
+
+def _row(tensor: Tensor, is_table: bool) -> Row:
+    """A row of an input; one that is a column need not say that it is of one value."""
+    shape = list(tensor.shape[1:])
+    return Row(
+        datatype=tensor.datatype,
+        shapes=(shape, []) if is_table and shape == [1] else (shape,),
+        values=math.prod(shape),
+        item_size=None if tensor.datatype == "BYTES" else runtime.DATATYPES[tensor.datatype].itemsize,
+        gap="null" if is_table else None,
     )
 
 
@@ -162,24 +172,26 @@ def _manifest(bundle: VersionPaths, expected: str | None) -> tuple[Manifest, str
 
 def _warm_up(session: ort.InferenceSession, manifest: Manifest, bundle: BundlePaths) -> tuple[float, Example]:
     """Seconds that one row takes once the session has allocated its memory; and that row."""
-    with np.load(bundle.reference, allow_pickle=False) as reference:
-        row = reference["input"][:1].copy()
+    inputs, _ = reference(bundle, manifest)
+    row = {name: rows[:1].copy() for name, rows in inputs.items()}
     seconds, outputs = _timed(session, manifest, row)
     return seconds, Example(row, outputs)
 
 
-def _timed(session: ort.InferenceSession, manifest: Manifest, rows: np.ndarray) -> tuple[float, dict[str, np.ndarray]]:
+def _timed(
+    session: ort.InferenceSession, manifest: Manifest, rows: dict[str, np.ndarray]
+) -> tuple[float, dict[str, np.ndarray]]:
     """The fewest seconds that these rows took, and all outputs for them."""
     names = [tensor.name for tensor in manifest.outputs]
     seconds = []
     for _ in range(WARM_UP_RUNS):
         started = time.perf_counter()
-        outputs = runtime.run(session, {manifest.inputs[0].name: rows}, names)
+        outputs = runtime.run(session, rows, names)
         seconds.append(time.perf_counter() - started)
     return min(seconds), dict(zip(names, outputs, strict=True))
 
 
-def _together(session: ort.InferenceSession, manifest: Manifest, row: np.ndarray, row_seconds: float) -> int:
+def _together(session: ort.InferenceSession, manifest: Manifest, row: dict[str, np.ndarray], row_seconds: float) -> int:
     """The number of rows at once that takes the least time for each; 1 unless a row gains more than WORTH."""
     best, least = 1, row_seconds - WORTH
     for count in TOGETHER:
@@ -189,7 +201,8 @@ def _together(session: ort.InferenceSession, manifest: Manifest, row: np.ndarray
             or any(t.shape[0] != -1 for t in (*manifest.inputs, *manifest.outputs))
         ):
             break
-        seconds = _timed(session, manifest, np.repeat(row, count, axis=0))[0] / count
+        rows = {name: np.repeat(array, count, axis=0) for name, array in row.items()}
+        seconds = _timed(session, manifest, rows)[0] / count
         if seconds < least:
             best, least = count, seconds
     return best

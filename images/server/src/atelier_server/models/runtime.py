@@ -33,10 +33,11 @@ DATATYPES: dict[str, np.dtype[Any]] = {
     "FP16": np.dtype(np.float16),
     "FP32": np.dtype(np.float32),
     "FP64": np.dtype(np.float64),
+    "BYTES": np.dtype(object),
 }
-"""numpy's types by their names in the Open Inference Protocol."""
+"""numpy's types by their names in the Open Inference Protocol; BYTES are Python's texts."""
 
-ONNX_NAMES = {"FP16": "float16", "FP32": "float", "FP64": "double"}
+ONNX_NAMES = {"FP16": "float16", "FP32": "float", "FP64": "double", "BYTES": "string"}
 
 
 def open_session(path: Path, threads: int | None = None) -> ort.InferenceSession:

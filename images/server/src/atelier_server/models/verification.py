@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnxruntime as ort
 from atelier_store import bundle
+from atelier_store import columns as table
 from atelier_store.layout import BundlePaths
 from atelier_store.records import Manifest, Tensor
 from atelier_store.spec import Task
@@ -28,8 +29,8 @@ def verify(files: BundlePaths, manifest: Manifest) -> list[str]:
 def open_verified(files: BundlePaths, manifest: Manifest, threads: int | None = None) -> ort.InferenceSession:
     """A session of the bundle's network with this many threads. Raises BadBundle if it must not be served.
 
-    Checks digests, parity as trained, the signature against the network's real inputs and outputs, the input statistics
-    against both, and recomputes reference.npz.
+    Checks digests, parity as trained, the signature against the network's real inputs and outputs, the statistics and
+    columns against both, and recomputes reference.npz.
     """
     if broken := bundle.problems(files, manifest):
         raise BadBundle(files.folder, broken)  # before any of its files is opened
@@ -37,7 +38,7 @@ def open_verified(files: BundlePaths, manifest: Manifest, threads: int | None = 
         session = runtime.open_session(files.network, threads)
     except Exception as error:  # ONNX Runtime's exceptions share no base class
         raise BadBundle(files.folder, [f"model.onnx: ONNX Runtime cannot load it: {error}"]) from error
-    mismatches = [*_parity(manifest), *_signature(session, manifest), *_statistics(manifest)]
+    mismatches = [*_parity(manifest), *_signature(session, manifest), *_statistics(manifest), *_columns(manifest)]
     if wrong := mismatches or _reference(session, files, manifest):
         raise BadBundle(files.folder, wrong)
     return session
@@ -66,6 +67,24 @@ def _statistics(manifest: Manifest) -> list[str]:
     return [f"manifest.json: input_statistics: {numbers} features or channels"]
 
 
+def _columns(manifest: Manifest) -> list[str]:
+    """What is wrong with a table: inputs, names or statistics that are not those of its columns."""
+    columns, statistics = manifest.columns, manifest.column_statistics
+    if columns is None:
+        texts = [tensor.name for tensor in manifest.inputs if tensor.datatype == "BYTES"]
+        return [f"manifest.json: inputs: {', '.join(texts)}: only a table's columns are BYTES"] if texts else []
+    wrong = []
+    if manifest.inputs != (real := table.tensors(columns)):
+        wrong.append(f"manifest.json: the columns have the inputs {_words(real)}, not {_words(manifest.inputs)}")
+    if manifest.feature_names != tuple(column.name for column in columns):
+        wrong.append("manifest.json: feature_names: are not the names of the columns")
+    if statistics is not None and [len(one.shares) for one in statistics] != [
+        len(column.levels) + table.FIRST_LEVEL if column.kind == "category" else 0 for column in columns
+    ]:
+        wrong.append("manifest.json: column_statistics: are not those of the columns and their levels")
+    return wrong
+
+
 def _differences(what: str, listed: tuple[Tensor, ...], real: tuple[Tensor, ...]) -> list[str]:
     if listed == real:
         return []
@@ -78,9 +97,8 @@ def _words(tensors: tuple[Tensor, ...]) -> str:
 
 def _reference(session: ort.InferenceSession, files: BundlePaths, manifest: Manifest) -> list[str]:
     try:
-        with np.load(files.reference, allow_pickle=False) as reference:
-            inputs, expected = reference["input"], reference["output"]
-        outputs = runtime.run(session, {manifest.inputs[0].name: inputs}, [manifest.outputs[0].name])[0]
+        inputs, expected = bundle.reference(files, manifest)
+        outputs = runtime.run(session, inputs, [manifest.outputs[0].name])[0]
     except Exception as error:  # numpy and ONNX Runtime raise a dozen types here; each means the same
         return [f"reference.npz: cannot be run through the network: {error}"]
     return [f"reference.npz: {wrong}" for wrong in differences(outputs, expected, manifest.task)]

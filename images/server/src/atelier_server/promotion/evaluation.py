@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from atelier_store import columns as table
 from atelier_store.layout import BundlePaths, Store
 from atelier_store.records import Manifest
 from atelier_store.scores import scores
@@ -14,13 +15,13 @@ def evaluate(store: Store, bundle: BundlePaths, manifest: Manifest) -> tuple[dic
     """Test metrics and the number of test rows; None if the store has no test set for this bundle's data."""
     data = store.data(manifest.provenance.data_digest)
     try:
-        inputs, targets = (
-            np.load(data.array(name), mmap_mode="r", allow_pickle=False) for name in ("test_x", "test_y")
-        )
+        rows, targets = (np.load(data.array(name), mmap_mode="r", allow_pickle=False) for name in ("test_x", "test_y"))
     except FileNotFoundError:
         return None
-    if len(inputs) == 0:
+    if len(rows) == 0:
         return None
+    columns = manifest.columns
+    inputs = {manifest.inputs[0].name: rows} if columns is None else table.inputs(rows, columns)
     session = runtime.open_session(bundle.network)
-    outputs = runtime.run(session, {manifest.inputs[0].name: inputs}, [manifest.outputs[0].name])[0]
-    return scores(manifest.task, outputs, np.asarray(targets), "test"), len(inputs)
+    outputs = runtime.run(session, inputs, [manifest.outputs[0].name])[0]
+    return scores(manifest.task, outputs, np.asarray(targets), "test"), len(rows)

@@ -37,6 +37,9 @@ def install(app: FastAPI, service: Service) -> None:
             document.setdefault("components", {}).setdefault("schemas", {}).update(_schemas())
             if model:
                 _narrow(document["paths"], model)
+                if columns := model.manifest.columns:
+                    rows_of = document["components"]["schemas"][schemas.Instances.__name__]["properties"]["instances"]
+                    rows_of |= {"items": schemas.row(columns), "examples": []}
                 _add_examples(document["paths"], model)
         return document
 

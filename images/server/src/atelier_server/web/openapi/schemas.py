@@ -6,8 +6,11 @@ classes cannot describe it; a test compares the members' names.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
+from atelier_store.records import Column
+from atelier_store.spec import ColumnKind
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -117,6 +120,37 @@ class InferenceResponse(BaseModel):
     model_version: str
     id: str | None = None
     outputs: list[InferenceOutput]
+
+
+COLUMN: dict[ColumnKind, dict[str, Any]] = {
+    "number": {"type": ["number", "null"]},
+    "category": {"type": ["string", "number", "boolean", "null"]},
+    "date": {"type": ["string", "null"], "description": "ISO 8601, in UTC without an offset"},
+}
+"""What JSON holds of a table's column; null is a gap."""
+
+MOST_SHOWN = 20
+"""Levels of a category that its description names."""
+
+
+def row(columns: Sequence[Column]) -> dict[str, Any]:
+    """A row of a table: an object by column, or a list in the columns' order."""
+    of_columns = {column.name: COLUMN[column.kind] | _levels(column) for column in columns}
+    by_name = {
+        "type": "object",
+        "properties": of_columns,
+        "required": list(of_columns),
+        "additionalProperties": False,
+    }
+    listed = {"type": "array", "prefixItems": list(of_columns.values()), "minItems": len(columns)}
+    return {"anyOf": [by_name, listed | {"maxItems": len(columns)}]}
+
+
+def _levels(column: Column) -> dict[str, str]:
+    if column.kind != "category":
+        return {}
+    more = f" and {len(column.levels) - MOST_SHOWN} more" if len(column.levels) > MOST_SHOWN else ""
+    return {"description": f"Trained with {', '.join(column.levels[:MOST_SHOWN])}{more}; anything else is unseen."}
 
 
 MODELS = (ProblemDetails, Instances, Predictions, InferenceRequest, InferenceResponse)

@@ -51,13 +51,13 @@ function training(params) {
 export const shownValue = value => typeof value === "number" ? number(value) : typeof value === "object" ? JSON.stringify(value) : String(value);
 
 /** What data passes on its way: title, words, and what is drawn of it. */
-function steps({ kind, config: { params }, inputs, labels, task, outputs }) {
+function steps({ kind, config: { params }, inputs, columns, labels, task, outputs }) {
   const unit = kind === "rows" ? "unit" : "channel";
-  let { size, channels } = entrance(kind, inputs[0].shape.slice(1));
+  let { size, channels } = entrance(kind, columns ? [columns.length] : inputs[0].shape.slice(1));
   const full = size[0];
   const place = () => [count(channels, unit), kind === "rows" ? "" : shownSize(kind, size)];
   const solid = (family, layers) => ({ family, layers, channels, ...(full ? { share: size[0] / full } : { share: Math.log2(channels + 1) / 9, even: true }), flat: kind !== "images" });
-  const found = [{ title: "Input", words: ["standardised", ...entranceWords(kind, size, channels)], drawn: solid("data", 1) }];
+  const found = [{ title: "Input", words: columns ? [count(channels, "column"), "scaled and encoded"] : ["standardised", ...entranceWords(kind, size, channels)], drawn: solid("data", 1) }];
   channels = params.stem_width;
   found.push({ title: "Stem", words: [kind === "rows" ? "dense layer" : taps(kind, "3×3 convolution"), ...place()], drawn: solid("stem", 1) });
   params.stages.forEach((stage, index) => {

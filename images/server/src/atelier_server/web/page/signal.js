@@ -1,7 +1,7 @@
 /** A signal as text, and what it looks like. */
 
 import { count, draw, make } from "./elements.js";
-import { asNumber } from "./row.js";
+import { asNumber } from "./fields.js";
 
 const MOST_TEXT = 8e6;
 

@@ -4,6 +4,7 @@ import { at, make, number, percent, upper } from "./elements.js";
 import { offerRow } from "./row.js";
 import { offerPicture } from "./picture.js";
 import { offerSignal } from "./signal.js";
+import { offerTable } from "./table.js";
 import { fetchWithToken, hasToken } from "./token.js";
 
 const MOST_BARS = 12;
@@ -22,7 +23,7 @@ export function offerTrial(manifest) {
   const ask = (request, place = () => undefined) => request ? predict(request, place, manifest) : forget();
   at("form").onsubmit = event => event.preventDefault();
   at("terminal").hidden = true;
-  OFFERS[manifest.kind](holder, manifest, ask);
+  (manifest.columns ? offerTable : OFFERS[manifest.kind])(holder, manifest, ask);
 }
 
 function forget() {

@@ -6,7 +6,7 @@ import numpy as np
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from atelier_server.codecs import csv, json, packing, pictures, rows
+from atelier_server.codecs import columns, csv, json, packing, pictures, rows
 from atelier_server.codecs.inference import Arrays, Inference
 from atelier_server.codecs.pictures import Upload
 from atelier_server.inference.service import Service
@@ -52,13 +52,22 @@ async def answer(service: Service, request: InboundRequest, invert: bool = False
         return json.dump(rows.encode(model, array, top_k))
 
     def decode() -> Inference:
-        array = _decode(model, content, media_type, content_type, invert)
-        return Inference(None, {model.input.name: array}, {model.output.name: False})
+        inputs = _decode(model, content, media_type, content_type, invert)
+        return Inference(None, inputs, {model.output.name: False})
 
     return Answer(await service.predict(model, seconds, decode, encode), b"application/json")
 
 
-def _decode(model: Model, content: bytes, media_type: str, content_type: str, invert: bool) -> np.ndarray:
+def _decode(model: Model, content: bytes, media_type: str, content_type: str, invert: bool) -> Arrays:
+    table = columns.of(model)
+    if table and media_type == JSON:
+        return rows.decode_table(content, table)
+    if table and media_type == CSV:
+        return csv.decode_table(content, content_type, table)
+    return {model.input.name: _decode_array(model, content, media_type, content_type, invert)}
+
+
+def _decode_array(model: Model, content: bytes, media_type: str, content_type: str, invert: bool) -> np.ndarray:
     if media_type == JSON:
         return rows.decode(content, model.manifest)
     if media_type == CSV:
