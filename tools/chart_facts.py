@@ -154,6 +154,13 @@ def conditions() -> dict[str, list[Json]]:
             ),
             when({"parameterType": ["discrete"]}, within("feasibleSpace.list", {"items": defined("number")})),
         ],
+        "trainer": [
+            condition(
+                "loss is given",
+                within("loss", {"type": "string"}, required=True),
+                within("classWeights", one_of(["none"])),
+            )
+        ],
         "trainer.data": [
             *(
                 when(

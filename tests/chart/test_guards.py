@@ -97,6 +97,29 @@ SCHEMA: dict[str, tuple[list[tuple[str, Any]], str]] = {
         [("trainer.data", {"task": "regression", "name": "diabetes"}), ("trainer.classWeights", "balanced")],
         "trainer.classWeights",
     ),
+    "class weights of another loss": (
+        [("trainer.loss", "losses:focal"), ("trainer.classWeights", "balanced")],
+        "trainer.classWeights",
+    ),
+    "a function with a target": (
+        [("trainer.data", {"source": "mydata:load", "name": None, "target": "rent"})],
+        "trainer.data.target",
+    ),
+    "a column that is no kind": (
+        [
+            (
+                "trainer.data",
+                {
+                    "source": "csv",
+                    "name": None,
+                    "target": "a",
+                    "files": {"train": {"path": "/a.csv"}},
+                    "columns": {"b": "drop"},
+                },
+            )
+        ],
+        "trainer.data.columns",
+    ),
     "looking for the worst": (
         [("experiment.objective.type", "minimize")],
         "experiment.objective.type",
@@ -204,6 +227,11 @@ def requests(who: str, what: str, request: Any, limit: Any = None) -> list[tuple
 
 NVIDIA = "nvidia.com/gpu"
 BOTH: dict[str, tuple[list[tuple[str, Any]], str]] = {
+    "no name of a function": ([("trainer.loss", "focal")], 'trainer.loss: "focal" is not allowed'),
+    "no source": (
+        [("trainer.data", {"source": "parquet", "name": None})],
+        'trainer.data.source: "parquet" is not allowed',
+    ),
     "a version in few digits": (
         [("promotion.version", "1e23c7")],
         'promotion.version: "1e23c7" is not allowed; allowed: 12 hexadecimal digits, in quotes; or empty',

@@ -188,6 +188,45 @@ def test_balanced_class_weights_make_another_trial_whose_config_says_so(finished
     assert losses["balanced"] != losses["none"]
 
 
+LOSSES = """
+from torch.nn import functional
+def halved(scores, y):
+    return functional.cross_entropy(scores, y) / 2
+def of_each_row(scores, y):
+    return functional.cross_entropy(scores, y, reduction="none")
+"""
+
+
+def test_a_loss_of_ones_own_trains_another_trial_and_an_edit_of_it_another_one(
+    finished: Finished, work: Workplace
+) -> None:
+    copy_of(finished, work)
+    losses = work.folder / "losses.py"
+    for name, text in (("halved", LOSSES), ("edited", LOSSES.replace("/ 2", "/ 4"))):
+        losses.write_text(text)
+        end = work.run(profile(1, loss="losses:halved"), *NETWORK, name=name)
+        assert end.code == 0, end.err
+    configs = {TrialConfig.read(paths.config).loss_digest: paths for paths in work.store.trials()}
+    assert len(configs) == 3
+    first = {digest: read_curve(paths.metrics)[0].metrics["train_loss"] for digest, paths in configs.items()}
+    own = [loss for digest, loss in first.items() if digest is not None]
+    assert max(own) < 0.6 * first[None]
+    assert "loss_digest" not in configs[None].config.read_text()
+
+
+def test_a_loss_that_is_no_scalar_fails_the_trial_and_says_what_is_allowed(work: Workplace) -> None:
+    (work.folder / "losses.py").write_text(LOSSES)
+    end = work.run(profile(1, loss="losses:of_each_row"), *NETWORK)
+    assert (end.code, end.out) == (3, "")
+    assert "trainer.loss returned a tensor of shape (64,); allowed: a scalar tensor" in (work.card.reason or "")
+
+
+def test_a_loss_that_is_not_there_is_refused_by_name(work: Workplace) -> None:
+    end = work.run(profile(1, loss="absent:loss"), *NETWORK)
+    assert end.code == 2
+    assert "trainer.loss: module 'absent' not found" in end.err
+
+
 def test_a_network_over_budget_is_not_trained_and_does_not_fail(work: Workplace) -> None:
     end = work.run(profile(4, budget={"params": 10}), *NETWORK)
     assert end.code == 0, end.err

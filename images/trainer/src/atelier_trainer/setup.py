@@ -9,7 +9,7 @@ import torch
 from atelier_store import budget
 from atelier_store.records import ColumnStatistics, DataDescription, Environment, InputStatistics, Latency
 from atelier_store.spec import Budget
-from atelier_trial import data
+from atelier_trial import data, network_code
 from atelier_trial.request import Trial
 from numpy.typing import NDArray
 from torch import Tensor
@@ -68,7 +68,9 @@ def set_up(trial: Trial, device: torch.device) -> Setup:
     precision = environment.precision(device, kind)
     recipe = Recipe.of(config.params, config.seed, config.tail_epochs)
     weights = balanced(rows.y, outputs) if config.class_weights == "balanced" else None
-    training = Training(built, task, kind, rows, recipe, precision, weights)
+    loss = trial.request.spec.trainer.loss
+    own_loss = None if loss is None else network_code.function("trainer.loss", loss)
+    training = Training(built, task, kind, rows, recipe, precision, weights, own_loss)
     return Setup(training, validation, of_inputs, environment.describe(device, precision))
 
 

@@ -69,10 +69,18 @@ def balanced(y: Tensor, classes: int) -> Tensor:
     return torch.where(counts > 0, weights, 0.0)
 
 
+def _scalar(loss: object) -> Tensor:
+    if not isinstance(loss, Tensor) or loss.dim() != 0:
+        found = f"a tensor of shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
+        raise TypeError(f"trainer.loss returned {found}; allowed: a scalar tensor, such as a mean")
+    return loss
+
+
 class Training:
     """A training that can be interrupted after any batch and resumed with the same result.
 
-    class_weights are those of the classes in the loss of training; None: all are 1.
+    class_weights are those of the classes in the loss of training; None: all are 1. own_loss takes the loss's place: it
+    is given scores (N, outputs) and y, class numbers (N,) or standardised targets (N, outputs), and returns a scalar.
     """
 
     def __init__(
@@ -84,6 +92,7 @@ class Training:
         recipe: Recipe,
         precision: Precision,
         class_weights: Tensor | None = None,
+        own_loss: Callable[[Tensor, Tensor], Tensor] | None = None,
     ) -> None:
         self.model = model
         self.task: Task = task
@@ -94,6 +103,7 @@ class Training:
         self.optimizer = AveragedAdamW(model, recipe.weight_decay)
         self.device = self.optimizer.flat.vector.device
         self.class_weights = None if class_weights is None else class_weights.to(self.device)
+        self.own_loss = own_loss
         self.batch = min(recipe.batch, len(rows))
         self.batches = len(rows) // self.batch
         self.warmup = min(self.batches, 300)
@@ -134,13 +144,18 @@ class Training:
         return self.recipe.lr * min(1.0, (self.optimizer.steps + 1) / self.warmup)
 
     def loss(self, scores: Tensor, y: Tensor) -> Tensor:
-        """Cross-entropy with label smoothing and class weights, or the mean squared error of standardised targets.
+        """The user's own loss; or cross-entropy with label smoothing and class weights; or the mean squared error.
 
-        Of an ensemble's scores (N, members, outputs), it is the mean of the members' losses.
+        Of an ensemble's scores (N, members, outputs), it is the mean of the members' losses. Targets of a regression
+        are standardised. TypeError if the user's own is no scalar.
         """
         if scores.dim() == 3:
             y = y.repeat_interleave(scores.shape[1], dim=0)
             scores = scores.flatten(0, 1)
+        if self.task == "regression":
+            y = (y - self.model.target_mean) / self.model.target_scale
+        if self.own_loss is not None:
+            return _scalar(self.own_loss(scores, y))
         if self.task == "classification" and self.class_weights is None:
             return functional.cross_entropy(scores, y, label_smoothing=self.recipe.label_smoothing)
         if self.task == "classification":
@@ -149,7 +164,7 @@ class Training:
                 scores, y, self.class_weights, label_smoothing=self.recipe.label_smoothing, reduction="sum"
             )
             return total / len(y)
-        return functional.mse_loss(scores, (y - self.model.target_mean) / self.model.target_scale)
+        return functional.mse_loss(scores, y)
 
     def evaluate(self, rows: Rows) -> dict[str, float]:
         """Scores of the averaged weights, in float32, under the names that begin with val_."""

@@ -95,7 +95,8 @@ class TrialConfig(Record):
     """`config.json`: the canonical configuration; its digest is the trial's key.
 
     A tail (parent, parent_epochs and tail_epochs are set) goes on from its parent's weights at that epoch, with a
-    learning rate that falls to zero. class_weights is written only if it is not none, as before it was there.
+    learning rate that falls to zero. class_weights and loss_digest, of a loss of the user's own, are written only if
+    they are not none, as before they were there.
     """
 
     schema_version: Literal[1] = 1
@@ -106,6 +107,7 @@ class TrialConfig(Record):
     recipe_version: int
     seed: int
     class_weights: ClassWeights = Field(default="none", exclude_if=lambda weights: weights == "none")
+    loss_digest: str | None = Field(default=None, exclude_if=lambda digest: digest is None)
     parent: str | None = None
     parent_epochs: int | None = None
     tail_epochs: int | None = None

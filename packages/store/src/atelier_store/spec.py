@@ -211,13 +211,14 @@ class Budget(SpecModel):
 
 
 class Trainer(SpecModel):
-    """How a trial trains. class_weights is written only if it is not none, as before it was there."""
+    """How a trial trains. class_weights and loss are written only if they are not none, as before they were there."""
 
     data: Data
     max_epochs: int = Field(ge=1)
     tail_epochs: int = Field(default=0, ge=0)
     seed: int = Field(default=0, ge=0, lt=2**31)
     class_weights: ClassWeights = Field(default="none", exclude_if=lambda weights: weights == "none")
+    loss: OwnFunction | None = Field(default=None, exclude_if=_unset)
     network: str = "atelier"
     budget: Budget = Budget()
 

@@ -28,6 +28,7 @@ def trial_config(spec: Spec, data: DataDescription, params: dict[str, str]) -> T
         recipe_version=RECIPE_VERSION,
         seed=spec.trainer.seed,
         class_weights=spec.trainer.class_weights,
+        loss_digest=spec.trainer.loss and network_code.digest("trainer.loss", spec.trainer.loss),
     )
 
 

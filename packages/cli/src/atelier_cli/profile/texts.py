@@ -78,6 +78,7 @@ TEXTS: dict[str, Text] = {
         may_be_number=True,
     ),
     "network": Text(f"atelier|{OWN}", "atelier, or a function of yours as module:function"),
+    "function": Text(OWN, "a function of yours as module:function"),
     "source": Text(f"{'|'.join(REQUIRED)}|{OWN}", f"{', '.join(REQUIRED)}, or a function of yours as module:function"),
     "url": Text("https?://.+", "addresses that begin with https:// or http://"),
     "sha256": Text("[0-9a-fA-F]{64}", "64 hexadecimal digits"),

@@ -95,6 +95,7 @@ def code(config: TrialConfig, card: Card) -> dict[str, Any]:
     release = card.environment.code_version if card.environment else None
     return {
         "network_digest": config.network_digest,
+        "loss_digest": config.loss_digest,
         "recipe_version": config.recipe_version,
         "code_version": release,
     }
