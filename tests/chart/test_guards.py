@@ -228,7 +228,7 @@ def requests(who: str, what: str, request: Any, limit: Any = None) -> list[tuple
 NVIDIA = "nvidia.com/gpu"
 BOTH: dict[str, tuple[list[tuple[str, Any]], str]] = {
     "no name of a function": ([("trainer.loss", "focal")], 'trainer.loss: "focal" is not allowed'),
-    "no source": (
+    "unknown source": (
         [("trainer.data", {"source": "parquet", "name": None})],
         'trainer.data.source: "parquet" is not allowed',
     ),
@@ -357,7 +357,7 @@ BOTH: dict[str, tuple[list[tuple[str, Any]], str]] = {
         }.items()
     },
     "no parameter": ([("experiment.parameters", [])], "experiment.parameters: is empty"),
-    "no source": ([("trainer.data.source", None)], "trainer.data.source: is missing"),
+    "source left out": ([("trainer.data.source", None)], "trainer.data.source: is missing"),
     "parameter twice": ([("experiment.parameters", [LR, LR])], "experiment.parameters[1].name: lr is there twice"),
     "unknown parameter": (
         [parameter("learning_rate", "double", min=0.1, max=1)],

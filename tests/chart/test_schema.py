@@ -37,7 +37,10 @@ DEFAULTS = yaml.safe_load((CHART / "values.yaml").read_text())
 PROFILES = sorted((ROOT / "values").glob("*.yaml"))
 
 # what values hold beside the spec: they matter on a cluster only
-CLUSTER_ONLY: dict[type[SpecModel], set[str]] = {Experiment: {"enabled"}, Trainer: {"resources", "image", "pod", "modules"}}
+CLUSTER_ONLY: dict[type[SpecModel], set[str]] = {
+    Experiment: {"enabled"},
+    Trainer: {"resources", "image", "pod", "modules"},
+}
 MODELS: dict[type[SpecModel], tuple[str, ...]] = {
     Experiment: ("properties", "experiment"),
     Objective: ("properties", "experiment", "properties", "objective"),
