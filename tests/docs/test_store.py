@@ -59,6 +59,7 @@ STANDS_FOR = {
     "<version>": "[0-9a-f]{12}",
     "<source>": "[0-9a-f]{64}",
     "<epoch>": r"\d+",
+    "<time>": r"\d{4}-\d\d-\d\dT\d{6}\.\d{3}Z",
     "<experiment>": "[a-z0-9-]+-[0-9a-f]{8}",
     "<trial>": "trial-[0-9]{4}",
     "<model>": "[a-z0-9._-]+",

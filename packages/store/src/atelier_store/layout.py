@@ -88,6 +88,14 @@ class TrialPaths:
         return self.folder / "trial.log"
 
     @property
+    def replays(self) -> Path:
+        """One file for each time that the trial was trained again to compare it."""
+        return self.folder / "replays"
+
+    def replay(self, time: str) -> Path:
+        return self.replays / f"{time.replace(':', '')}.json"
+
+    @property
     def lease(self) -> Path:
         return self.folder / "lease"
 

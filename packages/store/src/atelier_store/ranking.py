@@ -10,7 +10,7 @@ from atelier_store import budget, bundle
 from atelier_store.clock import now
 from atelier_store.layout import ExperimentPaths, Store, TrialPaths
 from atelier_store.records import Card, Leaderboard, LeaderboardEntry, Manifest, TornRecord, TrialConfig, TrialRecord
-from atelier_store.spec import Spec
+from atelier_store.spec import Objective, Spec
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,13 @@ class Standing:
     card: Card | None
     manifest: Manifest | None
     reason: str | None
+
+
+def rule(objective: Objective) -> str:
+    """By what trials are ranked, in words."""
+    best = "highest" if objective.type == "maximize" else "lowest"
+    name = objective.objective_metric_name
+    return f"{best} {name} of the last epoch's weights; of equal ones fewer parameters, lower val_loss, then the key"
 
 
 def rank(store: Store, spec: Spec) -> Leaderboard:

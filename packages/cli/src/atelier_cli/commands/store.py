@@ -14,6 +14,7 @@ from atelier_cli.commands.messages import err, fail, messages, out, print_json
 from atelier_cli.commands.options import DEFAULT_STORE, ExperimentArgument, ModelOption, OutputOption, StoreOption
 
 if TYPE_CHECKING:
+    from atelier_store.audit import Audit
     from atelier_store.layout import ExperimentPaths, Store
 
 
@@ -113,7 +114,22 @@ def compare(
         raise typer.Exit(ExitCode.FINDINGS if found and check else ExitCode.OK)
 
 
-def audit(store: StoreOption = DEFAULT_STORE, output: OutputOption = "table") -> None:
+def audit(
+    experiment: Annotated[
+        str | None, typer.Argument(help="The search of --report; the latest if left out.", show_default=False)
+    ] = None,
+    store: StoreOption = DEFAULT_STORE,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            "--report",
+            metavar="FILE",
+            help="Write the audit of a search: what was asked, tried, promoted and checked.",
+            show_default=False,
+        ),
+    ] = None,
+    output: OutputOption = "table",
+) -> None:
     """Hash everything in a store again and name what is not as it was written."""
     with messages():
         from atelier_store.audit import audit as audit_store
@@ -122,12 +138,17 @@ def audit(store: StoreOption = DEFAULT_STORE, output: OutputOption = "table") ->
 
         check_store(store)
         place = Store(store.absolute())
+        if experiment is not None and report is None:
+            fail([f"{experiment}: a search is audited into a file; name one with --report FILE"])
+        searched = experiment_paths(place, experiment) if report is not None else None
         with err.status("hashing …") as status:
 
             def show(path: Path) -> None:
                 status.update(f"hashing {escape(str(path.relative_to(place.root)))}")
 
             audited = audit_store(place, show)
+        if report is not None and searched is not None:
+            _write_report(place, searched, audited, report)
         named = [(str(found.path.relative_to(place.root)), found.problem) for found in audited.mismatches]
         if output == "json":
             mismatches = [{"path": path, "problem": problem} for path, problem in named]
@@ -148,6 +169,17 @@ def audit(store: StoreOption = DEFAULT_STORE, output: OutputOption = "table") ->
                 f"{unprotected} records are not protected, {escape(str(some))} for example: they have no digest yet"
             )
         raise typer.Exit(ExitCode.FINDINGS if named else ExitCode.OK)
+
+
+def _write_report(store: Store, searched: ExperimentPaths, audited: Audit, file: Path) -> None:
+    from atelier_store.spec import Spec
+
+    from atelier_cli.export.audit import report
+    from atelier_cli.export.trials import trials
+
+    spec = Spec.read(searched.spec)
+    report(store, spec, trials(store, spec), audited).write(file)
+    err.print(f"written: {escape(str(file))}")
 
 
 def check_store(store: Path) -> None:
