@@ -40,6 +40,7 @@ COMMANDS = (
     "audit",
     "doctor",
     "export",
+    "sign",
 )
 
 
@@ -104,7 +105,8 @@ def test_help_names_every_command() -> None:
         ("versions", ["--model", "--store", "--history"]),
         ("serve", ["--model", "--store", "--host", "--port"]),
         ("replay", ["key", "--store"]),
-        ("audit", ["experiment", "--store", "--report", "--output"]),
+        ("audit", ["experiment", "--store", "--report", "--sign", "--output"]),
+        ("sign", ["--model", "--key", "--version", "--store"]),
         ("export", ["csv", "jsonl", "optuna", "mlflow"]),
         ("doctor", ["--values", "-f", "--set", "--namespace", "--context", "--kubeconfig", "--katib-namespace"]),
     ],

@@ -181,6 +181,14 @@ class ModelPaths:
     def search(self) -> Path:
         return self.folder / "search.json"
 
+    def signature(self, version: str) -> Path:
+        """A signature of the version's files, beside it: a version is never changed."""
+        return self.folder / "signatures" / f"{version}.sig"
+
+    def provenance(self, version: str) -> Path:
+        """A signed statement of where the version comes from."""
+        return self.folder / "signatures" / f"{version}.intoto.json"
+
     @property
     def lease(self) -> Path:
         return self.folder / "lease"

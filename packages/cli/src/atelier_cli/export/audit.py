@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
@@ -26,6 +27,10 @@ from atelier_store.records import (
 from atelier_store.spec import Spec
 
 from atelier_cli.export.trials import Trial, as_text
+from atelier_cli.signing.envelopes import Json, envelope, statement
+from atelier_cli.signing.keys import Key
+
+PREDICATE = "https://github.com/katib-nas-atelier/katib-nas-atelier/audit/v1"
 
 
 class AuditedTrial(Record):
@@ -136,6 +141,11 @@ def report(store: Store, spec: Spec, trials: Sequence[Trial], audited: audit.Aud
         models=tuple(models),
         verification=_verification(store, audited),
     )
+
+
+def signed(file: Path, key: Key) -> Json:
+    """A signed statement with the report in this file as what it says, and the file as what it says it of."""
+    return envelope(statement({file.name: sha256_file(file)}, PREDICATE, json.loads(file.read_bytes())), key)
 
 
 def _trial(store: Store, trial: Trial) -> AuditedTrial:
