@@ -17,7 +17,7 @@ import onnx
 import pytest
 from atelier_store.files import sha256_file
 from atelier_store.layout import Store
-from atelier_store.records import Manifest
+from atelier_store.records import Manifest, Replay
 
 from tests.support.searches import Edit, Finished, Searches, atelier, environment
 from tests.support.server_process import free_port
@@ -40,6 +40,7 @@ COMMANDS = (
     "audit",
     "doctor",
     "export",
+    "sign",
 )
 
 
@@ -104,7 +105,8 @@ def test_help_names_every_command() -> None:
         ("versions", ["--model", "--store", "--history"]),
         ("serve", ["--model", "--store", "--host", "--port"]),
         ("replay", ["key", "--store"]),
-        ("audit", ["--store", "--output"]),
+        ("audit", ["experiment", "--store", "--report", "--sign", "--output"]),
+        ("sign", ["--model", "--key", "--version", "--store"]),
         ("export", ["csv", "jsonl", "optuna", "mlflow"]),
         ("doctor", ["--values", "-f", "--set", "--namespace", "--context", "--kubeconfig", "--katib-namespace"]),
     ],
@@ -237,6 +239,9 @@ def test_a_replay_gives_every_tensor_bit_for_bit_and_names_one_that_was_changed(
     again = atelier("replay", key, "--store", str(copied))
     assert again.returncode == 1
     assert "classifier.bias" in again.stdout and ", 1 differ" in again.stdout
+    first, second = (Replay.read(path) for path in sorted(Store(copied).trial(key).replays.iterdir()))
+    assert (first.key, first.epochs, first.different) == (key, manifest.provenance.epochs, ())
+    assert second.different == (changed.name,) and second.tensors == first.tensors > 1
 
 
 def test_what_is_not_there_is_named_with_what_is(finished: Finished, tmp_path: Path) -> None:

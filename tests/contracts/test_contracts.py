@@ -83,13 +83,14 @@ def test_metrics_keep_their_names_types_help_labels_and_buckets(search: str) -> 
 # what is typed
 
 
-ADDED_COMMANDS = {"atelier_cli": ["compare", "data", "experiments", "export"]}
+ADDED_COMMANDS = {"atelier_cli": ["compare", "data", "experiments", "export", "sign"]}
 ADDED_FLAGS = {
     "atelier_cli": ["--version", "--install-completion", "--show-completion"],
-    "atelier_cli audit": ["--output", "-o"],
+    "atelier_cli audit": ["--output", "-o", "--report", "--sign"],
     "atelier_cli doctor": ["--output", "-o", "--release"],
     "atelier_cli leaderboard": ["--output", "-o"],
 }
+ADDED_ARGUMENTS = {"atelier_cli audit": ["experiment"]}
 """What came since 0.1.0, by program and command."""
 
 
@@ -102,6 +103,9 @@ def test_commands_take_the_same_flags_with_the_same_defaults() -> None:
     for command, flags in ADDED_FLAGS.items():
         for flag in flags:
             del now[command]["flags"][flag]
+    for command, arguments in ADDED_ARGUMENTS.items():
+        for argument in arguments:
+            now[command]["arguments"].remove(argument)
     for command, page in now.items():
         for name, flag in page["flags"].items():
             then = before.get(command, {}).get("flags", {}).get(name, {})

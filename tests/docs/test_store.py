@@ -6,8 +6,10 @@ import json
 import re
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.support.pages import STORE, fenced, shown_commands, words_of
+from tests.support.private_keys import write_key
 from tests.support.reader import Reader
 
 pytestmark = pytest.mark.process
@@ -17,7 +19,7 @@ CHOICES = re.compile(r"--(version|trial|previous)\b")
 ON_A_STORE = [
     line
     for line in shown_commands()
-    if re.match(r"uv run atelier (leaderboard|compare|export (?!mlflow)|audit|promote|versions|replay)\b", line)
+    if re.match(r"uv run atelier (leaderboard|compare|export (?!mlflow)|audit|sign|promote|versions|replay)\b", line)
     and not CHOICES.search(line)
 ]
 
@@ -32,6 +34,7 @@ def test_profiles_shown_were_searched(trained: Reader) -> None:
 @pytest.mark.parametrize("line", ON_A_STORE)
 def test_a_shown_command_does_its_work_on_a_store(line: str, trained: Reader) -> None:
     key = next(trained.store.root.glob("trials/*/model/manifest.json")).parts[-3]
+    write_key(trained.folder / "key.pem", ec.generate_private_key(ec.SECP256R1()))
     searches = iter([paths.folder.name for paths in trained.store.experiments()])
     line = re.sub(r"\bquickstart-[0-9a-f]{8}\b", lambda _: next(searches), line)
     printed = trained.run(re.sub(r"\b[0-9a-f]{16}\b", key, line))
@@ -47,6 +50,7 @@ def test_every_subcommand_that_reads_a_store_is_shown() -> None:
         "compare",
         "export",
         "audit",
+        "sign",
         "promote",
         "versions",
         "replay",
@@ -59,6 +63,7 @@ STANDS_FOR = {
     "<version>": "[0-9a-f]{12}",
     "<source>": "[0-9a-f]{64}",
     "<epoch>": r"\d+",
+    "<time>": r"\d{4}-\d\d-\d\dT\d{6}\.\d{3}Z",
     "<experiment>": "[a-z0-9-]+-[0-9a-f]{8}",
     "<trial>": "trial-[0-9]{4}",
     "<model>": "[a-z0-9._-]+",

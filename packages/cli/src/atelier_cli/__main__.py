@@ -47,6 +47,7 @@ for command in (
     laptop.serve,
     laptop.replay,
     store.audit,
+    store.sign,
     doctor.doctor,
 ):
     app.command()(command)

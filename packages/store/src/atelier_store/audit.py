@@ -36,6 +36,7 @@ from atelier_store.records import (
     Manifest,
     Promotion,
     Record,
+    Replay,
     Report,
     RungValue,
     Search,
@@ -93,7 +94,8 @@ def _records(store: Store, data: list[DataPaths]) -> Iterator[Path]:
     """Every record that nothing but its own digest protects."""
     yield from _whole_files(store.data_sources, "*.json")
     yield from (paths.description for paths in data)
-    yield from (paths.card for paths in store.trials())
+    for trial in store.trials():
+        yield from (trial.card, *_replays(trial))
     for experiment in store.experiments():
         yield from (experiment.spec, *_trial_records(experiment), *_rungs(experiment), experiment.leaderboard)
         yield experiment.kept_experiment
@@ -116,6 +118,10 @@ def _whole_files(folder: Path, pattern: str) -> list[Path]:
 
 def _trial_records(paths: ExperimentPaths) -> list[Path]:
     return _whole_files(paths.trials, "*.json")
+
+
+def _replays(paths: TrialPaths) -> list[Path]:
+    return _whole_files(paths.replays, "*.json")
 
 
 def _rungs(paths: ExperimentPaths) -> list[Path]:
@@ -183,8 +189,17 @@ def _trial(paths: TrialPaths) -> Iterator[Mismatch]:
         yield from _files(paths.folder, card.files)
     if paths.metrics.exists():
         yield from _curve(paths.metrics)
+    for path in _replays(paths):
+        yield from _replay(path, paths.key)
     if paths.bundle.folder.exists():
         yield from _bundle(paths.bundle, paths.key)
+
+
+def _replay(path: Path, key: str) -> Iterator[Mismatch]:
+    replayed, mismatches = _read(Replay, path)
+    yield from mismatches
+    if replayed is not None and replayed.key != key:
+        yield Mismatch(path, f"is a replay of {replayed.key}")
 
 
 def _curve(path: Path) -> Iterator[Mismatch]:

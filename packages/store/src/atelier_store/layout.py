@@ -88,6 +88,14 @@ class TrialPaths:
         return self.folder / "trial.log"
 
     @property
+    def replays(self) -> Path:
+        """One file for each time that the trial was trained again to compare it."""
+        return self.folder / "replays"
+
+    def replay(self, time: str) -> Path:
+        return self.replays / f"{time.replace(':', '')}.json"
+
+    @property
     def lease(self) -> Path:
         return self.folder / "lease"
 
@@ -177,6 +185,14 @@ class ModelPaths:
     @property
     def search(self) -> Path:
         return self.folder / "search.json"
+
+    def signature(self, version: str) -> Path:
+        """A signature of the version's files, beside it: a version is never changed."""
+        return self.folder / "signatures" / f"{version}.sig"
+
+    def provenance(self, version: str) -> Path:
+        """A signed statement of where the version comes from."""
+        return self.folder / "signatures" / f"{version}.intoto.json"
 
     @property
     def lease(self) -> Path:

@@ -11,7 +11,7 @@ from atelier_store.clock import now
 from atelier_store.index import read_rows
 from atelier_store.layout import ExperimentPaths, Store
 from atelier_store.records import Leaderboard, LeaderboardEntry, TornRecord, TrialConfig, TrialRecord
-from atelier_store.spec import Spec
+from atelier_store.spec import Objective, Spec
 from atelier_store.trial_rows import BundleRow, CardRow, TrialRow
 
 
@@ -26,6 +26,13 @@ class Standing:
     def bundle(self) -> BundleRow | None:
         """Of a trial that can be promoted."""
         return self.row.bundle if self.reason is None and isinstance(self.row.bundle, BundleRow) else None
+
+
+def rule(objective: Objective) -> str:
+    """By what trials are ranked, in words."""
+    best = "highest" if objective.type == "maximize" else "lowest"
+    name = objective.objective_metric_name
+    return f"{best} {name} of the last epoch's weights; of equal ones fewer parameters, lower val_loss, then the key"
 
 
 def rank(store: Store, spec: Spec) -> Leaderboard:

@@ -187,6 +187,22 @@ class Card(Record):
         return self.metrics.get(self.objective_metric_name, self.metric)
 
 
+class Replay(Record):
+    """`replays/<time>.json`: the trial was trained again from nothing, and its tensors were compared.
+
+    different names those that were not the same bit for bit. environment is that of the replay, which has to equal the
+    card's for equal weights.
+    """
+
+    schema_version: Literal[1] = 1
+    key: str
+    epochs: int
+    tensors: int
+    different: tuple[str, ...]
+    environment: Environment
+    replayed_at: str
+
+
 class TrialRecord(Record):
     """`experiments/<name>/trials/<trial>.json`: the key of a suggestion.
 

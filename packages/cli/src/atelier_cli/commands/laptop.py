@@ -219,7 +219,7 @@ def replay(
     key: Annotated[str, typer.Argument(help="The trial's key: 16 hex digits.", callback=named("KEY"))],
     store: StoreOption = DEFAULT_STORE,
 ) -> None:
-    """Train a trial again from nothing, elsewhere, and compare every tensor of the model it gave."""
+    """Train a trial again from nothing, elsewhere, and compare every tensor of its model; the store keeps how."""
     with (
         on_this_machine(),
         tempfile.TemporaryDirectory(prefix="atelier-replay-") as scratch,
@@ -228,15 +228,18 @@ def replay(
         from atelier_store.exit_codes import ExitCode
         from atelier_store.layout import Store
 
+        from atelier_cli.search.replay import remember
         from atelier_cli.search.replay import replay as replay_trial
 
-        replayed = replay_trial(Store(store.absolute()), key, Store(Path(scratch)))
+        place = Store(store.absolute())
+        replayed = replay_trial(place, key, Store(Path(scratch)))
         for name, (before, now) in replayed.environment.items():
             out.print(f"environment: {name} was {before}, is {now}", markup=False, style="yellow")
         for name in replayed.different:
             before, now = (digests.get(name, "missing")[:16] for digests in (replayed.stored, replayed.again))
             out.print(f"{name}: {before} stored, {now} again", markup=False, style="red")
         out.print(f"{len(replayed.stored)} tensors compared, {len(replayed.different)} differ")
+        remember(place, replayed)
     raise typer.Exit(ExitCode.FINDINGS if replayed.different else ExitCode.OK)
 
 

@@ -5,16 +5,36 @@ from __future__ import annotations
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
 
 from atelier_cli.commands.messages import err, fail, messages, out, print_json
-from atelier_cli.commands.options import DEFAULT_STORE, ExperimentArgument, ModelOption, OutputOption, StoreOption
+from atelier_cli.commands.options import (
+    DEFAULT_STORE,
+    ExperimentArgument,
+    ModelOption,
+    OutputOption,
+    StoreOption,
+    named,
+)
 
 if TYPE_CHECKING:
+    from atelier_store.audit import Audit
     from atelier_store.layout import ExperimentPaths, Store
+
+    from atelier_cli.signing.keys import Key
+
+KeyOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--sign",
+        metavar="KEY.pem",
+        help="Sign the report with this private key, in FILE.intoto.",
+        show_default=False,
+    ),
+]
 
 
 def leaderboard(
@@ -116,21 +136,47 @@ def compare(
         raise typer.Exit(ExitCode.FINDINGS if found and check else ExitCode.OK)
 
 
-def audit(store: StoreOption = DEFAULT_STORE, output: OutputOption = "table") -> None:
+def audit(
+    experiment: Annotated[
+        str | None, typer.Argument(help="The search of --report; the latest if left out.", show_default=False)
+    ] = None,
+    store: StoreOption = DEFAULT_STORE,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            "--report",
+            metavar="FILE",
+            help="Write the audit of a search: what was asked, tried, promoted and checked.",
+            show_default=False,
+        ),
+    ] = None,
+    sign: KeyOption = None,
+    output: OutputOption = "table",
+) -> None:
     """Hash everything in a store again and name what is not as it was written."""
     with messages():
         from atelier_store.audit import audit as audit_store
         from atelier_store.exit_codes import ExitCode
         from atelier_store.layout import Store
 
+        from atelier_cli.signing import keys
+
         check_store(store)
         place = Store(store.absolute())
+        if experiment is not None and report is None:
+            fail([f"{experiment}: a search is audited into a file; name one with --report FILE"])
+        if sign is not None and report is None:
+            fail([f"--sign {sign}: a report is signed; name one with --report FILE"])
+        searched = experiment_paths(place, experiment) if report is not None else None
+        key = keys.read(sign) if sign is not None else None
         with err.status("hashing …") as status:
 
             def show(path: Path) -> None:
                 status.update(f"hashing {escape(str(path.relative_to(place.root)))}")
 
             audited = audit_store(place, show)
+        if report is not None and searched is not None:
+            _write_report(place, searched, audited, report, key)
         named = [(str(found.path.relative_to(place.root)), found.problem) for found in audited.mismatches]
         if output == "json":
             mismatches = [{"path": path, "problem": problem} for path, problem in named]
@@ -151,6 +197,56 @@ def audit(store: StoreOption = DEFAULT_STORE, output: OutputOption = "table") ->
                 f"{unprotected} records are not protected, {escape(str(some))} for example: they have no digest yet"
             )
         raise typer.Exit(ExitCode.FINDINGS if named else ExitCode.OK)
+
+
+def _write_report(store: Store, searched: ExperimentPaths, audited: Audit, file: Path, key: Key | None) -> None:
+    """Write the report of a search and, with a key, the signed statement beside it, of file.json file.json.intoto."""
+    from atelier_store.spec import Spec
+
+    from atelier_cli.export.audit import report, signed
+    from atelier_cli.export.trials import trials
+
+    spec = Spec.read(searched.spec)
+    report(store, spec, trials(store, spec), audited).write(file)
+    err.print(f"written: {escape(str(file))}")
+    if key is not None:
+        beside = file.with_name(f"{file.name}.intoto")
+        write_json(beside, signed(file, key))
+
+
+def sign(
+    model: ModelOption,
+    key: Annotated[
+        Path,
+        typer.Option("--key", metavar="KEY.pem", help="Private key: ECDSA, P-256 for example.", show_default=False),
+    ],
+    version: Annotated[
+        str | None,
+        typer.Option(metavar="VERSION", help="The one that is served if left out.", callback=named("VERSION")),
+    ] = None,
+    store: StoreOption = DEFAULT_STORE,
+) -> None:
+    """Sign a version of a model and where it comes from, for anybody to check with published tools."""
+    with messages():
+        from atelier_store.layout import Store
+
+        from atelier_cli.signing import keys, models
+
+        check_store(store)
+        private, paths = keys.read_ecdsa(key), Store(store.absolute()).model(model)
+        files = models.version(paths, version)
+        write_json(paths.signature(files.version), models.model_signature(files, private))
+        write_json(paths.provenance(files.version), models.provenance(paths, files, private))
+
+
+def write_json(path: Path, value: dict[str, Any]) -> None:
+    """Write JSON to a file, whole or not at all, and say so."""
+    import json
+
+    from atelier_store.files import write_text
+
+    write_text(path, json.dumps(value, ensure_ascii=False) + "\n")
+    err.print(f"written: {escape(str(path))}")
 
 
 def check_store(store: Path) -> None:

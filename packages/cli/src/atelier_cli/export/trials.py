@@ -120,13 +120,14 @@ def told(trial: Trial, objective_metric_name: str) -> dict[str, Any]:
         "params": entry.params,
         "macs": entry.macs,
         "latency_p50_ms": entry.latency_p50_ms,
-        "started_at": _text(trial.started_at),
-        "ended_at": _text(trial.ended_at),
+        "started_at": as_text(trial.started_at),
+        "ended_at": as_text(trial.ended_at),
         "reason": entry.reason,
         "parameters": trial.parameters,
         "metrics": card.metrics if card else {},
     }
 
 
-def _text(time: datetime | None) -> str | None:
+def as_text(time: datetime | None) -> str | None:
+    """The time as the store writes one."""
     return None if time is None else time.isoformat(timespec="milliseconds").replace("+00:00", "Z")

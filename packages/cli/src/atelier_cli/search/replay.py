@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from atelier_store.clock import now
 from atelier_store.layout import Store
 from atelier_store.ranking import trial_records
-from atelier_store.records import Card, Manifest, TrialConfig, TrialRecord
+from atelier_store.records import Card, Environment, Manifest, Replay, TrialConfig, TrialRecord
 from atelier_store.spec import Spec
 from atelier_trial.request import Request
 
@@ -21,11 +22,20 @@ from atelier_cli.search.command_line import command_line
 
 @dataclass(frozen=True)
 class Replayed:
-    """Digests of every tensor by name, as stored and as trained again; environment holds what differs in it."""
+    """Digests of every tensor by name, as stored and as trained again up to an epoch, and what was there each time."""
 
+    key: str
+    epochs: int
     stored: dict[str, str]
     again: dict[str, str]
-    environment: dict[str, tuple[Any, Any]]
+    environment_before: Environment
+    environment_now: Environment
+
+    @property
+    def environment(self) -> dict[str, tuple[Any, Any]]:
+        """What differs in the environment, by name."""
+        before, after = self.environment_before.model_dump(), self.environment_now.model_dump()
+        return {name: (before[name], after[name]) for name in before if before[name] != after[name]}
 
     @property
     def different(self) -> list[str]:
@@ -44,12 +54,27 @@ def replay(store: Store, key: str, scratch: Store) -> Replayed:
     _link_data(store, scratch, manifest.provenance.data_digest)
     _train(store, scratch, key, manifest.provenance.epochs)
     again = Manifest.read(bundle_again.manifest)
-    before, after = manifest.provenance.environment.model_dump(), again.provenance.environment.model_dump()
     return Replayed(
+        key=key,
+        epochs=manifest.provenance.epochs,
         stored=tensor_digests(bundle.network),
         again=tensor_digests(bundle_again.network),
-        environment={name: (before[name], after[name]) for name in before if before[name] != after[name]},
+        environment_before=manifest.provenance.environment,
+        environment_now=again.provenance.environment,
     )
+
+
+def remember(store: Store, replayed: Replayed) -> None:
+    """Keep the replay beside the trial, for an audit. OSError."""
+    record = Replay(
+        key=replayed.key,
+        epochs=replayed.epochs,
+        tensors=len(replayed.stored),
+        different=tuple(replayed.different),
+        environment=replayed.environment_now,
+        replayed_at=now(),
+    )
+    record.write(store.trial(replayed.key).replay(record.replayed_at))
 
 
 def _known(store: Store, most: int = 8) -> str:

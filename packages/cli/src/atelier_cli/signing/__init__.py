@@ -1,0 +1,1 @@
+"""Signatures that a stranger can check with published tools: DSSE, in-toto, OpenSSF Model Signing."""
