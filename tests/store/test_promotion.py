@@ -135,15 +135,15 @@ def test_a_version_from_before_there_were_reports_stays_as_it_is(store: Store) -
 
 @pytest.mark.process
 def test_a_promotion_killed_before_any_step_leaves_the_old_model_or_the_new_and_the_next_one_completes_it(
-    tmp_path: Path,
+    memory: Path,
 ) -> None:
-    whole = Store(tmp_path / "whole")
+    whole = Store(memory / "whole")
     old = promoted(whole, two_trials(whole, spec("old"), (3, 4))).promotion.version
     experiment = two_trials(whole)
     between = []
     with promoter(experiment) as begin_promotion:
         for step in count(1):
-            store = Store(tmp_path / str(step))
+            store = Store(memory / str(step))
             shutil.copytree(whole.root, store.root)
             if (came_to := begin_promotion(step, store)()) != "killed":
                 break
