@@ -194,6 +194,7 @@ def test_bounds_and_runbooks_are_those_of_the_values() -> None:
         "latencySeconds": 2,
         "stalledMinutes": 90,
         "driftDeviations": 1.5,
+        "driftIndex": 0.5,
         "runbookUrl": "https://example.com/books/",
     }
     found = {one["alert"]: one for one in rules(values={"monitoring": {"prometheusRule": bounds}})}
@@ -203,6 +204,7 @@ def test_bounds_and_runbooks_are_those_of_the_values() -> None:
     assert "> 60 * 90\n" in found["AtelierSearchStalled"]["expr"]
     assert "90 minutes" in found["AtelierSearchStalled"]["annotations"]["description"]
     assert "\n> 1.5\nand" in found["AtelierInputDrift"]["expr"]
+    assert "\n> 0.5\nand" in found["AtelierColumnDrift"]["expr"]
     assert found["AtelierLatency"]["annotations"]["runbook_url"] == "https://example.com/books/AtelierLatency.md"
 
 

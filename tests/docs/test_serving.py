@@ -19,12 +19,14 @@ from atelier_cli.profile import load
 from atelier_server import __main__ as server_command
 from atelier_server.metrics.search import SearchMetrics
 from atelier_store.layout import Store
-from atelier_store.records import Card, Search, TrialRecord
+from atelier_store.records import Card, Column, Search, TrialRecord
 
 from tests.support import ROOT
+from tests.support.onnx_bundles import publish
 from tests.support.pages import SERVING, fenced, first, table
 from tests.support.reader import Reader
-from tests.support.server_process import serving
+from tests.support.server_process import eventually, serving
+from tests.support.table_bundles import table_bundle
 
 pytestmark = pytest.mark.process
 
@@ -50,13 +52,22 @@ def asked() -> list[Asked]:
 
 
 TOKEN = "a-token"
+PENGUIN = (
+    Column(name="island", kind="category", levels=("Biscoe", "Dream", "Torgersen")),
+    Column(name="bill_mm", kind="number"),
+    Column(name="mass_g", kind="number"),
+    Column(name="ringed", kind="category", levels=("false", "true")),
+    Column(name="seen", kind="date"),
+)
+"""Columns of the table that the page shows."""
 
 
 @pytest.fixture(scope="module")
 def addresses(trained: Reader, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """A server for each port that the page speaks of; that of `rent` has nothing but the folder of models."""
     folder = tmp_path_factory.mktemp("serving")
-    token, elsewhere = folder / "token", Store(folder / "elsewhere")
+    token, elsewhere, tables = folder / "token", Store(folder / "elsewhere"), Store(folder / "tables")
+    publish(tables, table_bundle(columns=PENGUIN, labels=("Adelie", "Chinstrap", "Gentoo")), "penguins")
     token.write_text(TOKEN)
     shutil.copytree(trained.store.root / "models", elsewhere.root / "models")
     small = ("--max-body-mib", "1", "--workers", "1")
@@ -66,6 +77,7 @@ def addresses(trained: Reader, tmp_path_factory: pytest.TempPathFactory) -> Iter
             "8001": serving(elsewhere, "rent", *small),
             "8002": serving(Store(folder / "empty"), "rent", *small),
             "8003": serving(elsewhere, "rent", *small, "--token-file", str(token)),
+            "8004": serving(tables, "penguins", *small),
         }
         yield {port: servers.enter_context(server).url for port, server in started.items()}
 
@@ -170,6 +182,20 @@ def test_metrics_listed_are_those_exported(addresses: dict[str, str]) -> None:
         samples = re.findall(rf"^{name}(?:_bucket|_count|_sum)?(?:{{(.*)}})? ", text, re.MULTILINE)
         assert samples, name
         assert {label for sample in samples for label in re.findall(r'(\w+)="', sample)} - {"le"} == labels, name
+
+
+def test_metrics_of_a_table_listed_are_those_exported(addresses: dict[str, str]) -> None:
+    penguins = addresses["8004"]
+    httpx.post(f"{penguins}/predict", json={"instances": [[None] * len(PENGUIN)]}).raise_for_status()
+    for name, kind, labels, _ in table(SERVING, "metric of a table", "type", "labels", "is"):
+        samples = eventually(lambda name=name: samples_of(penguins, name))
+        assert {label for sample in samples for label in re.findall(r'(\w+)="', sample)} == set(labels.split(", "))
+        assert kind == "counter"
+
+
+def samples_of(address: str, name: str) -> list[str]:
+    """The labels of a metric's samples."""
+    return re.findall(rf"^{name}{{(.*)}} ", httpx.get(f"{address}/metrics").text, re.MULTILINE)
 
 
 def test_metrics_of_a_search_listed_are_those_exported(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from atelier_store.columns import Inputs
 from atelier_store.records import Column, ColumnStatistics, Tensor
 from onnx import TensorProto, helper, numpy_helper
 
-from tests.support.onnx_bundles import Bundle, linear, manifest_fields
+from tests.support.onnx_bundles import LABELS, Bundle, linear, manifest_fields
 
 PASSENGER = (
     Column(name="age", kind="number"),
@@ -41,7 +41,11 @@ class TableBundle(Bundle):
 
 
 def table_bundle(
-    seed: int = 0, columns: Sequence[Column] = PASSENGER, task: str = "classification", rows: int = 62
+    seed: int = 0,
+    columns: Sequence[Column] = PASSENGER,
+    task: str = "classification",
+    rows: int = 62,
+    labels: tuple[str, ...] = LABELS,
 ) -> Bundle:
     """A network that sums what every column says, a gap and an unseen word included, for three classes or one value.
 
@@ -66,6 +70,8 @@ def table_bundle(
         feature_names=tuple(column.name for column in columns),
         target_name="survived",
     )
+    if task == "classification":
+        fields["labels"] = labels
     network = sums(columns, random, output, width)
     return TableBundle(network, np.empty((0, 0)), fields, rows=given)
 
@@ -137,7 +143,7 @@ def sums(columns: Sequence[Column], random: np.random.Generator, output: str, wi
     nodes.append(helper.make_node("MatMul", ["together", "weights"], ["products" if width > 1 else output]))
     if width > 1:
         nodes.append(helper.make_node("Softmax", ["products"], [output], axis=1))
-    constants = {
+    constants: dict[str, np.ndarray] = {
         "year": np.array([YEAR], np.float32),
         "ten": np.array([10], np.float32),
         "gap": np.array([-1], np.float32),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,8 +13,9 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 from atelier_server.promotion.promote import promoter
+from atelier_store.columns import UNSEEN_TEXT
 from atelier_store.layout import Store
-from atelier_store.records import Manifest
+from atelier_store.records import Column, Manifest
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
@@ -34,6 +36,7 @@ from tests.support.onnx_bundles import (
     signal_bundle,
 )
 from tests.support.server_process import Server, serving
+from tests.support.table_bundles import PASSENGER, table_bundle
 
 pytestmark = pytest.mark.process
 
@@ -134,6 +137,13 @@ def filled_in(page: Page) -> None:
     page.get_by_role("button", name="Predict").click()
 
 
+def chosen(page: Page) -> None:
+    page.get_by_label("age").fill("22.5")
+    page.get_by_label("sex").select_option("male")
+    page.get_by_label("boarded", exact=True).fill("1912-04-10")
+    page.get_by_role("button", name="Predict").click()
+
+
 def waved(page: Page) -> None:
     page.get_by_role("button", name="A sine wave").click()
     page.get_by_role("button", name="Predict").click()
@@ -141,13 +151,13 @@ def waved(page: Page) -> None:
 
 @pytest.fixture(scope="module")
 def kinds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Kind]]:
-    bundles = {"images": image_bundle(1), "signals": signal_bundle(1), "rows": rows_bundle(1)}
-    uses = {"images": drawn, "signals": waved, "rows": filled_in}
+    bundles = {"images": image_bundle(1), "signals": signal_bundle(1), "rows": rows_bundle(1), "table": table_bundle(1)}
+    uses = {"images": drawn, "signals": waved, "rows": filled_in, "table": chosen}
     running: dict[str, Kind] = {}
     try:
         for kind, bundle in bundles.items():
             store = Store(tmp_path_factory.mktemp(kind))
-            searched(store, kind, configured(bundle, DENSE if kind == "rows" else NETWORK))
+            searched(store, kind, configured(bundle, NETWORK if kind in ("images", "signals") else DENSE))
             running[kind] = Kind(Server(store, kind), uses[kind])
         yield running
     finally:
@@ -410,6 +420,66 @@ def test_features_without_names_are_numbered(page: Page, store: Store) -> None:
         assert answer(page, lambda page: page.keyboard.press("Enter"))["predictions"] == [{"value": 6.0}]
 
 
+def test_a_table_has_a_field_for_each_column_and_what_is_left_out_is_a_gap(page: Page, kinds: dict[str, Kind]) -> None:
+    opened(page, kinds["table"].server)
+    assert "3 classes of rows of 6 columns" in text(page, "state") and "6 columns" in text(page, "network")
+    assert page.locator("#input label").all_inner_texts() == [column.name for column in PASSENGER]
+    assert page.get_by_label("port of call").locator("option").all_inner_texts() == [
+        "missing",
+        *PASSENGER[2].levels,
+        "anything else",
+    ]
+    (prediction,) = answer(page, chosen)["predictions"]
+    row = {column.name: None for column in PASSENGER} | {"age": 22.5, "sex": "male", "boarded": "1912-04-10"}
+    given = kinds["table"].server.client.post("/predict", json={"instances": [row]}).json()["predictions"]
+    assert prediction["probabilities"] == pytest.approx(given[0]["probabilities"], abs=1e-5)
+    page.get_by_text("The same from a terminal").click()
+    assert json.dumps({"instances": [row]}, separators=(",", ":")) in text(page, "curl")
+
+    page.get_by_label("sex").select_option("anything else")
+    page.get_by_label("boarded, time in UTC").fill("13:30")
+    with page.expect_request("**/predict*") as asked:
+        page.get_by_role("button", name="Predict").click()
+    changed = row | {"sex": UNSEEN_TEXT, "boarded": "1912-04-10T13:30"}
+    assert asked.value.post_data_json == {"instances": [changed]}
+    expect(page.locator("#verdict strong")).to_be_visible()
+
+
+def test_what_is_wrong_with_a_tables_row_stands_at_its_fields(page: Page, kinds: dict[str, Kind]) -> None:
+    opened(page, kinds["table"].server)
+    page.get_by_label("fare").fill("cheap")
+    page.get_by_label("boarded, time in UTC").fill("13:30")
+    answer(page, lambda page: page.get_by_role("button", name="Predict").click())
+    expect(page.locator("#feature-4-wrong")).to_have_text("Must be a number or null, is 'cheap'.")
+    expect(page.locator("#feature-5-wrong")).to_contain_text("Must be a date such as 2026-01-31")
+    assert page.locator("[aria-invalid]").count() == 2
+    assert Axe().run(page).violations_count == 0
+
+
+def test_a_row_of_a_spreadsheet_is_pasted_with_its_words_and_gaps(page: Page, kinds: dict[str, Kind]) -> None:
+    opened(page, kinds["table"].server)
+    paste = """(field, text) => { const data = new DataTransfer(); data.setData("text", text);
+    field.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, cancelable: true, bubbles: true })); }"""
+    page.get_by_label("age").evaluate(paste, "30\tfemale\t\tnobody knows\t7.25\t1912-04-10 13:30:00\n")
+    values = [page.locator(f"#feature-{number}").input_value() for number in range(6)]
+    assert values == ["30", "female", "", UNSEEN_TEXT, "7.25", "1912-04-10"]
+    assert page.get_by_label("boarded, time in UTC").input_value() == "13:30"
+
+
+def test_of_many_levels_a_word_is_written(page: Page, store: Store) -> None:
+    streets = tuple(f"street {number}" for number in range(200))
+    publish(store, configured(table_bundle(columns=(Column(name="street", kind="category", levels=streets),)), DENSE))
+    with serving(store) as server:
+        opened(page, server)
+        field = page.get_by_label("street")
+        assert page.locator(f"#{field.get_attribute('list')} option").count() == 200
+        field.fill("street 7")
+        with page.expect_request("**/predict*") as asked:
+            field.press("Enter")
+        assert asked.value.post_data_json == {"instances": [{"street": "street 7"}]}
+        expect(page.locator("#verdict strong")).to_be_visible()
+
+
 @pytest.mark.parametrize("channels", [0, 2])
 def test_a_signal_is_pasted_as_text_and_what_is_wrong_is_named_by_place(
     page: Page, store: Store, channels: int
@@ -613,7 +683,7 @@ def test_a_server_without_a_token_asks_for_none(page: Page, kinds: dict[str, Kin
 # for everybody
 
 
-@pytest.mark.parametrize("kind", ["images", "signals", "rows"])
+@pytest.mark.parametrize("kind", ["images", "signals", "rows", "table"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_to_object_to(page: Page, kinds: dict[str, Kind], kind: str, scheme: Any) -> None:
     page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
@@ -624,7 +694,7 @@ def test_axe_finds_nothing_to_object_to(page: Page, kinds: dict[str, Kind], kind
     assert found.violations_count == 0, found.generate_report()
 
 
-@pytest.mark.parametrize("kind", ["images", "signals", "rows"])
+@pytest.mark.parametrize("kind", ["images", "signals", "rows", "table"])
 def test_nothing_is_wider_than_a_phone(page: Page, kinds: dict[str, Kind], kind: str) -> None:
     page.set_viewport_size({"width": 320, "height": 640})
     opened(page, kinds[kind].server)

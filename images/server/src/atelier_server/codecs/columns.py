@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from itertools import chain
+from types import GenericAlias
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -53,7 +54,7 @@ class Table:
         fields = [(f"c{number}", TYPES[column.kind]) for number, column in enumerate(self.columns)]
         names = {f"c{number}": name for number, name in enumerate(self.names)}
         row: Any = msgspec.defstruct("Row", fields, rename=names, forbid_unknown_fields=True)
-        listed = tuple[tuple(kind for _, kind in fields)]  # type: ignore[misc]  # as many as there are columns
+        listed: Any = GenericAlias(tuple, tuple(kind for _, kind in fields))
         return msgspec.json.Decoder(
             msgspec.defstruct("Instances", [("instances", list[row | listed])], forbid_unknown_fields=True)
         )
@@ -96,7 +97,7 @@ class Table:
     def texts(self, name: str, given: Sequence[Text]) -> np.ndarray:
         """The values (N,) of a category as texts (N, 1), as levels are spelt."""
         known = self._texts[name]
-        spelt = [known[value] if value in known else table.level(value) for value in given]  # type: ignore[index,arg-type]
+        spelt = [known[value] if value in known else table.level(value) for value in given]  # type: ignore[arg-type]
         return np.array(spelt, dtype=object).reshape(-1, 1)
 
     def _numbers(self, by_column: ByColumn, rows: int) -> np.ndarray | None:

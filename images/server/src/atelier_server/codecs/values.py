@@ -43,7 +43,8 @@ def _with_gaps(array: np.ndarray, depth: int, datatype: str) -> np.ndarray | Non
     if array.ndim != depth:
         return None
     if datatype == "BYTES":
-        return np.where(np.equal(array, None), "", array)
+        texts = ["" if text is None else text for text in array.ravel().tolist()]
+        return np.array(texts, dtype=object).reshape(array.shape)
     with np.errstate(over="ignore"):
         floats: np.ndarray = array.astype(np.float64).astype(DATATYPES[datatype])
     return None if np.isinf(floats).any() else floats

@@ -99,6 +99,7 @@ def _values(array: np.ndarray) -> list[Any]:
     """The array as lists; floats with the fewest digits that identify them in their precision, null for a gap."""
     if array.dtype.kind == "f":
         shown = array.astype(str).astype(np.float64)
-        array = np.where(np.isnan(shown), None, shown.astype(object))
+        array = shown.astype(object)
+        array[np.isnan(shown)] = None
     values: list[Any] = array.tolist()
     return values
