@@ -71,6 +71,7 @@ def write_files(place: Path) -> None:
     Image.fromarray(random.integers(0, 256, (28, 28), dtype=np.uint8)).save(place / "seven.png")
     (place / "data").mkdir()
     (place / "data" / "flats.csv").write_text("".join(f"{line}\n" for line in flats()))
+    (place / "data" / "passengers.csv").write_text("".join(f"{line}\n" for line in passengers()))
     np.savez(place / "data" / "heartbeats.npz", x=random.normal(size=(40, 16)), y=np.arange(40) % 2)
     for part, count in (("train", 40), ("test", 20)):
         write_idx(place / "data" / f"{part}-images-idx3-ubyte.gz", random.integers(0, 256, (count, 8, 8)))
@@ -93,6 +94,14 @@ def flats() -> Iterator[str]:
         area, floor = 25 + number * 37 % 90, number * 7 % 6
         rooms = 1 + area // 28
         yield f"{area},{rooms},{floor},{200 + 9 * area + 40 * rooms + 12 * floor + number * 53 % 41}"
+
+
+def passengers() -> Iterator[str]:
+    """Rows with words and gaps."""
+    yield "age,port,survived"
+    for number in range(60):
+        age = number * 17 % 80 or ""
+        yield f"{age},{('Southampton', 'Cherbourg', '')[number % 3]},{('no', 'yes')[number * 7 % 5 > 2]}"
 
 
 def write_idx(path: Path, array: np.ndarray) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from atelier_store.layout import Store
+from atelier_store.records import Column
 from atelier_store.spec import Data
 from atelier_trial.data import Arrays, DataError, Prepared, load, prepare
 
@@ -39,3 +40,13 @@ class Place:
     def csv(self, text: str) -> dict[str, Any]:
         (self.folder / "t.csv").write_text(text)
         return {"files": {"train": {"path": "t.csv"}}, "target": "y"}
+
+    def table(self, content: str | bytes, name: str = "t.csv", **more: Any) -> dict[str, Any]:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return {"files": {"train": {"path": name}}, "target": "y"} | more
+
+    def columns(self, content: str | bytes, **more: Any) -> dict[str, Column]:
+        """The columns that are kept of a table, by their names."""
+        return {column.name: column for column in self.prepare("table", **self.table(content, **more)).columns or ()}

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from atelier_store.records import DataDescription
-from atelier_store.spec import has_channels
+from atelier_store.columns import DATE_FEATURES, FIRST_LEVEL, MISSING, UNSEEN, places
+from atelier_store.records import Column, DataDescription
+from atelier_store.spec import ColumnKind, has_channels
 from atelier_trial.data import Arrays, Prepared, split
 from numpy.typing import NDArray
 from rich import box
@@ -19,6 +21,9 @@ from rich.text import Text
 
 MOST_CLASSES = 12
 """So many are shown with their counts; of more only some."""
+KINDS: dict[ColumnKind, str] = {"number": "numeric", "category": "of categories", "date": "of dates"}
+MOST_LEVELS = 4
+"""So many of a category are shown with their counts, the most frequent ones; JSON has all."""
 MOST_FEATURES = 40
 """So many are shown with their range; JSON has all."""
 
@@ -45,8 +50,39 @@ class Range:
 
 
 @dataclass(frozen=True)
+class LevelCount:
+    """Rows of one level of a category."""
+
+    level: str
+    rows: int
+
+
+@dataclass(frozen=True)
+class ColumnReport:
+    """What the training and validation rows hold of one column of a table, and what it becomes in a network.
+
+    gaps counts rows without a value; unseen, of a category, those whose level is too rare to be one. A number has min,
+    median, max and distinct; a date has min and max, as texts.
+    """
+
+    name: str
+    kind: ColumnKind
+    gaps: int
+    unseen: int
+    levels: tuple[LevelCount, ...]
+    min: float | str | None
+    median: float | None
+    max: float | str | None
+    distinct: int | None
+    becomes: str
+
+
+@dataclass(frozen=True)
 class DataReport:
-    """Prepared data in numbers. bytes is the arrays' size in memory; shape, and example in words, are of one row."""
+    """Prepared data in numbers. bytes is the arrays' size in memory; shape, and example in words, are of one row.
+
+    The features of a table are described by its columns.
+    """
 
     source: str
     digest: str
@@ -61,6 +97,7 @@ class DataReport:
     classes: tuple[ClassCounts, ...]
     targets: tuple[Range, ...]
     features: tuple[Range, ...]
+    columns: tuple[ColumnReport, ...]
     notes: tuple[str, ...]
 
 
@@ -70,7 +107,7 @@ def report(description: Prepared, arrays: Arrays, validation_fraction: float, se
     parts = [arrays.train_y[training], arrays.train_y[validation], arrays.test_y]
     labels = description.labels
     counts = [] if labels is None else [np.bincount(y, minlength=len(labels)).tolist() for y in parts]
-    rows = description.kind == "rows"
+    has_features = description.kind == "rows" and description.columns is None
     return DataReport(
         source=description.source,
         digest=description.digest,
@@ -84,7 +121,8 @@ def report(description: Prepared, arrays: Arrays, validation_fraction: float, se
         bytes=sum(array.nbytes for array in arrays),
         classes=tuple(ClassCounts(label, *of) for label, *of in zip(labels or (), *counts, strict=True)),
         targets=() if labels is not None else tuple(_ranges(arrays.train_y, description.target_name, "target")),
-        features=tuple(_ranges(arrays.train_x, description.feature_names, "feature")) if rows else (),
+        features=tuple(_ranges(arrays.train_x, description.feature_names, "feature")) if has_features else (),
+        columns=tuple(_columns(arrays.train_x, description.columns)) if description.columns else (),
         notes=description.notes,
     )
 
@@ -100,6 +138,46 @@ def _ranges(values: NDArray[Any], names: tuple[str, ...] | str | None, what: str
         )
 
 
+def _columns(x: NDArray[Any], columns: Sequence[Column]) -> Iterator[ColumnReport]:
+    """What the features (N, F) of a table hold of each column."""
+    for column, place in zip(columns, places(columns), strict=True):
+        features = x[:, place]
+        if column.kind == "category":
+            yield _category(column, features[:, 0])
+            continue
+        given = features[~np.isnan(features[:, 0])]
+        gaps = len(features) - len(given)
+        filled = "; gaps filled, and marked by a feature of their own" if gaps else ""
+        if column.kind == "date":
+            first, last = _extremes(given)
+            parts = ", ".join(DATE_FEATURES)
+            yield ColumnReport(column.name, "date", gaps, 0, (), first, None, last, None, f"{parts}{filled}")
+            continue
+        low, middle, high = (float(of(given)) for of in (np.min, np.median, np.max)) if len(given) else (None,) * 3
+        distinct = int(np.unique(given).size)
+        yield ColumnReport(column.name, "number", gaps, 0, (), low, middle, high, distinct, f"scaled{filled}")
+
+
+def _category(column: Column, numbers: NDArray[Any]) -> ColumnReport:
+    counts = np.bincount(numbers.astype(np.int64), minlength=FIRST_LEVEL + len(column.levels)).tolist()
+    levels = tuple(LevelCount(*of) for of in zip(column.levels, counts[FIRST_LEVEL:], strict=True))
+    becomes = f"{len(levels):,} levels, unseen and missing"
+    return ColumnReport(
+        column.name, "category", counts[MISSING], counts[UNSEEN], levels, None, None, None, None, becomes
+    )
+
+
+def _extremes(dates: NDArray[Any]) -> tuple[str | None, str | None]:
+    """The first and the last of dates, whose features are (N, 5)."""
+    if not len(dates):
+        return None, None
+    order = np.lexsort(dates[:, [4, 2, 1, 0]].T)
+    first, last = (
+        "{:04.0f}-{:02.0f}-{:02.0f} {:02.0f}:00".format(*dates[row, [0, 1, 2, 4]]) for row in (order[0], order[-1])
+    )
+    return first, last
+
+
 def tables(found: DataReport) -> RenderableType:
     """The report for people."""
     rows = f"{found.training:,} rows to train on, {found.validation:,} to validate with, {found.test:,} to test with"
@@ -109,6 +187,8 @@ def tables(found: DataReport) -> RenderableType:
     for ranges, what in ((found.targets, "target"), (found.features, "feature")):
         if ranges:
             parts.append(_range_table(ranges, what))
+    if found.columns:
+        parts.append(_column_table(found))
     return Group(*parts, *(Text(note, "yellow") for note in found.notes))
 
 
@@ -132,6 +212,31 @@ def _range_table(ranges: tuple[Range, ...], what: str) -> Table:
     return table
 
 
+def _column_table(found: DataReport) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in ("column", "kind", "gaps", "values", "becomes"):
+        table.add_column(name, justify="right" if name == "gaps" else "left")
+    rows = found.training + found.validation
+    for one in found.columns[:MOST_FEATURES]:
+        gaps = f"{one.gaps / rows:.1%}" if one.gaps else ""
+        table.add_row(escape(one.name), one.kind, gaps, escape(_values(one)), one.becomes)
+    if len(found.columns) > MOST_FEATURES:
+        table.caption = f"and {len(found.columns) - MOST_FEATURES:,} more: --output json has all"
+    return table
+
+
+def _values(one: ColumnReport) -> str:
+    """The values of a column in words: its range, or its most frequent levels."""
+    if one.kind == "number" and one.median is not None:
+        return f"{one.min:.6g} to {one.max:.6g}, median {one.median:.6g}"
+    if one.kind == "date":
+        return f"{one.min} to {one.max}"
+    most = sorted(one.levels, key=lambda level: -level.rows)
+    more = f" and {len(most) - MOST_LEVELS:,} more" if len(most) > MOST_LEVELS else ""
+    unseen = f"; {one.unseen:,} rows rare" if one.unseen else ""
+    return ", ".join(f"{level.level} ({level.rows:,})" for level in most[:MOST_LEVELS]) + more + unseen
+
+
 def _table(first: str, *others: str) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column(first)
@@ -148,6 +253,10 @@ def data_lines(description: Prepared, train_y: NDArray[Any]) -> Iterator[str]:
 
 def _shape(description: DataDescription) -> str:
     kind, shape = description.kind, description.shape
+    if description.columns is not None:
+        counts = Counter(column.kind for column in description.columns)
+        kinds = [f"{counts[kind]:,} {plural}" for kind, plural in KINDS.items() if counts[kind]]
+        return f"rows of {len(description.columns):,} columns ({', '.join(kinds)})"
     if kind == "rows":
         return f"rows of {shape[0]:,} features"
     *size, channels = shape if has_channels(kind, shape) else (*shape, 1)

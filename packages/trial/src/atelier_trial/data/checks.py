@@ -48,6 +48,8 @@ def check(data: Data, raw: RawData, seed: int) -> Checked:
     violations: list[str] = []
     parts = [part for part in (raw.train, raw.test) if part is not None]
     kind = _kind(data, raw.train.x, violations)
+    if raw.columns is not None and kind != "rows":
+        violations.append(f"trainer.data.kind: is {kind}; allowed for a table: rows or auto")
     xs = [_features(kind, part, raw, violations) for part in parts]
     if len({x.shape[1:] for x in xs}) > 1:
         swapped = " (their axes are in another order)" if sorted(xs[1].shape[1:]) == sorted(xs[0].shape[1:]) else ""
@@ -173,7 +175,8 @@ def _of_columns(part: Part, columns: Sequence[Column], violations: list[str]) ->
     for column, place in zip(columns, places(columns), strict=True):
         if column.kind == "number":
             _float32(part, part.x[:, place], lambda *_, name=column.name: f"column {name!r}", violations, gaps=True)
-    return part.x.astype(np.float32)
+    with np.errstate(over="ignore"):
+        return part.x.astype(np.float32)
 
 
 def _of_series(kind: Kind, x: Array) -> list[str]:

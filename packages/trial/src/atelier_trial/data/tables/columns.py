@@ -19,7 +19,7 @@ from atelier_trial.data.tables import dates, numbers
 from atelier_trial.data.tables.reading import Places
 
 EXACT = 2**53
-"""Whole numbers up to this one are told apart by floats."""
+"""Whole numbers below this one are told apart by floats."""
 
 FEW_WORDS, MANY_NUMBERS = 3, 20
 """A column of more distinct numbers than this with at most so many distinct words is one of numbers, with faults."""
@@ -129,11 +129,11 @@ def _numbers(cells: pl.Series, form: numbers.Form, where: Where) -> NDArray[np.f
                 f"trainer.data.table.missing: {gap}"
             ]
         )
-    large = np.flatnonzero(np.abs(found) > EXACT)
+    large = np.flatnonzero(np.abs(found) >= EXACT)
     if large.size and (cells.dtype.is_integer() or (texts and cells.gather(large).str.contains(r"^[+-]?\d+$").any())):
         raise DataError(
             [
-                f"{where.cells(cells.name, large, cells)}: beyond 2^53, where whole numbers are no longer told apart; "
+                f"{where.cells(cells.name, large, cells)}: from 2^53 on, where whole numbers are no longer told apart; "
                 f"write trainer.data.columns: {{{cells.name}: category}}, or drop if it identifies the row"
             ]
         )
@@ -214,4 +214,4 @@ def unseen(cells: pl.Series, column: Column) -> str | None:
     if not new:
         return None
     words = few(sorted(map(repr, new)))
-    return f"column {column.name!r}: {len(new)} of its words are in no training row ({sum(new.values())} rows): {words}"
+    return f"column {column.name!r}: in {sum(new.values()):,} rows, words that no training row has: {words}"

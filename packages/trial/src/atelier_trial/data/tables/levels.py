@@ -22,27 +22,33 @@ def join_rare(columns: Sequence[Column], parts: Sequence[Array]) -> tuple[tuple[
 
     parts are features (N, F) of the training rows, whose levels count, and of others; their level numbers are changed.
     """
-    kept, joined = [], []
+    kept, rare, beyond = [], [], []
     for column, place in zip(columns, places(columns), strict=True):
         if column.kind != "category":
             kept.append(column)
             continue
         counts = np.bincount(parts[0][:, place.start].astype(np.int64), minlength=FIRST_LEVEL + len(column.levels))
-        frequent = _frequent(counts[FIRST_LEVEL:])
+        enough, frequent = _frequent(counts[FIRST_LEVEL:])
         number = np.full(len(counts), UNSEEN, np.float32)
         number[:FIRST_LEVEL] = np.arange(FIRST_LEVEL)
         number[FIRST_LEVEL + frequent] = FIRST_LEVEL + np.arange(len(frequent))
         for part in parts:
             part[:, place.start] = number[part[:, place.start].astype(np.int64)]
         kept.append(column.model_copy(update={"levels": tuple(column.levels[index] for index in frequent.tolist())}))
-        if len(frequent) < len(column.levels):
-            joined.append(f"{len(column.levels) - len(frequent):,} of {column.name}")
-    rule = f"levels in fewer than {RARE} training rows, or beyond the {MOST:,} most frequent"
-    return tuple(kept), (f"{rule}, count as unseen: {few(joined, 10)}",) if joined else ()
+        if len(enough) < len(column.levels):
+            rare.append(f"{len(column.levels) - len(enough):,} of {column.name}")
+        if len(frequent) < len(enough):
+            beyond.append(f"{len(enough) - len(frequent):,} of {column.name}")
+    notes = []
+    if rare:
+        notes.append(f"levels in fewer than {RARE} training rows count as unseen: {few(rare, 10)}")
+    if beyond:
+        notes.append(f"levels beyond the {MOST:,} most frequent count as unseen: {few(beyond, 10)}")
+    return tuple(kept), tuple(notes)
 
 
-def _frequent(counts: Array) -> Array:
-    """The levels that are kept, in their order."""
+def _frequent(counts: Array) -> tuple[Array, Array]:
+    """The levels that are in enough rows, and those of them that are kept; each in their order."""
     enough = np.flatnonzero(counts >= RARE)
     by_count = enough[np.argsort(-counts[enough], kind="stable")]
-    return np.sort(by_count[:MOST])
+    return enough, np.sort(by_count[:MOST])

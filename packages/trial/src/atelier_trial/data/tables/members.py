@@ -14,9 +14,9 @@ from atelier_trial.data.files import expand
 from atelier_trial.data.raw import few
 
 if sys.version_info >= (3, 14):
-    from compression import zstd
+    from compression import zstd as zstd
 else:
-    from backports import zstd
+    from backports import zstd as zstd
 
 SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".data", ".parquet", ".feather", ".arrow", ".ipc", ".jsonl", ".ndjson")
 """What the name of a table ends in, that is taken from a folder or an archive."""

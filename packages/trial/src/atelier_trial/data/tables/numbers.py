@@ -70,12 +70,13 @@ def find(columns: Iterable[pl.Series], declared: TableFormat, where: str) -> For
     if len(forms) == 1:
         return forms[0]
     samples = [sample for texts in columns if (sample := _sample(texts)) is not None]
-    if PLAIN in forms and all(_reads(PLAIN, sample) for sample in samples):
-        return PLAIN
-    read = {form: sum(_reads(form, sample) for sample in samples) for form in forms}
+    readable = [sample for sample in samples if any(_reads(form, sample) for form in forms)]
+    if all(_reads(forms[0], sample) for sample in readable):
+        return forms[0]
+    read = {form: sum(_reads(form, sample) for sample in readable) for form in forms}
     best = [form for form in forms if read[form] == max(read.values())]
     if {form.decimal for form in best} == {".", ","}:
-        raise DataError([_ambiguous(best, samples, where)])
+        raise DataError([_ambiguous(best, readable, where)])
     return best[0]
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from typing import overload
@@ -188,7 +189,9 @@ def _delimited(name: str, content: bytes, declared: TableFormat, target: str, ma
     content = dialect.without_comments(content, declared.comment)
     found = dialect.find(content, declared, target, name)
     _check_names(name, found.names, may_be_nameless)
-    body = content[found.body :] if found.body else content
+    start = _after_blank_lines(content, found.body)  # by its first line polars tells how many columns there are
+    begin = found.line + content.count(b"\n", found.body, start)
+    found, body = replace(found, line=begin), content[start:] if start else content
     del content
     body, records, is_quoted = _regular(body, found, name)
     frame = _cells(body, found.delimiter, len(found.names), is_quoted, name)
@@ -199,6 +202,11 @@ def _delimited(name: str, content: bytes, declared: TableFormat, target: str, ma
     if blank.any():
         frame, lines = frame.filter(pl.Series(~blank)), lines[~blank]
     return Piece(frame.rename(dict(zip(frame.columns, found.names, strict=True))), lines, notes)
+
+
+def _after_blank_lines(content: bytes, start: int) -> int:
+    blank = re.compile(rb"(?:[ \t\r]*\n)*").match(content, start)
+    return blank.end() if blank else start
 
 
 def _cells(body: bytes, delimiter: str, width: int, is_quoted: bool, name: str) -> pl.DataFrame:
@@ -224,7 +232,8 @@ def _regular(body: bytes, found: dialect.Dialect, name: str) -> tuple[bytes, Rec
         return again, records, True
     except (csv.Error, DataError) as error:
         plain = scan(body, found.delimiter, is_quoted=False)
-        if isinstance(error, csv.Error) and not _ragged(body, plain, found).size:
+        opens = re.search(rf'(?m)(?:^|{re.escape(found.delimiter)}) *"'.encode(), body)
+        if isinstance(error, csv.Error) and not opens and not _ragged(body, plain, found).size:
             return body, plain, False
         if isinstance(error, DataError):
             raise
@@ -266,7 +275,7 @@ def _check_width(body: bytes, records: Records, found: dialect.Dialect, name: st
     raise DataError(
         [
             f"{name}: {len(ragged)} rows do not have the header's {len(found.names)} cells; the first: line {line} "
-            f"{has}; if cells are not separated by {_named(found.delimiter)}, write trainer.data.table.delimiter"
+            f"{has}; if cells are not separated by {_named(found.delimiter)!r}, write trainer.data.table.delimiter"
         ]
     )
 

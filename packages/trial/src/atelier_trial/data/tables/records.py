@@ -62,7 +62,7 @@ def scan(content: bytes, delimiter: str, is_quoted: bool = True) -> Records:
 
 
 def _misquoted(buffer: NDArray[np.uint8], quotes: NDArray[np.int64], before: int, delimiter: str) -> int | None:
-    """The place of the first quote that opens within a cell, or closes before its end."""
+    """The place of the first quote that opens within a cell, or of one whose next does not end its cell."""
     if not quotes.size:
         return None
     opens = (np.arange(quotes.size) + before) % 2 == 0
@@ -70,7 +70,10 @@ def _misquoted(buffer: NDArray[np.uint8], quotes: NDArray[np.int64], before: int
     outside = (beside < 0) | (beside >= len(buffer))
     character = buffer[np.clip(beside, 0, len(buffer) - 1)]
     fits = outside | np.isin(character, [LINE_FEED, RETURN, QUOTE, ord(delimiter)])
-    return None if fits.all() else int(quotes[int((~fits).argmax())])
+    if fits.all():
+        return None
+    wrong = int((~fits).argmax())
+    return int(quotes[wrong if opens[wrong] else max(wrong - 1, 0)])  # one that closes too early opened too early
 
 
 def rewritten(content: bytes, delimiter: str) -> bytes:

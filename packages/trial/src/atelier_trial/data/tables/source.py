@@ -43,11 +43,12 @@ def read(data: Data, files: Mapping[str, Path]) -> RawData:
     texts = [cells for name, cells in train.cells.items() if _may_be_number(name, cells, data, choices)]
     form = numbers.find(texts, declared, train.where.name)
     targets = gather(lambda table: _target(table, data, form), tables)
-    readers, notes = _readers(train, targets["train"], choices, form)
-    parts = gather(lambda role: _part(tables[role], role, readers, targets[role]), {role: role for role in tables})
+    kept, notes = _kept(train, targets["train"], choices, form)
+    readers = [one.reader for one in kept]
+    parts = {"train": _part(train, [one.features for one in kept], targets["train"], notes)}
+    if "test" in tables:
+        parts["test"] = _test(tables["test"], readers, targets["test"])
     columns = tuple(one.column for one in readers)
-    first = parts["train"]
-    parts["train"] = Part(first.where, first.x, first.y, first.places, notes=first.notes + notes)
     return RawData(
         parts["train"],
         parts.get("test"),
@@ -105,52 +106,67 @@ def _target(table: Table, data: Data, form: numbers.Form) -> pl.Series:
         )
     if data.task == "classification":
         return spelt(cells)
-    values = Reader(Column(name=name, kind="number"), form).features(cells, table.where)
+    try:
+        values = Reader(Column(name=name, kind="number"), form).features(cells, table.where)
+    except DataError as error:
+        raise DataError([*error.violations, "classes need trainer.data.task: classification"]) from error
     return pl.Series(name, values[:, 0])
 
 
-def _readers(
+@dataclass(frozen=True)
+class Kept:
+    """A column of the training file that is learnt from, and its features (N, F)."""
+
+    reader: Reader
+    features: Array
+
+
+def _kept(
     train: Table, target: pl.Series, choices: Mapping[str, ColumnChoice], form: numbers.Form
-) -> tuple[list[Reader], tuple[str, ...]]:
-    """How each column that is kept is read, and notes of the others and of what looks doubtful."""
-    readers, violations = [], []
-    dropped: dict[str, str] = {}
-    notes = []
-    for name, cells in train.cells.items():
-        said = choices.get(name)
+) -> tuple[list[Kept], tuple[str, ...]]:
+    """The columns that are kept, and notes of the others and of what looks doubtful. train.cells is emptied."""
+    kept: list[Kept] = []
+    violations: list[str] = []
+    left_out: list[str] = []
+    doubts: list[str] = []
+    for name in list(train.cells):
+        cells, said = train.cells.pop(name), choices.get(name)
         assert said != "drop"
-        if reason := dropping.useless(cells):
-            dropped[name] = reason
-            continue
+        reason = dropping.useless(cells)
         try:
-            found = reader(cells, said, form, train.where)
+            found = None if reason else reader(cells, said, form, train.where)
+            if found and said is None:
+                reason = dropping.misleading(cells, found.column, target)
+            if found and not reason:
+                kept.append(Kept(found, found.features(cells, train.where)))
         except DataError as error:
             violations += error.violations
             continue
-        if said is None and (reason := dropping.misleading(cells, found.column, target)):
-            dropped[name] = reason
-            continue
-        if said is None and (reason := dropping.doubtful(cells, found.column)):
-            notes.append(f"column {name!r} {reason}; if so, write trainer.data.columns: {{{name}: drop}}")
-        readers.append(found)
+        if reason:
+            left_out.append(f"column {name!r} is left out: it {reason}")
+        elif found and said is None and (doubt := dropping.doubtful(cells, found.column)):
+            doubts.append(f"column {name!r} {doubt}; if so, write trainer.data.columns: {{{name}: drop}}")
     if violations:
         raise DataError(violations)
-    left_out = [f"column {name!r} is left out: it {reason}" for name, reason in dropped.items()]
-    if not readers:
+    if not kept:
         raise DataError([f"{train.where.name}: no column is left to learn from", *left_out])
-    return readers, tuple(left_out + notes)
+    return kept, (*left_out, *doubts)
 
 
-def _part(table: Table, role: str, readers: Sequence[Reader], target: pl.Series) -> Part:
-    notes = list(table.notes)
-    if role != "train":
-        for one in readers:
-            if one.column.kind == "category" and (note := unseen(table.cells[one.column.name], one.column)):
-                notes.append(f"{table.where.name}: {note}")
+def _test(table: Table, readers: Sequence[Reader], target: pl.Series) -> Part:
+    notes = [
+        f"{table.where.name}: {note}"
+        for one in readers
+        if one.column.kind == "category" and (note := unseen(table.cells[one.column.name], one.column))
+    ]
     features = gather(
         lambda one: one.features(table.cells.pop(one.column.name), table.where),
         {one.column.name: one for one in readers},
     )
+    return _part(table, list(features.values()), target, notes)
+
+
+def _part(table: Table, features: Sequence[Array], target: pl.Series, notes: Sequence[str]) -> Part:
     y: Array = target.to_numpy() if target.dtype != pl.String else np.array(target.to_list(), dtype=str)
-    x = np.concatenate(list(features.values()), axis=1)
-    return Part(table.where.name, x, y, table.where.places, tuple(notes))
+    x = np.concatenate(features, axis=1)
+    return Part(table.where.name, x, y, table.where.places, (*table.notes, *notes))
