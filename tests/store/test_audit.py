@@ -12,9 +12,17 @@ from atelier_store.arrays import ARRAYS, data_digest
 from atelier_store.audit import audit
 from atelier_store.files import sha256_file
 from atelier_store.layout import Store
-from atelier_store.records import Card, Current, DataDescription, DataSource, HistoryLine, Report, RungValue
+from atelier_store.records import (
+    Card,
+    Current,
+    DataDescription,
+    DataSource,
+    HistoryLine,
+    Report,
+    RungValue,
+)
 
-from tests.support.experiments import add_curve, add_trial, begin, promote_best, spec
+from tests.support.experiments import add_baselines, add_curve, add_trial, begin, promote_best, spec
 from tests.support.onnx_bundles import image_bundle
 from tests.support.sizes import sizes
 
@@ -38,6 +46,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Store:
     write_search(store.model("digits"), of.experiment_name, "promoted")
     source = DataSource(digest=place_data(store))
     source.write(store.data_sources / f"{'1' * 64}.json")
+    add_baselines(store, of, source.digest, mean={"val_rmse": 1.5})
     return store
 
 
@@ -106,6 +115,7 @@ RECORDS = (
     "trials/*/card.json",
     "data/*/data.json",
     "data/sources/*.json",
+    "baselines/*.json",
     "experiments/*/spec.json",
     "experiments/*/trials/t.json",
     "experiments/*/rungs/3/*.json",

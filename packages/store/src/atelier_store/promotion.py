@@ -166,7 +166,7 @@ class Promoter:
         candidates = standings(store, spec)
         rejected: dict[str, str] = {}
         while True:
-            board = leaderboard(spec, candidates, rejected)
+            board = leaderboard(store, spec, candidates, rejected)
             best = board.entries[0] if board.entries else None
             if best is None or best.rank is None or best.key is None:
                 board.write(store.experiment(spec.experiment_name).leaderboard)
@@ -187,7 +187,7 @@ class Promoter:
         if record is None:
             known = _some(record.trial for record in records)
             raise InvalidInput([f"trial: {spec.experiment_name} has no trial {trial!r}; it has: {known}"])
-        board = leaderboard(spec, standings(store, spec), rejected={})
+        board = leaderboard(store, spec, standings(store, spec), rejected={})
         entry = next(e for e in board.entries if e.trial == record.trial or (e.key and e.key == record.key))
         if entry.rank is None:
             raise NothingToPromote([f"{trial}: {entry.reason or entry.status}"])

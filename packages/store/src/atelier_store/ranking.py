@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from atelier_store import budget, bundle
+from atelier_store import baselines, budget, bundle
 from atelier_store.clock import now
 from atelier_store.layout import ExperimentPaths, Store, TrialPaths
 from atelier_store.records import Card, Leaderboard, LeaderboardEntry, Manifest, TornRecord, TrialConfig, TrialRecord
@@ -25,7 +25,7 @@ class Standing:
 
 def rank(store: Store, spec: Spec) -> Leaderboard:
     """The leaderboard of the spec's experiment, as the store shows it now."""
-    return leaderboard(spec, standings(store, spec), rejected={})
+    return leaderboard(store, spec, standings(store, spec), rejected={})
 
 
 def standings(store: Store, spec: Spec) -> list[Standing]:
@@ -35,7 +35,7 @@ def standings(store: Store, spec: Spec) -> list[Standing]:
     return [*whole, *map(_of_damaged, damaged_trial_records(experiment))]
 
 
-def leaderboard(spec: Spec, standings: Sequence[Standing], rejected: Mapping[str, str]) -> Leaderboard:
+def leaderboard(store: Store, spec: Spec, standings: Sequence[Standing], rejected: Mapping[str, str]) -> Leaderboard:
     """The trials in the order of their rank, then those that cannot be promoted. rejected maps keys to reasons.
 
     A trial that is running, stopped or paused ranks with its last bundle; one that failed or is over budget does not.
@@ -56,10 +56,12 @@ def leaderboard(spec: Spec, standings: Sequence[Standing], rejected: Mapping[str
             ranked[1].config.key,
         )
     )
+    data_digests = [manifest.config.data_digest for _, manifest in rankable[:1]]
     return Leaderboard(
         experiment=spec.experiment_name,
         objective_metric_name=objective.objective_metric_name,
         entries=(*(_entry(spec, standing, place) for place, (standing, _) in enumerate(rankable, 1)), *others),
+        baselines=tuple(score for digest in data_digests for score in baselines.scores(store, spec, digest)),
         written_at=now(),
     )
 
