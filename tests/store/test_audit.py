@@ -23,7 +23,7 @@ from atelier_store.records import (
     RungValue,
 )
 
-from tests.support.experiments import add_curve, add_trial, begin, promote_best, spec
+from tests.support.experiments import add_baselines, add_curve, add_trial, begin, promote_best, spec
 from tests.support.onnx_bundles import image_bundle
 from tests.support.sizes import sizes
 
@@ -50,6 +50,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Store:
     kept.write(store.experiment(of.experiment_name).kept_experiment)
     source = DataSource(digest=place_data(store))
     source.write(store.data_sources / f"{'1' * 64}.json")
+    add_baselines(store, of, source.digest, mean={"val_rmse": 1.5})
     return store
 
 
@@ -118,6 +119,7 @@ RECORDS = (
     "trials/*/card.json",
     "data/*/data.json",
     "data/sources/*.json",
+    "baselines/*.json",
     "experiments/*/spec.json",
     "experiments/*/trials/t.json",
     "experiments/*/rungs/3/*.json",

@@ -162,7 +162,7 @@ def test_the_leaderboard_of_a_look_is_that_of_a_promotion_where_every_bundle_is_
     entries = rank(store, of).entries
     assert len(entries) == TRIALS and any(entry.rank == 1 for entry in entries)
     for _ in range(2):  # the second from the file
-        assert leaderboard(of, standings(of, look(store)), rejected={}).entries == entries
+        assert leaderboard(store, of, standings(of, look(store)), rejected={}).entries == entries
 
 
 @pytest.mark.usefixtures("eager")
@@ -172,7 +172,7 @@ def test_what_a_promotion_refuses_by_its_digest_is_ranked_in_a_look(store: Store
     assert best.key is not None
     store.trial(best.key).bundle.network.write_bytes(b"?")
     assert rank(store, of).entries[0].key != best.key
-    assert leaderboard(of, standings(of, look(store)), rejected={}).entries[0] == best
+    assert leaderboard(store, of, standings(of, look(store)), rejected={}).entries[0] == best
 
 
 # what is read

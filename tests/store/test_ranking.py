@@ -12,7 +12,7 @@ from atelier_store.records import Card, Latency, TrialRecord
 from atelier_store.sealed import read_document
 from atelier_store.spec import Spec
 
-from tests.support.experiments import add_trial, begin, spec
+from tests.support.experiments import add_baselines, add_trial, begin, spec
 from tests.support.onnx_bundles import image_bundle
 
 
@@ -53,6 +53,18 @@ def test_equal_scores_rank_by_fewer_parameters_then_by_loss_and_an_unknown_loss_
     add(store, of, 4, "best", params=20, val_loss=0.2)
     add(store, of, 5, "worse", params=1, val_accuracy=0.4, val_loss=0.0)
     assert ranked(store, of) == ["best", "lossy", "unknown", "large", "worse"]
+
+
+def test_baselines_stand_beside_the_trials_by_the_same_objective_best_first(store: Store) -> None:
+    of = searching_for("val_loss", "minimize")
+    begin(store, of)
+    add(store, of, 1, "only", val_loss=0.5)
+    assert "baselines" not in rank(store, of).model_dump()
+    digest = image_bundle(1).fields["config"].data_digest
+    add_baselines(store, of, digest, majority={"val_loss": 0.9, "val_accuracy": 0.4}, trees={"val_loss": 0.2}, odd={})
+    board = rank(store, of)
+    assert [(score.name, score.metric) for score in board.baselines] == [("trees", 0.2), ("majority", 0.9)]
+    assert [entry.trial for entry in board.entries] == ["only"]
 
 
 def test_the_smallest_value_is_the_best_where_it_is_minimized(store: Store) -> None:

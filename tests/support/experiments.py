@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from atelier_server.promotion.promote import promoter
-from atelier_store import clock, history
+from atelier_store import baselines, clock, history
 from atelier_store.curve import append_epoch
 from atelier_store.files import sha256_file
 from atelier_store.layout import Store
 from atelier_store.promotion import Promoted
-from atelier_store.records import Card, Epoch, HistoryLine, TrialConfig, TrialRecord
+from atelier_store.records import Baseline, Baselines, Card, Epoch, HistoryLine, TrialConfig, TrialRecord
 from atelier_store.spec import Spec
 
 from tests.support.onnx_bundles import Bundle, image_bundle
@@ -64,6 +65,23 @@ def add_trial(
         store.experiment(of.experiment_name).trial(trial)
     )
     return config.key
+
+
+def add_baselines(store: Store, of: Spec, data_digest: str, **metrics: dict[str, float]) -> Path:
+    """Baselines of these data with the metrics of each, by name; their file."""
+    trained = tuple(Baseline(name=name, metrics=values, rows=9, seconds=0.1) for name, values in metrics.items())
+    path = baselines.path(store, of, data_digest)
+    Baselines(
+        recipe_version=baselines.RECIPE_VERSION,
+        data_digest=data_digest,
+        validation_fraction=of.trainer.data.validation_fraction,
+        seed=of.trainer.seed,
+        class_weights=of.trainer.class_weights,
+        baselines=trained,
+        library="scikit-learn",
+        made_at=clock.now(),
+    ).write(path)
+    return path
 
 
 def two_trials(store: Store, of: Spec | None = None, seeds: tuple[int, int] = (1, 2)) -> str:

@@ -163,7 +163,8 @@ def encoding(layer: row_networks.PiecewiseLinear, x: Tensor) -> Tensor:
     with torch.no_grad():
         layer.linear.weight.zero_(), layer.linear.bias.zero_()
         layer.encoded.weight.copy_(torch.eye(bins).repeat(layer.encoded.groups, 1))
-    return layer(x).detach().unflatten(1, (-1, bins))
+    encoded: Tensor = layer(x).detach().unflatten(1, (-1, bins))
+    return encoded
 
 
 def test_a_number_fills_the_bins_below_it_and_a_share_of_its_own() -> None:

@@ -15,7 +15,7 @@ import pytest
 from atelier_store.bundle import check_digests
 from atelier_store.curve import append_epoch, read_curve, truncate
 from atelier_store.ranking import rank
-from atelier_store.records import Card, DataDescription, Manifest, TrialConfig, TrialRecord
+from atelier_store.records import Baselines, Card, DataDescription, Manifest, TrialConfig, TrialRecord
 from atelier_store.spec import Task
 from atelier_trial.data import load_split
 
@@ -89,6 +89,19 @@ def test_more_epochs_go_on_where_the_finished_trial_ended(finished: Finished, wo
     assert "resuming after epoch 4" in end.err
     assert values(end.out)[:4] == values(finished[1].out)
     assert len(values(end.out)) == 5
+
+
+def test_the_first_trial_of_rows_trains_what_the_search_has_to_beat_unless_it_is_there(work: Workplace) -> None:
+    data = {"source": "sklearn", "name": "wine"}
+    assert work.run(profile(1, data), *NETWORK).code == 0
+    (path,) = work.store.baselines.iterdir()
+    before = path.read_bytes()
+    names = [baseline.name for baseline in Baselines.read(path).baselines]
+    assert names == ["majority", "logistic_regression", "hist_gradient_boosting"]
+    end = work.run(profile(1, data), "stem_width=5", name="another")
+    assert end.code == 0
+    assert "training a baseline" not in end.err
+    assert path.read_bytes() == before
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])

@@ -22,7 +22,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.support import ROOT
 from tests.support.browser import CHROMIUM
-from tests.support.experiments import add_curve, add_trial, begin, promote_best, spec
+from tests.support.experiments import add_baselines, add_curve, add_trial, begin, promote_best, spec
 from tests.support.onnx_bundles import (
     FEATURES,
     LABELS,
@@ -82,6 +82,9 @@ def searched(store: Store, model: str, bundle: Bundle) -> None:
     worse.fields.update(metrics={metric: 2.0 if lower else 0.5}, params=400)
     add_trial(store, of, worse, "trial-8", status="paused")
     add_trial(store, of, configured(bundle, {"seed": 9}, seed=9), "trial-9", status="over_budget", params=6000)
+    if bundle.fields["kind"] == "rows":
+        trees = {"hist_gradient_boosting": {metric: 1.25}, "mean": {metric: 3.5}}
+        add_baselines(store, of, bundle.fields["config"].data_digest, **trees)
     assert promote_best(store, of.experiment_name, model).promotion.trial == "trial-7"
 
 
@@ -287,6 +290,17 @@ def test_scores_size_latency_and_every_digest_are_there(page: Page, kinds: dict[
         environment.cpu,
     ):
         assert said in text(page, "provenance")
+
+
+def test_what_a_search_of_rows_had_to_beat_is_shown_and_in_its_card(page: Page, kinds: dict[str, Kind]) -> None:
+    server = kinds["rows"].server
+    opened(page, server)
+    expect(page.locator(".baselines")).to_have_text(re.compile("To beat, by .*: boosted trees 1.25, the mean 3.5"))
+    of_card = server.client.get("/model").raise_for_status().json()["baselines"]
+    assert [(one["name"], one["metric"]) for one in of_card] == [("hist_gradient_boosting", 1.25), ("mean", 3.5)]
+    opened(page, kinds["images"].server)
+    expect(page.locator("#trials p").first).to_be_visible()
+    expect(page.locator(".baselines")).to_have_count(0)
 
 
 def test_a_version_of_before_reports_were_kept_is_shown_without_one(page: Page, store: Store) -> None:

@@ -222,9 +222,9 @@ def _start(layer: nn.Linear, rate: float, ntk: bool) -> tuple[float, float]:
             if layer.bias is not None:
                 layer.bias.zero_()
             return 1 / math.sqrt(layer.in_features), BIAS_RATE
-        layer.weight /= rate
+        layer.weight.div_(rate)
         if layer.bias is not None:
-            layer.bias /= rate
+            layer.bias.div_(rate)
     return rate, rate
 
 

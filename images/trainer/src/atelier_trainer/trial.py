@@ -9,7 +9,7 @@ from pathlib import Path
 
 from atelier_store.lease import Lease
 from atelier_store.records import Card
-from atelier_trial import data
+from atelier_trial import baselines, data
 from atelier_trial.request import Request, StopRequest, Trial, configuration, record
 from atelier_trial.space import InvalidParams
 from atelier_trial.target import Target
@@ -47,6 +47,7 @@ def run_trial(request: Request, stop: StopRequest) -> Card:
             if finished is not None:
                 target.print_stored(paths, finished)
                 return finished
+            baselines.ensure(request.store, request.spec, description, stop=stop)
             from atelier_trainer.run import Run  # imports torch, which takes seconds that a finished trial saves
 
             return Run(trial, target, lease, stop).finish()

@@ -25,6 +25,7 @@ from atelier_store.layout import (
     VersionPaths,
 )
 from atelier_store.records import (
+    Baselines,
     Card,
     Current,
     DataDescription,
@@ -92,7 +93,7 @@ def audit(store: Store, on_progress: Callable[[Path], object] = lambda _: None) 
 
 def _records(store: Store, data: list[DataPaths]) -> Iterator[Path]:
     """Every record that nothing but its own digest protects."""
-    yield from _whole_files(store.data_sources, "*.json")
+    yield from (*_whole_files(store.data_sources, "*.json"), *_whole_files(store.baselines, "*.json"))
     yield from (paths.description for paths in data)
     for trial in store.trials():
         yield from (trial.card, *_replays(trial))
@@ -135,6 +136,8 @@ def _versions(paths: ModelPaths) -> list[VersionPaths]:
 def _sources(store: Store) -> Iterator[Mismatch]:
     for path in _whole_files(store.data_sources, "*.json"):
         yield from _read(DataSource, path)[1]
+    for path in _whole_files(store.baselines, "*.json"):
+        yield from _read(Baselines, path)[1]
 
 
 def _each(

@@ -250,6 +250,11 @@ class Store:
         return self.root / "data" / "sources"
 
     @property
+    def baselines(self) -> Path:
+        """One file for each data set and split: baselines/<digest>.json."""
+        return self.root / "baselines"
+
+    @property
     def downloads(self) -> Path:
         """Where fetched files are kept, unless the user names another folder."""
         return self.root / "downloads"

@@ -166,7 +166,7 @@ class Promoter:
         candidates = verified(store, spec)
         rejected: dict[str, str] = {}
         while True:
-            board = leaderboard(spec, candidates, rejected)
+            board = leaderboard(store, spec, candidates, rejected)
             best = board.entries[0] if board.entries else None
             if best is None or best.rank is None or best.key is None:
                 board.write(store.experiment(spec.experiment_name).leaderboard)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from atelier_store import budget, bundle
+from atelier_store import baselines, budget, bundle
 from atelier_store.clock import now
 from atelier_store.index import read_rows
 from atelier_store.layout import ExperimentPaths, Store
@@ -37,7 +37,7 @@ def rule(objective: Objective) -> str:
 
 def rank(store: Store, spec: Spec) -> Leaderboard:
     """The leaderboard of the spec's experiment, as the store shows it now. Hashes every bundle."""
-    return leaderboard(spec, verified(store, spec), rejected={})
+    return leaderboard(store, spec, verified(store, spec), rejected={})
 
 
 def verified(store: Store, spec: Spec) -> list[Standing]:
@@ -51,7 +51,7 @@ def standings(spec: Spec, rows: Iterable[TrialRow]) -> list[Standing]:
     return [Standing(row, _reason(spec, row)) for row in _first_of_each_key(rows)]
 
 
-def leaderboard(spec: Spec, standings: Sequence[Standing], rejected: Mapping[str, str]) -> Leaderboard:
+def leaderboard(store: Store, spec: Spec, standings: Sequence[Standing], rejected: Mapping[str, str]) -> Leaderboard:
     """The trials in the order of their rank, then those that cannot be promoted. rejected maps keys to reasons.
 
     A trial that is running, stopped or paused ranks with its last bundle; one that failed or is over budget does not.
@@ -72,10 +72,12 @@ def leaderboard(spec: Spec, standings: Sequence[Standing], rejected: Mapping[str
             ranked[1].key,
         )
     )
+    data_digests = [bundle.data_digest for _, bundle in rankable[:1]]
     return Leaderboard(
         experiment=spec.experiment_name,
         objective_metric_name=objective.objective_metric_name,
         entries=(*(_entry(spec, standing, place) for place, (standing, _) in enumerate(rankable, 1)), *others),
+        baselines=tuple(score for digest in data_digests for score in baselines.scores(store, spec, digest)),
         written_at=now(),
     )
 

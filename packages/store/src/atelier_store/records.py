@@ -479,6 +479,40 @@ class DataDescription(Record):
     source: str
 
 
+class Baseline(Record):
+    """A simple model: its scores on the validation rows, and how many rows it learnt from, in how many seconds."""
+
+    name: str
+    metrics: dict[str, float]
+    rows: int
+    seconds: float
+
+
+class Baselines(Record):
+    """`baselines/<digest>.json`: simple models of one data set and split, whose digest names the file."""
+
+    schema_version: Literal[1] = 1
+    recipe_version: int
+    data_digest: str
+    validation_fraction: float
+    seed: int
+    class_weights: ClassWeights
+    baselines: tuple[Baseline, ...]
+    library: str
+    made_at: str
+
+
+class BaselineScore(Record):
+    """What a baseline came to by the objective of a search."""
+
+    name: str
+    metric: float
+
+
+OptionalBaselines = Annotated[tuple[BaselineScore, ...], Field(exclude_if=lambda baselines: not baselines)]
+"""Best first. Not written if there are none, as before there were baselines."""
+
+
 class LeaderboardEntry(Record):
     """One trial on the leaderboard; if it cannot be promoted, rank is None and reason says why.
 
@@ -532,6 +566,7 @@ class Report(Record):
     parameters: tuple[Parameter, ...]
     chosen: dict[str, str]
     trials: tuple[TriedTrial, ...]
+    baselines: OptionalBaselines = ()
     curve: tuple[Epoch, ...]
 
 
@@ -542,4 +577,5 @@ class Leaderboard(Record):
     experiment: str
     objective_metric_name: str
     entries: tuple[LeaderboardEntry, ...]
+    baselines: OptionalBaselines = ()
     written_at: str

@@ -34,6 +34,7 @@ class BundleRow(NamedTuple):
     key: str
     parent: str | None
     parent_epochs: int | None
+    data_digest: str
     metrics: dict[str, float]
     epochs: int
     params: int
@@ -117,6 +118,7 @@ def _bundle(paths: TrialPaths) -> BundleRow | str | None:
         key=manifest.config.key,
         parent=manifest.config.parent,
         parent_epochs=manifest.config.parent_epochs,
+        data_digest=manifest.config.data_digest,
         metrics=manifest.metrics,
         epochs=manifest.provenance.epochs,
         params=manifest.params,

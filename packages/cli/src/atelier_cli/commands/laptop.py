@@ -245,13 +245,15 @@ def replay(
 
 def _search(profile: Profile, store: Store, data_dir: Path | None) -> DataDescription:
     """Run the search and show it; exit if too many trials failed, or if there is nothing to promote."""
+    from atelier_store.baselines import scores
     from atelier_store.exit_codes import ExitCode
     from atelier_store.ranking import rank
+    from atelier_trial import baselines
     from atelier_trial.data import load
 
     from atelier_cli.search.engine import Engine, Totals
     from atelier_cli.show.data import data_lines
-    from atelier_cli.show.leaderboard import leaderboard
+    from atelier_cli.show.leaderboard import leaderboard, to_beat
     from atelier_cli.show.progress import SearchDisplay, duration
 
     spec, experiment, totals = profile.spec, profile.spec.experiment, Totals()
@@ -266,6 +268,9 @@ def _search(profile: Profile, store: Store, data_dir: Path | None) -> DataDescri
             out.print(line, markup=False)
         how = f"{engine.parallel} at a time, {experiment.algorithm.algorithm_name}"
         out.print(f"{how}; store: {escape(str(store.root))}")
+        baselines.ensure(store, spec, description, lambda step: err.print(step, markup=False))
+        for summary in to_beat(scores(store, spec, description.digest)):
+            out.print(summary)
         engine.search(description)
     trials = f"{totals.trials} trials in {duration(totals.seconds)}: {totals.reused} found trained"
     epochs = f"{totals.epochs_trained} epochs trained, {display.saved()} saved by stopping early"

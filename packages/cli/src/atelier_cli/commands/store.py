@@ -56,7 +56,7 @@ def leaderboard(
         place = Store(store.absolute())
         paths = experiment_paths(place, experiment)
         spec = Spec.read(paths.spec)
-        board = ranked(spec, standings(spec, Index(place, paths).rows()), rejected={})
+        board = ranked(place, spec, standings(spec, Index(place, paths).rows()), rejected={})
         if output == "json":
             print_json(board.model_dump(mode="json"))
         else:

@@ -51,7 +51,7 @@ def _searched(store: Store, paths: ExperimentPaths) -> Searched:
     except ValueError:
         return Searched(name, "", "unreadable", trials, None, None, None, None, started)
     runs, ended = lease.holder(paths.lease) is not None, Leaderboard.read_if_whole(paths.leaderboard)
-    board = ended if ended and not runs else leaderboard(spec, standings(spec, rows), rejected={})
+    board = ended if ended and not runs else leaderboard(store, spec, standings(spec, rows), rejected={})
     best = next((entry for entry in board.entries if entry.rank == 1), None)
     return Searched(
         name=name,

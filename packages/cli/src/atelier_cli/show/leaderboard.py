@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from atelier_store.records import Leaderboard, LeaderboardEntry
+from atelier_store.records import BaselineScore, Leaderboard, LeaderboardEntry
 from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -38,7 +38,14 @@ def leaderboard(board: Leaderboard, most: int = 10) -> RenderableType:
     if len(ranked) > most:
         table.caption = f"and {len(ranked) - most} more: atelier leaderboard --all"
     unranked = [entry for entry in board.entries if entry.rank is None]
-    return Group(table, *(line for entry in unranked for line in _unranked(entry)))
+    return Group(table, *to_beat(board.baselines), *(line for entry in unranked for line in _unranked(entry)))
+
+
+def to_beat(baselines: Sequence[BaselineScore]) -> Iterator[Text]:
+    """A line with the scores of all baselines, if there are any."""
+    if baselines:
+        each = ", ".join(f"{baseline.name} {baseline.metric:.4f}" for baseline in baselines)
+        yield Text(f"to beat: {each}", "cyan")
 
 
 def _unranked(entry: LeaderboardEntry) -> Iterator[Text]:

@@ -1,7 +1,7 @@
 /** How the winner learned, epoch by epoch, and where it stands among everything that was tried. */
 
 import { chart } from "./charts.js";
-import { at, count, make, metricName, number, score } from "./elements.js";
+import { at, count, lower, make, metricName, number, score } from "./elements.js";
 
 const before = what => `This version was promoted before ${what} was kept with it.`;
 
@@ -46,7 +46,7 @@ export function showTrials({ manifest, promotion }, report) {
   if (!report) return at("trials").replaceChildren(make("p", { class: "quiet" }, before("the search")));
   const drawn = report.trials.filter(trial => trial.metric !== null && trial.params !== null);
   const holder = make("div", { class: "holder" });
-  at("trials").replaceChildren(make("p", {}, inWords(report.trials)), holder, make("p", { class: "quiet legend" }, legend(drawn, promotion)));
+  at("trials").replaceChildren(make("p", {}, inWords(report.trials)), ...toBeat(report), holder, make("p", { class: "quiet legend" }, legend(drawn, promotion)));
   if (drawn.length) chart(holder, trialsOf(drawn, manifest, promotion, report));
 }
 
@@ -54,6 +54,15 @@ function inWords(trials) {
   const statuses = Object.keys(STATUSES).map(status => [STATUSES[status], trials.filter(trial => trial.status === status).length]);
   return `${count(trials.length, "trial")} by the time of the promotion: ${statuses.filter(([, many]) => many).map(([words, many]) => `${many} ${words}`).join(", ")}.`;
 }
+
+/** What simple models came to on the same validation rows; older reports, and searches of anything but rows, have none. */
+function toBeat({ baselines = [], objective }) {
+  const name = objective.objective_metric_name;
+  const each = baselines.map(baseline => `${BASELINES[baseline.name] || baseline.name} ${score(name, baseline.metric)}`);
+  return each.length ? [make("p", { class: "baselines" }, `To beat, by ${lower(metricName(name))}: ${each.join(", ")}.`)] : [];
+}
+
+const BASELINES = { hist_gradient_boosting: "boosted trees", logistic_regression: "logistic regression", linear_regression: "linear regression", majority: "the majority", mean: "the mean" };
 
 const LOOKS = { best: "Ringed: the winner.", dot: "Filled: trained to the end.", early: "Hollow: ended early.", lost: "Dashed: not to be promoted." };
 

@@ -29,7 +29,8 @@ HEADERS = {
 
 CARD = (
     "The served model's card: its manifest, why it was promoted, and why a later version was refused, if one was. "
-    "`waiting` is the last search's winner, with both scores, if it is worse than what is served or waits for a person."
+    "`waiting` is the last search's winner, with both scores, if it is worse than what is served or has to wait. "
+    "`baselines` are what the search had to beat: simple models by its objective, on the same validation rows."
 )
 REPORT = (
     "What was searched, what its trials came to, and how the served model learned; null for a version from before this "
@@ -67,6 +68,7 @@ def router(service: Service, registry: CollectorRegistry, shows_metrics: bool) -
             "version": model.version,
             "refused": service.follower.reason,
             "waiting": waiting and waiting.model_dump(mode="json"),
+            "baselines": [score.model_dump() for score in (model.report.baselines if model.report else ())],
             "onnx_bytes": model.onnx_bytes,
             "manifest": model.manifest.model_dump(mode="json"),
             "promotion": model.promotion and model.promotion.model_dump(mode="json"),
