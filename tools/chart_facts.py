@@ -180,8 +180,18 @@ def conditions() -> dict[str, list[Json]]:
                 within("source", {"type": "string", "not": one_of(REQUIRED)}, required=True),
                 *(within(key, NULL) for key in ("name", "target", "image", "onUnreadable", "columns", "table")),
             ),
+            condition(
+                "source is not table",
+                within("source", {"type": "string", "not": one_of(["table"])}, required=True),
+                within("split", within("by", one_of(["stratified", "random"]))),
+            ),
+            when({"task": ["regression"]}, within("split", within("by", one_of(["random", "group", "time"])))),
             when({"source": ["idx"]}, within("files", {"dependencies": all_or_none(OPTIONAL["idx"])})),
             when({"task": ["regression"]}, within("labels", NULL)),
+        ],
+        "trainer.data.split": [
+            when({"by": ["group", "time"]}, within("column", {"type": ["string", "number", "boolean"]}, required=True)),
+            when({"by": ["stratified", "random"]}, within("column", NULL)),
         ],
         "variable": [
             condition(

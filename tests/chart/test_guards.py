@@ -120,6 +120,18 @@ SCHEMA: dict[str, tuple[list[tuple[str, Any]], str]] = {
         ],
         "trainer.data.columns",
     ),
+    "classes of targets": (
+        [("trainer.data", {"task": "regression", "name": "diabetes", "split": {"by": "stratified"}})],
+        "trainer.data.split.by",
+    ),
+    "groups of no table": ([("trainer.data.split", {"by": "group", "column": "a"})], "trainer.data.split.by"),
+    "a group without its column": (
+        [
+            ("trainer.data", {"source": "table", "name": None, "target": "a", "files": {"train": {"path": "/a.csv"}}}),
+            ("trainer.data.split", {"by": "group"}),
+        ],
+        "trainer.data.split.column",
+    ),
     "looking for the worst": (
         [("experiment.objective.type", "minimize")],
         "experiment.objective.type",

@@ -87,7 +87,7 @@ def _wait_until_ready(process: subprocess.Popen[bytes], address: str, model: str
 
 def predict_samples(address: str, store: Store, description: DataDescription, count: int = 8) -> list[Sample]:
     """Predictions of test rows, evenly spread over the test set. CannotServe if the server does not give them."""
-    arrays = open_arrays(store.data(description.digest))
+    arrays = open_arrays(store.data(description.digest), description)
     total = len(arrays["test_x"])
     rows = sorted({int(row) for row in np.linspace(0, total - 1, min(count, total))}) if total else []
     if not rows:

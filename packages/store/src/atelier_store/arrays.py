@@ -13,24 +13,32 @@ from atelier_store.records import DataDescription
 from atelier_store.spec import canonical_json
 
 ARRAYS = ("train_x", "train_y", "test_x", "test_y")
+ORDER = "train_order"
+"""The ranks of the training rows in the column by which they are split, if there is one."""
+
+
+def array_names(description: DataDescription) -> tuple[str, ...]:
+    """The arrays of these data."""
+    return (*ARRAYS, ORDER) if description.split and description.split.is_ordered else ARRAYS
 
 
 def data_digest(description: DataDescription, arrays: Mapping[str, NDArray[np.generic]]) -> str:
-    """sha256, in hex, of the meaning of the data (kind, task, labels, names, fit, columns) and the arrays.
+    """sha256, in hex, of the meaning of the data (kind, task, labels, names, fit, columns, split) and the arrays.
 
     An array counts with its name, dtype, shape and bytes; the description's own digest, counts and source do not count.
     """
     meaning = description.model_dump(
-        include={"kind", "task", "labels", "feature_names", "target_name", "fit", "columns"}
+        include={"kind", "task", "labels", "feature_names", "target_name", "fit", "columns", "split"}
     )
     digest = hashlib.sha256(canonical_json(meaning).encode())
-    for name in ARRAYS:
+    for name in array_names(description):
         array = np.ascontiguousarray(arrays[name])
         digest.update(canonical_json([name, array.dtype.str, array.shape]).encode())
         digest.update(array.reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
 
 
-def open_arrays(paths: DataPaths) -> dict[str, NDArray[np.generic]]:
-    """The four arrays, mapped read-only from their files. FileNotFoundError; ValueError if a file is no whole array."""
-    return {name: np.load(paths.array(name), mmap_mode="r", allow_pickle=False) for name in ARRAYS}
+def open_arrays(paths: DataPaths, description: DataDescription) -> dict[str, NDArray[np.generic]]:
+    """Every array, mapped read-only from its file. FileNotFoundError; ValueError if a file is no whole array."""
+    names = array_names(description)
+    return {name: np.load(paths.array(name), mmap_mode="r", allow_pickle=False) for name in names}

@@ -165,7 +165,7 @@ def _data(paths: DataPaths) -> Iterator[Mismatch]:
     if description is None:
         return
     try:
-        arrays = open_arrays(paths)
+        arrays = open_arrays(paths, description)
         digest = data_digest(description, arrays)
     except Exception as error:  # numpy and its parser raise many types for a damaged header
         yield Mismatch(paths.folder, f"arrays cannot be read: {error}")

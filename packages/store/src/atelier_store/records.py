@@ -19,6 +19,7 @@ from atelier_store.spec import (
     Kind,
     Objective,
     Parameter,
+    Split,
     Task,
     sha256_of,
 )
@@ -461,7 +462,8 @@ class DataDescription(Record):
     digest is over the arrays' dtypes, shapes and bytes and the labels. Images are uint8 (N, H, W) or (N, H, W, C),
     signals float32 (N, L) or (N, L, C), rows float32 (N, F). y is int64 class numbers or float32 targets. fit says how
     pictures were brought to their shape, and uploads have to be; None is stretch. columns are those of a table, whose
-    arrays hold their features; feature_names are then the columns' names.
+    arrays hold their features; feature_names are then the columns' names. split is the profile's; where a column
+    decides, train_order holds its values by rank, int64 (N,).
     """
 
     schema_version: Literal[1] = 1
@@ -470,6 +472,7 @@ class DataDescription(Record):
     task: Task
     shape: tuple[int, ...]
     columns: OptionalColumns = None
+    split: Annotated[Split | None, Field(exclude_if=lambda split: split is None)] = None
     fit: OptionalFit = None
     labels: tuple[str, ...] | None
     feature_names: tuple[str, ...] | None = None

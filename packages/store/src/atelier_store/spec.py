@@ -32,6 +32,7 @@ Task = Literal["classification", "regression"]
 ClassWeights = Literal["none", "balanced"]
 ColumnKind = Literal["number", "category", "date"]
 ColumnChoice = Literal["number", "category", "date", "drop"]
+SplitBy = Literal["stratified", "random", "group", "time"]
 Fit = Literal["stretch", "crop", "pad"]
 """How a picture is brought to another size: without regard to aspect, by its middle, or whole with white beside it."""
 FAILED_TRIALS = 3
@@ -166,6 +167,22 @@ class TableFormat(SpecModel):
     missing: tuple[str, ...] | None = None
 
 
+class Split(SpecModel):
+    """How examples are parted into those for training, validation and testing.
+
+    stratified: each class in its share; random; group: all rows with one value of a table's column into one part; time:
+    the rows with the largest values of the column for the test, those before them for the validation.
+    """
+
+    by: SplitBy
+    column: str | None = None
+
+    @property
+    def is_ordered(self) -> bool:
+        """Whether a column decides."""
+        return self.by in ("group", "time")
+
+
 def _unset(value: Any) -> bool:
     """Whether a field is left out when it is written: it was added later, and old specs keep their digest."""
     return value is None
@@ -177,7 +194,7 @@ class Data(SpecModel):
     source may be a function of the user's own. files has the roles train and, optionally, test for npz, csv, table and
     images; trainImages, trainLabels, testImages and testLabels for idx; any for a function. image and on_unreadable are
     for images only, columns and table for tables only; None is the defaults, or fail. columns says what a column is
-    where that is not to be found by looking.
+    where that is not to be found by looking. A split of None is stratified for classes, else random.
     """
 
     source: SourceName | OwnFunction
@@ -194,6 +211,7 @@ class Data(SpecModel):
     on_unreadable: Literal["fail", "skip"] | None = Field(default=None, exclude_if=lambda choice: choice != "skip")
     columns: dict[str, ColumnChoice] | None = Field(default=None, exclude_if=_unset)
     table: TableFormat | None = Field(default=None, exclude_if=_unset)
+    split: Split | None = Field(default=None, exclude_if=_unset)
 
     @property
     def words(self) -> str:

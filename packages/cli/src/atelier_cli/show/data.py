@@ -11,7 +11,7 @@ import numpy as np
 from atelier_store.columns import DATE_FEATURES, FIRST_LEVEL, MISSING, UNSEEN, places
 from atelier_store.records import Column, DataDescription
 from atelier_store.spec import ColumnKind, has_channels
-from atelier_trial.data import Arrays, Prepared, split
+from atelier_trial.data import Arrays, Prepared, split_rows
 from numpy.typing import NDArray
 from rich import box
 from rich.console import Group, RenderableType
@@ -103,7 +103,7 @@ class DataReport:
 
 def report(description: Prepared, arrays: Arrays, validation_fraction: float, seed: int) -> DataReport:
     """Numbers of the rows that a search with this fraction and seed trains on, validates with and tests with."""
-    training, validation = split(arrays.train_y, validation_fraction, seed)
+    training, validation = split_rows(arrays, description, validation_fraction, seed)
     parts = [arrays.train_y[training], arrays.train_y[validation], arrays.test_y]
     labels = description.labels
     counts = [] if labels is None else [np.bincount(y, minlength=len(labels)).tolist() for y in parts]
@@ -118,7 +118,7 @@ def report(description: Prepared, arrays: Arrays, validation_fraction: float, se
         training=len(training),
         validation=len(validation),
         test=description.test_rows,
-        bytes=sum(array.nbytes for array in arrays),
+        bytes=sum(array.nbytes for array in arrays if array is not None),
         classes=tuple(ClassCounts(label, *of) for label, *of in zip(labels or (), *counts, strict=True)),
         targets=() if labels is not None else tuple(_ranges(arrays.train_y, description.target_name, "target")),
         features=tuple(_ranges(arrays.train_x, description.feature_names, "feature")) if has_features else (),

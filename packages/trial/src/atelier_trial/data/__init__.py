@@ -1,7 +1,7 @@
 """Data: their sources, checks, prepared arrays in the store, and split."""
 
 from atelier_trial.data.errors import DataError
-from atelier_trial.data.prepare import Arrays, Prepared, load, load_split, prepare
+from atelier_trial.data.prepare import Arrays, Prepared, load, load_split, prepare, split_rows
 from atelier_trial.data.split import split
 from atelier_trial.data.statistics import column_statistics, input_statistics
 
@@ -15,4 +15,5 @@ __all__ = [
     "load_split",
     "prepare",
     "split",
+    "split_rows",
 ]

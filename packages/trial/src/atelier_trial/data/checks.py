@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from atelier_store import tables
+from atelier_store.arrays import ORDER
 from atelier_store.columns import places
 from atelier_store.records import Column, DataDescription
 from atelier_store.spec import Data, Kind, has_channels
@@ -70,16 +71,20 @@ def check(data: Data, raw: RawData, seed: int) -> Checked:
     ]
     if violations:
         raise DataError(violations)
+    by, order = data.split.by if data.split else None, raw.train.order
     if raw.test is None:
         if labels:
             _enough(raw.train.where, ys[0], labels, "training, validation, test")
-        train_rows, test_rows = split(ys[0], data.test_fraction, seed, TEST)
+        _enough_ranks(data, raw.train, order, "training, validation and test", 3)
+        train_rows, test_rows = split(ys[0], data.test_fraction, seed, TEST, by, order)
         xs, ys = [xs[0][train_rows], xs[0][test_rows]], [ys[0][train_rows], ys[0][test_rows]]
+        order = order if order is None else order[train_rows]
     notes = [note for part in parts for note in part.notes] + _of_series(kind, xs[0]) + _of_labels(labels or ())
     if data.limit is not None and len(xs[0]) > data.limit:
         left_out = f"left out: {len(xs[0]) - data.limit:,} training examples (beyond trainer.data.limit)"
         notes.append(f"{raw.train.where}: {left_out}")
-    xs[0], ys[0] = xs[0][: data.limit], ys[0][: data.limit]
+    xs[0], ys[0], order = xs[0][: data.limit], ys[0][: data.limit], order if order is None else order[: data.limit]
+    _enough_ranks(data, raw.train, order, "training and validation", 2)
     columns = raw.columns
     if columns is not None:
         columns, joined = join_rare(columns, xs)
@@ -89,8 +94,22 @@ def check(data: Data, raw: RawData, seed: int) -> Checked:
     else:
         check_training_rows(raw.train.where, len(ys[0]), data.validation_fraction)
     arrays = {"train_x": xs[0], "train_y": ys[0], "test_x": xs[1], "test_y": ys[1]}
+    if order is not None:
+        arrays[ORDER] = np.unique(order, return_inverse=True)[1].astype(np.int64)
     contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     return Checked(kind, labels, contiguous, tuple(notes), columns)
+
+
+def _enough_ranks(data: Data, part: Part, order: Array | None, parts: str, least: int) -> None:
+    if data.split is None or order is None or len(np.unique(order)) >= least:
+        return
+    found = len(np.unique(order))
+    raise DataError(
+        [
+            f"{part.where}: trainer.data.split.column: {data.split.column!r} has {found} different values in these "
+            f"rows; {parts} need at least {least}"
+        ]
+    )
 
 
 def check_training_rows(where: str, rows: int, validation_fraction: float) -> None:
@@ -115,6 +134,7 @@ def describe(data: Data, raw: RawData, checked: Checked, source: str) -> DataDes
         task=data.task,
         shape=checked.arrays["train_x"].shape[1:],
         columns=checked.columns,
+        split=data.split,
         fit=None if fit == "stretch" else fit,
         labels=checked.labels,
         feature_names=raw.feature_names,

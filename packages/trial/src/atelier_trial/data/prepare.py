@@ -46,6 +46,7 @@ class Arrays(NamedTuple):
     train_y: NDArray[Any]
     test_x: NDArray[Any]
     test_y: NDArray[Any]
+    train_order: NDArray[Any] | None = None
 
 
 def prepare(
@@ -83,7 +84,7 @@ def load(store: Store, description: DataDescription) -> Arrays:
     paths = store.data(description.digest)
     remedy = "delete the folder to have them made again"
     try:
-        arrays = Arrays(**open_arrays(paths))
+        arrays = Arrays(**open_arrays(paths, description))
     except (OSError, ValueError) as error:
         raise DataError([f"{paths.folder}: prepared data are missing or torn: {error}; {remedy}"]) from error
     train, test = description.train_rows, description.test_rows
@@ -99,8 +100,16 @@ def load_split(
 ) -> tuple[NDArray[Any], NDArray[Any], Rows, Rows]:
     """Training arrays x and y with the rows for training and those for validation. The test set is not read."""
     arrays = load(store, description)
-    training, validation = split(arrays.train_y, validation_fraction, seed)
+    training, validation = split_rows(arrays, description, validation_fraction, seed)
     return arrays.train_x, arrays.train_y, training, validation
+
+
+def split_rows(
+    arrays: Arrays, description: DataDescription, validation_fraction: float, seed: int
+) -> tuple[Rows, Rows]:
+    """The rows of the training arrays for training, and those for validation."""
+    by = description.split.by if description.split else None
+    return split(arrays.train_y, validation_fraction, seed, by=by, order=arrays.train_order)
 
 
 def _identity(data: Data, files: Mapping[str, Located], seed: int, progress: Callable[[str], object]) -> dict[str, Any]:
@@ -167,7 +176,8 @@ def _stored(paths: DataPaths) -> DataDescription | None:
     """The description of the prepared data, if all of them are there."""
     description = DataDescription.read_if_whole(paths.description)
     try:
-        open_arrays(paths)
+        if description is not None:
+            open_arrays(paths, description)
     except (OSError, ValueError):
         return None
     return description

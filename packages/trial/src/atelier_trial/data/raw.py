@@ -20,7 +20,8 @@ ARRAYS = ("x", "y", "x_test", "y_test")
 class Part:
     """Examples of the training or the test set.
 
-    places names the place of each row, if "row 5" would not; notes say what was left out of them.
+    places names the place of each row, if "row 5" would not; notes say what was left out of them; order has the rank
+    of each row in the column that splits them.
     """
 
     where: str
@@ -28,6 +29,7 @@ class Part:
     y: Array
     places: Sequence[str] | None = None
     notes: tuple[str, ...] = ()
+    order: NDArray[np.int64] | None = None
 
     def place(self, row: int | np.intp) -> str:
         """The place of a row, in words."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
+from atelier_store.spec import SplitBy
 from numpy.typing import NDArray
 
 Rows = NDArray[np.int64]
@@ -14,22 +15,46 @@ VALIDATION: Final = 1
 TEST: Final = 2
 
 
-def split(targets: NDArray[np.generic], fraction: float, seed: int, purpose: int = VALIDATION) -> tuple[Rows, Rows]:
+def split(
+    targets: NDArray[np.generic],
+    fraction: float,
+    seed: int,
+    purpose: int = VALIDATION,
+    by: SplitBy | None = None,
+    order: NDArray[np.int64] | None = None,
+) -> tuple[Rows, Rows]:
     """Row numbers (int64, ascending) of the larger and the smaller part: training and validation, or training and test.
 
     targets (N,) are class numbers, split class by class so that every class with two rows or more is in both parts, or
-    (N, T) float targets, split as one. Equal for equal targets, fraction, seed and purpose, on every machine.
+    (N, T) float targets, split as one; by says otherwise. Of a group or a time, order (N,) has two ranks at least: the
+    rows of one rank stay together, and those of the highest ranks are the smaller part of a time. Equal for equal
+    arguments, on every machine.
     """
     # RandomState's stream is frozen for good; that of newer generators may change with numpy
     random = np.random.RandomState([seed, purpose])
-    if targets.ndim > 1:
+    if order is not None:
+        ranks = np.unique(order)
+        ranked = ranks[::-1] if by == "time" else random.permutation(ranks)
+        return _parts(np.isin(order, _whole(ranked, order, share(len(order), fraction))))
+    if targets.ndim > 1 or by == "random":
         groups: Sequence[Rows] = [np.arange(len(targets), dtype=np.int64)]
     else:
         groups = [np.flatnonzero(targets == label).astype(np.int64) for label in np.unique(targets)]
     smaller = np.concatenate([random.permutation(rows)[: share(len(rows), fraction)] for rows in groups])
     chosen = np.zeros(len(targets), dtype=bool)
     chosen[smaller] = True
+    return _parts(chosen)
+
+
+def _parts(chosen: NDArray[np.bool_]) -> tuple[Rows, Rows]:
     return np.flatnonzero(~chosen).astype(np.int64), np.flatnonzero(chosen).astype(np.int64)
+
+
+def _whole(ranked: NDArray[np.int64], order: NDArray[np.int64], rows: int) -> NDArray[np.int64]:
+    """The first of the ranks, at least one and not all, that hold about so many rows of order together."""
+    held = np.cumsum(np.bincount(order)[ranked])
+    count = int(np.abs(held - rows).argmin()) + 1
+    return ranked[: min(count, len(ranked) - 1)]
 
 
 def share(rows: int, fraction: float) -> int:

@@ -68,6 +68,16 @@ def reader(cells: pl.Series, said: ColumnKind | None, number: numbers.Form, wher
     return Reader(Column(name=cells.name, kind=kind), number, day)
 
 
+def moments(cells: pl.Series, number: numbers.Form, where: Where) -> NDArray[np.float64]:
+    """The place in time of each cell (N,): numbers, or dates in seconds. DataError for words."""
+    kind = _kind(cells, number, where)
+    if kind == "category":
+        raise DataError(
+            [f"{where.name}: column {cells.name!r}, which splits the rows by time: words; allowed: dates, numbers"]
+        )
+    return _numbers(cells, number, where) if kind == "number" else _dates(cells, _day(cells, where), where)
+
+
 def _kind(cells: pl.Series, number: numbers.Form, where: Where) -> ColumnKind:
     if cells.dtype == pl.Boolean:
         return "category"

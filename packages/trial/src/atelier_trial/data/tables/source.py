@@ -9,14 +9,15 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 from atelier_store.records import Column
-from atelier_store.spec import ColumnChoice, Data, TableFormat
+from atelier_store.spec import ColumnChoice, Data, Split, TableFormat
 from atelier_store.tables import spelling
+from numpy.typing import NDArray
 
 from atelier_trial.data.errors import DataError, gather
 from atelier_trial.data.raw import Array, Part, RawData, few
 from atelier_trial.data.tables import dropping, numbers, reading
 from atelier_trial.data.tables.cells import GAPS, given
-from atelier_trial.data.tables.columns import Reader, Where, reader, spelt, unseen
+from atelier_trial.data.tables.columns import Reader, Where, moments, reader, spelt, unseen
 from atelier_trial.data.tables.reading import Frame
 
 
@@ -34,18 +35,20 @@ def read(data: Data, files: Mapping[str, Path]) -> RawData:
     declared, target = data.table or TableFormat(), spelling(data.target or "").strip()
     choices = {spelling(name).strip(): choice for name, choice in (data.columns or {}).items()}
     frames = gather(lambda path: reading.read(path, declared, target, choices.get("") == "drop"), files)
-    if violations := _violations(frames, choices, target):
+    if violations := _violations(frames, choices, target, data.split):
         raise DataError(violations)
     gaps = GAPS if declared.missing is None else tuple(text.strip().lower() for text in declared.missing)
-    names = [name for name in frames["train"].columns.columns if choices.get(name) != "drop"]
+    by = spelling(data.split.column or "").strip() if data.split else ""
+    names = [name for name in frames["train"].columns.columns if choices.get(name) != "drop" or name == by]
     tables = gather(lambda frame: _table(frame, names, gaps), frames)
     train = tables["train"]
     texts = [cells for name, cells in train.cells.items() if _may_be_number(name, cells, data, choices)]
     form = numbers.find(texts, declared, train.where.name)
     targets = gather(lambda table: _target(table, data, form), tables)
+    order = _order(train, by, data.split, choices, form) if data.split and data.split.is_ordered else None
     kept, notes = _kept(train, targets["train"], choices, form)
     readers = [one.reader for one in kept]
-    parts = {"train": _part(train, [one.features for one in kept], targets["train"], notes)}
+    parts = {"train": _part(train, [one.features for one in kept], targets["train"], notes, order)}
     if "test" in tables:
         parts["test"] = _test(tables["test"], readers, targets["test"])
     columns = tuple(one.column for one in readers)
@@ -58,7 +61,9 @@ def read(data: Data, files: Mapping[str, Path]) -> RawData:
     )
 
 
-def _violations(frames: Mapping[str, Frame], choices: Mapping[str, ColumnChoice], target: str) -> list[str]:
+def _violations(
+    frames: Mapping[str, Frame], choices: Mapping[str, ColumnChoice], target: str, split: Split | None
+) -> list[str]:
     """What is wrong with the names of columns."""
     train = frames["train"].columns.columns
     violations = []
@@ -69,6 +74,14 @@ def _violations(frames: Mapping[str, Frame], choices: Mapping[str, ColumnChoice]
         )
     if target in choices:
         violations.append(f"trainer.data.columns.{target}: is the target, which trainer.data.task says the kind of")
+    if split is not None and split.column is not None:
+        by = spelling(split.column).strip()
+        if by not in train:
+            violations.append(
+                f"trainer.data.split.column: {frames['train'].where} has no column {by!r}; allowed: {few(train, 50)}"
+            )
+        elif by == target:
+            violations.append(f"trainer.data.split.column: {by!r} is the target; allowed: any other column")
     if target not in train:
         where = frames["train"].where
         violations.append(f"trainer.data.target: {where} has no column {target!r}; allowed: {few(train, 50)}")
@@ -86,6 +99,24 @@ def _violations(frames: Mapping[str, Frame], choices: Mapping[str, ColumnChoice]
 def _table(frame: Frame, names: Sequence[str], gaps: Sequence[str]) -> Table:
     cells = gather(lambda name: given(frame.columns[name], gaps, frame.where), {name: name for name in names})
     return Table(Where(frame.where, frame.places), cells, frame.notes)
+
+
+def _order(
+    table: Table, by: str, split: Split, choices: Mapping[str, ColumnChoice], form: numbers.Form
+) -> NDArray[np.int64]:
+    """The ranks of the rows (N,) in the column that splits them. It is learnt from only if it is a time."""
+    cells = table.cells[by]
+    if split.by == "group" or choices.get(by) == "drop":
+        del table.cells[by]
+    missing = np.flatnonzero(cells.is_null().to_numpy())
+    if missing.size:
+        places = few([table.where.places[row] for row in missing[:6].tolist()])
+        raise DataError(
+            [f"{table.where.name}: column {by!r}, which splits the rows, has {len(missing):,} gaps: {places}"]
+        )
+    values = spelt(cells).to_numpy() if split.by == "group" else moments(cells, form, table.where)
+    ranks: NDArray[np.int64] = np.unique(values, return_inverse=True)[1].astype(np.int64)
+    return ranks
 
 
 def _may_be_number(name: str, cells: pl.Series, data: Data, choices: Mapping[str, ColumnChoice]) -> bool:
@@ -166,7 +197,13 @@ def _test(table: Table, readers: Sequence[Reader], target: pl.Series) -> Part:
     return _part(table, list(features.values()), target, notes)
 
 
-def _part(table: Table, features: Sequence[Array], target: pl.Series, notes: Sequence[str]) -> Part:
+def _part(
+    table: Table,
+    features: Sequence[Array],
+    target: pl.Series,
+    notes: Sequence[str],
+    order: NDArray[np.int64] | None = None,
+) -> Part:
     y: Array = target.to_numpy() if target.dtype != pl.String else np.array(target.to_list(), dtype=str)
     x = np.concatenate(features, axis=1)
-    return Part(table.where.name, x, y, table.where.places, (*table.notes, *notes))
+    return Part(table.where.name, x, y, table.where.places, (*table.notes, *notes), order)
