@@ -81,6 +81,38 @@ def test_data_that_cannot_be_used_are_refused_as_a_search_would(
     assert refused.returncode == 2 and "column 'price' is not numeric: 1 cells, the first is 'many'" in refused.stderr
 
 
+TABLE = ROWS.replace("source: csv", "source: table")
+
+
+def test_a_table_is_shown_by_its_columns_with_what_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = [
+        f"{number};{number % 7 or 'NA'};{('red', 'blue')[number % 2]};{number * 31 % 100},5" for number in range(100)
+    ]
+    (tmp_path / "cars.csv").write_text("\n".join(["id;age;colour;price", *rows]))
+    (tmp_path / "cars.yaml").write_text(TABLE)
+    shown = atelier("data", "-f", "cars.yaml", "--store", "store")
+    assert shown.returncode == 0, shown.stderr
+    assert "table cars.csv: rows of 2 columns (1 numeric, 1 of categories)" in shown.stdout
+    assert "column 'id' is left out: it numbers the rows" in shown.stdout
+    told = json.loads(atelier("data", "-f", "cars.yaml", "--store", "store", "--output=json").stdout)
+    age, colour = told["columns"]
+    assert (age["kind"], age["min"], age["max"]) == ("number", 1, 6) and age["gaps"] > 0
+    assert [level["level"] for level in colour["levels"]] == ["blue", "red"] and not told["features"]
+
+
+def test_everything_that_is_wrong_with_a_table_is_said_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = [f"{number % 7},{number},{number}" for number in range(2, 60)]
+    (tmp_path / "cars.csv").write_text("\n".join(["age,wheels,price", *rows, "old,inf,5"]))
+    (tmp_path / "cars.yaml").write_text(TABLE)
+    refused = atelier("data", "-f", "cars.yaml", "--store", "store")
+    assert refused.returncode == 2
+    assert "cars.csv, column 'age': 1 cell 'old' at line 60 among 58 numbers" in refused.stderr
+    assert "cars.csv, column 'wheels': 1 cell 'inf' at line 60: infinite" in refused.stderr
+    assert not list((tmp_path / "store").rglob("*.npy"))
+
+
 def trained(store: Path) -> list[str]:
     """Keys of trials that are no tails."""
     configs = [Manifest.read(paths.bundle.manifest).config for paths in Store(store).trials()]

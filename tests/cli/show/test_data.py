@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from atelier_cli.show.data import data_lines, report, tables
+from atelier_cli.show.data import DataReport, data_lines, report, tables
+from atelier_store.records import Column
 from atelier_trial.data import Arrays, Prepared
 from rich.console import Console
 
@@ -71,3 +72,42 @@ def test_names_in_brackets_are_shown_as_they_are() -> None:
     console = Console(file=file, width=100)
     console.print(tables(report(described, Arrays(x, y, x[:2], y[:2]), 0.2, 0)))
     assert "[red]" in file.getvalue() and "[a]" in file.getvalue()
+
+
+AGE, PORT, DAY = (
+    Column(name="age", kind="number"),
+    Column(name="[port]", kind="category", levels=("C", "S")),
+    Column(name="day", kind="date"),
+)
+
+
+def table_report() -> DataReport:
+    """Of ten rows: ages 0 to 8 and a gap; two ports, a rare one and gaps; two days."""
+    x = np.full((10, 7), np.nan, np.float32)
+    x[:9, 0] = np.arange(9)
+    x[:, 1] = [2, 3, 3, 1, 0, 0, 3, 3, 3, 3]
+    x[0, 2:], x[1, 2:] = (2020, 2, 29, 6, 13), (2019, 12, 31, 2, 0)
+    described = prepared(shape=(7,), columns=(AGE, PORT, DAY), feature_names=("age", "[port]", "day"))
+    y = np.arange(10) % 2
+    return report(described, Arrays(x, y, x[:2], y[:2]), 0.2, 0)
+
+
+def test_each_column_of_a_table_is_described_by_its_kind() -> None:
+    age, port, day = table_report().columns
+    assert (age.kind, age.gaps, age.min, age.median, age.max, age.distinct) == ("number", 1, 0, 4, 8, 9)
+    assert (port.gaps, port.unseen) == (2, 1)
+    assert [(level.level, level.rows) for level in port.levels] == [("C", 1), ("S", 6)]
+    assert (day.gaps, day.min, day.max) == (8, "2019-12-31 00:00", "2020-02-29 13:00")
+    assert not table_report().features
+
+
+def test_columns_are_shown_to_people_with_what_they_become() -> None:
+    file = io.StringIO()
+    Console(file=file, width=140).print(tables(table_report()))
+    shown = [" ".join(line.split()) for line in file.getvalue().splitlines()]
+    assert "csv a.csv: rows of 3 columns (1 numeric, 1 of categories, 1 of dates)" in shown
+    assert "age number 10.0% 0 to 8, median 4 scaled; gaps filled and marked" in shown
+    assert "[port] category 20.0% S (6), C (1); 1 rows rare 2 levels, unseen and missing" in shown
+    assert any(
+        line.startswith("day date 80.0% 2019-12-31 00:00 to 2020-02-29 13:00 year, month, day,") for line in shown
+    )

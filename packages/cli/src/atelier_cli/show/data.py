@@ -147,7 +147,7 @@ def _columns(x: NDArray[Any], columns: Sequence[Column]) -> Iterator[ColumnRepor
             continue
         given = features[~np.isnan(features[:, 0])]
         gaps = len(features) - len(given)
-        filled = "; gaps filled, and marked by a feature of their own" if gaps else ""
+        filled = "; gaps filled and marked" if gaps else ""
         if column.kind == "date":
             first, last = _extremes(given)
             parts = ", ".join(DATE_FEATURES)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from atelier_store.spec import Data
 
-from atelier_trial.data import csv_files, own_function, picture_files, tables
+from atelier_trial.data import csv_files, own_function, picture_files
 from atelier_trial.data.errors import DataError, gather, reading
 from atelier_trial.data.raw import ARRAYS, Array, Part, RawData, few
 
@@ -28,7 +28,9 @@ def read(data: Data, files: Mapping[str, Path]) -> RawData:
     if data.source == "csv":
         return csv_files.read(data, files)
     if data.source == "table":
-        return tables.read(data, files)
+        from atelier_trial.data.tables import source  # imports polars, which no other source needs
+
+        return source.read(data, files)
     if data.source == "images":
         return picture_files.read(data, files)
     return _npz_files(files) if data.source == "npz" else own_function.read(data.source, files)

@@ -42,6 +42,12 @@ def given(cells: pl.Series, gaps: Collection[str], where: str) -> pl.Series:
 
 
 def _texts(cells: pl.Series, gaps: Collection[str]) -> pl.Series:
-    stripped = cells.str.strip_chars()
-    is_gap = (stripped == "") | stripped.str.to_lowercase().is_in(list(gaps))
-    return stripped.set(is_gap.fill_null(value=False), None)
+    """The texts without spaces around, null for a gap. Numbers that mean no gap are taken as they are."""
+    numbers = cells.cast(pl.Float64, strict=False).fill_nan(None)
+    rows = ((numbers.is_null() & cells.is_not_null()) | cells.is_in(list(gaps)).fill_null(value=False)).arg_true()
+    if not len(rows):
+        return cells
+    texts = cells.gather(rows).str.strip_chars()
+    is_gap = (texts == "") | texts.str.to_lowercase().is_in(list(gaps))
+    texts = texts.set(is_gap, None)
+    return texts.alias(cells.name) if len(rows) == len(cells) else cells.scatter(rows, texts)

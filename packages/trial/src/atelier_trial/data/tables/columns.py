@@ -219,7 +219,7 @@ def _replaced(cells: pl.Series, distinct: list[Any], by: list[Any], kind: pl.Dat
 
 def unseen(cells: pl.Series, column: Column) -> str | None:
     """A note of the words that are in no training row."""
-    counts = Counter({level(value): count for value, count in cells.drop_nulls().value_counts().iter_rows()})
+    counts = Counter({level(value): count for value, count in _plain(cells).drop_nulls().value_counts().iter_rows()})
     new = {text: count for text, count in counts.items() if text not in set(column.levels)}
     if not new:
         return None

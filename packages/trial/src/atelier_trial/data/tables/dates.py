@@ -35,7 +35,7 @@ MOSTLY = 0.9
 """The share of a column's distinct texts that have to be dates for it to be one of dates, with some faults."""
 
 SAMPLE = 100
-"""Distinct texts that are looked at first."""
+"""Texts that are looked at first."""
 
 Form = str
 """How days are written; times, where there are some, are in any of the usual forms."""
@@ -69,10 +69,11 @@ def chosen(texts: pl.Series, where: str) -> Form | None:
 
 def forms(texts: pl.Series) -> list[Form]:
     """The forms in which most texts can be read, as many in each of them; none if they are no dates."""
-    distinct = texts.drop_nulls().unique(maintain_order=True)
-    sample = distinct.head(SAMPLE).to_list()
+    given = texts.drop_nulls()
+    sample = given.head(SAMPLE).unique(maintain_order=True).to_list()
     alike = {form: sum(look.fullmatch(text) is not None for text in sample) for form, look in LOOKS.items()}
     possible = [form for form, count in alike.items() if count >= max(MOSTLY * len(sample), 1)]
+    distinct = given.unique(maintain_order=True) if possible else given
     unread = {form: _read(distinct, form).null_count() for form in possible}
     return [
         form

@@ -22,7 +22,7 @@ def useless(cells: pl.Series) -> str | None:
     """Why nothing can be learnt from a column, whatever it is."""
     if cells.null_count() == len(cells):
         return "is empty"
-    if cells.null_count() == 0 and cells.n_unique() == 1:
+    if cells.null_count() == 0 and (cells == cells[0]).all():
         return f"is {cells[0]!r} in every row"
     return None
 
@@ -46,6 +46,10 @@ def doubtful(cells: pl.Series, column: Column) -> str | None:
 
 
 def _most_frequent(cells: pl.Series) -> int:
+    """Rows of the most frequent level; levels of several spellings are only counted together where that matters."""
+    most = int(cells.drop_nulls().value_counts()["count"].max())  # type: ignore[arg-type]  # of whole numbers
+    if most >= RARE:
+        return most
     return int(spelt(cells).drop_nulls().value_counts()["count"].max())  # type: ignore[arg-type]  # of whole numbers
 
 

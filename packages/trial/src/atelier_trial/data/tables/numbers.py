@@ -19,6 +19,9 @@ LIKE_A_NUMBER = rf"^[+-]?[\d.,][\d.,'\u2019{SPACES}]*(?:[eE][+-]?\d+)?$"
 SAMPLE = 1000
 """Distinct texts of a column that are looked at first."""
 
+LOOKED_AT = 100_000
+"""Cells of a column, in which these texts are looked for."""
+
 MOSTLY = 0.9
 """The share of a column's cells that have to be numbers for it to be one with some faults, rather than of words."""
 
@@ -87,7 +90,7 @@ def _is_declared(form: Form, declared: TableFormat) -> bool:
 
 def _sample(texts: pl.Series) -> pl.Series | None:
     """Distinct texts of a column that is of numbers, however they are written; None of another."""
-    distinct = texts.drop_nulls().unique(maintain_order=True).head(SAMPLE)
+    distinct = texts.drop_nulls().head(LOOKED_AT).unique(maintain_order=True).head(SAMPLE)
     alike = distinct.filter(distinct.str.contains(LIKE_A_NUMBER))
     return alike if len(alike) and len(alike) >= MOSTLY * len(distinct) else None
 

@@ -205,7 +205,7 @@ def _delimited(name: str, content: bytes, declared: TableFormat, target: str, ma
 
 
 def _after_blank_lines(content: bytes, start: int) -> int:
-    blank = re.compile(rb"(?:[ \t\r]*\n)*").match(content, start)
+    blank = re.compile(rb"(?:[ \r]*\n)*").match(content, start)
     return blank.end() if blank else start
 
 
@@ -253,7 +253,7 @@ def _blank(body: bytes, records: Records) -> NDArray[np.bool_]:
     blank = np.zeros(len(records.ends), bool)
     starts = np.concatenate([[0], records.ends[:-1] + 1])
     for record in np.flatnonzero((records.cells == 1) | (records.ends - starts <= 1)).tolist():
-        blank[record] = not body[starts[record] : records.ends[record]].strip()
+        blank[record] = not body[starts[record] : records.ends[record]].strip(b" \r")
     return blank
 
 
