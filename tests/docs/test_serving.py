@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import functools
 import json
 import re
 import shlex
@@ -11,6 +10,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -189,7 +189,7 @@ def test_metrics_of_a_table_listed_are_those_exported(addresses: dict[str, str])
     penguins = addresses["8004"]
     httpx.post(f"{penguins}/predict", json={"instances": [[None] * len(PENGUIN)]}).raise_for_status()
     for name, kind, labels, _ in table(SERVING, "metric of a table", "type", "labels", "is"):
-        samples = eventually(functools.partial(samples_of, penguins, name))
+        samples = eventually(partial(samples_of, penguins, name))
         assert {label for sample in samples for label in re.findall(r'(\w+)="', sample)} == set(labels.split(", "))
         assert kind == "counter"
 

@@ -8,6 +8,7 @@ from atelier_store.layout import Store
 
 from tests.support.onnx_bundles import image_bundle, publish, rows_bundle
 from tests.support.server_process import Server, serving
+from tests.support.table_bundles import table_bundle
 
 
 @pytest.fixture
@@ -30,6 +31,15 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     store = Store(tmp_path_factory.mktemp("rows"))
     publish(store, rows_bundle(), "house")
     with serving(store, "house") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def passengers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server of a classifier of a table with numbers, words and dates, for tests that only ask."""
+    store = Store(tmp_path_factory.mktemp("passengers"))
+    publish(store, table_bundle(), "passenger")
+    with serving(store, "passenger") as server:
         yield server
 
 

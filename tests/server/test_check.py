@@ -10,6 +10,7 @@ from atelier_store.layout import Store
 
 from tests.support.onnx_bundles import Bundle, image_bundle, place, publish, rows_bundle
 from tests.support.server_process import serving
+from tests.support.table_bundles import table_bundle
 
 pytestmark = pytest.mark.process
 
@@ -30,7 +31,9 @@ def check(store: Store, url: str, model: str = "digits", *arguments: str) -> sub
     return subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=60)
 
 
-@pytest.mark.parametrize(("bundle", "model"), [(image_bundle(), "digits"), (rows_bundle(), "house")])
+@pytest.mark.parametrize(
+    ("bundle", "model"), [(image_bundle(), "digits"), (rows_bundle(), "house"), (table_bundle(), "passenger")]
+)
 def test_a_server_that_answers_its_reference_inputs_is_right(store: Store, bundle: Bundle, model: str) -> None:
     publish(store, bundle, model)
     with serving(store, model) as server:

@@ -83,7 +83,8 @@ class Bundle:
         paths = BundlePaths(folder)
         paths.network.write_bytes(network)
         outputs = self.reference if self.reference is not None else outputs_of(network, self.given)
-        np.savez(paths.reference, allow_pickle=False, **reference(self.given), output=outputs)
+        arrays: dict[str, Any] = reference(self.given)
+        np.savez(paths.reference, **arrays, output=outputs)
         manifest = Manifest(**self.fields, files={path.name: sha256_file(path) for path in paths.contents})
         manifest.write(paths.manifest)
         return manifest

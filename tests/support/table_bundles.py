@@ -46,7 +46,7 @@ def table_bundle(
     task: str = "classification",
     rows: int = 62,
     labels: tuple[str, ...] = LABELS,
-) -> Bundle:
+) -> TableBundle:
     """A network that sums what every column says, a gap and an unseen word included, for three classes or one value.
 
     Its reference has, after so many rows as in training, one of gaps and one of unseen words.
@@ -112,33 +112,25 @@ def sums(columns: Sequence[Column], random: np.random.Generator, output: str, wi
     """Every column as numbers beside each other, times weights."""
     if table.is_numeric(columns):
         return numeric(len(columns), random, output, width)
-    nodes, parts = [], []
-    for number, column in enumerate(columns):
-        part = f"part {number}"
+    nodes: list[Any] = []
+    parts: list[str] = []
+    for kind, unit in (("number", "ten"), ("date", "year")):
+        if given := [column.name for column in columns if column.kind == kind]:
+            nodes += [
+                helper.make_node("Concat", given, [f"{kind}s"], axis=1),
+                helper.make_node("IsNaN", [f"{kind}s"], [f"{kind}s missing"]),
+                helper.make_node("Cast", [f"{kind}s"], [f"{kind}s cast"], to=TensorProto.FLOAT),
+                helper.make_node("Div", [f"{kind}s cast", unit], [f"{kind}s small"]),
+                helper.make_node("Where", [f"{kind}s missing", "gap", f"{kind}s small"], [f"{kind}s filled"]),
+            ]
+            parts.append(f"{kind}s filled")
+    for column in columns:
         if column.kind == "category":
             keys = ["", *column.levels]
             numbers = [0.0, *(2.0 + place for place in range(len(column.levels)))]
-            nodes.append(
-                helper.make_node(
-                    "LabelEncoder",
-                    [column.name],
-                    [part],
-                    domain="ai.onnx.ml",
-                    keys_strings=keys,
-                    values_floats=numbers,
-                    default_float=1.0,
-                )
-            )
-        else:
-            nodes += [
-                helper.make_node("IsNaN", [column.name], [f"{part} is gap"]),
-                helper.make_node("Cast", [column.name], [f"{part} cast"], to=TensorProto.FLOAT),
-                helper.make_node(
-                    "Div", [f"{part} cast", "year" if column.kind == "date" else "ten"], [f"{part} small"]
-                ),
-                helper.make_node("Where", [f"{part} is gap", "gap", f"{part} small"], [part]),
-            ]
-        parts.append(part)
+            parts.append(f"level of {column.name}")
+            encoder: dict[str, Any] = {"keys_strings": keys, "values_floats": numbers, "default_float": 1.0}
+            nodes.append(helper.make_node("LabelEncoder", [column.name], parts[-1:], domain="ai.onnx.ml", **encoder))
     nodes.append(helper.make_node("Concat", parts, ["together"], axis=1))
     nodes.append(helper.make_node("MatMul", ["together", "weights"], ["products" if width > 1 else output]))
     if width > 1:

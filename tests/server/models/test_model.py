@@ -1,7 +1,10 @@
 """How a version is loaded: from one read of its manifest, and in one session."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from atelier_server.models import runtime
 from atelier_server.models.errors import BadBundle
@@ -9,6 +12,7 @@ from atelier_server.models.model import load
 from atelier_store.layout import Store
 
 from tests.support.onnx_bundles import image_bundle, publish
+from tests.support.table_bundles import PASSENGER, table_bundle
 
 
 def test_the_manifest_whose_digest_was_checked_is_the_one_that_is_used(
@@ -54,3 +58,35 @@ def test_a_manifest_with_another_digest_is_refused(store: Store, given: str | No
     with pytest.raises(BadBundle, match=words) as refused:
         load(paths, version, given)
     assert str(path) in str(refused.value) and len(refused.value.problems) == 1
+
+
+TABLE = table_bundle()
+TABLE_OF_NOUGHTS = np.zeros((64, 3), np.float32)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"columns": PASSENGER[::-1]}, "the columns have the inputs boarded FP64"),
+        ({"columns": None, "column_statistics": None}, "inputs: sex, port of call, alone: only a table's columns are"),
+        ({"feature_names": ("a",)}, "feature_names: are not the names of the columns"),
+        ({"column_statistics": TABLE.fields["column_statistics"][:5]}, "column_statistics: are not those of"),
+        ({"column_statistics": TABLE.fields["column_statistics"][::-1]}, "column_statistics: are not those of"),
+    ],
+)
+def test_a_table_whose_columns_are_not_those_of_its_network_is_refused(
+    store: Store, changes: dict[str, Any], words: str
+) -> None:
+    version = publish(store, replace(TABLE, fields=TABLE.fields | changes))
+    with pytest.raises(BadBundle, match=words):
+        load(store.model("digits"), version)
+
+
+def test_a_table_whose_reference_lacks_a_column_or_has_another_answer_is_refused(store: Store) -> None:
+    version = publish(store, replace(TABLE, reference=TABLE_OF_NOUGHTS))
+    with pytest.raises(BadBundle, match=r"reference.npz: recomputed outputs differ by up to"):
+        load(store.model("digits"), version)
+    rows = {name: array for name, array in TABLE.given.items() if name != "fare"} | {"fare": TABLE.given["sex"]}
+    version = publish(store, replace(TABLE, rows=rows, reference=TABLE_OF_NOUGHTS))
+    with pytest.raises(BadBundle, match=r"reference.npz: cannot be run through the network"):
+        load(store.model("digits"), version)

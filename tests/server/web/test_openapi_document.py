@@ -19,6 +19,7 @@ from pydantic import BaseModel
 from tests.support.browser import CHROMIUM
 from tests.support.onnx_bundles import FEATURES, image_bundle, publish, rows_bundle, signal_bundle
 from tests.support.server_process import Server, eventually, serving
+from tests.support.table_bundles import PASSENGER
 
 pytestmark = pytest.mark.process
 
@@ -61,6 +62,26 @@ def test_rows_are_shown_by_name_as_a_list_and_as_csv_and_answered_as_shown(rows:
     assert close(rows.client.post("/predict", content=table, headers={"Content-Type": "text/csv"}).json(), answer)
 
 
+def test_a_row_of_a_table_is_shown_and_described_with_its_words_and_gaps(passengers: Server) -> None:
+    described = document(passengers)
+    takes, answer = predicting(described)
+    assert takes.keys() == {"application/json", "text/csv"}
+    shown = takes["application/json"]["examples"]
+    assert shown.keys() == {"named", "list", "gap"}
+    assert shown["gap"]["value"]["instances"][0] == shown["named"]["value"]["instances"][0] | {"age": None}
+    for name, example in shown.items():
+        given = passengers.client.post("/predict", json=example["value"]).raise_for_status().json()
+        assert close(given, answer) == (name != "gap")
+    table = takes["text/csv"]["example"]
+    assert table.startswith("age,sex,port of call,alone,fare,boarded\n")
+    assert close(passengers.client.post("/predict", content=table, headers={"Content-Type": "text/csv"}).json(), answer)
+
+    by_name, listed = described["components"]["schemas"]["Instances"]["properties"]["instances"]["items"]["anyOf"]
+    assert by_name["required"] == [column.name for column in PASSENGER] and listed["minItems"] == len(PASSENGER)
+    assert by_name["properties"]["sex"]["type"] == ["string", "number", "boolean", "null"]
+    assert "female, male" in by_name["properties"]["sex"]["description"]
+
+
 def test_a_picture_is_shown_as_pixels_and_as_itself_and_answered_as_shown(images: Server) -> None:
     takes, answer = predicting(document(images))
     assert takes.keys() == {"application/json", "multipart/form-data", "image/png"}
@@ -75,7 +96,7 @@ def test_a_picture_is_shown_as_pixels_and_as_itself_and_answered_as_shown(images
     assert close(images.client.post("/predict", content=picture, headers={"Content-Type": "image/png"}).json(), answer)
 
 
-@pytest.mark.parametrize("kind", ["images", "rows"])
+@pytest.mark.parametrize("kind", ["images", "rows", "passengers"])
 def test_the_protocols_example_is_answered_as_shown_at_the_path_shown(
     kind: str, request: pytest.FixtureRequest
 ) -> None:

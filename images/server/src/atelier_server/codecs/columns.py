@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from itertools import chain
 from types import GenericAlias
@@ -40,13 +40,17 @@ class Table:
         self.is_numeric = table.is_numeric(columns)
         self._named = {tables.spelling(name): name for name in self.names}
         self._of_kind = {
-            kind: [number for number, column in enumerate(columns) if column.kind == kind] for kind in TYPES
+            kind: places
+            for kind in TYPES
+            if (places := [number for number, column in enumerate(columns) if column.kind == kind])
         }
-        self._texts = {
+        self._names = {kind: [self.names[at] for at in places] for kind, places in self._of_kind.items()}
+        self._texts: dict[str, dict[Any, str]] = {
             column.name: {None: "", "": ""} | {level: level for level in column.levels}
             for column in columns
             if column.kind == "category"
         }
+        self._categories = list(zip(self._of_kind.get("category", ()), self._texts.values(), strict=True))
 
     @cached_property
     def decoder(self) -> msgspec.json.Decoder[Any]:
@@ -70,41 +74,37 @@ class Table:
     def inputs(self, by_column: ByColumn) -> Inputs | None:
         """Rows of values of the right kinds as inputs; None if a number is out of range or a text is no date."""
         rows = len(by_column[0])
-        numbers = self._numbers(by_column, rows)
-        if numbers is None:
-            return None
-        if self.is_numeric:
-            return {INPUT: np.ascontiguousarray(numbers[:, :, 0].T)}
-        found = dict(zip((self.names[at] for at in self._of_kind["number"]), numbers, strict=True))
-        for at in self._of_kind["category"]:
-            found[self.names[at]] = self.texts(self.names[at], by_column[at])
-        for at in self._of_kind["date"]:
-            moments = _moments(by_column[at])
-            if moments is None:
+        found: Inputs = {}
+        for kind, names in self._names.items():
+            if kind == "category":
+                flat: np.ndarray | None = self._texts_of(by_column)
+            else:
+                given = list(chain.from_iterable([by_column[at] for at in self._of_kind[kind]]))
+                flat = packing.pack_with_gaps(given, "FP32") if kind == "number" else _moments(given)
+            if flat is None:
                 return None
-            found[self.names[at]] = moments
+            if self.is_numeric:
+                return {INPUT: np.ascontiguousarray(flat.reshape(-1, rows).T)}
+            found.update(zip(names, flat.reshape(-1, rows, 1), strict=True))
         return found
 
     def settled(self, inputs: Inputs) -> Inputs:
         """Inputs as they were sent, with texts as levels are spelt, and each column in its own shape (N, 1)."""
         if self.is_numeric:
             return inputs
-        return {
-            name: self.texts(name, array.ravel().tolist()) if name in self._texts else array.reshape(-1, 1)
-            for name, array in inputs.items()
-        }
+        settled = {name: array.reshape(-1, 1) for name, array in inputs.items()}
+        if not self._texts:
+            return settled
+        texts = self._texts_of([settled[name][:, 0].tolist() if name in self._texts else () for name in self.names])
+        settled.update(zip(self._texts, texts.reshape(len(self._texts), -1, 1), strict=True))
+        return settled
 
-    def texts(self, name: str, given: Sequence[Text]) -> np.ndarray:
-        """The values (N,) of a category as texts (N, 1), as levels are spelt."""
-        known = self._texts[name]
-        spelt = [known[value] if value in known else table.level(value) for value in given]  # type: ignore[arg-type]
-        return np.array(spelt, dtype=object).reshape(-1, 1)
-
-    def _numbers(self, by_column: ByColumn, rows: int) -> np.ndarray | None:
-        """The numbers (columns of numbers, N, 1), side by side: one conversion for all."""
-        flat = list(chain.from_iterable(by_column[at] for at in self._of_kind["number"]))
-        numbers = packing.pack_with_gaps(flat, "FP32")
-        return None if numbers is None else numbers.reshape(len(self._of_kind["number"]), rows, 1)
+    def _texts_of(self, by_column: ByColumn) -> np.ndarray:
+        """The texts of all categories, one after the other, as levels are spelt."""
+        texts: list[str] = []
+        for at, known in self._categories:
+            texts += [known[value] if value in known else table.level(value) for value in by_column[at]]
+        return np.array(texts, dtype=object)
 
 
 def check(value: Any, column: Column, gap: str = "null") -> str | None:
@@ -135,7 +135,6 @@ def of(model: Model) -> Table | None:
 
 
 def _moments(given: Sequence[str | None]) -> np.ndarray | None:
-    """Dates as seconds since 1970 (N, 1); None if a text is no date."""
-    seconds: Callable[[str], float | None] = dates.seconds
-    found = [math.nan if text is None else seconds(text) for text in given]
-    return None if None in found else np.array(found, np.float64).reshape(-1, 1)
+    """Dates as seconds since 1970 (N,); None if a text is no date."""
+    found = [math.nan if text is None else dates.seconds(text) for text in given]
+    return None if None in found else np.array(found, np.float64)

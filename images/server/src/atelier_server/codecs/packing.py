@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from array import array
 from collections.abc import Sequence
@@ -28,9 +29,8 @@ CODES = {
 }
 """Type codes of Python's own arrays, the fastest way from a list. FP16 and BOOL have none."""
 
-NUMBERS = {int, float, NoneType}
 TEXTS = {str, NoneType}
-"""Types of the values of a table, in which None is a gap."""
+"""Types of the values of BYTES, among which None is a gap."""
 
 LENGTH = struct.Struct("<I")
 """What stands before each text of BYTES."""
@@ -64,13 +64,11 @@ def pack_with_gaps(flat: list[Any], datatype: str) -> np.ndarray | None:
     """Numbers as FP32 or FP64, texts as BYTES; None among them is a gap: NaN, or an empty text."""
     if datatype == "BYTES":
         return np.array([text or "" for text in flat], dtype=object) if set(map(type, flat)) <= TEXTS else None
+    numbers = [math.nan if number is None else number for number in flat] if None in flat else flat
     try:
-        packed = np.array(array(CODES[datatype], flat))
-    except TypeError:
-        if not set(map(type, flat)) <= NUMBERS:
-            return None
-        with np.errstate(over="ignore"):
-            packed = np.array(flat, np.float64).astype(DATATYPES[datatype])
+        packed = np.array(array(CODES[datatype], numbers))
+    except (TypeError, OverflowError):
+        return None
     return None if np.count_nonzero(np.isinf(packed)) else packed
 
 
