@@ -284,7 +284,9 @@ def test_scores_size_latency_and_every_digest_are_there(page: Page, kinds: dict[
         assert said in text(page, "provenance")
 
 
-def test_what_a_search_of_rows_had_to_beat_and_what_is_special_of_its_network_is_shown(page: Page, kinds: dict[str, Kind]) -> None:
+def test_what_a_search_of_rows_had_to_beat_and_what_is_special_of_it_is_shown(
+    page: Page, kinds: dict[str, Kind]
+) -> None:
     server = kinds["rows"].server
     opened(page, server)
     expect(page.locator(".baselines")).to_have_text(re.compile("To beat, by .*: boosted trees 1.25, the mean 3.5"))
