@@ -58,6 +58,8 @@ DENSE: dict[str, Any] = {
     "activation": "gelu",
     "dropout": 0.0,
     "lr": 0.01,
+    "members": 8,
+    "embedding": "pbld",
     "stages": [{"depth": 2, "width": 64, "op": "gated"}],
 }
 SPACE = [
@@ -292,12 +294,15 @@ def test_scores_size_latency_and_every_digest_are_there(page: Page, kinds: dict[
         assert said in text(page, "provenance")
 
 
-def test_what_a_search_of_rows_had_to_beat_is_shown_and_in_its_card(page: Page, kinds: dict[str, Kind]) -> None:
+def test_what_a_search_of_rows_had_to_beat_and_what_is_special_of_it_is_shown(
+    page: Page, kinds: dict[str, Kind]
+) -> None:
     server = kinds["rows"].server
     opened(page, server)
     expect(page.locator(".baselines")).to_have_text(re.compile("To beat, by .*: boosted trees 1.25, the mean 3.5"))
     of_card = server.client.get("/model").raise_for_status().json()["baselines"]
     assert [(one["name"], one["metric"]) for one in of_card] == [("hist_gradient_boosting", 1.25), ("mean", 3.5)]
+    assert all(words in text(page, "network") for words in ("ensemble of 8", "pbld embedding of numbers"))
     opened(page, kinds["images"].server)
     expect(page.locator("#trials p").first).to_be_visible()
     expect(page.locator(".baselines")).to_have_count(0)

@@ -28,7 +28,7 @@ from atelier_trial import data
 log = logging.getLogger("atelier.baselines")
 
 MOST_VALUES = 10_000_000
-"""Features times rows times classes that a baseline learns from, which bounds time and memory: of more, a sample."""
+"""Features times rows times classes that a baseline learns from, to bound its time and memory: of more, a sample."""
 
 MOST_LEVELS = 254
 """Of a category that the trees split as one (scikit-learn allows 255 bins, one of them for gaps)."""

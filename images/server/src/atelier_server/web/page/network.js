@@ -16,6 +16,11 @@ const CURVES = {
   gelu: x => 0.5 * x * (1 + Math.tanh(0.7978845608 * (x + 0.044715 * x ** 3))),
   hardswish: x => x * Math.min(Math.max(x + 3, 0), 6) / 6,
 };
+/** Parameters of rows that a configuration has only where they are not at their defaults. */
+const OF_ROWS = {
+  scaling: value => `${value} scaling`, embedding: value => `${value} embedding of numbers`, norm: () => "no batch normalisation",
+  parametrisation: () => "NTK parametrisation", members: value => `ensemble of ${value}`,
+};
 const TRAINING = ["lr", "weight_decay", "batch", "augment", "label_smoothing"];
 const MOST_DRAWN = 6;  // layers of one stage; the words say how many there are
 
@@ -30,6 +35,7 @@ function builtIn(manifest) {
   const notes = [make("span", { class: "chip" }, activationCurve(params.activation), `${params.activation} as activation`)];
   if (params.se) notes.push(make("span", { class: "chip" }, "squeeze-and-excitation in every block"));
   if (params.dropout) notes.push(make("span", { class: "chip" }, `dropout ${number(params.dropout)}`));
+  for (const [name, words] of Object.entries(OF_ROWS)) if (params[name] !== undefined) notes.push(make("span", { class: "chip" }, words(params[name])));
   return [make("p", { class: "chips" }, ...notes), list];
 }
 

@@ -29,8 +29,8 @@ HEADERS = {
 
 CARD = (
     "The served model's card: its manifest, why it was promoted, and why a later version was refused, if one was. "
-    "`waiting` is the last search's winner, with both scores, if it is worse than what is served or has to wait. "
-    "`baselines` are what the search had to beat: simple models by its objective, on the same validation rows."
+    "`waiting` is the last search's winner, with both scores, if it is worse than what is served or waits for a person."
+    " `baselines` are what the search had to beat: simple models by its objective, on the same validation rows."
 )
 REPORT = (
     "What was searched, what its trials came to, and how the served model learned; null for a version from before this "
