@@ -232,7 +232,7 @@ def test_a_full_disk_is_one_message_and_the_search_resumes_once_there_is_room(
     assert "No space left on device" in errors
     assert len(errors.strip().splitlines()) == 1, errors
     filler.unlink()
-    assert searches.run_process(store).returncode == 0
+    assert searches.run(store).returncode == 0
     assert weights(store) == weights(finished[0])
 
 
