@@ -5,13 +5,18 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
+from atelier_cli.search.children import CONTEXT, start_fork_server
 from atelier_store.layout import Store, TrialPaths
 from atelier_store.records import Card
 from atelier_store.spec import Spec
+
+TIMEOUT = 300
+"""Seconds. A busy machine may take long, and only a fault takes as long as this."""
 
 NETWORK = ("stem_width=4", "stage1_width=4", "batch=64")
 
@@ -54,23 +59,49 @@ class Workplace:
         return Card.read(self.trial.card)
 
     def start(self, spec: Spec, *arguments: str, name: str | None = "t") -> subprocess.Popen[str]:
-        spec.write(self.folder / "spec.json")
-        command = [sys.executable, "-m", "atelier_trainer", "--spec", "spec.json", "--store", str(self.store.root)]
-        command += ["--trial", name] if name else []
-        environment = os.environ | {"PYTHONPATH": str(self.folder)}
+        """Start the program as a container does."""
         return subprocess.Popen(
-            [*command, "--threads", "1", *arguments],
+            [sys.executable, "-m", "atelier_trainer", *self._arguments(spec, name, arguments)],
             cwd=self.folder,
-            env=environment,
+            env=os.environ | {"PYTHONPATH": str(self.folder)},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
 
     def run(self, spec: Spec, *arguments: str, name: str | None = "t") -> Ended:
-        return ended(self.start(spec, *arguments, name=name))
+        """Run the program as a search does: forked from a process that has imported torch, which takes seconds."""
+        with tempfile.TemporaryDirectory() as folder:
+            printed = Path(folder, "out"), Path(folder, "err")
+            start_fork_server()
+            process = CONTEXT.Process(
+                target=_run, args=(self._arguments(spec, name, arguments), self.folder, dict(os.environ), printed)
+            )
+            process.start()
+            process.join(TIMEOUT)
+            assert process.exitcode is not None, printed[1].read_text()
+            return Ended(process.exitcode, *(path.read_text() for path in printed))
+
+    def _arguments(self, spec: Spec, name: str | None, arguments: tuple[str, ...]) -> list[str]:
+        spec.write(self.folder / "spec.json")
+        trial = ["--trial", name] if name else []
+        return ["--spec", "spec.json", "--store", str(self.store.root), *trial, "--threads", "1", *arguments]
+
+
+def _run(arguments: list[str], folder: Path, environment: dict[str, str], printed: tuple[Path, Path]) -> NoReturn:
+    """The program in the forked process, with its output in two files."""
+    from atelier_trainer import __main__ as trainer
+
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    for number, path in enumerate(printed, 1):
+        with path.open("w") as file:
+            os.dup2(file.fileno(), number)
+    sys.stdout, sys.stderr = (open(number, "w", closefd=False, buffering=1) for number in (1, 2))  # noqa: SIM115
+    trainer.leave(trainer.main(arguments))
 
 
 def ended(process: subprocess.Popen[str]) -> Ended:
-    out, err = process.communicate(timeout=300)
+    out, err = process.communicate(timeout=TIMEOUT)
     return Ended(process.returncode, out, err)

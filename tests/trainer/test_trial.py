@@ -43,7 +43,7 @@ def values(out: str) -> list[tuple[str, float]]:
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     """A trial that was never interrupted, and what it printed."""
     work = Workplace(tmp_path_factory.mktemp("finished"))
-    return work, work.run(profile(4), *NETWORK)
+    return work, ended(work.start(profile(4), *NETWORK))
 
 
 def copy_of(finished: Finished, work: Workplace) -> None:
@@ -74,7 +74,7 @@ def test_a_finished_trial_prints_its_curve_again_without_importing_torch(
     copy_of(finished, work)
     before = work.trial.card.read_bytes()
     monkeypatch.setenv("PYTHONPROFILEIMPORTTIME", "1")
-    end = work.run(profile(4), *NETWORK, name="another")
+    end = ended(work.start(profile(4), *NETWORK, name="another"))
     assert end.code == 0
     assert values(end.out) == values(finished[1].out)
     imported = {line.rpartition("|")[2].strip() for line in end.err.splitlines() if line.startswith("import time:")}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import pickle
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,13 @@ class TornCheckpoint(ValueError):
 
 
 def save(path: Path, state: dict[str, Any]) -> None:
-    """Replace the checkpoint, atomically. OSError as the file system says it."""
-    write_with(path, lambda file: torch.save(state, file))
+    """Replace the checkpoint, atomically. OSError as the file system says it.
+
+    torch writes to memory: on a full disk it would raise a RuntimeError about positions in its archive.
+    """
+    content = io.BytesIO()
+    torch.save(state, content)
+    write_with(path, lambda file: file.write(content.getbuffer()))
 
 
 def load(path: Path, device: torch.device) -> dict[str, Any]:

@@ -16,7 +16,6 @@ from typing import Any, Protocol
 from atelier_store import machine
 from atelier_store.curve import read_curve
 from atelier_store.exit_codes import ExitCode
-from atelier_store.files import write_text
 from atelier_store.layout import ExperimentPaths, Store, TrialPaths
 from atelier_store.lease import Lease
 from atelier_store.ranking import best_parent, trial_records, unfinished_winner
@@ -307,10 +306,7 @@ class Engine:
                 raise OSError(number, f"{reason} ({assignment.name})", str(self.store.root))
 
     def _reason(self, run: _Running, code: int) -> str:
-        """Why a trial failed: the reason on its card, or the last line of its messages.
-
-        OSError on a full disk, which may have kept the trial from saying so.
-        """
+        """Why a trial failed: the reason on its card, or the last line of its messages."""
         if code < 0:
             return f"its process was killed by signal {-code}, {run.tries} times"
         if code == ExitCode.STOPPED:
@@ -318,10 +314,8 @@ class Engine:
         card = Card.read_if_whole(run.assignment.paths.card)
         if card is not None and card.status == "failed" and card.reason is not None:
             return card.reason
-        messages = self.experiment.messages(run.assignment.name)
-        said = messages.read_text(errors="replace").strip() or f"exit code {code}"
-        write_text(messages, f"{said}\n")
-        return said.splitlines()[-1]
+        lines = self.experiment.messages(run.assignment.name).read_text(errors="replace").strip().splitlines()
+        return lines[-1] if lines else f"exit code {code}"
 
     def _report(self, assignment: Assignment, result: Result, trained: int, reason: str | None) -> None:
         if result.outcome == "failed":

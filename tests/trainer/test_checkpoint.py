@@ -1,0 +1,22 @@
+"""A checkpoint is whole or not there, and what the disk says is what is raised."""
+
+import resource
+from pathlib import Path
+
+import pytest
+import torch
+from atelier_trainer import checkpoint
+
+
+def test_a_checkpoint_that_does_not_fit_raises_what_the_disk_says_and_leaves_the_one_before(tmp_path: Path) -> None:
+    path = tmp_path / "last.ckpt"
+    checkpoint.save(path, {"epoch": 1})
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8192, hard))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            checkpoint.save(path, {"epoch": 2, "weights": torch.zeros(100_000)})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert checkpoint.load(path, torch.device("cpu")) == {"epoch": 1}
+    assert [one.name for one in tmp_path.iterdir()] == [path.name]
