@@ -9,7 +9,6 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from tests.support.private_keys import write_key
 
-
 CURVES = (ec.SECP256R1(), ec.SECP384R1(), ec.SECP521R1())
 
 
