@@ -12,7 +12,7 @@ TYPES = {".css": "text/css", ".html": "text/html", ".js": "text/javascript", ".s
 
 def load() -> dict[str, bytes]:
     """Every file of the page by name. FileNotFoundError."""
-    of_server = OWN.parents[4] / "images" / "server" / "src" / "atelier_server" / "web" / "page"
-    shared = of_server if of_server.is_dir() else OWN  # a checkout has them there, a package beside its own
+    of_server = Path("images", "server", "src", "atelier_server", "web", "page")  # in a checkout; a package has copies
+    shared = next((root / of_server for root in OWN.parents[4:5] if (root / of_server).is_dir()), OWN)
     paths = [*(path for path in OWN.iterdir() if path.suffix in TYPES), *(shared / name for name in SHARED)]
     return {path.name: path.read_bytes() for path in paths}

@@ -13,7 +13,7 @@ from atelier_store.layout import ExperimentPaths, Store
 from atelier_store.ranking import leaderboard, standings
 from atelier_store.records import Leaderboard
 from atelier_store.spec import Spec
-from atelier_store.trial_rows import TrialRow
+from atelier_store.trial_rows import CardRow, TrialRow
 
 State = Literal["running", "ended", "unfinished", "unreadable"]
 
@@ -48,7 +48,7 @@ def of_rows(paths: ExperimentPaths, rows: Sequence[TrialRow]) -> Searched:
         spec = Spec.read(paths.spec)
     except ValueError:
         return Searched(name, "", "unreadable", trials, None, None, None, None, started)
-    runs, ended = lease.holder(paths.lease) is not None, Leaderboard.read_if_whole(paths.leaderboard)
+    runs, ended = _runs(paths, rows), Leaderboard.read_if_whole(paths.leaderboard)
     board = ended if ended and not runs else leaderboard(spec, standings(spec, rows), rejected={})
     best = next((entry for entry in board.entries if entry.rank == 1), None)
     return Searched(
@@ -62,3 +62,10 @@ def of_rows(paths: ExperimentPaths, rows: Sequence[TrialRow]) -> Searched:
         best_trial=best.trial if best else None,
         last_active=max(started, ended.written_at) if ended else started,
     )
+
+
+def _runs(paths: ExperimentPaths, rows: Sequence[TrialRow]) -> bool:
+    """Whether an engine is at work on the search, or a process on one of its trials: a cluster has no engine."""
+    trains = (row.key for row in rows if row.key and isinstance(row.card, CardRow) and row.card.status == "running")
+    leases = (paths.lease, *(paths.store.trial(key).lease for key in trains))
+    return any(lease.holder(path) is not None for path in leases)
