@@ -157,7 +157,7 @@ lint: setup ## Check the style, the types and the walls of all code, pages inclu
 	@$(RUN) ruff format --check
 	@$(RUN) mypy
 	@$(RUN) lint-imports --no-logo
-	@$(RUN) oxlint --config tools/lint/oxlint.json images/server/src
+	@$(RUN) oxlint --config tools/lint/oxlint.json images/server/src packages/board/src
 	@$(RUN) shellcheck $(SHELL_SCRIPTS)
 	@$(RUN) hadolint images/*/Dockerfile
 	@$(RUN) yamllint --strict --config-file tools/lint/yamllint.yaml .

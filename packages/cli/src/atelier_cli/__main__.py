@@ -41,6 +41,7 @@ for command in (
     laptop.search,
     store.experiments,
     store.leaderboard,
+    store.board,
     store.compare,
     laptop.promote,
     store.versions,

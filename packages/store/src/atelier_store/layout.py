@@ -107,6 +107,11 @@ class ExperimentPaths:
     folder: Path
 
     @property
+    def store(self) -> Store:
+        """The store that this experiment is in."""
+        return Store(self.folder.parents[1])
+
+    @property
     def spec(self) -> Path:
         return self.folder / "spec.json"
 

@@ -52,6 +52,22 @@ def standings(spec: Spec, rows: Iterable[TrialRow]) -> list[Standing]:
 
 
 def leaderboard(store: Store, spec: Spec, standings: Sequence[Standing], rejected: Mapping[str, str]) -> Leaderboard:
+    """The trials as `entries` has them, with the baselines of their data."""
+    found = entries(spec, standings, rejected)
+    keys = [entry.key for entry in found if entry.rank == 1]
+    digests = [one.bundle.data_digest for one in standings if one.bundle and one.row.key in keys]
+    return Leaderboard(
+        experiment=spec.experiment_name,
+        objective_metric_name=spec.experiment.objective.objective_metric_name,
+        entries=found,
+        baselines=tuple(score for digest in digests for score in baselines.scores(store, spec, digest)),
+        written_at=now(),
+    )
+
+
+def entries(
+    spec: Spec, standings: Sequence[Standing], rejected: Mapping[str, str] | None = None
+) -> tuple[LeaderboardEntry, ...]:
     """The trials in the order of their rank, then those that cannot be promoted. rejected maps keys to reasons.
 
     A trial that is running, stopped or paused ranks with its last bundle; one that failed or is over budget does not.
@@ -59,7 +75,7 @@ def leaderboard(store: Store, spec: Spec, standings: Sequence[Standing], rejecte
     objective = spec.experiment.objective
     rankable, others = [], []
     for standing in standings:
-        reason = rejected.get(standing.row.key or "")
+        reason = (rejected or {}).get(standing.row.key or "")
         if standing.bundle is not None and reason is None:
             rankable.append((standing, standing.bundle))
         else:
@@ -72,14 +88,7 @@ def leaderboard(store: Store, spec: Spec, standings: Sequence[Standing], rejecte
             ranked[1].key,
         )
     )
-    data_digests = [bundle.data_digest for _, bundle in rankable[:1]]
-    return Leaderboard(
-        experiment=spec.experiment_name,
-        objective_metric_name=objective.objective_metric_name,
-        entries=(*(_entry(spec, standing, place) for place, (standing, _) in enumerate(rankable, 1)), *others),
-        baselines=tuple(score for digest in data_digests for score in baselines.scores(store, spec, digest)),
-        written_at=now(),
-    )
+    return (*(_entry(spec, standing, place) for place, (standing, _) in enumerate(rankable, 1)), *others)
 
 
 def best_parent(store: Store, spec: Spec) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +15,7 @@ from atelier_cli.commands.messages import err, fail, messages, out, print_json
 from atelier_cli.commands.options import (
     DEFAULT_STORE,
     ExperimentArgument,
+    HostOption,
     ModelOption,
     OutputOption,
     StoreOption,
@@ -67,9 +69,9 @@ def experiments(store: StoreOption = DEFAULT_STORE, output: OutputOption = "tabl
     """List the searches of a store: state, trials and best value, the last one first."""
     with messages():
         from atelier_store.layout import Store
+        from atelier_store.searches import searched
 
         from atelier_cli.show.experiments import experiments as table
-        from atelier_cli.show.experiments import searched
 
         check_store(store)
         found = searched(Store(store.absolute()))
@@ -197,6 +199,32 @@ def audit(
                 f"{unprotected} records are not protected, {escape(str(some))} for example: they have no digest yet"
             )
         raise typer.Exit(ExitCode.FINDINGS if named else ExitCode.OK)
+
+
+def board(
+    store: StoreOption = DEFAULT_STORE,
+    host: HostOption = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 is a free one.", min=0, max=65535)] = 8081,
+) -> None:
+    """Show the searches of a store in a browser: trials, curves, why each ended. It only reads, also while they run."""
+    if find_spec("atelier_board") is None:
+        fail(
+            ["not installed: atelier-board; in a checkout of this project: uv sync --package atelier-cli --extra board"]
+        )
+    with messages():
+        from atelier_board.serve import serve
+        from atelier_store import addresses
+        from atelier_store.layout import Store
+
+        from atelier_cli.serving import check_free
+
+        check_store(store)
+        if port:
+            check_free(host, port)
+        with addresses.listen(host, port) as listening:
+            url = addresses.url(addresses.reachable(host), listening.getsockname()[1])
+            out.print(f"The board of {escape(str(store))}: {url} (Ctrl-C ends it)")
+            serve(Store(store.absolute()), listening, host)
 
 
 def _write_report(store: Store, searched: ExperimentPaths, audited: Audit, file: Path, key: Key | None) -> None:

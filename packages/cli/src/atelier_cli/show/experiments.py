@@ -3,67 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Literal
 
-from atelier_store import lease
-from atelier_store.index import Index
-from atelier_store.layout import ExperimentPaths, Store
-from atelier_store.ranking import leaderboard, standings
-from atelier_store.records import Leaderboard
-from atelier_store.spec import Spec
+from atelier_store.searches import Searched
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
 from atelier_cli.show.numbers import score
-
-
-@dataclass(frozen=True)
-class Searched:
-    """One search. best is the value of its best trial, best_trial; last_active is UTC, as in the store's files."""
-
-    name: str
-    search_digest: str
-    state: Literal["running", "ended", "unfinished", "unreadable"]
-    trials: int
-    max_trial_count: int | None
-    objective_metric_name: str | None
-    best: float | None
-    best_trial: str | None
-    last_active: str
-
-
-def searched(store: Store) -> list[Searched]:
-    """Every search of the store, the last one first."""
-    found = [_searched(store, paths) for paths in store.experiments() if paths.spec.exists()]
-    return sorted(found, key=lambda one: one.last_active, reverse=True)
-
-
-def _searched(store: Store, paths: ExperimentPaths) -> Searched:
-    rows = Index(store, paths).rows()
-    name, trials = paths.folder.name, sum(bool(row.parameters) for row in rows)  # a tail has none
-    written = max([paths.spec.stat().st_mtime, *(row.recorded_at for row in rows)])
-    started = datetime.fromtimestamp(written, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    try:
-        spec = Spec.read(paths.spec)
-    except ValueError:
-        return Searched(name, "", "unreadable", trials, None, None, None, None, started)
-    runs, ended = lease.holder(paths.lease) is not None, Leaderboard.read_if_whole(paths.leaderboard)
-    board = ended if ended and not runs else leaderboard(store, spec, standings(spec, rows), rejected={})
-    best = next((entry for entry in board.entries if entry.rank == 1), None)
-    return Searched(
-        name=name,
-        search_digest=spec.search_digest,
-        state="running" if runs else "ended" if ended else "unfinished",
-        trials=trials,
-        max_trial_count=spec.experiment.max_trial_count,
-        objective_metric_name=spec.experiment.objective.objective_metric_name,
-        best=best.metric if best else None,
-        best_trial=best.trial if best else None,
-        last_active=max(started, ended.written_at) if ended else started,
-    )
 
 
 def experiments(searches: Sequence[Searched]) -> Table:

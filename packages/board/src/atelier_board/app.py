@@ -1,0 +1,130 @@
+"""The web application: the page, and what it asks for. Every view is a GET; nothing can be changed by a request."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from http import HTTPStatus
+from pathlib import PurePath
+from typing import Any
+
+from atelier_store.layout import Store
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from atelier_board import files, search_view, trial_view
+from atelier_board.looks import Look, Looks
+
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-cache",
+}
+
+KEPT = 8
+"""Answers that stay in memory: those that a few open tabs ask for again and again."""
+
+
+def create(store: Store, hosts: list[str]) -> Starlette:
+    """The board of a store, for requests to one of these hosts: another's page could name this address its own."""
+    looks, answers = Looks(store), Answers()
+    page = files.load()
+
+    def home(_: Request) -> Response:
+        return Response(page["index.html"], media_type=files.TYPES[".html"], headers=HEADERS)
+
+    def file(request: Request) -> Response:
+        name = request.path_params["name"]
+        if name not in page:
+            raise HTTPException(404, f"the page has no file {name!r}")
+        return Response(page[name], media_type=files.TYPES[PurePath(name).suffix], headers=HEADERS)
+
+    def searches(request: Request) -> Response:
+        every = looks.all()
+        tag = "searches " + " ".join(f"{look.name}:{look.number}" for look in every)
+        return answers.give(request, tag, lambda: [search_view.in_short(look) for look in every])
+
+    def of(request: Request) -> Look:
+        name = request.path_params["search"]
+        look = looks.of(name)
+        if look is None:
+            raise HTTPException(404, f"the store has no search {name!r}")
+        return look
+
+    def search(request: Request) -> Response:
+        look = of(request)
+        return answers.give(request, f"search {look.name}:{look.number}", lambda: search_view.whole(look))
+
+    def table(request: Request) -> Response:
+        look = of(request)
+        attachment = {"Content-Disposition": f'attachment; filename="{look.name}.csv"'}
+        return Response(search_view.as_csv(look), media_type="text/csv", headers=HEADERS | attachment)
+
+    def trial(request: Request) -> Response:
+        look, name = of(request), request.path_params["trial"]
+        found = trial_view.whole(store, look, name, looks.all())
+        if found is None:
+            raise HTTPException(404, f"{look.name} has no trial {name!r}")
+        return answers.give(request, None, lambda: found)
+
+    return Starlette(
+        routes=[
+            Route("/", home),
+            Route("/page/{name}", file),
+            Route("/api/searches", searches),
+            Route("/api/searches/{search}", search),
+            Route("/api/searches/{search}/trials.csv", table),
+            Route("/api/searches/{search}/trials/{trial}", trial),
+        ],
+        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=hosts)],
+        exception_handlers={HTTPException: _problem, OSError: _unreadable},
+    )
+
+
+class Answers:
+    """Answers as JSON with an ETag. Who has one already gets 304, and nothing is written anew for it."""
+
+    def __init__(self) -> None:
+        self._process = os.urandom(4).hex()  # numbers of looks begin again in the next one
+        self._kept: dict[str, tuple[str, bytes]] = {}
+
+    def give(self, request: Request, tag: str | None, view: Callable[[], Any]) -> Response:
+        """The view. tag changes whenever it does; None: its content is the tag."""
+        etag, body = self._kept.get(tag or "") or self._made(tag, view)
+        headers = HEADERS | {"ETag": etag}
+        if request.headers.get("if-none-match") == etag:
+            return Response(status_code=304, headers=headers)
+        return Response(body, media_type="application/json", headers=headers)
+
+    def _made(self, tag: str | None, view: Callable[[], Any]) -> tuple[str, bytes]:
+        body = json.dumps(view(), separators=(",", ":"), allow_nan=False, ensure_ascii=False).encode(errors="replace")
+        content = body if tag is None else tag.encode()
+        made = f'W/"{self._process}-{hashlib.sha256(content).hexdigest()[:16]}"', body
+        if tag is not None:
+            self._kept[tag] = made
+            for oldest in list(self._kept)[:-KEPT]:
+                self._kept.pop(oldest, None)
+        return made
+
+
+def _problem(_: Request, error: Exception) -> Response:
+    """RFC 9457."""
+    assert isinstance(error, HTTPException)
+    body = {"type": "about:blank", "title": HTTPStatus(error.status_code).phrase, "status": error.status_code}
+    content = json.dumps(body | {"detail": error.detail}).encode()
+    headers = HEADERS | dict(error.headers or {})
+    return Response(content, error.status_code, headers, media_type="application/problem+json")
+
+
+def _unreadable(request: Request, error: Exception) -> Response:
+    assert isinstance(error, OSError)
+    return _problem(request, HTTPException(503, f"the store cannot be read: {error.filename}: {error.strerror}"))

@@ -1,0 +1,149 @@
+"""What is known of each search of a store: looked up again while somebody asks, and answered from memory."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from atelier_store.curve import read_curve
+from atelier_store.index import Index
+from atelier_store.layout import ExperimentPaths, Store
+from atelier_store.searches import Searched, of_rows
+from atelier_store.spec import Spec
+from atelier_store.trial_rows import CardRow, TrialRow
+
+EVERY = 2.0
+"""Seconds from one look at a search to the next, while it is asked for."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The learning curve of a trial: values of the objective, None where an epoch has none, and seconds of training."""
+
+    values: tuple[float | None, ...] = ()
+    seconds: float = 0.0
+
+    @property
+    def epochs(self) -> int:
+        """How many have ended."""
+        return len(self.values)
+
+
+NO_CURVE = Curve()
+
+
+@dataclass(frozen=True)
+class Look:
+    """A search as it was at one moment. number grows with every change; curves are by key.
+
+    problem says what cannot be read of the search itself; spec and summary are then None.
+    """
+
+    number: int
+    name: str
+    spec: Spec | None
+    summary: Searched | None
+    problem: str | None
+    rows: Sequence[TrialRow]
+    curves: Mapping[str, Curve]
+
+    def curve(self, row: TrialRow) -> Curve:
+        """That of a trial; an empty one if it has none."""
+        return self.curves.get(row.key or "", NO_CURVE)
+
+
+class Watched:
+    """One search. The first look is waited for; later ones come in the background, and the next who asks gets them."""
+
+    def __init__(self, store: Store, paths: ExperimentPaths) -> None:
+        self._store, self._paths = store, paths
+        self._index = Index(store, paths)
+        self._lock = threading.Lock()
+        self._last: Look | None = None
+        self._looked_at = 0.0
+        self._known: dict[str, tuple[TrialRow, Curve]] = {}
+
+    def look(self) -> Look:
+        """The last look; it is not older than EVERY if somebody asks all the while."""
+        if self._last is None:
+            with self._lock:
+                return self._last or self._refresh()
+        if time.monotonic() - self._looked_at > EVERY and self._lock.acquire(blocking=False):
+            threading.Thread(target=self._refresh_and_release, daemon=True).start()
+        return self._last
+
+    def _refresh_and_release(self) -> None:
+        try:
+            self._refresh()
+        finally:
+            self._lock.release()
+
+    def _refresh(self) -> Look:
+        now, last = self._read(), self._last
+        seen = (now.spec, now.summary, now.problem, now.rows, now.curves)
+        if last is None or seen != (last.spec, last.summary, last.problem, last.rows, last.curves):
+            self._last = last = now
+        self._looked_at = time.monotonic()
+        return last
+
+    def _read(self) -> Look:
+        rows: Sequence[TrialRow] = ()
+        spec, summary, problem = None, None, None
+        try:
+            rows = self._index.rows()
+            spec, summary = Spec.read(self._paths.spec), of_rows(self._paths, rows)
+        except OSError as error:
+            problem = f"{error.filename}: {error.strerror}"
+        except ValueError as error:
+            problem = f"{self._paths.spec.name}: {error}"
+        objective = spec.experiment.objective.objective_metric_name if spec else ""
+        number = self._last.number + 1 if self._last else 1
+        return Look(number, self._paths.folder.name, spec, summary, problem, rows, self._curves(rows, objective))
+
+    def _curves(self, rows: Sequence[TrialRow], objective: str) -> dict[str, Curve]:
+        """The curve of each key; of a trial that has ended it is read again only if its row is another."""
+        known: dict[str, tuple[TrialRow, Curve]] = {}
+        for row in rows:
+            if row.key is None or row.key in known:
+                continue
+            before = self._known.get(row.key)
+            has_ended = isinstance(row.card, CardRow) and row.card.status != "running"
+            if before is not None and has_ended and before[0] is row:
+                known[row.key] = before
+            else:
+                known[row.key] = row, _curve(self._store, row.key, objective)
+        self._known = known
+        return {key: curve for key, (_, curve) in known.items()}
+
+
+def _curve(store: Store, key: str, objective: str) -> Curve:
+    try:
+        epochs = read_curve(store.trial(key).metrics)
+    except OSError:
+        return NO_CURVE
+    return Curve(tuple(epoch.metrics.get(objective) for epoch in epochs), sum(epoch.seconds for epoch in epochs))
+
+
+class Looks:
+    """Every search of a store, by name."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._lock = threading.Lock()
+        self._watched: dict[str, Watched] = {}
+
+    def all(self) -> list[Look]:
+        """A look at each, the one that was active last first."""
+        looks = [self._of(paths).look() for paths in self.store.experiments() if paths.spec.exists()]
+        return sorted(looks, key=lambda look: look.summary.last_active if look.summary else "", reverse=True)
+
+    def of(self, name: str) -> Look | None:
+        """A look at the search of this name; None if there is none."""
+        found = next((paths for paths in self.store.experiments() if paths.folder.name == name), None)
+        return self._of(found).look() if found else None
+
+    def _of(self, paths: ExperimentPaths) -> Watched:
+        with self._lock:
+            return self._watched.setdefault(paths.folder.name, Watched(self.store, paths))

@@ -1,0 +1,57 @@
+/** The board: shows what the address names, and asks for it again while somebody may see it. */
+
+import { at, make } from "./elements.js";
+import { current, toSearch } from "./route.js";
+import { searchView } from "./search.js";
+import { searchesView } from "./searches.js";
+import { trialView } from "./trial.js";
+
+const EVERY = 5000;  // milliseconds from an answer to the next question
+let view;  // what is shown: {address, update}, and the ETag of what it shows
+let due;  // the timer of the next question
+
+function follow() {
+  const { search, trial } = current();
+  const address = ["api/searches", search, trial && "trials", trial].filter(Boolean).map((part, index) => index ? encodeURIComponent(part) : part).join("/");
+  if (view && view.address === address) return;
+  const first = !view;
+  view = { address, update: (trial ? trialView : search ? searchView : searchesView)(at("view"), { search, trial }) };
+  document.title = at("name").textContent = trial || search || "Searches";
+  at("path").replaceChildren(...steps(search, trial));
+  at("state").textContent = "Reading the store…";
+  if (!first) at("name").focus();
+  ask();
+}
+
+const steps = (search, trial) => [search && make("a", { href: "#/" }, "All searches"), trial && make("a", { href: toSearch(search) }, search)].filter(Boolean);
+
+/** Ask once, and again after a while; never twice at a time, and not while nobody looks. */
+async function ask() {
+  clearTimeout(due);
+  const asked = view;
+  try {
+    const answer = await fetch(asked.address, { cache: "no-store", headers: asked.etag ? { "If-None-Match": asked.etag } : {} });
+    const content = answer.status === 304 ? undefined : await answer.json();
+    if (asked !== view) return;
+    notice(answer.ok || answer.status === 304 ? "" : content.detail);
+    if (answer.ok) {
+      asked.etag = answer.headers.get("ETag");
+      asked.update(content);
+    }
+  } catch (error) {
+    if (asked !== view) return;
+    if (!(error instanceof TypeError)) throw error;  // fetch() throws these, if it reaches nobody
+    notice("The board does not answer. It may have been ended; this page tries again.");
+  } finally {
+    if (asked === view && !document.hidden) due = setTimeout(ask, EVERY);
+  }
+}
+
+function notice(text) {
+  at("notice").hidden = !text;
+  if (at("notice").textContent !== text) at("notice").textContent = text;
+}
+
+document.addEventListener("visibilitychange", () => document.hidden ? clearTimeout(due) : ask());
+addEventListener("hashchange", follow);
+follow();

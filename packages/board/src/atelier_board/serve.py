@@ -1,0 +1,22 @@
+"""The board as a process: it listens, and serves until it is stopped."""
+
+from __future__ import annotations
+
+import socket
+from contextlib import suppress
+
+import uvicorn
+from atelier_store import addresses
+from atelier_store.layout import Store
+
+from atelier_board.app import create
+
+LOOPBACK = ["localhost", "127.0.0.1", "[::1]"]
+
+
+def serve(store: Store, listening: socket.socket, host: str) -> None:
+    """Serve the store on a socket that listens on host, until SIGTERM or SIGINT."""
+    hosts = ["*"] if addresses.reachable(host) != host else [*LOOPBACK, addresses.url(host, 0)[7:].rpartition(":")[0]]
+    config = uvicorn.Config(create(store, hosts), log_level="warning", server_header=False)
+    with suppress(KeyboardInterrupt):  # uvicorn raises the signal that ended it again
+        uvicorn.Server(config).run(sockets=[listening])

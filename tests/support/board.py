@@ -1,0 +1,65 @@
+"""A real board process and a client for it."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from tests.support.server_process import eventually
+
+
+class Board:
+    """`atelier board` as a process of its own, on a free port; its output is a file beside the store."""
+
+    def __init__(self, store: Path) -> None:
+        self._output = store.parent / f"board-{os.urandom(3).hex()}.log"
+        command = [sys.executable, "-m", "atelier_cli", "board", "--store", str(store), "--port", "0"]
+        with self._output.open("wb") as output:
+            self.process = subprocess.Popen(command, stdout=output, stderr=output)
+        try:
+            self.url = eventually(self._address)
+            self.client = httpx.Client(base_url=self.url, timeout=60)
+            eventually(self._answers)
+        except BaseException:
+            self.process.kill()
+            raise
+
+    @property
+    def output(self) -> str:
+        return self._output.read_text()
+
+    def _address(self) -> str | None:
+        assert self.process.poll() is None, self.output
+        found = re.search(r"(http://\S+) ", self.output)
+        return found and found[1]
+
+    def _answers(self) -> bool:
+        try:
+            return self.client.get("/page/icon.svg").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def stop(self) -> int:
+        """Exit status after Ctrl-C."""
+        self.client.close()
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(timeout=30)
+
+
+@contextmanager
+def board(store: Path) -> Iterator[Board]:
+    """A board of the store during the block."""
+    one = Board(store)
+    try:
+        yield one
+    finally:
+        if one.process.poll() is None:
+            one.stop()
