@@ -192,6 +192,17 @@ def test_the_usual_spellings_of_a_gap_are_gaps_in_a_cell(gap: str, model: Model)
     same(from_csv(table.names, [[gap] * 6], table), from_json([[None] * 6], table))
 
 
+def test_texts_that_meant_a_gap_in_training_are_gaps_however_they_come() -> None:
+    table = Table(PASSENGER, missing=("unknown",))
+    names = [column.name for column in PASSENGER]
+    by_kind = {"number": None, "category": "Unknown", "date": None}
+    as_json = from_json([[by_kind[column.kind] for column in PASSENGER]], table)
+    same(as_json, from_json([[None] * 6], table))
+    same(from_csv(names, [["unknown"] * 6], table), as_json)
+    sex = next(column for column in PASSENGER if column.kind == "category")
+    assert from_json([["NA" if column == sex else None for column in PASSENGER]], table)[sex.name].tolist() == [["NA"]]
+
+
 def test_a_level_that_is_spelt_like_a_gap_is_the_level() -> None:
     country = (Column(name="country", kind="category", levels=("NA", "ZA")), PASSENGER[0])
     table = Table(country)

@@ -194,6 +194,7 @@ class Run:
             input_statistics=setup.of_inputs.input_statistics,
             columns=columns,
             column_statistics=setup.of_inputs.column_statistics,
+            missing=description.missing,
             fit=description.fit,
             labels=description.labels,
             feature_names=description.feature_names,

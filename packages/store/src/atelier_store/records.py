@@ -298,12 +298,16 @@ OptionalColumns = Annotated[tuple[Column, ...] | None, Field(exclude_if=lambda c
 """Not written if there are none, so that what is no table is written as before there were tables."""
 
 
+OptionalTexts = Annotated[tuple[str, ...] | None, Field(exclude_if=lambda texts: texts is None)]
+
+
 class Manifest(Record):
     """`model/manifest.json`: everything about a bundle but its bytes. files maps the other files' names to sha256.
 
     input_statistics are of the first input; older bundles and tables have none. fit says how a picture of another size
     was brought to that of the inputs, and has to be; None is stretch. columns and column_statistics are a table's, in
-    the order of its inputs, and feature_names are then the columns' names.
+    the order of its inputs, and feature_names are then the columns' names. missing holds the texts that mean a gap in
+    it, in lower case, beside the empty one.
     """
 
     schema_version: Literal[1] = 1
@@ -316,6 +320,7 @@ class Manifest(Record):
     column_statistics: Annotated[
         tuple[ColumnStatistics, ...] | None, Field(exclude_if=lambda statistics: statistics is None)
     ] = None
+    missing: OptionalTexts = None
     fit: OptionalFit = None
     labels: tuple[str, ...] | None
     feature_names: tuple[str, ...] | None = None
@@ -462,7 +467,8 @@ class DataDescription(Record):
     digest is over the arrays' dtypes, shapes and bytes and the labels. Images are uint8 (N, H, W) or (N, H, W, C),
     signals float32 (N, L) or (N, L, C), rows float32 (N, F). y is int64 class numbers or float32 targets. fit says how
     pictures were brought to their shape, and uploads have to be; None is stretch. columns are those of a table, whose
-    arrays hold their features; feature_names are then the columns' names. split is the profile's; where a column
+    arrays hold their features; feature_names are then the columns' names, and missing the texts that mean a gap, in
+    lower case. split is the profile's; where a column
     decides, train_order holds its values by rank, int64 (N,).
     """
 
@@ -472,6 +478,7 @@ class DataDescription(Record):
     task: Task
     shape: tuple[int, ...]
     columns: OptionalColumns = None
+    missing: OptionalTexts = None
     split: Annotated[Split | None, Field(exclude_if=lambda split: split is None)] = None
     fit: OptionalFit = None
     labels: tuple[str, ...] | None

@@ -13,8 +13,8 @@ NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 NOT_IN_NUMBERS = re.compile(r"[^0-9.eE+-]")
 """Characters that no number contains. float() takes more than NUMBER does, so cells are checked for them first."""
 
-GAPS = frozenset({"", "na", "n/a", "#n/a", "<na>", "nan", "null", "none"})
-"""Cells of a table that mean a gap, in lower case; a file may declare others instead."""
+GAPS = ("na", "n/a", "#n/a", "#na", "<na>", "nan", "-nan", "null", "nil", "none", "?")
+"""Texts that mean a gap in a table, beside the empty one, in lower case; a profile may declare others instead."""
 
 
 class UnreadableTable(ValueError):
@@ -59,11 +59,6 @@ def floats(cells: Sequence[str]) -> list[float] | None:
         return list(map(float, cells))
     except ValueError:
         return None
-
-
-def is_gap(cell: str) -> bool:
-    """Whether a cell without spaces around it, in any case of letters, is one of GAPS."""
-    return cell.lower() in GAPS
 
 
 def spelling(text: str) -> str:

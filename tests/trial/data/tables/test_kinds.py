@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from atelier_store import tables
 
 from tests.trial.data.tables.rows import HEADER, TABLE, lines
 from tests.trial.place import Place
@@ -172,3 +173,13 @@ def test_float32_looks_at_what_is_given_of_a_number(place: Place) -> None:
 def test_a_refused_table_leaves_no_prepared_data(place: Place) -> None:
     place.refused("table", **place.table(HEADER + lines() + "inf,red,no\n"))
     assert not list(place.store.root.rglob("*.np*")) and not list(place.store.root.rglob("*.json"))
+
+
+def test_the_texts_that_mean_a_gap_are_kept_for_the_service(place: Place) -> None:
+    text = "a,y\n" + "".join(f"{number if number % 5 else '?'},{number % 2}\n" for number in range(60))
+    declared = place.prepare("table", **place.csv(text), table={"missing": ["?", " Unknown "]})
+    usual = place.prepare("table", **place.csv(text))
+
+    assert declared.missing == ("?", "unknown")
+    assert usual.missing == tables.GAPS
+    assert declared.digest != usual.digest

@@ -33,11 +33,12 @@ ByColumn = Sequence[Sequence[Any]]
 class Table:
     """The columns of one model, prepared for its requests."""
 
-    def __init__(self, columns: Sequence[Column]) -> None:
+    def __init__(self, columns: Sequence[Column], missing: Sequence[str] = tables.GAPS) -> None:
         self.columns = tuple(columns)
         self.names = tuple(column.name for column in columns)
         self.unknown = f"is not a column of this model; its columns: {', '.join(self.names)}"
         self.is_numeric = table.is_numeric(columns)
+        self._missing = {"", *missing}
         self._named = {tables.spelling(name): name for name in self.names}
         self._of_kind = {
             kind: places
@@ -66,6 +67,10 @@ class Table:
     def spelt(self, name: str) -> str:
         """A column's name in the model's own spelling; anything else unchanged."""
         return self._named.get(tables.spelling(name), name)
+
+    def is_gap(self, text: str) -> bool:
+        """Whether a text without spaces around it means a gap, in any case of letters."""
+        return text.lower() in self._missing
 
     def is_level(self, column: Column, text: str) -> bool:
         """Whether a category was trained with this text."""
@@ -103,8 +108,12 @@ class Table:
         """The texts of all categories, one after the other, as levels are spelt."""
         texts: list[str] = []
         for at, known in self._categories:
-            texts += [known[value] if value in known else table.level(value) for value in by_column[at]]
+            texts += [known[value] if value in known else self._level(value) for value in by_column[at]]
         return np.array(texts, dtype=object)
+
+    def _level(self, value: Any) -> str:
+        text = table.level(value)
+        return "" if self.is_gap(text) else text
 
 
 def check(value: Any, column: Column, gap: str = "null") -> str | None:
@@ -130,7 +139,8 @@ def of(model: Model) -> Table | None:
         return None
     found = _tables.get(model)
     if found is None:
-        found = _tables[model] = Table(model.manifest.columns)
+        missing = tables.GAPS if model.manifest.missing is None else model.manifest.missing
+        found = _tables[model] = Table(model.manifest.columns, missing)
     return found
 
 

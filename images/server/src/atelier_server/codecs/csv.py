@@ -52,7 +52,7 @@ def decode(content: bytes, content_type: str, manifest: Manifest) -> np.ndarray:
 def decode_table(content: bytes, content_type: str, table: Table) -> Arrays:
     """The inputs of rows for a table: the same as from JSON instances with these values.
 
-    An empty cell is a gap, as is each of tables.GAPS that is no level of its column. Header and errors as in decode.
+    An empty cell is a gap, as is each text that meant one in training. Header and errors as in decode.
     """
     lines = _lines(content, _parameter(content_type, "charset"))
     names = tuple(map(tables.spelling, table.names))
@@ -83,18 +83,18 @@ def _values(cells: Sequence[str], column: Column, table: Table) -> Sequence[Any]
         return [_cell(cell, column, table) for cell in cells]
     if numbers := tables.floats(cells):
         return numbers
-    given = tables.floats([cell for cell in cells if not tables.is_gap(cell)])
+    given = tables.floats([cell for cell in cells if not table.is_gap(cell)])
     if given is None:
         return None
     rest = iter(given)
-    return [None if tables.is_gap(cell) else next(rest) for cell in cells]
+    return [None if table.is_gap(cell) else next(rest) for cell in cells]
 
 
 def _cell(cell: str, column: Column, table: Table) -> int | float | str | None:
     """One cell as JSON would have it."""
     if column.kind == "category" and table.is_level(column, cell):
         return cell
-    if tables.is_gap(cell):
+    if table.is_gap(cell):
         return None
     return _value(cell) if column.kind == "number" else cell
 

@@ -134,6 +134,7 @@ def describe(data: Data, raw: RawData, checked: Checked, source: str) -> DataDes
         task=data.task,
         shape=checked.arrays["train_x"].shape[1:],
         columns=checked.columns,
+        missing=raw.missing,
         split=data.split,
         fit=None if fit == "stretch" else fit,
         labels=checked.labels,

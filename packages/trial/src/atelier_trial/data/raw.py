@@ -50,7 +50,8 @@ class Part:
 class RawData:
     """What a source holds. labels names class numbers; it is None if y itself holds names.
 
-    columns are those of a table, whose examples are their features (N, F), NaN where a number or a date is missing.
+    columns are those of a table, whose examples are their features (N, F), NaN where a number or a date is missing;
+    missing holds the texts that mean so, in lower case.
     """
 
     train: Part
@@ -59,6 +60,7 @@ class RawData:
     feature_names: tuple[str, ...] | None = None
     target_name: str | None = None
     columns: tuple[Column, ...] | None = None
+    missing: tuple[str, ...] | None = None
 
 
 def few(items: Sequence[str], most: int = 5) -> str:

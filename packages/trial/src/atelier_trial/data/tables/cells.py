@@ -8,9 +8,6 @@ import polars as pl
 
 from atelier_trial.data.errors import DataError
 
-GAPS = ("na", "n/a", "#n/a", "#na", "<na>", "nan", "-nan", "null", "nil", "none", "?")
-"""Texts that mean a gap, in lower case, where the profile does not say which do."""
-
 
 def given(cells: pl.Series, gaps: Collection[str], where: str) -> pl.Series:
     """The cells as String, Boolean, whole or Float64 numbers, or Datetime in UTC; null where there is a gap.

@@ -10,13 +10,13 @@ import numpy as np
 import polars as pl
 from atelier_store.records import Column
 from atelier_store.spec import ColumnChoice, Data, Split, TableFormat
-from atelier_store.tables import spelling
+from atelier_store.tables import GAPS, spelling
 from numpy.typing import NDArray
 
 from atelier_trial.data.errors import DataError, gather
 from atelier_trial.data.raw import Array, Part, RawData, few
 from atelier_trial.data.tables import dropping, numbers, reading
-from atelier_trial.data.tables.cells import GAPS, given
+from atelier_trial.data.tables.cells import given
 from atelier_trial.data.tables.columns import Reader, Where, moments, reader, spelt, unseen
 from atelier_trial.data.tables.reading import Frame
 
@@ -58,6 +58,7 @@ def read(data: Data, files: Mapping[str, Path]) -> RawData:
         feature_names=tuple(column.name for column in columns),
         target_name=target,
         columns=columns,
+        missing=tuple(gaps),
     )
 
 
