@@ -23,7 +23,7 @@ def array_names(description: DataDescription) -> tuple[str, ...]:
 
 
 def data_digest(description: DataDescription, arrays: Mapping[str, NDArray[np.generic]]) -> str:
-    """sha256, in hex, of the meaning of the data (kind, task, labels, names, fit, columns, missing, split) and the arrays.
+    """sha256, in hex, of the meaning of the data (kind, task, labels, names, fit, columns, split) and the arrays.
 
     An array counts with its name, dtype, shape and bytes; the description's own digest, counts and source do not count.
     """

@@ -38,14 +38,14 @@ def read(data: Data, files: Mapping[str, Path]) -> RawData:
     if violations := _violations(frames, choices, target, data.split):
         raise DataError(violations)
     gaps = GAPS if declared.missing is None else tuple(text.strip().lower() for text in declared.missing)
-    by = spelling(data.split.column or "").strip() if data.split else ""
+    by = spelling(data.split.column).strip() if data.split and data.split.column is not None else None
     names = [name for name in frames["train"].columns.columns if choices.get(name) != "drop" or name == by]
     tables = gather(lambda frame: _table(frame, names, gaps), frames)
     train = tables["train"]
     texts = [cells for name, cells in train.cells.items() if _may_be_number(name, cells, data, choices)]
     form = numbers.find(texts, declared, train.where.name)
     targets = gather(lambda table: _target(table, data, form), tables)
-    order = _order(train, by, data.split, choices, form) if data.split and data.split.is_ordered else None
+    order = _order(train, by, data.split, choices, form) if data.split and by is not None else None
     kept, notes = _kept(train, targets["train"], choices, form)
     readers = [one.reader for one in kept]
     parts = {"train": _part(train, [one.features for one in kept], targets["train"], notes, order)}
