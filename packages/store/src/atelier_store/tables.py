@@ -13,7 +13,7 @@ NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 NOT_IN_NUMBERS = re.compile(r"[^0-9.eE+-]")
 """Characters that no number contains. float() takes more than NUMBER does, so cells are checked for them first."""
 
-GAPS = frozenset({"", "na", "n/a", "#n/a", "<na>", "nan", "null", "none"})
+GAPS = frozenset({"", "na", "n/a", "#n/a", "#na", "<na>", "nan", "-nan", "null", "nil", "none", "?"})
 """Cells of a table that mean a gap, in lower case; a file may declare others instead."""
 
 
