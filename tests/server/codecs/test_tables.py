@@ -186,7 +186,7 @@ def test_the_reference_rows_come_back_from_their_instances(model: Model) -> None
     same(from_json(instances(given, PASSENGER), table_of(model)), given)
 
 
-@pytest.mark.parametrize("gap", ["", " ", "NA", "n/a", "NaN", "null", "NULL", "None", "#N/A"])
+@pytest.mark.parametrize("gap", ["", " ", "NA", "n/a", "NaN", "null", "NULL", "None", "#N/A", "-nan", "nil", "?"])
 def test_the_usual_spellings_of_a_gap_are_gaps_in_a_cell(gap: str, model: Model) -> None:
     table = table_of(model)
     same(from_csv(table.names, [[gap] * 6], table), from_json([[None] * 6], table))
