@@ -87,3 +87,15 @@ def test_every_column_is_an_input_of_its_own_where_there_are_words_or_dates() ->
 )
 def test_one_value_of_a_category_has_one_spelling(value: str | float, spelt: str) -> None:
     assert columns.level(value) == spelt
+
+
+@pytest.mark.parametrize("names", [("input",), ("input", "sex"), ("sex",)])
+def test_reference_inputs_are_kept_without_objects_and_come_back(names: tuple[str, ...]) -> None:
+    given = {name: np.array([["a"], [""], ["é"]], dtype=object) for name in names}
+
+    kept = columns.reference(given)
+    again = columns.referred(kept, names)
+
+    assert all(array.dtype.kind == "U" for array in kept.values())
+    assert list(again) == list(names)
+    assert all(again[name].tolist() == given[name].tolist() for name in names)

@@ -139,10 +139,10 @@ def values(of: NDArray[np.float32], column: Column) -> NDArray[Any]:
 
 def reference(given: Inputs) -> Inputs:
     """Inputs as `reference.npz` keeps them: `input`, or where there are several `input.0` and on; texts as numpy's."""
+    arrays = {name: array.astype(str) if array.dtype == object else array for name, array in given.items()}
     if set(given) == {INPUT}:
-        return given
-    arrays = (array.astype(str) if array.dtype == object else array for array in given.values())
-    return {f"{INPUT}.{number}": array for number, array in enumerate(arrays)}
+        return arrays
+    return {f"{INPUT}.{number}": array for number, array in enumerate(arrays.values())}
 
 
 def referred(kept: Mapping[str, NDArray[Any]], names: Sequence[str]) -> Inputs:
