@@ -11,7 +11,7 @@ from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import find_spec, resolve_name
 from pathlib import Path
 
-OURS = ("atelier_cli", "atelier_server", "atelier_store", "atelier_trainer", "atelier_trial")
+OURS = ("atelier_cli", "atelier_searcher", "atelier_server", "atelier_store", "atelier_trainer", "atelier_trial")
 LIBRARIES = {"site-packages", "dist-packages"}
 LONGEST_REASON = 400
 """Characters of an error's own text on a card; the trial's log has it whole, with its traceback."""
