@@ -259,11 +259,27 @@ def test_a_grid_ends_when_it_has_no_other() -> None:
     assert len({job.key for job, _ in jobs}) == len(jobs) == 6
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_the_expected_epochs_are_those_of_a_search_without_ties(seed: int) -> None:
-    of = spec(27, algorithm="random")
-    shuffle = random.Random(seed)
+def epochs_spent(of: Spec) -> int:
     spent: dict[str, int] = {}
-    for job, result in search(of, 1, shuffle):
+    for job, result in search(of, 1):
         spent[job.key] = max(spent.get(job.key, 0), len(result.values))
-    assert expected_epochs(of) <= sum(spent.values()) <= 1.5 * expected_epochs(of)
+    return sum(spent.values())
+
+
+def test_the_expected_epochs_are_those_that_a_search_takes() -> None:
+    searches = [seeded(spec(81, algorithm="random"), seed) for seed in range(5)]
+    spent = sum(map(epochs_spent, searches)) / len(searches)
+    assert expected_epochs(searches[0]) == pytest.approx(spent, rel=0.1)
+
+
+def seeded(of: Spec, seed: int) -> Spec:
+    return of.model_copy(update={"trainer": of.trainer.model_copy(update={"seed": seed})})
+
+
+def test_without_early_stopping_every_epoch_is_expected() -> None:
+    assert expected_epochs(spec(12, max_epochs=27, early="none")) == 12 * 27
+
+
+def test_the_expected_epochs_of_many_trials_are_in_proportion() -> None:
+    assert expected_epochs(spec(3000)) == pytest.approx(10 * expected_epochs(spec(300)), abs=10)
+    assert expected_epochs(spec(100)) / 100 == pytest.approx(expected_epochs(spec(3000)) / 3000, rel=0.1)
