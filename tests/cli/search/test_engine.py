@@ -209,10 +209,10 @@ def test_what_another_search_has_trained_does_not_count(edited: Edit, finished: 
 def test_nothing_over_budget_is_suggested_and_the_search_says_why_there_is_no_more(
     searches: Searches, tmp_path: Path
 ) -> None:
-    completed = searches.run(tmp_path / "store", "--set", "trainer.budget.params=1000", "--set", "trainer.tailEpochs=0")
+    completed = searches.run(tmp_path / "store", "--set", "trainer.budget.params=500", "--set", "trainer.tailEpochs=0")
     assert completed.returncode == 0
     printed = " ".join(completed.stdout.split())  # the line is longer than the screen is wide
-    assert re.search(r"The search ends: no other network .* with params [\d,]+ > 1,000", printed)
+    assert re.search(r"The search ends: no other network .* with params [\d,]+ > 500", printed)
     assert not list((tmp_path / "store").glob("experiments/*/trials/*"))
 
 
