@@ -171,15 +171,17 @@ def test_another_number_at_a_time_goes_on_with_the_trials_there_are(
     assert weights(copied).keys() == weights(finished[0]).keys()
 
 
-def test_equal_suggestions_at_the_same_time_are_trained_once(edited: Edit, tmp_path: Path) -> None:
+def test_a_search_ends_when_every_network_of_its_space_is_trained(edited: Edit, tmp_path: Path) -> None:
     same = edited("list: [8, 12, 16]", "list: [8]")
-    text = same.profile.read_text().replace("feasibleSpace: {list: [8, 12]}", "feasibleSpace: {list: [8]}")
+    text = same.profile.read_text()
     double = "{name: lr, parameterType: double, feasibleSpace: {min: 0.003, max: 0.02, distribution: logUniform}}"
     same.profile.write_text(text.replace(double, "{name: lr, parameterType: discrete, feasibleSpace: {list: [0.01]}}"))
-    counts = counted(same.run(tmp_path / "store", "--set", "trainer.tailEpochs=0").stdout)
-    (only,) = Store(tmp_path / "store").trials()
-    assert counts["trials"] == 5
-    assert counts["epochs"] == len(read_curve(only.metrics)) <= 5
+    first, again = (same.run(tmp_path / "store", "--set", "trainer.tailEpochs=0") for _ in range(2))
+    for completed, reused in ((first, 0), (again, 2)):
+        counts = counted(completed.stdout)
+        assert (counts["trials"], counts["reused"]) == (2, reused)
+        assert "The search ends: no other network in the search space: 2 were suggested." in completed.stdout
+    assert len(Store(tmp_path / "store").trials()) == 2
 
 
 def test_another_search_space_reuses_every_trial_that_it_shares(edited: Edit, finished: Finished, copied: Path) -> None:
@@ -196,10 +198,41 @@ def test_another_search_space_reuses_every_trial_that_it_shares(edited: Edit, fi
     assert len(Store(copied).experiments()) == 3
 
 
-def test_a_trial_over_budget_is_not_trained_and_says_why(searches: Searches, tmp_path: Path) -> None:
-    completed = searches.run(tmp_path / "store", "--set", "trainer.budget.params=1000", "--set", "trainer.tailEpochs=0")
+def test_what_another_search_has_trained_does_not_count(edited: Edit, finished: Finished, copied: Path) -> None:
+    named = edited("maxTrialCount: 5", "maxTrialCount: 5\n  objective: {additionalMetricNames: [val_loss]}")
+    once, again = (counted(named.run(copied, "--set", "experiment.maxTrialCount=2").stdout) for _ in range(2))
+    assert (once["trials"], once["reused"]) == (7, 5)  # the first five suggestions are the same
+    assert (again["trials"], again["reused"], again["epochs"]) == (7, 7, 0)
+    assert weights(copied).keys() > weights(finished[0]).keys()
+
+
+def test_nothing_over_budget_is_suggested_and_the_search_says_why_there_is_no_more(
+    searches: Searches, tmp_path: Path
+) -> None:
+    completed = searches.run(tmp_path / "store", "--set", "trainer.budget.params=500", "--set", "trainer.tailEpochs=0")
     assert completed.returncode == 0
-    assert re.search(r"over budget: params [\d,]+ > 1,000", completed.stdout)
+    printed = " ".join(completed.stdout.split())  # the line is longer than the screen is wide
+    assert re.search(r"The search ends: no other network .* with params [\d,]+ > 500", printed)
+    assert not list((tmp_path / "store").glob("experiments/*/trials/*"))
+
+
+def test_only_networks_within_the_budget_are_trials(searches: Searches, finished: Finished, tmp_path: Path) -> None:
+    sizes = sorted(Manifest.read(paths.bundle.manifest).params for paths in Store(finished[0]).trials())
+    most = sizes[len(sizes) // 2]
+    completed = searches.run(tmp_path / "store", "--set", f"trainer.budget.params={most}")
+    assert counted(completed.stdout)["trials"] == 5
+    assert all(Manifest.read(paths.bundle.manifest).params <= most for paths in Store(tmp_path / "store").trials())
+
+
+def test_a_trial_over_budget_in_milliseconds_is_not_trained_and_says_why(edited: Edit, tmp_path: Path) -> None:
+    one = edited("list: [8, 12, 16]", "list: [8]")
+    double = "{name: lr, parameterType: double, feasibleSpace: {min: 0.003, max: 0.02, distribution: logUniform}}"
+    text = one.profile.read_text().replace(double, "{name: lr, parameterType: discrete, feasibleSpace: {list: [0.01]}}")
+    one.profile.write_text(text.replace("list: [8, 12]", "list: [8]"))
+    completed = one.run(tmp_path / "store", "--set", "trainer.budget.latencyMs=0.000001")
+    assert completed.returncode == 0
+    assert re.search(r"over budget: latencyMs", completed.stdout)
+    assert "The search ends: no other network in the search space: 1 were suggested." in completed.stdout
 
 
 WIDTHS = "feasibleSpace: {list: [6, 7]}"

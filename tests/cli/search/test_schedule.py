@@ -4,10 +4,12 @@ import hashlib
 import json
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from atelier_cli.search.schedule import Job, Result, Schedule, expected_epochs
+from atelier_searcher.decision import Networks
 from atelier_store import halving
 from atelier_store.spec import Spec
 from hypothesis import given, settings
@@ -72,7 +74,7 @@ def search(
     made: dict[int, dict[str, str]] | None = None,
 ) -> Jobs:
     """All jobs with their results; shuffle draws which waiting result is reported next, made is what was suggested."""
-    schedule = Schedule(of, key_of, parallel, made)
+    schedule = Schedule(of, Networks(key_of), parallel, made)
     jobs: Jobs = []
     waiting: Jobs = []
     while not schedule.is_done or waiting:
@@ -138,8 +140,8 @@ def trained(jobs: Jobs) -> dict[str, tuple[float, ...]]:
 @pytest.mark.parametrize("algorithm", ["multivariate-tpe", "grid"])
 @pytest.mark.parametrize("parallel", [1, 2])
 def test_more_trials_go_on_with_the_same_search(parallel: int, algorithm: str) -> None:
-    fewer, more = (suggested(search(spec(trials, algorithm=algorithm), parallel)) for trials in (8, 300))
-    assert len(fewer) == 8 and len(more) == 300
+    fewer, more = (suggested(search(spec(trials, algorithm=algorithm), parallel)) for trials in (8, 60))
+    assert len(fewer) == 8 and len(more) == 60
     assert {number: more[number] for number in fewer} == fewer
 
 
@@ -167,11 +169,25 @@ def test_a_search_that_goes_on_half_way_decides_as_if_it_had_never_stopped() -> 
         assert search(spec(16), 2, made=made) == whole
 
 
-def test_equal_networks_share_what_was_trained() -> None:
+def test_a_search_of_few_networks_ends_with_them_and_says_so() -> None:
     parameters = [{"name": "stem_width", "parameterType": "discrete", "feasibleSpace": {"list": ["100", "200"]}}]
-    jobs = search(spec(30, algorithm="random", parameters=parameters), 1)
-    assert len(jobs) >= 30
-    assert len(trained(jobs)) == 2
+    of = spec(30, algorithm="random", parameters=parameters, early="none")
+    schedule = Schedule(of, Networks(key_of), parallel=1)
+    for _ in range(2):
+        job = schedule.decide()
+        assert job
+        schedule.report(job, answer(job, of))
+    assert schedule.decide() is None and schedule.is_done
+    assert schedule.exhausted == "no other network in the search space: 2 were suggested"
+
+
+def test_trials_that_the_store_has_are_not_counted() -> None:
+    def found(job: Job, of: Spec) -> Result:
+        return replace(answer(job, of), found=job.suggestion.number % 2 == 0)
+
+    jobs = search(spec(10, early="none"), 2, reply=found)
+    assert sum(not result.found for _, result in jobs) == 10
+    assert len(jobs) >= 19
 
 
 @pytest.mark.process
@@ -187,7 +203,7 @@ def test_every_other_algorithm_brings_a_search_to_its_end(algorithm: str) -> Non
 
 
 def test_a_failure_counts_when_it_is_reported_and_not_when_a_decision_sees_it() -> None:
-    schedule = Schedule(spec(30, failed=1), key_of, parallel=2)
+    schedule = Schedule(spec(30, failed=1), Networks(key_of), parallel=2)
     jobs = [schedule.decide(), schedule.decide()]
     assert not schedule.gave_up
     assert jobs[1]
@@ -225,12 +241,13 @@ def test_a_search_without_failures_goes_to_its_end_whatever_number_is_allowed() 
 
 def test_trials_over_budget_teach_the_sampler_and_do_not_end_the_search() -> None:
     def too_big(job: Job, of: Spec) -> Result:
-        return Result("over_budget") if int(job.suggestion.params["stem_width"]) > 200 else answer(job, of)
+        return Result("over_budget") if int(job.suggestion.params["stem_width"]) > 300 else answer(job, of)
 
     jobs = search(spec(40), 1, reply=too_big)
-    new = [int(job.suggestion.params["stem_width"]) > 200 for job, _ in jobs if job.resumed_at == 0]
-    assert len(new) == 40
-    assert sum(new[20:]) < sum(new[:20])
+    new = [int(job.suggestion.params["stem_width"]) > 300 for job, _ in jobs if job.resumed_at == 0]
+    assert len(new) - sum(new) == 40  # only trainings count
+    half = len(new) // 2
+    assert sum(new[half:]) < sum(new[:half])
 
 
 def test_a_grid_ends_when_it_has_no_other() -> None:
@@ -242,11 +259,27 @@ def test_a_grid_ends_when_it_has_no_other() -> None:
     assert len({job.key for job, _ in jobs}) == len(jobs) == 6
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_the_expected_epochs_are_those_of_a_search_without_ties(seed: int) -> None:
-    of = spec(27, algorithm="random")
-    shuffle = random.Random(seed)
+def epochs_spent(of: Spec) -> int:
     spent: dict[str, int] = {}
-    for job, result in search(of, 1, shuffle):
+    for job, result in search(of, 1):
         spent[job.key] = max(spent.get(job.key, 0), len(result.values))
-    assert expected_epochs(of) <= sum(spent.values()) <= 1.5 * expected_epochs(of)
+    return sum(spent.values())
+
+
+def test_the_expected_epochs_are_those_that_a_search_takes() -> None:
+    searches = [seeded(spec(81, algorithm="random"), seed) for seed in range(5)]
+    spent = sum(map(epochs_spent, searches)) / len(searches)
+    assert expected_epochs(searches[0]) == pytest.approx(spent, rel=0.1)
+
+
+def seeded(of: Spec, seed: int) -> Spec:
+    return of.model_copy(update={"trainer": of.trainer.model_copy(update={"seed": seed})})
+
+
+def test_without_early_stopping_every_epoch_is_expected() -> None:
+    assert expected_epochs(spec(12, max_epochs=27, early="none")) == 12 * 27
+
+
+def test_the_expected_epochs_of_many_trials_are_in_proportion() -> None:
+    assert expected_epochs(spec(3000)) == pytest.approx(10 * expected_epochs(spec(300)), abs=10)
+    assert expected_epochs(spec(100)) / 100 == pytest.approx(expected_epochs(spec(3000)) / 3000, rel=0.1)

@@ -22,7 +22,8 @@ from atelier_trial.space import BUILT_IN
 from atelier_trial.target import DIVERGED, Target
 
 from atelier_trainer import checkpoint, describe, environment, export, exportable
-from atelier_trainer.setup import Cost, Setup, cost_of, set_up
+from atelier_trainer.cost import Cost, cost_of
+from atelier_trainer.setup import Setup, outputs_of, set_up
 from atelier_trainer.training import Stopped, Training
 
 log = logging.getLogger("atelier.trial")
@@ -83,13 +84,14 @@ class Run:
         setup = set_up(self.trial, device)
         training = setup.training
         self.environment = setup.environment
-        self.cost = cost_of(training.model, self.trial)
-        over = self.cost.over(self.target.spec.trainer.budget)
+        budget = self.target.spec.trainer.budget
+        self.cost = cost_of(training.model, self.trial.description, has_latency=budget.latency_ms is not None)
+        over = self.cost.over(budget)
         if over:
             self.lines.print({self.target.objective.objective_metric_name: self.target.worst()})
             return self._write_card("over_budget", "over budget: " + "; ".join(over))
         if self.target.spec.trainer.network != BUILT_IN and not self.paths.checkpoint.exists():
-            outputs = len(self.trial.description.labels or ()) or setup.validation.y.shape[1]
+            outputs = outputs_of(self.trial.description, setup.validation.y.numpy())
             exportable.check(training.model, self.trial.description.task, setup.validation.x, outputs)
         self._resume(training, device)
         self._write_card("running")

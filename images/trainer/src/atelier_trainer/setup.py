@@ -1,4 +1,4 @@
-"""A trial made ready to train: its data split, its network built from the seed, and what that network costs."""
+"""A trial made ready to train: its data split, its network built from the seed."""
 
 from __future__ import annotations
 
@@ -6,15 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from atelier_store import budget
-from atelier_store.records import ColumnStatistics, DataDescription, Environment, InputStatistics, Latency
-from atelier_store.spec import Budget
+from atelier_store.records import ColumnStatistics, DataDescription, Environment, InputStatistics
 from atelier_trial import data, network_code
 from atelier_trial.request import Trial
 from numpy.typing import NDArray
 from torch import Tensor
 
-from atelier_trainer import environment, export, model
+from atelier_trainer import environment, model
 from atelier_trainer.columns import Columns, noise_scale
 from atelier_trainer.training import Recipe, Rows, Training, balanced
 
@@ -37,19 +35,6 @@ class Setup:
     environment: Environment
 
 
-@dataclass(frozen=True)
-class Cost:
-    """What a network costs; latency is None while it is not measured."""
-
-    params: int
-    macs: int
-    latency: Latency | None
-
-    def over(self, bounds: Budget) -> list[str]:
-        """One line for every bound that is exceeded."""
-        return budget.exceeded(bounds, self.params, self.macs, self.latency.p50_ms if self.latency else None)
-
-
 def set_up(trial: Trial, device: torch.device) -> Setup:
     """Everything that a run trains with. Raises whatever a user's network raises."""
     config, description = trial.config, trial.description
@@ -57,7 +42,7 @@ def set_up(trial: Trial, device: torch.device) -> Setup:
         trial.request.store, description, config.validation_fraction, config.seed
     )
     kind, task = description.kind, description.task
-    outputs = len(description.labels or ()) if task == "classification" else y.shape[1]
+    outputs = outputs_of(description, y)
     rows, validation = (
         Rows(torch.from_numpy(x[index]), torch.from_numpy(y[index])) for index in (training_rows, validation_rows)
     )
@@ -86,14 +71,6 @@ def _of_inputs(
     return Columns(columns, x), statistics, OfInputs(None, data.column_statistics(x, columns))
 
 
-def cost_of(built: model.Model, trial: Trial) -> Cost:
-    """What the network costs; its latency is measured only if the budget bounds it."""
-    description = trial.description
-    dtype = torch.uint8 if description.kind == "images" else torch.float32
-    example = torch.zeros((1, *description.shape), dtype=dtype)
-    latency = None
-    if trial.request.spec.trainer.budget.latency_ms is not None:
-        onnx = export.to_onnx(built, description.task, example, description.columns)
-        latency = export.measure_latency(onnx, export.inputs(example.numpy(), description.columns))
-    device = next(built.parameters()).device
-    return Cost(model.count_params(built), model.count_macs(built, example.to(device)), latency)
+def outputs_of(description: DataDescription, y: NDArray[Any]) -> int:
+    """The number of a network's outputs: of classes, or of the targets in y (N, T)."""
+    return len(description.labels or ()) if description.task == "classification" else int(y.shape[1])

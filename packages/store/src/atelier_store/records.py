@@ -207,7 +207,8 @@ class Replay(Record):
 class TrialRecord(Record):
     """`experiments/<name>/trials/<trial>.json`: the key of a suggestion.
 
-    number is its place in the order of suggestions, from 0, if the engine counts them.
+    number is its place in the order of suggestions, from 0, if the engine counts them. found: the store had the result
+    before this search suggested it, so the trial does not count in maxTrialCount; written only if true.
     """
 
     schema_version: Literal[1] = 1
@@ -216,6 +217,7 @@ class TrialRecord(Record):
     params: dict[str, str]
     key: str | None
     error: str | None = None
+    found: bool = Field(default=False, exclude_if=lambda found: not found)
 
 
 class RungValue(Record):

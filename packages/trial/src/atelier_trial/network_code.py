@@ -17,7 +17,7 @@ from atelier_store.errors import InvalidInput
 from atelier_store.files import sha256_file
 from atelier_store.spec import sha256_of
 
-OURS = ("atelier_cli", "atelier_server", "atelier_store", "atelier_trainer", "atelier_trial")
+OURS = ("atelier_cli", "atelier_searcher", "atelier_server", "atelier_store", "atelier_trainer", "atelier_trial")
 LIBRARIES = {"site-packages", "dist-packages"}
 LONGEST_REASON = 400
 """Characters of an error's own text on a card; the trial's log has it whole, with its traceback."""

@@ -91,10 +91,18 @@ def parent_of(request: Request, tail_of: str) -> str:
     return parent
 
 
-def record(experiment: ExperimentPaths, request: Request, key: str | None, error: str | None = None) -> None:
-    """Write to the experiment which key this trial has, or why it has none."""
-    TrialRecord(trial=request.trial, number=request.number, params=request.params, key=key, error=error).write(
-        experiment.trial(request.trial)
-    )
+def record(
+    experiment: ExperimentPaths, request: Request, key: str | None, error: str | None = None, found: bool = False
+) -> None:
+    """Write to the experiment which key this trial has, or why it has none, and whether the store had its result.
+
+    What was found then stays found, whoever writes the record again.
+    """
+    path = experiment.trial(request.trial)
+    before = TrialRecord.read_if_whole(path)
+    found = found or (before is not None and before.found and before.key == key)
+    TrialRecord(
+        trial=request.trial, number=request.number, params=request.params, key=key, error=error, found=found
+    ).write(path)
     if not experiment.spec.exists():
         request.spec.write(experiment.spec)

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import optuna
+from atelier_searcher.space import distribution
 from atelier_store.records import Status
 from atelier_store.spec import Budget, Parameter, Spec
 from optuna.distributions import BaseDistribution, CategoricalDistribution
@@ -20,7 +21,6 @@ from optuna.storages.journal import BaseJournalBackend
 from optuna.trial import FrozenTrial, TrialState
 
 from atelier_cli.export.trials import Trial, told
-from atelier_cli.search.suggestion import distribution
 
 STATES: dict[Status, TrialState] = {
     "running": TrialState.RUNNING,

@@ -20,6 +20,7 @@ from pathlib import Path
 from atelier_cli.signals import ctrl_c_blocked_in_children
 
 PRELOADED = [
+    "atelier_trainer.appraisal",
     "atelier_trainer.run",
     "atelier_cli.__main__",  # a child runs the script `atelier` again, as far as its `if __name__ == "__main__"`
     "atelier_cli.search.children",

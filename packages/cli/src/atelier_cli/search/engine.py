@@ -8,11 +8,12 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol
 
+from atelier_searcher.decision import Networks
 from atelier_store import machine
 from atelier_store.curve import read_curve
 from atelier_store.exit_codes import ExitCode
@@ -26,6 +27,7 @@ from atelier_trial.request import Request, configuration, record
 from atelier_trial.target import Target
 
 from atelier_cli.profile import InvalidProfile, rules
+from atelier_cli.search.appraising import Appraisers
 from atelier_cli.search.children import STOP_TIMEOUT, Children, Exited, start_fork_server
 from atelier_cli.search.command_line import command_line
 from atelier_cli.search.schedule import Job, Result, Schedule
@@ -60,10 +62,15 @@ class Watcher(Protocol):
 
 @dataclass
 class Totals:
-    """A search so far. reused are trials whose result was in the store; gave_up: too many trials failed."""
+    """A search so far.
+
+    reused are trials whose result was in the store, uncounted those that do not count in maxTrialCount; gave_up: too
+    many trials failed.
+    """
 
     trials: int = 0
     reused: int = 0
+    uncounted: int = 0
     failed: set[str] = field(default_factory=set)
     epochs_trained: int = 0
     seconds: float = 0.0
@@ -113,6 +120,7 @@ class Engine:
         self.parallel = parallel_trials(spec)
         self.totals = totals
         self._children = Children()
+        self._found: set[str] = set()
         self._running: dict[str, _Running] = {}
         self._queued: list[Assignment] = []
         self._stop_requests = 0
@@ -182,19 +190,25 @@ class Engine:
         records = [record for record in trial_records(self.experiment) if record.number is not None]
         self._say_if_trained_as_another(records, description)
         made = {record.number: record.params for record in records if record.number is not None}
-        self._schedule = schedule = Schedule(
-            self.spec, lambda params: identity.trial_config(self.spec, description, params).key, self.parallel, made
-        )
-        while not schedule.gave_up and (not schedule.is_done or self._queued or self._running):
-            while schedule.ready and not schedule.is_done:
-                self._raise_if_stopped()
-                job = schedule.decide()
-                if job is not None:
-                    self._reuse_or_queue(self._assignment_of(job, description))
-            self._start_queued()
-            if self._running:
-                self._handle_event()
+        self._found = {record.trial for record in records if record.found}
+        with Appraisers(self.spec, self.store, description, self.experiment.messages("appraisal")) as appraisers:
+            networks = Networks(
+                key=lambda params: identity.trial_config(self.spec, description, params).key,
+                refusal=appraisers.refusal,
+            )
+            self._schedule = schedule = Schedule(self.spec, networks, self.parallel, made)
+            while not schedule.gave_up and (not schedule.is_done or self._queued or self._running):
+                while schedule.ready and not schedule.is_done:
+                    self._raise_if_stopped()
+                    job = schedule.decide()
+                    if job is not None:
+                        self._take(self._assignment_of(job, description), is_new=job.suggestion.number not in made)
+                self._start_queued()
+                if self._running:
+                    self._handle_event()
         self.totals.gave_up = schedule.gave_up
+        if schedule.exhausted is not None:
+            self.watcher.note(f"The search ends: {schedule.exhausted}.")
 
     def _say_if_trained_as_another(self, records: Sequence[TrialRecord], description: DataDescription) -> None:
         """Say that trials of an earlier run are other networks by now, which would look like a search that forgot."""
@@ -205,9 +219,16 @@ class Engine:
                 self.watcher.note(f"{earlier.trial} was {earlier.key} and is {key} now: {why}. Such trials train anew.")
                 return
 
-    def _reuse_or_queue(self, assignment: Assignment) -> None:
-        if not self._reused(assignment):
+    def _take(self, assignment: Assignment, is_new: bool = False) -> None:
+        """Record an assignment, and report its result if the store has it; is_new: it was never suggested before."""
+        card = assignment.target.finished(assignment.paths)
+        if card is not None and is_new:
+            self._found.add(assignment.name)
+        record(self.experiment, assignment.request, assignment.target.key, found=assignment.name in self._found)
+        if card is None:
             self._queued.append(assignment)
+        else:
+            self._report_stored(assignment, card)
 
     def _start_queued(self) -> None:
         """Start queued assignments in their order, up to the number that may run at a time.
@@ -219,8 +240,11 @@ class Engine:
                 return
             if all(run.assignment.target.key != assignment.target.key for run in self._running.values()):
                 self._queued.remove(assignment)
-                if not self._reused(assignment):
+                card = assignment.target.finished(assignment.paths)
+                if card is None:
                     self._start(assignment)
+                else:
+                    self._report_stored(assignment, card)
 
     def _assignment_of(self, job: Job, description: DataDescription) -> Assignment:
         request = self._request(job.trial, job.suggestion.params, job.suggestion.number, job.bars)
@@ -243,18 +267,14 @@ class Engine:
     def _assignment(self, request: Request, description: DataDescription, job: Job | None) -> Assignment:
         config = configuration(request, description)
         target = Target.of(request, self.experiment, config)
-        record(self.experiment, request, config.key)
         return Assignment(request.trial, request, target, self.store.trial(config.key), job)
 
-    def _reused(self, assignment: Assignment) -> bool:
-        """Report the result that is in the store; False if there is none."""
-        card = assignment.target.finished(assignment.paths)
-        if card is None:
-            return False
+    def _report_stored(self, assignment: Assignment, card: Card) -> None:
+        """Report a result that is in the store."""
         self.totals.reused += assignment.is_new
         self.totals.trials += assignment.is_new
-        self._report(assignment, self._result(assignment.target, card), 0, card.reason)
-        return True
+        result = replace(self._result(assignment.target, card), found=assignment.name in self._found)
+        self._report(assignment, result, 0, card.reason)
 
     def _start(self, assignment: Assignment, tries: int = 1) -> None:
         name = assignment.name
@@ -320,6 +340,7 @@ class Engine:
     def _report(self, assignment: Assignment, result: Result, trained: int, reason: str | None) -> None:
         if result.outcome == "failed":
             self.totals.failed.add(assignment.name)
+        self.totals.uncounted += assignment.is_new and (result.found or result.outcome == "over_budget")
         if assignment.job is not None:
             self._schedule.report(assignment.job, result)
         self.watcher.ended(assignment.name, result, trained, reason)
@@ -361,7 +382,7 @@ class Engine:
 
     def _train(self, assignment: Assignment) -> None:
         """Run one assignment to its end, unless its result is in the store."""
-        self._reuse_or_queue(assignment)
+        self._take(assignment)
         self._start_queued()
         while self._running:
             self._handle_event()

@@ -1,4 +1,4 @@
-"""The next job: resume the best paused trial, or suggest a new one (asynchronous successive halving, Li et al. 2020).
+"""The jobs of one machine: which trial runs next, with several at a time and always the same decisions.
 
 Pure: no clock, no file, no process. Jobs are numbered, and the decision for job j sees exactly the results of the jobs
 up to j - lag, in whatever order they ended. So the same profile, seed and results give the same decisions, and a search
@@ -7,14 +7,16 @@ is replayed from its store.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Literal
 
+from atelier_searcher.decision import Networks, Nothing, Resume, Suggestion, decide, values_at
+from atelier_searcher.history import Trial
 from atelier_store import halving
-from atelier_store.spec import Spec
-
-from atelier_cli.search.suggestion import Suggester, Suggestion
+from atelier_store.spec import EarlyStopping, Objective, Spec
 
 
 @dataclass(frozen=True)
@@ -23,9 +25,13 @@ class Job:
 
     number: int
     suggestion: Suggestion
-    key: str
     bars: dict[int, float | None]
     resumed_at: int = 0
+
+    @property
+    def key(self) -> str:
+        """The trial's key."""
+        return self.suggestion.key
 
     @property
     def trial(self) -> str:
@@ -35,10 +41,11 @@ class Job:
 
 @dataclass(frozen=True)
 class Result:
-    """How a job ended; values are the objective after each epoch."""
+    """How a job ended; values are the objective after each epoch. found: the store had them before it was suggested."""
 
     outcome: halving.Outcome | Literal["over_budget", "failed"]
     values: tuple[float, ...] = ()
+    found: bool = False
 
 
 def trial_name(number: int) -> str:
@@ -54,34 +61,34 @@ class Schedule:
     """
 
     def __init__(
-        self,
-        spec: Spec,
-        key_of: Callable[[dict[str, str]], str],
-        parallel: int,
-        made: Mapping[int, dict[str, str]] | None = None,
+        self, spec: Spec, networks: Networks, parallel: int, made: Mapping[int, dict[str, str]] | None = None
     ) -> None:
         self._spec = spec
-        self._objective = spec.experiment.objective
-        self._key_of = key_of
+        self._networks = networks
+        self._made = made or {}
         self._lag = 1 if parallel == 1 else 2 * parallel
         self._rungs = halving.rungs(spec.experiment.early_stopping, spec.trainer.max_epochs)
-        self._eta = spec.experiment.early_stopping.eta
-        self._suggester = Suggester(spec, made)
         self._jobs: list[Job | None] = []
         self._results: dict[int, Result] = {}
         self._applied = 0
-        self._suggested = 0
-        self._is_exhausted = False
-        self._curves: dict[str, tuple[float, ...]] = {}
-        self._paused: dict[str, int] = {}
+        self._trials: list[Trial] = []
         self._failed: set[int] = set()
         self.is_done = False
+        self.exhausted: str | None = None
+        """Why the search ended before maxTrialCount, if it did."""
 
     def report(self, job: Job, result: Result) -> None:
-        """Record how a job ended. A failure counts at once, not when a decision gets to see it: no more should fail."""
+        """Record how a job ended.
+
+        What counts at once, not when a decision gets to see it: a failure, for no more should fail; and that the store
+        had the result, which is known when a trial is suggested.
+        """
         self._results[job.number] = result
+        number = job.suggestion.number
         if result.outcome == "failed":
-            self._failed.add(job.suggestion.number)
+            self._failed.add(number)
+        if result.found:
+            self._trials[number] = replace(self._trials[number], found=True)
 
     @property
     def ready(self) -> bool:
@@ -95,7 +102,7 @@ class Schedule:
         """The next job; None if there is none now. `is_done` is true once there will be no other."""
         number = len(self._jobs)
         self._apply_results(max(number - self._lag + 1, 0))
-        job = None if self._has_ended() else self._resume(number) or self._suggest(number)
+        job = None if self.gave_up else self._next(number)
         self._jobs.append(job)
         outstanding = [j for j in self._jobs[self._applied :] if j is not None]
         self.is_done = job is None and (not outstanding or self._has_ended())
@@ -110,68 +117,82 @@ class Schedule:
         self._applied = max(self._applied, count)
 
     def _apply(self, job: Job, result: Result) -> None:
-        if result.outcome == "failed":
-            self._suggester.tell_failed(job.suggestion.number)
-            return
-        self._suggester.tell(job.suggestion.number, result.values, result.outcome == "succeeded")
-        if result.values and len(result.values) >= len(self._curves.get(job.key, ())):
-            self._curves[job.key] = result.values
-            if result.outcome == "paused":
-                self._paused[job.key] = len(result.values)
-            else:
-                self._paused.pop(job.key, None)
+        before = self._trials[job.suggestion.number]
+        values = result.values if len(result.values) >= len(before.values) else before.values
+        self._trials[job.suggestion.number] = replace(before, status=result.outcome, values=values)
 
     def _has_ended(self) -> bool:
         """Whether the goal is reached, or too many trials failed."""
-        reached = any(self._objective.reaches(curve[-1]) for curve in self._curves.values())
-        return reached or self.gave_up
+        objective = self._spec.experiment.objective
+        return self.gave_up or any(trial.values and objective.reaches(trial.values[-1]) for trial in self._trials)
 
     @property
     def gave_up(self) -> bool:
         """Whether too many trials failed. Katib's rule: maxFailedTrialCount of them end a search, or 1 if it is 0."""
         return len(self._failed) >= max(1, self._spec.experiment.max_failed_trial_count)
 
-    def _resume(self, number: int) -> Job | None:
-        """The paused trial that goes on by halving's rule, of those that no job has resumed at their rung."""
-        resumed = {(job.key, job.resumed_at) for job in self._jobs if job is not None}
-        paused = {key: rung for key, rung in self._paused.items() if (key, rung) not in resumed}
-        values = {rung: self._values_at(rung) for rung in self._rungs}
-        key = halving.to_resume(values, paused, self._objective, self._eta)
-        if key is None:
+    def _next(self, number: int) -> Job | None:
+        decision = decide(self._spec, self._trials, self._networks, self._made)
+        if isinstance(decision, Nothing):
+            self.exhausted = decision.reason
             return None
-        first = next(job for job in self._jobs if job is not None and job.key == key)
-        return Job(number, first.suggestion, key, self._bars(key, above=paused[key]), resumed_at=paused[key])
+        if isinstance(decision, Resume):
+            return self._resume(number, decision)
+        self._trials.append(Trial(decision.params, decision.key))
+        return Job(number, decision, self._bars(decision.key, above=0))
 
-    def _suggest(self, number: int) -> Job | None:
-        if self._is_exhausted or self._suggested >= self._spec.experiment.max_trial_count:
-            return None
-        suggestion = self._suggester.ask()
-        if suggestion is None:
-            self._is_exhausted = True
-            return None
-        self._suggested += 1
-        key = self._key_of(suggestion.params)
-        return Job(number, suggestion, key, self._bars(key, above=0))
-
-    def _values_at(self, rung: int) -> dict[str, float]:
-        return {key: curve[rung - 1] for key, curve in self._curves.items() if len(curve) >= rung}
+    def _resume(self, number: int, decision: Resume) -> Job:
+        first = next(job.suggestion for job in self._jobs if job is not None and job.key == decision.key)
+        self._trials[first.number] = replace(self._trials[first.number], status="running")
+        return Job(number, first, self._bars(decision.key, above=decision.rung), resumed_at=decision.rung)
 
     def _bars(self, key: str, above: int) -> dict[int, float | None]:
-        return {
-            rung: halving.bar(self._others_at(rung, key), self._objective, self._eta)
-            for rung in self._rungs
-            if rung > above
-        }
+        return {rung: self._bar(rung, key) for rung in self._rungs if rung > above}
 
-    def _others_at(self, rung: int, key: str) -> list[float]:
-        return [value for other, value in self._values_at(rung).items() if other != key]
+    def _bar(self, rung: int, key: str) -> float | None:
+        others = [value for other, value in values_at(self._trials, rung).items() if other != key]
+        return halving.bar(others, self._spec.experiment.objective, self._spec.experiment.early_stopping.eta)
+
+
+MOST_SIMULATED = 200
+"""Trials of a search that is simulated; more take about as many epochs each."""
+
+ORDERS = 8
+"""Orders in which the trials of a simulated search come."""
 
 
 def expected_epochs(spec: Spec) -> int:
-    """Epochs that a search of this many trials trains if a third goes on at every rung."""
-    left, before, total = spec.experiment.max_trial_count, 0, 0
-    eta = spec.experiment.early_stopping.eta
-    for rung in [*halving.rungs(spec.experiment.early_stopping, spec.trainer.max_epochs), spec.trainer.max_epochs]:
-        total += left * (rung - before)
-        left, before = left // eta, rung
-    return total
+    """Epochs that a search of this many trials trains, if their values come in random order and stay in it.
+
+    They are more than the share 1/eta of every rung: of the first trials, which have few to be compared with, more go
+    on than the best of all.
+    """
+    most, stopping = spec.experiment.max_trial_count, spec.experiment.early_stopping
+    count = min(most, MOST_SIMULATED)
+    return round(_simulated_epochs(stopping, spec.trainer.max_epochs, count) * most / count)
+
+
+@lru_cache(maxsize=8)
+def _simulated_epochs(stopping: EarlyStopping, max_epochs: int, count: int) -> float:
+    """Epochs of so many trials by halving's rule, one at a time; the mean over several orders."""
+    draw = random.Random(0)  # noqa: S311  # no secret
+    orders = [draw.sample(range(count), count) for _ in range(ORDERS)]
+    return sum(_epochs_in_order(stopping, max_epochs, order) for order in orders) / ORDERS
+
+
+def _epochs_in_order(stopping: EarlyStopping, max_epochs: int, order: Sequence[int]) -> int:
+    objective, rungs = Objective(), halving.rungs(stopping, max_epochs)
+    values = {str(trial): float(value) for trial, value in enumerate(order)}
+    reached: dict[int, dict[str, float]] = {rung: {} for rung in rungs}
+    paused: dict[str, int] = {}
+    epochs, new = 0, iter(values)
+    while (key := halving.to_resume(reached, paused, objective, stopping.eta) or next(new, None)) is not None:
+        start, end = paused.pop(key, 0), max_epochs
+        for rung in (rung for rung in rungs if rung > start):
+            bar = halving.bar(list(reached[rung].values()), objective, stopping.eta)
+            reached[rung][key] = values[key]
+            if not halving.passes(values[key], bar, objective):
+                end = paused[key] = rung
+                break
+        epochs += end - start
+    return epochs

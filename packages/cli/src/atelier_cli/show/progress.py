@@ -120,7 +120,7 @@ class SearchDisplay(AbstractContextManager["SearchDisplay"]):
         return f"about {duration((time.monotonic() - self._started) / self._trained_now * epochs)} left"
 
     def _facts(self) -> list[Text]:
-        trials = f"trials {self._totals.trials} of {self._spec.experiment.max_trial_count}"
+        trials = f"trials {self._totals.trials - self._totals.uncounted} of {self._spec.experiment.max_trial_count}"
         reused = f"{self._totals.reused} found trained"
         best = self._best()
         value = f"; best {score(self._last_values[best])} ({short_name(best)})" if best else ""

@@ -1,0 +1,148 @@
+"""What a search does next: resume a paused trial, or suggest a new one.
+
+Asynchronous successive halving (Li et al. 2020), with every suggestion a training that can matter: never a network that
+the search knows already, nor one that is known to be over budget.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+
+from atelier_store import halving
+from atelier_store.spec import Spec
+
+from atelier_searcher import sampling
+from atelier_searcher.history import History, by_key
+from atelier_searcher.space import Point, Space
+
+MOST_NEAR = 500
+"""Points around the algorithm's proposal, nearest first, that are tried if it is refused."""
+
+SMALL_SPACE = 10_000
+"""Of a space with as many points, every one is tried before it is called exhausted."""
+
+MOST_DRAWN = 2_000
+"""Random points of a larger space that are tried before it is called exhausted."""
+
+MOST_REFUSED = 100
+"""Trials in a row that their process found over budget, after which a search ends."""
+
+
+@dataclass(frozen=True)
+class Resume:
+    """The trial with this key goes on from the rung where it paused."""
+
+    key: str
+    rung: int
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """A new trial, with its place in the order of suggestions from 0."""
+
+    number: int
+    params: dict[str, str]
+    key: str
+
+
+@dataclass(frozen=True)
+class Nothing:
+    """Nothing to do, until a trial that runs gives more. reason says why a search ends before maxTrialCount."""
+
+    reason: str | None = None
+
+
+Decision = Resume | Suggestion | Nothing
+
+
+@dataclass(frozen=True)
+class Networks:
+    """What can be known of a network before it is trained. Both are functions of params.
+
+    key: equal networks have equal ones. refusal: why it is not to be trained, or None; it is asked for new keys only.
+    """
+
+    key: Callable[[dict[str, str]], str]
+    refusal: Callable[[dict[str, str]], str | None] = lambda _: None
+
+
+def decide(
+    spec: Spec, history: History, networks: Networks, made: Mapping[int, dict[str, str]] | None = None
+) -> Decision:
+    """What to do next, from what is known now; equal arguments give equal decisions.
+
+    made has the params of suggestions that were made before, by number: they are kept, whatever would be suggested now.
+    """
+    experiment = spec.experiment
+    if any(trial.values and experiment.objective.reaches(trial.values[-1]) for trial in history):
+        return Nothing()
+    if (resumed := _resume(spec, history)) is not None:
+        return resumed
+    if sum(trial.counts for trial in history) >= experiment.max_trial_count:
+        return Nothing()
+    number = len(history)
+    if (params := (made or {}).get(number)) is not None:
+        return Suggestion(number, params, networks.key(params))
+    if len(history) >= MOST_REFUSED and all(trial.status == "over_budget" for trial in history[-MOST_REFUSED:]):
+        return Nothing(f"the last {MOST_REFUSED} networks were over trainer.budget")
+    return _suggest(spec, history, networks)
+
+
+def values_at(history: History, rung: int) -> dict[str, float]:
+    """The value at a rung of every trial that reached it, by key."""
+    return {key: trial.values[rung - 1] for key, trial in by_key(history).items() if len(trial.values) >= rung}
+
+
+def _resume(spec: Spec, history: History) -> Resume | None:
+    """The paused trial that goes on by halving's rule."""
+    stopping = spec.experiment.early_stopping
+    paused = {key: len(trial.values) for key, trial in by_key(history).items() if trial.status == "paused"}
+    values = {rung: values_at(history, rung) for rung in halving.rungs(stopping, spec.trainer.max_epochs)}
+    key = halving.to_resume(values, paused, spec.experiment.objective, stopping.eta)
+    return None if key is None else Resume(key, paused[key])
+
+
+def _suggest(spec: Spec, history: History, networks: Networks) -> Suggestion | Nothing:
+    """The first point of those that come into question whose network is new and not refused."""
+    space = Space(spec.experiment.parameters)
+    known = {trial.key for trial in history}
+    refused: dict[str, str] = {}
+    for point in _points(spec, space, history):
+        params = space.params(point)
+        key = networks.key(params)
+        if key in known or key in refused:
+            continue
+        reason = networks.refusal(params)
+        if reason is None:
+            return Suggestion(len(history), params, key)
+        refused[key] = reason
+    return Nothing(_exhausted(space, len(known), refused))
+
+
+def _points(spec: Spec, space: Space, history: History) -> Iterator[Point]:
+    """What the algorithm proposes and what is near that; then all of a small space, or random points of a larger one.
+
+    An algorithm that learns proposes the best region again and again, so what is new there is better than another draw:
+    local search is as good as any (White et al. 2021, Exploring the Loss Landscape in Neural Architecture Search).
+    """
+    proposals, seed, number = sampling.proposals(spec, space, history), sampling.seed_of(spec), len(history)
+    if spec.experiment.algorithm.algorithm_name == "grid":
+        yield from islice(proposals, number + SMALL_SPACE)
+        return
+    proposal = next(proposals)
+    yield proposal
+    if sampling.learns(spec, history):
+        yield from islice(space.around(proposal, seed + number), MOST_NEAR)
+    is_small = space.size <= SMALL_SPACE
+    yield from space.points(seed) if is_small else islice(sampling.draws(space, seed, number), MOST_DRAWN)
+
+
+def _exhausted(space: Space, known: int, refused: Mapping[str, str]) -> str:
+    """Why no other network is suggested."""
+    where = "the search space" if space.size <= SMALL_SPACE else "the points of the search space that were tried"
+    others = f": {known} were suggested"
+    if refused:
+        others += f", and {len(refused)} are not trained, such as one with {next(iter(refused.values()))}"
+    return f"no other network in {where}{others}"

@@ -1,0 +1,234 @@
+"""Proposals of Optuna's samplers, under Katib's algorithm names, from nothing but the spec and the history.
+
+A sampler lives for one decision: its seed is that of the search and the suggestion's number, and it is told the whole
+history. So a search that was stopped, or goes on in another process, gets the proposals that it would have got.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Container, Iterator, Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import optuna
+from atelier_store.spec import AlgorithmName, Objective, Spec
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler
+from optuna.storages import InMemoryStorage
+from optuna.trial import FrozenTrial, TrialState
+
+from atelier_searcher.history import History, Trial
+from atelier_searcher.space import Point, Space
+
+Settings = dict[str, str]
+
+LEARNS_FROM_PRUNED: tuple[AlgorithmName, ...] = ("tpe", "multivariate-tpe")
+LEARNS_FROM_NOTHING: tuple[AlgorithmName, ...] = ("random", "sobol", "grid")
+
+
+MAXIMIZE = Objective()
+
+
+def proposals(spec: Spec, space: Space, history: History) -> Iterator[Point]:
+    """Points for the next trial, the best first: one, or of a grid all. Equal arguments give equal points."""
+    name, number = spec.experiment.algorithm.algorithm_name, len(history)
+    settings, seed = _settings(spec)
+    if name == "grid":
+        yield from space.points(seed)
+    elif not learns(spec, history):
+        stream = _stream(name if name in LEARNS_FROM_NOTHING else "random", seed, tuple(space.distributions.items()))
+        yield stream.point(number)
+    else:
+        objective = spec.experiment.objective
+        told = _told(objective, name, space, history)
+        if name == "cmaes":
+            study = _replayed(_study(_sampler(name, settings, seed), objective), space, told)
+        else:
+            known = _numbered([*told, *_running(space, history)])
+            study = _study(_sampler(name, settings, _seed_of(seed, number)), objective, _Known(known))
+        yield study.ask(space.distributions).params
+
+
+def draws(space: Space, seed: int, number: int) -> Iterator[Point]:
+    """Random points for the suggestion with this number, without end."""
+    study = _study(optuna.samplers.RandomSampler(_seed_of(seed, number)))
+    while True:
+        yield study.ask(space.distributions).params
+
+
+def learns(spec: Spec, history: History) -> bool:
+    """Whether the algorithm learns, and knows enough results for it; else it draws at random."""
+    name = spec.experiment.algorithm.algorithm_name
+    settings, _ = _settings(spec)
+    default = 1 if name == "cmaes" else 10
+    least = int(settings.get("n_startup_trials") or settings.get("n_initial_points") or default)
+    known = sum(trial.status not in ("running", "failed") for trial in history)
+    return name not in LEARNS_FROM_NOTHING and known >= least
+
+
+def seed_of(spec: Spec) -> int:
+    """The seed of a search: Katib's random_state, or else that of its trials."""
+    return _settings(spec)[1]
+
+
+def _settings(spec: Spec) -> tuple[Settings, int]:
+    settings = {setting.name: setting.value for setting in spec.experiment.algorithm.algorithm_settings}
+    return settings, int(settings.pop("random_state", spec.trainer.seed))
+
+
+def _seed_of(seed: int, number: int) -> int:
+    """The seed for one suggestion."""
+    return int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
+
+
+def _study(
+    sampler: BaseSampler, objective: Objective = MAXIMIZE, storage: InMemoryStorage | None = None
+) -> optuna.Study:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)  # it would log every study
+    return optuna.create_study(direction=objective.type, sampler=sampler, storage=storage)
+
+
+# what a sampler is told
+
+
+def _told(objective: Objective, name: AlgorithmName, space: Space, history: History) -> list[FrozenTrial]:
+    """The trials that gave something to learn from.
+
+    One that ended early is pruned for a sampler that learns from that, else complete with its last value; one without a
+    value is as bad as the worst.
+    """
+    ended = [trial for trial in history if trial.status == "over_budget" or trial.values]
+    if name in LEARNS_FROM_PRUNED:
+        return [
+            _frozen(space, trial, TrialState.COMPLETE if trial.status == "succeeded" else TrialState.PRUNED)
+            for trial in ended
+        ]
+    worst = max((trial.values[-1] for trial in ended if trial.values), key=objective.rank_key, default=None)
+    return [
+        _frozen(space, trial, TrialState.COMPLETE, default=worst)
+        for trial in ended
+        if trial.values or worst is not None
+    ]
+
+
+def _running(space: Space, history: History) -> list[FrozenTrial]:
+    """The trials that have given nothing yet; TPE keeps away from them, by a constant liar."""
+    return [
+        _frozen(space, trial, TrialState.RUNNING) for trial in history if trial.status == "running" and not trial.values
+    ]
+
+
+def _frozen(space: Space, trial: Trial, state: TrialState, default: float | None = None) -> FrozenTrial:
+    values = trial.values
+    return FrozenTrial(
+        number=-1,
+        trial_id=-1,
+        state=state,
+        value=values[-1] if values else default,
+        datetime_start=None,
+        datetime_complete=None,
+        params=space.point(trial.params),
+        distributions=space.distributions,
+        user_attrs={},
+        system_attrs={},
+        intermediate_values={len(values): values[-1]} if values else {},
+    )
+
+
+def _numbered(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+    """The trials with numbers from 1 up: 0 is the first that a new study asks for."""
+    for number, trial in enumerate(trials, 1):
+        trial.number = number
+    return list(trials)
+
+
+class _Known(InMemoryStorage):
+    """A study's storage that begins with trials. Adding them one by one would copy each, twice as slow as sampling."""
+
+    def __init__(self, known: list[FrozenTrial]) -> None:
+        super().__init__()
+        self._known = known
+
+    def get_all_trials(
+        self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
+    ) -> list[FrozenTrial]:
+        known = [trial for trial in self._known if states is None or trial.state in states]
+        return known + super().get_all_trials(study_id, deepcopy, states)
+
+
+def _replayed(study: optuna.Study, space: Space, told: Sequence[FrozenTrial]) -> optuna.Study:
+    """The study after these trials, for a sampler that keeps its state in those that it asked for."""
+    for trial in told:
+        study.enqueue_trial(trial.params)
+        study.tell(study.ask(space.distributions), trial.value)
+    return study
+
+
+class _Stream:
+    """The points of a sampler that learns nothing, by number."""
+
+    def __init__(self, sampler: BaseSampler, distributions: dict[str, BaseDistribution]) -> None:
+        self._study, self._distributions = _study(sampler), distributions
+        self._points: list[Point] = []
+
+    def point(self, number: int) -> Point:
+        while len(self._points) <= number:
+            trial = self._study.ask(self._distributions)
+            self._study.tell(trial, 0.0)  # from the first one told, sobol knows the space
+            self._points.append(trial.params)
+        return self._points[number]
+
+
+@lru_cache(maxsize=8)
+def _stream(name: AlgorithmName, seed: int, distributions: tuple[tuple[str, BaseDistribution], ...]) -> _Stream:
+    """Kept, because it is drawn from its beginning."""
+    return _Stream(_sampler(name, {}, seed), dict(distributions))
+
+
+# Optuna's samplers
+
+
+def _sampler(name: AlgorithmName, settings: Settings, seed: int) -> BaseSampler:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # experimental or deprecated in Optuna; named by Katib
+        return SAMPLERS[name](settings, seed)
+
+
+def _tpe(multivariate: bool) -> Callable[[Settings, int], BaseSampler]:
+    def sampler(settings: Settings, seed: int) -> BaseSampler:
+        optional: dict[str, Any] = {}
+        if "gamma" in settings:
+            optional["gamma"] = lambda trials: min(math.ceil(float(settings["gamma"]) * trials), 25)
+        if "prior_weight" in settings:
+            optional["prior_weight"] = float(settings["prior_weight"])
+        return optuna.samplers.TPESampler(
+            seed=seed,
+            multivariate=multivariate,
+            constant_liar=True,
+            n_startup_trials=0,  # `learns` says when it begins
+            n_ei_candidates=int(settings.get("n_ei_candidates") or settings.get("n_EI_candidates") or 24),
+            **optional,
+        )
+
+    return sampler
+
+
+def _cmaes(settings: Settings, seed: int) -> BaseSampler:
+    sigma = float(settings["sigma"]) if "sigma" in settings else None
+    return optuna.samplers.CmaEsSampler(seed=seed, sigma0=sigma, warn_independent_sampling=False)
+
+
+SAMPLERS: dict[AlgorithmName, Callable[[Settings, int], BaseSampler]] = {
+    "random": lambda _, seed: optuna.samplers.RandomSampler(seed),
+    "tpe": _tpe(multivariate=False),
+    "multivariate-tpe": _tpe(multivariate=True),
+    "cmaes": _cmaes,
+    "sobol": lambda _, seed: optuna.samplers.QMCSampler(
+        qmc_type="sobol", scramble=True, seed=seed, warn_independent_sampling=False
+    ),
+    "bayesianoptimization": lambda _, seed: optuna.samplers.GPSampler(seed=seed, n_startup_trials=0),
+}
+"""By Katib's names; a grid is no sampler."""
