@@ -184,7 +184,7 @@ def tree(
     try:
         library = importlib.import_module(module)
     except ModuleNotFoundError:
-        return {"test_rmse": float("nan"), "test_loss": float("nan")}
+        return dict.fromkeys(("test_rmse", "test_loss", "test_accuracy"), float("nan"))
     if task == "regression":
         model = getattr(library, estimator.format("Regressor"))(**settings).fit(x, y[:, 0])
         return scores(task, model.predict(test_x).reshape(-1, 1), test_y, "test")

@@ -91,7 +91,7 @@ def _trained(
             warnings.simplefilter("ignore")  # of a linear model that has not converged, or a column of gaps
             known, asked = _without_empty(x[rows], x[validation])
             model = make(_kinds(description), spec.trainer.class_weights, seed).fit(known, y[rows])
-            found = scores(description.task, _answers(model, asked, classes), y[validation], "val")
+            found = scores(description.task, answers(model, asked, classes), y[validation], "val")
     except (ValueError, MemoryError) as error:
         log.warning("no baseline %s: %s", name, error)
         return None
@@ -126,7 +126,12 @@ def _kinds(description: DataDescription) -> NDArray[np.int64]:
     )
 
 
-def _answers(model: Any, x: NDArray[Any], classes: int) -> NDArray[np.float64]:
+def boosted_trees(description: DataDescription, class_weights: ClassWeights, seed: int) -> Any:
+    """The untrained trees of the baseline, which know the categories and gaps of these rows."""
+    return MODELS[description.task]["hist_gradient_boosting"](_kinds(description), class_weights, seed)
+
+
+def answers(model: Any, x: NDArray[Any], classes: int) -> NDArray[np.float64]:
     """Probabilities (N, classes), 0 for a class that is not among the rows learnt from; or targets (N, T)."""
     if not classes:
         return np.asarray(model.predict(x), dtype=np.float64).reshape(len(x), -1)

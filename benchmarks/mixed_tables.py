@@ -1,0 +1,212 @@
+"""Searches on tables with words and gaps, of which a profile says the target and nothing else.
+
+    uv run --with lightgbm --with xgboost python -m benchmarks.mixed_tables --tables FOLDER
+
+FOLDER holds CSV files of https://github.com/mwaskom/seaborn-data (titanic, penguins, taxis, mpg, diamonds, tips,
+flights) and adult.csv, the census income of UCI. For each: the search's winner and boosted trees on the same test rows,
+and how many of the validation rows the service answers as training did, by JSON, CSV and the Open Inference Protocol.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import yaml
+from atelier_cli.profile import load
+from atelier_store import columns as table
+from atelier_store.columns import Inputs
+from atelier_store.instances import instances
+from atelier_store.layout import Store
+from atelier_store.records import Current, DataDescription, Manifest
+from atelier_store.scores import scores
+from atelier_store.spec import Task
+from atelier_trainer.export import session
+from atelier_trial import baselines, data
+from numpy.typing import NDArray
+
+from benchmarks.tables import COMMON, SPACES, listed, tree
+from tests.support.server_process import eventually, serving
+
+LARGE = 3_000
+"""Rows from which on a trial needs fewer epochs."""
+
+CLOSE = 1e-5
+"""How far an answer may be from training's; more is another answer."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A file and its target."""
+
+    name: str
+    target: str
+    task: Task
+
+
+TABLES = (
+    Table("titanic", "survived", "classification"),
+    Table("penguins", "species", "classification"),
+    Table("adult", "class", "classification"),
+    Table("tips", "tip", "regression"),
+    Table("mpg", "mpg", "regression"),
+    Table("flights", "passengers", "regression"),
+    Table("taxis", "tip", "regression"),
+    Table("diamonds", "price", "regression"),
+)
+
+
+def main() -> None:
+    """A line for each table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tables", type=Path, required=True, help="where the CSV files are")
+    parser.add_argument("--only", action="append", help="the name of a table; may be given several times")
+    parser.add_argument("--trials", type=int, default=12)
+    parser.add_argument("--space", choices=SPACES, default="new")
+    options = parser.parse_args()
+    print("| table | rows to train on | metric | search | HistGradientBoosting | LightGBM | XGBoost | as trained | s |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    for one in TABLES:
+        if not options.only or one.name in options.only:
+            with tempfile.TemporaryDirectory() as folder:
+                print(line(one, Path(folder), options), flush=True)
+
+
+def line(one: Table, folder: Path, options: argparse.Namespace) -> str:
+    """What the models came to on the test rows, and how many validation rows are served as they were trained."""
+    file = (options.tables / f"{one.name}.csv").resolve()
+    with file.open("rb") as rows:
+        count = sum(1 for _ in rows)
+    (folder / "profile.yaml").write_text(yaml.safe_dump(profile(one, file, count, options)))
+    spec, store = load(folder / "profile.yaml").spec, Store(folder / "store")
+    started = time.monotonic()
+    command = [sys.executable, "-m", "atelier_cli", "up", "-f", "profile.yaml", "--store", "store", "--no-serve"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(done.stdout + done.stderr)
+    seconds = time.monotonic() - started
+    description = data.prepare(spec.trainer.data, store, folder, None, spec.trainer.seed)
+    arrays = data.load(store, description)
+    training, validation = data.split_rows(
+        arrays, description, spec.trainer.data.validation_fraction, spec.trainer.seed
+    )
+    metric = "test_rmse" if one.task == "regression" else "test_accuracy"
+    x, y = arrays.train_x[training], arrays.train_y[training]
+    version = store.model(spec.experiment.name).version(served_version(store, spec.experiment.name))
+    manifest = Manifest.read(version.manifest)
+    running = session(version.network.read_bytes(), 1)
+
+    def answers(of: NDArray[np.float32]) -> NDArray[np.float32]:
+        found: NDArray[np.float32] = running.run(None, table.inputs(np.asarray(of), manifest.columns or ()))[0]
+        return found
+
+    value = scores(one.task, answers(arrays.test_x), arrays.test_y, "test")[metric]
+    boosted = hist_gradient_boosting(description, one.task, x, y, arrays)[metric]
+    others = [tree(name, one.task, x, y, arrays.test_x, arrays.test_y)[metric] for name in ("LightGBM", "XGBoost")]
+    rows_served = served(store, spec.experiment.name, manifest, arrays.train_x[validation], answers)
+    numbers = " | ".join(f"{number:.4g}" for number in (value, boosted, *others))
+    return f"| {one.name} | {len(x):,} | {metric} | {numbers} | {rows_served} | {seconds:.0f} |"
+
+
+def profile(one: Table, file: Path, rows: int, options: argparse.Namespace) -> dict[str, Any]:
+    """A search of a few minutes, whose data are a file and its target."""
+    large = rows > LARGE
+    objective = (
+        {"type": "minimize", "objectiveMetricName": "val_rmse"}
+        if one.task == "regression"
+        else {"type": "maximize", "objectiveMetricName": "val_accuracy"}
+    )
+    epochs = 24 if large else 60
+    source = {"source": "table", "task": one.task, "target": one.target, "files": {"train": {"path": str(file)}}}
+    return {
+        "experiment": {
+            "name": one.name,
+            "objective": objective,
+            "algorithm": {"algorithmSettings": [{"name": "random_state", "value": 1}]},
+            "earlyStopping": {"algorithmSettings": [{"name": "min_epochs", "value": 3 if large else 6}]},
+            "maxTrialCount": options.trials,
+            "parameters": [*COMMON, {"name": "batch", **listed(256 if large else 64)}, *SPACES[options.space]],
+        },
+        "trainer": {"data": source, "maxEpochs": epochs, "tailEpochs": epochs // 3},
+    }
+
+
+def served_version(store: Store, model: str) -> str:
+    """The version that the pointer names."""
+    return Current.read(store.model(model).current).version
+
+
+def hist_gradient_boosting(
+    description: DataDescription, task: Task, x: NDArray[Any], y: NDArray[Any], arrays: data.Arrays
+) -> dict[str, float]:
+    """Test scores of the baseline's boosted trees, which know categories and gaps."""
+    model = baselines.boosted_trees(description, "none", 0).fit(x, y)
+    classes = len(description.labels or ())
+    return scores(task, baselines.answers(model, np.asarray(arrays.test_x), classes), arrays.test_y, "test")
+
+
+def served(store: Store, model: str, manifest: Manifest, rows: NDArray[np.float32], answers: Any) -> str:
+    """How many rows each way of asking answers as training did."""
+    columns = manifest.columns or ()
+    given, expected = table.inputs(np.asarray(rows), columns), answers(rows)
+    with serving(store, model) as server:
+        eventually(lambda: server.client.get("/v2/health/ready").is_success)
+        ways = {"JSON": by_json(server.client, given, columns), "CSV": by_csv(server.client, given, columns)}
+        ways["v2"] = by_v2(server.client, model, given)
+    counts = [f"{way} {(np.abs(found - expected).max(1) <= CLOSE).sum()}" for way, found in ways.items()]
+    return f"{', '.join(counts)} of {len(rows)}"
+
+
+def by_json(client: httpx.Client, given: Inputs, columns: Sequence[Any]) -> NDArray[np.float32]:
+    """The answers to rows by the names of columns."""
+    return outputs(client.post("/predict", json={"instances": instances(given, columns)}))
+
+
+def by_csv(client: httpx.Client, given: Inputs, columns: Sequence[Any]) -> NDArray[np.float32]:
+    """The answers to the same rows as CSV."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [column.name for column in columns])
+    writer.writeheader()
+    writer.writerows(instances(given, columns))
+    headers = {"content-type": "text/csv"}
+    return outputs(client.post("/predict", content=text.getvalue().encode(), headers=headers))
+
+
+def by_v2(client: httpx.Client, model: str, given: Inputs) -> NDArray[np.float32]:
+    """The answers to tensors of the Open Inference Protocol."""
+    tensors = list(_tensors(given))
+    answer = client.post(f"/v2/models/{model}/infer", json={"inputs": tensors}).raise_for_status().json()
+    output = answer["outputs"][0]
+    return np.array(output["data"], np.float32).reshape(output["shape"])
+
+
+def _tensors(given: Inputs) -> Iterator[dict[str, Any]]:
+    types = {"O": "BYTES", "f4": "FP32", "f8": "FP64"}
+    for name, array in given.items():
+        kind = types["O" if array.dtype == object else array.dtype.str[1:]]
+        flat = array.reshape(-1).tolist()
+        values = [None if isinstance(value, float) and np.isnan(value) else value for value in flat]
+        yield {"name": name, "datatype": kind, "shape": list(array.shape), "data": values}
+
+
+def outputs(response: httpx.Response) -> NDArray[np.float32]:
+    """What /predict answered, as the network's outputs."""
+    predictions = response.raise_for_status().json()["predictions"]
+    if "value" in predictions[0]:
+        return np.array([[one["value"]] for one in predictions], np.float32)
+    return np.array([list(one["probabilities"].values()) for one in predictions], np.float32)
+
+
+if __name__ == "__main__":
+    main()
