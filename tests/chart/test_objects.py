@@ -50,7 +50,7 @@ def pods(objects: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any], d
 LEFT_OUT = {
     # of other sources
     "trainer.data": {"files", "target", "labels", "limit", "image", "onUnreadable", "columns", "table", "split"},
-    "trainer": {"modules"},  # of another network
+    "trainer": {"modules", "loss"},  # of another network
     "trainer.image": {"digest"},  # it has a tag
     "server.image": {"tag"},  # it has a digest
     "trainer.pod.serviceAccount": {"name"},  # the chart's, with annotations

@@ -51,7 +51,7 @@ def two_searches(searches: Searches, copied: Path) -> tuple[Path, str]:
 def test_a_worse_search_is_refused_approved_and_undone(two_searches: tuple[Path, str]) -> None:
     store, first = two_searches
     refused = shown(promote(store))
-    found = re.search(r"Not promoted: tiny version (\w{12}) \(trial trial-0000\) is refused: it is worse: ", refused)
+    found = re.search(r"Not promoted: tiny version (\w{12}) \(trial trial-\d{4}\) is refused: it is worse: ", refused)
     assert found, refused
     assert re.search(rf"val_accuracy 0\.\d+, served 0\.\d+, .*; version {first} stays", refused)
     assert f"atelier promote --model tiny --version {found[1]}" in refused

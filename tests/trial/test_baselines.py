@@ -20,6 +20,8 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 
 from tests.support.workplace import profile
 
+pytestmark = pytest.mark.process  # scikit-learn asks lscpu for the cores, once for each process
+
 WINE = {"source": "sklearn", "name": "wine"}
 DIABETES = {"source": "sklearn", "name": "diabetes", "task": "regression"}
 
