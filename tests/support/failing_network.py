@@ -1,5 +1,6 @@
-"""A user's network that cannot be built at one of its widths, finds the disk full at another, or never ends a batch."""
+"""A user's network that at some widths cannot be built, finds the disk full, fills it, or never ends a batch."""
 
+import contextlib
 import errno
 import os
 import time
@@ -16,11 +17,20 @@ class Asleep(torch.nn.Module):
         return x
 
 
+def fill_the_disk_of(descriptor: int) -> None:
+    """Append to a file until nothing more can be written."""
+    with contextlib.suppress(OSError):
+        while os.write(descriptor, b"x" * 4096 + b"\n"):
+            pass
+
+
 def build(input_shape: tuple[int, int, int], outputs: int, width: int = 8) -> torch.nn.Module:
     if width == 7:
         raise RuntimeError("no network of width 7")
     if width == 9:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    if width == 11:
+        fill_the_disk_of(2)
     channels, height, wide = input_shape
     if width == 10:
         return torch.nn.Sequential(torch.nn.Flatten(), Asleep(), torch.nn.Linear(channels * height * wide, outputs))

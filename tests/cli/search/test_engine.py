@@ -302,6 +302,15 @@ def test_a_trial_that_fails_fails_alone_with_its_reason(own_network: Searches, t
     assert counted(completed.stdout)["failed"] > 0
 
 
+def test_a_trial_that_the_full_disk_keeps_from_saying_so_ends_the_search_as_the_disk_does(
+    own_network: Searches, small_disk: Path
+) -> None:
+    own_network.profile.write_text(own_network.profile.read_text().replace("list: [6, 7]", "list: [11]"))
+    completed = own_network.run(small_disk / "store", "--set", "experiment.parallelTrialCount=1")
+    assert completed.returncode == 2, completed.stdout
+    assert "No space left on device" in completed.stderr and len(completed.stderr.strip().splitlines()) == 1
+
+
 def test_too_many_failures_end_the_search_with_their_reason(own_network: Searches, tmp_path: Path) -> None:
     own_network.profile.write_text(own_network.profile.read_text().replace("list: [6, 7]", "list: [7]"))
     completed = own_network.run(tmp_path / "store", "--set", "experiment.maxTrialCount=30", name="up")

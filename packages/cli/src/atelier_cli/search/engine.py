@@ -17,6 +17,7 @@ from atelier_searcher.decision import Networks
 from atelier_store import machine
 from atelier_store.curve import read_curve
 from atelier_store.exit_codes import ExitCode
+from atelier_store.files import write_text
 from atelier_store.layout import ExperimentPaths, Store, TrialPaths
 from atelier_store.lease import Lease
 from atelier_store.ranking import best_parent, trial_records, unfinished_winner
@@ -326,7 +327,10 @@ class Engine:
                 raise OSError(number, f"{reason} ({assignment.name})", str(self.store.root))
 
     def _reason(self, run: _Running, code: int) -> str:
-        """Why a trial failed: the reason on its card, or the last line of its messages."""
+        """Why a trial failed: the reason on its card, or the last line of its messages.
+
+        OSError on a full disk, which may have kept the trial from saying so.
+        """
         if code < 0:
             return f"its process was killed by signal {-code}, {run.tries} times"
         if code == ExitCode.STOPPED:
@@ -334,8 +338,10 @@ class Engine:
         card = Card.read_if_whole(run.assignment.paths.card)
         if card is not None and card.status == "failed" and card.reason is not None:
             return card.reason
-        lines = self.experiment.messages(run.assignment.name).read_text(errors="replace").strip().splitlines()
-        return lines[-1] if lines else f"exit code {code}"
+        messages = self.experiment.messages(run.assignment.name)
+        said = messages.read_text(errors="replace").strip() or f"exit code {code}"
+        write_text(messages, f"{said}\n")
+        return said.splitlines()[-1]
 
     def _report(self, assignment: Assignment, result: Result, trained: int, reason: str | None) -> None:
         if result.outcome == "failed":
