@@ -42,7 +42,8 @@ def train(folder: Path) -> None:
         reader.run(line)
     printed = with_its_module.communicate(timeout=240)[0]
     assert with_its_module.returncode == 0, printed
-    (rent,) = (e.folder.name for e in reader.store.experiments() if re.fullmatch(r"flats-[0-9a-f]{8}", e.folder.name))
-    reader.run(f"uv run atelier promote {rent} --model rent --store ./store")
-    reader.run("uv run atelier promote --model digits --store ./store")
+    for model, profile in (("rent", "flats"), ("digits", "digits")):
+        names = [paths.folder.name for paths in reader.store.experiments()]
+        (search,) = (name for name in names if re.fullmatch(rf"{profile}-[0-9a-f]{{8}}", name))
+        reader.run(f"uv run atelier promote {search} --model {model} --store ./store")
     shutil.copytree(folder / "store", folder / "backup")
