@@ -80,6 +80,8 @@ def test_a_search_survives_a_drained_node_and_more_evictions_of_its_extractor() 
             )
             seen.add(pod)
             where.evict(pod)
+        release.search_ends(seconds=6 * MINUTES)
+        release.server_is_ready()  # a forwarded port stays with the pod that it was opened to
         with release.client() as client:
             assert release.model_of(release.experiment, client, 6 * MINUTES)
         assert release.search_ends()["trialsSucceeded"] == 4
