@@ -19,6 +19,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from tests.support.table_features import features
+
 WORDS = Column(name="sex", kind="category", levels=("female", "male"))
 CITIES = Column(name="city", kind="category", levels=tuple(f"city {number}" for number in range(30)))
 TABLE = (Column(name="age", kind="number"), WORDS, Column(name="joined", kind="date"), CITIES)
@@ -40,7 +42,7 @@ def rows(count: int, columns: tuple[Column, ...] = TABLE, seed: int = 0) -> NDAr
         else:
             far = 1e9 if column.kind == "date" else 10
             by_column[column.name] = np.where(gap, np.nan, random.normal(far, far / 3, count))
-    return table.features(by_column, columns)
+    return features(by_column, columns)
 
 
 def built(columns: tuple[Column, ...], x: NDArray[np.float32], params: dict[str, Any] = DENSE) -> model.Model:
@@ -88,7 +90,7 @@ def test_the_front_of_a_bundle_gives_the_features_that_preparation_gave(
 
     [found] = running.run(None, values)
 
-    np.testing.assert_array_equal(found, table.features(values, TABLE))
+    np.testing.assert_array_equal(found, features(values, TABLE))
 
 
 @pytest.mark.parametrize("params", [{}, {"embedding": "piecewise", "members": 4}], ids=["dense", "ensemble"])

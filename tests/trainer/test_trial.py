@@ -238,6 +238,8 @@ def test_a_loss_that_is_not_there_is_refused_by_name(work: Workplace) -> None:
     end = work.run(profile(1, loss="absent:loss"), *NETWORK)
     assert end.code == 2
     assert "trainer.loss: module 'absent' not found" in end.err
+    (record,) = work.store.root.glob("experiments/*/trials/*.json")
+    assert "trainer.loss: module 'absent' not found" in record.read_text()
 
 
 def test_a_network_over_budget_is_not_trained_and_does_not_fail(work: Workplace) -> None:

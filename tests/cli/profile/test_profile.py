@@ -408,6 +408,11 @@ def test_an_empty_file_lacks_what_has_no_default(tmp_path: Path) -> None:
             "name: digits\n  network: no_such_module:f",
             "x.yaml:18: trainer.network: 'no_such_module:f' cannot be imported",
         ),
+        (
+            "name: digits",
+            "name: digits\n  loss: no_such_module:f",
+            "x.yaml:18: trainer.loss: 'no_such_module:f' cannot be imported",
+        ),
     ],
 )
 def test_a_wrong_value_is_named_with_its_line(tmp_path: Path, old: str, new: str, message: str) -> None:

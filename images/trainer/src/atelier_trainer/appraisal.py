@@ -31,7 +31,8 @@ class Appraiser:
         trainer = spec.trainer
         x, y, training, _ = data.load_split(store, description, trainer.data.validation_fraction, trainer.seed)
         self._outputs = outputs_of(description, y)
-        self._rows = x[training] if description.kind == "rows" else x[:0]
+        self._rows = x[training] if description.kind == "rows" else x[[]]
+        self._columns: dict[str, Columns | None] = {}
         self._costs: dict[str, Cost | None] = {}
 
     def cost(self, params: dict[str, str]) -> Cost | None:
@@ -61,13 +62,20 @@ class Appraiser:
                 return cost_of(self.build(architecture, device), self._description)
         return None
 
+    def _columns_on(self, device: str) -> Columns | None:
+        """The columns of a table, which are the same for every network; the caller has chosen the device."""
+        if device not in self._columns:
+            columns = self._description.columns
+            self._columns[device] = None if columns is None else Columns(columns, self._rows)
+        return self._columns[device]
+
     def build(self, architecture: dict[str, Any], device: str = "cpu") -> model.Model:
         """The untrained network, for inputs that are standardised already. Raises whatever a user's network raises."""
         with torch.device(device):
             zero, one = torch.zeros(1), torch.ones(1)
             standard = {"mean": zero, "scale": one, "target_mean": zero, "target_scale": one}
             description = self._description
-            columns = None if description.columns is None else Columns(description.columns, self._rows)
+            columns = self._columns_on(device)
             network, rows = self._spec.trainer.network, torch.from_numpy(self._rows)
             shape, kind = description.shape, description.kind
             return model.build(network, architecture, kind, standard, shape, self._outputs, rows, columns)

@@ -15,7 +15,7 @@ from atelier_store.files import sha256_file
 from atelier_store.lease import Lease, LeaseLost
 from atelier_store.records import Card, Environment, Epoch, Manifest, Provenance, Status
 from atelier_store.scores import DEFINED_FOR
-from atelier_trial import network_code
+from atelier_trial import own_code
 from atelier_trial.metric_lines import MetricLines
 from atelier_trial.request import StopRequest, Trial
 from atelier_trial.space import BUILT_IN
@@ -77,7 +77,7 @@ class Run:
             return self._write_card("failed", f"{DIVERGED}: {error}")
         except Exception as error:  # whatever a user's network raises fails this trial alone, with its reason
             log.error("%s", traceback.format_exc())
-            return self._write_card("failed", network_code.reason(error))
+            return self._write_card("failed", own_code.reason(error))
 
     def _train(self) -> Card:
         device = environment.configure(self.trial.request.threads)

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from atelier_store.records import ColumnStatistics, DataDescription, Environment, InputStatistics
-from atelier_trial import data, network_code
+from atelier_trial import data, own_code
 from atelier_trial.request import Trial
 from numpy.typing import NDArray
 from torch import Tensor
@@ -54,7 +54,7 @@ def set_up(trial: Trial, device: torch.device) -> Setup:
     recipe = Recipe.of(config.params, config.seed, config.tail_epochs)
     weights = balanced(rows.y, outputs) if config.class_weights == "balanced" else None
     loss = trial.request.spec.trainer.loss
-    own_loss = None if loss is None else network_code.function("trainer.loss", loss)
+    own_loss = None if loss is None else own_code.function("trainer.loss", loss)
     training = Training(built, task, kind, rows, recipe, precision, weights, own_loss)
     return Setup(training, validation, of_inputs, environment.describe(device, precision))
 

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from atelier_store.errors import InvalidInput
 from atelier_store.lease import Lease
 from atelier_store.records import Card
 from atelier_trial import baselines, data
 from atelier_trial.request import Request, StopRequest, Trial, configuration, record
-from atelier_trial.space import InvalidParams
 from atelier_trial.target import Target
 
 log = logging.getLogger("atelier.trial")
@@ -20,7 +20,7 @@ log = logging.getLogger("atelier.trial")
 def run_trial(request: Request, stop: StopRequest) -> Card:
     """Train the requested trial, unless the store has its result already; the card holds the result.
 
-    Raises InvalidParams or data.DataError for wrong input, before anything is trained.
+    Raises InvalidInput for wrong input, before anything is trained.
     """
     experiment = request.store.experiment(request.spec.experiment_name)
     description = data.prepare(
@@ -28,7 +28,7 @@ def run_trial(request: Request, stop: StopRequest) -> Card:
     )
     try:
         trial = Trial(request, description, configuration(request, description))
-    except InvalidParams as error:
+    except InvalidInput as error:
         record(experiment, request, key=None, error=str(error))
         raise
     record(experiment, request, key=trial.config.key)

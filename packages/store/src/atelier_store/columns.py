@@ -66,35 +66,10 @@ def tensors(columns: Sequence[Column]) -> tuple[Tensor, ...]:
     return tuple(Tensor(name=column.name, datatype=DATATYPES[column.kind], shape=(-1, 1)) for column in columns)
 
 
-def feature_names(columns: Sequence[Column]) -> tuple[str, ...]:
-    """The name of every feature: that of its column, of a date with the part that it is."""
-    return tuple(
-        name
-        for column in columns
-        for name in ([f"{column.name} {part}" for part in DATE_FEATURES] if column.kind == "date" else [column.name])
-    )
-
-
 def places(columns: Sequence[Column]) -> list[slice]:
     """The features of each column, as a slice of all."""
     ends = np.cumsum([len(DATE_FEATURES) if column.kind == "date" else 1 for column in columns]).tolist()
     return [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
-
-
-def features(by_column: Mapping[str, NDArray[Any]], columns: Sequence[Column]) -> NDArray[np.float32]:
-    """The features (N, F) of values by column, (N,) each: floats, texts, or seconds since 1970 as floats."""
-    parts = [_features(by_column[column.name].reshape(-1), column) for column in columns]
-    return np.concatenate(parts, axis=1, dtype=np.float32)
-
-
-def _features(values: NDArray[Any], column: Column) -> NDArray[Any]:
-    if column.kind == "number":
-        return values.reshape(-1, 1)
-    if column.kind == "date":
-        return date_features(values)
-    number = {text: FIRST_LEVEL + index for index, text in enumerate(column.levels)} | {"": MISSING}
-    distinct, of_row = np.unique(values.astype(str), return_inverse=True)
-    return np.array([number.get(text, UNSEEN) for text in distinct.tolist()], dtype=np.float32)[of_row].reshape(-1, 1)
 
 
 def date_features(seconds: NDArray[np.float64]) -> NDArray[np.float32]:

@@ -214,6 +214,11 @@ class Data(SpecModel):
     split: Split | None = Field(default=None, exclude_if=_unset)
 
     @property
+    def function(self) -> str | None:
+        """The source, if it is a function of the user's own."""
+        return self.source if ":" in self.source else None
+
+    @property
     def words(self) -> str:
         """The source and the names of its files, for people."""
         names = (Path(file.path or urlsplit(file.url or "").path).name for file in self.files.values())

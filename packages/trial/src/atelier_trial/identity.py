@@ -10,7 +10,7 @@ from atelier_store.files import sha256_file
 from atelier_store.records import DataDescription, TrialConfig
 from atelier_store.spec import Spec, sha256_of
 
-from atelier_trial import network_code
+from atelier_trial import own_code
 from atelier_trial.space import BUILT_IN, InvalidParams, canonicalise, needs_row_networks
 
 RECIPE_VERSION = 1
@@ -28,7 +28,7 @@ def trial_config(spec: Spec, data: DataDescription, params: dict[str, str]) -> T
         recipe_version=RECIPE_VERSION,
         seed=spec.trainer.seed,
         class_weights=spec.trainer.class_weights,
-        loss_digest=spec.trainer.loss and network_code.digest("trainer.loss", spec.trainer.loss),
+        loss_digest=spec.trainer.loss and own_code.digest("trainer.loss", spec.trainer.loss),
     )
 
 
@@ -41,10 +41,10 @@ def tail_config(parent: TrialConfig, parent_epochs: int, tail_epochs: int) -> Tr
 def network_digest(network: str, params: dict[str, Any], of_table: bool = False) -> str:
     """sha256 of what builds the network of canonical params; after any edit it is another network.
 
-    Of the built-in networks, their source file, or files; of one's own, what `network_code.digest` covers. Of a table,
+    Of the built-in networks, their source file, or files; of one's own, what `own_code.digest` covers. Of a table,
     the code of its columns counts.
     """
-    digest = _own(params) if network == BUILT_IN else network_code.digest("trainer.network", network)
+    digest = _own(params) if network == BUILT_IN else own_code.digest("trainer.network", network)
     return sha256_of({"network": digest, "columns": _source_digest("columns")}) if of_table else digest
 
 

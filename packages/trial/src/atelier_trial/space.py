@@ -13,7 +13,7 @@ from typing import Any
 from atelier_store.errors import InvalidInput
 from atelier_store.spec import Kind, Task
 
-from atelier_trial import network_code
+from atelier_trial import own_code
 
 BUILT_IN = "atelier"
 STAGES = 4
@@ -145,7 +145,7 @@ def user_function(network: str) -> Any:
     if not all(network.partition(":")):
         raise InvalidParams([f"trainer.network: {network!r}; allowed: {BUILT_IN}, or module:function"])
     try:
-        return network_code.function("trainer.network", network)
+        return own_code.function("trainer.network", network)
     except InvalidInput as error:
         raise InvalidParams(error.violations) from error
 

@@ -6,8 +6,9 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from atelier_store.errors import InvalidInput
 from atelier_store.spec import Data, Experiment, Kind, Parameter, Setting, Spec
-from atelier_trial import space
+from atelier_trial import own_code, space
 from atelier_trial.data.errors import DataError
 from atelier_trial.data.files import locate
 
@@ -39,6 +40,7 @@ def check(
         (lambda: check_parallel(experiment), ("experiment.parallelTrialCount", "experiment.maxTrialCount")),
         (lambda: check_failed(experiment), ("experiment.maxFailedTrialCount", "experiment.maxTrialCount")),
         (lambda: check_files(trainer.data), ("trainer.data.source", "trainer.data.files")),
+        (lambda: check_loss(trainer.loss), ("trainer.loss",)),
     ]
     if kind is not None:
         data = ("source", "name", "kind", "task")
@@ -105,6 +107,16 @@ def _check_list(where: Where, parameter: Parameter) -> Iterator[Finding]:
             yield Finding((*where, "list", index), f"{text} is there twice")
         if parameter.parameter_type == "discrete" and not math.isfinite(float(text)):
             yield Finding((*where, "list", index), f"{text} is not a finite number")
+
+
+def check_loss(loss: str | None) -> Iterator[Finding]:
+    """A loss of the user's own that cannot be imported."""
+    try:
+        if loss is not None:
+            own_code.function("trainer.loss", loss)
+    except InvalidInput as error:
+        for line in error.violations:
+            yield Finding(at("trainer.loss"), line.removeprefix("trainer.loss: "))
 
 
 def check_builders(

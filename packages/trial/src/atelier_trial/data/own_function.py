@@ -5,14 +5,15 @@ from __future__ import annotations
 import inspect
 import logging
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from atelier_store.errors import InvalidInput
 
-from atelier_trial import network_code
+from atelier_trial import own_code
 from atelier_trial.data.errors import DataError
 from atelier_trial.data.raw import ARRAYS, Array, Part, RawData, few
 
@@ -22,6 +23,12 @@ FIELD = "trainer.data.source"
 WANTED = "allowed: (x, y), (x, y, x_test, y_test), a dict with these names, or batches (x, y) one after the other"
 
 
+def digest(named: str) -> str:
+    """What the function is told from others by. DataError if there is no such module."""
+    with _as_data_error():
+        return own_code.digest(FIELD, named)
+
+
 def read(named: str, files: Mapping[str, Path]) -> RawData:
     """What the function `module:function` returns.
 
@@ -29,10 +36,8 @@ def read(named: str, files: Mapping[str, Path]) -> RawData:
     holds them, as a tuple or by name, with feature_names if they have some; or it yields batches of training examples.
     DataError for what it raises, with the line that did, and for anything else that it returns.
     """
-    try:
-        function = network_code.function(FIELD, named)
-    except InvalidInput as error:
-        raise DataError(error.violations) from error
+    with _as_data_error():
+        function = own_code.function(FIELD, named)
     takes_files = "files" in inspect.signature(function).parameters
     if files and not takes_files:
         raise DataError([f"trainer.data.files: {named} has no parameter files; allowed: none"])
@@ -43,8 +48,16 @@ def read(named: str, files: Mapping[str, Path]) -> RawData:
         raise
     except Exception as error:  # whatever the user's code raises
         log.error("%s", traceback.format_exc())
-        raise DataError([f"{FIELD}: {named} raised {network_code.reason(error)}"]) from error
+        raise DataError([f"{FIELD}: {named} raised {own_code.reason(error)}"]) from error
     return _checked(named, arrays)
+
+
+@contextmanager
+def _as_data_error() -> Iterator[None]:
+    try:
+        yield
+    except InvalidInput as error:
+        raise DataError(error.violations) from error
 
 
 def _by_name(returned: Any) -> dict[str, Any]:

@@ -10,14 +10,12 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from atelier_store.arrays import data_digest, open_arrays
-from atelier_store.errors import InvalidInput
 from atelier_store.files import publish_folder, write_with
 from atelier_store.layout import DataPaths, Store
 from atelier_store.records import DataDescription, DataSource
 from atelier_store.spec import Data, sha256_of
 from numpy.typing import NDArray
 
-from atelier_trial import network_code
 from atelier_trial.data import own_function, sources
 from atelier_trial.data.checks import check, check_training_rows, describe
 from atelier_trial.data.errors import DataError, gather
@@ -120,16 +118,9 @@ def _identity(data: Data, files: Mapping[str, Located], seed: int, progress: Cal
         source |= {"test_fraction": data.test_fraction, "seed": seed}
     if data.source == "sklearn":
         source |= {"version": sources.bundled_version()}
-    if ":" in data.source:
-        source |= {"function": _code(data.source)}
+    if data.function is not None:
+        source |= {"function": own_function.digest(data.function)}
     return source
-
-
-def _code(source: str) -> str:
-    try:
-        return network_code.digest(own_function.FIELD, source)
-    except InvalidInput as error:
-        raise DataError(error.violations) from error
 
 
 def _contents(files: Mapping[str, Located], progress: Callable[[str], object]) -> dict[str, str]:
@@ -157,8 +148,8 @@ def _make(
             progress(f"downloading {file.path.name} to {file.path.parent} …")
         elif file.size > LONG:
             progress(f"reading {file.path} ({words_of_size(file.size)}) …")
-    if ":" in data.source:
-        progress(f"calling {data.source} …")
+    if data.function is not None:
+        progress(f"calling {data.function} …")
     raw = sources.read(data, gather(Located.fetch, files))
     if changed := [files[role] for role, stamp in stamps.items() if files[role].stamp() != stamp]:
         raise DataError([f"{file.field}: {file.path}: was changed while it was read; try again" for file in changed])

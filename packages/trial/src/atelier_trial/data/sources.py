@@ -21,6 +21,8 @@ BUNDLED = ("digits", "iris", "wine", "breast_cancer", "diabetes")
 
 def read(data: Data, files: Mapping[str, Path]) -> RawData:
     """What the source holds. DataError with every reason why it cannot be read."""
+    if data.function is not None:
+        return own_function.read(data.function, files)
     if data.source == "sklearn":
         return _bundled(data.name)
     if data.source == "idx":
@@ -31,9 +33,7 @@ def read(data: Data, files: Mapping[str, Path]) -> RawData:
         from atelier_trial.data.tables import source  # imports polars, which no other source needs
 
         return source.read(data, files)
-    if data.source == "images":
-        return picture_files.read(data, files)
-    return _npz_files(files) if data.source == "npz" else own_function.read(data.source, files)
+    return _npz_files(files) if data.source == "npz" else picture_files.read(data, files)
 
 
 def bundled_version() -> str:

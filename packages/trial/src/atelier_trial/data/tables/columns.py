@@ -120,16 +120,7 @@ def _numbers(cells: pl.Series, form: numbers.Form, where: Where) -> NDArray[np.f
     if dates.is_date(cells.dtype):
         raise DataError([f"{where.name}, column {cells.name!r}: holds dates; allowed for a number: numbers"])
     texts = cells.dtype == pl.String
-    values = numbers.values(cells, form) if texts else cells.cast(pl.Float64)
-    wrong = np.flatnonzero((values.is_null() & cells.is_not_null()).to_numpy())
-    if wrong.size:
-        raise DataError(
-            [
-                f"{where.cells(cells.name, wrong, cells)}: not a number; correct it, or write what means a gap in "
-                "trainer.data.table.missing"
-            ]
-        )
-    found: NDArray[np.float64] = values.fill_null(np.nan).to_numpy()
+    found = _all_read(numbers.values(cells, form) if texts else cells.cast(pl.Float64), cells, where, "not a number")
     infinite = np.flatnonzero(np.isinf(found))
     if infinite.size:
         gap = f"[{cells[int(infinite[0])]}]"
@@ -162,14 +153,15 @@ def _dates(cells: pl.Series, day: dates.Form | None, where: Where) -> NDArray[np
     if not dates.is_date(cells.dtype) and cells.dtype != pl.String:
         raise DataError([f"{where.name}, column {cells.name!r}: holds numbers; allowed for a date: 2019-12-31 12:30"])
     values = dates.values(cells, day or dates.ISO)
+    return _all_read(values, cells, where, "not a date; allowed: such as 2019-12-31 12:30")
+
+
+def _all_read(values: pl.Series, cells: pl.Series, where: Where, otherwise: str) -> NDArray[np.float64]:
+    """The values (N,) that cells were read as, NaN for a gap. DataError for cells that could not be read."""
     wrong = np.flatnonzero((values.is_null() & cells.is_not_null()).to_numpy())
     if wrong.size:
-        raise DataError(
-            [
-                f"{where.cells(cells.name, wrong, cells)}: not a date; allowed: such as 2019-12-31 12:30; correct it, "
-                "or write what means a gap in trainer.data.table.missing"
-            ]
-        )
+        what = f"{where.cells(cells.name, wrong, cells)}: {otherwise}"
+        raise DataError([f"{what}; correct it, or write what means a gap in trainer.data.table.missing"])
     found: NDArray[np.float64] = values.fill_null(np.nan).to_numpy()
     return found
 
