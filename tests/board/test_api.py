@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from tests.board.conftest import EMPTY, ONE, THIRTY
+from tests.support.damage import altered, emptied, made_a_folder, torn
 from tests.support.server_process import eventually
 
 
@@ -208,27 +209,8 @@ def test_the_policy_allows_scripts_and_styles_of_the_board_only(made: Path) -> N
 # damage
 
 
-def torn(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-
-
-def altered(path: Path) -> None:
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
-
-
 def not_text(path: Path) -> None:
     path.write_bytes(b"\xff\xfe" + path.read_bytes())
-
-
-def made_a_folder(path: Path) -> None:
-    path.unlink()
-    path.mkdir()
-
-
-def emptied(path: Path) -> None:
-    path.write_bytes(b"")
 
 
 DAMAGES: list[Callable[[Path], None]] = [

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 from atelier_board import files
@@ -15,12 +14,12 @@ from atelier_store.ranking import rank
 from atelier_store.records import TrialRecord
 from atelier_store.spec import Spec
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from benchmarks.made_up_store import make
 from tests.board.conftest import EMPTY, ONE, THIRTY
 from tests.support.board import Board, board
-from tests.support.browser import CHROMIUM
+from tests.support.browser import faultless, launched
 
 pytestmark = pytest.mark.process
 
@@ -29,29 +28,14 @@ MANY = "many-4789a5b1"
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM)
+    with launched() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    """A page of which nothing may go wrong and which loads nothing from elsewhere, whatever the test does with it."""
-    context = browser.new_context(viewport={"width": 1200, "height": 900}, reduced_motion="reduce")
-    page, wrong, asked = context.new_page(), [], set()
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on(
-        "console",
-        lambda said: (
-            wrong.append(said.text) if said.type == "error" and "Failed to load resource" not in said.text else None
-        ),
-    )
-    page.on("request", lambda request: asked.add(urlsplit(request.url).hostname))
-    yield page
-    context.close()
-    assert wrong == []
-    assert asked == {"127.0.0.1"}
+    with faultless(browser, may_miss=True, reduced_motion="reduce") as page:
+        yield page
 
 
 @pytest.fixture(scope="module")

@@ -22,6 +22,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from benchmarks.made_up_store import make
+from tests.support.damage import altered, emptied, made_a_folder, torn
 
 TRIALS = 5
 
@@ -69,27 +70,8 @@ def wait_for_the_next_step_of_time(store: Store) -> None:
 # what may happen to a file
 
 
-def torn(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-
-
-def altered(path: Path) -> None:
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
-
-
-def emptied(path: Path) -> None:
-    path.write_bytes(b"")
-
-
 def deleted(path: Path) -> None:
     path.unlink()
-
-
-def made_a_folder(path: Path) -> None:
-    path.unlink()
-    path.mkdir()
 
 
 def folder_deleted(path: Path) -> None:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
-from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
@@ -18,10 +17,10 @@ from atelier_store.layout import Store
 from atelier_store.records import Column, Manifest
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from tests.support import ROOT
-from tests.support.browser import CHROMIUM
+from tests.support.browser import faultless, launched
 from tests.support.experiments import add_baselines, add_curve, add_trial, begin, promote_best, spec
 from tests.support.onnx_bundles import (
     FEATURES,
@@ -92,30 +91,14 @@ def searched(store: Store, model: str, bundle: Bundle) -> None:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM)
+    with launched() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    """A page of which nothing may go wrong and which loads nothing from elsewhere, whatever the test does with it."""
-    context = browser.new_context(viewport={"width": 1200, "height": 900})
-    page, wrong, asked = context.new_page(), [], set()
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on(
-        "console",
-        lambda said: (
-            wrong.append(said.text) if said.type == "error" and "Failed to load resource" not in said.text else None
-        ),
-    )
-    page.on("request", lambda request: asked.add(urlsplit(request.url).hostname))
-    page.on("response", lambda answer: wrong.append(answer.url) if answer.status == 404 else None)
-    yield page
-    context.close()
-    assert wrong == []
-    assert asked == {"127.0.0.1"}
+    with faultless(browser) as page:
+        yield page
 
 
 @dataclass
