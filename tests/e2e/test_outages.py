@@ -74,7 +74,8 @@ class TestWhileKatibIsAway:
     """Its controller, and with it its webhooks."""
 
     @pytest.fixture(scope="class", autouse=True)
-    def away(self, apart: Release, searching: Release) -> Iterator[None]:
+    @classmethod
+    def away(cls, apart: Release, searching: Release) -> Iterator[None]:
         with without_katib():
             yield
 
