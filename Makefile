@@ -14,6 +14,8 @@ BUILT := $(addprefix .tools/bin/,helm helm3 ct promtool)
 export UV_PYTHON_DOWNLOADS := never
 # A Go that `make go` installed comes first; the folder does not exist where the machine's own Go serves.
 export PATH := $(CURDIR)/.tools/go/go/bin:$(PATH)
+# Where this is set, as in many container images, every process compiles what it imports anew: torch takes twice as long.
+unexport PYTHONDONTWRITEBYTECODE
 .NOTPARALLEL:
 
 .PHONY: help setup demo tools go machine browser images images-import-microk8s bench-serving check test coverage soak
