@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -58,10 +59,13 @@ class Workplace:
     def card(self) -> Card:
         return Card.read(self.trial.card)
 
-    def start(self, spec: Spec, *arguments: str, name: str | None = "t") -> subprocess.Popen[str]:
-        """Start the program as a container does."""
+    def start(
+        self, spec: Spec, *arguments: str, name: str | None = "t", script: str = "exec {trial}"
+    ) -> subprocess.Popen[str]:
+        """Start the program as a container does, by a script of the shell if it is given."""
+        trial = [sys.executable, "-m", "atelier_trainer", *self._arguments(spec, name, arguments)]
         return subprocess.Popen(
-            [sys.executable, "-m", "atelier_trainer", *self._arguments(spec, name, arguments)],
+            ["sh", "-c", script.format(trial=shlex.join(trial))],
             cwd=self.folder,
             env=os.environ | {"PYTHONPATH": str(self.folder)},
             stdout=subprocess.PIPE,

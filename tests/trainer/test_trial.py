@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,11 +21,17 @@ from atelier_store.records import Baselines, Card, DataDescription, Manifest, Tr
 from atelier_store.spec import Task
 from atelier_trial.data import load_split
 
+from tests.support.server_process import eventually
 from tests.support.workplace import NETWORK, Ended, Workplace, ended, profile
 
 pytestmark = pytest.mark.process
 
 Finished = tuple[Workplace, Ended]
+
+KATIBS_SCRIPT = """{trial} 1>katib/metrics.log 2>&1 || if test -f katib/$$.pid && \
+[ $(head -n 1 katib/$$.pid) = early-stopped ]; then echo Training Container was Early Stopped; \
+else echo Training Container was failed; exit 1; fi && echo completed > katib/$$.pid"""
+"""What Katib's webhook makes of a trial's command when an Experiment has medianstop."""
 
 LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (\w+)=(\S+)")
 
@@ -123,11 +131,22 @@ def test_a_trial_struck_after_an_epoch_ends_with_the_same_weights(
     assert work.card.files["model/model.onnx"] == finished[0].card.files["model/model.onnx"]
 
 
-def test_a_trial_asked_to_stop_says_so_in_its_card_and_does_not_end_as_a_finished_one(work: Workplace) -> None:
-    process = work.start(profile(100_000), *NETWORK)
-    assert process.stdout and process.stdout.readline()
-    process.terminate()
-    assert ended(process).code == 143
+@pytest.mark.parametrize(("word", "code", "mark"), [("early-stopped", 0, "completed"), (None, 1, None)])
+def test_a_trial_asked_to_stop_says_so_in_its_card_and_is_finished_for_katibs_shell_only_if_medianstop_asked(
+    work: Workplace, word: str | None, code: int, mark: str | None
+) -> None:
+    """The shell is that of Katib's webhook; its metrics collector writes the word and stops the shell's only child."""
+    (work.folder / "katib").mkdir()
+    shell = work.start(profile(100_000), *NETWORK, script=KATIBS_SCRIPT)
+    log = work.folder / "katib" / "metrics.log"
+    eventually(lambda: log.exists() and "val_accuracy=" in log.read_text())
+    asked = work.folder / "katib" / f"{shell.pid}.pid"
+    if word is not None:
+        asked.write_text(word)
+    (trial,) = Path(f"/proc/{shell.pid}/task/{shell.pid}/children").read_text().split()
+    os.kill(int(trial), signal.SIGTERM)
+    assert ended(shell).code == code
+    assert (asked.read_text().strip() if asked.exists() else None) == mark
     assert (work.card.status, work.card.weights_sha256) == ("stopped", None)
     assert work.card.epochs >= 1
 
