@@ -113,7 +113,11 @@ def conditions() -> dict[str, list[Json]]:
                 {"allOf": [search, within("trainer.data.task", one_of([task]), required=True)]},
                 within("experiment.objective.objectiveMetricName", one_of(metrics)),
                 within("experiment.objective.additionalMetricNames", {"items": one_of(metrics)}),
-                *([within("trainer.classWeights", one_of(["none"]))] if task == "regression" else []),
+                *(
+                    [within("trainer.classWeights", one_of(["none"])), within("trainer.threshold", NULL)]
+                    if task == "regression"
+                    else []
+                ),
             )
             for task, metrics in METRICS.items()
         ],

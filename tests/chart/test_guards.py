@@ -97,6 +97,11 @@ SCHEMA: dict[str, tuple[list[tuple[str, Any]], str]] = {
         [("trainer.data", {"task": "regression", "name": "diabetes"}), ("trainer.classWeights", "balanced")],
         "trainer.classWeights",
     ),
+    "a threshold of targets": (
+        [("trainer.data", {"task": "regression", "name": "diabetes"}), ("trainer.threshold", 0.3)],
+        "trainer.threshold",
+    ),
+    "a threshold that is no share": ([("trainer.threshold", 1.5)], "trainer.threshold"),
     "class weights of another loss": (
         [("trainer.loss", "losses:focal"), ("trainer.classWeights", "balanced")],
         "trainer.classWeights",
@@ -239,6 +244,11 @@ def requests(who: str, what: str, request: Any, limit: Any = None) -> list[tuple
 
 NVIDIA = "nvidia.com/gpu"
 BOTH: dict[str, tuple[list[tuple[str, Any]], str]] = {
+    "no rule of a threshold": (
+        [("trainer.threshold", "recall>0.9")],
+        'trainer.threshold: "recall>0.9" is not allowed; allowed: f1, balanced_accuracy, recall>=0.9, precision>=0.9, '
+        "or a number above 0 and below 1",
+    ),
     "no name of a function": ([("trainer.loss", "focal")], 'trainer.loss: "focal" is not allowed'),
     "unknown source": (
         [("trainer.data", {"source": "parquet", "name": None})],

@@ -52,6 +52,14 @@ def test_class_weights_are_in_the_spec_of_both_engines_and_make_it_another_searc
     assert of.search_digest != load(QUICKSTART, laptop=False).spec.search_digest
 
 
+@pytest.mark.parametrize("rule", ["recall>=0.9", "0.25"])
+def test_a_threshold_is_in_the_spec_of_both_engines(rule: str) -> None:
+    config = search(QUICKSTART, set=[f"trainer.threshold={rule}"])[1]
+    of = Spec.model_validate_json(config["data"]["spec.json"])
+    assert of.model_copy(update={"name": ""}) == load(QUICKSTART, [f"trainer.threshold={rule}"], laptop=False).spec
+    assert of.trainer.threshold == (0.25 if rule == "0.25" else rule)
+
+
 @each_profile
 def test_katib_searches_the_space_of_the_spec(profile: Path) -> None:
     experiment, config = search(profile)

@@ -52,9 +52,14 @@ class Record(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
+    @property
+    def document(self) -> str:
+        """Its file's text, with its digest."""
+        return sealed.document(self.model_dump_json(indent=2))
+
     def write(self, path: Path) -> None:
         """Write to path, atomically, with its digest."""
-        write_text(path, sealed.document(self.model_dump_json(indent=2)))
+        write_text(path, self.document)
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -296,6 +301,25 @@ class ColumnStatistics(Record):
     shares: tuple[Annotated[float, Field(ge=0, le=1)], ...] = ()
 
 
+class Threshold(Record):
+    """From which probability of a class a row is labelled so, by which rule that was chosen, and what came of it.
+
+    metrics are scores of the labels that it gives: to the validation rows in a manifest, to the test rows in a
+    promotion.
+    """
+
+    label: str
+    value: Annotated[float, Field(ge=0, le=1)]
+    rule: str
+    metrics: dict[str, float]
+
+
+OptionalThresholds = Annotated[
+    tuple[Threshold, ...] | None, Field(default=None, exclude_if=lambda thresholds: thresholds is None)
+]
+"""Of two classes one, of the second. Not written if there are none: the most probable class is then the label."""
+
+
 OptionalColumns = Annotated[tuple[Column, ...] | None, Field(exclude_if=lambda columns: columns is None)]
 """Not written if there are none, so that what is no table is written as before there were tables."""
 
@@ -309,7 +333,7 @@ class Manifest(Record):
     input_statistics are of the first input; older bundles and tables have none. fit says how a picture of another size
     was brought to that of the inputs, and has to be; None is stretch. columns and column_statistics are a table's, in
     the order of its inputs, and feature_names are then the columns' names. missing holds the texts that mean a gap in
-    it, in lower case, beside the empty one.
+    it, in lower case, beside the empty one. thresholds are chosen at a promotion: a trial's bundle has none.
     """
 
     schema_version: Literal[1] = 1
@@ -325,6 +349,7 @@ class Manifest(Record):
     missing: OptionalTexts = None
     fit: OptionalFit = None
     labels: tuple[str, ...] | None
+    thresholds: OptionalThresholds = None
     feature_names: tuple[str, ...] | None = None
     target_name: str | None = None
     objective_metric_name: str
@@ -351,6 +376,7 @@ class Promotion(Record):
     metric: float
     objective_metric_name: str
     test_metrics: dict[str, float] | None
+    test_thresholds: OptionalThresholds = None
     test_rows: int
     promoted_at: str
     promoted_by: str
@@ -577,6 +603,7 @@ class Report(Record):
     budget: Budget
     parameters: tuple[Parameter, ...]
     chosen: dict[str, str]
+    thresholds: OptionalThresholds = None
     trials: tuple[TriedTrial, ...]
     baselines: OptionalBaselines = ()
     curve: tuple[Epoch, ...]

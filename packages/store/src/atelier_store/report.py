@@ -25,6 +25,7 @@ def report(store: Store, spec: Spec, leaderboard: Leaderboard, winner: Manifest)
         budget=trainer.budget,
         parameters=experiment.parameters,
         chosen=_chosen(store, spec, winner),
+        thresholds=winner.thresholds,
         trials=tuple(map(_tried, leaderboard.entries)),
         baselines=leaderboard.baselines,
         curve=_curve(store, winner),

@@ -12,6 +12,7 @@ for different objectives share their trials.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -99,6 +100,61 @@ def _rankings(probabilities: NDArray[Any], truth: NDArray[Any]) -> dict[str, flo
     if areas:
         found["auc"] = float(areas[1] if probabilities.shape[1] == 2 else np.mean(list(areas.values())))
     return found
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """How many rows that are of a class, or not, are labelled so, at one threshold or at each of several (K,)."""
+
+    true_positives: NDArray[Any]
+    false_positives: NDArray[Any]
+    positives: float
+    negatives: float
+
+    @property
+    def accuracy(self) -> NDArray[np.float64]:
+        return _share(
+            self.true_positives + self.negatives - self.false_positives, np.asarray(self.positives + self.negatives)
+        )
+
+    @property
+    def recall(self) -> NDArray[np.float64]:
+        """The share of the rows of the class that are labelled so; 0 if there is none."""
+        return _share(self.true_positives, self.positives)
+
+    @property
+    def precision(self) -> NDArray[np.float64]:
+        """The share of the rows that are labelled so that are of the class; 0 if there is none."""
+        return _share(self.true_positives, self.true_positives + self.false_positives)
+
+    @property
+    def f1(self) -> NDArray[np.float64]:
+        return _share(2 * self.true_positives, self.true_positives + self.false_positives + self.positives)
+
+    @property
+    def balanced_accuracy(self) -> NDArray[np.float64]:
+        """The mean recall of both sides, of one if the other has no rows."""
+        recalls = [(self.true_positives, self.positives), (self.negatives - self.false_positives, self.negatives)]
+        present: NDArray[np.float64] = np.array([right / rows for right, rows in recalls if rows])
+        return np.asarray(present.mean(0))
+
+
+def _share(part: NDArray[Any], whole: NDArray[Any] | float) -> NDArray[np.float64]:
+    shares: NDArray[np.float64] = np.divide(part, whole, out=np.zeros(np.shape(part)), where=np.asarray(whole) > 0)
+    return shares
+
+
+def label_scores(is_of: NDArray[np.bool_], labelled: NDArray[np.bool_]) -> dict[str, float]:
+    """Scores of labels (N,) of one class, for rows that are of it or not (N,)."""
+    positives = float(is_of.sum())
+    found = Confusion(
+        true_positives=(is_of & labelled).sum(),
+        false_positives=(~is_of & labelled).sum(),
+        positives=positives,
+        negatives=len(is_of) - positives,
+    )
+    names = ("accuracy", "balanced_accuracy", "f1", "precision", "recall")
+    return {name: float(getattr(found, name)) for name in names}
 
 
 def regression(predictions: NDArray[Any], truth: NDArray[Any]) -> dict[str, float]:

@@ -30,6 +30,10 @@ OwnFunction = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][
 Kind = Literal["images", "signals", "rows"]
 Task = Literal["classification", "regression"]
 ClassWeights = Literal["none", "balanced"]
+THRESHOLD_RULE = r"f1|balanced_accuracy|(recall|precision)>=(0?\.[0-9]*[1-9][0-9]*|1(\.0*)?)"
+ThresholdRule = Annotated[float, Field(gt=0, lt=1)] | Annotated[str, Field(pattern=rf"^({THRESHOLD_RULE})$")]
+"""How the threshold of a classifier of two classes is chosen, or the threshold itself; thresholds.py says more."""
+
 ColumnKind = Literal["number", "category", "date"]
 ColumnChoice = Literal["number", "category", "date", "drop"]
 SplitBy = Literal["stratified", "random", "group", "time"]
@@ -234,7 +238,10 @@ class Budget(SpecModel):
 
 
 class Trainer(SpecModel):
-    """How a trial trains. class_weights and loss are written only if they are not none, as before they were there."""
+    """How a trial trains, and by which threshold its model tells two classes apart.
+
+    class_weights, loss and threshold are written only if they are not none, as before they were there.
+    """
 
     data: Data
     max_epochs: int = Field(ge=1)
@@ -242,6 +249,7 @@ class Trainer(SpecModel):
     seed: int = Field(default=0, ge=0, lt=2**31)
     class_weights: ClassWeights = Field(default="none", exclude_if=lambda weights: weights == "none")
     loss: OwnFunction | None = Field(default=None, exclude_if=_unset)
+    threshold: ThresholdRule | None = Field(default=None, exclude_if=_unset)
     network: str = "atelier"
     budget: Budget = Budget()
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from atelier_store import tables
+from atelier_store import tables, thresholds
 from atelier_store.records import Manifest, Tensor
 from msgspec.structs import astuple
 
@@ -143,32 +143,36 @@ def check_top_k(top_k: int, manifest: Manifest) -> None:
 
 
 def encode(model: Model, outputs: np.ndarray, top_k: int | None = None) -> dict[str, Any]:
-    """One prediction for each of the N rows; with top_k only of that many classes, the most probable first."""
+    """One prediction for each of the N rows; with top_k only of that many classes: its label's, then the likeliest."""
     labels = classes(model.manifest)
-    if labels and top_k:
-        predictions = _most_probable(labels, outputs, top_k)
-    elif labels:
-        chosen = outputs.argmax(axis=1).tolist()
-        predictions = [
-            {"label": labels[best], "probability": row[best], "probabilities": dict(zip(labels, row, strict=True))}
-            for best, row in zip(chosen, outputs.tolist(), strict=True)
-        ]
+    if labels:
+        chosen = thresholds.classes(outputs, model.manifest.thresholds)
+        predictions = _most_probable(labels, outputs, chosen, top_k) if top_k else _probable(labels, outputs, chosen)
     else:
         predictions = [{"value": row[0] if len(row) == 1 else row} for row in outputs.tolist()]
     return {"predictions": predictions, "model": model.name, "version": model.version}
 
 
-def _most_probable(labels: Sequence[str], outputs: np.ndarray, top_k: int) -> list[dict[str, Any]]:
+def _probable(labels: Sequence[str], outputs: np.ndarray, chosen: np.ndarray) -> list[dict[str, Any]]:
+    return [
+        {"label": labels[best], "probability": row[best], "probabilities": dict(zip(labels, row, strict=True))}
+        for best, row in zip(chosen.tolist(), outputs.tolist(), strict=True)
+    ]
+
+
+def _most_probable(labels: Sequence[str], outputs: np.ndarray, chosen: np.ndarray, top_k: int) -> list[dict[str, Any]]:
+    ranked = outputs.copy()
+    ranked[np.arange(len(ranked)), chosen] = np.inf  # which a threshold may have chosen, though it is less probable
     # stable: the first of equal classes comes first, as with argmax
-    order = np.argsort(-outputs, axis=1, kind="stable")[:, :top_k]
+    order = np.argsort(-ranked, axis=1, kind="stable")[:, :top_k]
     probabilities = np.take_along_axis(outputs, order, axis=1)
     return [
         {
-            "label": labels[chosen[0]],
+            "label": labels[numbers[0]],
             "probability": row[0],
-            "probabilities": {labels[index]: probability for index, probability in zip(chosen, row, strict=True)},
+            "probabilities": {labels[number]: probability for number, probability in zip(numbers, row, strict=True)},
         }
-        for chosen, row in zip(order.tolist(), probabilities.tolist(), strict=True)
+        for numbers, row in zip(order.tolist(), probabilities.tolist(), strict=True)
     ]
 
 

@@ -13,6 +13,7 @@ from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
+from atelier_store import thresholds
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 
 from atelier_server.models import drift
@@ -162,7 +163,7 @@ class Metrics:
             predictions[name, version] += event.rows
             rows.append(event.rows)
             if labels and event.outputs is not None:
-                for chosen in event.outputs.argmax(axis=1).tolist():
+                for chosen in thresholds.classes(event.outputs, event.model.manifest.thresholds).tolist():
                     classes[name, version, labels[chosen]] += 1
             if event.inputs is not None:
                 inputs[event.model].append(event.inputs)

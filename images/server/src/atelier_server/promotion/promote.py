@@ -18,7 +18,7 @@ from atelier_store.records import DEFAULT_POLICY, KatibPick, Policy, SearchState
 
 from atelier_server.models.verification import verify
 from atelier_server.promotion import search_record
-from atelier_server.promotion.evaluation import evaluate
+from atelier_server.promotion.evaluation import answer
 
 FAILURES = (NothingToPromote, LeaseLost, OSError, ValueError)
 
@@ -31,7 +31,7 @@ def promoter(paths: ModelPaths) -> Promoter:
     Beside what a Promoter raises there is a ValueError on torn test arrays.
     """
     return Promoter(
-        paths, verify, partial(evaluate, paths.store), _who(), lambda holder: log.warning("waiting for %s", holder)
+        paths, verify, partial(answer, paths.store), _who(), lambda holder: log.warning("waiting for %s", holder)
     )
 
 

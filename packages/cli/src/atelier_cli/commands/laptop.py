@@ -292,6 +292,8 @@ def _show_promoted(store: Store, promoted: Promoted, model: str) -> None:
     from atelier_server.promotion.promote import outcome
     from atelier_store.spec import Spec
 
+    from atelier_cli.show.thresholds import threshold_lines
+
     promotion, manifest = promoted.promotion, promoted.manifest
     if promoted.is_served:
         words = "Promoted" if promoted.is_new else "Promoted already:"
@@ -310,6 +312,8 @@ def _show_promoted(store: Store, promoted: Promoted, model: str) -> None:
     if promoted.decision is None or promoted.decision.outcome != "none":  # that is no version, and was not tested
         scores = promotion.test_metrics
         out.print(f"  test:       {f'{_scores(scores)}, {promotion.test_rows:,} rows' if scores else 'no test set'}")
+    for line in threshold_lines(manifest.thresholds, promotion.test_thresholds):
+        out.print(f"  {line}", markup=False)
 
 
 def _scores(metrics: dict[str, float]) -> str:
