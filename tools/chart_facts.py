@@ -102,6 +102,10 @@ def of_setting(rule: Number | Choice) -> Json:
 # conditions of values.schema.json
 
 
+WEIGHTED = ("csv", "table", "npz")
+"""Sources whose rows may have weights, beside functions of the user's own."""
+
+
 def conditions() -> dict[str, list[Json]]:
     """What values ask of each other, by the block of values or the definition of the schema that holds them all."""
     search = within("experiment.enabled", one_of([True]), required=True)
@@ -163,6 +167,7 @@ def conditions() -> dict[str, list[Json]]:
                 "loss is given",
                 within("loss", {"type": "string"}, required=True),
                 within("classWeights", one_of(["none"])),
+                within("data.weight", NULL),
             )
         ],
         "trainer.data": [
@@ -176,6 +181,7 @@ def conditions() -> dict[str, list[Json]]:
                     else within("target", NULL),
                     *([] if source == "images" else [within("image", NULL), within("onUnreadable", NULL)]),
                     *([] if source == "table" else [within("columns", NULL), within("table", NULL)]),
+                    *([] if source in WEIGHTED else [within("weight", NULL)]),
                 )
                 for source in REQUIRED
             ),

@@ -102,6 +102,15 @@ SCHEMA: dict[str, tuple[list[tuple[str, Any]], str]] = {
         "trainer.threshold",
     ),
     "a threshold that is no share": ([("trainer.threshold", 1.5)], "trainer.threshold"),
+    "a class that weighs nothing": ([("trainer.classWeights", {"1": 0})], "trainer.classWeights.1"),
+    "weights of another loss": (
+        [
+            ("trainer.data", {"source": "npz", "name": None, "weight": "w", "files": {"train": {"path": "/a.npz"}}}),
+            ("trainer.loss", "losses:focal"),
+        ],
+        "trainer.data.weight",
+    ),
+    "weights of what has none": ([("trainer.data.weight", "w")], "trainer.data.weight"),
     "class weights of another loss": (
         [("trainer.loss", "losses:focal"), ("trainer.classWeights", "balanced")],
         "trainer.classWeights",
@@ -244,6 +253,10 @@ def requests(who: str, what: str, request: Any, limit: Any = None) -> list[tuple
 
 NVIDIA = "nvidia.com/gpu"
 BOTH: dict[str, tuple[list[tuple[str, Any]], str]] = {
+    "no class weights": (
+        [("trainer.classWeights", "auto")],
+        'trainer.classWeights: "auto" is not allowed; allowed: none, balanced, or a weight for each label',
+    ),
     "no rule of a threshold": (
         [("trainer.threshold", "recall>0.9")],
         'trainer.threshold: "recall>0.9" is not allowed; allowed: f1, balanced_accuracy, recall>=0.9, precision>=0.9, '

@@ -48,6 +48,10 @@ def test_class_weights_are_in_the_spec_of_both_engines_and_make_it_another_searc
     of = Spec.model_validate_json(config["data"]["spec.json"])
     assert of.model_copy(update={"name": ""}) == load(QUICKSTART, ["trainer.classWeights=balanced"], laptop=False).spec
     assert of.trainer.class_weights == "balanced"
+    set_ = ["trainer.classWeights.7=2.5"]
+    of_one = Spec.model_validate_json(search(QUICKSTART, set=set_)[1]["data"]["spec.json"])
+    assert of_one.model_copy(update={"name": ""}) == load(QUICKSTART, set_, laptop=False).spec
+    assert of_one.trainer.class_weights == {"7": 2.5}
     assert experiment["metadata"]["name"] != plain["metadata"]["name"]
     assert of.search_digest != load(QUICKSTART, laptop=False).spec.search_digest
 

@@ -2,7 +2,15 @@
 
 import numpy as np
 import pytest
-from atelier_store.scores import BINS, LEAST_LOGARITHM, LEAST_PROBABILITY, classification, regression, scores
+from atelier_store.scores import (
+    BINS,
+    LEAST_LOGARITHM,
+    LEAST_PROBABILITY,
+    classification,
+    label_scores,
+    regression,
+    scores,
+)
 from atelier_store.spec import Task
 from hypothesis import given
 from hypothesis import strategies as st
@@ -172,3 +180,39 @@ def test_validation_and_test_rows_with_the_same_answers_have_the_same_scores(tas
     validation, test = (scores(task, answers, truth, prefix) for prefix in ("val", "test"))
     assert list(validation.values()) == list(test.values())
     assert [name.removeprefix("val_") for name in validation] == [name.removeprefix("test_") for name in test]
+
+
+def repeated(rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Whole weights of rows, some 0, and the rows as often as they weigh."""
+    weights = np.random.default_rng(seed).integers(0, 4, rows)
+    weights[0] = 1
+    return weights.astype(np.float32), np.repeat(np.arange(rows), weights)
+
+
+@given(st.integers(2, 4), st.integers(2, 40), st.integers(2, 5), st.integers(0, 2**32 - 1))
+def test_a_row_of_weight_three_counts_as_three_rows_and_one_of_weight_zero_as_none(
+    classes: int, rows: int, parts: int, seed: int
+) -> None:
+    random = np.random.default_rng(seed)
+    probabilities = random.multinomial(parts, np.ones(classes) / classes, rows) / parts
+    truth = random.integers(0, classes, rows)
+    weights, rows_of = repeated(rows, seed)
+    expected = scores("classification", probabilities[rows_of], truth[rows_of], "val")
+    assert scores("classification", probabilities, truth, "val", weights) == pytest.approx(expected)
+    labelled = probabilities[:, 1] > 0.4
+    expected = label_scores(truth[rows_of] == 1, labelled[rows_of])
+    assert label_scores(truth == 1, labelled, weights) == pytest.approx(expected)
+
+
+@given(st.integers(2, 40), st.integers(0, 2**32 - 1))
+def test_so_it_does_where_targets_are_predicted(rows: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    predictions, truth = random.normal(size=(2, rows, 2)).round(1)
+    weights, rows_of = repeated(rows, seed)
+    expected = scores("regression", predictions[rows_of], np.abs(truth[rows_of]), "val")
+    assert scores("regression", predictions, np.abs(truth), "val", weights) == pytest.approx(expected)
+
+
+def test_rows_that_all_weigh_nothing_have_no_scores() -> None:
+    with pytest.raises(ValueError, match="every val row weighs 0"):
+        scores("regression", NOISY, TARGETS, "val", np.zeros(200, np.float32))

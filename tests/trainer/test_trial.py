@@ -192,10 +192,10 @@ def test_balanced_class_weights_make_another_trial_whose_config_says_so(finished
     end = work.run(profile(1, class_weights="balanced"), *NETWORK, name="balanced")
     assert end.code == 0, end.err
     configs = [TrialConfig.read(paths.config) for paths in work.store.trials()]
-    assert sorted(config.class_weights for config in configs) == ["balanced", "none"]
+    assert sorted(str(config.class_weights) for config in configs) == ["balanced", "none"]
     assert ["class_weights" in paths.config.read_text() for paths in work.store.trials()].count(True) == 1
     losses = {
-        config.class_weights: read_curve(work.store.trial(config.key).metrics)[0].metrics["train_loss"]
+        str(config.class_weights): read_curve(work.store.trial(config.key).metrics)[0].metrics["train_loss"]
         for config in configs
     }
     assert losses["balanced"] != losses["none"]

@@ -87,6 +87,26 @@ def test_the_majority_is_the_most_frequent_class_and_the_others_beat_it(store: S
         assert by_name[name]["val_loss"] < by_name["majority"]["val_loss"]
 
 
+def test_weights_of_rows_count_in_what_is_learnt_and_in_its_scores(store: Store, tmp_path: Path) -> None:
+    y = np.repeat([0, 1], [70, 30])
+    x = np.random.default_rng(0).normal(size=(100, 2)) + y[:, None]
+    np.savez(tmp_path / "rare.npz", x=x, y=y, w=np.where(y == 1, 10, 0.5))
+    of = {"source": "npz", "files": {"train": {"path": str(tmp_path / "rare.npz")}}, "weight": "w"}
+    spec = searching(of)
+    description = prepared(store, spec)
+    baselines.ensure(store, spec, description)
+    by_name = {baseline.name: baseline.metrics["val_accuracy"] for baseline in read(store, spec, description).baselines}
+    assert len(by_name) == 3
+    assert by_name["majority"] > 0.8  # it is the second class, of 30 of 100 rows
+
+
+def test_classes_weigh_in_the_baselines_what_they_weigh_in_the_search(store: Store) -> None:
+    description = prepared(store, searching(WINE))
+    heavy = description.labels and description.labels[2]
+    assert baselines.of_numbers({heavy or "": 9.0}, description) == {0: 1.0, 1: 1.0, 2: 9.0}
+    assert baselines.of_numbers("none", description) is None
+
+
 def test_they_are_trained_once_for_data_and_split_and_shared_by_searches_for_other_metrics(store: Store) -> None:
     description = prepared(store, searching(WINE))
     told: list[str] = []

@@ -18,6 +18,12 @@ def found(labels: tuple[str, ...], **trainer: Any) -> list[str]:
     return violations(of, description)
 
 
+def test_a_class_weight_is_for_a_class_of_the_data() -> None:
+    assert found(("well", "sick"), class_weights={"sick": 2, "dead": 3}) == [
+        "trainer.classWeights: 'dead' is no class; allowed: well, sick"
+    ]
+
+
 @pytest.mark.parametrize("rule", ["f1", 0.3])
 def test_a_threshold_is_for_two_classes(rule: str | float) -> None:
     assert found(("well", "sick"), threshold=rule) == []

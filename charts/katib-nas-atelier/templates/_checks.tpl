@@ -27,6 +27,7 @@ what is wrong and what is allowed.
 {{- include "atelier.check.text" (dict "value" $seen "steps" (rest $.steps) "at" $at "rule" $.rule "key" (eq $step "#")) }}
 {{- end }}
 {{- else if kindIs "slice" .value }}
+{{- else if not (kindIs "map" (.value | default dict)) }}
 {{- else if hasKey (.value | default dict) $step }}
 {{- $at := printf "%s.%s" $.at $step }}
 {{- include "atelier.check.text" (dict "value" (index .value $step) "steps" (rest .steps) "at" $at "rule" .rule) }}

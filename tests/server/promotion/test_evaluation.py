@@ -53,4 +53,4 @@ def test_prepared_rows_of_a_table_are_given_to_its_bundle_as_a_client_sends_them
     np.save(data.array("test_y"), np.where(np.arange(400) < 100, (chosen + 1) % 3, chosen))
     found = answer(store, BundlePaths(tmp_path / "bundle"), manifest, "test")
     assert found is not None
-    assert scores(manifest.task, *found, "test")["test_accuracy"] == 0.75
+    assert scores(manifest.task, found.answers, found.truth, "test")["test_accuracy"] == 0.75

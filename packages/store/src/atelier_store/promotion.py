@@ -39,7 +39,7 @@ from atelier_store.records import (
     TornRecord,
 )
 from atelier_store.report import report
-from atelier_store.scores import scores
+from atelier_store.scores import Weight, scores
 from atelier_store.spec import Spec, ThresholdRule
 
 Verify = Callable[[BundlePaths, Manifest], list[str]]
@@ -49,10 +49,14 @@ Part = Literal["validation", "test"]
 
 
 class Answered(NamedTuple):
-    """What a bundle answers to rows: probabilities (N, K) or targets (N, T), with the truth, (N,) or (N, T)."""
+    """What a bundle answers to rows: probabilities (N, K) or targets (N, T), with the truth, (N,) or (N, T).
+
+    weight is that of each row (N,), if they have any.
+    """
 
     answers: NDArray[Any]
     truth: NDArray[Any]
+    weight: Weight = None
 
 
 Answer = Callable[[BundlePaths, Manifest, Part], Answered | None]
@@ -240,7 +244,7 @@ class Promoter:
         found = self.answer(files, manifest, "validation")
         if found is None:
             raise thresholds.NoThreshold("the store does not have the data that it is chosen on any more")
-        return (thresholds.chosen(rule, labels[1], found.answers[:, 1], found.truth == 1),)
+        return (thresholds.chosen(rule, labels[1], found.answers[:, 1], found.truth == 1, found.weight),)
 
     # what becomes of it
 
@@ -292,7 +296,7 @@ class Promoter:
         if self.verify(served.files, served.manifest):
             return None
         tested = self.answer(served.files, served.manifest, "test")
-        return scores(served.manifest.task, *tested, "test") if tested else None
+        return _test_scores(served.manifest, tested) if tested else None
 
     def _published(self, winner: Winner, attempt: Promotion) -> Promotion:
         """The promotion of the winner's version: of the one that is there, if it is whole, or of a new one."""
@@ -319,12 +323,13 @@ class Promoter:
         if tested is None:
             return {}
         found: dict[str, Any] = {
-            "test_metrics": scores(manifest.task, *tested, "test"),
+            "test_metrics": _test_scores(manifest, tested),
             "test_rows": len(tested.truth),
         }
         if manifest.thresholds is not None:
             (threshold,) = manifest.thresholds
-            found["test_thresholds"] = (thresholds.at(threshold, tested.answers[:, 1], tested.truth == 1),)
+            is_of = tested.truth == 1
+            found["test_thresholds"] = (thresholds.at(threshold, tested.answers[:, 1], is_of, tested.weight),)
         return found
 
     # where the pointer goes
@@ -424,6 +429,10 @@ def _promotion(winner: Winner, promoted_by: str) -> Promotion:
         promoted_at=now(),
         promoted_by=promoted_by,
     )
+
+
+def _test_scores(manifest: Manifest, tested: Answered) -> dict[str, float]:
+    return scores(manifest.task, tested.answers, tested.truth, "test", tested.weight)
 
 
 def _is_of(decision: Decision, promotion: Promotion, policy: Policy) -> bool:

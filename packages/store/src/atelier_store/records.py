@@ -101,8 +101,8 @@ class TrialConfig(Record):
     """`config.json`: the canonical configuration; its digest is the trial's key.
 
     A tail (parent, parent_epochs and tail_epochs are set) goes on from its parent's weights at that epoch, with a
-    learning rate that falls to zero. class_weights and loss_digest, of a loss of the user's own, are written only if
-    they are not none, as before they were there.
+    learning rate that falls to zero. class_weights are written with the labels whose weight is not 1; they and
+    loss_digest, of a loss of the user's own, only if they are not none, as before they were there.
     """
 
     schema_version: Literal[1] = 1
@@ -496,8 +496,8 @@ class DataDescription(Record):
     signals float32 (N, L) or (N, L, C), rows float32 (N, F). y is int64 class numbers or float32 targets. fit says how
     pictures were brought to their shape, and uploads have to be; None is stretch. columns are those of a table, whose
     arrays hold their features; feature_names are then the columns' names, and missing the texts that mean a gap, in
-    lower case. split is the profile's; where a column
-    decides, train_order holds its values by rank, int64 (N,).
+    lower case. split is the profile's; where a column decides, train_order holds its values by rank, int64 (N,).
+    weight_name is the column or array that the weights of rows come from, if they have any.
     """
 
     schema_version: Literal[1] = 1
@@ -512,6 +512,7 @@ class DataDescription(Record):
     labels: tuple[str, ...] | None
     feature_names: tuple[str, ...] | None = None
     target_name: str | None = None
+    weight_name: Annotated[str | None, Field(exclude_if=lambda name: name is None)] = None
     train_rows: int
     test_rows: int
     source: str

@@ -29,7 +29,9 @@ OwnFunction = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][
 
 Kind = Literal["images", "signals", "rows"]
 Task = Literal["classification", "regression"]
-ClassWeights = Literal["none", "balanced"]
+ClassWeights = Literal["none", "balanced"] | dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]]
+"""How much a row of each class weighs in the loss of training; by label, 1 where nothing is said."""
+
 THRESHOLD_RULE = r"f1|balanced_accuracy|(recall|precision)>=(0?\.[0-9]*[1-9][0-9]*|1(\.0*)?)"
 ThresholdRule = Annotated[float, Field(gt=0, lt=1)] | Annotated[str, Field(pattern=rf"^({THRESHOLD_RULE})$")]
 """How the threshold of a classifier of two classes is chosen, or the threshold itself; thresholds.py says more."""
@@ -198,7 +200,8 @@ class Data(SpecModel):
     source may be a function of the user's own. files has the roles train and, optionally, test for npz, csv, table and
     images; trainImages, trainLabels, testImages and testLabels for idx; any for a function. image and on_unreadable are
     for images only, columns and table for tables only; None is the defaults, or fail. columns says what a column is
-    where that is not to be found by looking. A split of None is stratified for classes, else random.
+    where that is not to be found by looking. weight is the column or array of the rows' weights. A split of None is
+    stratified for classes, else random.
     """
 
     source: SourceName | OwnFunction
@@ -207,6 +210,7 @@ class Data(SpecModel):
     task: Task = "classification"
     files: dict[str, DataFile] = {}
     target: str | None = None
+    weight: str | None = Field(default=None, exclude_if=_unset)
     labels: tuple[str, ...] | None = None
     limit: int | None = Field(default=None, ge=1)
     validation_fraction: float = Field(default=0.2, gt=0, lt=1)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from atelier_store.records import Threshold
-from atelier_store.scores import Confusion, label_scores
+from atelier_store.scores import Confusion, Ranked, Weight, label_scores
 from atelier_store.spec import ThresholdRule
 
 ROUNDING = 1e-12
@@ -23,7 +23,9 @@ class NoThreshold(ValueError):
     """No threshold does what the rule asks for."""
 
 
-def chosen(rule: ThresholdRule, label: str, probabilities: NDArray[Any], is_of: NDArray[np.bool_]) -> Threshold:
+def chosen(
+    rule: ThresholdRule, label: str, probabilities: NDArray[Any], is_of: NDArray[np.bool_], weight: Weight = None
+) -> Threshold:
     """The threshold that the rule chooses for rows with these probabilities (N,) of a class that they are of, or not.
 
     It is a number: that one. f1, balanced_accuracy: where that score is highest. recall>=R: where the precision is
@@ -31,14 +33,14 @@ def chosen(rule: ThresholdRule, label: str, probabilities: NDArray[Any], is_of: 
     A chosen one has the fewest digits that tell it from the next probabilities of these rows, so that it does not hang
     on the last bits of a machine's arithmetic. NoThreshold if there is none.
     """
-    value = rule if isinstance(rule, float) else _chosen(rule, label, probabilities.astype(np.float64), is_of)
-    metrics = label_scores(is_of, _reaches(probabilities, value))
+    value = rule if isinstance(rule, float) else _chosen(rule, label, probabilities.astype(np.float64), is_of, weight)
+    metrics = label_scores(is_of, _reaches(probabilities, value), weight)
     return Threshold(label=label, value=value, rule=rule if isinstance(rule, str) else f"{rule:g}", metrics=metrics)
 
 
-def at(threshold: Threshold, probabilities: NDArray[Any], is_of: NDArray[np.bool_]) -> Threshold:
+def at(threshold: Threshold, probabilities: NDArray[Any], is_of: NDArray[np.bool_], weight: Weight = None) -> Threshold:
     """The same threshold with the scores of other rows."""
-    metrics = label_scores(is_of, _reaches(probabilities, threshold.value))
+    metrics = label_scores(is_of, _reaches(probabilities, threshold.value), weight)
     return threshold.model_copy(update={"metrics": metrics})
 
 
@@ -54,11 +56,13 @@ def _reaches(probabilities: NDArray[Any], value: float) -> NDArray[np.bool_]:
     return reaches
 
 
-def _chosen(rule: str, label: str, probabilities: NDArray[np.float64], is_of: NDArray[np.bool_]) -> float:
-    if not is_of.any() or is_of.all():
-        raise NoThreshold(f"{'no' if not is_of.any() else 'every'} validation row is of class {label!r}")
+def _chosen(
+    rule: str, label: str, probabilities: NDArray[np.float64], is_of: NDArray[np.bool_], weight: Weight
+) -> float:
     possible = np.unique(probabilities)[::-1]
-    counts = _confusion(possible, probabilities, is_of)
+    counts = _confusion(possible, probabilities, is_of, weight)
+    if not counts.positives or not counts.negatives:
+        raise NoThreshold(f"{'every' if counts.positives else 'no'} validation row is of class {label!r}")
     name, _, least = rule.partition(">=")
     if not least:
         best = int(getattr(counts, name).argmax())
@@ -80,13 +84,16 @@ def _between(below: float, above: float) -> float:
 
 
 def _confusion(
-    possible: NDArray[np.float64], probabilities: NDArray[np.float64], is_of: NDArray[np.bool_]
+    possible: NDArray[np.float64], probabilities: NDArray[np.float64], is_of: NDArray[np.bool_], weight: Weight
 ) -> Confusion:
-    """The confusion at each of these thresholds, highest first."""
-    own, rest = np.sort(probabilities[is_of]), np.sort(probabilities[~is_of])
+    """The confusion at each of these thresholds."""
+    own, rest = (
+        Ranked(probabilities[rows], None if weight is None else weight[rows].astype(np.float64))
+        for rows in (is_of, ~is_of)
+    )
     return Confusion(
-        true_positives=len(own) - np.searchsorted(own, possible),
-        false_positives=len(rest) - np.searchsorted(rest, possible),
-        positives=len(own),
-        negatives=len(rest),
+        true_positives=own.total - own.below(possible),
+        false_positives=rest.total - rest.below(possible),
+        positives=own.total,
+        negatives=rest.total,
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from atelier_store.records import DataDescription
 from atelier_store.spec import Trainer
 
+from atelier_trial.data.raw import few
+
 
 def violations(trainer: Trainer, description: DataDescription) -> list[str]:
     """Each value of the profile that does not go with the prepared data, and what would."""
@@ -15,4 +17,10 @@ def violations(trainer: Trainer, description: DataDescription) -> list[str]:
             f"trainer.threshold: {trainer.threshold}: the data have {len(labels)} classes; "
             "allowed for other than two: null"
         )
+    if isinstance(trainer.class_weights, dict):
+        found += [
+            f"trainer.classWeights: {label!r} is no class; allowed: {few(labels, 20)}"
+            for label in trainer.class_weights
+            if label not in labels
+        ]
     return found

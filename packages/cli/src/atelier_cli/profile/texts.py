@@ -80,6 +80,7 @@ TEXTS: dict[str, Text] = {
     ),
     "network": Text(f"atelier|{OWN}", "atelier, or a function of yours as module:function"),
     "function": Text(OWN, "a function of yours as module:function"),
+    "class weights": Text("none|balanced", "none, balanced, or a weight for each label"),
     "threshold": Text(
         rf"{THRESHOLD_RULE}|0?\.[0-9]*[1-9][0-9]*",
         "f1, balanced_accuracy, recall>=0.9, precision>=0.9, or a number above 0 and below 1",

@@ -96,6 +96,7 @@ class DataReport:
     bytes: int
     classes: tuple[ClassCounts, ...]
     targets: tuple[Range, ...]
+    weights: tuple[Range, ...]
     features: tuple[Range, ...]
     columns: tuple[ColumnReport, ...]
     notes: tuple[str, ...]
@@ -121,6 +122,9 @@ def report(description: Prepared, arrays: Arrays, validation_fraction: float, se
         bytes=sum(array.nbytes for array in arrays if array is not None),
         classes=tuple(ClassCounts(label, *of) for label, *of in zip(labels or (), *counts, strict=True)),
         targets=() if labels is not None else tuple(_ranges(arrays.train_y, description.target_name, "target")),
+        weights=tuple(_ranges(arrays.train_weight, description.weight_name, "weight"))
+        if arrays.train_weight is not None
+        else (),
         features=tuple(_ranges(arrays.train_x, description.feature_names, "feature")) if has_features else (),
         columns=tuple(_columns(arrays.train_x, description.columns)) if description.columns else (),
         notes=description.notes,
@@ -184,7 +188,7 @@ def tables(found: DataReport) -> RenderableType:
     parts: list[RenderableType] = [Text(f"{found.source}: {found.example}", "bold"), Text(rows)]
     if found.classes:
         parts.append(_classes(found))
-    for ranges, what in ((found.targets, "target"), (found.features, "feature")):
+    for ranges, what in ((found.targets, "target"), (found.weights, "weight"), (found.features, "feature")):
         if ranges:
             parts.append(_range_table(ranges, what))
     if found.columns:

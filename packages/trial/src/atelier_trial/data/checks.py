@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from atelier_store import tables
-from atelier_store.arrays import ORDER
+from atelier_store.arrays import ORDER, TEST_WEIGHT, TRAIN_WEIGHT
 from atelier_store.columns import places
 from atelier_store.records import Column, DataDescription
 from atelier_store.spec import Data, Kind, has_channels
@@ -64,6 +64,7 @@ def check(data: Data, raw: RawData, seed: int) -> Checked:
         labels, ys = None, [_targets(part, violations) for part in parts]
         if data.labels is not None:
             violations.append("trainer.data.labels: only classes have labels; allowed for regression: none")
+    weights = [] if data.weight is None else [_weights(part, data.weight, violations) for part in parts]
     violations += [
         f"{part.where}: {len(x)} examples but {len(y)} labels or targets"
         for part, x, y in zip(parts, xs, ys, strict=True)
@@ -78,6 +79,7 @@ def check(data: Data, raw: RawData, seed: int) -> Checked:
         _enough_ranks(data, raw.train, order, "training, validation and test", 3)
         train_rows, test_rows = split(ys[0], data.test_fraction, seed, TEST, by, order)
         xs, ys = [xs[0][train_rows], xs[0][test_rows]], [ys[0][train_rows], ys[0][test_rows]]
+        weights = [weights[0][train_rows], weights[0][test_rows]] if weights else []
         order = order if order is None else order[train_rows]
     notes = [note for part in parts for note in part.notes] + _of_series(kind, xs[0]) + _of_labels(labels or ())
     if data.limit is not None and len(xs[0]) > data.limit:
@@ -94,10 +96,37 @@ def check(data: Data, raw: RawData, seed: int) -> Checked:
     else:
         check_training_rows(raw.train.where, len(ys[0]), data.validation_fraction)
     arrays = {"train_x": xs[0], "train_y": ys[0], "test_x": xs[1], "test_y": ys[1]}
+    if weights:
+        arrays |= _weighted(data, raw.train.where, weights[0][: data.limit], weights[1])
     if order is not None:
         arrays[ORDER] = np.unique(order, return_inverse=True)[1].astype(np.int64)
     contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     return Checked(kind, labels, contiguous, tuple(notes), columns)
+
+
+def _weights(part: Part, name: str, violations: list[str]) -> Array:
+    """The weights of a part (N,), float32."""
+    given = part.weight
+    if given is None or given.shape != (len(part.x),) or given.dtype.kind not in "fiub":
+        found = "is missing" if given is None else f"is {given.dtype} of shape {given.shape}"
+        violations.append(f"{part.where}: trainer.data.weight: {name!r} {found}; allowed: numbers ({len(part.x)},)")
+        return np.ones(len(part.x), np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):  # what is beyond float32 becomes infinite, and is reported
+        weights = given.astype(np.float32)
+    wrong = np.flatnonzero(~((weights >= 0) & np.isfinite(weights)))
+    if wrong.size:
+        value = f"{part.place(wrong[0])}, weight {name!r}: {given[wrong[0]]}"
+        violations.append(f"{value}; {part.such(wrong)}; allowed: finite numbers from 0")
+    return weights
+
+
+def _weighted(data: Data, where: str, train: Array, test: Array) -> dict[str, Array]:
+    """The arrays of weights. DataError if all of one of them are 0."""
+    if none := [part for part, of in (("to learn from", train), ("of the test", test)) if not of.any()]:
+        raise DataError(
+            [f"{where}: trainer.data.weight: {data.weight!r} is 0 in every row {part}; allowed: more" for part in none]
+        )
+    return {TRAIN_WEIGHT: train, TEST_WEIGHT: test}
 
 
 def _enough_ranks(data: Data, part: Part, order: Array | None, parts: str, least: int) -> None:
@@ -140,6 +169,7 @@ def describe(data: Data, raw: RawData, checked: Checked, source: str) -> DataDes
         labels=checked.labels,
         feature_names=raw.feature_names,
         target_name=raw.target_name or data.target,
+        weight_name=data.weight,
         train_rows=len(checked.arrays["train_x"]),
         test_rows=len(checked.arrays["test_x"]),
         source=source,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,19 +17,21 @@ from atelier_trial.data.raw import Array, Part, RawData, few
 
 @dataclass(frozen=True)
 class Table:
-    """A CSV file: features (N, F) float64, target as text, and the line of each row."""
+    """A CSV file: features (N, F) float64, target as text, weight (N,), and the line of each row."""
 
     path: Path
     features: tuple[str, ...]
     x: Array
     target: list[str]
     lines: list[str]
+    weight: Array | None = None
 
 
 def read(data: Data, files: Mapping[str, Path]) -> RawData:
     """The rows of the training and the test file, features in the order of the training file's columns."""
     target = tables.spelling(data.target or "").strip()
-    found = gather(lambda path: _table(path, target), files)
+    weight = None if data.weight is None else tables.spelling(data.weight).strip()
+    found = gather(lambda path: _table(path, target, weight), files)
     train, test = found["train"], found.get("test")
     if test is not None:
         found["test"] = _in_order(test, train)
@@ -37,29 +39,30 @@ def read(data: Data, files: Mapping[str, Path]) -> RawData:
     return RawData(parts["train"], parts.get("test"), feature_names=train.features, target_name=target)
 
 
-def _table(path: Path, target: str) -> Table:
+def _table(path: Path, target: str, weight: str | None) -> Table:
     with reading(path, "a CSV file"):
         rows = tables.lines(path.read_bytes())
     header = rows.pop(0).cells if rows else []
-    if violations := _of_header(path, header, target) + _ragged(path, header, rows):
+    if violations := _of_header(path, header, target, weight) + _ragged(path, header, rows):
         raise DataError(violations)
     lines = [f"line {row.number}" for row in rows]
     columns = list(zip(*(row.cells for row in rows), strict=True)) or [()] * len(header)
     cells = dict(zip(header, columns, strict=True))
-    features = [name for name in header if name != target]
+    features = [name for name in header if name not in (target, weight)]
     x = np.empty((len(rows), len(features)))
-    for number, name in enumerate(features):
+    weights = None if weight is None else np.empty(len(rows))
+    for name, into in [*zip(features, x.T, strict=True), *([] if weight is None else [(weight, weights)])]:
         values = _numbers(cells[name])
         if values is None:
             violations.append(_not_numeric(path, name, cells[name], lines))
-        else:
-            x[:, number] = values
+        elif into is not None:
+            into[:] = values
     if violations:
         raise DataError(violations)
-    return Table(path, tuple(features), x, list(cells[target]), lines)
+    return Table(path, tuple(features), x, list(cells[target]), lines, weights)
 
 
-def _of_header(path: Path, header: Sequence[str], target: str) -> list[str]:
+def _of_header(path: Path, header: Sequence[str], target: str, weight: str | None) -> list[str]:
     twice = sorted({name for name in header if name and header.count(name) > 1})
     violations = [f"{path}: column {name!r} is there more than once" for name in twice]
     if nameless := [f"column {number}" for number, name in enumerate(header, 1) if not name]:
@@ -67,6 +70,12 @@ def _of_header(path: Path, header: Sequence[str], target: str) -> list[str]:
             f"{path}: columns without a name: {len(nameless)} ({few(nameless)}); allowed: a name for each column "
             "(pandas writes its index so, unless to_csv has index=False)"
         )
+    if weight is not None and weight not in header:
+        violations.append(
+            f"trainer.data.weight: {path} has no column {weight!r}; allowed: {', '.join(header) or 'none'}"
+        )
+    elif weight == target:
+        violations.append(f"trainer.data.weight: {weight!r} is the target; allowed: any other column")
     if target not in header:
         violations.append(
             f"trainer.data.target: {path} has no column {target!r}; "
@@ -117,14 +126,14 @@ def _in_order(test: Table, train: Table) -> Table:
         differences = f"lacks {', '.join(missing) or 'none'}; has besides: {', '.join(unknown) or 'none'}"
         raise DataError([f"{test.path}: of the training file's columns it {differences}; allowed: the same columns"])
     order = [test.features.index(name) for name in train.features]
-    return Table(test.path, train.features, test.x[:, order], test.target, test.lines)
+    return replace(test, features=train.features, x=test.x[:, order])
 
 
 def _part(table: Table, data: Data) -> Part:
     where = table.path.name
     if data.task == "classification":
-        return Part(where, table.x, np.array(table.target, dtype=str), table.lines)
+        return Part(where, table.x, np.array(table.target, dtype=str), table.lines, weight=table.weight)
     values = _numbers(table.target)
     if values is None:
         raise DataError([_not_numeric(table.path, str(data.target), table.target, table.lines)])
-    return Part(where, table.x, np.array(values), table.lines)
+    return Part(where, table.x, np.array(values), table.lines, weight=table.weight)

@@ -45,6 +45,8 @@ class Arrays(NamedTuple):
     test_x: NDArray[Any]
     test_y: NDArray[Any]
     train_order: NDArray[Any] | None = None
+    train_weight: NDArray[Any] | None = None
+    test_weight: NDArray[Any] | None = None
 
 
 def prepare(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +35,8 @@ def read(data: Data, files: Mapping[str, Path]) -> RawData:
     declared, target = data.table or TableFormat(), spelling(data.target or "").strip()
     choices = {spelling(name).strip(): choice for name, choice in (data.columns or {}).items()}
     frames = gather(lambda path: reading.read(path, declared, target, choices.get("") == "drop"), files)
-    if violations := _violations(frames, choices, target, data.split):
+    weight = None if data.weight is None else spelling(data.weight).strip()
+    if violations := _violations(frames, choices, target, data.split) + _of_weight(frames, choices, target, weight):
         raise DataError(violations)
     gaps = GAPS if declared.missing is None else tuple(text.strip().lower() for text in declared.missing)
     by = spelling(data.split.column).strip() if data.split and data.split.column is not None else None
@@ -45,12 +46,14 @@ def read(data: Data, files: Mapping[str, Path]) -> RawData:
     texts = [cells for name, cells in train.cells.items() if _may_be_number(name, cells, data, choices)]
     form = numbers.find(texts, declared, train.where.name)
     targets = gather(lambda table: _target(table, data, form), tables)
+    weights = gather(lambda table: _weight(table, data, form), tables)
     order = _order(train, by, data.split, choices, form) if data.split and by is not None else None
     kept, notes = _kept(train, targets["train"], choices, form)
     readers = [one.reader for one in kept]
     parts = {"train": _part(train, [one.features for one in kept], targets["train"], notes, order)}
     if "test" in tables:
         parts["test"] = _test(tables["test"], readers, targets["test"])
+    parts = {role: replace(part, weight=weights[role]) for role, part in parts.items()}
     columns = tuple(one.column for one in readers)
     return RawData(
         parts["train"],
@@ -95,6 +98,21 @@ def _violations(
             where = frames["test"].where
             violations.append(f"{where}: of the training file's columns it {differences}; allowed: the same columns")
     return violations
+
+
+def _of_weight(
+    frames: Mapping[str, Frame], choices: Mapping[str, ColumnChoice], target: str, weight: str | None
+) -> list[str]:
+    """What is wrong with the name of the column of weights."""
+    train = frames["train"].columns.columns
+    if weight is None:
+        return []
+    if weight not in train:
+        where = frames["train"].where
+        return [f"trainer.data.weight: {where} has no column {weight!r}; allowed: {few(train, 50)}"]
+    if weight == target:
+        return [f"trainer.data.weight: {weight!r} is the target; allowed: any other column"]
+    return [f"trainer.data.columns.{weight}: is the weight, which is a number"] if weight in choices else []
 
 
 def _table(frame: Frame, names: Sequence[str], gaps: Sequence[str]) -> Table:
@@ -143,6 +161,16 @@ def _target(table: Table, data: Data, form: numbers.Form) -> pl.Series:
     except DataError as error:
         raise DataError([*error.violations, "classes need trainer.data.task: classification"]) from error
     return pl.Series(name, values[:, 0])
+
+
+def _weight(table: Table, data: Data, form: numbers.Form) -> Array | None:
+    """The weights (N,), which are no feature; NaN where there is a gap."""
+    if data.weight is None:
+        return None
+    name = spelling(data.weight).strip()
+    column = Column(name=name, kind="number")
+    weights: Array = Reader(column, form).features(table.cells.pop(name), table.where)[:, 0]
+    return weights
 
 
 @dataclass(frozen=True)
