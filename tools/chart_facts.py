@@ -54,6 +54,7 @@ def facts() -> Json:
             for name, rules in (ALGORITHM_SETTINGS | EARLY_STOPPING_SETTINGS).items()
         },
         "kinds": KINDS,
+        "metrics": {task: list(names) for task, names in METRICS.items()},
         "failedTrials": FAILED_TRIALS,
         "defaults": defaults(),
         "keptNulls": sorted(".".join(map(str, at)) for at in kept_nulls(defaults())),
@@ -109,21 +110,26 @@ WEIGHTED = ("csv", "table", "npz")
 def conditions() -> dict[str, list[Json]]:
     """What values ask of each other, by the block of values or the definition of the schema that holds them all."""
     search = within("experiment.enabled", one_of([True]), required=True)
+    of_task = {task: within("trainer.data.task", one_of([task]), required=True) for task in METRICS}
+    taken = sorted({name.partition("_")[2] for known in METRICS.values() for name in known})
     url = within("url", TEXT, required=True)
     return {
         "": [
             condition(
                 f"trainer.data.task is {task}",
-                {"allOf": [search, within("trainer.data.task", one_of([task]), required=True)]},
+                {"allOf": [search, of_task[task], within("trainer.metrics", one_of([None]), required=True)]},
                 within("experiment.objective.objectiveMetricName", one_of(metrics)),
                 within("experiment.objective.additionalMetricNames", {"items": one_of(metrics)}),
-                *(
-                    [within("trainer.classWeights", one_of(["none"])), within("trainer.threshold", NULL)]
-                    if task == "regression"
-                    else []
-                ),
             )
             for task, metrics in METRICS.items()
+        ]
+        + [
+            condition(
+                "trainer.data.task is regression",
+                {"allOf": [search, of_task["regression"]]},
+                within("trainer.classWeights", one_of(["none"])),
+                within("trainer.threshold", NULL),
+            )
         ],
         "experiment": [
             when(
@@ -168,7 +174,12 @@ def conditions() -> dict[str, list[Json]]:
                 within("loss", {"type": "string"}, required=True),
                 within("classWeights", one_of(["none"])),
                 within("data.weight", NULL),
-            )
+            ),
+            condition(
+                "a metric has that name already",
+                within("metrics", {"not": NULL}, required=True),
+                within("metrics", {"properties": dict.fromkeys(taken, NULL)}),
+            ),
         ],
         "trainer.data": [
             *(

@@ -102,6 +102,7 @@ SCHEMA: dict[str, tuple[list[tuple[str, Any]], str]] = {
         "trainer.threshold",
     ),
     "a threshold that is no share": ([("trainer.threshold", 1.5)], "trainer.threshold"),
+    "a metric that there is": ([("trainer.metrics", {"accuracy": "prices:cost"})], "trainer.metrics.accuracy"),
     "a class that weighs nothing": ([("trainer.classWeights", {"1": 0})], "trainer.classWeights.1"),
     "weights of another loss": (
         [
@@ -253,6 +254,15 @@ def requests(who: str, what: str, request: Any, limit: Any = None) -> list[tuple
 
 NVIDIA = "nvidia.com/gpu"
 BOTH: dict[str, tuple[list[tuple[str, Any]], str]] = {
+    "an objective that no metric is": (
+        [
+            ("trainer.metrics", {"cost": "json:dumps"}),
+            ("experiment.objective.additionalMetricNames", ["val_price"]),
+        ],
+        'experiment.objective.additionalMetricNames[0]: "val_price" is not allowed; allowed: val_accuracy, '
+        "val_balanced_accuracy, val_macro_f1, val_mcc, val_auc, val_average_precision, val_ece, val_loss, train_loss, "
+        "val_cost",
+    ),
     "no class weights": (
         [("trainer.classWeights", "auto")],
         'trainer.classWeights: "auto" is not allowed; allowed: none, balanced, or a weight for each label',

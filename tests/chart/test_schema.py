@@ -113,6 +113,7 @@ def test_every_mapping_is_closed_but_the_free_ones() -> None:
         "/properties/trainer/properties/data/properties/columns",
         "/properties/trainer/properties/data/properties/files",
         "/properties/trainer/properties/classWeights",
+        "/properties/trainer/properties/metrics",
         "/properties/trainer/properties/modules",
     }
     ours |= {"/definitions/labels", "/definitions/hard"}

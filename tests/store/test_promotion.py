@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
@@ -138,6 +139,17 @@ def test_a_threshold_is_chosen_for_the_version_and_leaves_the_trial_as_it_is(sto
     assert store.trial(key).bundle.manifest.read_bytes() == before
     assert audit(store).mismatches == []
     assert not promoter.best(asked.experiment_name, "always").is_new
+
+
+def test_metrics_of_ones_own_score_the_test_rows(store: Store) -> None:
+    of = spec(metrics={"sick": "prices:sick"})
+    add_trial(store, of, two_classes(1, 0.9), "only")
+    promoter = replace(
+        promoter_of(store, answer=told_apart(0.1, 0.4, 0.3, 0.6)),
+        metrics=lambda spec, _: {name: lambda truth, answers: truth.sum() for name in spec.trainer.metrics or {}},
+    )
+    promotion = promoter.best(begin(store, of), "always").promotion
+    assert promotion.test_metrics and promotion.test_metrics["test_sick"] == 2
 
 
 def test_a_trial_that_no_threshold_makes_good_enough_is_passed_over_with_the_reason(store: Store) -> None:

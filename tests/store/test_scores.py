@@ -216,3 +216,30 @@ def test_so_it_does_where_targets_are_predicted(rows: int, seed: int) -> None:
 def test_rows_that_all_weigh_nothing_have_no_scores() -> None:
     with pytest.raises(ValueError, match="every val row weighs 0"):
         scores("regression", NOISY, TARGETS, "val", np.zeros(200, np.float32))
+
+
+def test_metrics_of_ones_own_stand_beside_the_others_and_see_truth_and_answers() -> None:
+    own = {"worst": lambda truth, answers: np.abs(answers - truth).max()}
+    found = scores("regression", NOISY, TARGETS, "val", own=own)
+    assert found.pop("val_worst") == np.abs(NOISY - TARGETS).max()
+    assert found == scores("regression", NOISY, TARGETS, "val")
+    one = scores("regression", NOISY[:, :1], TARGETS[:, 0], "val", own=own)
+    assert one["val_worst"] == np.abs(NOISY[:, 0] - TARGETS[:, 0]).max()
+
+
+@pytest.mark.parametrize(
+    ("returned", "message"),
+    [
+        (float("nan"), "trainer.metrics.odd returned nan; allowed: a finite number"),
+        ("high", "trainer.metrics.odd returned str; allowed: a number"),
+        (None, "trainer.metrics.odd returned NoneType; allowed: a number"),
+    ],
+)
+def test_a_metric_of_ones_own_is_a_finite_number(returned: object, message: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=message):
+        scores("regression", NOISY, TARGETS, "val", own={"odd": lambda *_: returned})
+
+
+def test_answers_that_are_not_finite_are_not_shown_to_metrics_of_ones_own() -> None:
+    found = scores("regression", np.full_like(NOISY, np.nan), TARGETS, "val", own={"odd": lambda *_: 1 / 0})
+    assert "val_odd" not in found and np.isnan(found["val_rmse"])

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from atelier_store.records import ColumnStatistics, DataDescription, Environment, InputStatistics
-from atelier_trial import data, own_code
+from atelier_trial import data, own_code, own_metrics
 from atelier_trial.request import Trial
 from numpy.typing import NDArray
 from torch import Tensor
@@ -61,7 +61,8 @@ def set_up(trial: Trial, device: torch.device) -> Setup:
     weights = class_weights(config.class_weights, description.labels or (), rows.y)
     loss = trial.request.spec.trainer.loss
     own_loss = None if loss is None else own_code.function("trainer.loss", loss)
-    training = Training(built, task, kind, rows, recipe, precision, weights, own_loss)
+    metrics = own_metrics.functions(trial.request.spec.trainer)
+    training = Training(built, task, kind, rows, recipe, precision, weights, own_loss, metrics)
     return Setup(training, validation, of_inputs, environment.describe(device, precision))
 
 

@@ -6,11 +6,12 @@ import hashlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import torch
-from atelier_store.scores import scores
+from atelier_store.scores import OwnMetrics, scores
 from atelier_store.spec import ClassWeights, Kind, Task
 from numpy.typing import NDArray
 from torch import Tensor
@@ -112,6 +113,7 @@ class Training:
         precision: Precision,
         class_weights: Tensor | None = None,
         own_loss: Callable[[Tensor, Tensor], Tensor] | None = None,
+        own_metrics: OwnMetrics = MappingProxyType({}),
     ) -> None:
         self.model = model
         self.task: Task = task
@@ -123,6 +125,7 @@ class Training:
         self.device = self.optimizer.flat.vector.device
         self.class_weights = None if class_weights is None else class_weights.to(self.device)
         self.own_loss = own_loss
+        self.own_metrics = own_metrics
         self.row_weights = of_mean_one(rows.weight)
         self.batch = min(recipe.batch, len(rows))
         self.batches = len(rows) // self.batch
@@ -200,7 +203,7 @@ class Training:
     def evaluate(self, rows: Rows) -> dict[str, float]:
         """Scores of the averaged weights, in float32, under the names that begin with val_."""
         weight = None if rows.weight is None else rows.weight.numpy()
-        return scores(self.task, self.answers(rows.x), rows.y.numpy(), "val", weight)
+        return scores(self.task, self.answers(rows.x), rows.y.numpy(), "val", weight, self.own_metrics)
 
     def answers(self, x: Tensor) -> NDArray[np.float32]:
         """The averaged weights' answers to raw x: probabilities (N, classes) or targets (N, T)."""

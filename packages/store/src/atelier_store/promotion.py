@@ -37,9 +37,10 @@ from atelier_store.records import (
     Report,
     Threshold,
     TornRecord,
+    TrialConfig,
 )
 from atelier_store.report import report
-from atelier_store.scores import Weight, scores
+from atelier_store.scores import OwnMetrics, Weight, scores
 from atelier_store.spec import Spec, ThresholdRule
 
 Verify = Callable[[BundlePaths, Manifest], list[str]]
@@ -116,6 +117,8 @@ class Promoted:
 class Promoter:
     """Promotes for one model; by says who does. on_wait is called with the promotion that this one waits for.
 
+    metrics gives the metrics of the user's own for the test rows, of a search and the configuration of a trial of it.
+
     Its methods raise NothingToPromote, InvalidInput, LeaseLost, OSError, or what answer raises; the pointer is then
     where it was. best raises TornRecord if the pointer is damaged; what a person chooses mends it.
     """
@@ -125,6 +128,7 @@ class Promoter:
     answer: Answer
     by: str
     on_wait: Callable[[Holder], object] = lambda _: None
+    metrics: Callable[[Spec, TrialConfig], OwnMetrics] = lambda *_: {}
 
     def best(self, experiment: str, policy: Policy = DEFAULT_POLICY, held: str | None = None) -> Promoted:
         """Let the policy decide over the best verified trial of the experiment.
@@ -279,7 +283,12 @@ class Promoter:
         objective = winner.spec.experiment.objective
         if policy == "neverWorse" and held is None and served is not None:
             return comparison.judge(
-                self.paths.store, objective, winner.manifest, promotion, served.manifest, lambda: self._tested(served)
+                self.paths.store,
+                objective,
+                winner.manifest,
+                promotion,
+                served.manifest,
+                lambda: self._tested(served, self.metrics(winner.spec, winner.manifest.config)),
             )
         metric = objective.objective_metric_name
         beside = comparison.beside(winner.manifest, served.manifest, metric) if served else None
@@ -291,12 +300,12 @@ class Promoter:
             return Verdict("waiting", "promotion.policy is candidate", beside)
         return Verdict("promoted", "no version is served" if served is None else "promotion.policy is always", beside)
 
-    def _tested(self, served: Version) -> dict[str, float] | None:
+    def _tested(self, served: Version, own: OwnMetrics) -> dict[str, float] | None:
         """The served version's scores on the test set; None if it is damaged, or there is no test set."""
         if self.verify(served.files, served.manifest):
             return None
         tested = self.answer(served.files, served.manifest, "test")
-        return _test_scores(served.manifest, tested) if tested else None
+        return _test_scores(served.manifest, tested, own) if tested else None
 
     def _published(self, winner: Winner, attempt: Promotion) -> Promotion:
         """The promotion of the winner's version: of the one that is there, if it is whole, or of a new one."""
@@ -312,18 +321,19 @@ class Promoter:
             write_bytes(staged.manifest, winner.content)
             if changed := _changed(staged, winner):
                 raise OSError(f"{winner.bundle.folder}: changed while it was copied: {'; '.join(changed)}")
-            promotion = attempt.model_copy(update=self._tests(staged, winner.manifest))
+            own = self.metrics(winner.spec, winner.manifest.config)
+            promotion = attempt.model_copy(update=self._tests(staged, winner.manifest, own))
             promotion.write(staged.promotion)
             summary.write(staged.report)
         return promotion
 
-    def _tests(self, files: BundlePaths, manifest: Manifest) -> dict[str, Any]:
+    def _tests(self, files: BundlePaths, manifest: Manifest, own: OwnMetrics) -> dict[str, Any]:
         """What a promotion says of the test rows, if there are any."""
         tested = self.answer(files, manifest, "test")
         if tested is None:
             return {}
         found: dict[str, Any] = {
-            "test_metrics": _test_scores(manifest, tested),
+            "test_metrics": _test_scores(manifest, tested, own),
             "test_rows": len(tested.truth),
         }
         if manifest.thresholds is not None:
@@ -431,8 +441,8 @@ def _promotion(winner: Winner, promoted_by: str) -> Promotion:
     )
 
 
-def _test_scores(manifest: Manifest, tested: Answered) -> dict[str, float]:
-    return scores(manifest.task, tested.answers, tested.truth, "test", tested.weight)
+def _test_scores(manifest: Manifest, tested: Answered, own: OwnMetrics) -> dict[str, float]:
+    return scores(manifest.task, tested.answers, tested.truth, "test", tested.weight, own)
 
 
 def _is_of(decision: Decision, promotion: Promotion, policy: Policy) -> bool:

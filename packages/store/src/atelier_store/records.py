@@ -101,8 +101,8 @@ class TrialConfig(Record):
     """`config.json`: the canonical configuration; its digest is the trial's key.
 
     A tail (parent, parent_epochs and tail_epochs are set) goes on from its parent's weights at that epoch, with a
-    learning rate that falls to zero. class_weights are written with the labels whose weight is not 1; they and
-    loss_digest, of a loss of the user's own, only if they are not none, as before they were there.
+    learning rate that falls to zero. class_weights are written with the labels whose weight is not 1; they, loss_digest
+    and metric_digests, of a loss and metrics of the user's own, only if they are not none, as before they were there.
     """
 
     schema_version: Literal[1] = 1
@@ -114,6 +114,7 @@ class TrialConfig(Record):
     seed: int
     class_weights: ClassWeights = Field(default="none", exclude_if=lambda weights: weights == "none")
     loss_digest: str | None = Field(default=None, exclude_if=lambda digest: digest is None)
+    metric_digests: dict[str, str] | None = Field(default=None, exclude_if=lambda digests: digests is None)
     parent: str | None = None
     parent_epochs: int | None = None
     tail_epochs: int | None = None

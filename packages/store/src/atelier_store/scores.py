@@ -12,7 +12,9 @@ every one, whatever its search is for: searches for different objectives share t
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
@@ -37,12 +39,22 @@ Weight = NDArray[Any] | None
 """Weights of rows (N,), from 0 on; None: all rows weigh the same."""
 
 
+OwnMetrics = Mapping[str, Callable[..., Any]]
+"""Metrics of the user's own, by name: from truth and answers, as `scores` has them, to a finite number."""
+
+
 def scores(
-    task: Task, answers: NDArray[Any], truth: NDArray[Any], prefix: str, weight: Weight = None
+    task: Task,
+    answers: NDArray[Any],
+    truth: NDArray[Any],
+    prefix: str,
+    weight: Weight = None,
+    own: OwnMetrics = MappingProxyType({}),
 ) -> dict[str, float]:
     """Scores by name: `val_accuracy` for the prefix val. truth holds class numbers (N,), or targets (N,) or (N, T).
 
-    ValueError if every row weighs 0.
+    Those of the user's own come last, unless another is not finite. ValueError if every row weighs 0; TypeError or
+    ValueError if one of the user's own is no finite number, and whatever it raises.
     """
     if weight is not None:
         weight = weight.astype(np.float64)
@@ -50,7 +62,22 @@ def scores(
             raise ValueError(f"every {prefix} row weighs 0: {prefix} scores need rows of some weight")
     of_task = classification if task == "classification" else regression
     by_name = of_task(answers, truth, weight)
+    if all(map(math.isfinite, by_name.values())):
+        of_task_truth = truth if task == "classification" else truth.reshape(answers.shape)
+        by_name |= {name: _own(name, function, of_task_truth, answers) for name, function in own.items()}
     return {f"{prefix}_{name}": value for name, value in by_name.items()}
+
+
+def _own(name: str, function: Callable[..., Any], truth: NDArray[Any], answers: NDArray[Any]) -> float:
+    returned = function(truth, answers)
+    try:
+        value = float(returned)
+    except (TypeError, ValueError) as error:
+        found = type(returned).__name__
+        raise TypeError(f"trainer.metrics.{name} returned {found}; allowed: a number") from error
+    if not math.isfinite(value):
+        raise ValueError(f"trainer.metrics.{name} returned {value}; allowed: a finite number")
+    return value
 
 
 def classification(probabilities: NDArray[Any], truth: NDArray[Any], weight: Weight = None) -> dict[str, float]:

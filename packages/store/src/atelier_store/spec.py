@@ -244,7 +244,7 @@ class Budget(SpecModel):
 class Trainer(SpecModel):
     """How a trial trains, and by which threshold its model tells two classes apart.
 
-    class_weights, loss and threshold are written only if they are not none, as before they were there.
+    class_weights, loss, metrics and threshold are written only if they are not none, as before they were there.
     """
 
     data: Data
@@ -253,6 +253,7 @@ class Trainer(SpecModel):
     seed: int = Field(default=0, ge=0, lt=2**31)
     class_weights: ClassWeights = Field(default="none", exclude_if=lambda weights: weights == "none")
     loss: OwnFunction | None = Field(default=None, exclude_if=_unset)
+    metrics: dict[str, OwnFunction] | None = Field(default=None, exclude_if=lambda metrics: not metrics)
     threshold: ThresholdRule | None = Field(default=None, exclude_if=_unset)
     network: str = "atelier"
     budget: Budget = Budget()

@@ -10,7 +10,7 @@ from atelier_store.files import sha256_file
 from atelier_store.records import DataDescription, TrialConfig
 from atelier_store.spec import ClassWeights, Spec, sha256_of
 
-from atelier_trial import own_code
+from atelier_trial import own_code, own_metrics
 from atelier_trial.space import BUILT_IN, InvalidParams, canonicalise, needs_row_networks
 
 RECIPE_VERSION = 1
@@ -29,6 +29,7 @@ def trial_config(spec: Spec, data: DataDescription, params: dict[str, str]) -> T
         seed=spec.trainer.seed,
         class_weights=canonical_weights(spec.trainer.class_weights),
         loss_digest=spec.trainer.loss and own_code.digest("trainer.loss", spec.trainer.loss),
+        metric_digests=own_metrics.digests(spec.trainer),
     )
 
 

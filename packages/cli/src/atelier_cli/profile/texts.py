@@ -79,6 +79,7 @@ TEXTS: dict[str, Text] = {
         may_be_number=True,
     ),
     "network": Text(f"atelier|{OWN}", "atelier, or a function of yours as module:function"),
+    "metric": Text("[a-z][a-z0-9_]{0,39}", 'at most 40 lower case letters, digits and "_", from a letter on'),
     "function": Text(OWN, "a function of yours as module:function"),
     "class weights": Text("none|balanced", "none, balanced, or a weight for each label"),
     "threshold": Text(
