@@ -187,7 +187,7 @@ def conditions() -> dict[str, list[Json]]:
                     {"source": [source]},
                     within("files", only(REQUIRED[source] + OPTIONAL[source], REQUIRED[source])),
                     within("name", one_of(BUNDLED), required=True) if source == "sklearn" else within("name", NULL),
-                    within("target", {"type": ["string", "number", "boolean"]}, required=True)
+                    within("target", {"type": ["string", "number", "boolean", "array"]}, required=True)
                     if source in ("csv", "table")
                     else within("target", NULL),
                     *([] if source == "images" else [within("image", NULL), within("onUnreadable", NULL)]),
@@ -209,6 +209,7 @@ def conditions() -> dict[str, list[Json]]:
             when({"task": ["regression"]}, within("split", within("by", one_of(["random", "group", "time"])))),
             when({"source": ["idx"]}, within("files", {"dependencies": all_or_none(OPTIONAL["idx"])})),
             when({"task": ["regression"]}, within("labels", NULL)),
+            when({"task": ["classification"]}, within("target", {"type": ["string", "number", "boolean", "null"]})),
         ],
         "trainer.data.split": [
             when({"by": ["group", "time"]}, within("column", {"type": ["string", "number", "boolean"]}, required=True)),

@@ -97,6 +97,15 @@ SCHEMA: dict[str, tuple[list[tuple[str, Any]], str]] = {
         [("trainer.data", {"task": "regression", "name": "diabetes"}), ("trainer.classWeights", "balanced")],
         "trainer.classWeights",
     ),
+    "several classes to predict": (
+        [
+            (
+                "trainer.data",
+                {"source": "csv", "name": None, "target": ["a", "b"], "files": {"train": {"path": "/a.csv"}}},
+            )
+        ],
+        "trainer.data.target",
+    ),
     "a threshold of targets": (
         [("trainer.data", {"task": "regression", "name": "diabetes"}), ("trainer.threshold", 0.3)],
         "trainer.threshold",

@@ -8,6 +8,7 @@ from atelier_store.scores import (
     LEAST_PROBABILITY,
     classification,
     label_scores,
+    of_targets,
     regression,
     scores,
 )
@@ -243,3 +244,12 @@ def test_a_metric_of_ones_own_is_a_finite_number(returned: object, message: str)
 def test_answers_that_are_not_finite_are_not_shown_to_metrics_of_ones_own() -> None:
     found = scores("regression", np.full_like(NOISY, np.nan), TARGETS, "val", own={"odd": lambda *_: 1 / 0})
     assert "val_odd" not in found and np.isnan(found["val_rmse"])
+
+
+def test_each_of_several_targets_has_the_scores_that_it_has_alone() -> None:
+    weights = np.arange(200, dtype=np.float32)
+    found = of_targets(NOISY, TARGETS, "val", ("low", "high"), weights)
+    assert found == {
+        name: scores("regression", NOISY[:, [place]], TARGETS[:, place], "val", weights)
+        for place, name in enumerate(("low", "high"))
+    }

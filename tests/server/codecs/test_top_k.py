@@ -79,6 +79,15 @@ def test_a_threshold_decides_over_the_label_and_leaves_the_probabilities(store: 
     assert first == {"label": "sick", "probability": 0.25, "probabilities": {"sick": 0.25}}
 
 
+def test_several_named_targets_are_answered_by_name(store: Store) -> None:
+    model = load(store.model("digits"), publish(store, image_bundle()))
+    fields = {"task": "regression", "labels": None, "target_names": ("low", "high")}
+    values = replace(model, manifest=model.manifest.model_copy(update=fields))
+    assert rows.encode(values, np.array([[1.0, 2.5]]))["predictions"] == [{"value": {"low": 1.0, "high": 2.5}}]
+    without = replace(values, manifest=values.manifest.model_copy(update={"target_names": None}))
+    assert rows.encode(without, np.array([[1.0, 2.5]]))["predictions"] == [{"value": [1.0, 2.5]}]
+
+
 @pytest.mark.parametrize("given", ["0", "-1", "4", str(10**30)])
 def test_a_number_that_is_none_of_the_classes_is_refused(images: Server, given: str) -> None:
     [(pointer, detail)] = errors(

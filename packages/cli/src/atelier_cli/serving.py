@@ -110,7 +110,8 @@ def _sample(row: int, truth: Any, prediction: dict[str, Any], description: DataD
     if description.labels is not None:
         label = description.labels[truth]
         return Sample(row, label, prediction["label"], prediction["probability"], prediction["label"] == label)
-    values = prediction["value"] if isinstance(prediction["value"], list) else [prediction["value"]]
+    value = prediction["value"]
+    values = [*value.values()] if isinstance(value, dict) else value if isinstance(value, list) else [value]
     return Sample(row, _numbers(truth), _numbers(values), None, True)
 
 

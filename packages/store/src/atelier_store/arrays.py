@@ -32,7 +32,7 @@ def data_digest(description: DataDescription, arrays: Mapping[str, NDArray[np.ge
 
     An array counts with its name, dtype, shape and bytes; the description's own digest, counts and source do not count.
     """
-    names = {"labels", "feature_names", "target_name", "weight_name"}
+    names = {"labels", "feature_names", "target_name", "target_names", "weight_name"}
     meaning = description.model_dump(include=names | {"kind", "task", "fit", "columns", "missing", "split"})
     digest = hashlib.sha256(canonical_json(meaning).encode())
     for name in array_names(description):

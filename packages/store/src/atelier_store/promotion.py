@@ -40,7 +40,7 @@ from atelier_store.records import (
     TrialConfig,
 )
 from atelier_store.report import report
-from atelier_store.scores import OwnMetrics, Weight, scores
+from atelier_store.scores import OwnMetrics, Weight, of_targets, scores
 from atelier_store.spec import Spec, ThresholdRule
 
 Verify = Callable[[BundlePaths, Manifest], list[str]]
@@ -336,6 +336,9 @@ class Promoter:
             "test_metrics": _test_scores(manifest, tested, own),
             "test_rows": len(tested.truth),
         }
+        if manifest.target_names is not None:
+            each = of_targets(tested.answers, tested.truth, "test", manifest.target_names, tested.weight)
+            found["test_target_metrics"] = each
         if manifest.thresholds is not None:
             (threshold,) = manifest.thresholds
             is_of = tested.truth == 1

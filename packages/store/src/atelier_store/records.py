@@ -328,13 +328,18 @@ OptionalColumns = Annotated[tuple[Column, ...] | None, Field(exclude_if=lambda c
 OptionalTexts = Annotated[tuple[str, ...] | None, Field(exclude_if=lambda texts: texts is None)]
 
 
+OptionalTargetMetrics = Annotated[dict[str, dict[str, float]] | None, Field(exclude_if=lambda metrics: metrics is None)]
+"""Scores of each of several targets, by their names. Not written if there is one."""
+
+
 class Manifest(Record):
     """`model/manifest.json`: everything about a bundle but its bytes. files maps the other files' names to sha256.
 
     input_statistics are of the first input; older bundles and tables have none. fit says how a picture of another size
     was brought to that of the inputs, and has to be; None is stretch. columns and column_statistics are a table's, in
     the order of its inputs, and feature_names are then the columns' names. missing holds the texts that mean a gap in
-    it, in lower case, beside the empty one. thresholds are chosen at a promotion: a trial's bundle has none.
+    it, in lower case, beside the empty one. thresholds are chosen at a promotion: a trial's bundle has none. Several
+    named targets have target_names, in the order of the output, and target_metrics.
     """
 
     schema_version: Literal[1] = 1
@@ -353,8 +358,10 @@ class Manifest(Record):
     thresholds: OptionalThresholds = None
     feature_names: tuple[str, ...] | None = None
     target_name: str | None = None
+    target_names: OptionalTexts = None
     objective_metric_name: str
     metrics: dict[str, float]
+    target_metrics: OptionalTargetMetrics = None
     architecture: str
     config: TrialConfig
     params: int
@@ -378,6 +385,7 @@ class Promotion(Record):
     objective_metric_name: str
     test_metrics: dict[str, float] | None
     test_thresholds: OptionalThresholds = None
+    test_target_metrics: OptionalTargetMetrics = None
     test_rows: int
     promoted_at: str
     promoted_by: str
@@ -498,7 +506,8 @@ class DataDescription(Record):
     pictures were brought to their shape, and uploads have to be; None is stretch. columns are those of a table, whose
     arrays hold their features; feature_names are then the columns' names, and missing the texts that mean a gap, in
     lower case. split is the profile's; where a column decides, train_order holds its values by rank, int64 (N,).
-    weight_name is the column or array that the weights of rows come from, if they have any.
+    target_names are those of several targets, which have no target_name. weight_name is the column or array that the
+    weights of rows come from, if they have any.
     """
 
     schema_version: Literal[1] = 1
@@ -513,6 +522,7 @@ class DataDescription(Record):
     labels: tuple[str, ...] | None
     feature_names: tuple[str, ...] | None = None
     target_name: str | None = None
+    target_names: OptionalTexts = None
     weight_name: Annotated[str | None, Field(exclude_if=lambda name: name is None)] = None
     train_rows: int
     test_rows: int
@@ -606,6 +616,7 @@ class Report(Record):
     parameters: tuple[Parameter, ...]
     chosen: dict[str, str]
     thresholds: OptionalThresholds = None
+    target_metrics: OptionalTargetMetrics = None
     trials: tuple[TriedTrial, ...]
     baselines: OptionalBaselines = ()
     curve: tuple[Epoch, ...]

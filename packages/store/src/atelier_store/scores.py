@@ -12,7 +12,7 @@ every one, whatever its search is for: searches for different objectives share t
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal
@@ -242,6 +242,16 @@ def regression(predictions: NDArray[Any], truth: NDArray[Any], weight: Weight = 
         "loss": unexplained,
         "mape": _mean(np.abs(errors) / np.maximum(np.abs(targets), np.finfo(np.float64).eps), weight),
         **_log_error(predictions.astype(np.float64), targets, weight),
+    }
+
+
+def of_targets(
+    predictions: NDArray[Any], truth: NDArray[Any], prefix: str, names: Sequence[str], weight: Weight = None
+) -> dict[str, dict[str, float]]:
+    """The scores of each of several targets alone, by its name, of predictions and truth (N, T)."""
+    return {
+        name: scores("regression", predictions[:, [place]], truth[:, [place]], prefix, weight)
+        for place, name in enumerate(names)
     }
 
 

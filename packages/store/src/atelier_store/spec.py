@@ -200,8 +200,8 @@ class Data(SpecModel):
     source may be a function of the user's own. files has the roles train and, optionally, test for npz, csv, table and
     images; trainImages, trainLabels, testImages and testLabels for idx; any for a function. image and on_unreadable are
     for images only, columns and table for tables only; None is the defaults, or fail. columns says what a column is
-    where that is not to be found by looking. weight is the column or array of the rows' weights. A split of None is
-    stratified for classes, else random.
+    where that is not to be found by looking. Several targets are for regression only. weight is the column or array of
+    the rows' weights. A split of None is stratified for classes, else random.
     """
 
     source: SourceName | OwnFunction
@@ -209,7 +209,7 @@ class Data(SpecModel):
     kind: Kind | Literal["auto"] = "auto"
     task: Task = "classification"
     files: dict[str, DataFile] = {}
-    target: str | None = None
+    target: str | tuple[str, ...] | None = None
     weight: str | None = Field(default=None, exclude_if=_unset)
     labels: tuple[str, ...] | None = None
     limit: int | None = Field(default=None, ge=1)
@@ -220,6 +220,11 @@ class Data(SpecModel):
     columns: dict[str, ColumnChoice] | None = Field(default=None, exclude_if=_unset)
     table: TableFormat | None = Field(default=None, exclude_if=_unset)
     split: Split | None = Field(default=None, exclude_if=_unset)
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The columns to predict."""
+        return (self.target,) if isinstance(self.target, str) else self.target or ()
 
     @property
     def function(self) -> str | None:

@@ -149,8 +149,15 @@ def encode(model: Model, outputs: np.ndarray, top_k: int | None = None) -> dict[
         chosen = thresholds.classes(outputs, model.manifest.thresholds)
         predictions = _most_probable(labels, outputs, chosen, top_k) if top_k else _probable(labels, outputs, chosen)
     else:
-        predictions = [{"value": row[0] if len(row) == 1 else row} for row in outputs.tolist()]
+        predictions = _values(model.manifest.target_names, outputs)
     return {"predictions": predictions, "model": model.name, "version": model.version}
+
+
+def _values(names: Sequence[str] | None, outputs: np.ndarray) -> list[dict[str, Any]]:
+    """A value for each row; of several targets an object by name, or a list where they have no names."""
+    if names:
+        return [{"value": dict(zip(names, row, strict=True))} for row in outputs.tolist()]
+    return [{"value": row[0] if len(row) == 1 else row} for row in outputs.tolist()]
 
 
 def _probable(labels: Sequence[str], outputs: np.ndarray, chosen: np.ndarray) -> list[dict[str, Any]]:

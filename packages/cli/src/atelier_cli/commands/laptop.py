@@ -314,6 +314,9 @@ def _show_promoted(store: Store, promoted: Promoted, model: str) -> None:
     if promoted.decision is None or promoted.decision.outcome != "none":  # that is no version, and was not tested
         scores = promotion.test_metrics
         out.print(f"  test:       {f'{_scores(scores)}, {promotion.test_rows:,} rows' if scores else 'no test set'}")
+    of_targets = promotion.test_target_metrics or {}
+    for target, metrics in (manifest.target_metrics or {}).items():
+        out.print(f"  {target}: {_scores(metrics | of_targets.get(target, {}))}", markup=False)
     for line in threshold_lines(manifest.thresholds, promotion.test_thresholds):
         out.print(f"  {line}", markup=False)
 

@@ -121,7 +121,9 @@ def report(description: Prepared, arrays: Arrays, validation_fraction: float, se
         test=description.test_rows,
         bytes=sum(array.nbytes for array in arrays if array is not None),
         classes=tuple(ClassCounts(label, *of) for label, *of in zip(labels or (), *counts, strict=True)),
-        targets=() if labels is not None else tuple(_ranges(arrays.train_y, description.target_name, "target")),
+        targets=()
+        if labels is not None
+        else tuple(_ranges(arrays.train_y, description.target_names or description.target_name, "target")),
         weights=tuple(_ranges(arrays.train_weight, description.weight_name, "weight"))
         if arrays.train_weight is not None
         else (),
@@ -271,7 +273,8 @@ def _shape(description: DataDescription) -> str:
 def _targets(description: DataDescription, train_y: NDArray[Any]) -> str:
     if description.labels is None:
         low, high = (", ".join(f"{value:.6g}" for value in of) for of in (train_y.min(0), train_y.max(0)))
-        return f"{description.target_name or 'targets'} from {low} to {high}"
+        named = ", ".join(description.target_names or ()) or description.target_name
+        return f"{named or 'targets'} from {low} to {high}"
     counts = np.bincount(train_y, minlength=len(description.labels)).tolist()
     classes = [f"{label} ({count:,})" for label, count in zip(description.labels, counts, strict=True)]
     if len(classes) <= MOST_CLASSES:

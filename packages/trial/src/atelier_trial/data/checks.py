@@ -61,7 +61,7 @@ def check(data: Data, raw: RawData, seed: int) -> Checked:
     if data.task == "classification":
         labels, ys = _classes(data, raw, parts, violations)
     else:
-        labels, ys = None, [_targets(part, violations) for part in parts]
+        labels, ys = None, [_targets(part, raw.target_names, violations) for part in parts]
         if data.labels is not None:
             violations.append("trainer.data.labels: only classes have labels; allowed for regression: none")
     weights = [] if data.weight is None else [_weights(part, data.weight, violations) for part in parts]
@@ -168,7 +168,8 @@ def describe(data: Data, raw: RawData, checked: Checked, source: str) -> DataDes
         fit=None if fit == "stretch" else fit,
         labels=checked.labels,
         feature_names=raw.feature_names,
-        target_name=raw.target_name or data.target,
+        target_name=raw.target_name,
+        target_names=raw.target_names,
         weight_name=data.weight,
         train_rows=len(checked.arrays["train_x"]),
         test_rows=len(checked.arrays["test_x"]),
@@ -301,7 +302,7 @@ def _is_coarse(table: Array) -> Array:
     return coarse
 
 
-def _targets(part: Part, violations: list[str]) -> Array:
+def _targets(part: Part, names: Sequence[str] | None, violations: list[str]) -> Array:
     y = part.y.reshape(-1, 1) if part.y.ndim == 1 else part.y
     if y.dtype.kind not in "fiub" or y.ndim != 2 or 0 in y.shape:
         violations.append(
@@ -310,9 +311,15 @@ def _targets(part: Part, violations: list[str]) -> Array:
         )
         return y
     before = len(violations)
-    targets = _float32(part, y, lambda number: f"target {number}", violations)
-    if len(violations) == before and (targets == targets[0]).all():
+    targets = _float32(part, y, lambda number: f"target {repr(names[number]) if names else number}", violations)
+    constant = (targets == targets[0]).all(0)
+    if len(violations) == before and constant.all():
         violations.append(f"{part.where}: every target is {targets[0].tolist()}; there is nothing to learn")
+    elif len(violations) == before and names:
+        violations += [
+            f"{part.where}: target {names[place]!r} is {targets[0, place]} in every row; leave it out"
+            for place in np.flatnonzero(constant).tolist()
+        ]
     return targets
 
 

@@ -12,43 +12,43 @@ from atelier_store import tables
 from atelier_store.spec import Data
 
 from atelier_trial.data.errors import DataError, gather, reading
-from atelier_trial.data.raw import Array, Part, RawData, few
+from atelier_trial.data.raw import Array, Part, RawData, few, names_of
 
 
 @dataclass(frozen=True)
 class Table:
-    """A CSV file: features (N, F) float64, target as text, weight (N,), and the line of each row."""
+    """A CSV file: features (N, F) float64, targets as text by name, weight (N,), and the line of each row."""
 
     path: Path
     features: tuple[str, ...]
     x: Array
-    target: list[str]
+    targets: dict[str, list[str]]
     lines: list[str]
     weight: Array | None = None
 
 
 def read(data: Data, files: Mapping[str, Path]) -> RawData:
     """The rows of the training and the test file, features in the order of the training file's columns."""
-    target = tables.spelling(data.target or "").strip()
+    targets = tuple(tables.spelling(target).strip() for target in data.targets)
     weight = None if data.weight is None else tables.spelling(data.weight).strip()
-    found = gather(lambda path: _table(path, target, weight), files)
+    found = gather(lambda path: _table(path, targets, weight), files)
     train, test = found["train"], found.get("test")
     if test is not None:
         found["test"] = _in_order(test, train)
     parts = gather(lambda table: _part(table, data), found)
-    return RawData(parts["train"], parts.get("test"), feature_names=train.features, target_name=target)
+    return RawData(parts["train"], parts.get("test"), feature_names=train.features, **names_of(targets))
 
 
-def _table(path: Path, target: str, weight: str | None) -> Table:
+def _table(path: Path, targets: Sequence[str], weight: str | None) -> Table:
     with reading(path, "a CSV file"):
         rows = tables.lines(path.read_bytes())
     header = rows.pop(0).cells if rows else []
-    if violations := _of_header(path, header, target, weight) + _ragged(path, header, rows):
+    if violations := _of_header(path, header, targets, weight) + _ragged(path, header, rows):
         raise DataError(violations)
     lines = [f"line {row.number}" for row in rows]
     columns = list(zip(*(row.cells for row in rows), strict=True)) or [()] * len(header)
     cells = dict(zip(header, columns, strict=True))
-    features = [name for name in header if name not in (target, weight)]
+    features = [name for name in header if name not in (*targets, weight)]
     x = np.empty((len(rows), len(features)))
     weights = None if weight is None else np.empty(len(rows))
     for name, into in [*zip(features, x.T, strict=True), *([] if weight is None else [(weight, weights)])]:
@@ -59,10 +59,10 @@ def _table(path: Path, target: str, weight: str | None) -> Table:
             into[:] = values
     if violations:
         raise DataError(violations)
-    return Table(path, tuple(features), x, list(cells[target]), lines, weights)
+    return Table(path, tuple(features), x, {name: list(cells[name]) for name in targets}, lines, weights)
 
 
-def _of_header(path: Path, header: Sequence[str], target: str, weight: str | None) -> list[str]:
+def _of_header(path: Path, header: Sequence[str], targets: Sequence[str], weight: str | None) -> list[str]:
     twice = sorted({name for name in header if name and header.count(name) > 1})
     violations = [f"{path}: column {name!r} is there more than once" for name in twice]
     if nameless := [f"column {number}" for number, name in enumerate(header, 1) if not name]:
@@ -74,13 +74,14 @@ def _of_header(path: Path, header: Sequence[str], target: str, weight: str | Non
         violations.append(
             f"trainer.data.weight: {path} has no column {weight!r}; allowed: {', '.join(header) or 'none'}"
         )
-    elif weight == target:
+    elif weight in targets:
         violations.append(f"trainer.data.weight: {weight!r} is the target; allowed: any other column")
-    if target not in header:
-        violations.append(
+    if missing := [target for target in targets if target not in header]:
+        violations += [
             f"trainer.data.target: {path} has no column {target!r}; "
             f"allowed: {', '.join(header) or 'none, the file is empty'}"
-        )
+            for target in missing
+        ]
         separators = [mark for mark in ";\t|" if len(header) == 1 and mark in header[0]]
         violations += [f"{path}: cells are separated by {mark!r}; allowed: commas" for mark in separators]
     return violations
@@ -132,8 +133,10 @@ def _in_order(test: Table, train: Table) -> Table:
 def _part(table: Table, data: Data) -> Part:
     where = table.path.name
     if data.task == "classification":
-        return Part(where, table.x, np.array(table.target, dtype=str), table.lines, weight=table.weight)
-    values = _numbers(table.target)
-    if values is None:
-        raise DataError([_not_numeric(table.path, str(data.target), table.target, table.lines)])
-    return Part(where, table.x, np.array(values), table.lines, weight=table.weight)
+        (target,) = table.targets.values()
+        return Part(where, table.x, np.array(target, dtype=str), table.lines, weight=table.weight)
+    read = {name: _numbers(cells) for name, cells in table.targets.items()}
+    if wrong := [name for name, values in read.items() if values is None]:
+        raise DataError([_not_numeric(table.path, name, table.targets[name], table.lines) for name in wrong])
+    y = np.array(list(read.values()), dtype=np.float64).T
+    return Part(where, table.x, y, table.lines, weight=table.weight)

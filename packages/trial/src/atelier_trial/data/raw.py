@@ -21,6 +21,11 @@ def weight_arrays(name: str | None) -> tuple[str, ...]:
     return () if name is None else (name, f"{name}_test")
 
 
+def names_of(targets: Sequence[str]) -> dict[str, Any]:
+    """The fields of RawData that name one target or several."""
+    return {"target_name": targets[0]} if len(targets) == 1 else {"target_names": tuple(targets)}
+
+
 @dataclass(frozen=True)
 class Part:
     """Examples of the training or the test set.
@@ -65,6 +70,7 @@ class RawData:
     labels: tuple[str, ...] | None = None
     feature_names: tuple[str, ...] | None = None
     target_name: str | None = None
+    target_names: tuple[str, ...] | None = None
     columns: tuple[Column, ...] | None = None
     missing: tuple[str, ...] | None = None
 

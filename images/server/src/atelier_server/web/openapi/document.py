@@ -40,6 +40,8 @@ def install(app: FastAPI, service: Service) -> None:
                 if columns := model.manifest.columns:
                     rows_of = document["components"]["schemas"][schemas.Instances.__name__]["properties"]["instances"]
                     rows_of |= {"items": schemas.row(columns), "examples": []}
+                if targets := model.manifest.target_names:
+                    document["components"]["schemas"][schemas.Prediction.__name__] = schemas.values(targets)
                 _add_examples(document["paths"], model)
         return document
 

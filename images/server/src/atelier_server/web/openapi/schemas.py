@@ -146,6 +146,17 @@ def row(columns: Sequence[Column]) -> dict[str, Any]:
     return {"anyOf": [by_name, listed | {"maxItems": len(columns)}]}
 
 
+def values(targets: Sequence[str]) -> dict[str, Any]:
+    """A prediction of several named targets."""
+    by_name = {
+        "type": "object",
+        "properties": {name: {"type": "number"} for name in targets},
+        "required": list(targets),
+        "additionalProperties": False,
+    }
+    return {"type": "object", "title": Prediction.__name__, "properties": {"value": by_name}, "required": ["value"]}
+
+
 def _levels(column: Column) -> dict[str, str]:
     if column.kind != "category":
         return {}

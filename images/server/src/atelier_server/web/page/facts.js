@@ -28,6 +28,7 @@ export function showScores({ manifest, promotion, onnx_bytes }, report) {
     make("dl", { class: "facts" }, ...facts([
       ["Rows", rowsInWords(parity.rows, promotion, report)],
       ...thresholdsInWords(manifest.thresholds, promotion),
+      ...targetsInWords(manifest.target_metrics, promotion),
       ["Parameters", number(manifest.params)],
       ["Multiply-adds", `${number(manifest.macs)} for one example`],
       ["ONNX file", `${number(onnx_bytes)} bytes`],
@@ -49,6 +50,13 @@ function thresholdsInWords(thresholds, promotion) {
     const parts = [reached("validation", { metrics }), ...(tested[index] ? [reached("test", tested[index])] : [])];
     return [`Label ${label}`, `from a probability of ${number(value)} on, by ${rule}; ${parts.join("; ")}`];
   });
+}
+
+/** What each of several targets comes to alone. */
+function targetsInWords(targets, promotion) {
+  const tested = (promotion && promotion.test_target_metrics) || {};
+  const reached = metrics => Object.entries(metrics).map(([name, value]) => `${lower(metricName(name))} ${score(name, value)}`).join(", ");
+  return Object.entries(targets || {}).map(([name, metrics]) => [`Target ${name}`, [metrics, tested[name]].filter(Boolean).map(reached).join("; ")]);
 }
 
 export function showSearch({ manifest }, report) {

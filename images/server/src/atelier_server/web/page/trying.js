@@ -1,6 +1,6 @@
 /** The try-it area: an input that fits the model's signature, and what the model answers. */
 
-import { at, make, number, percent, upper } from "./elements.js";
+import { at, facts, make, number, percent, upper } from "./elements.js";
 import { offerRow } from "./row.js";
 import { offerPicture } from "./picture.js";
 import { offerSignal } from "./signal.js";
@@ -95,6 +95,10 @@ function showPrediction(prediction, manifest, took) {
   if (prediction.probabilities) {
     at("verdict").replaceChildren(make("strong", {}, prediction.label), " ", make("span", {}, percent(prediction.probability)), speed);
     at("bars").replaceChildren(...bars(prediction));
+    return;
+  }
+  if (manifest.target_names) {
+    at("verdict").replaceChildren(make("dl", { class: "facts" }, ...facts(manifest.target_names.map(name => [name, make("strong", {}, number(prediction.value[name]))]))), speed);
     return;
   }
   const values = [prediction.value].flat().map(number).join(", ");
