@@ -125,11 +125,12 @@ def conditions() -> dict[str, list[Json]]:
         ]
         + [
             condition(
-                "trainer.data.task is regression",
-                {"allOf": [search, of_task["regression"]]},
+                f"trainer.data.task is {task}",
+                {"allOf": [search, of_task[task]]},
                 within("trainer.classWeights", one_of(["none"])),
-                within("trainer.threshold", NULL),
+                *([within("trainer.threshold", NULL)] if task == "regression" else []),
             )
+            for task in ("multilabel", "regression")
         ],
         "experiment": [
             when(
@@ -206,7 +207,10 @@ def conditions() -> dict[str, list[Json]]:
                 within("source", {"type": "string", "not": one_of(["table"])}, required=True),
                 within("split", within("by", one_of(["stratified", "random"]))),
             ),
-            when({"task": ["regression"]}, within("split", within("by", one_of(["random", "group", "time"])))),
+            when(
+                {"task": ["multilabel", "regression"]},
+                within("split", within("by", one_of(["random", "group", "time"]))),
+            ),
             when({"source": ["idx"]}, within("files", {"dependencies": all_or_none(OPTIONAL["idx"])})),
             when({"task": ["regression"]}, within("labels", NULL)),
             when({"task": ["classification"]}, within("target", {"type": ["string", "number", "boolean", "null"]})),

@@ -141,6 +141,22 @@ def test_a_threshold_is_chosen_for_the_version_and_leaves_the_trial_as_it_is(sto
     assert not promoter.best(asked.experiment_name, "always").is_new
 
 
+def test_each_label_of_several_has_a_threshold_of_its_own(store: Store) -> None:
+    made = image_bundle(1)
+    made.fields |= {"task": "multilabel", "labels": ("old", "sick")}
+    of = spec(threshold="f1", data={"source": "npz", "task": "multilabel"})
+    add_trial(store, of, made, "only")
+    answered = Answered(
+        np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.04], [0.1, 0.02]]),
+        np.array([[1, 1], [1, 1], [0, 0], [0, 0]], np.float32),
+    )
+    done = promoter_of(store, answer=lambda *_: answered).best(begin(store, of), "always")
+    chosen = Manifest.read(store.model("digits").version(served(store)).manifest).thresholds or ()
+    assert [(one.label, one.value, one.metrics["f1"]) for one in chosen] == [("old", 0.75, 1.0), ("sick", 0.07, 1.0)]
+    assert done.promotion.test_thresholds == chosen
+    assert done.promotion.test_metrics and done.promotion.test_metrics["test_accuracy"] == 0.25
+
+
 def test_metrics_of_ones_own_score_the_test_rows(store: Store) -> None:
     of = spec(metrics={"sick": "prices:sick"})
     add_trial(store, of, two_classes(1, 0.9), "only")

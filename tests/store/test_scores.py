@@ -8,6 +8,7 @@ from atelier_store.scores import (
     LEAST_PROBABILITY,
     classification,
     label_scores,
+    multilabel,
     of_targets,
     regression,
     scores,
@@ -253,3 +254,36 @@ def test_each_of_several_targets_has_the_scores_that_it_has_alone() -> None:
         name: scores("regression", NOISY[:, [place]], TARGETS[:, place], "val", weights)
         for place, name in enumerate(("low", "high"))
     }
+
+
+@given(st.integers(1, 4), st.integers(2, 40), st.integers(0, 2**32 - 1))
+def test_scores_of_labels_are_those_of_scikit_learn(labels: int, rows: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    probabilities = random.integers(1, 20, (rows, labels)) / 20
+    truth = random.integers(0, 2, (rows, labels))
+    truth[0] = 1  # average precision is defined for every label
+    given = probabilities >= 0.5
+    found = multilabel(probabilities, truth.astype(np.float32))
+    expected = {
+        "accuracy": metrics.accuracy_score(truth, given),
+        "macro_f1": metrics.f1_score(truth.T.tolist()[0], given[:, 0], zero_division=0)
+        if labels == 1
+        else metrics.f1_score(truth, given, average="macro", zero_division=0),
+        "hamming_loss": metrics.hamming_loss(truth, given),
+        "loss": np.mean([metrics.log_loss(truth[:, t], probabilities[:, t], labels=[0, 1]) for t in range(labels)]),
+        "average_precision": metrics.average_precision_score(truth, probabilities, average="macro"),
+    }
+    varied = [t for t in range(labels) if not truth[:, t].all()]
+    if varied:
+        areas = [metrics.roc_auc_score(truth[:, t], probabilities[:, t]) for t in varied]
+        expected["auc"] = np.mean(areas)
+    assert found == pytest.approx(expected)
+
+
+@given(st.integers(2, 40), st.integers(0, 2**32 - 1))
+def test_labels_of_rows_that_weigh_more_count_more(rows: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    probabilities, truth = random.integers(1, 20, (rows, 3)) / 20, random.integers(0, 2, (rows, 3))
+    weights, rows_of = repeated(rows, seed)
+    expected = scores("multilabel", probabilities[rows_of], truth[rows_of], "val")
+    assert scores("multilabel", probabilities, truth, "val", weights) == pytest.approx(expected)

@@ -7,7 +7,7 @@ import pytest
 from atelier_store.records import Threshold
 from atelier_store.scores import label_scores
 from atelier_store.spec import Trainer
-from atelier_store.thresholds import NoThreshold, at, chosen, classes
+from atelier_store.thresholds import NoThreshold, at, chosen, classes, labels
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from sklearn import metrics
@@ -77,6 +77,13 @@ def test_a_threshold_that_float32_cannot_hold_is_not_rounded() -> None:
     threshold = Threshold(label="sick", value=(float(below) + float(above)) / 2, rule="f1", metrics={})
     probabilities = np.array([[1 - below, below], [1 - above, above]], np.float32)
     assert classes(probabilities, [threshold]).tolist() == [0, 1]
+
+
+def test_each_label_has_its_own_threshold_and_a_row_any_number_of_labels() -> None:
+    limits = [Threshold(label=name, value=value, rule="f1", metrics={}) for name, value in (("a", 0.2), ("b", 0.9))]
+    probabilities = np.array([[0.3, 0.95], [0.1, 0.6], [0.2, 0.5]])
+    assert labels(probabilities, limits).tolist() == [[True, True], [False, False], [True, False]]
+    assert labels(probabilities, None).tolist() == [[False, True], [False, True], [False, True]]
 
 
 def test_without_a_threshold_the_likeliest_class_is_the_label() -> None:

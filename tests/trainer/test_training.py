@@ -135,6 +135,17 @@ def test_rows_that_weigh_twice_count_twice_in_the_loss(members: int) -> None:
     assert weighted.item() == pytest.approx(trained.loss(scores.squeeze(1)[rows], y[rows]).item(), rel=1e-6)
 
 
+def test_the_loss_of_labels_is_the_mean_of_theirs_weighted_by_rows() -> None:
+    trained = training()
+    trained.task, trained.class_weights = "multilabel", None
+    scores, y = torch.tensor([[0.0, 2.0], [1.0, -1.0]]), torch.tensor([[1.0, 1.0], [0.0, 0.0]])
+    probabilities = torch.sigmoid(scores)
+    each = -torch.log(torch.where(y == 1, probabilities, 1 - probabilities)).mean(1)
+    assert trained.loss(scores, y).item() == pytest.approx(each.mean().item(), rel=1e-6)
+    weight = torch.tensor([0.5, 1.5])
+    assert trained.loss(scores, y, weight).item() == pytest.approx((weight * each).mean().item(), rel=1e-6)
+
+
 def test_the_unit_of_weights_does_not_change_a_weight_of_the_training() -> None:
     trained = []
     for unit in (None, 1.0, 1024.0):

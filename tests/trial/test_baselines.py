@@ -152,6 +152,20 @@ def test_gaps_empty_columns_categories_and_a_class_of_one_row_are_no_obstacle(st
     assert by_name["hist_gradient_boosting"]["val_accuracy"] > 0.95
 
 
+def test_labels_have_baselines_with_weights_or_without(store: Store, tmp_path: Path) -> None:
+    x = np.random.default_rng(0).normal(size=(200, 2))
+    y = np.stack([x[:, 0] > 0, x[:, 1] > 0], 1).astype(int)
+    np.savez(tmp_path / "labels.npz", x=x, y=y, w=np.ones(200))
+    of = {"source": "npz", "task": "multilabel", "files": {"train": {"path": str(tmp_path / "labels.npz")}}}
+    for data_of in (of, of | {"weight": "w"}):
+        spec = searching(data_of)
+        description = prepared(store, spec)
+        baselines.ensure(store, spec, description)
+        by_name = {one.name: one.metrics["val_accuracy"] for one in read(store, spec, description).baselines}
+        assert list(by_name) == ["majority", "logistic_regression", "hist_gradient_boosting"]
+        assert by_name["logistic_regression"] > 0.8 > by_name["majority"]
+
+
 def test_several_targets_have_baselines(store: Store) -> None:
     x = np.random.default_rng(0).normal(0, 1, (120, 3)).astype(np.float32)
     y = np.stack([x[:, 0], 100 * x[:, 1]], axis=1)

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 from atelier_store.records import DataDescription
-from atelier_store.spec import Trainer
+from atelier_store.spec import Task, Trainer
 from atelier_trial.fitness import violations
 
 
-def found(labels: tuple[str, ...], **trainer: Any) -> list[str]:
+def found(labels: tuple[str, ...], task: Task = "classification", **trainer: Any) -> list[str]:
     of = Trainer.model_validate({"data": {"source": "sklearn", "name": "iris"}, "max_epochs": 1, **trainer})
     description = DataDescription(
-        digest="", kind="rows", task="classification", shape=(4,), labels=labels, train_rows=9, test_rows=9, source=""
+        digest="", kind="rows", task=task, shape=(4,), labels=labels, train_rows=9, test_rows=9, source=""
     )
     return violations(of, description)
 
@@ -27,6 +27,7 @@ def test_a_class_weight_is_for_a_class_of_the_data() -> None:
 @pytest.mark.parametrize("rule", ["f1", 0.3])
 def test_a_threshold_is_for_two_classes(rule: str | float) -> None:
     assert found(("well", "sick"), threshold=rule) == []
+    assert found(("a", "b", "c"), "multilabel", threshold=rule) == []
     assert found(("a", "b", "c"), threshold=rule) == [
         f"trainer.threshold: {rule}: the data have 3 classes; allowed for other than two: null"
     ]

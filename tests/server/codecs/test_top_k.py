@@ -4,10 +4,12 @@ from dataclasses import replace
 from typing import Any
 
 import httpx
+import jsonschema
 import numpy as np
 import pytest
 from atelier_server.codecs import rows
 from atelier_server.models.model import load
+from atelier_server.web.openapi import schemas
 from atelier_store.layout import Store
 from atelier_store.records import Threshold
 
@@ -79,11 +81,28 @@ def test_a_threshold_decides_over_the_label_and_leaves_the_probabilities(store: 
     assert first == {"label": "sick", "probability": 0.25, "probabilities": {"sick": 0.25}}
 
 
+def test_a_row_is_given_any_number_of_labels(store: Store) -> None:
+    model = load(store.model("digits"), publish(store, image_bundle()))
+    threshold = Threshold(label="sick", value=0.25, rule="f1", metrics={})
+    limits = (threshold.model_copy(update={"label": "old"}), threshold)
+    told = model.manifest.model_copy(update={"task": "multilabel", "labels": ("old", "sick"), "thresholds": limits})
+    outputs = np.array([[0.75, 0.25], [0.125, 0.125]], np.float32)
+    predictions = rows.encode(replace(model, manifest=told), outputs)["predictions"]
+    for prediction in predictions:
+        jsonschema.validate(prediction, schemas.labels(("old", "sick")))
+    assert predictions == [
+        {"labels": ["old", "sick"], "probabilities": {"old": 0.75, "sick": 0.25}},
+        {"labels": [], "probabilities": {"old": 0.125, "sick": 0.125}},
+    ]
+
+
 def test_several_named_targets_are_answered_by_name(store: Store) -> None:
     model = load(store.model("digits"), publish(store, image_bundle()))
     fields = {"task": "regression", "labels": None, "target_names": ("low", "high")}
     values = replace(model, manifest=model.manifest.model_copy(update=fields))
-    assert rows.encode(values, np.array([[1.0, 2.5]]))["predictions"] == [{"value": {"low": 1.0, "high": 2.5}}]
+    predictions = rows.encode(values, np.array([[1.0, 2.5]]))["predictions"]
+    jsonschema.validate(predictions[0], schemas.values(("low", "high")))
+    assert predictions == [{"value": {"low": 1.0, "high": 2.5}}]
     without = replace(values, manifest=values.manifest.model_copy(update={"target_names": None}))
     assert rows.encode(without, np.array([[1.0, 2.5]]))["predictions"] == [{"value": [1.0, 2.5]}]
 

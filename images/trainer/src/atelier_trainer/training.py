@@ -30,7 +30,7 @@ class Stopped(Exception):
 
 @dataclass(frozen=True)
 class Rows:
-    """Raw examples x and their y (class numbers, or targets (N, T) in their own unit), and weights (N,) if any."""
+    """Raw examples x and their y (class numbers, labels (N, T), or targets (N, T)), and weights (N,) if any."""
 
     x: Tensor
     y: Tensor
@@ -170,6 +170,8 @@ class Training:
     def loss(self, scores: Tensor, y: Tensor, weight: Tensor | None = None) -> Tensor:
         """The user's own loss; or cross-entropy with label smoothing and class weights; or the mean squared error.
 
+        Of labels, it is the mean of their binary cross-entropies.
+
         Of an ensemble's scores (N, members, outputs), it is the mean of the members' losses. Targets of a regression
         are standardised. weight (N,) is that of the rows. TypeError if the user's own is no scalar.
         """
@@ -183,6 +185,8 @@ class Training:
             return _scalar(self.own_loss(scores, y))
         if weight is not None:
             return (weight * self._loss_of_rows(scores, y)).mean()
+        if self.task == "multilabel":
+            return functional.binary_cross_entropy_with_logits(scores, y)
         if self.task == "classification" and self.class_weights is None:
             return functional.cross_entropy(scores, y, label_smoothing=self.recipe.label_smoothing)
         if self.task == "classification":
@@ -197,6 +201,8 @@ class Training:
         """The loss of each row (N,)."""
         if self.task == "regression":
             return functional.mse_loss(scores, y, reduction="none").mean(1)
+        if self.task == "multilabel":
+            return functional.binary_cross_entropy_with_logits(scores, y, reduction="none").mean(1)
         smoothing = self.recipe.label_smoothing
         return functional.cross_entropy(scores, y, self.class_weights, label_smoothing=smoothing, reduction="none")
 

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
 from numpy.typing import NDArray
 
 from atelier_store import bundle, comparison, history, names, pointer, sealed, thresholds
@@ -241,14 +242,17 @@ class Promoter:
         return Winner(spec, entry, files, manifest, content, board), problems
 
     def _thresholds(self, rule: ThresholdRule, files: BundlePaths, manifest: Manifest) -> tuple[Threshold, ...]:
-        """The threshold of the second of two classes, chosen on the validation rows. NoThreshold."""
+        """The threshold of the second of two classes, or of each label, chosen on the validation rows. NoThreshold."""
         labels = manifest.labels or ()
-        if len(labels) != 2:
+        if manifest.task == "classification" and len(labels) != 2:
             raise thresholds.NoThreshold(f"is for two classes; there are {len(labels)}")
         found = self.answer(files, manifest, "validation")
         if found is None:
             raise thresholds.NoThreshold("the store does not have the data that it is chosen on any more")
-        return (thresholds.chosen(rule, labels[1], found.answers[:, 1], found.truth == 1, found.weight),)
+        return tuple(
+            thresholds.chosen(rule, label, probabilities, is_of, found.weight)
+            for label, probabilities, is_of in _by_label(manifest, found)
+        )
 
     # what becomes of it
 
@@ -340,9 +344,12 @@ class Promoter:
             each = of_targets(tested.answers, tested.truth, "test", manifest.target_names, tested.weight)
             found["test_target_metrics"] = each
         if manifest.thresholds is not None:
-            (threshold,) = manifest.thresholds
-            is_of = tested.truth == 1
-            found["test_thresholds"] = (thresholds.at(threshold, tested.answers[:, 1], is_of, tested.weight),)
+            found["test_thresholds"] = tuple(
+                thresholds.at(threshold, probabilities, is_of, tested.weight)
+                for threshold, (_, probabilities, is_of) in zip(
+                    manifest.thresholds, _by_label(manifest, tested), strict=True
+                )
+            )
         return found
 
     # where the pointer goes
@@ -442,6 +449,16 @@ def _promotion(winner: Winner, promoted_by: str) -> Promotion:
         promoted_at=now(),
         promoted_by=promoted_by,
     )
+
+
+def _by_label(manifest: Manifest, answered: Answered) -> Iterator[tuple[str, NDArray[Any], NDArray[np.bool_]]]:
+    """Each label that has a threshold, with its probabilities and whether rows are of it, (N,) each."""
+    labels = manifest.labels or ()
+    if manifest.task == "classification":
+        yield labels[1], answered.answers[:, 1], answered.truth == 1
+        return
+    for place, label in enumerate(labels):
+        yield label, answered.answers[:, place], answered.truth[:, place] == 1
 
 
 def _test_scores(manifest: Manifest, tested: Answered, own: OwnMetrics) -> dict[str, float]:

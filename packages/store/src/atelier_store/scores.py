@@ -28,10 +28,17 @@ LEAST_PROBABILITY = float(np.finfo(np.float32).tiny)
 LEAST_LOGARITHM = float(np.nextafter(np.float32(-1), np.float32(0)))
 """Stands for a prediction of -1 or less, so that its squared log error is finite: the smallest float32 above -1."""
 
+EVEN = 0.5
+"""From this probability on a row is given a label, where no threshold is chosen."""
+
 BINS = 15
 """Bins of the expected calibration error."""
 
-DEFINED_FOR = {"auc": "rows of at least two classes", "rmsle": "targets above -1"}
+DEFINED_FOR = {
+    "auc": "rows of at least two classes, or rows with a label and without it",
+    "average_precision": "rows with a label",
+    "rmsle": "targets above -1",
+}
 """What the truth has to be for a score that is not always defined."""
 
 
@@ -51,17 +58,17 @@ def scores(
     weight: Weight = None,
     own: OwnMetrics = MappingProxyType({}),
 ) -> dict[str, float]:
-    """Scores by name: `val_accuracy` for the prefix val. truth holds class numbers (N,), or targets (N,) or (N, T).
+    """Scores by name: `val_accuracy` for the prefix val.
 
-    Those of the user's own come last, unless another is not finite. ValueError if every row weighs 0; TypeError or
-    ValueError if one of the user's own is no finite number, and whatever it raises.
+    truth holds class numbers (N,), labels 0 or 1 (N, T), or targets (N,) or (N, T). Those of the user's own come last,
+    unless another is not finite. ValueError if every row weighs 0; TypeError or ValueError if one of the user's own is
+    no finite number, and whatever it raises.
     """
     if weight is not None:
         weight = weight.astype(np.float64)
         if not weight.sum() > 0:
             raise ValueError(f"every {prefix} row weighs 0: {prefix} scores need rows of some weight")
-    of_task = classification if task == "classification" else regression
-    by_name = of_task(answers, truth, weight)
+    by_name = OF_TASK[task](answers, truth, weight)
     if all(map(math.isfinite, by_name.values())):
         of_task_truth = truth if task == "classification" else truth.reshape(answers.shape)
         by_name |= {name: _own(name, function, of_task_truth, answers) for name, function in own.items()}
@@ -154,19 +161,52 @@ def _rankings(probabilities: NDArray[Any], truth: NDArray[Any], weight: Weight) 
         probabilities, truth, weight = probabilities[counts], truth[counts], weight[counts]
     areas, precisions = {}, []
     for number in np.unique(truth):
-        inside = truth == number
-        own, rest = (
-            Ranked(probabilities[rows, number], None if weight is None else weight[rows]) for rows in (inside, ~inside)
-        )
-        below, up_to = rest.below(own.scores), rest.below(own.scores, "right")
-        hits, others = own.total - own.below(own.scores), rest.total - below
-        precisions.append(np.average(hits / (hits + others), weights=own.weight))
-        if rest.total:
-            areas[number] = np.average(below + up_to, weights=own.weight) / (2 * rest.total)
+        precision, area = _ranking(probabilities[:, number], truth == number, weight)
+        precisions.append(precision)
+        if area is not None:
+            areas[number] = area
     found = {"average_precision": float(np.mean(precisions))}
     if areas:
         found["auc"] = float(areas[1] if probabilities.shape[1] == 2 else np.mean(list(areas.values())))
     return found
+
+
+def _ranking(scores: NDArray[Any], is_of: NDArray[np.bool_], weight: Weight) -> tuple[float, float | None]:
+    """Average precision of one class, and its AUC against the rest if there are other rows."""
+    own, rest = (Ranked(scores[rows], None if weight is None else weight[rows]) for rows in (is_of, ~is_of))
+    below, up_to = rest.below(own.scores), rest.below(own.scores, "right")
+    hits, others = own.total - own.below(own.scores), rest.total - below
+    precision = float(np.average(hits / (hits + others), weights=own.weight))
+    return precision, float(np.average(below + up_to, weights=own.weight) / (2 * rest.total)) if rest.total else None
+
+
+def multilabel(probabilities: NDArray[Any], truth: NDArray[Any], weight: Weight = None) -> dict[str, float]:
+    """Scores of probabilities (N, T) of labels that a row has or has not, truth (N, T) being 1 or 0.
+
+    A row is given the labels of at least EVEN probability. Accuracy is the share of rows with exactly their labels, the
+    Hamming loss that of wrong ones among all N x T. Macro F1 is the mean over labels, 0 for one that is neither there
+    nor given; those of average precision and AUC are over the labels that some rows have, and some have not. The loss
+    is the mean over labels of scikit-learn's log loss.
+    """
+    is_of, given = truth == 1, probabilities.astype(np.float64) >= EVEN
+    likelihood = np.where(is_of, probabilities, 1 - probabilities.astype(np.float64))
+    counted = slice(None) if weight is None else weight > 0
+    kept, weights = is_of[counted], None if weight is None else weight[counted]
+    rankings = [
+        _ranking(probabilities[counted, place], of_label, weights)
+        for place, of_label in enumerate(kept.T)
+        if of_label.any()
+    ]
+    areas = [area for _, area in rankings if area is not None]
+    each = [label_scores(is_of[:, place], given[:, place], weight)["f1"] for place in range(truth.shape[1])]
+    return {
+        "accuracy": float(np.average((is_of == given).all(1), weights=weight)),
+        "macro_f1": float(np.mean(each)),
+        "hamming_loss": _mean((is_of != given).astype(np.float64), weight),
+        "loss": _mean(-np.log(np.maximum(likelihood, LEAST_PROBABILITY)), weight),
+        **({"average_precision": float(np.mean([precision for precision, _ in rankings]))} if rankings else {}),
+        **({"auc": float(np.mean(areas))} if areas else {}),
+    }
 
 
 @dataclass(frozen=True)
@@ -282,3 +322,10 @@ def _unexplained(squared: float, variance: float) -> float:
     if variance == 0 and math.isfinite(squared):
         return float(squared > 0)
     return squared / variance if variance else squared
+
+
+OF_TASK: Mapping[Task, Callable[[NDArray[Any], NDArray[Any], Weight], dict[str, float]]] = {
+    "classification": classification,
+    "multilabel": multilabel,
+    "regression": regression,
+}

@@ -28,7 +28,9 @@ OwnFunction = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][
 """A function of the user's own, as module:function."""
 
 Kind = Literal["images", "signals", "rows"]
-Task = Literal["classification", "regression"]
+Task = Literal["classification", "multilabel", "regression"]
+"""One class of several; any number of labels, each given or not; numbers."""
+
 ClassWeights = Literal["none", "balanced"] | dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]]
 """How much a row of each class weighs in the loss of training; by label, 1 where nothing is said."""
 
@@ -200,8 +202,8 @@ class Data(SpecModel):
     source may be a function of the user's own. files has the roles train and, optionally, test for npz, csv, table and
     images; trainImages, trainLabels, testImages and testLabels for idx; any for a function. image and on_unreadable are
     for images only, columns and table for tables only; None is the defaults, or fail. columns says what a column is
-    where that is not to be found by looking. Several targets are for regression only. weight is the column or array of
-    the rows' weights. A split of None is stratified for classes, else random.
+    where that is not to be found by looking. Several targets are for multilabel and regression. weight is the column or
+    array of the rows' weights. A split of None is stratified for classes, else random.
     """
 
     source: SourceName | OwnFunction

@@ -1,6 +1,7 @@
-"""The threshold of a classifier of two classes: chosen on the validation rows, applied wherever a row gets its label.
+"""Thresholds: chosen on the validation rows, applied wherever a row gets its labels.
 
-The second class is the one that is looked for, as in `scores`: a row is labelled so from this probability on.
+Of two classes the second is the one that is looked for, as in `scores`: a row is labelled so from its threshold on.
+Where a row has any number of labels, each of them has a threshold of its own.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from atelier_store.records import Threshold
-from atelier_store.scores import Confusion, Ranked, Weight, label_scores
+from atelier_store.scores import EVEN, Confusion, Ranked, Weight, label_scores
 from atelier_store.spec import ThresholdRule
 
 ROUNDING = 1e-12
@@ -49,6 +50,12 @@ def classes(probabilities: NDArray[Any], thresholds: Sequence[Threshold] | None)
     if not thresholds:
         return np.asarray(probabilities.argmax(axis=1), np.int64)
     return _reaches(probabilities[:, 1], thresholds[0].value).astype(np.int64)
+
+
+def labels(probabilities: NDArray[Any], thresholds: Sequence[Threshold] | None) -> NDArray[np.bool_]:
+    """Which labels each row is given (N, T) by its probabilities of them (N, T): from a threshold on, or EVEN."""
+    values = [threshold.value for threshold in thresholds] if thresholds else [EVEN] * probabilities.shape[1]
+    return np.stack([_reaches(of, value) for of, value in zip(probabilities.T, values, strict=True)], axis=1)
 
 
 def _reaches(probabilities: NDArray[Any], value: float) -> NDArray[np.bool_]:

@@ -97,7 +97,8 @@ def _trained(
             untrained = make(_kinds(description), of_numbers(spec.trainer.class_weights, description), seed)
             model = _fitted(untrained, known, y[rows], None if weight is None else weight[rows])
             of_validation = None if weight is None else weight[validation]
-            found = scores(description.task, answers(model, asked, classes), y[validation], "val", of_validation)
+            answered = of_labels(model, asked) if description.task == "multilabel" else answers(model, asked, classes)
+            found = scores(description.task, answered, y[validation], "val", of_validation)
     except (ValueError, MemoryError) as error:
         log.warning("no baseline %s: %s", name, error)
         return None
@@ -149,7 +150,8 @@ def _fitted(model: Any, x: NDArray[Any], y: NDArray[Any], weight: NDArray[Any] |
     """The model, trained; of a pipeline the last step is told the weights."""
     if weight is None:
         return model.fit(x, y)
-    prefix = f"{model.steps[-1][0]}__" if hasattr(model, "steps") else ""
+    steps = getattr(getattr(model, "estimator", model), "steps", None)
+    prefix = f"{steps[-1][0]}__" if steps else ""
     return model.fit(x, y, **{f"{prefix}sample_weight": weight})
 
 
@@ -160,6 +162,15 @@ def answers(model: Any, x: NDArray[Any], classes: int) -> NDArray[np.float64]:
     answers = np.zeros((len(x), classes))
     answers[:, model.classes_] = model.predict_proba(x)
     return answers
+
+
+def of_labels(model: Any, x: NDArray[Any]) -> NDArray[np.float64]:
+    """Probabilities (N, T) of labels, of a model for each; that of the only value where a label did not vary."""
+    columns = []
+    for one in model.estimators_:
+        values = list(one.classes_)
+        columns.append(one.predict_proba(x)[:, values.index(1)] if 1 in values else np.zeros(len(x)))
+    return np.stack(columns, axis=1)
 
 
 # the models, each for the levels of its features
@@ -207,11 +218,22 @@ def _boosting_regressor(kinds: NDArray[np.int64], _: Weights, seed: int) -> Any:
     return MultiOutputRegressor(one)
 
 
+def _for_each_label(model: Any) -> Any:
+    from sklearn.multioutput import MultiOutputClassifier
+
+    return MultiOutputClassifier(model)
+
+
 MODELS: dict[str, dict[str, Callable[[NDArray[np.int64], Weights, int], Any]]] = {
     "classification": {
         "majority": _majority,
         "logistic_regression": _logistic,
         "hist_gradient_boosting": _boosting_classifier,
+    },
+    "multilabel": {
+        "majority": lambda *given: _for_each_label(_majority(*given)),
+        "logistic_regression": lambda *given: _for_each_label(_logistic(*given)),
+        "hist_gradient_boosting": lambda *given: _for_each_label(_boosting_classifier(*given)),
     },
     "regression": {"mean": _mean, "linear_regression": _linear, "hist_gradient_boosting": _boosting_regressor},
 }

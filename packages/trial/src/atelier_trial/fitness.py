@@ -12,7 +12,7 @@ def violations(trainer: Trainer, description: DataDescription) -> list[str]:
     """Each value of the profile that does not go with the prepared data, and what would."""
     found = []
     labels = description.labels or ()
-    if trainer.threshold is not None and len(labels) != 2:
+    if trainer.threshold is not None and description.task == "classification" and len(labels) != 2:
         found.append(
             f"trainer.threshold: {trainer.threshold}: the data have {len(labels)} classes; "
             "allowed for other than two: null"

@@ -138,19 +138,35 @@ def check_top_k(top_k: int, manifest: Manifest) -> None:
     """Raises Invalid if the model does not have so many classes."""
     count = len(classes(manifest))
     if not 1 <= top_k <= count:
-        allowed = f"must be 1 to {count}, the number of classes" if count else "must not be given to a model of values"
+        what = "labels" if manifest.task == "multilabel" else "values"
+        allowed = f"must be 1 to {count}, the number of classes" if count else f"must not be given to a model of {what}"
         raise Invalid([("#/query/top_k", f"{allowed}, is {values.shown(top_k)}")])
 
 
 def encode(model: Model, outputs: np.ndarray, top_k: int | None = None) -> dict[str, Any]:
     """One prediction for each of the N rows; with top_k only of that many classes: its label's, then the likeliest."""
     labels = classes(model.manifest)
-    if labels:
+    if model.manifest.task == "multilabel":
+        predictions = _labelled(model.manifest, outputs)
+    elif labels:
         chosen = thresholds.classes(outputs, model.manifest.thresholds)
         predictions = _most_probable(labels, outputs, chosen, top_k) if top_k else _probable(labels, outputs, chosen)
     else:
         predictions = _values(model.manifest.target_names, outputs)
     return {"predictions": predictions, "model": model.name, "version": model.version}
+
+
+def _labelled(manifest: Manifest, outputs: np.ndarray) -> list[dict[str, Any]]:
+    """The labels of each row, any number of them, and the probability of each."""
+    names = manifest.labels or ()
+    given = thresholds.labels(outputs, manifest.thresholds).tolist()
+    return [
+        {
+            "labels": [name for name, is_given in zip(names, of_row, strict=True) if is_given],
+            "probabilities": dict(zip(names, row, strict=True)),
+        }
+        for of_row, row in zip(given, outputs.tolist(), strict=True)
+    ]
 
 
 def _values(names: Sequence[str] | None, outputs: np.ndarray) -> list[dict[str, Any]]:

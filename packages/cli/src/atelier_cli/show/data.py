@@ -107,7 +107,7 @@ def report(description: Prepared, arrays: Arrays, validation_fraction: float, se
     training, validation = split_rows(arrays, description, validation_fraction, seed)
     parts = [arrays.train_y[training], arrays.train_y[validation], arrays.test_y]
     labels = description.labels
-    counts = [] if labels is None else [np.bincount(y, minlength=len(labels)).tolist() for y in parts]
+    counts = [] if labels is None else [_counts(y, len(labels)) for y in parts]
     has_features = description.kind == "rows" and description.columns is None
     return DataReport(
         source=description.source,
@@ -131,6 +131,13 @@ def report(description: Prepared, arrays: Arrays, validation_fraction: float, se
         columns=tuple(_columns(arrays.train_x, description.columns)) if description.columns else (),
         notes=description.notes,
     )
+
+
+def _counts(y: NDArray[Any], labels: int) -> list[int]:
+    """How many rows are of each class by class numbers (N,), or have each label by ones (N, T)."""
+    counts = np.bincount(y, minlength=labels) if y.ndim == 1 else y.sum(0, dtype=np.int64)
+    found: list[int] = counts.tolist()
+    return found
 
 
 def _ranges(values: NDArray[Any], names: tuple[str, ...] | str | None, what: str) -> Iterator[Range]:
@@ -199,7 +206,8 @@ def tables(found: DataReport) -> RenderableType:
 
 
 def _classes(found: DataReport) -> Table:
-    table = _table("class", "share", "train", "validate", "test")
+    what = "label" if found.task == "multilabel" else "class"
+    table = _table(what, "share", "train", "validate", "test")
     total = found.training + found.validation
     for one in found.classes:
         share = f"{(one.training + one.validation) / total:.1%}"
@@ -275,10 +283,11 @@ def _targets(description: DataDescription, train_y: NDArray[Any]) -> str:
         low, high = (", ".join(f"{value:.6g}" for value in of) for of in (train_y.min(0), train_y.max(0)))
         named = ", ".join(description.target_names or ()) or description.target_name
         return f"{named or 'targets'} from {low} to {high}"
-    counts = np.bincount(train_y, minlength=len(description.labels)).tolist()
+    counts = _counts(train_y, len(description.labels))
     classes = [f"{label} ({count:,})" for label, count in zip(description.labels, counts, strict=True)]
+    what = "labels" if description.task == "multilabel" else "classes"
     if len(classes) <= MOST_CLASSES:
-        return f"{len(classes)} classes: {', '.join(classes)}"
+        return f"{len(classes)} {what}: {', '.join(classes)}"
     return (
-        f"{len(classes):,} classes: {', '.join(classes[:3])}, …, {classes[-1]}; {min(counts):,} to {max(counts):,} each"
+        f"{len(classes):,} {what}: {', '.join(classes[:3])}, …, {classes[-1]}; {min(counts):,} to {max(counts):,} each"
     )

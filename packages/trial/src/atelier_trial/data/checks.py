@@ -60,6 +60,8 @@ def check(data: Data, raw: RawData, seed: int) -> Checked:
         )
     if data.task == "classification":
         labels, ys = _classes(data, raw, parts, violations)
+    elif data.task == "multilabel":
+        labels, ys = _labels(data, raw, parts, violations)
     else:
         labels, ys = None, [_targets(part, raw.target_names, violations) for part in parts]
         if data.labels is not None:
@@ -74,7 +76,7 @@ def check(data: Data, raw: RawData, seed: int) -> Checked:
         raise DataError(violations)
     by, order = data.split.by if data.split else None, raw.train.order
     if raw.test is None:
-        if labels:
+        if labels and data.task == "classification":
             _enough(raw.train.where, ys[0], labels, "training, validation, test")
         _enough_ranks(data, raw.train, order, "training, validation and test", 3)
         train_rows, test_rows = split(ys[0], data.test_fraction, seed, TEST, by, order)
@@ -91,7 +93,7 @@ def check(data: Data, raw: RawData, seed: int) -> Checked:
     if columns is not None:
         columns, joined = join_rare(columns, xs)
         notes += joined
-    if labels:
+    if labels and data.task == "classification":
         _enough(raw.train.where, ys[0], labels, "training, validation")
     else:
         check_training_rows(raw.train.where, len(ys[0]), data.validation_fraction)
@@ -168,8 +170,8 @@ def describe(data: Data, raw: RawData, checked: Checked, source: str) -> DataDes
         fit=None if fit == "stretch" else fit,
         labels=checked.labels,
         feature_names=raw.feature_names,
-        target_name=raw.target_name,
-        target_names=raw.target_names,
+        target_name=None if data.task == "multilabel" else raw.target_name,
+        target_names=None if data.task == "multilabel" else raw.target_names,
         weight_name=data.weight,
         train_rows=len(checked.arrays["train_x"]),
         test_rows=len(checked.arrays["test_x"]),
@@ -321,6 +323,35 @@ def _targets(part: Part, names: Sequence[str] | None, violations: list[str]) -> 
             for place in np.flatnonzero(constant).tolist()
         ]
     return targets
+
+
+def _labels(
+    data: Data, raw: RawData, parts: Sequence[Part], violations: list[str]
+) -> tuple[tuple[str, ...], list[Array]]:
+    """The names of labels that a row may have, and 1 or 0 for each (N, T), float32."""
+    ys = [part.y.reshape(-1, 1) if part.y.ndim == 1 else part.y for part in parts]
+    width = ys[0].shape[1] if ys[0].ndim == 2 else 0
+    own = raw.target_names or (raw.target_name and (raw.target_name,)) or tuple(map(str, range(width)))
+    labels = tuple(map(tables.spelling, data.labels)) if data.labels is not None else own
+    if len(labels) != width:
+        violations.append(f"trainer.data.labels: {len(labels)} names for {width} labels; allowed: one for each")
+    for part, y in zip(parts, ys, strict=True):
+        if y.dtype.kind not in "fiub" or y.ndim != 2 or 0 in y.shape or y.shape[1] != width:
+            found = f"{y.dtype} of shape {part.y.shape}"
+            violations.append(f"{part.where}: labels are {found}; allowed: 0 and 1, (N, T), as many in every part")
+            continue
+        wrong = np.argwhere((y != 0) & (y != 1))
+        if wrong.size:
+            row, place = wrong[0]
+            value = f"{part.place(row)}, label {own[place]!r}: {y[row, place]}"
+            violations.append(f"{value}; {part.such(np.unique(wrong[:, 0]))}; allowed: 0 and 1")
+    if not violations:
+        violations += [
+            f"{raw.train.where}: label {label!r} is {int(of[0])} in every row; leave it out"
+            for label, of in zip(labels, ys[0].T, strict=True)
+            if (of == of[0]).all()
+        ]
+    return labels, [y.astype(np.float32) for y in ys] if not violations else [np.zeros(len(y), np.float32) for y in ys]
 
 
 def _classes(

@@ -74,7 +74,7 @@ def prepare(
         record.write(known)
     for note in record.notes:
         log.info("%s", note)
-    if description.task == "regression":
+    if description.task != "classification":
         check_training_rows(data.words, description.train_rows, data.validation_fraction)
     return Prepared(**description.model_dump() | {"source": data.words, "notes": record.notes})
 

@@ -148,13 +148,24 @@ def row(columns: Sequence[Column]) -> dict[str, Any]:
 
 def values(targets: Sequence[str]) -> dict[str, Any]:
     """A prediction of several named targets."""
-    by_name = {
+    return _whole({"value": _whole({name: {"type": "number"} for name in targets})}) | {"title": Prediction.__name__}
+
+
+def labels(names: Sequence[str]) -> dict[str, Any]:
+    """A prediction of any number of these labels."""
+    given = {"type": "array", "items": {"enum": list(names)}, "uniqueItems": True}
+    probabilities = _whole({name: {"type": "number", "minimum": 0, "maximum": 1} for name in names})
+    return _whole({"labels": given, "probabilities": probabilities}) | {"title": Prediction.__name__}
+
+
+def _whole(properties: dict[str, Any]) -> dict[str, Any]:
+    """An object with exactly these members."""
+    return {
         "type": "object",
-        "properties": {name: {"type": "number"} for name in targets},
-        "required": list(targets),
+        "properties": properties,
+        "required": list(properties),
         "additionalProperties": False,
     }
-    return {"type": "object", "title": Prediction.__name__, "properties": {"value": by_name}, "required": ["value"]}
 
 
 def _levels(column: Column) -> dict[str, str]:

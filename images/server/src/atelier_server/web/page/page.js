@@ -134,6 +134,7 @@ function whatItDoes({ kind, task, inputs, columns, labels, target_name, target_n
     signals: `signals of ${size[0]} values`,
     rows: `rows of ${size[0]} ${columns ? "column" : "feature"}${size[0] === 1 ? "" : "s"}`,
   }[kind];
+  if (task === "multilabel") return `Gives any of ${(labels || []).length} labels to ${what}.`;
   return task === "classification" ? `Tells ${(labels || []).length} classes of ${what} apart.` : `Predicts ${target_names ? target_names.join(", ") : target_name || "a value"} from ${what}.`;
 }
 
