@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from atelier_store.records import Threshold
 from atelier_store.scores import label_scores
-from atelier_store.spec import Trainer
+from atelier_store.spec import Spec, Trainer
 from atelier_store.thresholds import NoThreshold, at, chosen, classes, labels
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -96,6 +96,14 @@ def test_without_a_threshold_the_likeliest_class_is_the_label() -> None:
 def test_a_rule_is_a_word_or_a_number_however_it_is_written(given: str | float, read: str | float) -> None:
     trainer = {"data": {"source": "sklearn", "name": "iris"}, "max_epochs": 1}
     assert Trainer.model_validate(trainer | {"threshold": given}).threshold == read
+
+
+def test_another_rule_is_no_other_search() -> None:
+    of = {"experiment": {"name": "a", "parameters": [], "maxTrialCount": 1, "maxFailedTrialCount": 0}}
+    trainer = {"data": {"source": "sklearn", "name": "iris"}, "maxEpochs": 1}
+    rules = [trainer | {"threshold": rule} for rule in (None, "f1", 0.3)]
+    names = {Spec.model_validate(of | {"trainer": one}).experiment_name for one in rules}
+    assert len(names) == 1
 
 
 @pytest.mark.parametrize("given", ["f2", "recall>=0", "recall>=1.1", "precision>0.5", 0, 1, "1.5"])

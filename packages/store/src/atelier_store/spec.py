@@ -306,12 +306,12 @@ class Spec(SpecModel):
 
     @property
     def search_digest(self) -> str:
-        """sha256 of everything that makes it another search: not the counts, the epochs or the parallelism."""
+        """sha256 of everything that makes it another search: not counts, epochs, parallelism or the threshold."""
         spec = self.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"name"})
         for counter in ("parallelTrialCount", "maxTrialCount", "maxFailedTrialCount", "name"):
             spec["experiment"].pop(counter, None)
-        for budget in ("maxEpochs", "tailEpochs"):
-            spec["trainer"].pop(budget, None)
+        for other in ("maxEpochs", "tailEpochs", "threshold"):
+            spec["trainer"].pop(other, None)
         for file in spec["trainer"]["data"]["files"].values():
             if "sha256" in file:  # the content counts, not where it is read from
                 file.pop("path", None), file.pop("url", None)
