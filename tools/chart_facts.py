@@ -54,6 +54,7 @@ def facts() -> Json:
             for name, rules in (ALGORITHM_SETTINGS | EARLY_STOPPING_SETTINGS).items()
         },
         "kinds": KINDS,
+        "metrics": {task: list(names) for task, names in METRICS.items()},
         "failedTrials": FAILED_TRIALS,
         "defaults": defaults(),
         "keptNulls": sorted(".".join(map(str, at)) for at in kept_nulls(defaults())),
@@ -102,20 +103,34 @@ def of_setting(rule: Number | Choice) -> Json:
 # conditions of values.schema.json
 
 
+WEIGHTED = ("csv", "table", "npz")
+"""Sources whose rows may have weights, beside functions of the user's own."""
+
+
 def conditions() -> dict[str, list[Json]]:
     """What values ask of each other, by the block of values or the definition of the schema that holds them all."""
     search = within("experiment.enabled", one_of([True]), required=True)
+    of_task = {task: within("trainer.data.task", one_of([task]), required=True) for task in METRICS}
+    taken = sorted({name.partition("_")[2] for known in METRICS.values() for name in known})
     url = within("url", TEXT, required=True)
     return {
         "": [
             condition(
                 f"trainer.data.task is {task}",
-                {"allOf": [search, within("trainer.data.task", one_of([task]), required=True)]},
+                {"allOf": [search, of_task[task], within("trainer.metrics", one_of([None]), required=True)]},
                 within("experiment.objective.objectiveMetricName", one_of(metrics)),
                 within("experiment.objective.additionalMetricNames", {"items": one_of(metrics)}),
-                *([within("trainer.classWeights", one_of(["none"]))] if task == "regression" else []),
             )
             for task, metrics in METRICS.items()
+        ]
+        + [
+            condition(
+                f"trainer.data.task is {task}",
+                {"allOf": [search, of_task[task]]},
+                within("trainer.classWeights", one_of(["none"])),
+                *([within("trainer.threshold", NULL)] if task == "regression" else []),
+            )
+            for task in ("multilabel", "regression")
         ],
         "experiment": [
             when(
@@ -159,7 +174,13 @@ def conditions() -> dict[str, list[Json]]:
                 "loss is given",
                 within("loss", {"type": "string"}, required=True),
                 within("classWeights", one_of(["none"])),
-            )
+                within("data.weight", NULL),
+            ),
+            condition(
+                "a metric has that name already",
+                within("metrics", {"not": NULL}, required=True),
+                within("metrics", {"properties": dict.fromkeys(taken, NULL)}),
+            ),
         ],
         "trainer.data": [
             *(
@@ -167,11 +188,12 @@ def conditions() -> dict[str, list[Json]]:
                     {"source": [source]},
                     within("files", only(REQUIRED[source] + OPTIONAL[source], REQUIRED[source])),
                     within("name", one_of(BUNDLED), required=True) if source == "sklearn" else within("name", NULL),
-                    within("target", {"type": ["string", "number", "boolean"]}, required=True)
+                    within("target", {"type": ["string", "number", "boolean", "array"]}, required=True)
                     if source in ("csv", "table")
                     else within("target", NULL),
                     *([] if source == "images" else [within("image", NULL), within("onUnreadable", NULL)]),
                     *([] if source == "table" else [within("columns", NULL), within("table", NULL)]),
+                    *([] if source in WEIGHTED else [within("weight", NULL)]),
                 )
                 for source in REQUIRED
             ),
@@ -185,9 +207,13 @@ def conditions() -> dict[str, list[Json]]:
                 within("source", {"type": "string", "not": one_of(["table"])}, required=True),
                 within("split", within("by", one_of(["stratified", "random"]))),
             ),
-            when({"task": ["regression"]}, within("split", within("by", one_of(["random", "group", "time"])))),
+            when(
+                {"task": ["multilabel", "regression"]},
+                within("split", within("by", one_of(["random", "group", "time"]))),
+            ),
             when({"source": ["idx"]}, within("files", {"dependencies": all_or_none(OPTIONAL["idx"])})),
             when({"task": ["regression"]}, within("labels", NULL)),
+            when({"task": ["classification"]}, within("target", {"type": ["string", "number", "boolean", "null"]})),
         ],
         "trainer.data.split": [
             when({"by": ["group", "time"]}, within("column", {"type": ["string", "number", "boolean"]}, required=True)),

@@ -97,6 +97,30 @@ SCHEMA: dict[str, tuple[list[tuple[str, Any]], str]] = {
         [("trainer.data", {"task": "regression", "name": "diabetes"}), ("trainer.classWeights", "balanced")],
         "trainer.classWeights",
     ),
+    "several classes to predict": (
+        [
+            (
+                "trainer.data",
+                {"source": "csv", "name": None, "target": ["a", "b"], "files": {"train": {"path": "/a.csv"}}},
+            )
+        ],
+        "trainer.data.target",
+    ),
+    "a threshold of targets": (
+        [("trainer.data", {"task": "regression", "name": "diabetes"}), ("trainer.threshold", 0.3)],
+        "trainer.threshold",
+    ),
+    "a threshold that is no share": ([("trainer.threshold", 1.5)], "trainer.threshold"),
+    "a metric that there is": ([("trainer.metrics", {"accuracy": "prices:cost"})], "trainer.metrics.accuracy"),
+    "a class that weighs nothing": ([("trainer.classWeights", {"1": 0})], "trainer.classWeights.1"),
+    "weights of another loss": (
+        [
+            ("trainer.data", {"source": "npz", "name": None, "weight": "w", "files": {"train": {"path": "/a.npz"}}}),
+            ("trainer.loss", "losses:focal"),
+        ],
+        "trainer.data.weight",
+    ),
+    "weights of what has none": ([("trainer.data.weight", "w")], "trainer.data.weight"),
     "class weights of another loss": (
         [("trainer.loss", "losses:focal"), ("trainer.classWeights", "balanced")],
         "trainer.classWeights",
@@ -239,6 +263,24 @@ def requests(who: str, what: str, request: Any, limit: Any = None) -> list[tuple
 
 NVIDIA = "nvidia.com/gpu"
 BOTH: dict[str, tuple[list[tuple[str, Any]], str]] = {
+    "an objective that no metric is": (
+        [
+            ("trainer.metrics", {"cost": "json:dumps"}),
+            ("experiment.objective.additionalMetricNames", ["val_price"]),
+        ],
+        'experiment.objective.additionalMetricNames[0]: "val_price" is not allowed; allowed: val_accuracy, '
+        "val_balanced_accuracy, val_macro_f1, val_mcc, val_auc, val_average_precision, val_ece, val_loss, train_loss, "
+        "val_cost",
+    ),
+    "no class weights": (
+        [("trainer.classWeights", "auto")],
+        'trainer.classWeights: "auto" is not allowed; allowed: none, balanced, or a weight for each label',
+    ),
+    "no rule of a threshold": (
+        [("trainer.threshold", "recall>0.9")],
+        'trainer.threshold: "recall>0.9" is not allowed; allowed: f1, balanced_accuracy, recall>=0.9, precision>=0.9, '
+        "or a number above 0 and below 1",
+    ),
     "no name of a function": ([("trainer.loss", "focal")], 'trainer.loss: "focal" is not allowed'),
     "unknown source": (
         [("trainer.data", {"source": "parquet", "name": None})],

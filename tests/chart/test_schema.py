@@ -112,6 +112,8 @@ def test_every_mapping_is_closed_but_the_free_ones() -> None:
         "/definitions/texts",
         "/properties/trainer/properties/data/properties/columns",
         "/properties/trainer/properties/data/properties/files",
+        "/properties/trainer/properties/classWeights",
+        "/properties/trainer/properties/metrics",
         "/properties/trainer/properties/modules",
     }
     ours |= {"/definitions/labels", "/definitions/hard"}

@@ -48,8 +48,20 @@ def test_class_weights_are_in_the_spec_of_both_engines_and_make_it_another_searc
     of = Spec.model_validate_json(config["data"]["spec.json"])
     assert of.model_copy(update={"name": ""}) == load(QUICKSTART, ["trainer.classWeights=balanced"], laptop=False).spec
     assert of.trainer.class_weights == "balanced"
+    set_ = ["trainer.classWeights.7=2.5"]
+    of_one = Spec.model_validate_json(search(QUICKSTART, set=set_)[1]["data"]["spec.json"])
+    assert of_one.model_copy(update={"name": ""}) == load(QUICKSTART, set_, laptop=False).spec
+    assert of_one.trainer.class_weights == {"7": 2.5}
     assert experiment["metadata"]["name"] != plain["metadata"]["name"]
     assert of.search_digest != load(QUICKSTART, laptop=False).spec.search_digest
+
+
+@pytest.mark.parametrize("rule", ["recall>=0.9", "0.25"])
+def test_a_threshold_is_in_the_spec_of_both_engines(rule: str) -> None:
+    config = search(QUICKSTART, set=[f"trainer.threshold={rule}"])[1]
+    of = Spec.model_validate_json(config["data"]["spec.json"])
+    assert of.model_copy(update={"name": ""}) == load(QUICKSTART, [f"trainer.threshold={rule}"], laptop=False).spec
+    assert of.trainer.threshold == (0.25 if rule == "0.25" else rule)
 
 
 @each_profile

@@ -9,7 +9,7 @@ from atelier_store import bundle, pointer
 from atelier_store.audit import audit
 from atelier_store.errors import InvalidInput
 from atelier_store.layout import BundlePaths, Store
-from atelier_store.promotion import Evaluate, NothingToPromote, Promoter
+from atelier_store.promotion import Answer, Answered, NothingToPromote, Part, Promoter
 from atelier_store.records import Current, Decision, Manifest, Policy, TornRecord, TrialRecord
 
 from tests.support.experiments import add_trial, begin, history_of, spec
@@ -34,8 +34,8 @@ def searched(store: Store, name: str, *bundles: Bundle) -> str:
     return experiment
 
 
-def promoter(store: Store, evaluate: Evaluate = lambda *_: None, by: str = "tests") -> Promoter:
-    return Promoter(store.model("digits"), bundle.problems, evaluate, by)
+def promoter(store: Store, answer: Answer = lambda *_: None, by: str = "tests") -> Promoter:
+    return Promoter(store.model("digits"), bundle.problems, answer, by)
 
 
 def served(store: Store) -> str | None:
@@ -50,13 +50,14 @@ def place_test_rows(store: Store, data: str, rows: int) -> None:
     np.save(folder.array("test_y"), np.zeros(rows))
 
 
-def scored_by(scores: dict[str, float]) -> Evaluate:
-    """Scores by the validation score of a bundle: what a test set would say."""
+def scored_by(accuracies: dict[str, float]) -> Answer:
+    """Answers that are so often right, by the validation score of a bundle: what a test set would say."""
 
-    def evaluate(_: BundlePaths, manifest: Manifest) -> tuple[dict[str, float], int]:
-        return {"test_accuracy": scores[str(manifest.metrics["val_accuracy"])]}, 9
+    def answer(_: BundlePaths, manifest: Manifest, __: Part) -> Answered:
+        right = np.arange(20) < 20 * accuracies[str(manifest.metrics["val_accuracy"])]
+        return Answered(np.eye(3)[np.where(right, 0, 1)], np.zeros(20, np.int64))
 
-    return evaluate
+    return answer
 
 
 def test_a_worse_winner_becomes_a_version_and_the_pointer_stays(store: Store) -> None:
@@ -111,9 +112,9 @@ def test_values_that_differ_late_are_shown_with_the_digits_that_differ(store: St
 def test_another_split_is_compared_on_the_same_test_rows_and_each_look_counts(
     store: Store, score: float, outcome: str
 ) -> None:
-    evaluate = scored_by({"0.9": 0.8, "0.5": score, "0.4": 0.1})
-    promoter(store, evaluate).best(searched(store, "a", bundle_of(1, 0.9)))
-    done = promoter(store, evaluate).best(searched(store, "b", bundle_of(2, 0.5, seed=1)))
+    answer = scored_by({"0.9": 0.8, "0.5": score, "0.4": 0.1})
+    promoter(store, answer).best(searched(store, "a", bundle_of(1, 0.9)))
+    done = promoter(store, answer).best(searched(store, "b", bundle_of(2, 0.5, seed=1)))
     assert done.decision and done.decision.comparison
     assert done.decision.outcome == outcome
     assert done.decision.comparison.model_dump() == {
@@ -123,18 +124,18 @@ def test_another_split_is_compared_on_the_same_test_rows_and_each_look_counts(
         "served": 0.8,
     }
     assert done.decision.test_looks == 1
-    again = promoter(store, evaluate).best(searched(store, "c", bundle_of(3, 0.4, seed=2))).decision
+    again = promoter(store, answer).best(searched(store, "c", bundle_of(3, 0.4, seed=2))).decision
     assert again and (again.outcome, again.test_looks) == ("worse", 2)
     assert history_of(store, "digits")[-1].test_looks == (1 if outcome == "promoted" else 0)
 
 
 @pytest.mark.parametrize(("rows", "outcome"), [(9, "promoted"), (8, "not_comparable")], ids=["same rows", "other rows"])
 def test_other_data_are_compared_if_their_test_rows_are_the_same(store: Store, rows: int, outcome: str) -> None:
-    evaluate = scored_by({"0.9": 0.8, "0.5": 0.85})
+    answer = scored_by({"0.9": 0.8, "0.5": 0.85})
     place_test_rows(store, DATA, 9)
     place_test_rows(store, OTHER_DATA, rows)
-    promoter(store, evaluate).best(searched(store, "a", bundle_of(1, 0.9)))
-    decision = promoter(store, evaluate).best(searched(store, "b", bundle_of(2, 0.5, data=OTHER_DATA))).decision
+    promoter(store, answer).best(searched(store, "a", bundle_of(1, 0.9)))
+    decision = promoter(store, answer).best(searched(store, "b", bundle_of(2, 0.5, data=OTHER_DATA))).decision
     assert decision and decision.outcome == outcome
 
 
@@ -166,10 +167,10 @@ def test_what_cannot_be_compared_waits_for_a_person(store: Store, second: Bundle
 
 
 def test_other_labels_are_not_compared_on_the_test_rows(store: Store) -> None:
-    evaluate = scored_by({"0.9": 0.8, "0.99": 0.9})
-    promoter(store, evaluate).best(searched(store, "a", bundle_of(1, 0.9)))
+    answer = scored_by({"0.9": 0.8, "0.99": 0.9})
+    promoter(store, answer).best(searched(store, "a", bundle_of(1, 0.9)))
     other = unlike(bundle_of(2, 0.99, seed=1), labels=("a", "b", "c"))
-    decision = promoter(store, evaluate).best(searched(store, "b", other)).decision
+    decision = promoter(store, answer).best(searched(store, "b", other)).decision
     assert decision and decision.outcome == "not_comparable" and "other things" in decision.reason
     assert decision.test_looks == 0
 

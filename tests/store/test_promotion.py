@@ -5,29 +5,31 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
+import numpy as np
 import pytest
 from atelier_store import bundle
 from atelier_store.audit import audit
 from atelier_store.files import sha256_file
 from atelier_store.layout import BundlePaths, Store
-from atelier_store.promotion import Evaluate, NothingToPromote, Promoted, Promoter, Verify
+from atelier_store.promotion import Answer, Answered, NothingToPromote, Part, Promoted, Promoter, Verify
 from atelier_store.records import Current, Manifest, Report, TornRecord, TrialRecord
 
 from tests.support import ROOT
 from tests.support.experiments import add_curve, add_trial, begin, history_of, spec, two_trials
-from tests.support.onnx_bundles import configured, image_bundle
+from tests.support.onnx_bundles import Bundle, configured, image_bundle
 
 HARNESS = ROOT / "tests" / "support" / "killed_promotion.py"
 
 
 def promoter_of(
-    store: Store, verify: Verify = bundle.problems, evaluate: Evaluate = lambda *_: None, by: str = "tests"
+    store: Store, verify: Verify = bundle.problems, answer: Answer = lambda *_: None, by: str = "tests"
 ) -> Promoter:
     """With the digests alone for a verification, and no test set, unless they are given."""
-    return Promoter(store.model("digits"), verify, evaluate, by)
+    return Promoter(store.model("digits"), verify, answer, by)
 
 
 def promoted(store: Store, experiment: str) -> Promoted:
@@ -103,6 +105,93 @@ def test_the_version_tells_what_was_searched_and_how_the_winner_learned(store: S
         ("dear", None, "over_budget"),
     ]
     assert [(epoch.epoch, epoch.metrics["val_accuracy"]) for epoch in report.curve] == [(1, 0.5), (2, 0.8), (3, 0.9)]
+
+
+def told_apart(*shares: float) -> Callable[[BundlePaths, Manifest, Part], Answered]:
+    """Answers to four rows, of which the last two are of the second class, with these probabilities of it."""
+    probabilities = np.array(shares)
+    answered = Answered(np.stack([1 - probabilities, probabilities], 1), np.array([0, 0, 1, 1]))
+    return lambda *_: answered
+
+
+def two_classes(number: int, metric: float) -> Bundle:
+    made = image_bundle(number, metric=metric)
+    made.fields["labels"] = ("well", "sick")
+    return made
+
+
+def test_a_threshold_is_chosen_for_the_version_and_leaves_the_trial_as_it_is(store: Store) -> None:
+    plain, asked = spec("plain"), spec("asked", threshold="recall>=1")
+    for of in (plain, asked):
+        begin(store, of)
+    key = add_trial(store, plain, two_classes(1, 0.9), "only")
+    TrialRecord(trial="only", params={}, key=key).write(store.experiment(asked.experiment_name).trial("only"))
+    before = store.trial(key).bundle.manifest.read_bytes()
+    promoter = promoter_of(store, answer=told_apart(0.1, 0.4, 0.3, 0.6))
+    first = promoter.best(plain.experiment_name, "always").promotion
+    done = promoter.best(asked.experiment_name, "always")
+    assert done.promotion.version != first.version and done.is_served
+    (threshold,) = Manifest.read(store.model("digits").version(served(store)).manifest).thresholds or ()
+    assert (threshold.label, threshold.value, threshold.metrics["recall"]) == ("sick", 0.2, 1.0)
+    assert done.promotion.test_thresholds == (threshold,)
+    assert (first.test_thresholds, done.promotion.test_metrics) == (None, first.test_metrics)
+    assert report_of(store, served(store)).thresholds == (threshold,)
+    assert store.trial(key).bundle.manifest.read_bytes() == before
+    assert audit(store).mismatches == []
+    assert not promoter.best(asked.experiment_name, "always").is_new
+
+
+def test_each_label_of_several_has_a_threshold_of_its_own(store: Store) -> None:
+    made = image_bundle(1)
+    made.fields |= {"task": "multilabel", "labels": ("old", "sick")}
+    of = spec(threshold="f1", data={"source": "npz", "task": "multilabel"})
+    add_trial(store, of, made, "only")
+    answered = Answered(
+        np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.04], [0.1, 0.02]]),
+        np.array([[1, 1], [1, 1], [0, 0], [0, 0]], np.float32),
+    )
+    done = promoter_of(store, answer=lambda *_: answered).best(begin(store, of), "always")
+    chosen = Manifest.read(store.model("digits").version(served(store)).manifest).thresholds or ()
+    assert [(one.label, one.value, one.metrics["f1"]) for one in chosen] == [("old", 0.75, 1.0), ("sick", 0.07, 1.0)]
+    assert done.promotion.test_thresholds == chosen
+    assert done.promotion.test_metrics and done.promotion.test_metrics["test_accuracy"] == 0.25
+
+
+def test_metrics_of_ones_own_score_the_test_rows(store: Store) -> None:
+    of = spec(metrics={"sick": "prices:sick"})
+    add_trial(store, of, two_classes(1, 0.9), "only")
+    promoter = replace(
+        promoter_of(store, answer=told_apart(0.1, 0.4, 0.3, 0.6)),
+        metrics=lambda spec, _: {name: lambda truth, answers: truth.sum() for name in spec.trainer.metrics or {}},
+    )
+    promotion = promoter.best(begin(store, of), "always").promotion
+    assert promotion.test_metrics and promotion.test_metrics["test_sick"] == 2
+
+
+def test_a_trial_that_no_threshold_makes_good_enough_is_passed_over_with_the_reason(store: Store) -> None:
+    of = spec(threshold="precision>=0.9")
+    experiment = begin(store, of)
+    add_trial(store, of, two_classes(1, 0.9), "best")
+    add_trial(store, of, two_classes(2, 0.8), "second")
+
+    def answer(files: BundlePaths, manifest: Manifest, part: Part) -> Answered:
+        shares = (0.8, 0.9, 0.3, 0.6) if manifest.metrics["val_accuracy"] == 0.9 else (0.1, 0.2, 0.3, 0.6)
+        return told_apart(*shares)(files, manifest, part)
+
+    done = promoter_of(store, answer=answer).best(experiment, "always")
+    assert done.promotion.trial == "second" and done.leaderboard
+    (lost,) = [entry for entry in done.leaderboard.entries if entry.trial == "best"]
+    assert lost.reason == (
+        "trainer.threshold: precision>=0.9: the highest precision of class 'sick' on the validation rows is 0.5"
+    )
+
+
+def test_without_its_data_no_threshold_is_chosen_and_nothing_is_promoted(store: Store) -> None:
+    of = spec(threshold="f1")
+    experiment = begin(store, of)
+    add_trial(store, of, two_classes(1, 0.9), "only")
+    with pytest.raises(NothingToPromote, match="does not have the data"):
+        promoted(store, experiment)
 
 
 def test_the_curve_of_a_tail_begins_with_its_parents(store: Store) -> None:

@@ -2,7 +2,17 @@
 
 import numpy as np
 import pytest
-from atelier_store.scores import BINS, LEAST_LOGARITHM, LEAST_PROBABILITY, classification, regression, scores
+from atelier_store.scores import (
+    BINS,
+    LEAST_LOGARITHM,
+    LEAST_PROBABILITY,
+    classification,
+    label_scores,
+    multilabel,
+    of_targets,
+    regression,
+    scores,
+)
 from atelier_store.spec import Task
 from hypothesis import given
 from hypothesis import strategies as st
@@ -172,3 +182,108 @@ def test_validation_and_test_rows_with_the_same_answers_have_the_same_scores(tas
     validation, test = (scores(task, answers, truth, prefix) for prefix in ("val", "test"))
     assert list(validation.values()) == list(test.values())
     assert [name.removeprefix("val_") for name in validation] == [name.removeprefix("test_") for name in test]
+
+
+def repeated(rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Whole weights of rows, some 0, and the rows as often as they weigh."""
+    weights = np.random.default_rng(seed).integers(0, 4, rows)
+    weights[0] = 1
+    return weights.astype(np.float32), np.repeat(np.arange(rows), weights)
+
+
+@given(st.integers(2, 4), st.integers(2, 40), st.integers(2, 5), st.integers(0, 2**32 - 1))
+def test_a_row_of_weight_three_counts_as_three_rows_and_one_of_weight_zero_as_none(
+    classes: int, rows: int, parts: int, seed: int
+) -> None:
+    random = np.random.default_rng(seed)
+    probabilities = random.multinomial(parts, np.ones(classes) / classes, rows) / parts
+    truth = random.integers(0, classes, rows)
+    weights, rows_of = repeated(rows, seed)
+    expected = scores("classification", probabilities[rows_of], truth[rows_of], "val")
+    assert scores("classification", probabilities, truth, "val", weights) == pytest.approx(expected)
+    labelled = probabilities[:, 1] > 0.4
+    expected = label_scores(truth[rows_of] == 1, labelled[rows_of])
+    assert label_scores(truth == 1, labelled, weights) == pytest.approx(expected)
+
+
+@given(st.integers(2, 40), st.integers(0, 2**32 - 1))
+def test_so_it_does_where_targets_are_predicted(rows: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    predictions, truth = random.normal(size=(2, rows, 2)).round(1)
+    weights, rows_of = repeated(rows, seed)
+    expected = scores("regression", predictions[rows_of], np.abs(truth[rows_of]), "val")
+    assert scores("regression", predictions, np.abs(truth), "val", weights) == pytest.approx(expected)
+
+
+def test_rows_that_all_weigh_nothing_have_no_scores() -> None:
+    with pytest.raises(ValueError, match="every val row weighs 0"):
+        scores("regression", NOISY, TARGETS, "val", np.zeros(200, np.float32))
+
+
+def test_metrics_of_ones_own_stand_beside_the_others_and_see_truth_and_answers() -> None:
+    own = {"worst": lambda truth, answers: np.abs(answers - truth).max()}
+    found = scores("regression", NOISY, TARGETS, "val", own=own)
+    assert found.pop("val_worst") == np.abs(NOISY - TARGETS).max()
+    assert found == scores("regression", NOISY, TARGETS, "val")
+    one = scores("regression", NOISY[:, :1], TARGETS[:, 0], "val", own=own)
+    assert one["val_worst"] == np.abs(NOISY[:, 0] - TARGETS[:, 0]).max()
+
+
+@pytest.mark.parametrize(
+    ("returned", "message"),
+    [
+        (float("nan"), "trainer.metrics.odd returned nan; allowed: a finite number"),
+        ("high", "trainer.metrics.odd returned str; allowed: a number"),
+        (None, "trainer.metrics.odd returned NoneType; allowed: a number"),
+    ],
+)
+def test_a_metric_of_ones_own_is_a_finite_number(returned: object, message: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=message):
+        scores("regression", NOISY, TARGETS, "val", own={"odd": lambda *_: returned})
+
+
+def test_answers_that_are_not_finite_are_not_shown_to_metrics_of_ones_own() -> None:
+    found = scores("regression", np.full_like(NOISY, np.nan), TARGETS, "val", own={"odd": lambda *_: 1 / 0})
+    assert "val_odd" not in found and np.isnan(found["val_rmse"])
+
+
+def test_each_of_several_targets_has_the_scores_that_it_has_alone() -> None:
+    weights = np.arange(200, dtype=np.float32)
+    found = of_targets(NOISY, TARGETS, "val", ("low", "high"), weights)
+    assert found == {
+        name: scores("regression", NOISY[:, [place]], TARGETS[:, place], "val", weights)
+        for place, name in enumerate(("low", "high"))
+    }
+
+
+@given(st.integers(1, 4), st.integers(2, 40), st.integers(0, 2**32 - 1))
+def test_scores_of_labels_are_those_of_scikit_learn(labels: int, rows: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    probabilities = random.integers(1, 20, (rows, labels)) / 20
+    truth = random.integers(0, 2, (rows, labels))
+    truth[0] = 1  # average precision is defined for every label
+    given = probabilities >= 0.5
+    found = multilabel(probabilities, truth.astype(np.float32))
+    expected = {
+        "accuracy": metrics.accuracy_score(truth, given),
+        "macro_f1": metrics.f1_score(truth.T.tolist()[0], given[:, 0], zero_division=0)
+        if labels == 1
+        else metrics.f1_score(truth, given, average="macro", zero_division=0),
+        "hamming_loss": metrics.hamming_loss(truth, given),
+        "loss": np.mean([metrics.log_loss(truth[:, t], probabilities[:, t], labels=[0, 1]) for t in range(labels)]),
+        "average_precision": metrics.average_precision_score(truth, probabilities, average="macro"),
+    }
+    varied = [t for t in range(labels) if not truth[:, t].all()]
+    if varied:
+        areas = [metrics.roc_auc_score(truth[:, t], probabilities[:, t]) for t in varied]
+        expected["auc"] = np.mean(areas)
+    assert found == pytest.approx(expected)
+
+
+@given(st.integers(2, 40), st.integers(0, 2**32 - 1))
+def test_labels_of_rows_that_weigh_more_count_more(rows: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    probabilities, truth = random.integers(1, 20, (rows, 3)) / 20, random.integers(0, 2, (rows, 3))
+    weights, rows_of = repeated(rows, seed)
+    expected = scores("multilabel", probabilities[rows_of], truth[rows_of], "val")
+    assert scores("multilabel", probabilities, truth, "val", weights) == pytest.approx(expected)

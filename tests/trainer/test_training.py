@@ -13,7 +13,7 @@ import torch
 from atelier_trainer import checkpoint, model
 from atelier_trainer.augment import augment
 from atelier_trainer.optimizer import AveragedAdamW
-from atelier_trainer.training import Recipe, Rows, Stopped, Training, balanced
+from atelier_trainer.training import Recipe, Rows, Stopped, Training, balanced, class_weights, of_mean_one
 from atelier_trial import space
 from atelier_trial.data import input_statistics
 from hypothesis import given, settings
@@ -123,6 +123,44 @@ def test_with_balanced_weights_the_loss_is_the_mean_of_the_losses_of_the_classes
     trained.class_weights = balanced(y, 3)
     of_classes = [functional.cross_entropy(scores[y == number], y[y == number]) for number in range(3)]
     assert trained.loss(scores, y).item() == pytest.approx(torch.stack(of_classes).mean().item(), rel=1e-6)
+
+
+@pytest.mark.parametrize("members", [1, 3])
+def test_rows_that_weigh_twice_count_twice_in_the_loss(members: int) -> None:
+    y, scores = torch.tensor([0, 1, 1]), torch.randn(3, members, 3, generator=torch.Generator().manual_seed(1))
+    trained = training()
+    trained.class_weights = torch.tensor([1.0, 3.0, 1.0])
+    rows = torch.tensor([0, 1, 1, 2])
+    weighted = trained.loss(scores.squeeze(1), y, torch.tensor([0.75, 1.5, 0.75]))
+    assert weighted.item() == pytest.approx(trained.loss(scores.squeeze(1)[rows], y[rows]).item(), rel=1e-6)
+
+
+def test_the_loss_of_labels_is_the_mean_of_theirs_weighted_by_rows() -> None:
+    trained = training()
+    trained.task, trained.class_weights = "multilabel", None
+    scores, y = torch.tensor([[0.0, 2.0], [1.0, -1.0]]), torch.tensor([[1.0, 1.0], [0.0, 0.0]])
+    probabilities = torch.sigmoid(scores)
+    each = -torch.log(torch.where(y == 1, probabilities, 1 - probabilities)).mean(1)
+    assert trained.loss(scores, y).item() == pytest.approx(each.mean().item(), rel=1e-6)
+    weight = torch.tensor([0.5, 1.5])
+    assert trained.loss(scores, y, weight).item() == pytest.approx((weight * each).mean().item(), rel=1e-6)
+
+
+def test_the_unit_of_weights_does_not_change_a_weight_of_the_training() -> None:
+    trained = []
+    for unit in (None, 1.0, 1024.0):
+        one = training()
+        if unit is not None:
+            one.row_weights = of_mean_one(torch.full((len(one.rows),), unit))
+        one.train_epoch(lambda: False)
+        trained.append(torch.cat([p.detach().flatten() for p in one.model.parameters()]))
+    assert torch.equal(trained[1], trained[2])
+    assert torch.allclose(trained[0], trained[1], atol=1e-5)
+
+
+def test_weights_of_classes_are_1_where_nothing_is_said() -> None:
+    found = class_weights({"b": 2.5}, ("a", "b"), torch.tensor([0, 1]))
+    assert found is not None and found.tolist() == [1.0, 2.5]
 
 
 def test_the_step_is_adamw() -> None:

@@ -211,10 +211,10 @@ def test_balanced_class_weights_make_another_trial_whose_config_says_so(finished
     end = work.run(profile(1, class_weights="balanced"), *NETWORK, name="balanced")
     assert end.code == 0, end.err
     configs = [TrialConfig.read(paths.config) for paths in work.store.trials()]
-    assert sorted(config.class_weights for config in configs) == ["balanced", "none"]
+    assert sorted(str(config.class_weights) for config in configs) == ["balanced", "none"]
     assert ["class_weights" in paths.config.read_text() for paths in work.store.trials()].count(True) == 1
     losses = {
-        config.class_weights: read_curve(work.store.trial(config.key).metrics)[0].metrics["train_loss"]
+        str(config.class_weights): read_curve(work.store.trial(config.key).metrics)[0].metrics["train_loss"]
         for config in configs
     }
     assert losses["balanced"] != losses["none"]
@@ -259,6 +259,33 @@ def test_a_loss_that_is_not_there_is_refused_by_name(work: Workplace) -> None:
     assert "trainer.loss: module 'absent' not found" in end.err
     (record,) = work.store.root.glob("experiments/*/trials/*.json")
     assert "trainer.loss: module 'absent' not found" in record.read_text()
+
+
+METRICS = """
+def right(truth, answers):
+    return (answers.argmax(1) == truth).mean()
+def later(truth, answers):
+    raise RuntimeError("no price for this")
+"""
+
+
+def test_a_metric_of_ones_own_can_be_the_objective(work: Workplace) -> None:
+    (work.folder / "prices.py").write_text(METRICS)
+    objective = {"objective": {"type": "maximize", "objectiveMetricName": "val_right"}}
+    end = work.run(profile(2, experiment=objective, metrics={"right": "prices:right"}), *NETWORK)
+    assert end.code == 0, end.err
+    curve = read_curve(work.trial.metrics)
+    assert [name for name, _ in values(end.out)] == ["val_right"] * 2
+    assert all(epoch.metrics["val_right"] == epoch.metrics["val_accuracy"] for epoch in curve)
+    assert Manifest.read(work.trial.bundle.manifest).metrics["val_right"] == work.card.metric
+
+
+def test_what_a_metric_of_ones_own_raises_fails_the_trial_with_its_traceback(work: Workplace) -> None:
+    (work.folder / "prices.py").write_text(METRICS)
+    end = work.run(profile(1, metrics={"later": "prices:later"}), *NETWORK)
+    assert (end.code, end.out) == (3, "")
+    assert work.card.reason == "RuntimeError: no price for this (prices.py:5, in later)"
+    assert 'raise RuntimeError("no price for this")' in work.trial.log.read_text()
 
 
 def test_a_network_over_budget_is_not_trained_and_does_not_fail(work: Workplace) -> None:

@@ -87,6 +87,26 @@ def test_the_majority_is_the_most_frequent_class_and_the_others_beat_it(store: S
         assert by_name[name]["val_loss"] < by_name["majority"]["val_loss"]
 
 
+def test_weights_of_rows_count_in_what_is_learnt_and_in_its_scores(store: Store, tmp_path: Path) -> None:
+    y = np.repeat([0, 1], [70, 30])
+    x = np.random.default_rng(0).normal(size=(100, 2)) + y[:, None]
+    np.savez(tmp_path / "rare.npz", x=x, y=y, w=np.where(y == 1, 10, 0.5))
+    of = {"source": "npz", "files": {"train": {"path": str(tmp_path / "rare.npz")}}, "weight": "w"}
+    spec = searching(of)
+    description = prepared(store, spec)
+    baselines.ensure(store, spec, description)
+    by_name = {baseline.name: baseline.metrics["val_accuracy"] for baseline in read(store, spec, description).baselines}
+    assert len(by_name) == 3
+    assert by_name["majority"] > 0.8  # it is the second class, of 30 of 100 rows
+
+
+def test_classes_weigh_in_the_baselines_what_they_weigh_in_the_search(store: Store) -> None:
+    description = prepared(store, searching(WINE))
+    heavy = description.labels and description.labels[2]
+    assert baselines.of_numbers({heavy or "": 9.0}, description) == {0: 1.0, 1: 1.0, 2: 9.0}
+    assert baselines.of_numbers("none", description) is None
+
+
 def test_they_are_trained_once_for_data_and_split_and_shared_by_searches_for_other_metrics(store: Store) -> None:
     description = prepared(store, searching(WINE))
     told: list[str] = []
@@ -130,6 +150,20 @@ def test_gaps_empty_columns_categories_and_a_class_of_one_row_are_no_obstacle(st
     # odd and even level numbers: no model of numbers sees them, one of categories does
     assert by_name["logistic_regression"]["val_accuracy"] > 0.95
     assert by_name["hist_gradient_boosting"]["val_accuracy"] > 0.95
+
+
+def test_labels_have_baselines_with_weights_or_without(store: Store, tmp_path: Path) -> None:
+    x = np.random.default_rng(0).normal(size=(200, 2))
+    y = np.stack([x[:, 0] > 0, x[:, 1] > 0], 1).astype(int)
+    np.savez(tmp_path / "labels.npz", x=x, y=y, w=np.ones(200))
+    of = {"source": "npz", "task": "multilabel", "files": {"train": {"path": str(tmp_path / "labels.npz")}}}
+    for data_of in (of, of | {"weight": "w"}):
+        spec = searching(data_of)
+        description = prepared(store, spec)
+        baselines.ensure(store, spec, description)
+        by_name = {one.name: one.metrics["val_accuracy"] for one in read(store, spec, description).baselines}
+        assert list(by_name) == ["majority", "logistic_regression", "hist_gradient_boosting"]
+        assert by_name["logistic_regression"] > 0.8 > by_name["majority"]
 
 
 def test_several_targets_have_baselines(store: Store) -> None:

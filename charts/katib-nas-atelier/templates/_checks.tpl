@@ -27,6 +27,7 @@ what is wrong and what is allowed.
 {{- include "atelier.check.text" (dict "value" $seen "steps" (rest $.steps) "at" $at "rule" $.rule "key" (eq $step "#")) }}
 {{- end }}
 {{- else if kindIs "slice" .value }}
+{{- else if not (kindIs "map" (.value | default dict)) }}
 {{- else if hasKey (.value | default dict) $step }}
 {{- $at := printf "%s.%s" $.at $step }}
 {{- include "atelier.check.text" (dict "value" (index .value $step) "steps" (rest .steps) "at" $at "rule" .rule) }}
@@ -87,6 +88,19 @@ experiment.maxFailedTrialCount: {{ $experiment.maxFailedTrialCount }} is more th
 
 {{- define "atelier.check.objective" -}}
 {{- $objective := .root.Values.experiment.objective -}}
+{{- with .root.Values.trainer.metrics }}
+{{- $known := index $.facts.metrics $.root.Values.trainer.data.task }}
+{{- range $name := keys . | sortAlpha }}{{ $known = append $known (printf "val_%s" $name) }}{{ end }}
+{{- $allowed := join ", " $known }}
+{{- if not (has $objective.objectiveMetricName $known) }}
+experiment.objective.objectiveMetricName: {{ $objective.objectiveMetricName | quote }} is not allowed; allowed: {{ $allowed }}
+{{- end }}
+{{- range $index, $name := $objective.additionalMetricNames }}
+{{- if not (has $name $known) }}
+experiment.objective.additionalMetricNames[{{ $index }}]: {{ $name | quote }} is not allowed; allowed: {{ $allowed }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- range $index, $name := $objective.additionalMetricNames }}
 {{- if eq $name $objective.objectiveMetricName }}
 experiment.objective.additionalMetricNames[{{ $index }}]: {{ $name }} is the objective already

@@ -7,11 +7,20 @@ number is meant is that number (--set has no fractions). Every template begins w
 {{- include "atelier.complete.fill" (dict "values" .Values "defaults" $facts.defaults "kept" $facts.keptNulls "at" "") -}}
 {{- range $facts.places -}}
 {{- if eq .kind "decimal" -}}
-{{- $block := $.Values -}}
-{{- range initial .at -}}{{- $block = index $block . -}}{{- end -}}
-{{- $value := index $block (last .at) -}}
-{{- if and (kindIs "string" $value) (include "atelier.finite" $value) -}}
-{{- $_ := set $block (last .at) (float64 $value) -}}
+{{- include "atelier.complete.number" (dict "block" $.Values "steps" .at) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The number in place of its text at the end of some steps into a block, of which "*" is any key. */}}
+{{- define "atelier.complete.number" -}}
+{{- if kindIs "map" .block -}}
+{{- range $key := eq (first .steps) "*" | ternary (keys .block) (list (first .steps)) -}}
+{{- $value := index $.block $key -}}
+{{- if rest $.steps -}}
+{{- include "atelier.complete.number" (dict "block" $value "steps" (rest $.steps)) -}}
+{{- else if and (kindIs "string" $value) (include "atelier.finite" $value) -}}
+{{- $_ := set $.block $key (float64 $value) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

@@ -713,6 +713,7 @@ def test_the_metrics_known_for_a_task_are_those_a_trial_reports() -> None:
     known = {task: set(metrics) - {"train_loss"} for task, metrics in METRICS.items()}
     certain, rows = np.eye(2, dtype=np.float32), np.array([0, 1])
     assert known["classification"] == set(scores("classification", certain, rows, "val"))
+    assert known["multilabel"] == set(scores("multilabel", certain, certain, "val"))
     assert known["regression"] == set(scores("regression", certain, certain, "val"))
 
 

@@ -1,13 +1,17 @@
 """top_k: only the most probable classes, whatever the rows come as."""
 
+from dataclasses import replace
 from typing import Any
 
 import httpx
+import jsonschema
 import numpy as np
 import pytest
 from atelier_server.codecs import rows
 from atelier_server.models.model import load
+from atelier_server.web.openapi import schemas
 from atelier_store.layout import Store
+from atelier_store.records import Threshold
 
 from tests.support.encoding import encoded
 from tests.support.onnx_bundles import LABELS, image_bundle, publish, signal_bundle
@@ -63,6 +67,44 @@ def test_of_equals_the_first_label_comes_first_as_without_top_k(store: Store) ->
         assert [list(p["probabilities"]) for p in some] == [
             [LABELS[i] for i in order[:count]] for order in ([1, 0, 2], [1, 2, 0], [0, 1, 2])
         ]
+
+
+def test_a_threshold_decides_over_the_label_and_leaves_the_probabilities(store: Store) -> None:
+    model = load(store.model("digits"), publish(store, image_bundle()))
+    threshold = Threshold(label="sick", value=0.25, rule="f1", metrics={})
+    told = model.manifest.model_copy(update={"labels": ("well", "sick"), "thresholds": (threshold,)})
+    outputs = np.array([[0.75, 0.25], [0.875, 0.125], [0.25, 0.75]], np.float32)
+    predictions = rows.encode(replace(model, manifest=told), outputs)["predictions"]
+    assert [(p["label"], p["probability"]) for p in predictions] == [("sick", 0.25), ("well", 0.875), ("sick", 0.75)]
+    assert predictions[0]["probabilities"] == {"well": 0.75, "sick": 0.25}
+    first = rows.encode(replace(model, manifest=told), outputs, 1)["predictions"][0]
+    assert first == {"label": "sick", "probability": 0.25, "probabilities": {"sick": 0.25}}
+
+
+def test_a_row_is_given_any_number_of_labels(store: Store) -> None:
+    model = load(store.model("digits"), publish(store, image_bundle()))
+    threshold = Threshold(label="sick", value=0.25, rule="f1", metrics={})
+    limits = (threshold.model_copy(update={"label": "old"}), threshold)
+    told = model.manifest.model_copy(update={"task": "multilabel", "labels": ("old", "sick"), "thresholds": limits})
+    outputs = np.array([[0.75, 0.25], [0.125, 0.125]], np.float32)
+    predictions = rows.encode(replace(model, manifest=told), outputs)["predictions"]
+    for prediction in predictions:
+        jsonschema.validate(prediction, schemas.labels(("old", "sick")))
+    assert predictions == [
+        {"labels": ["old", "sick"], "probabilities": {"old": 0.75, "sick": 0.25}},
+        {"labels": [], "probabilities": {"old": 0.125, "sick": 0.125}},
+    ]
+
+
+def test_several_named_targets_are_answered_by_name(store: Store) -> None:
+    model = load(store.model("digits"), publish(store, image_bundle()))
+    fields = {"task": "regression", "labels": None, "target_names": ("low", "high")}
+    values = replace(model, manifest=model.manifest.model_copy(update=fields))
+    predictions = rows.encode(values, np.array([[1.0, 2.5]]))["predictions"]
+    jsonschema.validate(predictions[0], schemas.values(("low", "high")))
+    assert predictions == [{"value": {"low": 1.0, "high": 2.5}}]
+    without = replace(values, manifest=values.manifest.model_copy(update={"target_names": None}))
+    assert rows.encode(without, np.array([[1.0, 2.5]]))["predictions"] == [{"value": [1.0, 2.5]}]
 
 
 @pytest.mark.parametrize("given", ["0", "-1", "4", str(10**30)])

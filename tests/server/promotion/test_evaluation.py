@@ -1,10 +1,12 @@
 from pathlib import Path
 
 import numpy as np
-import pytest
-from atelier_server.promotion.evaluation import evaluate
+from atelier_server.promotion.evaluation import answer
 from atelier_store import columns as table
 from atelier_store.layout import BundlePaths, Store
+from atelier_store.scores import scores
+from atelier_store.spec import Data
+from atelier_trial.data import load_split, prepare
 
 from tests.support.onnx_bundles import outputs_of, rows_bundle
 from tests.support.table_bundles import PASSENGER, features_of, table_bundle
@@ -12,15 +14,31 @@ from tests.support.table_bundles import PASSENGER, features_of, table_bundle
 
 def test_a_bundle_is_evaluated_on_the_test_set_of_its_own_data(store: Store, tmp_path: Path) -> None:
     manifest = rows_bundle().write(tmp_path / "bundle")
-    assert evaluate(store, BundlePaths(tmp_path / "bundle"), manifest) is None
+    assert answer(store, BundlePaths(tmp_path / "bundle"), manifest, "test") is None
     data = store.data(manifest.provenance.data_digest)
     data.folder.mkdir(parents=True)
     features = np.random.default_rng(1).normal(size=(500, 3)).astype(np.float32)
     np.save(data.array("test_x"), features)
     np.save(data.array("test_y"), features @ np.array([1, 2, 3], np.float32) + 1)
-    found = evaluate(store, BundlePaths(tmp_path / "bundle"), manifest)
-    assert found is not None and found[1] == 500
-    assert found[0]["test_rmse"] == pytest.approx(1, rel=1e-4) and found[0]["test_mae"] == pytest.approx(1, rel=1e-4)
+    found = answer(store, BundlePaths(tmp_path / "bundle"), manifest, "test")
+    assert found is not None and len(found.truth) == 500
+    np.testing.assert_allclose(found.answers - found.truth[:, None], -1, rtol=1e-4)
+
+
+def test_a_bundle_answers_the_validation_rows_of_its_own_split(store: Store, tmp_path: Path) -> None:
+    x = np.random.default_rng(1).normal(size=(50, 3)).astype(np.float32)
+    np.savez(tmp_path / "train.npz", x=x, y=x[:, 0])
+    asked = {"source": "npz", "task": "regression", "files": {"train": {"path": "train.npz"}}}
+    description = prepare(Data.model_validate(asked), store, tmp_path, None, seed=0)
+    bundle = rows_bundle()
+    bundle.fields["config"] = bundle.fields["config"].model_copy(update={"seed": 7})
+    bundle.fields["provenance"] = bundle.fields["provenance"].model_copy(update={"data_digest": description.digest})
+    manifest = bundle.write(tmp_path / "bundle")
+    found = answer(store, BundlePaths(tmp_path / "bundle"), manifest, "validation")
+    rows, y, _, validation = load_split(store, description, 0.2, 7)
+    assert found is not None
+    np.testing.assert_array_equal(found.truth, y[validation])
+    np.testing.assert_allclose(found.answers[:, 0], rows[validation] @ np.array([1, 2, 3], np.float32), rtol=1e-5)
 
 
 def test_prepared_rows_of_a_table_are_given_to_its_bundle_as_a_client_sends_them(store: Store, tmp_path: Path) -> None:
@@ -33,5 +51,6 @@ def test_prepared_rows_of_a_table_are_given_to_its_bundle_as_a_client_sends_them
     chosen = outputs_of(bundle.network.SerializeToString(), table.inputs(rows, PASSENGER)).argmax(1)
     np.save(data.array("test_x"), rows)
     np.save(data.array("test_y"), np.where(np.arange(400) < 100, (chosen + 1) % 3, chosen))
-    found = evaluate(store, BundlePaths(tmp_path / "bundle"), manifest)
-    assert found is not None and found[1] == 400 and found[0]["test_accuracy"] == 0.75
+    found = answer(store, BundlePaths(tmp_path / "bundle"), manifest, "test")
+    assert found is not None
+    assert scores(manifest.task, found.answers, found.truth, "test")["test_accuracy"] == 0.75

@@ -14,8 +14,9 @@ import pytest
 from atelier_server.promotion.promote import promoter
 from atelier_store.columns import UNSEEN_TEXT
 from atelier_store.layout import Store
-from atelier_store.records import Column, Manifest
+from atelier_store.records import Column, Manifest, Tensor, Threshold
 from axe_playwright_python.sync_playwright import Axe
+from onnx import TensorProto
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
@@ -28,6 +29,7 @@ from tests.support.onnx_bundles import (
     Bundle,
     configured,
     image_bundle,
+    linear,
     place,
     point,
     publish,
@@ -420,6 +422,43 @@ def test_features_without_names_are_numbered(page: Page, store: Store) -> None:
         for number in (2, 3):
             page.get_by_label(f"Feature {number}").fill("1")
         assert answer(page, lambda page: page.keyboard.press("Enter"))["predictions"] == [{"value": 6.0}]
+
+
+def of_two_outputs(**fields: Any) -> Bundle:
+    """Rows of three features to two outputs, configured as built-in networks are."""
+    made = configured(rows_bundle(), DENSE)
+    made.network = linear(TensorProto.FLOAT, (3,), np.array([[0.25, 0.5]] * 3), "prediction", softmax=False)
+    made.fields |= {"outputs": (Tensor(name="prediction", datatype="FP32", shape=(-1, 2)),), **fields}
+    return made
+
+
+def test_labels_and_their_thresholds_are_shown(page: Page, store: Store) -> None:
+    ill = Threshold(label="ill", value=0.2, rule="f1", metrics={"f1": 0.9})
+    limits = (ill, ill.model_copy(update={"label": "old", "value": 0.9}))
+    publish(store, of_two_outputs(task="multilabel", labels=("ill", "old"), target_name=None, thresholds=limits))
+    with serving(store) as server:
+        opened(page, server)
+        expect(page.locator("#state")).to_contain_text("Gives any of 2 labels to rows of 3 features.")
+        expect(page.locator("#scores")).to_contain_text("from a probability of 0.2 on, by f1; validation: f1 90.00 %")
+        expect(page.locator("#network")).to_contain_text("2 labels")
+        for name, value in zip(FEATURES, ("1", "0", "0"), strict=True):
+            page.get_by_label(name).fill(value)
+        answer(page, lambda page: page.get_by_label("weight").press("Enter"))
+        expect(page.locator("#verdict strong")).to_have_text("ill")
+        expect(page.locator("#bars .chosen span").first).to_have_text("ill")
+
+
+def test_several_targets_are_shown_by_their_names(page: Page, store: Store) -> None:
+    each = {name: {"val_mae": mae} for name, mae in (("low", 0.5), ("high", 1.5))}
+    publish(store, of_two_outputs(target_name=None, target_names=("low", "high"), target_metrics=each))
+    with serving(store) as server:
+        opened(page, server)
+        expect(page.locator("#state")).to_contain_text("Predicts low, high from rows of 3 features.")
+        expect(page.locator("#scores")).to_contain_text("validation mean absolute error 1.5")
+        for name in FEATURES:
+            page.get_by_label(name).fill("2")
+        answer(page, lambda page: page.get_by_label("weight").press("Enter"))
+        expect(page.locator("#verdict")).to_contain_text("low 1.5 high 3")
 
 
 def test_a_table_has_a_field_for_each_column_and_what_is_left_out_is_a_gap(page: Page, kinds: dict[str, Kind]) -> None:

@@ -58,7 +58,7 @@ Experiment. Both take (dict "root" $ "name" NAME); the hash in the name is that 
 {{- $_ := set $experiment $chooser (set (omit $chosen "algorithmSettings") "algorithmSettings" $settings) -}}
 {{- end -}}
 {{- $trainer := omit .root.Values.trainer "resources" "image" "pod" "modules" -}}
-{{- if eq $trainer.classWeights "none" -}}{{- $trainer = omit $trainer "classWeights" -}}{{- end -}}
+{{- if eq (toString $trainer.classWeights) "none" -}}{{- $trainer = omit $trainer "classWeights" -}}{{- end -}}
 {{- $spec := dict "schemaVersion" 1 "experiment" $experiment "trainer" $trainer -}}
 {{- with .name -}}{{- $_ := set $spec "name" . -}}{{- end -}}
 {{- include "atelier.said" $spec -}}

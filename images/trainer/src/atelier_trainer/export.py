@@ -51,7 +51,7 @@ def traced(model: Model, task: Task, example: Tensor) -> tuple[bytes, list[str]]
 
 def output_name(task: Task, columns: Sequence[Column] | None = None) -> str:
     """The name of a bundle's output: never that of a column."""
-    name, taken = "probabilities" if task == "classification" else "prediction", {c.name for c in columns or ()}
+    name, taken = "prediction" if task == "regression" else "probabilities", {c.name for c in columns or ()}
     while name in taken:
         name += "_"
     return name

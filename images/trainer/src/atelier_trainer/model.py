@@ -60,7 +60,7 @@ class Model(nn.Module):
 
 
 class Answer(nn.Module):
-    """The model as it is served: class probabilities, or targets in their own unit; the mean of an ensemble."""
+    """The model as it is served: probabilities, or targets in their own unit; the mean of an ensemble."""
 
     def __init__(self, model: Model, task: Task) -> None:
         super().__init__()
@@ -71,6 +71,8 @@ class Answer(nn.Module):
         scores: Tensor = self.model(raw)
         if self.task == "classification":
             answers = torch.softmax(scores, dim=scores.dim() - 1)
+        elif self.task == "multilabel":
+            answers = torch.sigmoid(scores)
         else:
             answers = scores * self.model.target_scale + self.model.target_mean
         return answers.mean(1) if answers.dim() == 3 else answers

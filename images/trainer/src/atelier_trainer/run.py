@@ -8,18 +8,20 @@ import time
 import traceback
 from dataclasses import dataclass, field, replace
 
+import numpy as np
 import torch
 from atelier_store.clock import now
 from atelier_store.curve import append_epoch, read_curve, truncate
 from atelier_store.files import sha256_file
 from atelier_store.lease import Lease, LeaseLost
 from atelier_store.records import Card, Environment, Epoch, Manifest, Provenance, Status
-from atelier_store.scores import DEFINED_FOR
+from atelier_store.scores import DEFINED_FOR, of_targets
 from atelier_trial import own_code
 from atelier_trial.metric_lines import MetricLines
 from atelier_trial.request import StopRequest, Trial
 from atelier_trial.space import BUILT_IN
 from atelier_trial.target import DIVERGED, Target
+from numpy.typing import NDArray
 
 from atelier_trainer import checkpoint, describe, environment, export, exportable
 from atelier_trainer.cost import Cost, cost_of
@@ -201,8 +203,10 @@ class Run:
             labels=description.labels,
             feature_names=description.feature_names,
             target_name=description.target_name,
+            target_names=description.target_names,
             objective_metric_name=self.target.objective.objective_metric_name,
             metrics=metrics,
+            target_metrics=self._of_targets(setup, answers),
             architecture=describe.architecture(config, description.kind),
             config=config,
             params=cost.params,
@@ -223,6 +227,14 @@ class Run:
         )
         files = {path.relative_to(self.paths.folder).as_posix(): sha256_file(path) for path in written}
         return Exported(weights, metrics, files), replace(cost, latency=latency)
+
+    def _of_targets(self, setup: Setup, answers: NDArray[np.float32]) -> dict[str, dict[str, float]] | None:
+        """The validation scores of each of several named targets."""
+        names, validation = self.trial.description.target_names, setup.validation
+        if names is None:
+            return None
+        weight = None if validation.weight is None else validation.weight.numpy()
+        return of_targets(answers, validation.y.numpy(), "val", names, weight)
 
     def _provenance(self, setup: Setup) -> Provenance:
         config, spec = self.trial.config, self.target.spec

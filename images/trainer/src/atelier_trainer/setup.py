@@ -7,14 +7,14 @@ from typing import Any
 
 import torch
 from atelier_store.records import ColumnStatistics, DataDescription, Environment, InputStatistics
-from atelier_trial import data, own_code
+from atelier_trial import data, own_code, own_metrics
 from atelier_trial.request import Trial
 from numpy.typing import NDArray
 from torch import Tensor
 
 from atelier_trainer import environment, model
 from atelier_trainer.columns import Columns, noise_scale
-from atelier_trainer.training import Recipe, Rows, Training, balanced
+from atelier_trainer.training import Recipe, Rows, Training, class_weights
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,14 @@ def set_up(trial: Trial, device: torch.device) -> Setup:
     )
     kind, task = description.kind, description.task
     outputs = outputs_of(description, y)
+    weight = data.load(trial.request.store, description).train_weight
     rows, validation = (
-        Rows(torch.from_numpy(x[index]), torch.from_numpy(y[index])) for index in (training_rows, validation_rows)
+        Rows(
+            torch.from_numpy(x[index]),
+            torch.from_numpy(y[index]),
+            None if weight is None else torch.from_numpy(weight[index]),
+        )
+        for index in (training_rows, validation_rows)
     )
     torch.manual_seed(config.seed)
     columns, statistics, of_inputs = _of_inputs(description, rows.x.numpy(), rows.y.numpy())
@@ -52,10 +58,11 @@ def set_up(trial: Trial, device: torch.device) -> Setup:
     built = model.build(network, config.params, kind, statistics, shape, outputs, rows.x, columns).to(device)
     precision = environment.precision(device, kind)
     recipe = Recipe.of(config.params, config.seed, config.tail_epochs)
-    weights = balanced(rows.y, outputs) if config.class_weights == "balanced" else None
+    weights = class_weights(config.class_weights, description.labels or (), rows.y)
     loss = trial.request.spec.trainer.loss
     own_loss = None if loss is None else own_code.function("trainer.loss", loss)
-    training = Training(built, task, kind, rows, recipe, precision, weights, own_loss)
+    metrics = own_metrics.functions(trial.request.spec.trainer)
+    training = Training(built, task, kind, rows, recipe, precision, weights, own_loss, metrics)
     return Setup(training, validation, of_inputs, environment.describe(device, precision))
 
 

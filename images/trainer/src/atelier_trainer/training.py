@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import torch
-from atelier_store.scores import scores
-from atelier_store.spec import Kind, Task
+from atelier_store.scores import OwnMetrics, scores
+from atelier_store.spec import ClassWeights, Kind, Task
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
@@ -29,10 +30,11 @@ class Stopped(Exception):
 
 @dataclass(frozen=True)
 class Rows:
-    """Raw examples x and their y (class numbers, or targets (N, T) in their own unit)."""
+    """Raw examples x and their y (class numbers, labels (N, T), or targets (N, T)), and weights (N,) if any."""
 
     x: Tensor
     y: Tensor
+    weight: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.x)
@@ -69,6 +71,13 @@ def balanced(y: Tensor, classes: int) -> Tensor:
     return torch.where(counts > 0, weights, 0.0)
 
 
+def class_weights(chosen: ClassWeights, labels: Sequence[str], y: Tensor) -> Tensor | None:
+    """A weight for each of the classes, by the class numbers y where they are balanced; None if they weigh the same."""
+    if isinstance(chosen, dict):
+        return torch.tensor([chosen.get(label, 1.0) for label in labels])
+    return balanced(y, len(labels)) if chosen == "balanced" else None
+
+
 def _scalar(loss: object) -> Tensor:
     if not isinstance(loss, Tensor) or loss.dim() != 0:
         found = f"a tensor of shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
@@ -76,11 +85,22 @@ def _scalar(loss: object) -> Tensor:
     return loss
 
 
+def of_mean_one(weight: Tensor | None) -> Tensor | None:
+    """Weights with a mean of 1. ValueError if all are 0."""
+    if weight is None:
+        return None
+    mean = weight.double().mean()
+    if not mean > 0:
+        raise ValueError("trainer.data.weight: every row to train on weighs 0; allowed: more")
+    return (weight / mean).float()
+
+
 class Training:
     """A training that can be interrupted after any batch and resumed with the same result.
 
-    class_weights are those of the classes in the loss of training; None: all are 1. own_loss takes the loss's place: it
-    is given scores (N, outputs) and y, class numbers (N,) or standardised targets (N, outputs), and returns a scalar.
+    class_weights are those of the classes in the loss of training; None: all are 1. Weights of rows are in it as shares
+    of their mean, so that their unit does not count. own_loss takes the loss's place: it is given scores (N, outputs)
+    and y, class numbers (N,) or standardised targets (N, outputs), and returns a scalar.
     """
 
     def __init__(
@@ -93,6 +113,7 @@ class Training:
         precision: Precision,
         class_weights: Tensor | None = None,
         own_loss: Callable[[Tensor, Tensor], Tensor] | None = None,
+        own_metrics: OwnMetrics = MappingProxyType({}),
     ) -> None:
         self.model = model
         self.task: Task = task
@@ -104,6 +125,8 @@ class Training:
         self.device = self.optimizer.flat.vector.device
         self.class_weights = None if class_weights is None else class_weights.to(self.device)
         self.own_loss = own_loss
+        self.own_metrics = own_metrics
+        self.row_weights = of_mean_one(rows.weight)
         self.batch = min(recipe.batch, len(rows))
         self.batches = len(rows) // self.batch
         self.warmup = min(self.batches, 300)
@@ -130,7 +153,8 @@ class Training:
         raw = augment(self.rows.x[index], self.recipe.augment, generator, self.model.scale.cpu()).to(self.device)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
             scores = self.model(raw)
-        loss = self.loss(scores.float(), self.rows.y[index].to(self.device))
+        weight = None if self.row_weights is None else self.row_weights[index].to(self.device)
+        loss = self.loss(scores.float(), self.rows.y[index].to(self.device), weight)
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]  # torch does not annotate it
         self.optimizer.step(self.learning_rate())
@@ -143,19 +167,26 @@ class Training:
             return self.recipe.lr * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
         return self.recipe.lr * min(1.0, (self.optimizer.steps + 1) / self.warmup)
 
-    def loss(self, scores: Tensor, y: Tensor) -> Tensor:
+    def loss(self, scores: Tensor, y: Tensor, weight: Tensor | None = None) -> Tensor:
         """The user's own loss; or cross-entropy with label smoothing and class weights; or the mean squared error.
 
+        Of labels, it is the mean of their binary cross-entropies.
+
         Of an ensemble's scores (N, members, outputs), it is the mean of the members' losses. Targets of a regression
-        are standardised. TypeError if the user's own is no scalar.
+        are standardised. weight (N,) is that of the rows. TypeError if the user's own is no scalar.
         """
         if scores.dim() == 3:
             y = y.repeat_interleave(scores.shape[1], dim=0)
+            weight = None if weight is None else weight.repeat_interleave(scores.shape[1], dim=0)
             scores = scores.flatten(0, 1)
         if self.task == "regression":
             y = (y - self.model.target_mean) / self.model.target_scale
         if self.own_loss is not None:
             return _scalar(self.own_loss(scores, y))
+        if weight is not None:
+            return (weight * self._loss_of_rows(scores, y)).mean()
+        if self.task == "multilabel":
+            return functional.binary_cross_entropy_with_logits(scores, y)
         if self.task == "classification" and self.class_weights is None:
             return functional.cross_entropy(scores, y, label_smoothing=self.recipe.label_smoothing)
         if self.task == "classification":
@@ -166,9 +197,19 @@ class Training:
             return total / len(y)
         return functional.mse_loss(scores, y)
 
+    def _loss_of_rows(self, scores: Tensor, y: Tensor) -> Tensor:
+        """The loss of each row (N,)."""
+        if self.task == "regression":
+            return functional.mse_loss(scores, y, reduction="none").mean(1)
+        if self.task == "multilabel":
+            return functional.binary_cross_entropy_with_logits(scores, y, reduction="none").mean(1)
+        smoothing = self.recipe.label_smoothing
+        return functional.cross_entropy(scores, y, self.class_weights, label_smoothing=smoothing, reduction="none")
+
     def evaluate(self, rows: Rows) -> dict[str, float]:
         """Scores of the averaged weights, in float32, under the names that begin with val_."""
-        return scores(self.task, self.answers(rows.x), rows.y.numpy(), "val")
+        weight = None if rows.weight is None else rows.weight.numpy()
+        return scores(self.task, self.answers(rows.x), rows.y.numpy(), "val", weight, self.own_metrics)
 
     def answers(self, x: Tensor) -> NDArray[np.float32]:
         """The averaged weights' answers to raw x: probabilities (N, classes) or targets (N, T)."""

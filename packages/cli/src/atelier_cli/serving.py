@@ -107,11 +107,19 @@ def predict_samples(address: str, store: Store, description: DataDescription, co
 
 
 def _sample(row: int, truth: Any, prediction: dict[str, Any], description: DataDescription) -> Sample:
+    if description.task == "multilabel":
+        labels = [name for name, given in zip(description.labels or (), truth, strict=True) if given]
+        return Sample(row, _listed(labels), _listed(prediction["labels"]), None, prediction["labels"] == labels)
     if description.labels is not None:
         label = description.labels[truth]
         return Sample(row, label, prediction["label"], prediction["probability"], prediction["label"] == label)
-    values = prediction["value"] if isinstance(prediction["value"], list) else [prediction["value"]]
+    value = prediction["value"]
+    values = [*value.values()] if isinstance(value, dict) else value if isinstance(value, list) else [value]
     return Sample(row, _numbers(truth), _numbers(values), None, True)
+
+
+def _listed(labels: list[str]) -> str:
+    return ", ".join(labels) or "none"
 
 
 def _numbers(values: list[float]) -> str:

@@ -17,19 +17,23 @@ ORDER = "train_order"
 """The ranks of the training rows in the column by which they are split, if there is one."""
 
 
+TRAIN_WEIGHT, TEST_WEIGHT = "train_weight", "test_weight"
+"""The weights of rows (N,), float32, if they have any."""
+
+
 def array_names(description: DataDescription) -> tuple[str, ...]:
     """The arrays of these data."""
-    return (*ARRAYS, ORDER) if description.split and description.split.is_ordered else ARRAYS
+    order = (ORDER,) if description.split and description.split.is_ordered else ()
+    return (*ARRAYS, *order, *((TRAIN_WEIGHT, TEST_WEIGHT) if description.weight_name is not None else ()))
 
 
 def data_digest(description: DataDescription, arrays: Mapping[str, NDArray[np.generic]]) -> str:
-    """sha256, in hex, of the meaning of the data (kind, task, labels, names, fit, columns, split) and the arrays.
+    """sha256, in hex, of the meaning of the data (kind, task, labels, names, fit, columns, …) and the arrays.
 
     An array counts with its name, dtype, shape and bytes; the description's own digest, counts and source do not count.
     """
-    meaning = description.model_dump(
-        include={"kind", "task", "labels", "feature_names", "target_name", "fit", "columns", "missing", "split"}
-    )
+    names = {"labels", "feature_names", "target_name", "target_names", "weight_name"}
+    meaning = description.model_dump(include=names | {"kind", "task", "fit", "columns", "missing", "split"})
     digest = hashlib.sha256(canonical_json(meaning).encode())
     for name in array_names(description):
         array = np.ascontiguousarray(arrays[name])

@@ -12,8 +12,12 @@ import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
 
-from atelier_store import bundle, comparison, history, names, pointer, sealed
+import numpy as np
+from numpy.typing import NDArray
+
+from atelier_store import bundle, comparison, history, names, pointer, sealed, thresholds
 from atelier_store.clock import now
 from atelier_store.comparison import Verdict
 from atelier_store.errors import InvalidInput
@@ -32,16 +36,33 @@ from atelier_store.records import (
     Policy,
     Promotion,
     Report,
+    Threshold,
     TornRecord,
+    TrialConfig,
 )
 from atelier_store.report import report
-from atelier_store.spec import Spec
+from atelier_store.scores import OwnMetrics, Weight, of_targets, scores
+from atelier_store.spec import Spec, ThresholdRule
 
 Verify = Callable[[BundlePaths, Manifest], list[str]]
 """Everything that is wrong with a bundle."""
 
-Evaluate = Callable[[BundlePaths, Manifest], tuple[dict[str, float], int] | None]
-"""Test metrics of a bundle and the number of test rows; None if there is no test set."""
+Part = Literal["validation", "test"]
+
+
+class Answered(NamedTuple):
+    """What a bundle answers to rows: probabilities (N, K) or targets (N, T), with the truth, (N,) or (N, T).
+
+    weight is that of each row (N,), if they have any.
+    """
+
+    answers: NDArray[Any]
+    truth: NDArray[Any]
+    weight: Weight = None
+
+
+Answer = Callable[[BundlePaths, Manifest, Part], Answered | None]
+"""A bundle's answers to these rows of its data; None if the store has none. No search ever reads the test rows."""
 
 MOST_NAMED = 20
 """Trials or versions named in a message about one that does not exist."""
@@ -57,14 +78,19 @@ class NothingToPromote(RuntimeError):
 
 @dataclass(frozen=True)
 class Winner:
-    """A trial whose bundle is verified; digest is the sha256 of the manifest that was verified."""
+    """A trial whose bundle is verified; content is that of its manifest, with the thresholds that were chosen."""
 
     spec: Spec
     entry: LeaderboardEntry
     bundle: BundlePaths
     manifest: Manifest
-    digest: str
+    content: bytes
     leaderboard: Leaderboard
+
+    @property
+    def digest(self) -> str:
+        """The sha256 of the manifest, which names the version."""
+        return hashlib.sha256(self.content).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -92,15 +118,18 @@ class Promoted:
 class Promoter:
     """Promotes for one model; by says who does. on_wait is called with the promotion that this one waits for.
 
-    Its methods raise NothingToPromote, InvalidInput, LeaseLost, OSError, or what evaluate raises; the pointer is then
+    metrics gives the metrics of the user's own for the test rows, of a search and the configuration of a trial of it.
+
+    Its methods raise NothingToPromote, InvalidInput, LeaseLost, OSError, or what answer raises; the pointer is then
     where it was. best raises TornRecord if the pointer is damaged; what a person chooses mends it.
     """
 
     paths: ModelPaths
     verify: Verify
-    evaluate: Evaluate
+    answer: Answer
     by: str
     on_wait: Callable[[Holder], object] = lambda _: None
+    metrics: Callable[[Spec, TrialConfig], OwnMetrics] = lambda *_: {}
 
     def best(self, experiment: str, policy: Policy = DEFAULT_POLICY, held: str | None = None) -> Promoted:
         """Let the policy decide over the best verified trial of the experiment.
@@ -202,8 +231,28 @@ class Promoter:
         files = self.paths.store.trial(entry.key).bundle
         content = files.manifest.read_bytes()
         manifest = Manifest.parse(content, files.manifest)
-        digest = hashlib.sha256(content).hexdigest()
-        return Winner(spec, entry, files, manifest, digest, board), self.verify(files, manifest)
+        problems = self.verify(files, manifest)
+        rule = spec.trainer.threshold
+        if rule is not None and not problems:
+            try:
+                manifest = manifest.model_copy(update={"thresholds": self._thresholds(rule, files, manifest)})
+            except thresholds.NoThreshold as error:
+                problems = [f"trainer.threshold: {rule}: {error}"]
+            content = manifest.document.encode()
+        return Winner(spec, entry, files, manifest, content, board), problems
+
+    def _thresholds(self, rule: ThresholdRule, files: BundlePaths, manifest: Manifest) -> tuple[Threshold, ...]:
+        """The threshold of the second of two classes, or of each label, chosen on the validation rows. NoThreshold."""
+        labels = manifest.labels or ()
+        if manifest.task == "classification" and len(labels) != 2:
+            raise thresholds.NoThreshold(f"is for two classes; there are {len(labels)}")
+        found = self.answer(files, manifest, "validation")
+        if found is None:
+            raise thresholds.NoThreshold("the store does not have the data that it is chosen on any more")
+        return tuple(
+            thresholds.chosen(rule, label, probabilities, is_of, found.weight)
+            for label, probabilities, is_of in _by_label(manifest, found)
+        )
 
     # what becomes of it
 
@@ -238,7 +287,12 @@ class Promoter:
         objective = winner.spec.experiment.objective
         if policy == "neverWorse" and held is None and served is not None:
             return comparison.judge(
-                self.paths.store, objective, winner.manifest, promotion, served.manifest, lambda: self._tested(served)
+                self.paths.store,
+                objective,
+                winner.manifest,
+                promotion,
+                served.manifest,
+                lambda: self._tested(served, self.metrics(winner.spec, winner.manifest.config)),
             )
         metric = objective.objective_metric_name
         beside = comparison.beside(winner.manifest, served.manifest, metric) if served else None
@@ -250,12 +304,12 @@ class Promoter:
             return Verdict("waiting", "promotion.policy is candidate", beside)
         return Verdict("promoted", "no version is served" if served is None else "promotion.policy is always", beside)
 
-    def _tested(self, served: Version) -> dict[str, float] | None:
+    def _tested(self, served: Version, own: OwnMetrics) -> dict[str, float] | None:
         """The served version's scores on the test set; None if it is damaged, or there is no test set."""
         if self.verify(served.files, served.manifest):
             return None
-        tested = self.evaluate(served.files, served.manifest)
-        return tested[0] if tested else None
+        tested = self.answer(served.files, served.manifest, "test")
+        return _test_scores(served.manifest, tested, own) if tested else None
 
     def _published(self, winner: Winner, attempt: Promotion) -> Promotion:
         """The promotion of the winner's version: of the one that is there, if it is whole, or of a new one."""
@@ -266,16 +320,37 @@ class Promoter:
         summary = report(self.paths.store, winner.spec, winner.leaderboard, winner.manifest)
         with publish_folder(version.folder) as folder:
             staged = VersionPaths(folder)
-            for path in (*winner.bundle.contents, winner.bundle.manifest):
+            for path in winner.bundle.contents:
                 write_bytes(folder / path.name, path.read_bytes())
+            write_bytes(staged.manifest, winner.content)
             if changed := _changed(staged, winner):
                 raise OSError(f"{winner.bundle.folder}: changed while it was copied: {'; '.join(changed)}")
-            tested = self.evaluate(staged, winner.manifest)
-            update = {"test_metrics": tested[0], "test_rows": tested[1]} if tested else {}
-            promotion = attempt.model_copy(update=update)
+            own = self.metrics(winner.spec, winner.manifest.config)
+            promotion = attempt.model_copy(update=self._tests(staged, winner.manifest, own))
             promotion.write(staged.promotion)
             summary.write(staged.report)
         return promotion
+
+    def _tests(self, files: BundlePaths, manifest: Manifest, own: OwnMetrics) -> dict[str, Any]:
+        """What a promotion says of the test rows, if there are any."""
+        tested = self.answer(files, manifest, "test")
+        if tested is None:
+            return {}
+        found: dict[str, Any] = {
+            "test_metrics": _test_scores(manifest, tested, own),
+            "test_rows": len(tested.truth),
+        }
+        if manifest.target_names is not None:
+            each = of_targets(tested.answers, tested.truth, "test", manifest.target_names, tested.weight)
+            found["test_target_metrics"] = each
+        if manifest.thresholds is not None:
+            found["test_thresholds"] = tuple(
+                thresholds.at(threshold, probabilities, is_of, tested.weight)
+                for threshold, (_, probabilities, is_of) in zip(
+                    manifest.thresholds, _by_label(manifest, tested), strict=True
+                )
+            )
+        return found
 
     # where the pointer goes
 
@@ -374,6 +449,20 @@ def _promotion(winner: Winner, promoted_by: str) -> Promotion:
         promoted_at=now(),
         promoted_by=promoted_by,
     )
+
+
+def _by_label(manifest: Manifest, answered: Answered) -> Iterator[tuple[str, NDArray[Any], NDArray[np.bool_]]]:
+    """Each label that has a threshold, with its probabilities and whether rows are of it, (N,) each."""
+    labels = manifest.labels or ()
+    if manifest.task == "classification":
+        yield labels[1], answered.answers[:, 1], answered.truth == 1
+        return
+    for place, label in enumerate(labels):
+        yield label, answered.answers[:, place], answered.truth[:, place] == 1
+
+
+def _test_scores(manifest: Manifest, tested: Answered, own: OwnMetrics) -> dict[str, float]:
+    return scores(manifest.task, tested.answers, tested.truth, "test", tested.weight, own)
 
 
 def _is_of(decision: Decision, promotion: Promotion, policy: Policy) -> bool:

@@ -52,9 +52,14 @@ class Record(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
+    @property
+    def document(self) -> str:
+        """Its file's text, with its digest."""
+        return sealed.document(self.model_dump_json(indent=2))
+
     def write(self, path: Path) -> None:
         """Write to path, atomically, with its digest."""
-        write_text(path, sealed.document(self.model_dump_json(indent=2)))
+        write_text(path, self.document)
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -96,8 +101,8 @@ class TrialConfig(Record):
     """`config.json`: the canonical configuration; its digest is the trial's key.
 
     A tail (parent, parent_epochs and tail_epochs are set) goes on from its parent's weights at that epoch, with a
-    learning rate that falls to zero. class_weights and loss_digest, of a loss of the user's own, are written only if
-    they are not none, as before they were there.
+    learning rate that falls to zero. class_weights are written with the labels whose weight is not 1; they, loss_digest
+    and metric_digests, of a loss and metrics of the user's own, only if they are not none, as before they were there.
     """
 
     schema_version: Literal[1] = 1
@@ -109,6 +114,7 @@ class TrialConfig(Record):
     seed: int
     class_weights: ClassWeights = Field(default="none", exclude_if=lambda weights: weights == "none")
     loss_digest: str | None = Field(default=None, exclude_if=lambda digest: digest is None)
+    metric_digests: dict[str, str] | None = Field(default=None, exclude_if=lambda digests: digests is None)
     parent: str | None = None
     parent_epochs: int | None = None
     tail_epochs: int | None = None
@@ -296,11 +302,34 @@ class ColumnStatistics(Record):
     shares: tuple[Annotated[float, Field(ge=0, le=1)], ...] = ()
 
 
+class Threshold(Record):
+    """From which probability of a class a row is labelled so, by which rule that was chosen, and what came of it.
+
+    metrics are scores of the labels that it gives: to the validation rows in a manifest, to the test rows in a
+    promotion.
+    """
+
+    label: str
+    value: Annotated[float, Field(ge=0, le=1)]
+    rule: str
+    metrics: dict[str, float]
+
+
+OptionalThresholds = Annotated[
+    tuple[Threshold, ...] | None, Field(default=None, exclude_if=lambda thresholds: thresholds is None)
+]
+"""Of two classes one, of the second. Not written if there are none: the most probable class is then the label."""
+
+
 OptionalColumns = Annotated[tuple[Column, ...] | None, Field(exclude_if=lambda columns: columns is None)]
 """Not written if there are none, so that what is no table is written as before there were tables."""
 
 
 OptionalTexts = Annotated[tuple[str, ...] | None, Field(exclude_if=lambda texts: texts is None)]
+
+
+OptionalTargetMetrics = Annotated[dict[str, dict[str, float]] | None, Field(exclude_if=lambda metrics: metrics is None)]
+"""Scores of each of several targets, by their names. Not written if there is one."""
 
 
 class Manifest(Record):
@@ -309,7 +338,8 @@ class Manifest(Record):
     input_statistics are of the first input; older bundles and tables have none. fit says how a picture of another size
     was brought to that of the inputs, and has to be; None is stretch. columns and column_statistics are a table's, in
     the order of its inputs, and feature_names are then the columns' names. missing holds the texts that mean a gap in
-    it, in lower case, beside the empty one.
+    it, in lower case, beside the empty one. thresholds are chosen at a promotion: a trial's bundle has none. Several
+    named targets have target_names, in the order of the output, and target_metrics.
     """
 
     schema_version: Literal[1] = 1
@@ -325,10 +355,13 @@ class Manifest(Record):
     missing: OptionalTexts = None
     fit: OptionalFit = None
     labels: tuple[str, ...] | None
+    thresholds: OptionalThresholds = None
     feature_names: tuple[str, ...] | None = None
     target_name: str | None = None
+    target_names: OptionalTexts = None
     objective_metric_name: str
     metrics: dict[str, float]
+    target_metrics: OptionalTargetMetrics = None
     architecture: str
     config: TrialConfig
     params: int
@@ -351,6 +384,8 @@ class Promotion(Record):
     metric: float
     objective_metric_name: str
     test_metrics: dict[str, float] | None
+    test_thresholds: OptionalThresholds = None
+    test_target_metrics: OptionalTargetMetrics = None
     test_rows: int
     promoted_at: str
     promoted_by: str
@@ -470,8 +505,9 @@ class DataDescription(Record):
     signals float32 (N, L) or (N, L, C), rows float32 (N, F). y is int64 class numbers or float32 targets. fit says how
     pictures were brought to their shape, and uploads have to be; None is stretch. columns are those of a table, whose
     arrays hold their features; feature_names are then the columns' names, and missing the texts that mean a gap, in
-    lower case. split is the profile's; where a column
-    decides, train_order holds its values by rank, int64 (N,).
+    lower case. split is the profile's; where a column decides, train_order holds its values by rank, int64 (N,).
+    target_names are those of several targets, which have no target_name. weight_name is the column or array that the
+    weights of rows come from, if they have any.
     """
 
     schema_version: Literal[1] = 1
@@ -486,6 +522,8 @@ class DataDescription(Record):
     labels: tuple[str, ...] | None
     feature_names: tuple[str, ...] | None = None
     target_name: str | None = None
+    target_names: OptionalTexts = None
+    weight_name: Annotated[str | None, Field(exclude_if=lambda name: name is None)] = None
     train_rows: int
     test_rows: int
     source: str
@@ -577,6 +615,8 @@ class Report(Record):
     budget: Budget
     parameters: tuple[Parameter, ...]
     chosen: dict[str, str]
+    thresholds: OptionalThresholds = None
+    target_metrics: OptionalTargetMetrics = None
     trials: tuple[TriedTrial, ...]
     baselines: OptionalBaselines = ()
     curve: tuple[Epoch, ...]

@@ -25,6 +25,8 @@ def report(store: Store, spec: Spec, leaderboard: Leaderboard, winner: Manifest)
         budget=trainer.budget,
         parameters=experiment.parameters,
         chosen=_chosen(store, spec, winner),
+        thresholds=winner.thresholds,
+        target_metrics=winner.target_metrics,
         trials=tuple(map(_tried, leaderboard.entries)),
         baselines=leaderboard.baselines,
         curve=_curve(store, winner),

@@ -28,8 +28,16 @@ OwnFunction = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][
 """A function of the user's own, as module:function."""
 
 Kind = Literal["images", "signals", "rows"]
-Task = Literal["classification", "regression"]
-ClassWeights = Literal["none", "balanced"]
+Task = Literal["classification", "multilabel", "regression"]
+"""One class of several; any number of labels, each given or not; numbers."""
+
+ClassWeights = Literal["none", "balanced"] | dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]]
+"""How much a row of each class weighs in the loss of training; by label, 1 where nothing is said."""
+
+THRESHOLD_RULE = r"f1|balanced_accuracy|(recall|precision)>=(0?\.[0-9]*[1-9][0-9]*|1(\.0*)?)"
+ThresholdRule = Annotated[float, Field(gt=0, lt=1)] | Annotated[str, Field(pattern=rf"^({THRESHOLD_RULE})$")]
+"""How the threshold of a classifier of two classes is chosen, or the threshold itself; thresholds.py says more."""
+
 ColumnKind = Literal["number", "category", "date"]
 ColumnChoice = Literal["number", "category", "date", "drop"]
 SplitBy = Literal["stratified", "random", "group", "time"]
@@ -194,7 +202,8 @@ class Data(SpecModel):
     source may be a function of the user's own. files has the roles train and, optionally, test for npz, csv, table and
     images; trainImages, trainLabels, testImages and testLabels for idx; any for a function. image and on_unreadable are
     for images only, columns and table for tables only; None is the defaults, or fail. columns says what a column is
-    where that is not to be found by looking. A split of None is stratified for classes, else random.
+    where that is not to be found by looking. Several targets are for multilabel and regression. weight is the column or
+    array of the rows' weights. A split of None is stratified for classes, else random.
     """
 
     source: SourceName | OwnFunction
@@ -202,7 +211,8 @@ class Data(SpecModel):
     kind: Kind | Literal["auto"] = "auto"
     task: Task = "classification"
     files: dict[str, DataFile] = {}
-    target: str | None = None
+    target: str | tuple[str, ...] | None = None
+    weight: str | None = Field(default=None, exclude_if=_unset)
     labels: tuple[str, ...] | None = None
     limit: int | None = Field(default=None, ge=1)
     validation_fraction: float = Field(default=0.2, gt=0, lt=1)
@@ -212,6 +222,11 @@ class Data(SpecModel):
     columns: dict[str, ColumnChoice] | None = Field(default=None, exclude_if=_unset)
     table: TableFormat | None = Field(default=None, exclude_if=_unset)
     split: Split | None = Field(default=None, exclude_if=_unset)
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The columns to predict."""
+        return (self.target,) if isinstance(self.target, str) else self.target or ()
 
     @property
     def function(self) -> str | None:
@@ -234,7 +249,10 @@ class Budget(SpecModel):
 
 
 class Trainer(SpecModel):
-    """How a trial trains. class_weights and loss are written only if they are not none, as before they were there."""
+    """How a trial trains, and by which threshold its model tells two classes apart.
+
+    class_weights, loss, metrics and threshold are written only if they are not none, as before they were there.
+    """
 
     data: Data
     max_epochs: int = Field(ge=1)
@@ -242,6 +260,8 @@ class Trainer(SpecModel):
     seed: int = Field(default=0, ge=0, lt=2**31)
     class_weights: ClassWeights = Field(default="none", exclude_if=lambda weights: weights == "none")
     loss: OwnFunction | None = Field(default=None, exclude_if=_unset)
+    metrics: dict[str, OwnFunction] | None = Field(default=None, exclude_if=lambda metrics: not metrics)
+    threshold: ThresholdRule | None = Field(default=None, exclude_if=_unset)
     network: str = "atelier"
     budget: Budget = Budget()
 
@@ -286,12 +306,12 @@ class Spec(SpecModel):
 
     @property
     def search_digest(self) -> str:
-        """sha256 of everything that makes it another search: not the counts, the epochs or the parallelism."""
+        """sha256 of everything that makes it another search: not counts, epochs, parallelism or the threshold."""
         spec = self.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"name"})
         for counter in ("parallelTrialCount", "maxTrialCount", "maxFailedTrialCount", "name"):
             spec["experiment"].pop(counter, None)
-        for budget in ("maxEpochs", "tailEpochs"):
-            spec["trainer"].pop(budget, None)
+        for other in ("maxEpochs", "tailEpochs", "threshold"):
+            spec["trainer"].pop(other, None)
         for file in spec["trainer"]["data"]["files"].values():
             if "sha256" in file:  # the content counts, not where it is read from
                 file.pop("path", None), file.pop("url", None)

@@ -30,6 +30,9 @@ log = logging.getLogger("atelier.baselines")
 MOST_VALUES = 10_000_000
 """Features times rows times classes that a baseline learns from, to bound its time and memory: of more, a sample."""
 
+Weights = dict[int, float] | str | None
+"""Class weights as scikit-learn takes them."""
+
 MOST_LEVELS = 254
 """Of a category that the trees split as one (scikit-learn allows 255 bins, one of them for gaps)."""
 
@@ -83,6 +86,7 @@ def _trained(
     """A baseline with its scores; None, with a line in the log, if scikit-learn refuses these data."""
     seed = spec.trainer.seed
     x, y, training, validation = data.load_split(store, description, spec.trainer.data.validation_fraction, seed)
+    weight = data.load(store, description).train_weight
     classes = len(description.labels or ())
     rows = _sample(training, x.shape[1] * max(1, classes), seed)
     started = time.monotonic()
@@ -90,8 +94,11 @@ def _trained(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of a linear model that has not converged, or a column of gaps
             known, asked = _without_empty(x[rows], x[validation])
-            model = make(_kinds(description), spec.trainer.class_weights, seed).fit(known, y[rows])
-            found = scores(description.task, answers(model, asked, classes), y[validation], "val")
+            untrained = make(_kinds(description), of_numbers(spec.trainer.class_weights, description), seed)
+            model = _fitted(untrained, known, y[rows], None if weight is None else weight[rows])
+            of_validation = None if weight is None else weight[validation]
+            answered = of_labels(model, asked) if description.task == "multilabel" else answers(model, asked, classes)
+            found = scores(description.task, answered, y[validation], "val", of_validation)
     except (ValueError, MemoryError) as error:
         log.warning("no baseline %s: %s", name, error)
         return None
@@ -128,7 +135,24 @@ def _kinds(description: DataDescription) -> NDArray[np.int64]:
 
 def boosted_trees(description: DataDescription, class_weights: ClassWeights, seed: int) -> Any:
     """The untrained trees of the baseline, which know the categories and gaps of these rows."""
-    return MODELS[description.task]["hist_gradient_boosting"](_kinds(description), class_weights, seed)
+    weights = of_numbers(class_weights, description)
+    return MODELS[description.task]["hist_gradient_boosting"](_kinds(description), weights, seed)
+
+
+def of_numbers(class_weights: ClassWeights, description: DataDescription) -> Weights:
+    """Class weights as scikit-learn takes them: by class number."""
+    if isinstance(class_weights, dict):
+        return {number: class_weights.get(label, 1.0) for number, label in enumerate(description.labels or ())}
+    return "balanced" if class_weights == "balanced" else None
+
+
+def _fitted(model: Any, x: NDArray[Any], y: NDArray[Any], weight: NDArray[Any] | None) -> Any:
+    """The model, trained; of a pipeline the last step is told the weights."""
+    if weight is None:
+        return model.fit(x, y)
+    steps = getattr(getattr(model, "estimator", model), "steps", None)
+    prefix = f"{steps[-1][0]}__" if steps else ""
+    return model.fit(x, y, **{f"{prefix}sample_weight": weight})
 
 
 def answers(model: Any, x: NDArray[Any], classes: int) -> NDArray[np.float64]:
@@ -140,44 +164,53 @@ def answers(model: Any, x: NDArray[Any], classes: int) -> NDArray[np.float64]:
     return answers
 
 
+def of_labels(model: Any, x: NDArray[Any]) -> NDArray[np.float64]:
+    """Probabilities (N, T) of labels, of a model for each; that of the only value where a label did not vary."""
+    columns = []
+    for one in model.estimators_:
+        values = list(one.classes_)
+        columns.append(one.predict_proba(x)[:, values.index(1)] if 1 in values else np.zeros(len(x)))
+    return np.stack(columns, axis=1)
+
+
 # the models, each for the levels of its features
 
 
-def _majority(_: NDArray[np.int64], __: ClassWeights, ___: int) -> Any:
+def _majority(_: NDArray[np.int64], __: Weights, ___: int) -> Any:
     from sklearn.dummy import DummyClassifier
 
     return DummyClassifier(strategy="prior")
 
 
-def _mean(_: NDArray[np.int64], __: ClassWeights, ___: int) -> Any:
+def _mean(_: NDArray[np.int64], __: Weights, ___: int) -> Any:
     from sklearn.dummy import DummyRegressor
 
     return DummyRegressor()
 
 
-def _logistic(kinds: NDArray[np.int64], class_weights: ClassWeights, _: int) -> Any:
+def _logistic(kinds: NDArray[np.int64], class_weights: Weights, _: int) -> Any:
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
 
-    return make_pipeline(*_prepared(kinds), LogisticRegression(max_iter=200, class_weight=_weights(class_weights)))
+    return make_pipeline(*_prepared(kinds), LogisticRegression(max_iter=200, class_weight=class_weights))
 
 
-def _linear(kinds: NDArray[np.int64], _: ClassWeights, __: int) -> Any:
+def _linear(kinds: NDArray[np.int64], _: Weights, __: int) -> Any:
     from sklearn.linear_model import Ridge
     from sklearn.pipeline import make_pipeline
 
     return make_pipeline(*_prepared(kinds), Ridge())  # least squares, which one-hot columns leave without one answer
 
 
-def _boosting_classifier(kinds: NDArray[np.int64], class_weights: ClassWeights, seed: int) -> Any:
+def _boosting_classifier(kinds: NDArray[np.int64], class_weights: Weights, seed: int) -> Any:
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     return HistGradientBoostingClassifier(
-        categorical_features=_as_categories(kinds), class_weight=_weights(class_weights), random_state=seed
+        categorical_features=_as_categories(kinds), class_weight=class_weights, random_state=seed
     )
 
 
-def _boosting_regressor(kinds: NDArray[np.int64], _: ClassWeights, seed: int) -> Any:
+def _boosting_regressor(kinds: NDArray[np.int64], _: Weights, seed: int) -> Any:
     from sklearn.ensemble import HistGradientBoostingRegressor
     from sklearn.multioutput import MultiOutputRegressor
 
@@ -185,18 +218,25 @@ def _boosting_regressor(kinds: NDArray[np.int64], _: ClassWeights, seed: int) ->
     return MultiOutputRegressor(one)
 
 
-MODELS: dict[str, dict[str, Callable[[NDArray[np.int64], ClassWeights, int], Any]]] = {
+def _for_each_label(model: Any) -> Any:
+    from sklearn.multioutput import MultiOutputClassifier
+
+    return MultiOutputClassifier(model)
+
+
+MODELS: dict[str, dict[str, Callable[[NDArray[np.int64], Weights, int], Any]]] = {
     "classification": {
         "majority": _majority,
         "logistic_regression": _logistic,
         "hist_gradient_boosting": _boosting_classifier,
     },
+    "multilabel": {
+        "majority": lambda *given: _for_each_label(_majority(*given)),
+        "logistic_regression": lambda *given: _for_each_label(_logistic(*given)),
+        "hist_gradient_boosting": lambda *given: _for_each_label(_boosting_classifier(*given)),
+    },
     "regression": {"mean": _mean, "linear_regression": _linear, "hist_gradient_boosting": _boosting_regressor},
 }
-
-
-def _weights(class_weights: ClassWeights) -> str | None:
-    return "balanced" if class_weights == "balanced" else None
 
 
 def _as_categories(kinds: NDArray[np.int64]) -> NDArray[np.bool_]:

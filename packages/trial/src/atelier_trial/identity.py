@@ -8,9 +8,9 @@ from typing import Any
 
 from atelier_store.files import sha256_file
 from atelier_store.records import DataDescription, TrialConfig
-from atelier_store.spec import Spec, sha256_of
+from atelier_store.spec import ClassWeights, Spec, sha256_of
 
-from atelier_trial import own_code
+from atelier_trial import own_code, own_metrics
 from atelier_trial.space import BUILT_IN, InvalidParams, canonicalise, needs_row_networks
 
 RECIPE_VERSION = 1
@@ -27,9 +27,17 @@ def trial_config(spec: Spec, data: DataDescription, params: dict[str, str]) -> T
         network_digest=network_digest(spec.trainer.network, canonical, of_table=data.columns is not None),
         recipe_version=RECIPE_VERSION,
         seed=spec.trainer.seed,
-        class_weights=spec.trainer.class_weights,
+        class_weights=canonical_weights(spec.trainer.class_weights),
         loss_digest=spec.trainer.loss and own_code.digest("trainer.loss", spec.trainer.loss),
+        metric_digests=own_metrics.digests(spec.trainer),
     )
+
+
+def canonical_weights(weights: ClassWeights) -> ClassWeights:
+    """The weights without those that change nothing: equal ones share their trials."""
+    if isinstance(weights, str):
+        return weights
+    return {label: weight for label, weight in weights.items() if weight != 1} or "none"
 
 
 def tail_config(parent: TrialConfig, parent_epochs: int, tail_epochs: int) -> TrialConfig:

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from atelier_store import names
+from atelier_store.errors import InvalidInput
 from atelier_store.layout import ExperimentPaths, Store, TrialPaths
 from atelier_store.ranking import best_parent
 from atelier_store.records import Card, DataDescription, TrialConfig, TrialRecord
 from atelier_store.spec import Spec
 
-from atelier_trial import identity
+from atelier_trial import fitness, identity
 from atelier_trial.space import InvalidParams
 
 log = logging.getLogger("atelier.trial")
@@ -67,7 +68,9 @@ class StopRequest:
 
 
 def configuration(request: Request, description: DataDescription) -> TrialConfig:
-    """The canonical configuration of the requested trial. InvalidParams."""
+    """The canonical configuration of the requested trial. InvalidInput."""
+    if wrong := fitness.violations(request.spec.trainer, description):
+        raise InvalidInput(wrong)
     if request.tail_of is None:
         return identity.trial_config(request.spec, description, request.params)
     parent = request.store.trial(parent_of(request, request.tail_of))

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from atelier_store import tables
+from atelier_store import tables, thresholds
 from atelier_store.records import Manifest, Tensor
 from msgspec.structs import astuple
 
@@ -138,37 +138,64 @@ def check_top_k(top_k: int, manifest: Manifest) -> None:
     """Raises Invalid if the model does not have so many classes."""
     count = len(classes(manifest))
     if not 1 <= top_k <= count:
-        allowed = f"must be 1 to {count}, the number of classes" if count else "must not be given to a model of values"
+        what = "labels" if manifest.task == "multilabel" else "values"
+        allowed = f"must be 1 to {count}, the number of classes" if count else f"must not be given to a model of {what}"
         raise Invalid([("#/query/top_k", f"{allowed}, is {values.shown(top_k)}")])
 
 
 def encode(model: Model, outputs: np.ndarray, top_k: int | None = None) -> dict[str, Any]:
-    """One prediction for each of the N rows; with top_k only of that many classes, the most probable first."""
+    """One prediction for each of the N rows; with top_k only of that many classes: its label's, then the likeliest."""
     labels = classes(model.manifest)
-    if labels and top_k:
-        predictions = _most_probable(labels, outputs, top_k)
+    if model.manifest.task == "multilabel":
+        predictions = _labelled(model.manifest, outputs)
     elif labels:
-        chosen = outputs.argmax(axis=1).tolist()
-        predictions = [
-            {"label": labels[best], "probability": row[best], "probabilities": dict(zip(labels, row, strict=True))}
-            for best, row in zip(chosen, outputs.tolist(), strict=True)
-        ]
+        chosen = thresholds.classes(outputs, model.manifest.thresholds)
+        predictions = _most_probable(labels, outputs, chosen, top_k) if top_k else _probable(labels, outputs, chosen)
     else:
-        predictions = [{"value": row[0] if len(row) == 1 else row} for row in outputs.tolist()]
+        predictions = _values(model.manifest.target_names, outputs)
     return {"predictions": predictions, "model": model.name, "version": model.version}
 
 
-def _most_probable(labels: Sequence[str], outputs: np.ndarray, top_k: int) -> list[dict[str, Any]]:
+def _labelled(manifest: Manifest, outputs: np.ndarray) -> list[dict[str, Any]]:
+    """The labels of each row, any number of them, and the probability of each."""
+    names = manifest.labels or ()
+    given = thresholds.labels(outputs, manifest.thresholds).tolist()
+    return [
+        {
+            "labels": [name for name, is_given in zip(names, of_row, strict=True) if is_given],
+            "probabilities": dict(zip(names, row, strict=True)),
+        }
+        for of_row, row in zip(given, outputs.tolist(), strict=True)
+    ]
+
+
+def _values(names: Sequence[str] | None, outputs: np.ndarray) -> list[dict[str, Any]]:
+    """A value for each row; of several targets an object by name, or a list where they have no names."""
+    if names:
+        return [{"value": dict(zip(names, row, strict=True))} for row in outputs.tolist()]
+    return [{"value": row[0] if len(row) == 1 else row} for row in outputs.tolist()]
+
+
+def _probable(labels: Sequence[str], outputs: np.ndarray, chosen: np.ndarray) -> list[dict[str, Any]]:
+    return [
+        {"label": labels[best], "probability": row[best], "probabilities": dict(zip(labels, row, strict=True))}
+        for best, row in zip(chosen.tolist(), outputs.tolist(), strict=True)
+    ]
+
+
+def _most_probable(labels: Sequence[str], outputs: np.ndarray, chosen: np.ndarray, top_k: int) -> list[dict[str, Any]]:
+    ranked = outputs.copy()
+    ranked[np.arange(len(ranked)), chosen] = np.inf  # which a threshold may have chosen, though it is less probable
     # stable: the first of equal classes comes first, as with argmax
-    order = np.argsort(-outputs, axis=1, kind="stable")[:, :top_k]
+    order = np.argsort(-ranked, axis=1, kind="stable")[:, :top_k]
     probabilities = np.take_along_axis(outputs, order, axis=1)
     return [
         {
-            "label": labels[chosen[0]],
+            "label": labels[numbers[0]],
             "probability": row[0],
-            "probabilities": {labels[index]: probability for index, probability in zip(chosen, row, strict=True)},
+            "probabilities": {labels[number]: probability for number, probability in zip(numbers, row, strict=True)},
         }
-        for chosen, row in zip(order.tolist(), probabilities.tolist(), strict=True)
+        for numbers, row in zip(order.tolist(), probabilities.tolist(), strict=True)
     ]
 
 

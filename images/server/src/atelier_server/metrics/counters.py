@@ -13,6 +13,7 @@ from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
+from atelier_store import thresholds
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 
 from atelier_server.models import drift
@@ -162,7 +163,7 @@ class Metrics:
             predictions[name, version] += event.rows
             rows.append(event.rows)
             if labels and event.outputs is not None:
-                for chosen in event.outputs.argmax(axis=1).tolist():
+                for chosen in _chosen(event.model, event.outputs):
                     classes[name, version, labels[chosen]] += 1
             if event.inputs is not None:
                 inputs[event.model].append(event.inputs)
@@ -188,6 +189,17 @@ class Metrics:
         ):
             for labels, amount in sums.items():
                 counter.labels(model.name, *labels).inc(amount)
+
+
+def _chosen(model: Model, outputs: np.ndarray) -> list[int]:
+    """The numbers of the labels that the rows are given, one for each row or any number."""
+    limits = model.manifest.thresholds
+    if model.manifest.task == "multilabel":
+        chosen = np.nonzero(thresholds.labels(outputs, limits))[1]
+    else:
+        chosen = thresholds.classes(outputs, limits)
+    numbers: list[int] = chosen.tolist()
+    return numbers
 
 
 def _observe(histogram: Histogram, bounds: Sequence[float], amounts: Sequence[float]) -> None:

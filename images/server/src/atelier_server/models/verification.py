@@ -54,8 +54,14 @@ def _signature(session: ort.InferenceSession, manifest: Manifest) -> list[str]:
     inputs, outputs = runtime.signature(session)
     wrong = [*_differences("input", manifest.inputs, inputs), *_differences("output", manifest.outputs, outputs)]
     classes = manifest.outputs[0].shape[-1] if manifest.outputs else 0
-    if manifest.task == "classification" and len(manifest.labels or ()) != classes:
+    if manifest.task != "regression" and len(manifest.labels or ()) != classes:
         wrong.append(f"manifest.json: {len(manifest.labels or ())} labels for {classes} outputs")
+    if manifest.target_names is not None and len(manifest.target_names) != classes:
+        wrong.append(f"manifest.json: {len(manifest.target_names)} target_names for {classes} outputs")
+    of = [threshold.label for threshold in manifest.thresholds or ()]
+    with_one = [*(manifest.labels or ())] if manifest.task == "multilabel" else [*(manifest.labels or ())][1:2]
+    if manifest.thresholds is not None and (of != with_one or (manifest.task == "classification" and classes != 2)):
+        wrong.append("manifest.json: thresholds: are not that of the second of two classes, or those of the labels")
     return wrong
 
 

@@ -1,21 +1,29 @@
-"""A bundle's scores on the test set, computed once, at promotion; no search ever reads the test set."""
+"""A bundle's answers to rows of its data: those of the validation, and once, at promotion, those of the test.
+
+No search ever reads the test rows.
+"""
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from atelier_store import columns as table
-from atelier_store.layout import BundlePaths, Store
-from atelier_store.records import Manifest
-from atelier_store.scores import scores
+from atelier_store.arrays import TEST_WEIGHT, TRAIN_WEIGHT, open_arrays
+from atelier_store.layout import BundlePaths, DataPaths, Store
+from atelier_store.promotion import Answered, Part
+from atelier_store.records import DataDescription, Manifest, TrialConfig
+from atelier_store.split import parts_of
+from numpy.typing import NDArray
 
 from atelier_server.models import runtime
 
 
-def evaluate(store: Store, bundle: BundlePaths, manifest: Manifest) -> tuple[dict[str, float], int] | None:
-    """Test metrics and the number of test rows; None if the store has no test set for this bundle's data."""
+def answer(store: Store, bundle: BundlePaths, manifest: Manifest, part: Part) -> Answered | None:
+    """The answers to these rows, with the truth; None if the store has none for this bundle's data."""
     data = store.data(manifest.provenance.data_digest)
     try:
-        rows, targets = (np.load(data.array(name), mmap_mode="r", allow_pickle=False) for name in ("test_x", "test_y"))
+        rows, truth, weight = _test(data) if part == "test" else _validation(data, manifest.config)
     except FileNotFoundError:
         return None
     if len(rows) == 0:
@@ -23,5 +31,22 @@ def evaluate(store: Store, bundle: BundlePaths, manifest: Manifest) -> tuple[dic
     columns = manifest.columns
     inputs = {manifest.inputs[0].name: rows} if columns is None else table.inputs(rows, columns)
     session = runtime.open_session(bundle.network)
-    outputs = runtime.run(session, inputs, [manifest.outputs[0].name])[0]
-    return scores(manifest.task, outputs, np.asarray(targets), "test"), len(rows)
+    return Answered(runtime.run(session, inputs, [manifest.outputs[0].name])[0], truth, weight)
+
+
+Weighted = tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]
+"""Rows, their truth, and their weights if they have any."""
+
+
+def _test(data: DataPaths) -> Weighted:
+    rows, truth = (np.load(data.array(name), mmap_mode="r", allow_pickle=False) for name in ("test_x", "test_y"))
+    weight = data.array(TEST_WEIGHT)
+    return rows, np.asarray(truth), np.load(weight, allow_pickle=False) if weight.exists() else None
+
+
+def _validation(data: DataPaths, config: TrialConfig) -> Weighted:
+    description = DataDescription.read(data.description)
+    arrays = open_arrays(data, description)
+    _, chosen = parts_of(arrays, description, config.validation_fraction, config.seed)
+    weight = arrays.get(TRAIN_WEIGHT)
+    return arrays["train_x"][chosen], arrays["train_y"][chosen], None if weight is None else weight[chosen]

@@ -8,30 +8,39 @@ from __future__ import annotations
 import getpass
 import logging
 import socket
+from collections.abc import Callable
 from functools import partial
 
 from atelier_store.current import present, successor
 from atelier_store.layout import ModelPaths, Store
 from atelier_store.lease import LeaseLost
 from atelier_store.promotion import NothingToPromote, Promoted, Promoter
-from atelier_store.records import DEFAULT_POLICY, KatibPick, Policy, SearchState
+from atelier_store.records import DEFAULT_POLICY, KatibPick, Policy, SearchState, TrialConfig
+from atelier_store.scores import OwnMetrics
+from atelier_store.spec import Spec
 
 from atelier_server.models.verification import verify
 from atelier_server.promotion import search_record
-from atelier_server.promotion.evaluation import evaluate
+from atelier_server.promotion.evaluation import answer
 
 FAILURES = (NothingToPromote, LeaseLost, OSError, ValueError)
 
 log = logging.getLogger(__name__)
 
 
-def promoter(paths: ModelPaths) -> Promoter:
+def promoter(paths: ModelPaths, metrics: Callable[[Spec, TrialConfig], OwnMetrics] = lambda *_: {}) -> Promoter:
     """Promotes for this model in the name of this process's user.
 
-    Beside what a Promoter raises there is a ValueError on torn test arrays.
+    metrics gives the user's own for the test rows; by default there are none, since the extractor, which may ask the
+    API server, runs no code of the user. Beside what a Promoter raises there is a ValueError on torn test arrays.
     """
     return Promoter(
-        paths, verify, partial(evaluate, paths.store), _who(), lambda holder: log.warning("waiting for %s", holder)
+        paths,
+        verify,
+        partial(answer, paths.store),
+        _who(),
+        lambda holder: log.warning("waiting for %s", holder),
+        metrics,
     )
 
 

@@ -69,6 +69,7 @@ def up(
     with on_this_machine():
         from atelier_server.promotion.promote import promoter
         from atelier_store.layout import Store
+        from atelier_trial.own_metrics import for_promotion
 
         from atelier_cli.errors import CannotServe
         from atelier_cli.profile import load
@@ -78,7 +79,7 @@ def up(
         profile, place = load(values, set_), Store(store.absolute())
         port = port or profile.values["server"]["port"]
         check_free(host, port)  # now rather than after an hour of search
-        promotes, promotion = promoter(place.model(profile.model)), profile.values["promotion"]
+        promotes, promotion = promoter(place.model(profile.model), for_promotion), profile.values["promotion"]
         held = promotion["version"] or None
         if held is not None:
             files = ", ".join(file.name for file in values)
@@ -167,6 +168,7 @@ def promote(
         from atelier_server.promotion.promote import promoter
         from atelier_store.layout import Store
         from atelier_store.records import DEFAULT_POLICY
+        from atelier_trial.own_metrics import for_promotion
 
         from atelier_cli.commands.store import experiment_paths
 
@@ -177,7 +179,7 @@ def promote(
         ]
         _check_choice(chosen, experiment, policy, why)
         place = Store(store.absolute())
-        promotes = promoter(place.model(model))
+        promotes = promoter(place.model(model), for_promotion)
         if version is not None:
             done = promotes.version(version, why)
         elif previous:
@@ -292,6 +294,8 @@ def _show_promoted(store: Store, promoted: Promoted, model: str) -> None:
     from atelier_server.promotion.promote import outcome
     from atelier_store.spec import Spec
 
+    from atelier_cli.show.thresholds import threshold_lines
+
     promotion, manifest = promoted.promotion, promoted.manifest
     if promoted.is_served:
         words = "Promoted" if promoted.is_new else "Promoted already:"
@@ -310,6 +314,11 @@ def _show_promoted(store: Store, promoted: Promoted, model: str) -> None:
     if promoted.decision is None or promoted.decision.outcome != "none":  # that is no version, and was not tested
         scores = promotion.test_metrics
         out.print(f"  test:       {f'{_scores(scores)}, {promotion.test_rows:,} rows' if scores else 'no test set'}")
+    of_targets = promotion.test_target_metrics or {}
+    for target, metrics in (manifest.target_metrics or {}).items():
+        out.print(f"  {target}: {_scores(metrics | of_targets.get(target, {}))}", markup=False)
+    for line in threshold_lines(manifest.thresholds, promotion.test_thresholds):
+        out.print(f"  {line}", markup=False)
 
 
 def _scores(metrics: dict[str, float]) -> str:

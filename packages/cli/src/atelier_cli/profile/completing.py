@@ -22,8 +22,8 @@ def complete(values: Values, defaults: Values) -> Values:
     """
     completed = copy.deepcopy(values)
     _fill(completed, defaults, kept_nulls(defaults), ())
-    for *above, key in decimals():
-        _as_number(completed, tuple(above), str(key))
+    for at in decimals():
+        _as_number(completed, at)
     return completed
 
 
@@ -58,11 +58,14 @@ def decimals() -> tuple[Where, ...]:
     return tuple(at for at, part in schema.places(schema.schema(), schema.schema()) if part.get("x-text") == "decimal")
 
 
-def _as_number(values: Any, above: Where, key: str) -> None:
-    try:
-        block = lookup(values, above)
-    except KeyError:
+def _as_number(block: Any, steps: Where) -> None:
+    """Put the number in place of its text at the end of some steps into a block, of which "*" is any key."""
+    if not isinstance(block, dict):
         return
-    text = block.get(key) if isinstance(block, dict) else None
-    if isinstance(text, str) and NUMBER.refuse(text) is None and math.isfinite(float(text)):
-        block[key] = yaml_lines.plain(repr(float(text)))
+    step, *rest = steps
+    for key in [*block] if step == "*" else [step]:
+        text = block.get(key)
+        if rest:
+            _as_number(text, tuple(rest))
+        elif isinstance(text, str) and NUMBER.refuse(text) is None and math.isfinite(float(text)):
+            block[key] = yaml_lines.plain(repr(float(text)))

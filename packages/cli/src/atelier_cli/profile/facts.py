@@ -26,6 +26,15 @@ METRICS: dict[Task, dict[str, str]] = {
         "val_loss": "minimize",
         "train_loss": "minimize",
     },
+    "multilabel": {
+        "val_accuracy": "maximize",
+        "val_macro_f1": "maximize",
+        "val_auc": "maximize",
+        "val_average_precision": "maximize",
+        "val_hamming_loss": "minimize",
+        "val_loss": "minimize",
+        "train_loss": "minimize",
+    },
     "regression": {
         "val_rmse": "minimize",
         "val_mae": "minimize",

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from atelier_store.errors import InvalidInput
-from atelier_store.spec import Data, Experiment, Kind, Parameter, Setting, Spec
-from atelier_trial import own_code, space
+from atelier_store.spec import Data, Experiment, Kind, Parameter, Setting, Spec, Trainer
+from atelier_trial import own_code, own_metrics, space
 from atelier_trial.data.errors import DataError
 from atelier_trial.data.files import locate
 
-from atelier_cli.profile.facts import ALGORITHM_SETTINGS, EARLY_STOPPING_SETTINGS, Choice, Number, known_kind
+from atelier_cli.profile.facts import ALGORITHM_SETTINGS, EARLY_STOPPING_SETTINGS, METRICS, Choice, Number, known_kind
 from atelier_cli.profile.findings import Finding, Where, allowed, at
 
 EXPERIMENT: Where = ("experiment",)
@@ -32,7 +32,10 @@ def check(
     kind = known_kind(trainer.data)
     space_and_algorithm = ("experiment.algorithm", "experiment.parameters")
     checks: list[Check] = [
-        (lambda: check_objective(experiment), ("experiment.objective", "trainer.data.task")),
+        (
+            lambda: check_objective(experiment, trainer),
+            ("experiment.objective", "trainer.data.task", "trainer.metrics"),
+        ),
         (lambda: check_algorithm(experiment, parameters, laptop), ("experiment.algorithm",)),
         (lambda: check_cmaes(experiment), space_and_algorithm),
         (lambda: check_grid(experiment), (*space_and_algorithm, "experiment.maxTrialCount")),
@@ -40,7 +43,8 @@ def check(
         (lambda: check_parallel(experiment), ("experiment.parallelTrialCount", "experiment.maxTrialCount")),
         (lambda: check_failed(experiment), ("experiment.maxFailedTrialCount", "experiment.maxTrialCount")),
         (lambda: check_files(trainer.data), ("trainer.data.source", "trainer.data.files")),
-        (lambda: check_loss(trainer.loss), ("trainer.loss",)),
+        (lambda: check_own("trainer.loss", trainer.loss), ("trainer.loss",)),
+        (lambda: check_metrics(trainer), ("trainer.metrics",)),
     ]
     if kind is not None:
         data = ("source", "name", "kind", "task")
@@ -109,14 +113,20 @@ def _check_list(where: Where, parameter: Parameter) -> Iterator[Finding]:
             yield Finding((*where, "list", index), f"{text} is not a finite number")
 
 
-def check_loss(loss: str | None) -> Iterator[Finding]:
-    """A loss of the user's own that cannot be imported."""
+def check_own(field: str, named: str | None) -> Iterator[Finding]:
+    """A function of the user's own that cannot be imported."""
     try:
-        if loss is not None:
-            own_code.function("trainer.loss", loss)
+        if named is not None:
+            own_code.function(field, named)
     except InvalidInput as error:
         for line in error.violations:
-            yield Finding(at("trainer.loss"), line.removeprefix("trainer.loss: "))
+            yield Finding(at(field), line.removeprefix(f"{field}: "))
+
+
+def check_metrics(trainer: Trainer) -> Iterator[Finding]:
+    """Metrics of the user's own that cannot be imported."""
+    for name, named in (trainer.metrics or {}).items():
+        yield from check_own(own_metrics.field(name), named)
 
 
 def check_builders(
@@ -244,9 +254,19 @@ def _check_settings(
 # objective and counts
 
 
-def check_objective(experiment: Experiment) -> Iterator[Finding]:
-    """The objective named again among the other metrics."""
+def check_objective(experiment: Experiment, trainer: Trainer) -> Iterator[Finding]:
+    """The objective named again among the other metrics; beside metrics of the user's own, a name of none."""
     objective = experiment.objective
+    where = (*EXPERIMENT, "objective")
+    if trainer.metrics:
+        known = [*METRICS[trainer.data.task], *(f"val_{name}" for name in sorted(trainer.metrics))]
+        others = [
+            ((*where, "additionalMetricNames", place), name)
+            for place, name in enumerate(objective.additional_metric_names)
+        ]
+        for here, name in [((*where, "objectiveMetricName"), objective.objective_metric_name), *others]:
+            if name not in known:
+                yield Finding(here, f'"{name}" is not allowed; allowed: {", ".join(known)}')
     for index, name in enumerate(objective.additional_metric_names):
         if name == objective.objective_metric_name:
             yield Finding(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from atelier_store.spec import THRESHOLD_RULE
 from atelier_trial.data.files import REQUIRED
 
 
@@ -78,7 +79,14 @@ TEXTS: dict[str, Text] = {
         may_be_number=True,
     ),
     "network": Text(f"atelier|{OWN}", "atelier, or a function of yours as module:function"),
+    "metric": Text("[a-z][a-z0-9_]{0,39}", 'at most 40 lower case letters, digits and "_", from a letter on'),
     "function": Text(OWN, "a function of yours as module:function"),
+    "class weights": Text("none|balanced", "none, balanced, or a weight for each label"),
+    "threshold": Text(
+        rf"{THRESHOLD_RULE}|0?\.[0-9]*[1-9][0-9]*",
+        "f1, balanced_accuracy, recall>=0.9, precision>=0.9, or a number above 0 and below 1",
+        may_be_number=True,
+    ),
     "source": Text(f"{'|'.join(REQUIRED)}|{OWN}", f"{', '.join(REQUIRED)}, or a function of yours as module:function"),
     "url": Text("https?://.+", "addresses that begin with https:// or http://"),
     "sha256": Text("[0-9a-fA-F]{64}", "64 hexadecimal digits"),

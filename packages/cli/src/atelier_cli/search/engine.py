@@ -23,7 +23,7 @@ from atelier_store.lease import Lease
 from atelier_store.ranking import best_parent, trial_records, unfinished_winner
 from atelier_store.records import Card, DataDescription, TrialRecord
 from atelier_store.spec import Spec
-from atelier_trial import data, identity
+from atelier_trial import data, fitness, identity
 from atelier_trial.request import Request, configuration, record
 from atelier_trial.target import Target
 
@@ -138,7 +138,8 @@ class Engine:
             description = data.prepare(trainer.data, self.store, Path.cwd(), self.data_dir, trainer.seed, progress)
         if self._stop_requests:
             raise KeyboardInterrupt  # Python drops one that is raised while it cleans up after an import
-        violations = [str(finding) for finding in rules.check_builders(self.spec, description.kind)]
+        violations = fitness.violations(trainer, description)
+        violations += [str(finding) for finding in rules.check_builders(self.spec, description.kind)]
         if violations:
             raise InvalidProfile(violations)
         return description

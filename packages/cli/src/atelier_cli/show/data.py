@@ -96,6 +96,7 @@ class DataReport:
     bytes: int
     classes: tuple[ClassCounts, ...]
     targets: tuple[Range, ...]
+    weights: tuple[Range, ...]
     features: tuple[Range, ...]
     columns: tuple[ColumnReport, ...]
     notes: tuple[str, ...]
@@ -106,7 +107,7 @@ def report(description: Prepared, arrays: Arrays, validation_fraction: float, se
     training, validation = split_rows(arrays, description, validation_fraction, seed)
     parts = [arrays.train_y[training], arrays.train_y[validation], arrays.test_y]
     labels = description.labels
-    counts = [] if labels is None else [np.bincount(y, minlength=len(labels)).tolist() for y in parts]
+    counts = [] if labels is None else [_counts(y, len(labels)) for y in parts]
     has_features = description.kind == "rows" and description.columns is None
     return DataReport(
         source=description.source,
@@ -120,11 +121,23 @@ def report(description: Prepared, arrays: Arrays, validation_fraction: float, se
         test=description.test_rows,
         bytes=sum(array.nbytes for array in arrays if array is not None),
         classes=tuple(ClassCounts(label, *of) for label, *of in zip(labels or (), *counts, strict=True)),
-        targets=() if labels is not None else tuple(_ranges(arrays.train_y, description.target_name, "target")),
+        targets=()
+        if labels is not None
+        else tuple(_ranges(arrays.train_y, description.target_names or description.target_name, "target")),
+        weights=tuple(_ranges(arrays.train_weight, description.weight_name, "weight"))
+        if arrays.train_weight is not None
+        else (),
         features=tuple(_ranges(arrays.train_x, description.feature_names, "feature")) if has_features else (),
         columns=tuple(_columns(arrays.train_x, description.columns)) if description.columns else (),
         notes=description.notes,
     )
+
+
+def _counts(y: NDArray[Any], labels: int) -> list[int]:
+    """How many rows are of each class by class numbers (N,), or have each label by ones (N, T)."""
+    counts = np.bincount(y, minlength=labels) if y.ndim == 1 else y.sum(0, dtype=np.int64)
+    found: list[int] = counts.tolist()
+    return found
 
 
 def _ranges(values: NDArray[Any], names: tuple[str, ...] | str | None, what: str) -> Iterator[Range]:
@@ -184,7 +197,7 @@ def tables(found: DataReport) -> RenderableType:
     parts: list[RenderableType] = [Text(f"{found.source}: {found.example}", "bold"), Text(rows)]
     if found.classes:
         parts.append(_classes(found))
-    for ranges, what in ((found.targets, "target"), (found.features, "feature")):
+    for ranges, what in ((found.targets, "target"), (found.weights, "weight"), (found.features, "feature")):
         if ranges:
             parts.append(_range_table(ranges, what))
     if found.columns:
@@ -193,7 +206,8 @@ def tables(found: DataReport) -> RenderableType:
 
 
 def _classes(found: DataReport) -> Table:
-    table = _table("class", "share", "train", "validate", "test")
+    what = "label" if found.task == "multilabel" else "class"
+    table = _table(what, "share", "train", "validate", "test")
     total = found.training + found.validation
     for one in found.classes:
         share = f"{(one.training + one.validation) / total:.1%}"
@@ -267,11 +281,13 @@ def _shape(description: DataDescription) -> str:
 def _targets(description: DataDescription, train_y: NDArray[Any]) -> str:
     if description.labels is None:
         low, high = (", ".join(f"{value:.6g}" for value in of) for of in (train_y.min(0), train_y.max(0)))
-        return f"{description.target_name or 'targets'} from {low} to {high}"
-    counts = np.bincount(train_y, minlength=len(description.labels)).tolist()
+        named = ", ".join(description.target_names or ()) or description.target_name
+        return f"{named or 'targets'} from {low} to {high}"
+    counts = _counts(train_y, len(description.labels))
     classes = [f"{label} ({count:,})" for label, count in zip(description.labels, counts, strict=True)]
+    what = "labels" if description.task == "multilabel" else "classes"
     if len(classes) <= MOST_CLASSES:
-        return f"{len(classes)} classes: {', '.join(classes)}"
+        return f"{len(classes)} {what}: {', '.join(classes)}"
     return (
-        f"{len(classes):,} classes: {', '.join(classes[:3])}, …, {classes[-1]}; {min(counts):,} to {max(counts):,} each"
+        f"{len(classes):,} {what}: {', '.join(classes[:3])}, …, {classes[-1]}; {min(counts):,} to {max(counts):,} each"
     )

@@ -96,6 +96,7 @@ def code(config: TrialConfig, card: Card) -> dict[str, Any]:
     return {
         "network_digest": config.network_digest,
         "loss_digest": config.loss_digest,
+        **{f"metric_digests.{name}": digest for name, digest in (config.metric_digests or {}).items()},
         "recipe_version": config.recipe_version,
         "code_version": release,
     }

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from atelier_store import tables
-from atelier_store.arrays import ORDER
+from atelier_store.arrays import ORDER, TEST_WEIGHT, TRAIN_WEIGHT
 from atelier_store.columns import places
 from atelier_store.records import Column, DataDescription
 from atelier_store.spec import Data, Kind, has_channels
+from atelier_store.split import TEST, share, split
 
 from atelier_trial.data.errors import DataError
 from atelier_trial.data.raw import Array, Part, RawData, few
-from atelier_trial.data.split import TEST, share, split
 from atelier_trial.data.tables.levels import join_rare
 
 LEAST = {"training, validation": 2, "training, validation, test": 3}
@@ -60,10 +60,13 @@ def check(data: Data, raw: RawData, seed: int) -> Checked:
         )
     if data.task == "classification":
         labels, ys = _classes(data, raw, parts, violations)
+    elif data.task == "multilabel":
+        labels, ys = _labels(data, raw, parts, violations)
     else:
-        labels, ys = None, [_targets(part, violations) for part in parts]
+        labels, ys = None, [_targets(part, raw.target_names, violations) for part in parts]
         if data.labels is not None:
             violations.append("trainer.data.labels: only classes have labels; allowed for regression: none")
+    weights = [] if data.weight is None else [_weights(part, data.weight, violations) for part in parts]
     violations += [
         f"{part.where}: {len(x)} examples but {len(y)} labels or targets"
         for part, x, y in zip(parts, xs, ys, strict=True)
@@ -73,11 +76,12 @@ def check(data: Data, raw: RawData, seed: int) -> Checked:
         raise DataError(violations)
     by, order = data.split.by if data.split else None, raw.train.order
     if raw.test is None:
-        if labels:
+        if labels and data.task == "classification":
             _enough(raw.train.where, ys[0], labels, "training, validation, test")
         _enough_ranks(data, raw.train, order, "training, validation and test", 3)
         train_rows, test_rows = split(ys[0], data.test_fraction, seed, TEST, by, order)
         xs, ys = [xs[0][train_rows], xs[0][test_rows]], [ys[0][train_rows], ys[0][test_rows]]
+        weights = [weights[0][train_rows], weights[0][test_rows]] if weights else []
         order = order if order is None else order[train_rows]
     notes = [note for part in parts for note in part.notes] + _of_series(kind, xs[0]) + _of_labels(labels or ())
     if data.limit is not None and len(xs[0]) > data.limit:
@@ -89,15 +93,42 @@ def check(data: Data, raw: RawData, seed: int) -> Checked:
     if columns is not None:
         columns, joined = join_rare(columns, xs)
         notes += joined
-    if labels:
+    if labels and data.task == "classification":
         _enough(raw.train.where, ys[0], labels, "training, validation")
     else:
         check_training_rows(raw.train.where, len(ys[0]), data.validation_fraction)
     arrays = {"train_x": xs[0], "train_y": ys[0], "test_x": xs[1], "test_y": ys[1]}
+    if weights:
+        arrays |= _weighted(data, raw.train.where, weights[0][: data.limit], weights[1])
     if order is not None:
         arrays[ORDER] = np.unique(order, return_inverse=True)[1].astype(np.int64)
     contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     return Checked(kind, labels, contiguous, tuple(notes), columns)
+
+
+def _weights(part: Part, name: str, violations: list[str]) -> Array:
+    """The weights of a part (N,), float32."""
+    given = part.weight
+    if given is None or given.shape != (len(part.x),) or given.dtype.kind not in "fiub":
+        found = "is missing" if given is None else f"is {given.dtype} of shape {given.shape}"
+        violations.append(f"{part.where}: trainer.data.weight: {name!r} {found}; allowed: numbers ({len(part.x)},)")
+        return np.ones(len(part.x), np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):  # what is beyond float32 becomes infinite, and is reported
+        weights = given.astype(np.float32)
+    wrong = np.flatnonzero(~((weights >= 0) & np.isfinite(weights)))
+    if wrong.size:
+        value = f"{part.place(wrong[0])}, weight {name!r}: {given[wrong[0]]}"
+        violations.append(f"{value}; {part.such(wrong)}; allowed: finite numbers from 0")
+    return weights
+
+
+def _weighted(data: Data, where: str, train: Array, test: Array) -> dict[str, Array]:
+    """The arrays of weights. DataError if all of one of them are 0."""
+    if none := [part for part, of in (("to learn from", train), ("of the test", test)) if not of.any()]:
+        raise DataError(
+            [f"{where}: trainer.data.weight: {data.weight!r} is 0 in every row {part}; allowed: more" for part in none]
+        )
+    return {TRAIN_WEIGHT: train, TEST_WEIGHT: test}
 
 
 def _enough_ranks(data: Data, part: Part, order: Array | None, parts: str, least: int) -> None:
@@ -139,7 +170,9 @@ def describe(data: Data, raw: RawData, checked: Checked, source: str) -> DataDes
         fit=None if fit == "stretch" else fit,
         labels=checked.labels,
         feature_names=raw.feature_names,
-        target_name=raw.target_name or data.target,
+        target_name=None if data.task == "multilabel" else raw.target_name,
+        target_names=None if data.task == "multilabel" else raw.target_names,
+        weight_name=data.weight,
         train_rows=len(checked.arrays["train_x"]),
         test_rows=len(checked.arrays["test_x"]),
         source=source,
@@ -271,7 +304,7 @@ def _is_coarse(table: Array) -> Array:
     return coarse
 
 
-def _targets(part: Part, violations: list[str]) -> Array:
+def _targets(part: Part, names: Sequence[str] | None, violations: list[str]) -> Array:
     y = part.y.reshape(-1, 1) if part.y.ndim == 1 else part.y
     if y.dtype.kind not in "fiub" or y.ndim != 2 or 0 in y.shape:
         violations.append(
@@ -280,10 +313,45 @@ def _targets(part: Part, violations: list[str]) -> Array:
         )
         return y
     before = len(violations)
-    targets = _float32(part, y, lambda number: f"target {number}", violations)
-    if len(violations) == before and (targets == targets[0]).all():
+    targets = _float32(part, y, lambda number: f"target {repr(names[number]) if names else number}", violations)
+    constant = (targets == targets[0]).all(0)
+    if len(violations) == before and constant.all():
         violations.append(f"{part.where}: every target is {targets[0].tolist()}; there is nothing to learn")
+    elif len(violations) == before and names:
+        violations += [
+            f"{part.where}: target {names[place]!r} is {targets[0, place]} in every row; leave it out"
+            for place in np.flatnonzero(constant).tolist()
+        ]
     return targets
+
+
+def _labels(
+    data: Data, raw: RawData, parts: Sequence[Part], violations: list[str]
+) -> tuple[tuple[str, ...], list[Array]]:
+    """The names of labels that a row may have, and 1 or 0 for each (N, T), float32."""
+    ys = [part.y.reshape(-1, 1) if part.y.ndim == 1 else part.y for part in parts]
+    width = ys[0].shape[1] if ys[0].ndim == 2 else 0
+    own = raw.target_names or (raw.target_name and (raw.target_name,)) or tuple(map(str, range(width)))
+    labels = tuple(map(tables.spelling, data.labels)) if data.labels is not None else own
+    if len(labels) != width:
+        violations.append(f"trainer.data.labels: {len(labels)} names for {width} labels; allowed: one for each")
+    for part, y in zip(parts, ys, strict=True):
+        if y.dtype.kind not in "fiub" or y.ndim != 2 or 0 in y.shape or y.shape[1] != width:
+            found = f"{y.dtype} of shape {part.y.shape}"
+            violations.append(f"{part.where}: labels are {found}; allowed: 0 and 1, (N, T), as many in every part")
+            continue
+        wrong = np.argwhere((y != 0) & (y != 1))
+        if wrong.size:
+            row, place = wrong[0]
+            value = f"{part.place(row)}, label {own[place]!r}: {y[row, place]}"
+            violations.append(f"{value}; {part.such(np.unique(wrong[:, 0]))}; allowed: 0 and 1")
+    if not violations:
+        violations += [
+            f"{raw.train.where}: label {label!r} is {int(of[0])} in every row; leave it out"
+            for label, of in zip(labels, ys[0].T, strict=True)
+            if (of == of[0]).all()
+        ]
+    return labels, [y.astype(np.float32) for y in ys] if not violations else [np.zeros(len(y), np.float32) for y in ys]
 
 
 def _classes(

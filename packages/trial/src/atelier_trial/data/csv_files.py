@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,54 +12,57 @@ from atelier_store import tables
 from atelier_store.spec import Data
 
 from atelier_trial.data.errors import DataError, gather, reading
-from atelier_trial.data.raw import Array, Part, RawData, few
+from atelier_trial.data.raw import Array, Part, RawData, few, names_of
 
 
 @dataclass(frozen=True)
 class Table:
-    """A CSV file: features (N, F) float64, target as text, and the line of each row."""
+    """A CSV file: features (N, F) float64, targets as text by name, weight (N,), and the line of each row."""
 
     path: Path
     features: tuple[str, ...]
     x: Array
-    target: list[str]
+    targets: dict[str, list[str]]
     lines: list[str]
+    weight: Array | None = None
 
 
 def read(data: Data, files: Mapping[str, Path]) -> RawData:
     """The rows of the training and the test file, features in the order of the training file's columns."""
-    target = tables.spelling(data.target or "").strip()
-    found = gather(lambda path: _table(path, target), files)
+    targets = tuple(tables.spelling(target).strip() for target in data.targets)
+    weight = None if data.weight is None else tables.spelling(data.weight).strip()
+    found = gather(lambda path: _table(path, targets, weight), files)
     train, test = found["train"], found.get("test")
     if test is not None:
         found["test"] = _in_order(test, train)
     parts = gather(lambda table: _part(table, data), found)
-    return RawData(parts["train"], parts.get("test"), feature_names=train.features, target_name=target)
+    return RawData(parts["train"], parts.get("test"), feature_names=train.features, **names_of(targets))
 
 
-def _table(path: Path, target: str) -> Table:
+def _table(path: Path, targets: Sequence[str], weight: str | None) -> Table:
     with reading(path, "a CSV file"):
         rows = tables.lines(path.read_bytes())
     header = rows.pop(0).cells if rows else []
-    if violations := _of_header(path, header, target) + _ragged(path, header, rows):
+    if violations := _of_header(path, header, targets, weight) + _ragged(path, header, rows):
         raise DataError(violations)
     lines = [f"line {row.number}" for row in rows]
     columns = list(zip(*(row.cells for row in rows), strict=True)) or [()] * len(header)
     cells = dict(zip(header, columns, strict=True))
-    features = [name for name in header if name != target]
+    features = [name for name in header if name not in (*targets, weight)]
     x = np.empty((len(rows), len(features)))
-    for number, name in enumerate(features):
+    weights = None if weight is None else np.empty(len(rows))
+    for name, into in [*zip(features, x.T, strict=True), *([] if weight is None else [(weight, weights)])]:
         values = _numbers(cells[name])
         if values is None:
             violations.append(_not_numeric(path, name, cells[name], lines))
-        else:
-            x[:, number] = values
+        elif into is not None:
+            into[:] = values
     if violations:
         raise DataError(violations)
-    return Table(path, tuple(features), x, list(cells[target]), lines)
+    return Table(path, tuple(features), x, {name: list(cells[name]) for name in targets}, lines, weights)
 
 
-def _of_header(path: Path, header: Sequence[str], target: str) -> list[str]:
+def _of_header(path: Path, header: Sequence[str], targets: Sequence[str], weight: str | None) -> list[str]:
     twice = sorted({name for name in header if name and header.count(name) > 1})
     violations = [f"{path}: column {name!r} is there more than once" for name in twice]
     if nameless := [f"column {number}" for number, name in enumerate(header, 1) if not name]:
@@ -67,11 +70,18 @@ def _of_header(path: Path, header: Sequence[str], target: str) -> list[str]:
             f"{path}: columns without a name: {len(nameless)} ({few(nameless)}); allowed: a name for each column "
             "(pandas writes its index so, unless to_csv has index=False)"
         )
-    if target not in header:
+    if weight is not None and weight not in header:
         violations.append(
+            f"trainer.data.weight: {path} has no column {weight!r}; allowed: {', '.join(header) or 'none'}"
+        )
+    elif weight in targets:
+        violations.append(f"trainer.data.weight: {weight!r} is the target; allowed: any other column")
+    if missing := [target for target in targets if target not in header]:
+        violations += [
             f"trainer.data.target: {path} has no column {target!r}; "
             f"allowed: {', '.join(header) or 'none, the file is empty'}"
-        )
+            for target in missing
+        ]
         separators = [mark for mark in ";\t|" if len(header) == 1 and mark in header[0]]
         violations += [f"{path}: cells are separated by {mark!r}; allowed: commas" for mark in separators]
     return violations
@@ -117,14 +127,16 @@ def _in_order(test: Table, train: Table) -> Table:
         differences = f"lacks {', '.join(missing) or 'none'}; has besides: {', '.join(unknown) or 'none'}"
         raise DataError([f"{test.path}: of the training file's columns it {differences}; allowed: the same columns"])
     order = [test.features.index(name) for name in train.features]
-    return Table(test.path, train.features, test.x[:, order], test.target, test.lines)
+    return replace(test, features=train.features, x=test.x[:, order])
 
 
 def _part(table: Table, data: Data) -> Part:
     where = table.path.name
     if data.task == "classification":
-        return Part(where, table.x, np.array(table.target, dtype=str), table.lines)
-    values = _numbers(table.target)
-    if values is None:
-        raise DataError([_not_numeric(table.path, str(data.target), table.target, table.lines)])
-    return Part(where, table.x, np.array(values), table.lines)
+        (target,) = table.targets.values()
+        return Part(where, table.x, np.array(target, dtype=str), table.lines, weight=table.weight)
+    read = {name: _numbers(cells) for name, cells in table.targets.items()}
+    if wrong := [name for name, values in read.items() if values is None]:
+        raise DataError([_not_numeric(table.path, name, table.targets[name], table.lines) for name in wrong])
+    y = np.array(list(read.values()), dtype=np.float64).T
+    return Part(where, table.x, y, table.lines, weight=table.weight)

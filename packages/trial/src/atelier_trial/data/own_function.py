@@ -15,7 +15,7 @@ from atelier_store.errors import InvalidInput
 
 from atelier_trial import own_code
 from atelier_trial.data.errors import DataError
-from atelier_trial.data.raw import ARRAYS, Array, Part, RawData, few
+from atelier_trial.data.raw import ARRAYS, Array, Part, RawData, few, weight_arrays
 
 log = logging.getLogger("atelier.data")
 
@@ -29,11 +29,12 @@ def digest(named: str) -> str:
         return own_code.digest(FIELD, named)
 
 
-def read(named: str, files: Mapping[str, Path]) -> RawData:
+def read(named: str, files: Mapping[str, Path], weight: str | None = None) -> RawData:
     """What the function `module:function` returns.
 
     It is given the paths of trainer.data.files, by name, if it has a parameter `files`. It returns arrays as an .npz
-    holds them, as a tuple or by name, with feature_names if they have some; or it yields batches of training examples.
+    holds them, as a tuple or by name, with feature_names and weights if they have some; or it yields batches of
+    training examples. weight names the array of weights.
     DataError for what it raises, with the line that did, and for anything else that it returns.
     """
     with _as_data_error():
@@ -49,7 +50,7 @@ def read(named: str, files: Mapping[str, Path]) -> RawData:
     except Exception as error:  # whatever the user's code raises
         log.error("%s", traceback.format_exc())
         raise DataError([f"{FIELD}: {named} raised {own_code.reason(error)}"]) from error
-    return _checked(named, arrays)
+    return _checked(named, arrays, weight)
 
 
 @contextmanager
@@ -77,15 +78,16 @@ def _by_name(returned: Any) -> dict[str, Any]:
     return {"x": np.concatenate([x for x, _ in batches]), "y": np.concatenate([y for _, y in batches])}
 
 
-def _checked(named: str, arrays: dict[str, Any]) -> RawData:
+def _checked(named: str, arrays: dict[str, Any], weight: str | None) -> RawData:
+    known = (*ARRAYS, *weight_arrays(weight))
     names = arrays.pop("feature_names", None)
     missing = [name for name in ("x", "y") if name not in arrays]
     missing += [name for name in ("x_test", "y_test") if name not in arrays and {"x_test", "y_test"} & set(arrays)]
     violations = [f"{FIELD}: {named}: array {name!r} is missing; {WANTED}" for name in missing]
-    if unknown := [str(name) for name in arrays if name not in ARRAYS]:
-        violations.append(f"{FIELD}: {named}: unknown: {few(unknown)}; allowed: {', '.join(ARRAYS)}, feature_names")
+    if unknown := [str(name) for name in arrays if name not in known]:
+        violations.append(f"{FIELD}: {named}: unknown: {few(unknown)}; allowed: {', '.join(known)}, feature_names")
     found: dict[str, Array] = {}
-    for name in ARRAYS:
+    for name in known:
         if name in arrays:
             found[name] = np.asarray(arrays[name])
             if found[name].dtype == object:
@@ -96,9 +98,14 @@ def _checked(named: str, arrays: dict[str, Any]) -> RawData:
         violations.append(f"{FIELD}: {named}: {len(names)} feature_names for x of shape {found['x'].shape}")
     if violations:
         raise DataError(violations)
-    test = Part(f"{named} (x_test, y_test)", found["x_test"], found["y_test"]) if "x_test" in found else None
+    test = None
+    if "x_test" in found:
+        where = f"{named} (x_test, y_test)"
+        test = Part(where, found["x_test"], found["y_test"], weight=found.get(f"{weight}_test"))
     return RawData(
-        Part(named, found["x"], found["y"]), test, feature_names=None if names is None else tuple(map(str, names))
+        Part(named, found["x"], found["y"], weight=found.get(weight or "")),
+        test,
+        feature_names=None if names is None else tuple(map(str, names)),
     )
 
 

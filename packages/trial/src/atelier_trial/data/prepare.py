@@ -14,13 +14,13 @@ from atelier_store.files import publish_folder, write_with
 from atelier_store.layout import DataPaths, Store
 from atelier_store.records import DataDescription, DataSource
 from atelier_store.spec import Data, sha256_of
+from atelier_store.split import Rows, parts_of
 from numpy.typing import NDArray
 
 from atelier_trial.data import own_function, sources
 from atelier_trial.data.checks import check, check_training_rows, describe
 from atelier_trial.data.errors import DataError, gather
 from atelier_trial.data.files import Located, Stamp, locate, words_of_size
-from atelier_trial.data.split import Rows, split
 
 log = logging.getLogger("atelier.data")
 
@@ -45,6 +45,8 @@ class Arrays(NamedTuple):
     test_x: NDArray[Any]
     test_y: NDArray[Any]
     train_order: NDArray[Any] | None = None
+    train_weight: NDArray[Any] | None = None
+    test_weight: NDArray[Any] | None = None
 
 
 def prepare(
@@ -72,7 +74,7 @@ def prepare(
         record.write(known)
     for note in record.notes:
         log.info("%s", note)
-    if description.task == "regression":
+    if description.task != "classification":
         check_training_rows(data.words, description.train_rows, data.validation_fraction)
     return Prepared(**description.model_dump() | {"source": data.words, "notes": record.notes})
 
@@ -106,8 +108,8 @@ def split_rows(
     arrays: Arrays, description: DataDescription, validation_fraction: float, seed: int
 ) -> tuple[Rows, Rows]:
     """The rows of the training arrays for training, and those for validation."""
-    by = description.split.by if description.split else None
-    return split(arrays.train_y, validation_fraction, seed, by=by, order=arrays.train_order)
+    given = {name: array for name, array in arrays._asdict().items() if array is not None}
+    return parts_of(given, description, validation_fraction, seed)
 
 
 def _identity(data: Data, files: Mapping[str, Located], seed: int, progress: Callable[[str], object]) -> dict[str, Any]:

@@ -16,12 +16,22 @@ ARRAYS = ("x", "y", "x_test", "y_test")
 """What an .npz holds, and a function of the user's own returns."""
 
 
+def weight_arrays(name: str | None) -> tuple[str, ...]:
+    """The names of the arrays of weights beside those, for the training and the test set, if there are any."""
+    return () if name is None else (name, f"{name}_test")
+
+
+def names_of(targets: Sequence[str]) -> dict[str, Any]:
+    """The fields of RawData that name one target or several."""
+    return {"target_name": targets[0]} if len(targets) == 1 else {"target_names": tuple(targets)}
+
+
 @dataclass(frozen=True)
 class Part:
     """Examples of the training or the test set.
 
     places names the place of each row, if "row 5" would not; notes say what was left out of them; order has the rank
-    of each row in the column that splits them.
+    of each row in the column that splits them; weight has their weights (N,).
     """
 
     where: str
@@ -30,6 +40,7 @@ class Part:
     places: Sequence[str] | None = None
     notes: tuple[str, ...] = ()
     order: NDArray[np.int64] | None = None
+    weight: Array | None = None
 
     def place(self, row: int | np.intp) -> str:
         """The place of a row, in words."""
@@ -59,6 +70,7 @@ class RawData:
     labels: tuple[str, ...] | None = None
     feature_names: tuple[str, ...] | None = None
     target_name: str | None = None
+    target_names: tuple[str, ...] | None = None
     columns: tuple[Column, ...] | None = None
     missing: tuple[str, ...] | None = None
 

@@ -14,15 +14,17 @@ from atelier_store.spec import Data
 
 from atelier_trial.data import csv_files, own_function, picture_files
 from atelier_trial.data.errors import DataError, gather, reading
-from atelier_trial.data.raw import ARRAYS, Array, Part, RawData, few
+from atelier_trial.data.raw import ARRAYS, Array, Part, RawData, few, weight_arrays
 
 BUNDLED = ("digits", "iris", "wine", "breast_cancer", "diabetes")
 
 
 def read(data: Data, files: Mapping[str, Path]) -> RawData:
     """What the source holds. DataError with every reason why it cannot be read."""
+    if data.weight in (*ARRAYS, "feature_names") and data.source not in ("csv", "table"):
+        raise DataError([f"trainer.data.weight: {data.weight!r} is another array; allowed: a name of its own"])
     if data.function is not None:
-        return own_function.read(data.function, files)
+        return own_function.read(data.function, files, data.weight)
     if data.source == "sklearn":
         return _bundled(data.name)
     if data.source == "idx":
@@ -33,7 +35,7 @@ def read(data: Data, files: Mapping[str, Path]) -> RawData:
         from atelier_trial.data.tables import source  # imports polars, which no other source needs
 
         return source.read(data, files)
-    return _npz_files(files) if data.source == "npz" else picture_files.read(data, files)
+    return _npz_files(files, data.weight) if data.source == "npz" else picture_files.read(data, files)
 
 
 def bundled_version() -> str:
@@ -63,27 +65,31 @@ def _bundled(name: str | None) -> RawData:
 # npz
 
 
-def _npz_files(files: Mapping[str, Path]) -> RawData:
-    archives = gather(_npz, files)
+def _npz_files(files: Mapping[str, Path], weight: str | None) -> RawData:
+    archives = gather(lambda path: _npz(path, weight), files)
     train, notes = archives["train"]
+    weighted, weighted_test = weight or "", f"{weight}_test"
     test = None
     if "test" in files:
         arrays, more = archives["test"]
-        test = Part(files["test"].name, arrays["x"], arrays["y"], notes=more)
+        test = Part(files["test"].name, arrays["x"], arrays["y"], notes=more, weight=arrays.get(weighted))
     elif "x_test" in train:
-        test = Part(f"{files['train'].name} (x_test, y_test)", train["x_test"], train["y_test"])
-    return RawData(Part(files["train"].name, train["x"], train["y"], notes=notes), test)
+        where = f"{files['train'].name} (x_test, y_test)"
+        test = Part(where, train["x_test"], train["y_test"], weight=train.get(weighted_test))
+    part = Part(files["train"].name, train["x"], train["y"], notes=notes, weight=train.get(weighted))
+    return RawData(part, test)
 
 
-def _npz(path: Path) -> tuple[dict[str, Array], tuple[str, ...]]:
+def _npz(path: Path, weight: str | None) -> tuple[dict[str, Array], tuple[str, ...]]:
     """The arrays that are known, and a note of those that are not."""
+    names = (*ARRAYS, *weight_arrays(weight))
     with reading(path, "a whole .npz of plain arrays", "zip"):
         with path.open("rb") as file:
             if file.read(2) != b"PK":
                 raise ValueError("it is no zip archive")
         with np.load(path, allow_pickle=False) as archive:
-            unknown = [name for name in archive.files if name not in ARRAYS]
-            arrays = {name: _member(archive, name) for name in archive.files if name in ARRAYS}
+            unknown = [name for name in archive.files if name not in names]
+            arrays = {name: _member(archive, name) for name in archive.files if name in names}
     missing = [name for name in ("x", "y") if name not in arrays]
     missing += [
         name for name in ("x_test", "y_test") if name not in arrays and ("x_test" in arrays or "y_test" in arrays)
@@ -96,7 +102,7 @@ def _npz(path: Path) -> tuple[dict[str, Array], tuple[str, ...]]:
                 for name in missing
             ]
         )
-    return arrays, (f"{path.name}: left out: {few(unknown)} (only {', '.join(ARRAYS)} are used)",) if unknown else ()
+    return arrays, (f"{path.name}: left out: {few(unknown)} (only {', '.join(names)} are used)",) if unknown else ()
 
 
 def _member(archive: Mapping[str, Array], name: str) -> Array:

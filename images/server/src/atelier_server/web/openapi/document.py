@@ -40,10 +40,20 @@ def install(app: FastAPI, service: Service) -> None:
                 if columns := model.manifest.columns:
                     rows_of = document["components"]["schemas"][schemas.Instances.__name__]["properties"]["instances"]
                     rows_of |= {"items": schemas.row(columns), "examples": []}
+                if found := _prediction(model):
+                    document["components"]["schemas"][schemas.Prediction.__name__] = found
                 _add_examples(document["paths"], model)
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's own way to extend it
+
+
+def _prediction(model: Model) -> dict[str, Any] | None:
+    """What a prediction is of a model of labels or of several named targets; None of any other."""
+    manifest = model.manifest
+    if manifest.task == "multilabel":
+        return schemas.labels(manifest.labels or ())
+    return schemas.values(manifest.target_names) if manifest.target_names else None
 
 
 def _schemas() -> dict[str, Any]:

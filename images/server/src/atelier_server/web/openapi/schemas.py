@@ -146,6 +146,28 @@ def row(columns: Sequence[Column]) -> dict[str, Any]:
     return {"anyOf": [by_name, listed | {"maxItems": len(columns)}]}
 
 
+def values(targets: Sequence[str]) -> dict[str, Any]:
+    """A prediction of several named targets."""
+    return _whole({"value": _whole({name: {"type": "number"} for name in targets})}) | {"title": Prediction.__name__}
+
+
+def labels(names: Sequence[str]) -> dict[str, Any]:
+    """A prediction of any number of these labels."""
+    given = {"type": "array", "items": {"enum": list(names)}, "uniqueItems": True}
+    probabilities = _whole({name: {"type": "number", "minimum": 0, "maximum": 1} for name in names})
+    return _whole({"labels": given, "probabilities": probabilities}) | {"title": Prediction.__name__}
+
+
+def _whole(properties: dict[str, Any]) -> dict[str, Any]:
+    """An object with exactly these members."""
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
 def _levels(column: Column) -> dict[str, str]:
     if column.kind != "category":
         return {}

@@ -46,7 +46,7 @@ export const moment = text => new Date(text).toLocaleString("en", { dateStyle: "
 
 const SETS = { val: "Validation", test: "Test", train: "Training" };
 const MEASURES = {
-  accuracy: "accuracy", balanced_accuracy: "balanced accuracy", macro_f1: "macro F1", mcc: "Matthews correlation", auc: "AUC", average_precision: "average precision", ece: "calibration error", loss: "loss",
+  accuracy: "accuracy", balanced_accuracy: "balanced accuracy", macro_f1: "macro F1", mcc: "Matthews correlation", auc: "AUC", average_precision: "average precision", ece: "calibration error", hamming_loss: "Hamming loss", loss: "loss",
   rmse: "RMSE", mae: "mean absolute error", mape: "mean absolute percentage error", rmsle: "RMSLE", r2: "R²",
 };
 

@@ -1,6 +1,6 @@
 /** What is known of the model, in tiles, tables and lists. */
 
-import { at, bytes, count, facts, lower, make, metric, metricName, milliseconds, moment, number, score, short } from "./elements.js";
+import { at, bytes, count, facts, lower, make, metric, metricName, milliseconds, moment, number, percent, score, short } from "./elements.js";
 
 export function showTiles({ manifest, promotion, onnx_bytes }) {
   const name = manifest.objective_metric_name, tested = promotion && promotion.test_metrics;
@@ -27,6 +27,8 @@ export function showScores({ manifest, promotion, onnx_bytes }, report) {
     make("table", {}, make("thead", {}, make("tr", {}, ...heads)), make("tbody", {}, ...measures.map(row))),
     make("dl", { class: "facts" }, ...facts([
       ["Rows", rowsInWords(parity.rows, promotion, report)],
+      ...thresholdsInWords(manifest.thresholds, promotion),
+      ...targetsInWords(manifest.target_metrics, promotion),
       ["Parameters", number(manifest.params)],
       ["Multiply-adds", `${number(manifest.macs)} for one example`],
       ["ONNX file", `${number(onnx_bytes)} bytes`],
@@ -38,6 +40,23 @@ export function showScores({ manifest, promotion, onnx_bytes }, report) {
 function rowsInWords(validation, promotion, report) {
   const training = report && report.data ? `${number(report.data.train_rows - validation)} for training, ` : "";
   return `${training}${number(validation)} for validation, ${promotion && promotion.test_rows ? `${number(promotion.test_rows)} for the test, read once at the promotion` : "none for a test"}`;
+}
+
+/** From which probability on a label is given, and what that comes to; a model without thresholds gives the likeliest. */
+function thresholdsInWords(thresholds, promotion) {
+  const tested = (promotion && promotion.test_thresholds) || [];
+  const reached = (rows, { metrics }) => `${rows}: ${Object.entries(metrics).map(([name, value]) => `${metricName(name)} ${percent(value, 2)}`).join(", ")}`;
+  return (thresholds || []).map(({ label, value, rule, metrics }, index) => {
+    const parts = [reached("validation", { metrics }), ...(tested[index] ? [reached("test", tested[index])] : [])];
+    return [`Label ${label}`, `from a probability of ${number(value)} on, by ${rule}; ${parts.join("; ")}`];
+  });
+}
+
+/** What each of several targets comes to alone. */
+function targetsInWords(targets, promotion) {
+  const tested = (promotion && promotion.test_target_metrics) || {};
+  const reached = metrics => Object.entries(metrics).map(([name, value]) => `${lower(metricName(name))} ${score(name, value)}`).join(", ");
+  return Object.entries(targets || {}).map(([name, metrics]) => [`Target ${name}`, [metrics, tested[name]].filter(Boolean).map(reached).join("; ")]);
 }
 
 export function showSearch({ manifest }, report) {

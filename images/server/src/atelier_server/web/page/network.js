@@ -74,7 +74,8 @@ function steps({ kind, config: { params }, inputs, columns, labels, task, output
     found.push({ title: `Stage ${index + 1}`, words: [`${stage.depth} × ${taps(kind, words)}`, ...place(), halved], drawn: solid(family, stage.depth) });
   });
   if (params.head) found.push({ title: "Head", words: [HEADS[params.head]], drawn: { family: "head", vector: channels * (params.head === "avgmax" ? 2 : 1) } });
-  const classes = task === "classification" ? [count((labels || []).length, "class", "classes"), "softmax"] : [count(outputs[0].shape[1], "value")];
+  const ofLabels = task === "multilabel" && [count((labels || []).length, "label"), "sigmoid"];
+  const classes = ofLabels || (task === "classification" ? [count((labels || []).length, "class", "classes"), "softmax"] : [count(outputs[0].shape[1], "value")]);
   found.push({ title: "Output", words: ["linear layer", ...classes], drawn: { family: "data", vector: outputs[0].shape[1] } });
   return found;
 }

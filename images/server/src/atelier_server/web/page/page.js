@@ -122,19 +122,20 @@ function showAll(card, report) {
 
 /** What somebody has drawn or written stays, as long as the next version takes the same. */
 function offerTrialOnce({ model, manifest }) {
-  const now = JSON.stringify([model, manifest.kind, manifest.inputs, manifest.columns, manifest.feature_names, manifest.labels, manifest.target_name]);
+  const now = JSON.stringify([model, manifest.kind, manifest.inputs, manifest.columns, manifest.feature_names, manifest.labels, manifest.target_name, manifest.target_names]);
   if (now !== takes) offerTrial(manifest);
   takes = now;
 }
 
-function whatItDoes({ kind, task, inputs, columns, labels, target_name }) {
+function whatItDoes({ kind, task, inputs, columns, labels, target_name, target_names }) {
   const size = columns ? [columns.length] : inputs[0].shape.slice(1);
   const what = {
     images: `pictures of ${size.slice(0, 2).join(" × ")} pixels`,
     signals: `signals of ${size[0]} values`,
     rows: `rows of ${size[0]} ${columns ? "column" : "feature"}${size[0] === 1 ? "" : "s"}`,
   }[kind];
-  return task === "classification" ? `Tells ${(labels || []).length} classes of ${what} apart.` : `Predicts ${target_name || "a value"} from ${what}.`;
+  if (task === "multilabel") return `Gives any of ${(labels || []).length} labels to ${what}.`;
+  return task === "classification" ? `Tells ${(labels || []).length} classes of ${what} apart.` : `Predicts ${target_names ? target_names.join(", ") : target_name || "a value"} from ${what}.`;
 }
 
 follow();

@@ -92,9 +92,19 @@ const sentence = text => `${upper(text)}${/[.!?]$/.test(text) ? "" : "."}`;
 
 function showPrediction(prediction, manifest, took) {
   const speed = make("small", { class: "quiet" }, `answered in ${number(Math.max(1, Math.round(took)))} ms`);
+  if (prediction.labels) {
+    at("verdict").replaceChildren(make("strong", {}, prediction.labels.join(", ") || "no label"), speed);
+    at("bars").replaceChildren(...bars(prediction));
+    return;
+  }
   if (prediction.probabilities) {
     at("verdict").replaceChildren(make("strong", {}, prediction.label), " ", make("span", {}, percent(prediction.probability)), speed);
     at("bars").replaceChildren(...bars(prediction));
+    return;
+  }
+  if (manifest.target_names) {
+    const named = manifest.target_names.flatMap(name => [make("span", { class: "quiet" }, name), " ", make("strong", {}, number(prediction.value[name])), " "]);
+    at("verdict").replaceChildren(...named, speed);
     return;
   }
   const values = [prediction.value].flat().map(number).join(", ");
@@ -102,13 +112,13 @@ function showPrediction(prediction, manifest, took) {
 }
 
 /** Few classes stay in their order, so that bars move and do not jump; of many, the likeliest. */
-function bars({ label, probabilities }) {
+function bars({ label, labels = [label], probabilities }) {
   const all = Object.entries(probabilities);
   const shown = all.length <= MOST_BARS ? all : [...all].sort((a, b) => b[1] - a[1]).slice(0, MOST_BARS);
   const rows = shown.map(([name, probability]) => {
     const length = make("i", { "aria-hidden": true });
     length.style.width = `${100 * probability}%`;
-    return make("li", { class: name === label ? "chosen" : undefined }, make("span", { title: name }, name), make("span", { class: "track" }, length), make("span", {}, percent(probability)));
+    return make("li", { class: labels.includes(name) ? "chosen" : undefined }, make("span", { title: name }, name), make("span", { class: "track" }, length), make("span", {}, percent(probability)));
   });
   if (shown.length < all.length) rows.push(make("li", { class: "quiet more" }, `and ${all.length - shown.length} more, each below ${percent(shown.at(-1)[1])}`));
   return rows;

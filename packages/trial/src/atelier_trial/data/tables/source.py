@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 from atelier_store.records import Column
-from atelier_store.spec import ColumnChoice, Data, Split, TableFormat
+from atelier_store.spec import ColumnChoice, Data, Split, TableFormat, Task
 from atelier_store.tables import GAPS, spelling
 from numpy.typing import NDArray
 
 from atelier_trial.data.errors import DataError, gather
-from atelier_trial.data.raw import Array, Part, RawData, few
+from atelier_trial.data.raw import Array, Part, RawData, few, names_of
 from atelier_trial.data.tables import dropping, numbers, reading
 from atelier_trial.data.tables.cells import given
 from atelier_trial.data.tables.columns import Reader, Where, moments, reader, spelt, unseen
@@ -32,10 +32,12 @@ class Table:
 
 def read(data: Data, files: Mapping[str, Path]) -> RawData:
     """The rows of the training and the test file. Features are in the order of the training file's columns."""
-    declared, target = data.table or TableFormat(), spelling(data.target or "").strip()
+    declared, names_of_targets = data.table or TableFormat(), tuple(spelling(one).strip() for one in data.targets)
     choices = {spelling(name).strip(): choice for name, choice in (data.columns or {}).items()}
-    frames = gather(lambda path: reading.read(path, declared, target, choices.get("") == "drop"), files)
-    if violations := _violations(frames, choices, target, data.split):
+    frames = gather(lambda path: reading.read(path, declared, names_of_targets[0], choices.get("") == "drop"), files)
+    weight = None if data.weight is None else spelling(data.weight).strip()
+    violations = _violations(frames, choices, names_of_targets, data.split)
+    if violations := violations + _of_weight(frames, choices, names_of_targets, weight):
         raise DataError(violations)
     gaps = GAPS if declared.missing is None else tuple(text.strip().lower() for text in declared.missing)
     by = spelling(data.split.column).strip() if data.split and data.split.column is not None else None
@@ -44,26 +46,28 @@ def read(data: Data, files: Mapping[str, Path]) -> RawData:
     train = tables["train"]
     texts = [cells for name, cells in train.cells.items() if _may_be_number(name, cells, data, choices)]
     form = numbers.find(texts, declared, train.where.name)
-    targets = gather(lambda table: _target(table, data, form), tables)
+    targets = gather(lambda table: _targets(table, names_of_targets, data.task, form), tables)
+    weights = gather(lambda table: _weight(table, data, form), tables)
     order = _order(train, by, data.split, choices, form) if data.split and by is not None else None
     kept, notes = _kept(train, targets["train"], choices, form)
     readers = [one.reader for one in kept]
     parts = {"train": _part(train, [one.features for one in kept], targets["train"], notes, order)}
     if "test" in tables:
         parts["test"] = _test(tables["test"], readers, targets["test"])
+    parts = {role: replace(part, weight=weights[role]) for role, part in parts.items()}
     columns = tuple(one.column for one in readers)
     return RawData(
         parts["train"],
         parts.get("test"),
         feature_names=tuple(column.name for column in columns),
-        target_name=target,
+        **names_of(names_of_targets),
         columns=columns,
         missing=tuple(gaps),
     )
 
 
 def _violations(
-    frames: Mapping[str, Frame], choices: Mapping[str, ColumnChoice], target: str, split: Split | None
+    frames: Mapping[str, Frame], choices: Mapping[str, ColumnChoice], targets: Sequence[str], split: Split | None
 ) -> list[str]:
     """What is wrong with the names of columns."""
     train = frames["train"].columns.columns
@@ -73,19 +77,24 @@ def _violations(
             f"trainer.data.columns: {frames['train'].where} has no {few([repr(name) for name in unknown])}; "
             f"allowed: {few(train, 50)}"
         )
-    if target in choices:
-        violations.append(f"trainer.data.columns.{target}: is the target, which trainer.data.task says the kind of")
+    violations += [
+        f"trainer.data.columns.{target}: is the target, which trainer.data.task says the kind of"
+        for target in targets
+        if target in choices
+    ]
     if split is not None and split.column is not None:
         by = spelling(split.column).strip()
         if by not in train:
             violations.append(
                 f"trainer.data.split.column: {frames['train'].where} has no column {by!r}; allowed: {few(train, 50)}"
             )
-        elif by == target:
+        elif by in targets:
             violations.append(f"trainer.data.split.column: {by!r} is the target; allowed: any other column")
-    if target not in train:
-        where = frames["train"].where
-        violations.append(f"trainer.data.target: {where} has no column {target!r}; allowed: {few(train, 50)}")
+    violations += [
+        f"trainer.data.target: {frames['train'].where} has no column {target!r}; allowed: {few(train, 50)}"
+        for target in targets
+        if target not in train
+    ]
     if "test" in frames:
         test = frames["test"].columns.columns
         lacks = [name for name in train if name not in test and choices.get(name) != "drop"]
@@ -95,6 +104,21 @@ def _violations(
             where = frames["test"].where
             violations.append(f"{where}: of the training file's columns it {differences}; allowed: the same columns")
     return violations
+
+
+def _of_weight(
+    frames: Mapping[str, Frame], choices: Mapping[str, ColumnChoice], targets: Sequence[str], weight: str | None
+) -> list[str]:
+    """What is wrong with the name of the column of weights."""
+    train = frames["train"].columns.columns
+    if weight is None:
+        return []
+    if weight not in train:
+        where = frames["train"].where
+        return [f"trainer.data.weight: {where} has no column {weight!r}; allowed: {few(train, 50)}"]
+    if weight in targets:
+        return [f"trainer.data.weight: {weight!r} is the target; allowed: any other column"]
+    return [f"trainer.data.columns.{weight}: is the weight, which is a number"] if weight in choices else []
 
 
 def _table(frame: Frame, names: Sequence[str], gaps: Sequence[str]) -> Table:
@@ -125,9 +149,12 @@ def _may_be_number(name: str, cells: pl.Series, data: Data, choices: Mapping[str
     return cells.dtype == pl.String and choices.get(name) in (None, "number") and not is_class
 
 
-def _target(table: Table, data: Data, form: numbers.Form) -> pl.Series:
-    """The target without gaps: classes as levels are spelt, or numbers."""
-    name = spelling(data.target or "").strip()
+def _targets(table: Table, names: Sequence[str], task: Task, form: numbers.Form) -> list[pl.Series]:
+    """The targets without gaps: classes as levels are spelt, or numbers."""
+    return list(gather(lambda name: _target(table, name, task, form), {name: name for name in names}).values())
+
+
+def _target(table: Table, name: str, task: Task, form: numbers.Form) -> pl.Series:
     cells = table.cells.pop(name)
     missing = np.flatnonzero(cells.is_null().to_numpy())
     if missing.size:
@@ -136,13 +163,24 @@ def _target(table: Table, data: Data, form: numbers.Form) -> pl.Series:
         raise DataError(
             [f"{table.where.name}: target {name!r} has {len(missing):,} gaps: {rows}{more}; leave these rows out"]
         )
-    if data.task == "classification":
+    if task == "classification":
         return spelt(cells)
     try:
         values = Reader(Column(name=name, kind="number"), form).features(cells, table.where)
     except DataError as error:
-        raise DataError([*error.violations, "classes need trainer.data.task: classification"]) from error
+        remedy = ["classes need trainer.data.task: classification"] if task == "regression" else []
+        raise DataError([*error.violations, *remedy]) from error
     return pl.Series(name, values[:, 0])
+
+
+def _weight(table: Table, data: Data, form: numbers.Form) -> Array | None:
+    """The weights (N,), which are no feature; NaN where there is a gap."""
+    if data.weight is None:
+        return None
+    name = spelling(data.weight).strip()
+    column = Column(name=name, kind="number")
+    weights: Array = Reader(column, form).features(table.cells.pop(name), table.where)[:, 0]
+    return weights
 
 
 @dataclass(frozen=True)
@@ -154,7 +192,7 @@ class Kept:
 
 
 def _kept(
-    train: Table, target: pl.Series, choices: Mapping[str, ColumnChoice], form: numbers.Form
+    train: Table, targets: Sequence[pl.Series], choices: Mapping[str, ColumnChoice], form: numbers.Form
 ) -> tuple[list[Kept], tuple[str, ...]]:
     """The columns that are kept, and notes of the others and of what looks doubtful. train.cells is emptied."""
     kept: list[Kept] = []
@@ -168,7 +206,8 @@ def _kept(
         try:
             found = None if reason else reader(cells, said, form, train.where)
             if found and said is None:
-                reason = dropping.misleading(cells, found.column, target)
+                reasons = (dropping.misleading(cells, found.column, target) for target in targets)
+                reason = next(filter(None, reasons), None)
             if found and not reason:
                 kept.append(Kept(found, found.features(cells, train.where)))
         except DataError as error:
@@ -185,7 +224,7 @@ def _kept(
     return kept, (*left_out, *doubts)
 
 
-def _test(table: Table, readers: Sequence[Reader], target: pl.Series) -> Part:
+def _test(table: Table, readers: Sequence[Reader], targets: Sequence[pl.Series]) -> Part:
     notes = [
         f"{table.where.name}: {note}"
         for one in readers
@@ -195,16 +234,19 @@ def _test(table: Table, readers: Sequence[Reader], target: pl.Series) -> Part:
         lambda one: one.features(table.cells.pop(one.column.name), table.where),
         {one.column.name: one for one in readers},
     )
-    return _part(table, list(features.values()), target, notes)
+    return _part(table, list(features.values()), targets, notes)
 
 
 def _part(
     table: Table,
     features: Sequence[Array],
-    target: pl.Series,
+    targets: Sequence[pl.Series],
     notes: Sequence[str],
     order: NDArray[np.int64] | None = None,
 ) -> Part:
-    y: Array = target.to_numpy() if target.dtype != pl.String else np.array(target.to_list(), dtype=str)
+    if targets[0].dtype == pl.String:
+        y: Array = np.array(targets[0].to_list(), dtype=str)
+    else:
+        y = np.column_stack([target.to_numpy() for target in targets])
     x = np.concatenate(features, axis=1)
     return Part(table.where.name, x, y, table.where.places, (*table.notes, *notes), order)

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import numpy as np
-from atelier_store.spec import SplitBy
 from numpy.typing import NDArray
+
+from atelier_store.arrays import ORDER
+from atelier_store.records import DataDescription
+from atelier_store.spec import SplitBy
 
 Rows = NDArray[np.int64]
 
 VALIDATION: Final = 1
 TEST: Final = 2
+
+
+def parts_of(
+    arrays: Mapping[str, NDArray[Any]], description: DataDescription, validation_fraction: float, seed: int
+) -> tuple[Rows, Rows]:
+    """The rows of the training arrays for training, and those for validation."""
+    by = description.split.by if description.split else None
+    return split(arrays["train_y"], validation_fraction, seed, by=by, order=arrays.get(ORDER))
 
 
 def split(
