@@ -89,6 +89,7 @@ ADDED_FLAGS = {
     "atelier_cli audit": ["--output", "-o", "--report", "--sign"],
     "atelier_cli doctor": ["--output", "-o", "--release"],
     "atelier_cli leaderboard": ["--output", "-o"],
+    "atelier_trainer": ["--resumed-at"],
 }
 ADDED_ARGUMENTS = {"atelier_cli audit": ["experiment"]}
 """What came since 0.1.0, by program and command."""

@@ -16,7 +16,6 @@ from atelier_store.lease import Lease, LeaseLost
 from atelier_store.records import Card, Environment, Epoch, Manifest, Provenance, Status
 from atelier_store.scores import DEFINED_FOR
 from atelier_trial import own_code
-from atelier_trial.metric_lines import MetricLines
 from atelier_trial.request import StopRequest, Trial
 from atelier_trial.space import BUILT_IN
 from atelier_trial.target import DIVERGED, Target
@@ -62,7 +61,7 @@ class Run:
         self.lease = lease
         self.stop = stop
         self.paths = trial.paths
-        self.lines = MetricLines(target.objective)
+        self.lines = target.lines()
         self.values: list[float] = []
         self.environment: Environment | None = None
         self.cost: Cost | None = None
@@ -155,7 +154,7 @@ class Run:
         self.values.append(value)
         if training.epoch in self.target.rungs:
             self.target.mark(training.epoch, self.values[-1])
-        self.lines.print(metrics)
+        self.lines.print(metrics, training.epoch)
         log.info("epoch %d: %s", training.epoch, ", ".join(f"{name} {value:.4g}" for name, value in metrics.items()))
 
     def _must_stop(self, training: Training) -> bool:
