@@ -140,6 +140,12 @@ chart-docs: setup ## Write what the chart generates: facts.json, parts of its sc
 	@$(RUN) python -m tools.chart_facts
 	@$(RUN) python -m tools.chart_docs
 
+.PHONY: protos
+protos: setup # the messages of Katib's API, from the .proto beside them
+	@$(RUN) python -m grpc_tools.protoc --proto_path=packages/suggestion/src/atelier_suggestion \
+		--python_out=packages/suggestion/src/atelier_suggestion --pyi_out=packages/suggestion/src/atelier_suggestion \
+		katib.proto
+
 .PHONY: release
 release: setup .tools/bin/helm ## Make a release, pushing nothing: VERSION=x.y.z; REHEARSE=1 only tries it, IMAGES=0 builds no image (RELEASE.md)
 	@UV=$(CURDIR)/$(UV) $(RUN) python -m tools.release "$(VERSION)" $(if $(REHEARSE),--rehearse) $(if $(filter 0,$(IMAGES)),--no-images)

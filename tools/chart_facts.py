@@ -138,6 +138,10 @@ def conditions() -> dict[str, list[Json]]:
                 each_parameter(within("feasibleSpace.distribution", one_of(["uniform", "logUniform", None]))),
             ),
             when(
+                {"algorithm.algorithmName": ["atelier"]},
+                within("earlyStopping.algorithmName", one_of(["halving", "none", None])),
+            ),
+            when(
                 {"algorithm.algorithmName": ["grid"]},
                 each_parameter(
                     when(

@@ -40,6 +40,7 @@ COMMANDS = (
     "audit",
     "doctor",
     "export",
+    "katib",
     "sign",
 )
 
@@ -140,6 +141,7 @@ def test_help_names_every_command() -> None:
         ("audit", ["experiment", "--store", "--report", "--sign", "--output"]),
         ("sign", ["--model", "--key", "--version", "--store"]),
         ("export", ["csv", "jsonl", "optuna", "mlflow"]),
+        ("katib", ["register"]),
         ("doctor", ["--values", "-f", "--set", "--namespace", "--context", "--kubeconfig", "--katib-namespace"]),
     ],
 )

@@ -83,12 +83,13 @@ def test_metrics_keep_their_names_types_help_labels_and_buckets(search: str) -> 
 # what is typed
 
 
-ADDED_COMMANDS = {"atelier_cli": ["board", "compare", "data", "experiments", "export", "sign"]}
+ADDED_COMMANDS = {"atelier_cli": ["board", "compare", "data", "experiments", "export", "katib", "sign"]}
 ADDED_FLAGS = {
     "atelier_cli": ["--version", "--install-completion", "--show-completion"],
     "atelier_cli audit": ["--output", "-o", "--report", "--sign"],
     "atelier_cli doctor": ["--output", "-o", "--release"],
     "atelier_cli leaderboard": ["--output", "-o"],
+    "atelier_trainer": ["--resumed-at"],
 }
 ADDED_ARGUMENTS = {"atelier_cli audit": ["experiment"]}
 """What came since 0.1.0, by program and command."""

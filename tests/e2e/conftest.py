@@ -23,7 +23,14 @@ def pytest_sessionfinish() -> None:
     AT_THE_END.close()
 
 
-LONGEST_FIRST = ("test_newcomer", "test_release", "test_extractor_modes", "test_backup", "test_chart_testing")
+LONGEST_FIRST = (
+    "test_newcomer",
+    "test_suggestion_service",
+    "test_release",
+    "test_extractor_modes",
+    "test_backup",
+    "test_chart_testing",
+)
 EACH_ITS_OWN_RELEASE = ("test_faults", "test_limits")
 
 

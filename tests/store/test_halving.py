@@ -86,9 +86,9 @@ def test_the_best_of_the_highest_rung_that_may_be_resumed_goes_on_first() -> Non
     assert to_resume({}, {"a": 3}, Objective(), 3) is None
 
 
-def test_of_equal_values_the_first_key_is_resumed() -> None:
-    assert to_resume({3: {"b": 0.5, "a": 0.5, "c": 0.5}}, {"a": 3, "b": 3}, Objective(), 3) == "a"
-    assert to_resume({3: {"b": 0.5, "a": 0.5, "c": 0.5}}, {"b": 3}, Objective(), 3) is None
+def test_of_equal_values_the_first_is_resumed() -> None:
+    assert to_resume({3: {"b": 0.5, "a": 0.5, "c": 0.5}}, {"a": 3, "b": 3}, Objective(), 3) == "b"
+    assert to_resume({3: {"b": 0.5, "a": 0.5, "c": 0.5}}, {"a": 3}, Objective(), 3) is None
 
 
 def test_eta_and_the_first_rung_are_3_unless_they_are_set() -> None:

@@ -212,8 +212,18 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             wanted = review["spec"]["resourceAttributes"]
             right = f"{wanted['verb']} {wanted['resource']}"
-            allowed = wanted["namespace"] == "team" and not {wanted["resource"], right} & self.server.denied
+            is_known = wanted["namespace"] in ("team", "kubeflow")
+            allowed = is_known and not {wanted["resource"], right} & self.server.denied
             json_answer(review | {"status": {"allowed": allowed}}, 201)(self)
+
+    def do_PUT(self) -> None:
+        there = self.server.objects[self.path]
+        put = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if put["metadata"].get("resourceVersion") != there["metadata"].get("resourceVersion"):
+            error(409, "the object has been modified")(self)
+            return
+        self.server.objects[self.path] = put
+        json_answer(put)(self)
 
     def log_message(self, *_: Any) -> None:
         pass

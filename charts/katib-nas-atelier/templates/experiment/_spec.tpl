@@ -85,6 +85,44 @@ Experiment. Both take (dict "root" $ "name" NAME); the hash in the name is that 
 {{- end -}}
 {{- end -}}
 
+{{/* "true" if the searcher of this project suggests, which a cluster's administrator registers in Katib. */}}
+{{- define "atelier.search.ours" -}}
+{{- if eq .Values.experiment.algorithm.algorithmName "atelier" }}true{{ end -}}
+{{- end -}}
+
+{{/*
+Metrics by which a trial tells our suggestion service where on its curve it ended: the objective at each rung and at
+the last epoch, a list as JSON. atelier_store/marks.py has the same names.
+*/}}
+{{- define "atelier.search.marks" -}}
+{{- $marks := list -}}
+{{- if include "atelier.search.ours" . -}}
+{{- $stopping := .Values.experiment.earlyStopping -}}
+{{- $last := .Values.trainer.maxEpochs | int64 -}}
+{{- $epochs := list -}}
+{{- if eq $stopping.algorithmName "halving" -}}
+{{- $chosen := dict "eta" 3 "min_epochs" 3 -}}
+{{- range $stopping.algorithmSettings }}{{ $_ := set $chosen .name (include "atelier.text" .value | int64) }}{{ end -}}
+{{- $epoch := $chosen.min_epochs | int64 -}}
+{{- range until 64 -}}
+{{- if lt $epoch $last }}{{ $epochs = append $epochs $epoch }}{{ $epoch = mul $epoch $chosen.eta }}{{ end -}}
+{{- end -}}
+{{- end -}}
+{{- range append $epochs $last -}}
+{{- $marks = append $marks (printf "%s_at_%d" $.Values.experiment.objective.objectiveMetricName .) -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $marks -}}
+{{- end -}}
+
+{{/* The spec as our suggestion service reads it: without where data come from, and without counts, which may be raised. */}}
+{{- define "atelier.search.known" -}}
+{{- $spec := include "atelier.search.spec" . | fromJson -}}
+{{- $_ := unset $spec.trainer.data "files" -}}
+{{- range list "parallelTrialCount" "maxTrialCount" "maxFailedTrialCount" }}{{ $_ := unset $spec.experiment . }}{{ end -}}
+{{- toJson $spec -}}
+{{- end -}}
+
 {{/*
 Spec of the Experiment, with every field that Katib's defaulter would add: Argo CD and Helm 4 compare the live object
 with the rendered one.
@@ -93,25 +131,31 @@ with the rendered one.
 {{- $root := .root -}}
 {{- $experiment := $root.Values.experiment -}}
 {{- $objective := $experiment.objective -}}
+{{- $others := concat ($objective.additionalMetricNames | default list) (include "atelier.search.marks" $root | fromJsonArray) -}}
 objective:
   type: {{ $objective.type }}
   {{- if not (kindIs "invalid" $objective.goal) }}
   goal: {{ $objective.goal }}
   {{- end }}
   objectiveMetricName: {{ $objective.objectiveMetricName }}
-  {{- with $objective.additionalMetricNames }}
+  {{- with $others }}
   additionalMetricNames: {{ toJson . }}
   {{- end }}
   # latest: a bundle has the weights of the last epoch, so its value is that of the last epoch
   metricStrategies:
-    {{- range prepend ($objective.additionalMetricNames | default list) $objective.objectiveMetricName }}
+    {{- range prepend $others $objective.objectiveMetricName }}
     - name: {{ . }}
       value: latest
     {{- end }}
 algorithm:
   algorithmName: {{ $experiment.algorithm.algorithmName }}
-  {{- with $experiment.algorithm.algorithmSettings }}
-  algorithmSettings: {{- include "atelier.search.settings" . | nindent 4 }}
+  {{- if include "atelier.search.ours" $root }}
+  # what the suggestion service knows of the search: it has neither the store nor the ConfigMap
+  algorithmSettings:
+    - name: spec
+      value: {{ include "atelier.search.known" . | quote }}
+  {{- else if $experiment.algorithm.algorithmSettings }}
+  algorithmSettings: {{- include "atelier.search.settings" $experiment.algorithm.algorithmSettings | nindent 4 }}
   {{- end }}
 {{- if eq $experiment.earlyStopping.algorithmName "medianstop" }}
 earlyStopping:

@@ -69,10 +69,20 @@ spec:
             - --spec=/etc/atelier/spec.json
             - --store=/store
             - --trial=${trialParameters.trialName}
+            {{- if include "atelier.search.ours" $root }}
+            - --resumed-at=$(RESUMED_AT)
+            {{- end }}
             {{- range $root.Values.experiment.parameters }}
             - {{ .name }}=${trialParameters.{{ .name }}}
             {{- end }}
           env: {{- include "atelier.env" (dict "root" $settled "pod" $pod "trains" true) | nindent 12 }}
+            {{- if include "atelier.search.ours" $root }}
+            # the rung where its network paused and goes on: Katib gives the pod the labels that our service gave the trial
+            - name: RESUMED_AT
+              valueFrom:
+                fieldRef:
+                  fieldPath: metadata.labels['atelier/resumed-at']
+            {{- end }}
           resources: {{- toYaml $trainer.resources | nindent 12 }}
           securityContext: {{- include "atelier.container.security" $root | nindent 12 }}
           volumeMounts: {{- include "atelier.mounts" (dict "readOnly" false "pod" $trainer.pod) | nindent 12 }}

@@ -75,6 +75,9 @@ def parser() -> argparse.ArgumentParser:
         help="what must be reached at an epoch to go on; never: pause there; none: go on to the end",
     )
     command.add_argument(
+        "--resumed-at", type=int, default=0, metavar="EPOCH", help="the rung where it paused and goes on; 0: it is new"
+    )
+    command.add_argument(
         "--tail-of",
         metavar="KEY",
         help="train the tail of this trial: the learning rate falls to zero over tailEpochs; "
@@ -119,6 +122,7 @@ def request_of(arguments: argparse.Namespace) -> Request:
         params=params,
         number=arguments.number,
         bars=bars if arguments.bar is not None else None,
+        resumed_at=arguments.resumed_at,
         tail_of=arguments.tail_of,
         threads=arguments.threads,
         data_dir=arguments.data_dir,

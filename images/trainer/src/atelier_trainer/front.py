@@ -62,7 +62,7 @@ def to_onnx(answer: nn.Module, columns: Sequence[Column], output: str) -> bytes:
     graph.node.extend(nodes)
     model.opset_import.append(helper.make_opsetid("ai.onnx.ml", ML_OPSET))
     onnx.checker.check_model(model)
-    return cast(bytes, model.SerializeToString())
+    return model.SerializeToString()
 
 
 def _encoder(column: Column, output: str) -> onnx.NodeProto:

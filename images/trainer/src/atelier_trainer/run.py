@@ -17,7 +17,6 @@ from atelier_store.lease import Lease, LeaseLost
 from atelier_store.records import Card, Environment, Epoch, Manifest, Provenance, Status
 from atelier_store.scores import DEFINED_FOR, of_targets
 from atelier_trial import own_code
-from atelier_trial.metric_lines import MetricLines
 from atelier_trial.request import StopRequest, Trial
 from atelier_trial.space import BUILT_IN
 from atelier_trial.target import DIVERGED, Target
@@ -64,7 +63,7 @@ class Run:
         self.lease = lease
         self.stop = stop
         self.paths = trial.paths
-        self.lines = MetricLines(target.objective)
+        self.lines = target.lines()
         self.values: list[float] = []
         self.environment: Environment | None = None
         self.cost: Cost | None = None
@@ -157,7 +156,7 @@ class Run:
         self.values.append(value)
         if training.epoch in self.target.rungs:
             self.target.mark(training.epoch, self.values[-1])
-        self.lines.print(metrics)
+        self.lines.print(metrics, training.epoch)
         log.info("epoch %d: %s", training.epoch, ", ".join(f"{name} {value:.4g}" for name, value in metrics.items()))
 
     def _must_stop(self, training: Training) -> bool:

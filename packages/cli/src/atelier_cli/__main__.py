@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from atelier_cli.commands import doctor, export, laptop, store
+from atelier_cli.commands import doctor, export, katib, laptop, store
 
 LOOPBACK = "localhost,127.0.0.1,::1"
 
@@ -53,6 +53,7 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(export.export, name="export")
+app.add_typer(katib.katib, name="katib")
 
 
 def main() -> None:

@@ -91,7 +91,7 @@ def decide(
 
 
 def values_at(history: History, rung: int) -> dict[str, float]:
-    """The value at a rung of every trial that reached it, by key."""
+    """The value at a rung of every trial that reached it, by key, in the order of suggestion."""
     return {key: trial.values[rung - 1] for key, trial in by_key(history).items() if len(trial.values) >= rung}
 
 

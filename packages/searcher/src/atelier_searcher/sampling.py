@@ -25,7 +25,7 @@ from atelier_searcher.space import Point, Space
 
 Settings = dict[str, str]
 
-LEARNS_FROM_PRUNED: tuple[AlgorithmName, ...] = ("tpe", "multivariate-tpe")
+LEARNS_FROM_PRUNED: tuple[AlgorithmName, ...] = ("atelier", "tpe", "multivariate-tpe")
 LEARNS_FROM_NOTHING: tuple[AlgorithmName, ...] = ("random", "sobol", "grid")
 
 
@@ -222,6 +222,7 @@ def _cmaes(settings: Settings, seed: int) -> BaseSampler:
 
 
 SAMPLERS: dict[AlgorithmName, Callable[[Settings, int], BaseSampler]] = {
+    "atelier": _tpe(multivariate=True),
     "random": lambda _, seed: optuna.samplers.RandomSampler(seed),
     "tpe": _tpe(multivariate=False),
     "multivariate-tpe": _tpe(multivariate=True),

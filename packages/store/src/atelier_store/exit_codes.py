@@ -21,6 +21,7 @@ MEANINGS: dict[ExitCode, dict[str, str]] = {
         "atelier": "done; of a search: it ended, and not for failed trials",
         "atelier_trainer": "the trial succeeded, is paused at a rung, or is over budget",
         "atelier_server": "done",
+        "atelier_suggestion": "stopped by SIGTERM or Ctrl-C",
     },
     ExitCode.FINDINGS: {
         "atelier": "nothing to promote; `replay` or `compare --check` found a difference, `audit` a mismatch, `doctor` "
@@ -31,6 +32,7 @@ MEANINGS: dict[ExitCode, dict[str, str]] = {
         "atelier": "wrong input, or something outside is in the way: a disk, a port, another process",
         "atelier_trainer": "wrong input",
         "atelier_server": "wrong input",
+        "atelier_suggestion": "wrong input, or the port is taken",
     },
     ExitCode.FAILED: {
         "atelier": "`experiment.maxFailedTrialCount` trials failed, or some did and none can be promoted",

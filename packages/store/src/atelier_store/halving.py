@@ -41,12 +41,12 @@ def to_resume(
 ) -> str | None:
     """The key of the paused trial that goes on next: the best in the best 1/eta of its rung, the highest rung first.
 
-    values holds the value of every trial that reached a rung, by rung and key; paused holds the rung of every trial
-    that may be resumed. None if none of them is among the best of its rung.
+    values holds the value of every trial that reached a rung, by rung and key, of equal ones the better first; paused
+    holds the rung of every trial that may be resumed. None if none of them is among the best of its rung.
     """
     for rung in sorted(values, reverse=True):
         reached = values[rung]
-        best = sorted(reached, key=lambda key: (objective.rank_key(reached[key]), key))[: len(reached) // eta]
+        best = sorted(reached, key=lambda key: objective.rank_key(reached[key]))[: len(reached) // eta]
         for key in best:
             if paused.get(key) == rung:
                 return key

@@ -21,7 +21,10 @@ from pydantic.alias_generators import to_camel
 from atelier_store import sealed
 from atelier_store.files import write_text
 
-AlgorithmName = Literal["random", "tpe", "multivariate-tpe", "grid", "cmaes", "sobol", "bayesianoptimization"]
+AlgorithmName = Literal[
+    "atelier", "random", "tpe", "multivariate-tpe", "grid", "cmaes", "sobol", "bayesianoptimization"
+]
+"""Katib's names; `atelier` is the searcher of this project, on a cluster as a suggestion service of its own."""
 EarlyStoppingName = Literal["halving", "medianstop", "none"]
 SourceName = Literal["sklearn", "npz", "idx", "images", "csv", "table"]
 OwnFunction = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*$")]

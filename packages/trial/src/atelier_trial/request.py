@@ -26,7 +26,10 @@ BEST = "best"
 
 @dataclass(frozen=True)
 class Request:
-    """What the command line says. If bars is None, the trial takes them from the store; tail_of is a key, or BEST."""
+    """What the command line says. If bars is None, the trial takes them from the store; tail_of is a key, or BEST.
+
+    resumed_at is the rung at which the trial was paused and goes on, whatever the bars there and below; 0 if it is new.
+    """
 
     spec: Spec
     store: Store
@@ -34,6 +37,7 @@ class Request:
     params: dict[str, str]
     number: int | None = None
     bars: dict[int, float | None] | None = None
+    resumed_at: int = 0
     tail_of: str | None = None
     threads: int = 1
     data_dir: Path | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
-from atelier_store import budget, halving
+from atelier_store import budget, halving, marks
 from atelier_store.bundle import check_digests
 from atelier_store.curve import read_curve
 from atelier_store.layout import ExperimentPaths, TrialPaths
@@ -38,7 +38,8 @@ class Target:
             return cls(request.spec, experiment, config.key, config.tail_epochs, (), {})
         max_epochs = request.spec.trainer.max_epochs
         own = halving.rungs(request.spec.experiment.early_stopping, max_epochs)
-        rungs = own if request.bars is None else sorted(e for e in request.bars if e < max_epochs)
+        chosen = own if request.bars is None else sorted(e for e in request.bars if e < max_epochs)
+        rungs = [epoch for epoch in chosen if epoch > request.resumed_at]
         return cls(request.spec, experiment, config.key, max_epochs, tuple(rungs), request.bars)
 
     @property
@@ -78,9 +79,13 @@ class Target:
         is_at_its_end = card.epochs == len(curve) and self.end(self._values(curve)) is not None
         return card if is_at_its_end and card.weights_sha256 is not None and not check_digests(paths.bundle) else None
 
+    def lines(self) -> MetricLines:
+        """Where the trial prints its metrics."""
+        return MetricLines(self.objective, marks.names(self.spec))
+
     def print_stored(self, paths: TrialPaths, card: Card) -> None:
         """Print what the trial would have printed, and write its values to the rungs of this experiment."""
-        lines = MetricLines(self.objective)
+        lines = self.lines()
         if card.status == "over_budget":
             lines.print({self.objective.objective_metric_name: self.worst()})
             return
@@ -94,7 +99,7 @@ class Target:
         for epoch in curve:
             if epoch.epoch in self.rungs:
                 self.mark(epoch.epoch, epoch.metrics[self.objective.objective_metric_name])
-            lines.print(epoch.metrics)
+            lines.print(epoch.metrics, epoch.epoch)
 
     def mark(self, epoch: int, value: float) -> None:
         """Write a value to a rung."""

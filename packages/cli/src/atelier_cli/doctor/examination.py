@@ -51,7 +51,7 @@ def examine(
             "Katib CRDs": lambda: check_api(cluster),
             "Katib's webhooks": lambda: check_webhooks(cluster, katib),
             "Katib's pods": lambda: check_pods(cluster, katib),
-            "katib-config": lambda: check_configuration(cluster, katib, spec),
+            "katib-config": lambda: check_configuration(cluster, katib, profile),
         }
     checks["rights"] = lambda: check_rights(cluster, values)
     if profile is not None:

@@ -8,15 +8,16 @@ from typing import Any
 
 import httpx2
 import yaml
-from atelier_store.spec import Spec
 from lightkube.resources.admissionregistration_v1 import MutatingWebhookConfiguration, ValidatingWebhookConfiguration
 from lightkube.resources.apps_v1 import Deployment
 from lightkube.resources.core_v1 import ConfigMap
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
+from atelier_cli.doctor import registration
 from atelier_cli.doctor.cluster import Cluster
-from atelier_cli.doctor.diagnosis import Diagnosis, missing, ok
+from atelier_cli.doctor.diagnosis import Diagnosis, missing, ok, warning
+from atelier_cli.profile import Profile
 
 API = "kubeflow.org/v1beta1"
 INSTALL = 'apply -k "github.com/kubeflow/katib.git/manifests/v1beta1/installs/katib-standalone?ref=v0.19.0"'
@@ -77,6 +78,7 @@ class Entry(_Part):
 
     algorithm_name: str = ""
     kind: str = ""
+    image: str = ""
     security_context: dict[str, Any] | None = None
     resources: dict[str, dict[str, Any] | None] | None = None
 
@@ -126,7 +128,7 @@ def readable_configuration(cluster: Cluster, namespace: str) -> Configuration | 
         raise
 
 
-def check_configuration(cluster: Cluster, namespace: str, spec: Spec | None) -> Iterator[Diagnosis]:
+def check_configuration(cluster: Cluster, namespace: str, profile: Profile | None) -> Iterator[Diagnosis]:
     """Whether Katib knows the algorithm, the early stopping and the metrics collector of the profile."""
     check, install = "katib-config", f"{cluster.kubectl} {INSTALL}"
     known = configuration(cluster, namespace)
@@ -135,10 +137,15 @@ def check_configuration(cluster: Cluster, namespace: str, spec: Spec | None) -> 
         yield missing(check, message, install)
         return
     needed = {"runtime.metricsCollectors": ("StdOut", [entry.kind for entry in known.runtime.metrics_collectors])}
-    if spec is not None:
+    unfit: list[Diagnosis] = []
+    if profile is not None:
+        experiment = profile.spec.experiment
+        if experiment.algorithm.algorithm_name == registration.ALGORITHM:
+            unfit = list(_registration(cluster, namespace, known, registration.image_of(profile.values)))
         names = [entry.algorithm_name for entry in known.runtime.suggestions]
-        needed["runtime.suggestions"] = (spec.experiment.algorithm.algorithm_name, names)
-        if spec.experiment.early_stopping.algorithm_name == "medianstop":
+        if not unfit:
+            needed["runtime.suggestions"] = (experiment.algorithm.algorithm_name, names)
+        if experiment.early_stopping.algorithm_name == "medianstop":
             stoppings = [entry.algorithm_name for entry in known.runtime.early_stoppings]
             needed["runtime.earlyStoppings"] = ("medianstop", stoppings)
     lacking = [
@@ -146,7 +153,21 @@ def check_configuration(cluster: Cluster, namespace: str, spec: Spec | None) -> 
         for section, (name, names) in needed.items()
         if name not in names
     ]
+    yield from unfit
     if lacking:
         yield missing(check, "; ".join(lacking), install)
-    else:
+    elif not unfit:
         yield ok(check, f"knows {', '.join(name for name, _ in needed.values())}")
+
+
+def _registration(cluster: Cluster, namespace: str, known: Configuration, image: str) -> Iterator[Diagnosis]:
+    """What is wrong with the entry of this project's suggestion service; it has to be of the release of the trials."""
+    entry = known.suggestion(registration.ALGORITHM)
+    options = cluster.kubectl.removeprefix("kubectl")
+    register = f"atelier katib register --namespace {namespace} --image {image}{options}"
+    if entry is None:
+        who = "this project's own: an administrator of the cluster registers it, once"
+        yield missing("katib-config", f"runtime.suggestions has no atelier, which is {who}", register)
+    elif entry.image.removeprefix("docker.io/") != image.removeprefix("docker.io/"):
+        message = f"atelier is {entry.image}, and trials are {image}: another release may not know the profile"
+        yield warning("katib-config", message, register)

@@ -47,14 +47,14 @@ def check_rights(cluster: Cluster, values: Values) -> Iterator[Diagnosis]:
     """Whether the user may do all that Helm does with a profile of these values, and give the extractor its rights."""
     needed = _needed(rendered(values) - _skipped(cluster, values), values)
     granted = _rights(GRANTED) if ROLES in {right.resource for right in needed} else set()
-    lacking = _lacking(cluster, needed)
-    beyond = _lacking(cluster, granted - needed)
-    if beyond and not _lacking(cluster, {Right(ROLES, "escalate"), Right(ROLES, "bind")}):
+    lacked = lacking(cluster, needed)
+    beyond = lacking(cluster, granted - needed)
+    if beyond and not lacking(cluster, {Right(ROLES, "escalate"), Right(ROLES, "bind")}):
         beyond = set()
-    if not lacking and not beyond:
+    if not lacked and not beyond:
         yield ok(CHECK, f"you may create and change all that the chart creates in {cluster.namespace}")
         return
-    refused = [f"{_listed(lacking)} in {cluster.namespace}"] if lacking else []
+    refused = [f"{_listed(lacked)} in {cluster.namespace}"] if lacked else []
     if beyond:
         refused.append(
             f"{_listed(beyond)}, so not grant it to the extractor either: nobody may give what they have not"
@@ -118,17 +118,17 @@ def _rights(verbs: dict[str, tuple[str, ...]]) -> Set[Right]:
     return {Right(resource, verb) for resource, of_it in verbs.items() for verb in of_it}
 
 
-def _lacking(cluster: Cluster, rights: Set[Right]) -> Set[Right]:
-    """Those of the rights that the user does not have."""
+def lacking(cluster: Cluster, rights: Set[Right], namespace: str | None = None) -> Set[Right]:
+    """Those of the rights that the user does not have in a namespace; the cluster's if left out."""
     asked = sorted(rights)
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        answers = list(pool.map(lambda right: _may(cluster, right), asked))
+        answers = list(pool.map(lambda right: _may(cluster, right, namespace or cluster.namespace), asked))
     return {right for right, may in zip(asked, answers, strict=True) if not may}
 
 
-def _may(cluster: Cluster, right: Right) -> bool:
+def _may(cluster: Cluster, right: Right, namespace: str) -> bool:
     resource, _, group = right.resource.partition(".")
-    attributes = ResourceAttributes(namespace=cluster.namespace, verb=right.verb, group=group, resource=resource)
+    attributes = ResourceAttributes(namespace=namespace, verb=right.verb, group=group, resource=resource)
     spec = SelfSubjectAccessReviewSpec(resourceAttributes=attributes)
     review = cluster.client.create(SelfSubjectAccessReview(spec=spec))
     return bool(review.status and review.status.allowed)

@@ -85,6 +85,7 @@ class Choice:
 
 SEED = Number(0, 2**32 - 1)
 ALGORITHM_SETTINGS: dict[AlgorithmName, dict[str, Number | Choice]] = {
+    "atelier": {"n_startup_trials": Number(0), "n_ei_candidates": Number(1), "random_state": SEED},
     "random": {"random_state": SEED},
     "tpe": {
         "gamma": Number(0, 1, whole=False, is_open=True),
@@ -108,7 +109,7 @@ ALGORITHM_SETTINGS: dict[AlgorithmName, dict[str, Number | Choice]] = {
         "random_state": SEED,
     },
 }
-"""Katib's settings (v0.19, pkg/suggestion/v1beta1)."""
+"""Katib's settings (v0.19, pkg/suggestion/v1beta1); those of atelier are this project's own."""
 EARLY_STOPPING_SETTINGS: dict[EarlyStoppingName, dict[str, Number | Choice]] = {
     "halving": {"eta": Number(2), "min_epochs": Number(1)},
     "medianstop": {"min_trials_required": Number(1), "start_step": Number(1)},
