@@ -6,10 +6,12 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from atelier_store.curve import read_curve
 from atelier_store.index import Index
 from atelier_store.layout import ExperimentPaths, Store
+from atelier_store.ranking import entries, standings
 from atelier_store.searches import Searched, of_rows
 from atelier_store.spec import Spec
 from atelier_store.trial_rows import CardRow, TrialRow
@@ -33,6 +35,9 @@ class Curve:
 
 NO_CURVE = Curve()
 
+Ranked = Sequence[tuple[TrialRow, int | None, str | None]]
+"""Rows with their ranks, and why they have none."""
+
 
 @dataclass(frozen=True)
 class Look:
@@ -52,6 +57,15 @@ class Look:
     def curve(self, row: TrialRow) -> Curve:
         """That of a trial; an empty one if it has none."""
         return self.curves.get(row.key or "", NO_CURVE)
+
+    @cached_property
+    def ranked(self) -> Ranked:
+        """Every trial: by rank, then those without; one that was suggested twice comes once."""
+        if self.spec is None:
+            return [(row, None, row.damage) for row in self.rows]
+        standing = standings(self.spec, self.rows)
+        rows = {one.row.trial: one.row for one in standing}
+        return [(rows[entry.trial], entry.rank, entry.reason) for entry in entries(self.spec, standing)]
 
 
 class Watched:

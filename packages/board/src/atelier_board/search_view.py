@@ -11,7 +11,6 @@ from statistics import quantiles
 from typing import Any
 
 from atelier_store.halving import rungs
-from atelier_store.ranking import entries, standings
 from atelier_store.spec import Objective, Spec
 from atelier_store.trial_rows import BundleRow, CardRow, TrialRow
 
@@ -43,8 +42,7 @@ def in_short(look: Look) -> dict[str, Any]:
 
 def whole(look: Look) -> dict[str, Any]:
     """One search: what was asked, every trial by column, how the best value came about, and learning curves."""
-    ordered = _ranked(look)
-    columns = _columns(look, ordered)
+    columns = columns_of(look)
     del columns["metrics"]  # the page shows them of one trial
     columns["parameters"] = {name: list(map(_short, values)) for name, values in columns["parameters"].items()}
     columns["value"] = list(map(_short, columns["value"]))
@@ -53,13 +51,13 @@ def whole(look: Look) -> dict[str, Any]:
         "spec": look.spec and _asked(look.spec),
         "trials_by_column": columns,
         "progress": _progress(look),
-        "curves": _curves(look, ordered),
+        "curves": _curves(look),
     }
 
 
 def as_csv(look: Look) -> str:
     """Every trial in the order of its rank, with all that is known of it; RFC 4180."""
-    columns = _columns(look, _ranked(look))
+    columns = columns_of(look)
     parameters, metrics = columns.pop("parameters"), columns.pop("metrics")
     table = columns | metrics | {f"parameter:{name}" if name in columns else name: v for name, v in parameters.items()}
     file = io.StringIO()
@@ -98,29 +96,22 @@ def _asked(spec: Spec) -> dict[str, Any]:
     }
 
 
-Ranked = Sequence[tuple[TrialRow, int | None, str | None]]
-"""Rows with their ranks, and why they have none."""
+def best(look: Look, most: int) -> list[str]:
+    """The names of so many trials, the best first; of those alone that have a rank."""
+    return [row.trial for row, rank, _ in look.ranked if rank is not None and rank <= most]
 
 
-def _ranked(look: Look) -> Ranked:
-    """Every trial: by rank, then those without; one that was suggested twice comes once."""
-    if look.spec is None:
-        return [(row, None, row.damage) for row in look.rows]
-    standing = standings(look.spec, look.rows)
-    rows = {one.row.trial: one.row for one in standing}
-    return [(rows[entry.trial], entry.rank, entry.reason) for entry in entries(look.spec, standing)]
-
-
-def _columns(look: Look, ordered: Ranked) -> dict[str, Any]:
+def columns_of(look: Look) -> dict[str, Any]:
+    """What is known of every trial, by name and in the order of their ranks; of parameters and metrics by theirs."""
     objective = _objective(look)
-    rows = [row for row, _, _ in ordered]
+    rows = [row for row, _, _ in look.ranked]
     cards = [row.card if isinstance(row.card, CardRow) else None for row in rows]
     bundles = [row.bundle if isinstance(row.bundle, BundleRow) else None for row in rows]
     return {
         "trial": [row.trial for row in rows],
         "key": [row.key for row in rows],
-        "rank": [rank for _, rank, _ in ordered],
-        "status": [status_of(row, reason) for row, _, reason in ordered],
+        "rank": [rank for _, rank, _ in look.ranked],
+        "status": [status_of(row, reason) for row, _, reason in look.ranked],
         "value": [_value(look, row, objective) for row in rows],
         "epochs": [
             look.curve(row).epochs or (card.epochs if card else 0) for row, card in zip(rows, cards, strict=True)
@@ -130,7 +121,7 @@ def _columns(look: Look, ordered: Ranked) -> dict[str, Any]:
         "macs": [card and card.macs for card in cards],
         "latency_p50_ms": [card and card.latency_p50_ms for card in cards],
         "onnx_bytes": [bundle and bundle.onnx_bytes for bundle in bundles],
-        "reason": [reason for _, _, reason in ordered],
+        "reason": [reason for _, _, reason in look.ranked],
         "metrics": _by_name([bundle.metrics if bundle else {} for bundle in bundles]),
         "parameters": _by_name([row.parameters for row in rows]),
     }
@@ -161,14 +152,24 @@ def _value(look: Look, row: TrialRow, objective: Objective | None) -> float | No
     return values[-1] if values else None
 
 
+def values_in_time(look: Look) -> list[float]:
+    """The values of the trials that have one, in the order of their ends."""
+    values = [_value(look, row, _objective(look)) for row in _in_time(look)]
+    return [value for value in values if value is not None and math.isfinite(value)]
+
+
+def _in_time(look: Look) -> list[TrialRow]:
+    rows = [row for row in look.rows if row.key is not None and isinstance(row.card, CardRow)]
+    return sorted(rows, key=lambda row: row.card.updated_at if isinstance(row.card, CardRow) else "")
+
+
 def _progress(look: Look) -> dict[str, list[Any]]:
     """The best value so far, where it changed: after so many trials, epochs and hours of training, in their order."""
     steps: dict[str, list[Any]] = {name: [] for name in ("trials", "epochs", "hours", "best", "trial")}
     objective = _objective(look)
     if objective is None:
         return steps
-    rows = [row for row in look.rows if row.key is not None and isinstance(row.card, CardRow)]
-    rows.sort(key=lambda row: row.card.updated_at if isinstance(row.card, CardRow) else "")
+    rows = _in_time(look)
     best: float | None = None
     name: str | None = None
     epochs, seconds = 0, 0.0
@@ -184,10 +185,10 @@ def _progress(look: Look) -> dict[str, list[Any]]:
     return steps
 
 
-def _curves(look: Look, ordered: Ranked) -> dict[str, Any]:
+def _curves(look: Look) -> dict[str, Any]:
     """The curves of the best and of those that train, and tenth, middle and ninetieth percentile of the others."""
     shown, rest = [], []
-    for row, rank, _ in ordered:
+    for row, rank, _ in look.ranked:
         values = look.curve(row).values
         trains = isinstance(row.card, CardRow) and row.card.status == "running"
         if not values:

@@ -11,7 +11,6 @@ from atelier_store.curve import read_curve
 from atelier_store.errors import InvalidInput
 from atelier_store.files import TEMPORARY
 from atelier_store.layout import Store, TrialPaths
-from atelier_store.ranking import entries, standings
 from atelier_store.records import Card, Epoch, Manifest, Record, TornRecord, TrialConfig
 from atelier_store.trial_rows import TrialRow
 
@@ -77,14 +76,11 @@ def whole(store: Store, look: Look, name: str, others: list[Look]) -> dict[str, 
 
 
 def _rank(look: Look, row: TrialRow) -> tuple[int | None, str | None]:
-    if look.spec is None:
-        return None, row.damage
-    ranked = entries(look.spec, standings(look.spec, look.rows))
-    entry = next((entry for entry in ranked if entry.trial == row.trial), None)
-    if entry is None:
+    found = next(((rank, reason) for one, rank, reason in look.ranked if one.trial == row.trial), None)
+    if found is None:
         first = next(one for one in look.rows if one.key == row.key)
         return None, f"{first.trial} is the same trial, and was suggested first"
-    return entry.rank, entry.reason
+    return found
 
 
 def _read(kind: type[R], path: Path, problems: list[str]) -> R | None:

@@ -2,7 +2,7 @@
 
 import { chart, clear } from "./charts.js";
 import { at, bytes, count, facts, lower, make, metricName, milliseconds, number, short } from "./elements.js";
-import { chosen, keep, toTrial } from "./route.js";
+import { addressOf, chosen, has, keep, link, open, toTrial } from "./route.js";
 import { tableView } from "./table.js";
 import { STATES, STATUSES, axisValue, badge, better, duration, value } from "./words.js";
 
@@ -23,7 +23,8 @@ export function searchView(root, { search }) {
     section("costs", "The objective against costs and parameters", axis, costs, marks),
     section("trials", "Every trial", table),
     section("asked", "What was searched", asked));
-  const show = tableView(table, "Table of trials", [make("a", { href: `api/searches/${encodeURIComponent(search)}/trials.csv`, download: `${search}.csv` }, "Download as CSV")]);
+  const csv = `${addressOf({ search })}/trials.csv`;
+  const show = tableView(table, "Table of trials", search, has(csv) ? [make("a", { href: csv, download: `${search}.csv` }, "Download as CSV")] : []);
   let told;
   const drawAxis = () => told.objective && drawCosts(costs, marks, told, axis.select.value);
   const drawOver = () => told.objective && drawProgress(progress, told, over.select.value);
@@ -74,7 +75,7 @@ function inWords({ trials_by_column: { status } }) {
 function shownTiles({ objective, best, best_trial: trial, name, trials, max_trials: most, epochs, seconds, spec }) {
   const tile = (title, big, more) => make("li", {}, make("span", { class: "quiet" }, title), make("strong", {}, big), make("span", { class: "quiet" }, more));
   return [
-    tile(objective ? metricName(objective.name) : "Objective", value(objective, best) || "–", trial ? make("a", { href: toTrial(name, trial) }, trial) : "no trial can be promoted yet"),
+    tile(objective ? metricName(objective.name) : "Objective", value(objective, best) || "–", trial ? link(toTrial(name, trial), trial) : "no trial can be promoted yet"),
     tile("Trials", number(trials), most ? `of ${number(most)}` : ""),
     tile("Epochs", number(epochs), spec ? `at most ${number(spec.max_epochs)} each` : ""),
     tile("Training", duration(seconds), "of all trials together"),
@@ -90,7 +91,7 @@ function drawProgress(holder, { progress, objective, name }, over) {
   return chart(holder, {
     x: { name: OVER[over], shown: number }, y: { shown: found => axisValue(objective, found) }, dots, lines: [{ class: "line", points }],
     says: `${metricName(objective.name)} of the best trial so far, over ${OVER[over]}: first ${value(objective, progress.best[0])}, now ${value(objective, progress.best[last])} by ${progress.trial[last]}`,
-    open: dot => { location.hash = toTrial(name, dot.trial); },
+    open: dot => { open(toTrial(name, dot.trial)); },
   });
 }
 
@@ -132,7 +133,7 @@ function drawCosts(holder, marks, { trials_by_column: trials, objective, spec, n
     lines: front.length ? [{ class: "front", points: front.map(row => [x(row), trials.value[row]]) }] : [],
     bound: most && most < 20 * rows.reduce((largest, row) => Math.max(largest, x(row)), 0) ? { x: most, says: "budget" } : undefined,
     says: `${metricName(objective.name)} against ${parameter ? parameter.name : COSTS[axis].name} of ${count(rows.length, "trial")}${front.length ? `; ${front.length} of them are better than all that cost less` : ""}`,
-    open: dot => { location.hash = toTrial(name, dot.trial); },
+    open: dot => { open(toTrial(name, dot.trial)); },
   });
 }
 
@@ -152,7 +153,7 @@ function columnsOf({ trials_by_column: trials, objective, name }) {
   const plain = (column, head, shown) => ({ name: column, head, at: row => trials[column][row], shown });
   const whole = found => found === null ? "" : number(found);
   return [
-    { name: "trial", head: "Trial", at: row => trials.trial[row], shown: trial => make("a", { href: toTrial(name, trial) }, trial) },
+    { name: "trial", head: "Trial", at: row => trials.trial[row], shown: trial => link(toTrial(name, trial), trial) },
     plain("rank", "Rank", whole),
     plain("value", objective ? metricName(objective.name) : "Value", found => value(objective, found)),
     plain("status", "Status", status => badge(status)),

@@ -7,15 +7,15 @@ const PAGE = 50;
 
 /**
  * Keep a table in the holder. The result takes {columns, length}; columns: {name, head, at, shown, words}: the value of a row, as text or
- * element, and whether it is long. links are shown beside the search field.
+ * element, and whether it is long. links are shown beside the search field; name is that of the file that is downloaded.
  */
-export function tableView(holder, label, links) {
+export function tableView(holder, label, name, links) {
   const field = make("input", { id: "find", autocomplete: "off", spellcheck: "false", placeholder: "lr<0.01 res3" });
   const head = make("tr"), body = make("tbody"), found = make("span", { role: "status" });
-  const [back, on] = ["Previous", "Next"].map(words => make("button", { type: "button" }, words));
+  const [back, on, take] = ["Previous", "Next", "Download these"].map(words => make("button", { type: "button" }, words));
   const scroll = make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": label }, make("table", {}, make("thead", {}, head), body));
   holder.replaceChildren(
-    make("div", { class: "controls" }, make("label", { class: "wide", for: "find" }, "Find trials by words, or bounds as in lr<0.01", field), ...links),
+    make("div", { class: "controls" }, make("label", { class: "wide", for: "find" }, "Find trials by words, or bounds as in lr<0.01", field), take, ...links),
     scroll, make("p", { class: "pager" }, back, on, found));
   let known = { columns: [], length: 0 };
   const show = () => {
@@ -29,6 +29,7 @@ export function tableView(holder, label, links) {
     found.textContent = `${range}${count(rows.length, "trial")}${rows.length < known.length ? `, found among ${known.length}` : ""}`;
     [back.disabled, on.disabled] = [page === 0, (page + 1) * PAGE >= rows.length];
     [back.hidden, on.hidden] = [rows.length <= PAGE, rows.length <= PAGE];
+    take.onclick = () => download(`${name}.csv`, asCsv(columns, rows));
     back.onclick = () => turn(page);
     on.onclick = () => turn(page + 2);
   };
@@ -89,4 +90,16 @@ function sorted(rows, column, down) {
     if (isEmpty(a) || isEmpty(b)) return isEmpty(a) - isEmpty(b);
     return down ? order(b, a) : order(a, b);
   });
+}
+
+/** RFC 4180. */
+function asCsv(columns, rows) {
+  const cell = found => /[",\r\n]/.test(found) ? `"${found.replaceAll('"', '""')}"` : found;
+  return [columns.map(column => column.name), ...rows.map(row => columns.map(column => column.at(row)))].map(line => line.map(found => cell(String(found ?? ""))).join(",")).join("\r\n") + "\r\n";
+}
+
+function download(name, text) {
+  const address = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
+  make("a", { href: address, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(address));
 }

@@ -2,7 +2,7 @@
 
 import { chart, clear } from "./charts.js";
 import { at, bytes, count, facts, make, metricName, milliseconds, moment, number, score } from "./elements.js";
-import { chosen, keep, toTrial } from "./route.js";
+import { chosen, keep, link, toTrial } from "./route.js";
 import { axisValue, badge, duration, value } from "./words.js";
 
 export function trialView(root) {
@@ -89,7 +89,7 @@ function fromFacts({ key, config, manifest, card, shared_with: shared }) {
   const environment = card?.environment, code = text => text && make("code", { class: "digest" }, text);
   return [
     ["Key", code(key)],
-    ["Also a trial of", shared.length ? make("span", {}, ...shared.flatMap(({ search, trial }, index) => [index ? ", " : "", make("a", { href: toTrial(search, trial) }, `${search} (${trial})`)])) : ""],
+    ["Also a trial of", shared.length ? make("span", {}, ...shared.flatMap(({ search, trial }, index) => [index ? ", " : "", link(toTrial(search, trial), `${search} (${trial})`)])) : ""],
     ["Network", manifest?.architecture],
     ["Goes on from", config?.parent ? `${config.parent}, after ${count(config.parent_epochs, "epoch")}` : ""],
     ["Data digest", code(config?.data_digest)],

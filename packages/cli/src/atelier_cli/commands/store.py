@@ -207,10 +207,7 @@ def board(
     port: Annotated[int, typer.Option(help="Port to listen on; 0 is a free one.", min=0, max=65535)] = 8081,
 ) -> None:
     """Show the searches of a store in a browser: trials, curves, why each ended. It only reads, also while they run."""
-    if find_spec("atelier_board") is None:
-        fail(
-            ["not installed: atelier-board; in a checkout of this project: uv sync --package atelier-cli --extra board"]
-        )
+    need_the_board()
     with messages():
         from atelier_board.serve import serve
         from atelier_store import addresses
@@ -225,6 +222,14 @@ def board(
             url = addresses.url(addresses.reachable(host), listening.getsockname()[1])
             out.print(f"The board of {escape(str(store))}: {url} (Ctrl-C ends it)")
             serve(Store(store.absolute()), listening, host)
+
+
+def need_the_board() -> None:
+    """Exit unless the pages are installed, which some commands do without."""
+    if find_spec("atelier_board") is None:
+        fail(
+            ["not installed: atelier-board; in a checkout of this project: uv sync --package atelier-cli --extra board"]
+        )
 
 
 def _write_report(store: Store, searched: ExperimentPaths, audited: Audit, file: Path, key: Key | None) -> None:
