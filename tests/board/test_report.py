@@ -70,6 +70,16 @@ def test_a_search_that_cannot_be_read_has_a_report_that_says_so(store: Store) ->
     assert "spec.json: " in report.of_search(store, THIRTY)
 
 
+def test_a_comparison_is_a_file_that_holds_what_differs(made: Path) -> None:
+    told = answers(html := report.of_comparison(Store(made), THIRTY, ONE))
+    (address,) = told["answers"]
+    assert told["home"] == "#/" + address.removeprefix("api/")
+    assert {"name": "experiment.name", "a": "thirty", "b": "one"}.items() <= told["answers"][address]["differences"][
+        0
+    ].items()
+    assert "experiment.maxTrialCount" in html
+
+
 # in a browser, from a disk
 
 
@@ -112,3 +122,18 @@ def test_a_report_is_read_without_a_script(browser: Browser, made: Path, html: s
         expect(page.get_by_role("row")).to_have_count(31)
         expect(page.get_by_role("rowheader").first).to_have_text(best_trial(Store(made)))
         expect(page.get_by_role("img", name="val_accuracy of ")).to_be_visible()
+
+
+@pytest.mark.process
+def test_two_trials_are_drawn_beside_each_other_with_what_differs(page: Page, made: Path, tmp_path: Path) -> None:
+    first, second = (
+        entry.trial for entry in rank(Store(made), Spec.read(Store(made).experiment(THIRTY).spec)).entries[:2]
+    )
+    (tmp_path / "two.html").write_text(report.of_comparison(Store(made), f"{THIRTY}/{first}", f"{THIRTY}/{second}"))
+    page.goto((tmp_path / "two.html").as_uri())
+    expect(page.get_by_role("heading", name=f"{THIRTY}/{first} and {THIRTY}/{second}")).to_be_visible()
+    expect(page.locator("ol.network")).to_have_count(2)
+    assert page.locator("ol.network .differs").count() >= 2
+    page.get_by_label("Show").select_option("Training loss")
+    expect(page.get_by_role("img", name="Training loss by epoch of both")).to_be_visible()
+    assert Axe().run(page).violations_count == 0

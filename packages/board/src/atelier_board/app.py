@@ -10,16 +10,18 @@ from http import HTTPStatus
 from pathlib import PurePath
 from typing import Any
 
+from atelier_store.errors import InvalidInput
 from atelier_store.layout import Store
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from atelier_board import files, search_view, trial_view
+from atelier_board import comparison_view, files, models_view, search_view, trial_view
 from atelier_board.looks import Look, Looks
 
 HEADERS = {
@@ -76,16 +78,31 @@ def create(store: Store, hosts: list[str]) -> Starlette:
             raise HTTPException(404, f"{look.name} has no trial {name!r}")
         return answers.give(request, None, lambda: found)
 
+    def models(request: Request) -> Response:
+        return answers.give(request, None, lambda: models_view.whole(store))
+
+    def compare(request: Request) -> Response:
+        missing = [name for name in ("a", "b") if not request.query_params.get(name)]
+        if missing:
+            raise HTTPException(422, f"{' and '.join(missing)}: missing; name two searches, or two trials")
+        try:
+            found = comparison_view.whole(store, looks, request.query_params["a"], request.query_params["b"])
+        except InvalidInput as error:
+            raise HTTPException(422, "; ".join(error.violations)) from error
+        return answers.give(request, None, lambda: found)
+
     return Starlette(
         routes=[
             Route("/", home),
             Route("/page/{name}", file),
+            Route("/api/compare", compare),
+            Route("/api/models", models),
             Route("/api/searches", searches),
             Route("/api/searches/{search}", search),
             Route("/api/searches/{search}/trials.csv", table),
             Route("/api/searches/{search}/trials/{trial}", trial),
         ],
-        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=hosts)],
+        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=hosts), Middleware(GZipMiddleware)],
         exception_handlers={HTTPException: _problem, OSError: _unreadable},
     )
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 
 from atelier_store.curve import read_curve
 from atelier_store.index import Index
 from atelier_store.layout import ExperimentPaths, Store
 from atelier_store.ranking import entries, standings
+from atelier_store.records import Epoch
 from atelier_store.searches import Searched, of_rows
 from atelier_store.spec import Spec
 from atelier_store.trial_rows import CardRow, TrialRow
@@ -19,13 +21,20 @@ from atelier_store.trial_rows import CardRow, TrialRow
 EVERY = 2.0
 """Seconds from one look at a search to the next, while it is asked for."""
 
+REST = 10.0
+"""Seconds without an epoch, after which a trial was not at work."""
+
 
 @dataclass(frozen=True)
 class Curve:
-    """The learning curve of a trial: values of the objective, None where an epoch has none, and seconds of training."""
+    """The learning curve of a trial: values of the objective, None where an epoch has none, and seconds of training.
+
+    spans are the times when it was at work, from and to, in seconds since 1970.
+    """
 
     values: tuple[float | None, ...] = ()
     seconds: float = 0.0
+    spans: tuple[tuple[float, float], ...] = ()
 
     @property
     def epochs(self) -> int:
@@ -137,7 +146,25 @@ def _curve(store: Store, key: str, objective: str) -> Curve:
         epochs = read_curve(store.trial(key).metrics)
     except OSError:
         return NO_CURVE
-    return Curve(tuple(epoch.metrics.get(objective) for epoch in epochs), sum(epoch.seconds for epoch in epochs))
+    values, seconds = [epoch.metrics.get(objective) for epoch in epochs], [epoch.seconds for epoch in epochs]
+    return Curve(tuple(values), sum(seconds), tuple(_spans(epochs)))
+
+
+def _spans(epochs: Sequence[Epoch]) -> Iterator[tuple[float, float]]:
+    """The times that epochs took one after the other; a longer rest than an epoch, and than REST, ends one."""
+    began, last = 0.0, 0.0
+    for epoch in epochs:
+        try:
+            ended = datetime.fromisoformat(epoch.finished_at).timestamp()
+        except ValueError:  # no release writes that
+            continue
+        if ended - epoch.seconds - last > max(REST, epoch.seconds):
+            if last:
+                yield began, last
+            began = ended - epoch.seconds
+        last = ended
+    if last:
+        yield began, last
 
 
 class Looks:

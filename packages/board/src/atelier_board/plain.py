@@ -1,4 +1,7 @@
-"""A search as it is read without a script: in short, the best value so far as a drawing, and the best trials."""
+"""Views as they are read without a script.
+
+Of a search: in short, the best value so far as a drawing, and the best trials. Of a comparison: what differs.
+"""
 
 from __future__ import annotations
 
@@ -26,6 +29,14 @@ def search(look: Look) -> str:
         parts.append(_section("The best so far", _progress(look, look.spec.experiment.objective)))
     parts.append(_section("The best trials", _table(look)))
     return "".join(parts)
+
+
+def differences(a: str, b: str, found: Sequence[dict[str, Any]]) -> str:
+    """HTML for the page's <main>."""
+    if not found:
+        return _section("What differs", '<p class="quiet">Nothing.</p>')
+    rows = [(one["name"], one["part"], one["change"], one["a"], one["b"]) for one in found]
+    return _section("What differs", _scrolled("What differs", ["name", "part", "change", a, b], rows))
 
 
 def _tiles(short: dict[str, Any]) -> Iterable[str]:
@@ -87,11 +98,14 @@ def _table(look: Look) -> str:
     parameters = columns.pop("parameters")
     del columns["metrics"], columns["key"], columns["reason"]
     shown = {name: values[:MOST_ROWS] for name, values in [*columns.items(), *parameters.items()]}
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in shown)
-    body = "".join(map(_row, zip(*shown.values(), strict=True)))
     more = f'<p class="quiet">The first {MOST_ROWS} of {count:,}.</p>' if count > MOST_ROWS else ""
-    table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-    return f'<div class="scroll" tabindex="0" role="region" aria-label="Table of trials">{table}</div>{more}'
+    return _scrolled("Table of trials", shown, zip(*shown.values(), strict=True)) + more
+
+
+def _scrolled(label: str, heads: Iterable[str], rows: Iterable[Sequence[Any]]) -> str:
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in heads)
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(map(_row, rows))}</tbody></table>"
+    return f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(label)}">{table}</div>'
 
 
 def _row(values: Sequence[Any]) -> str:

@@ -1,7 +1,7 @@
-"""A search as one file: it opens from a disk, asks nobody for anything, and is read and printed without a script, too.
+"""A search, or a comparison, as one file, which opens from a disk and asks nobody for anything.
 
-It is the board's page with what the board would have answered. Of the best trials everything is there but their logs,
-which may name what is not for everybody who gets the file.
+It is the board's page with what the board would have answered, and is read and printed without a script, too. Of the
+best trials everything is there but their logs, which may name what is not for everybody who gets the file.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from atelier_store.layout import Store
 
-from atelier_board import files, joined, plain, search_view, trial_view
+from atelier_board import comparison_view, files, joined, plain, search_view, trial_view
 from atelier_board.looks import Looks
 
 TRIALS = 30
@@ -63,6 +63,16 @@ def of_search(store: Store, name: str) -> str:
         answers[f"{address}/trials/{_part(trial)}"] = found | {"log": "", "messages": ""}
     state = f"{told['state']}; {told['trials']:,} trials; last active {told['last_active']}"
     return file(look.name, state, plain.search(look), f"#/s/{_part(look.name)}", answers)
+
+
+def of_comparison(store: Store, a: str, b: str) -> str:
+    """What differs between two trials or two searches, as HTML. InvalidInput if they are not there."""
+    told = comparison_view.whole(store, Looks(store), a, b)
+    query = comparison_view.query(a, b)
+    differences = told["differences"]
+    state = f"{len(differences)} differences" if differences else "nothing differs"
+    shown = plain.differences(a, b, differences)
+    return file(f"{a} and {b}", state, shown, f"#/compare?{query}", {f"api/compare?{query}": told})
 
 
 def file(title: str, state: str, plain: str, home: str, answers: dict[str, Any]) -> str:

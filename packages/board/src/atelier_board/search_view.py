@@ -6,20 +6,17 @@ import csv
 import io
 import math
 import re
-from collections.abc import Iterable, Sequence
-from statistics import quantiles
+from collections.abc import Sequence
 from typing import Any
 
 from atelier_store.halving import rungs
 from atelier_store.spec import Objective, Spec
 from atelier_store.trial_rows import BundleRow, CardRow, TrialRow
 
+from atelier_board import packed
 from atelier_board.looks import Look
 
 FRACTION = re.compile(r"-?\d*\.\d+(e-?\d+)?")
-
-BEST = 20
-"""Curves that are drawn one by one; the others are a band."""
 
 
 def in_short(look: Look) -> dict[str, Any]:
@@ -41,16 +38,19 @@ def in_short(look: Look) -> dict[str, Any]:
 
 
 def whole(look: Look) -> dict[str, Any]:
-    """One search: what was asked, every trial by column, how the best value came about, and learning curves."""
+    """One search: what was asked, every trial by column, the order of their ends, and learning curves."""
     columns = columns_of(look)
     del columns["metrics"]  # the page shows them of one trial
-    columns["parameters"] = {name: list(map(_short, values)) for name, values in columns["parameters"].items()}
-    columns["value"] = list(map(_short, columns["value"]))
+    parameters = columns.pop("parameters")
+    short = {name: packed.column([_short(value, 6) for value in values]) for name, values in columns.items()}
+    chosen = {name: packed.column([_short(value, 5) for value in values]) for name, values in parameters.items()}
+    places = {row.trial: place for place, (row, _, _) in enumerate(look.ranked)}
+    in_time = [places[row.trial] for row in _in_time(look) if row.trial in places]
     return {
         **in_short(look),
         "spec": look.spec and _asked(look.spec),
-        "trials_by_column": columns,
-        "progress": _progress(look),
+        "trials_by_column": short | {"parameters": chosen},
+        "in_time": packed.places(in_time, len(places)),
         "curves": _curves(look),
     }
 
@@ -127,11 +127,11 @@ def columns_of(look: Look) -> dict[str, Any]:
     }
 
 
-def _short(value: Any) -> Any:
-    """A number, or a text that is a fraction, with the six digits that a page shows: half of the bytes."""
+def _short(value: Any, digits: int) -> Any:
+    """A number, or a text that is a fraction, with the digits that a page shows: half of the bytes."""
     if isinstance(value, str) and FRACTION.fullmatch(value):
         value = float(value)
-    return float(f"{value:.6g}") if isinstance(value, float) else value
+    return float(f"{value:.{digits}g}") if isinstance(value, float) else value
 
 
 def _by_name(dicts: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:
@@ -152,6 +152,20 @@ def _value(look: Look, row: TrialRow, objective: Objective | None) -> float | No
     return values[-1] if values else None
 
 
+def progress(look: Look) -> dict[str, Any]:
+    """What the best value so far is drawn from: the trials that ended, by column and in the order of their ends."""
+    rows, objective = _in_time(look), _objective(look)
+    return {
+        "objective": objective and {"name": objective.objective_metric_name, "type": objective.type},
+        "trials": {
+            "trial": packed.column([row.trial for row in rows]),
+            "value": packed.column([_short(_value(look, row, objective), 6) for row in rows]),
+            "epochs": packed.column([look.curve(row).epochs for row in rows]),
+            "seconds": packed.column([round(look.curve(row).seconds, 1) for row in rows]),
+        },
+    }
+
+
 def values_in_time(look: Look) -> list[float]:
     """The values of the trials that have one, in the order of their ends."""
     values = [_value(look, row, _objective(look)) for row in _in_time(look)]
@@ -163,47 +177,14 @@ def _in_time(look: Look) -> list[TrialRow]:
     return sorted(rows, key=lambda row: row.card.updated_at if isinstance(row.card, CardRow) else "")
 
 
-def _progress(look: Look) -> dict[str, list[Any]]:
-    """The best value so far, where it changed: after so many trials, epochs and hours of training, in their order."""
-    steps: dict[str, list[Any]] = {name: [] for name in ("trials", "epochs", "hours", "best", "trial")}
-    objective = _objective(look)
-    if objective is None:
-        return steps
-    rows = _in_time(look)
-    best: float | None = None
-    name: str | None = None
-    epochs, seconds = 0, 0.0
-    for count, row in enumerate(rows, 1):
-        epochs, seconds = epochs + look.curve(row).epochs, seconds + look.curve(row).seconds
-        value = _value(look, row, objective)
-        is_better = value is not None and math.isfinite(value) and (best is None or objective.better(value, best))
-        if is_better:
-            best, name = value, row.trial
-        if best is not None and (is_better or count == len(rows)):
-            for step, reached in zip(steps, (count, epochs, seconds / 3600, best, name), strict=True):
-                steps[step].append(reached)
-    return steps
-
-
 def _curves(look: Look) -> dict[str, Any]:
-    """The curves of the best and of those that train, and tenth, middle and ninetieth percentile of the others."""
-    shown, rest = [], []
-    for row, rank, _ in look.ranked:
-        values = look.curve(row).values
-        trains = isinstance(row.card, CardRow) and row.card.status == "running"
-        if not values:
-            continue
-        if trains or (rank is not None and rank <= BEST):
-            shown.append({"trial": row.trial, "rank": rank, "running": trains, "values": list(map(_short, values))})
-        else:
-            rest.append(values)
-    return {"shown": shown, "others": len(rest), "band": list(_band(rest))}
-
-
-def _band(curves: Sequence[Sequence[float | None]]) -> Iterable[tuple[int, float, float, float, int]]:
-    """Epoch, percentiles and the number of curves, for every epoch that more than one reached."""
-    for epoch in range(max(map(len, curves), default=0)):
-        values = [value for curve in curves if epoch < len(curve) and (value := curve[epoch]) is not None]
-        if len(values) > 1:
-            tenths = quantiles(values, n=10, method="inclusive")
-            yield epoch + 1, tenths[0], tenths[4], tenths[8], len(values)
+    """The curve of every trial, and when it was at work, one after the other; trials in the order of their ranks."""
+    curves = [look.curve(row) for row, _, _ in look.ranked]
+    spans = [span for curve in curves for span in curve.spans]
+    return {
+        "lengths": packed.column([curve.epochs for curve in curves]),
+        "values": packed.numbers([value for curve in curves for value in curve.values]),
+        "spans": packed.column([len(curve.spans) for curve in curves]),
+        "from": packed.numbers([began for began, _ in spans]),
+        "to": packed.numbers([ended for _, ended in spans]),
+    }

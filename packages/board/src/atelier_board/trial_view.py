@@ -44,6 +44,7 @@ def whole(store: Store, look: Look, name: str, others: list[Look]) -> dict[str, 
         "card": None,
         "config": None,
         "manifest": None,
+        "network": None,
         "log": "",
         "at_work": None,
         "shared_with": [],
@@ -63,6 +64,7 @@ def whole(store: Store, look: Look, name: str, others: list[Look]) -> dict[str, 
             and manifest.model_dump(
                 mode="json", include={"architecture", "metrics", "parity", "latency", "provenance"}
             ),
+            "network": manifest and network(manifest),
             "log": _tail(paths.log, problems),
             "at_work": str(holder) if holder else None,
             "shared_with": [
@@ -73,6 +75,12 @@ def whole(store: Store, look: Look, name: str, others: list[Look]) -> dict[str, 
             ],
         }
     return found | {"problems": problems}
+
+
+def network(manifest: Manifest) -> dict[str, Any]:
+    """What a drawing of the network needs; of columns only that they are there."""
+    told = manifest.model_dump(mode="json", include={"kind", "task", "inputs", "outputs", "labels", "config"})
+    return told | {"columns": [column.name for column in manifest.columns] if manifest.columns else None}
 
 
 def _rank(look: Look, row: TrialRow) -> tuple[int | None, str | None]:

@@ -27,13 +27,14 @@ async function ask() {
     if (answer.ok) {
       asked.etag = answer.headers.get("ETag");
       asked.update(content);
+      asked.isDone = asked.once;
     }
   } catch (error) {
     if (asked !== view) return;
     if (!(error instanceof TypeError)) throw error;  // fetch() throws these, if it reaches nobody
     notice("The board does not answer. It may have been ended; this page tries again.");
   } finally {
-    if (asked === view && !document.hidden) due = setTimeout(ask, EVERY);
+    if (asked === view && !document.hidden && !asked.isDone) due = setTimeout(ask, EVERY);
   }
 }
 
@@ -42,6 +43,6 @@ function notice(text) {
   if (at("notice").textContent !== text) at("notice").textContent = text;
 }
 
-document.addEventListener("visibilitychange", () => document.hidden ? clearTimeout(due) : ask());
+document.addEventListener("visibilitychange", () => document.hidden ? clearTimeout(due) : view.isDone || ask());
 addEventListener("hashchange", follow);
 follow();

@@ -18,18 +18,27 @@ export const has = address => !held || held.includes(address);
 const place = () => location.hash.length > 1 ? location.hash : home;
 
 export function current(hash = place()) {
-  const [path, query] = hash.replace(/^#/, "").split("?");
-  const [, first, search, second, trial] = path.split("/");
-  return { search: first === "s" ? read(search) : "", trial: second === "t" ? read(trial) : "", choices: new URLSearchParams(query) };
+  const [path, query] = hash.replace(/^#/, "").split("?"), choices = new URLSearchParams(query);
+  const [, first, name, second, trial] = path.split("/");
+  if (first === "s") return { view: second === "t" ? "trial" : "search", search: read(name), trial: second === "t" ? read(trial) : "", choices };
+  if (first === "compare") return { view: "compare", a: choices.get("a") || "", b: choices.get("b") || "", choices };
+  return { view: first === "models" ? "models" : "searches", choices };
 }
 
 /** What a view asks for: of a board below its own address, and of a file by this name. */
-export const addressOf = ({ search, trial }) =>
-  ["api/searches", search, trial && "trials", trial].filter(Boolean).map((part, index) => index ? encodeURIComponent(part) : part).join("/");
+export function addressOf({ view, search, trial, a, b }) {
+  if (view === "compare" && a && b) return `api/compare?${new URLSearchParams({ a, b })}`;
+  if (view === "models") return "api/models";
+  return ["api/searches", search, trial && "trials", trial].filter(Boolean).map((part, index) => index ? encodeURIComponent(part) : part).join("/");
+}
 
 export const toSearch = name => `#/s/${encodeURIComponent(name)}`;
 
 export const toTrial = (search, trial) => `${toSearch(search)}/t/${encodeURIComponent(trial)}`;
+
+export const toCompare = (a, b) => `#/compare?${new URLSearchParams({ a, b })}`;
+
+export const toModels = "#/models";
 
 const leads = href => has(addressOf(current(href)));
 
