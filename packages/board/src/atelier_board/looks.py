@@ -5,15 +5,16 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 
 from atelier_store.curve import read_curve
 from atelier_store.index import Index
 from atelier_store.layout import ExperimentPaths, Store
+from atelier_store.notes import read_all as read_notes
 from atelier_store.ranking import entries, standings
-from atelier_store.records import Epoch
+from atelier_store.records import Epoch, Note
 from atelier_store.searches import Searched, of_rows
 from atelier_store.spec import Spec
 from atelier_store.trial_rows import CardRow, TrialRow
@@ -50,7 +51,7 @@ Ranked = Sequence[tuple[TrialRow, int | None, str | None]]
 
 @dataclass(frozen=True)
 class Look:
-    """A search as it was at one moment. number grows with every change; curves are by key.
+    """A search as it was at one moment. number grows with every change; curves and notes are by key.
 
     problem says what cannot be read of the search itself; spec and summary are then None.
     """
@@ -62,6 +63,7 @@ class Look:
     problem: str | None
     rows: Sequence[TrialRow]
     curves: Mapping[str, Curve]
+    notes: Mapping[str, Note]
 
     def curve(self, row: TrialRow) -> Curve:
         """That of a trial; an empty one if it has none."""
@@ -105,16 +107,17 @@ class Watched:
 
     def _refresh(self) -> Look:
         now, last = self._read(), self._last
-        seen = (now.spec, now.summary, now.problem, now.rows, now.curves)
-        if last is None or seen != (last.spec, last.summary, last.problem, last.rows, last.curves):
+        if last is None or replace(now, number=last.number) != last:
             self._last = last = now
         self._looked_at = time.monotonic()
         return last
 
     def _read(self) -> Look:
         rows: Sequence[TrialRow] = ()
+        notes: Mapping[str, Note] = {}
         spec, summary, problem = None, None, None
         try:
+            notes = read_notes(self._store)
             rows = self._index.rows()
             spec, summary = Spec.read(self._paths.spec), of_rows(self._paths, rows)
         except OSError as error:
@@ -123,7 +126,8 @@ class Watched:
             problem = f"{self._paths.spec.name}: {error}"
         objective = spec.experiment.objective.objective_metric_name if spec else ""
         number = self._last.number + 1 if self._last else 1
-        return Look(number, self._paths.folder.name, spec, summary, problem, rows, self._curves(rows, objective))
+        curves = self._curves(rows, objective)
+        return Look(number, self._paths.folder.name, spec, summary, problem, rows, curves, notes)
 
     def _curves(self, rows: Sequence[TrialRow], objective: str) -> dict[str, Curve]:
         """The curve of each key; of a trial that has ended it is read again only if its row is another."""

@@ -122,6 +122,7 @@ def columns_of(look: Look) -> dict[str, Any]:
         "latency_p50_ms": [card and card.latency_p50_ms for card in cards],
         "onnx_bytes": [bundle and bundle.onnx_bytes for bundle in bundles],
         "reason": [reason for _, _, reason in look.ranked],
+        "note": [_noted(look, row) for row in rows],
         "metrics": _by_name([bundle.metrics if bundle else {} for bundle in bundles]),
         "parameters": _by_name([row.parameters for row in rows]),
     }
@@ -132,6 +133,12 @@ def _short(value: Any, digits: int) -> Any:
     if isinstance(value, str) and FRACTION.fullmatch(value):
         value = float(value)
     return float(f"{value:.{digits}g}") if isinstance(value, float) else value
+
+
+def _noted(look: Look, row: TrialRow) -> str | None:
+    """What a person says of a trial, after a star if it has one."""
+    note = look.notes.get(row.key or "")
+    return f"{'★ ' if note.starred else ''}{note.text}".strip() if note else None
 
 
 def _by_name(dicts: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:

@@ -38,6 +38,7 @@ def whole(store: Store, look: Look, name: str, others: list[Look]) -> dict[str, 
         "parameters": row.parameters,
         "rank": rank,
         "reason": reason,
+        "note": _note(look, row),
         "status": status_of(row, reason),
         "curve": [],
         "files": [],
@@ -75,6 +76,11 @@ def whole(store: Store, look: Look, name: str, others: list[Look]) -> dict[str, 
             ],
         }
     return found | {"problems": problems}
+
+
+def _note(look: Look, row: TrialRow) -> dict[str, Any] | None:
+    note = look.notes.get(row.key or "")
+    return note.model_dump(mode="json", include={"starred", "text", "written_at"}) if note else None
 
 
 def network(manifest: Manifest) -> dict[str, Any]:

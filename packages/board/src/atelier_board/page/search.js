@@ -154,6 +154,7 @@ function columnsOf({ trials, objective, name }) {
     plain("onnx_bytes", "ONNX", found => found === null ? "" : bytes(found)),
     ...Object.keys(trials.parameters).map(parameter => ({ name: parameter, head: parameter, at: row => trials.parameters[parameter][row], shown: shownParameter })),
     { ...plain("reason", "Why it has no rank"), words: true },
+    { ...plain("note", "Note"), words: true },
     plain("key", "Key", key => key ? make("code", {}, key) : ""),
   ];
 }

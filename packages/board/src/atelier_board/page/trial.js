@@ -3,7 +3,8 @@
 import { chart, clear } from "./charts.js";
 import { at, bytes, count, facts, make, metricName, milliseconds, moment, number, score } from "./elements.js";
 import { networkParts } from "./network.js";
-import { chosen, keep, link, toCompare, toTrial } from "./route.js";
+import { noteView } from "./note.js";
+import { chosen, has, keep, link, toCompare, toTrial } from "./route.js";
 import { axisValue, badge, duration, value } from "./words.js";
 
 export function trialView(root) {
@@ -11,12 +12,14 @@ export function trialView(root) {
   const ended = make("dl", { class: "facts" }), parameters = make("dl", { class: "facts" }), from = make("dl", { class: "facts" });
   const holder = make("div", { class: "holder" }), measure = make("select", { id: "measure" }), table = make("tbody"), heads = make("tr");
   const files = make("tbody"), log = make("pre", { tabindex: 0 }), messages = make("pre", { tabindex: 0 });
+  const note = make("div"), noted = part("noted", "What you say of it", note), showNote = noteView(note);
   const network = make("div"), drawn = part("network", "Its network", network);
   const logs = [part("log", "Its log", log), part("messages", "What it wrote to standard error", messages)];
   root.replaceChildren(problems,
     make("div", { class: "pair" }, part("ended", "How it ended", ended), part("curve", "How it learned", make("div", { class: "controls" }, make("label", { for: "measure" }, "Show", measure)), holder, asTable(heads, table))),
     drawn,
     make("div", { class: "pair" }, part("parameters", "Parameters", parameters), part("from", "Where it comes from", from)),
+    noted,
     part("files", "Files", make("p", { class: "quiet" }, "Digests are those of its card; atelier audit computes them again."), scrolled("Table of files", head("File", "Size", "sha256"), files)),
     ...logs);
   let told;
@@ -38,6 +41,8 @@ export function trialView(root) {
     paint();
     heads.replaceChildren(...["Epoch", "Ended", "Training", ...names.map(metricName)].map(name => make("th", { scope: "col" }, name)));
     table.replaceChildren(...now.curve.map(epoch => make("tr", {}, make("th", { scope: "row" }, epoch.epoch), make("td", {}, moment(epoch.finished_at)), make("td", {}, duration(epoch.seconds)), ...names.map(name => make("td", {}, epoch.metrics[name] === undefined ? "" : score(name, epoch.metrics[name]))))));
+    noted.hidden = !now.key || !(now.note || has(`api/notes/${now.key}`));
+    showNote(now);
     drawn.hidden = !now.network;
     if (now.network) network.replaceChildren(...networkParts(now.network));
     ended.replaceChildren(...facts(endedFacts(now)));
