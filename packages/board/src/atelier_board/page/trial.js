@@ -57,7 +57,10 @@ export function trialView(root) {
 }
 
 /** A link to a comparison with another trial, which is to be named there. */
-const toOther = ({ search, trial }) => link(toCompare(`${search.name}/${trial}`, ""), "Compare with another");
+function toOther({ search, trial }) {
+  const found = link(toCompare(`${search.name}/${trial}`, ""), "Compare with another");
+  return found.href ? found : "";  // a file has no others
+}
 
 const part = (id, title, ...content) => make("section", { "aria-labelledby": `${id}-title` }, make("h2", { id: `${id}-title` }, title), ...content);
 
