@@ -72,6 +72,11 @@ export function searchView(root, { search }) {
     if (told) showFound();
   };
   field.addEventListener("input", find);
+  field.addEventListener("keydown", event => {
+    if (event.key !== "Enter") return;
+    event.preventDefault();
+    table.querySelector("tbody a")?.focus();  // dozens of other stops lie between
+  });
   return now => {
     const first = !told;
     told = unpacked(now);
