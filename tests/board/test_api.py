@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from tests.board.conftest import EMPTY, ONE, THIRTY
+from tests.support.board import column, numbers
 from tests.support.damage import altered, emptied, made_a_folder, torn
 from tests.support.server_process import eventually
 
@@ -46,7 +47,7 @@ def told(store: Store, path: str) -> Any:
 
 def rows(search: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Trial to column to value."""
-    columns = {name: column for name, column in search["trials_by_column"].items() if name != "parameters"}
+    columns = {name: column(told) for name, told in search["trials_by_column"].items() if name != "parameters"}
     return {values[0]: dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)}
 
 
@@ -82,29 +83,31 @@ def test_every_trial_of_a_search_is_told_as_the_leaderboard_ranks_it(made: Path)
     assert Counter(row["status"] for row in found.values())["running"] == 2
 
 
-def test_the_best_so_far_never_gets_worse_and_ends_with_all_that_was_spent(made: Path) -> None:
-    search = told(Store(made), f"/api/searches/{THIRTY}")
-    progress = search["progress"]
-    assert progress["best"] == sorted(progress["best"])
-    values = [row["value"] for row in rows(search).values() if row["value"] is not None]
-    assert progress["best"][-1] == pytest.approx(max(values), rel=1e-5)
-    for over in ("trials", "epochs", "hours"):
-        assert progress[over] == sorted(progress[over])
-    assert progress["hours"][-1] == pytest.approx(search["seconds"] / 3600)
-    assert progress["epochs"][-1] == search["epochs"]
-
-
-def test_running_trials_have_curves_of_their_own_and_the_others_a_band(made: Path) -> None:
+def test_trials_are_told_in_the_order_of_their_ends(made: Path) -> None:
     store = Store(made)
-    curves = told(store, f"/api/searches/{THIRTY}")["curves"]
-    running = {one["trial"]: one for one in curves["shown"] if one["running"]}
-    assert len(running) == 2
-    for record in records(store, THIRTY):
-        if record.trial in running and record.key:
-            values = [epoch.metrics["val_accuracy"] for epoch in read_curve(store.trial(record.key).metrics)]
-            assert running[record.trial]["values"] == pytest.approx(values, rel=1e-5)
-    assert sum(one["rank"] is not None for one in curves["shown"]) == 20
-    assert all(low <= middle <= high and many > 1 for _, low, middle, high, many in curves["band"])
+    search = told(store, f"/api/searches/{THIRTY}")
+    keys = column(search["trials_by_column"]["key"])
+    in_time = [Card.read(store.trial(keys[round(row)]).card).updated_at for row in numbers(search["in_time"])]
+    assert in_time == sorted(in_time)
+    assert len(in_time) == sum(key is not None for key in keys)
+
+
+def test_every_trial_has_its_curve_and_the_times_it_was_at_work(made: Path) -> None:
+    store = Store(made)
+    search = told(store, f"/api/searches/{THIRTY}")
+    curves, keys = search["curves"], column(search["trials_by_column"]["key"])
+    values, spans = (
+        iter(numbers(curves["values"])),
+        iter(zip(*map(numbers, (curves["from"], curves["to"])), strict=True)),
+    )
+    step = (curves["values"]["high"] - curves["values"]["low"]) / 65534
+    for key, length, times in zip(keys, column(curves["lengths"]), column(curves["spans"]), strict=True):
+        curve = read_curve(store.trial(key).metrics) if key else []
+        found = [next(values) for _ in range(length)]
+        assert found == pytest.approx([epoch.metrics["val_accuracy"] for epoch in curve], abs=step)
+        worked = sum(ended - began for began, ended in (next(spans) for _ in range(times)))
+        assert worked == pytest.approx(sum(epoch.seconds for epoch in curve), abs=1)
+    assert next(values, None) is None and next(spans, None) is None
 
 
 def test_a_trial_is_told_with_curve_files_and_digests(made: Path) -> None:
@@ -124,6 +127,48 @@ def test_a_trial_that_two_searches_share_names_the_other(store: Store) -> None:
     TrialRecord(trial="mine", params={}, key=record.key).write(store.experiment(THIRTY).trial("mine"))
     shared = told(store, f"/api/searches/{THIRTY}/trials/mine")["shared_with"]
     assert shared == [{"search": ONE, "trial": record.trial}]
+
+
+def test_two_trials_are_compared_by_what_differs_alone(made: Path) -> None:
+    store = Store(made)
+    first, second = (entry.trial for entry in rank(store, Spec.read(store.experiment(THIRTY).spec)).entries[:2])
+    one, other = (
+        next(record for record in records(store, THIRTY) if record.trial == trial) for trial in (first, second)
+    )
+    found = told(store, f"/api/compare?a={THIRTY}/{first}&b={THIRTY}/{second}")
+    lr = next(one for one in found["differences"] if one["name"] == "lr")
+    assert (lr["part"], lr["a"], lr["b"]) == (
+        "parameters",
+        *map(pytest.approx, map(float, (one.params["lr"], other.params["lr"]))),
+    )
+    assert found["a"]["network"]["config"]["params"]["lr"] == lr["a"]
+    assert len(found["b"]["curve"]) == len(read_curve(store.trial(str(other.key)).metrics))
+
+
+def test_two_searches_are_compared_by_spec_and_at_equal_cost(made: Path) -> None:
+    found = told(Store(made), f"/api/compare?a={THIRTY}&b={ONE}")
+    assert "experiment.maxTrialCount" in [one["name"] for one in found["differences"]]
+    assert found["at_equal_cost"][-1]["epochs"] == sum(column(found["b"]["trials"]["epochs"]))
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("", "a and b: missing"),
+        (f"a={THIRTY}", "b: missing"),
+        (f"a={THIRTY}&b=nothing", "has no search and no trial 'nothing'"),
+        (f"a={THIRTY}&b={ONE}/trial-0000", "is a search and"),
+    ],
+)
+def test_a_comparison_that_cannot_be_made_says_why(made: Path, query: str, words: str) -> None:
+    response = client(Store(made)).get(f"/api/compare?{query}")
+    assert response.status_code == 422
+    assert words in response.json()["detail"]
+
+
+def test_answers_are_compressed_for_who_takes_that(made: Path) -> None:
+    response = client(Store(made)).get(f"/api/searches/{THIRTY}", headers={"Accept-Encoding": "gzip"})
+    assert response.headers["content-encoding"] == "gzip"
 
 
 def test_the_table_can_be_taken_away_as_csv(made: Path) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+import random
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
 from atelier_board import files
 from atelier_store.layout import Store
@@ -18,7 +21,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from benchmarks.made_up_store import make
 from tests.board.conftest import EMPTY, ONE, THIRTY
-from tests.support.board import Board, board
+from tests.support.board import Board, board, column
 from tests.support.browser import faultless, launched
 
 pytestmark = pytest.mark.process
@@ -59,6 +62,8 @@ def best_of(shown: Board, search: str) -> str:
 
 
 def labels(page: Page) -> list[str]:
+    """What each chart shows, those beyond the screen as well."""
+    page.evaluate("() => dispatchEvent(new Event('beforeprint'))")
     return [chart.get_attribute("aria-label") or "" for chart in page.locator("svg.chart").all()]
 
 
@@ -71,7 +76,7 @@ def test_from_all_searches_to_one_to_a_trial_and_back(page: Page, shown: Board) 
     expect(page.get_by_role("row")).to_have_count(5)
     page.get_by_role("link", name=THIRTY).click()
     expect(page).to_have_title(THIRTY)
-    expect(page.locator("svg.chart")).to_have_count(3)
+    expect(page.locator("#progress-title ~ .holder svg")).to_be_visible()
     best = best_of(shown, THIRTY)
     assert any(
         re.search(rf"of the best trial so far, over trials that ended: .* by {best}$", label) for label in labels(page)
@@ -89,8 +94,8 @@ def test_a_link_brings_back_what_was_chosen(page: Page, shown: Board) -> None:
     page.locator("select#x").select_option(label="lr")
     page.locator("select#over").select_option(label="hours of training")
     page.get_by_label("Find trials").fill("lr<0.004")
-    page.get_by_role("button", name="Parameters").click()
-    page.get_by_role("button", name="Parameters").click()
+    page.get_by_role("button", name="Parameters", exact=True).click()
+    page.get_by_role("button", name="Parameters", exact=True).click()
     before = labels(page), first_column(page)
     assert len(before[1]) > 1
     opened(page, shown, page.url.split("/", 3)[3])
@@ -101,10 +106,9 @@ def test_a_link_brings_back_what_was_chosen(page: Page, shown: Board) -> None:
 
 def test_trials_are_found_by_words_and_bounds_and_sorted_by_any_column(page: Page, shown: Board) -> None:
     search = shown.client.get(f"/api/searches/{THIRTY}").json()["trials_by_column"]
-    small = {
-        trial for trial, params in zip(search["trial"], search["params"], strict=True) if params and params < 30000
-    }
-    res3 = {trial for trial, op in zip(search["trial"], search["parameters"]["stage1_op"], strict=True) if op == "res3"}
+    trials, ops = column(search["trial"]), column(search["parameters"]["stage1_op"])
+    small = {trial for trial, params in zip(trials, column(search["params"]), strict=True) if params and params < 30000}
+    res3 = {trial for trial, op in zip(trials, ops, strict=True) if op == "res3"}
     opened(page, shown, f"#/s/{THIRTY}")
     page.get_by_label("Find trials").fill("params<30000")
     assert set(first_column(page)) == small
@@ -112,17 +116,106 @@ def test_trials_are_found_by_words_and_bounds_and_sorted_by_any_column(page: Pag
     assert set(first_column(page)) == small & res3
     page.get_by_label("Find trials").fill("")
     page.get_by_role("button", name="Trial", exact=True).click()
-    assert first_column(page) == sorted(search["trial"])
+    assert first_column(page) == sorted(trials)
     page.get_by_role("button", name="Trial", exact=True).press("Enter")
-    assert first_column(page) == sorted(search["trial"], reverse=True)
+    assert first_column(page) == sorted(trials, reverse=True)
     page.get_by_label("Find trials").fill("nothing-has-this")
-    expect(page.locator(".pager")).to_contain_text("0 trials, found among 30")
+    expect(page.locator(".find")).to_contain_text("0 trials, found among 30")
+
+
+def test_a_drag_along_an_axis_shows_only_trials_within_it_in_every_view(page: Page, shown: Board) -> None:
+    opened(page, shown, f"#/s/{THIRTY}?view=parallel")
+    grip = page.locator(".parallel .grip").nth(12)  # lr
+    grip.scroll_into_view_if_needed()
+    box = grip.bounding_box()
+    assert box
+    page.mouse.move(box["x"] + 16, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 16, box["y"] + 1)
+    page.mouse.up()
+    found = page.get_by_label("Find trials").input_value()
+    assert re.fullmatch(r"lr>=0\.00\d+", found)
+    least, rows = float(found[4:]), page.locator("section[aria-labelledby=trials-title] tbody tr")
+    head = page.locator("section[aria-labelledby=trials-title] thead th").all_inner_texts()
+    values = [float(row.locator("th, td").nth(head.index("lr")).inner_text()) for row in rows.all()]
+    assert 0 < len(values) < 30 and min(values) >= least * 0.99
+    assert any(f" of {len(values)} trials" in label or f"{len(values)} of 30 trials" in label for label in labels(page))
+    page.locator(".parallel .grip").nth(12).click()
+    expect(page.get_by_label("Find trials")).to_have_value("")
+
+
+def test_importance_is_that_of_optuna(page: Page, shown: Board) -> None:
+    chance = random.Random(3)
+    study = optuna.create_study(direction="maximize")
+    kinds = {
+        "lr": optuna.distributions.FloatDistribution(1e-4, 1e-1, log=True),
+        "dropout": optuna.distributions.FloatDistribution(0, 0.5),
+        "depth": optuna.distributions.IntDistribution(1, 9, step=2),
+        "op": optuna.distributions.CategoricalDistribution(["conv3", "sep3", "res3"]),
+    }
+    rows = []
+    for _ in range(200):
+        lr, depth = 10 ** chance.uniform(-4, -1), chance.choice([1, 3, 5, 7, 9])
+        params = {
+            "lr": lr,
+            "dropout": chance.uniform(0, 0.5),
+            "depth": depth,
+            "op": chance.choice(["conv3", "sep3", "res3"]),
+        }
+        value = -((math.log10(lr) + 2) ** 2) + 0.1 * depth + 0.3 * (params["op"] == "res3") + chance.gauss(0, 0.1)
+        study.add_trial(optuna.trial.create_trial(params=params, distributions=kinds, value=value))
+        rows.append((params, value))
+    expected = optuna.importance.get_param_importances(study, evaluator=optuna.importance.PedAnovaImportanceEvaluator())
+    spaces = [
+        ("lr", "double", {"min": "0.0001", "max": "0.1", "distribution": "logUniform"}),
+        ("dropout", "double", {"min": "0", "max": "0.5"}),
+        ("depth", "int", {"min": "1", "max": "9", "step": "2"}),
+        ("op", "categorical", {"list": ["conv3", "sep3", "res3"]}),
+    ]
+    told = {
+        "objective": {"name": "val_accuracy", "type": "maximize"},
+        "spec": {
+            "parameters": [{"name": n, "parameter_type": kind, "feasible_space": space} for n, kind, space in spaces]
+        },
+        "trials": {"parameters": {name: [params[name] for params, _ in rows] for name in kinds}},
+    }
+    opened(page, shown)
+    found = page.evaluate(
+        """async ([told, values]) => {
+            const { importance } = await import("./page/importance.js");
+            return importance({ ...told, curve: row => [values[row]] }, values.map((_, row) => row), 1);
+        }""",
+        [told, [value for _, value in rows]],
+    )
+    assert (found["all"], found["top"]) == (200, 20)
+    assert {one["name"]: one["share"] for one in found["parameters"]} == pytest.approx(expected, abs=1e-4)
+
+
+def test_rank_correlation_is_that_of_scipy(page: Page, shown: Board) -> None:
+    opened(page, shown)
+    a, b = [3, 1, 4, 1, 5, 9, 2, 6], [2, 7, 1, 8, 2, 8, 1, 8]
+    found = page.evaluate("async ([a, b]) => (await import('./page/halving.js')).spearman(a, b)", [a, b])
+    assert found == pytest.approx(0.19885368120992467)  # scipy.stats.spearmanr
+
+
+def test_two_searches_are_named_and_compared(page: Page, shown: Board) -> None:
+    opened(page, shown)
+    page.get_by_role("link", name="Compare").click()
+    page.get_by_label("First").fill(THIRTY)
+    page.get_by_label("Second").fill(ONE)
+    page.get_by_role("button", name="Compare").click()
+    expect(page.get_by_role("heading", name=f"{THIRTY} and {ONE}")).to_be_focused()
+    expect(
+        page.get_by_label("What differs").get_by_role("row", name="experiment.maxTrialCount lowered 30 1")
+    ).to_be_visible()
+    expect(page.locator("svg.chart")).to_have_attribute(
+        "aria-label", re.compile("best Validation accuracy so far of both")
+    )
 
 
 def test_thousands_of_trials_are_painted_and_turned_page_by_page(page: Page, shown: Board) -> None:
     opened(page, shown, f"#/s/{MANY}")
-    expect(page.locator("canvas.marks")).to_have_count(1)
-    assert page.locator("canvas.marks").evaluate(
+    assert page.locator("canvas.marks").first.evaluate(
         "canvas => canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.some(value => value)"
     )
     assert len(first_column(page)) == 50
@@ -138,7 +231,7 @@ def test_thousands_of_trials_are_painted_and_turned_page_by_page(page: Page, sho
 def test_the_table_is_downloaded_as_csv(page: Page, shown: Board) -> None:
     opened(page, shown, f"#/s/{THIRTY}")
     with page.expect_download() as downloading:
-        page.get_by_role("link", name="Download as CSV").click()
+        page.get_by_role("link", name="Download all as CSV").click()
     assert downloading.value.suggested_filename == f"{THIRTY}.csv"
     assert len(Path(downloading.value.path()).read_text().splitlines()) == 31
 
@@ -205,6 +298,9 @@ VIEWS = [
     f"#/s/{ONE}",
     f"#/s/{MANY}?x=:stage1_op",
     f"#/s/{THIRTY}/t/trial-0003",
+    "#/models",
+    "#/compare",
+    f"#/compare?a={THIRTY}&b={ONE}",
     "#/s/none",
 ]
 
@@ -231,11 +327,8 @@ def test_a_search_that_is_not_there_is_named(page: Page, shown: Board) -> None:
 
 def test_a_trial_can_be_opened_without_a_mouse(page: Page, shown: Board) -> None:
     opened(page, shown, f"#/s/{ONE}")
-    page.get_by_label("Find trials").focus()
-    for _ in range(40):
-        page.keyboard.press("Tab")
-        if page.evaluate("() => document.activeElement.textContent") == "trial-0000":
-            break
+    page.get_by_label("Find trials").press("Enter")
+    expect(page.get_by_label("Table of trials").get_by_role("link", name="trial-0000")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="trial-0000")).to_be_focused()
 

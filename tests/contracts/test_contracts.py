@@ -83,7 +83,9 @@ def test_metrics_keep_their_names_types_help_labels_and_buckets(search: str) -> 
 # what is typed
 
 
-ADDED_COMMANDS = {"atelier_cli": ["board", "compare", "data", "experiments", "export", "katib", "sign"]}
+ADDED_COMMANDS = {
+    "atelier_cli": ["board", "compare", "data", "experiments", "export", "katib", "report", "sign"],
+}
 ADDED_FLAGS = {
     "atelier_cli": ["--version", "--install-completion", "--show-completion"],
     "atelier_cli audit": ["--output", "-o", "--report", "--sign"],

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import math
 import os
 import re
 import signal
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -63,3 +67,18 @@ def board(store: Path) -> Iterator[Board]:
     finally:
         if one.process.poll() is None:
             one.stop()
+
+
+def column(told: Any) -> list[Any]:
+    """A column as the page reads it."""
+    return told if isinstance(told, list) else [told["words"][int(digit, 36)] for digit in told["rows"]]
+
+
+def numbers(told: dict[str, Any]) -> list[float]:
+    """Numbers in few bytes as the page reads them; NaN where there is none."""
+    raw = base64.b64decode(told["bytes"])
+    if told.get("wide"):
+        return list(struct.unpack(f"<{len(raw) // 8}d", raw))
+    steps = struct.unpack(f"<{len(raw) // 2}H", raw)
+    low, each = told["low"], (told["high"] - told["low"]) / 65534
+    return [math.nan if step == 65535 else low + step * each for step in steps]

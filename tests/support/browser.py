@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,10 +25,12 @@ def launched() -> Iterator[Browser]:
 
 
 @contextmanager
-def faultless(browser: Browser, may_miss: bool = False, **context: Any) -> Iterator[Page]:
+def faultless(
+    browser: Browser, may_miss: bool = False, hosts: Iterable[str | None] = ("127.0.0.1",), **context: Any
+) -> Iterator[Page]:
     """A page of which nothing may go wrong and which loads nothing from elsewhere, whatever a test does with it.
 
-    may_miss: it may ask for what is not there.
+    may_miss: it may ask for what is not there. hosts: whom it asks; None is a disk.
     """
     opened = browser.new_context(viewport={"width": 1200, "height": 900}, **context)
     page, wrong, asked = opened.new_page(), [], set()
@@ -45,4 +47,4 @@ def faultless(browser: Browser, may_miss: bool = False, **context: Any) -> Itera
     yield page
     opened.close()
     assert wrong == []
-    assert asked == {"127.0.0.1"}
+    assert asked == {*hosts}

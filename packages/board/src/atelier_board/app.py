@@ -1,4 +1,4 @@
-"""The web application: the page, and what it asks for. Every view is a GET; nothing can be changed by a request."""
+"""The web application: the page, and what it asks for. Every view is a GET; a note is all that a request can change."""
 
 from __future__ import annotations
 
@@ -10,16 +10,21 @@ from http import HTTPStatus
 from pathlib import PurePath
 from typing import Any
 
+from atelier_store import notes
+from atelier_store.errors import InvalidInput
 from atelier_store.layout import Store
+from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from atelier_board import files, search_view, trial_view
+from atelier_board import comparison_view, files, models_view, search_view, trial_view
 from atelier_board.looks import Look, Looks
 
 HEADERS = {
@@ -29,6 +34,9 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-cache",
 }
+
+MOST_BYTES = 64 * 1024
+"""Of a note."""
 
 KEPT = 8
 """Answers that stay in memory: those that a few open tabs ask for again and again."""
@@ -76,16 +84,40 @@ def create(store: Store, hosts: list[str]) -> Starlette:
             raise HTTPException(404, f"{look.name} has no trial {name!r}")
         return answers.give(request, None, lambda: found)
 
+    async def note(request: Request) -> Response:
+        said = await _json(request)
+        try:
+            await run_in_threadpool(notes.write, store, request.path_params["key"], said.starred, said.text)
+        except InvalidInput as error:
+            raise HTTPException(422, "; ".join(error.violations)) from error
+        return Response(status_code=204, headers=HEADERS)
+
+    def models(request: Request) -> Response:
+        return answers.give(request, None, lambda: models_view.whole(store))
+
+    def compare(request: Request) -> Response:
+        missing = [name for name in ("a", "b") if not request.query_params.get(name)]
+        if missing:
+            raise HTTPException(422, f"{' and '.join(missing)}: missing; name two searches, or two trials")
+        try:
+            found = comparison_view.whole(store, looks, request.query_params["a"], request.query_params["b"])
+        except InvalidInput as error:
+            raise HTTPException(422, "; ".join(error.violations)) from error
+        return answers.give(request, None, lambda: found)
+
     return Starlette(
         routes=[
             Route("/", home),
             Route("/page/{name}", file),
+            Route("/api/compare", compare),
+            Route("/api/models", models),
+            Route("/api/notes/{key}", note, methods=["PUT"]),
             Route("/api/searches", searches),
             Route("/api/searches/{search}", search),
             Route("/api/searches/{search}/trials.csv", table),
             Route("/api/searches/{search}/trials/{trial}", trial),
         ],
-        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=hosts)],
+        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=hosts), Middleware(GZipMiddleware)],
         exception_handlers={HTTPException: _problem, OSError: _unreadable},
     )
 
@@ -116,6 +148,28 @@ class Answers:
         return made
 
 
+class Said(BaseModel):
+    """The body of a note."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    starred: bool
+    text: str
+
+
+async def _json(request: Request) -> Said:
+    """The body. HTTPException unless it is a note, sent as JSON: what a page of another origin may not send."""
+    if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
+        raise HTTPException(415, "Content-Type: has to be application/json")
+    if int(request.headers.get("content-length") or MOST_BYTES + 1) > MOST_BYTES:
+        raise HTTPException(413, f"a note has at most {MOST_BYTES:,} bytes")
+    try:
+        return Said.model_validate_json(await request.body())
+    except ValidationError as error:
+        said = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'body'}: {one['msg']}" for one in error.errors())
+        raise HTTPException(422, said) from error
+
+
 def _problem(_: Request, error: Exception) -> Response:
     """RFC 9457."""
     assert isinstance(error, HTTPException)
@@ -127,4 +181,5 @@ def _problem(_: Request, error: Exception) -> Response:
 
 def _unreadable(request: Request, error: Exception) -> Response:
     assert isinstance(error, OSError)
-    return _problem(request, HTTPException(503, f"the store cannot be read: {error.filename}: {error.strerror}"))
+    done = "read" if request.method in ("GET", "HEAD") else "written"
+    return _problem(request, HTTPException(503, f"the store cannot be {done}: {error.filename}: {error.strerror}"))

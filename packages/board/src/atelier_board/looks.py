@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cached_property
 
 from atelier_store.curve import read_curve
 from atelier_store.index import Index
 from atelier_store.layout import ExperimentPaths, Store
+from atelier_store.notes import read_all as read_notes
+from atelier_store.ranking import entries, standings
+from atelier_store.records import Epoch, Note
 from atelier_store.searches import Searched, of_rows
 from atelier_store.spec import Spec
 from atelier_store.trial_rows import CardRow, TrialRow
@@ -17,13 +22,20 @@ from atelier_store.trial_rows import CardRow, TrialRow
 EVERY = 2.0
 """Seconds from one look at a search to the next, while it is asked for."""
 
+REST = 10.0
+"""Seconds without an epoch, after which a trial was not at work."""
+
 
 @dataclass(frozen=True)
 class Curve:
-    """The learning curve of a trial: values of the objective, None where an epoch has none, and seconds of training."""
+    """The learning curve of a trial: values of the objective, None where an epoch has none, and seconds of training.
+
+    spans are the times when it was at work, from and to, in seconds since 1970.
+    """
 
     values: tuple[float | None, ...] = ()
     seconds: float = 0.0
+    spans: tuple[tuple[float, float], ...] = ()
 
     @property
     def epochs(self) -> int:
@@ -33,10 +45,13 @@ class Curve:
 
 NO_CURVE = Curve()
 
+Ranked = Sequence[tuple[TrialRow, int | None, str | None]]
+"""Rows with their ranks, and why they have none."""
+
 
 @dataclass(frozen=True)
 class Look:
-    """A search as it was at one moment. number grows with every change; curves are by key.
+    """A search as it was at one moment. number grows with every change; curves and notes are by key.
 
     problem says what cannot be read of the search itself; spec and summary are then None.
     """
@@ -48,10 +63,20 @@ class Look:
     problem: str | None
     rows: Sequence[TrialRow]
     curves: Mapping[str, Curve]
+    notes: Mapping[str, Note]
 
     def curve(self, row: TrialRow) -> Curve:
         """That of a trial; an empty one if it has none."""
         return self.curves.get(row.key or "", NO_CURVE)
+
+    @cached_property
+    def ranked(self) -> Ranked:
+        """Every trial: by rank, then those without; one that was suggested twice comes once."""
+        if self.spec is None:
+            return [(row, None, row.damage) for row in self.rows]
+        standing = standings(self.spec, self.rows)
+        rows = {one.row.trial: one.row for one in standing}
+        return [(rows[entry.trial], entry.rank, entry.reason) for entry in entries(self.spec, standing)]
 
 
 class Watched:
@@ -82,16 +107,17 @@ class Watched:
 
     def _refresh(self) -> Look:
         now, last = self._read(), self._last
-        seen = (now.spec, now.summary, now.problem, now.rows, now.curves)
-        if last is None or seen != (last.spec, last.summary, last.problem, last.rows, last.curves):
+        if last is None or replace(now, number=last.number) != last:
             self._last = last = now
         self._looked_at = time.monotonic()
         return last
 
     def _read(self) -> Look:
         rows: Sequence[TrialRow] = ()
+        notes: Mapping[str, Note] = {}
         spec, summary, problem = None, None, None
         try:
+            notes = read_notes(self._store)
             rows = self._index.rows()
             spec, summary = Spec.read(self._paths.spec), of_rows(self._paths, rows)
         except OSError as error:
@@ -100,7 +126,8 @@ class Watched:
             problem = f"{self._paths.spec.name}: {error}"
         objective = spec.experiment.objective.objective_metric_name if spec else ""
         number = self._last.number + 1 if self._last else 1
-        return Look(number, self._paths.folder.name, spec, summary, problem, rows, self._curves(rows, objective))
+        curves = self._curves(rows, objective)
+        return Look(number, self._paths.folder.name, spec, summary, problem, rows, curves, notes)
 
     def _curves(self, rows: Sequence[TrialRow], objective: str) -> dict[str, Curve]:
         """The curve of each key; of a trial that has ended it is read again only if its row is another."""
@@ -123,7 +150,25 @@ def _curve(store: Store, key: str, objective: str) -> Curve:
         epochs = read_curve(store.trial(key).metrics)
     except OSError:
         return NO_CURVE
-    return Curve(tuple(epoch.metrics.get(objective) for epoch in epochs), sum(epoch.seconds for epoch in epochs))
+    values, seconds = [epoch.metrics.get(objective) for epoch in epochs], [epoch.seconds for epoch in epochs]
+    return Curve(tuple(values), sum(seconds), tuple(_spans(epochs)))
+
+
+def _spans(epochs: Sequence[Epoch]) -> Iterator[tuple[float, float]]:
+    """The times that epochs took one after the other; a longer rest than an epoch, and than REST, ends one."""
+    began, last = 0.0, 0.0
+    for epoch in epochs:
+        try:
+            ended = datetime.fromisoformat(epoch.finished_at).timestamp()
+        except ValueError:  # no release writes that
+            continue
+        if ended - epoch.seconds - last > max(REST, epoch.seconds):
+            if last:
+                yield began, last
+            began = ended - epoch.seconds
+        last = ended
+    if last:
+        yield began, last
 
 
 class Looks:

@@ -6,21 +6,17 @@ import csv
 import io
 import math
 import re
-from collections.abc import Iterable, Sequence
-from statistics import quantiles
+from collections.abc import Sequence
 from typing import Any
 
 from atelier_store.halving import rungs
-from atelier_store.ranking import entries, standings
 from atelier_store.spec import Objective, Spec
 from atelier_store.trial_rows import BundleRow, CardRow, TrialRow
 
+from atelier_board import packed
 from atelier_board.looks import Look
 
 FRACTION = re.compile(r"-?\d*\.\d+(e-?\d+)?")
-
-BEST = 20
-"""Curves that are drawn one by one; the others are a band."""
 
 
 def in_short(look: Look) -> dict[str, Any]:
@@ -42,24 +38,26 @@ def in_short(look: Look) -> dict[str, Any]:
 
 
 def whole(look: Look) -> dict[str, Any]:
-    """One search: what was asked, every trial by column, how the best value came about, and learning curves."""
-    ordered = _ranked(look)
-    columns = _columns(look, ordered)
+    """One search: what was asked, every trial by column, the order of their ends, and learning curves."""
+    columns = columns_of(look)
     del columns["metrics"]  # the page shows them of one trial
-    columns["parameters"] = {name: list(map(_short, values)) for name, values in columns["parameters"].items()}
-    columns["value"] = list(map(_short, columns["value"]))
+    parameters = columns.pop("parameters")
+    short = {name: packed.column([_short(value, 6) for value in values]) for name, values in columns.items()}
+    chosen = {name: packed.column([_short(value, 5) for value in values]) for name, values in parameters.items()}
+    places = {row.trial: place for place, (row, _, _) in enumerate(look.ranked)}
+    in_time = [places[row.trial] for row in _in_time(look) if row.trial in places]
     return {
         **in_short(look),
         "spec": look.spec and _asked(look.spec),
-        "trials_by_column": columns,
-        "progress": _progress(look),
-        "curves": _curves(look, ordered),
+        "trials_by_column": short | {"parameters": chosen},
+        "in_time": packed.places(in_time, len(places)),
+        "curves": _curves(look),
     }
 
 
 def as_csv(look: Look) -> str:
     """Every trial in the order of its rank, with all that is known of it; RFC 4180."""
-    columns = _columns(look, _ranked(look))
+    columns = columns_of(look)
     parameters, metrics = columns.pop("parameters"), columns.pop("metrics")
     table = columns | metrics | {f"parameter:{name}" if name in columns else name: v for name, v in parameters.items()}
     file = io.StringIO()
@@ -98,29 +96,22 @@ def _asked(spec: Spec) -> dict[str, Any]:
     }
 
 
-Ranked = Sequence[tuple[TrialRow, int | None, str | None]]
-"""Rows with their ranks, and why they have none."""
+def best(look: Look, most: int) -> list[str]:
+    """The names of so many trials, the best first; of those alone that have a rank."""
+    return [row.trial for row, rank, _ in look.ranked if rank is not None and rank <= most]
 
 
-def _ranked(look: Look) -> Ranked:
-    """Every trial: by rank, then those without; one that was suggested twice comes once."""
-    if look.spec is None:
-        return [(row, None, row.damage) for row in look.rows]
-    standing = standings(look.spec, look.rows)
-    rows = {one.row.trial: one.row for one in standing}
-    return [(rows[entry.trial], entry.rank, entry.reason) for entry in entries(look.spec, standing)]
-
-
-def _columns(look: Look, ordered: Ranked) -> dict[str, Any]:
+def columns_of(look: Look) -> dict[str, Any]:
+    """What is known of every trial, by name and in the order of their ranks; of parameters and metrics by theirs."""
     objective = _objective(look)
-    rows = [row for row, _, _ in ordered]
+    rows = [row for row, _, _ in look.ranked]
     cards = [row.card if isinstance(row.card, CardRow) else None for row in rows]
     bundles = [row.bundle if isinstance(row.bundle, BundleRow) else None for row in rows]
     return {
         "trial": [row.trial for row in rows],
         "key": [row.key for row in rows],
-        "rank": [rank for _, rank, _ in ordered],
-        "status": [status_of(row, reason) for row, _, reason in ordered],
+        "rank": [rank for _, rank, _ in look.ranked],
+        "status": [status_of(row, reason) for row, _, reason in look.ranked],
         "value": [_value(look, row, objective) for row in rows],
         "epochs": [
             look.curve(row).epochs or (card.epochs if card else 0) for row, card in zip(rows, cards, strict=True)
@@ -130,17 +121,24 @@ def _columns(look: Look, ordered: Ranked) -> dict[str, Any]:
         "macs": [card and card.macs for card in cards],
         "latency_p50_ms": [card and card.latency_p50_ms for card in cards],
         "onnx_bytes": [bundle and bundle.onnx_bytes for bundle in bundles],
-        "reason": [reason for _, _, reason in ordered],
+        "reason": [reason for _, _, reason in look.ranked],
+        "note": [_noted(look, row) for row in rows],
         "metrics": _by_name([bundle.metrics if bundle else {} for bundle in bundles]),
         "parameters": _by_name([row.parameters for row in rows]),
     }
 
 
-def _short(value: Any) -> Any:
-    """A number, or a text that is a fraction, with the six digits that a page shows: half of the bytes."""
+def _short(value: Any, digits: int) -> Any:
+    """A number, or a text that is a fraction, with the digits that a page shows: half of the bytes."""
     if isinstance(value, str) and FRACTION.fullmatch(value):
         value = float(value)
-    return float(f"{value:.6g}") if isinstance(value, float) else value
+    return float(f"{value:.{digits}g}") if isinstance(value, float) else value
+
+
+def _noted(look: Look, row: TrialRow) -> str | None:
+    """What a person says of a trial, after a star if it has one."""
+    note = look.notes.get(row.key or "")
+    return f"{'★ ' if note.starred else ''}{note.text}".strip() if note else None
 
 
 def _by_name(dicts: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:
@@ -161,48 +159,39 @@ def _value(look: Look, row: TrialRow, objective: Objective | None) -> float | No
     return values[-1] if values else None
 
 
-def _progress(look: Look) -> dict[str, list[Any]]:
-    """The best value so far, where it changed: after so many trials, epochs and hours of training, in their order."""
-    steps: dict[str, list[Any]] = {name: [] for name in ("trials", "epochs", "hours", "best", "trial")}
-    objective = _objective(look)
-    if objective is None:
-        return steps
+def progress(look: Look) -> dict[str, Any]:
+    """What the best value so far is drawn from: the trials that ended, by column and in the order of their ends."""
+    rows, objective = _in_time(look), _objective(look)
+    return {
+        "objective": objective and {"name": objective.objective_metric_name, "type": objective.type},
+        "trials": {
+            "trial": packed.column([row.trial for row in rows]),
+            "value": packed.column([_short(_value(look, row, objective), 6) for row in rows]),
+            "epochs": packed.column([look.curve(row).epochs for row in rows]),
+            "seconds": packed.column([round(look.curve(row).seconds, 1) for row in rows]),
+        },
+    }
+
+
+def values_in_time(look: Look) -> list[float]:
+    """The values of the trials that have one, in the order of their ends."""
+    values = [_value(look, row, _objective(look)) for row in _in_time(look)]
+    return [value for value in values if value is not None and math.isfinite(value)]
+
+
+def _in_time(look: Look) -> list[TrialRow]:
     rows = [row for row in look.rows if row.key is not None and isinstance(row.card, CardRow)]
-    rows.sort(key=lambda row: row.card.updated_at if isinstance(row.card, CardRow) else "")
-    best: float | None = None
-    name: str | None = None
-    epochs, seconds = 0, 0.0
-    for count, row in enumerate(rows, 1):
-        epochs, seconds = epochs + look.curve(row).epochs, seconds + look.curve(row).seconds
-        value = _value(look, row, objective)
-        is_better = value is not None and math.isfinite(value) and (best is None or objective.better(value, best))
-        if is_better:
-            best, name = value, row.trial
-        if best is not None and (is_better or count == len(rows)):
-            for step, reached in zip(steps, (count, epochs, seconds / 3600, best, name), strict=True):
-                steps[step].append(reached)
-    return steps
+    return sorted(rows, key=lambda row: row.card.updated_at if isinstance(row.card, CardRow) else "")
 
 
-def _curves(look: Look, ordered: Ranked) -> dict[str, Any]:
-    """The curves of the best and of those that train, and tenth, middle and ninetieth percentile of the others."""
-    shown, rest = [], []
-    for row, rank, _ in ordered:
-        values = look.curve(row).values
-        trains = isinstance(row.card, CardRow) and row.card.status == "running"
-        if not values:
-            continue
-        if trains or (rank is not None and rank <= BEST):
-            shown.append({"trial": row.trial, "rank": rank, "running": trains, "values": list(map(_short, values))})
-        else:
-            rest.append(values)
-    return {"shown": shown, "others": len(rest), "band": list(_band(rest))}
-
-
-def _band(curves: Sequence[Sequence[float | None]]) -> Iterable[tuple[int, float, float, float, int]]:
-    """Epoch, percentiles and the number of curves, for every epoch that more than one reached."""
-    for epoch in range(max(map(len, curves), default=0)):
-        values = [value for curve in curves if epoch < len(curve) and (value := curve[epoch]) is not None]
-        if len(values) > 1:
-            tenths = quantiles(values, n=10, method="inclusive")
-            yield epoch + 1, tenths[0], tenths[4], tenths[8], len(values)
+def _curves(look: Look) -> dict[str, Any]:
+    """The curve of every trial, and when it was at work, one after the other; trials in the order of their ranks."""
+    curves = [look.curve(row) for row, _, _ in look.ranked]
+    spans = [span for curve in curves for span in curve.spans]
+    return {
+        "lengths": packed.column([curve.epochs for curve in curves]),
+        "values": packed.numbers([value for curve in curves for value in curve.values]),
+        "spans": packed.column([len(curve.spans) for curve in curves]),
+        "from": packed.numbers([began for began, _ in spans]),
+        "to": packed.numbers([ended for _, ended in spans]),
+    }

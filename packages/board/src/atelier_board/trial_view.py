@@ -11,7 +11,6 @@ from atelier_store.curve import read_curve
 from atelier_store.errors import InvalidInput
 from atelier_store.files import TEMPORARY
 from atelier_store.layout import Store, TrialPaths
-from atelier_store.ranking import entries, standings
 from atelier_store.records import Card, Epoch, Manifest, Record, TornRecord, TrialConfig
 from atelier_store.trial_rows import TrialRow
 
@@ -39,12 +38,14 @@ def whole(store: Store, look: Look, name: str, others: list[Look]) -> dict[str, 
         "parameters": row.parameters,
         "rank": rank,
         "reason": reason,
+        "note": _note(look, row),
         "status": status_of(row, reason),
         "curve": [],
         "files": [],
         "card": None,
         "config": None,
         "manifest": None,
+        "network": None,
         "log": "",
         "at_work": None,
         "shared_with": [],
@@ -64,6 +65,7 @@ def whole(store: Store, look: Look, name: str, others: list[Look]) -> dict[str, 
             and manifest.model_dump(
                 mode="json", include={"architecture", "metrics", "parity", "latency", "provenance"}
             ),
+            "network": manifest and network(manifest),
             "log": _tail(paths.log, problems),
             "at_work": str(holder) if holder else None,
             "shared_with": [
@@ -76,15 +78,23 @@ def whole(store: Store, look: Look, name: str, others: list[Look]) -> dict[str, 
     return found | {"problems": problems}
 
 
+def _note(look: Look, row: TrialRow) -> dict[str, Any] | None:
+    note = look.notes.get(row.key or "")
+    return note.model_dump(mode="json", include={"starred", "text", "written_at"}) if note else None
+
+
+def network(manifest: Manifest) -> dict[str, Any]:
+    """What a drawing of the network needs; of columns only that they are there."""
+    told = manifest.model_dump(mode="json", include={"kind", "task", "inputs", "outputs", "labels", "config"})
+    return told | {"columns": [column.name for column in manifest.columns] if manifest.columns else None}
+
+
 def _rank(look: Look, row: TrialRow) -> tuple[int | None, str | None]:
-    if look.spec is None:
-        return None, row.damage
-    ranked = entries(look.spec, standings(look.spec, look.rows))
-    entry = next((entry for entry in ranked if entry.trial == row.trial), None)
-    if entry is None:
+    found = next(((rank, reason) for one, rank, reason in look.ranked if one.trial == row.trial), None)
+    if found is None:
         first = next(one for one in look.rows if one.key == row.key)
         return None, f"{first.trial} is the same trial, and was suggested first"
-    return entry.rank, entry.reason
+    return found
 
 
 def _read(kind: type[R], path: Path, problems: list[str]) -> R | None:

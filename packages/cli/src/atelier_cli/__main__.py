@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from atelier_cli.commands import doctor, export, katib, laptop, store
+from atelier_cli.commands import doctor, export, katib, laptop, report, store
 
 LOOPBACK = "localhost,127.0.0.1,::1"
 
@@ -42,6 +42,7 @@ for command in (
     store.experiments,
     store.leaderboard,
     store.board,
+    report.report,
     store.compare,
     laptop.promote,
     store.versions,

@@ -35,6 +35,7 @@ from atelier_store.records import (
     KeptExperiment,
     Leaderboard,
     Manifest,
+    Note,
     Promotion,
     Record,
     Replay,
@@ -94,6 +95,7 @@ def audit(store: Store, on_progress: Callable[[Path], object] = lambda _: None) 
 def _records(store: Store, data: list[DataPaths]) -> Iterator[Path]:
     """Every record that nothing but its own digest protects."""
     yield from (*_whole_files(store.data_sources, "*.json"), *_whole_files(store.baselines, "*.json"))
+    yield from _whole_files(store.notes, "*.json")
     yield from (paths.description for paths in data)
     for trial in store.trials():
         yield from (trial.card, *_replays(trial))
@@ -138,6 +140,8 @@ def _sources(store: Store) -> Iterator[Mismatch]:
         yield from _read(DataSource, path)[1]
     for path in _whole_files(store.baselines, "*.json"):
         yield from _read(Baselines, path)[1]
+    for path in _whole_files(store.notes, "*.json"):
+        yield from _read(Note, path)[1]
 
 
 def _each(

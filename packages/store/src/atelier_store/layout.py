@@ -260,6 +260,14 @@ class Store:
         return self.root / "baselines"
 
     @property
+    def notes(self) -> Path:
+        """What people say of trials, one file for each."""
+        return self.root / "notes"
+
+    def note(self, key: str) -> Path:
+        return self.notes / f"{names.KEY.checked(key)}.json"
+
+    @property
     def downloads(self) -> Path:
         """Where fetched files are kept, unless the user names another folder."""
         return self.root / "downloads"

@@ -210,6 +210,16 @@ class Replay(Record):
     replayed_at: str
 
 
+class Note(Record):
+    """`notes/<key>.json`: what a person says of a trial, and whether it has a star."""
+
+    schema_version: Literal[1] = 1
+    key: str
+    starred: bool
+    text: str
+    written_at: str
+
+
 class TrialRecord(Record):
     """`experiments/<name>/trials/<trial>.json`: the key of a suggestion.
 

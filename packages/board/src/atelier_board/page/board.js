@@ -1,29 +1,19 @@
 /** The board: shows what the address names, and asks for it again while somebody may see it. */
 
-import { at, make } from "./elements.js";
-import { current, toSearch } from "./route.js";
-import { searchView } from "./search.js";
-import { searchesView } from "./searches.js";
-import { trialView } from "./trial.js";
+import { at } from "./elements.js";
+import { viewOf } from "./views.js";
 
 const EVERY = 5000;  // milliseconds from an answer to the next question
 let view;  // what is shown: {address, update}, and the ETag of what it shows
 let due;  // the timer of the next question
 
 function follow() {
-  const { search, trial } = current();
-  const address = ["api/searches", search, trial && "trials", trial].filter(Boolean).map((part, index) => index ? encodeURIComponent(part) : part).join("/");
-  if (view && view.address === address) return;
-  const first = !view;
-  view = { address, update: (trial ? trialView : search ? searchView : searchesView)(at("view"), { search, trial }) };
-  document.title = at("name").textContent = trial || search || "Searches";
-  at("path").replaceChildren(...steps(search, trial));
+  const next = viewOf(view);
+  if (next === view) return;
+  view = next;
   at("state").textContent = "Reading the store…";
-  if (!first) at("name").focus();
   ask();
 }
-
-const steps = (search, trial) => [search && make("a", { href: "#/" }, "All searches"), trial && make("a", { href: toSearch(search) }, search)].filter(Boolean);
 
 /** Ask once, and again after a while; never twice at a time, and not while nobody looks. */
 async function ask() {
@@ -37,13 +27,14 @@ async function ask() {
     if (answer.ok) {
       asked.etag = answer.headers.get("ETag");
       asked.update(content);
+      asked.isDone = asked.once;
     }
   } catch (error) {
     if (asked !== view) return;
     if (!(error instanceof TypeError)) throw error;  // fetch() throws these, if it reaches nobody
     notice("The board does not answer. It may have been ended; this page tries again.");
   } finally {
-    if (asked === view && !document.hidden) due = setTimeout(ask, EVERY);
+    if (asked === view && !document.hidden && !asked.isDone) due = setTimeout(ask, EVERY);
   }
 }
 
@@ -52,6 +43,6 @@ function notice(text) {
   if (at("notice").textContent !== text) at("notice").textContent = text;
 }
 
-document.addEventListener("visibilitychange", () => document.hidden ? clearTimeout(due) : ask());
+document.addEventListener("visibilitychange", () => document.hidden ? clearTimeout(due) : view.isDone || ask());
 addEventListener("hashchange", follow);
 follow();

@@ -1,7 +1,7 @@
 /** All searches of the store: state, best value, trials and what they cost. */
 
 import { at, count, make, metricName, moment, number } from "./elements.js";
-import { toSearch, toTrial } from "./route.js";
+import { link, toSearch, toTrial } from "./route.js";
 import { STATES, badge, duration, value } from "./words.js";
 
 const HEADS = ["Search", "State", "Best", "Trials", "Epochs", "Training", "Last active"];
@@ -20,7 +20,7 @@ export function searchesView(root) {
 }
 
 const row = search => make("tr", {},
-  make("th", { scope: "row" }, make("a", { href: toSearch(search.name) }, search.name)),
+  make("th", { scope: "row" }, link(toSearch(search.name), search.name)),
   make("td", {}, badge(search.state, STATES[search.state]), search.problem ? make("p", { class: "wrong" }, search.problem) : null),
   make("td", {}, ...best(search)),
   make("td", {}, search.max_trials ? `${number(search.trials)} of ${number(search.max_trials)}` : number(search.trials)),
@@ -30,5 +30,5 @@ const row = search => make("tr", {},
 
 function best({ name, objective, best: found, best_trial: trial }) {
   if (found === null || !objective) return [""];
-  return [`${metricName(objective.name)} ${value(objective, found)} (`, make("a", { href: toTrial(name, trial) }, trial), ")"];
+  return [`${metricName(objective.name)} ${value(objective, found)} (`, link(toTrial(name, trial), trial), ")"];
 }

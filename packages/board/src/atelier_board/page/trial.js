@@ -2,7 +2,9 @@
 
 import { chart, clear } from "./charts.js";
 import { at, bytes, count, facts, make, metricName, milliseconds, moment, number, score } from "./elements.js";
-import { chosen, keep, toTrial } from "./route.js";
+import { networkParts } from "./network.js";
+import { noteView } from "./note.js";
+import { chosen, has, keep, link, toCompare, toTrial } from "./route.js";
 import { axisValue, badge, duration, value } from "./words.js";
 
 export function trialView(root) {
@@ -10,10 +12,14 @@ export function trialView(root) {
   const ended = make("dl", { class: "facts" }), parameters = make("dl", { class: "facts" }), from = make("dl", { class: "facts" });
   const holder = make("div", { class: "holder" }), measure = make("select", { id: "measure" }), table = make("tbody"), heads = make("tr");
   const files = make("tbody"), log = make("pre", { tabindex: 0 }), messages = make("pre", { tabindex: 0 });
+  const note = make("div"), noted = part("noted", "What you say of it", note), showNote = noteView(note);
+  const network = make("div"), drawn = part("network", "Its network", network);
   const logs = [part("log", "Its log", log), part("messages", "What it wrote to standard error", messages)];
   root.replaceChildren(problems,
     make("div", { class: "pair" }, part("ended", "How it ended", ended), part("curve", "How it learned", make("div", { class: "controls" }, make("label", { for: "measure" }, "Show", measure)), holder, asTable(heads, table))),
+    drawn,
     make("div", { class: "pair" }, part("parameters", "Parameters", parameters), part("from", "Where it comes from", from)),
+    noted,
     part("files", "Files", make("p", { class: "quiet" }, "Digests are those of its card; atelier audit computes them again."), scrolled("Table of files", head("File", "Size", "sha256"), files)),
     ...logs);
   let told;
@@ -24,7 +30,7 @@ export function trialView(root) {
   });
   return now => {
     told = now;
-    at("state").replaceChildren(badge(now.status), now.at_work ? ` At work: ${now.at_work}` : "");
+    at("state").replaceChildren(badge(now.status), now.at_work ? ` At work: ${now.at_work} ` : " ", now.key ? toOther(now) : "");
     problems.hidden = !now.problems.length;
     problems.replaceChildren(...now.problems.map(problem => make("div", {}, problem)));
     const names = namesOf(now);
@@ -35,6 +41,10 @@ export function trialView(root) {
     paint();
     heads.replaceChildren(...["Epoch", "Ended", "Training", ...names.map(metricName)].map(name => make("th", { scope: "col" }, name)));
     table.replaceChildren(...now.curve.map(epoch => make("tr", {}, make("th", { scope: "row" }, epoch.epoch), make("td", {}, moment(epoch.finished_at)), make("td", {}, duration(epoch.seconds)), ...names.map(name => make("td", {}, epoch.metrics[name] === undefined ? "" : score(name, epoch.metrics[name]))))));
+    noted.hidden = !now.key || !(now.note || has(`api/notes/${now.key}`));
+    showNote(now);
+    drawn.hidden = !now.network;
+    if (now.network) network.replaceChildren(...networkParts(now.network));
     ended.replaceChildren(...facts(endedFacts(now)));
     parameters.replaceChildren(...facts(Object.entries(now.parameters)));
     from.replaceChildren(...facts(fromFacts(now)));
@@ -44,6 +54,12 @@ export function trialView(root) {
       if (pre.textContent !== text) pre.textContent = text;
     });
   };
+}
+
+/** A link to a comparison with another trial, which is to be named there. */
+function toOther({ search, trial }) {
+  const found = link(toCompare(`${search.name}/${trial}`, ""), "Compare with another");
+  return found.href ? found : "";  // a file has no others
 }
 
 const part = (id, title, ...content) => make("section", { "aria-labelledby": `${id}-title` }, make("h2", { id: `${id}-title` }, title), ...content);
@@ -89,7 +105,7 @@ function fromFacts({ key, config, manifest, card, shared_with: shared }) {
   const environment = card?.environment, code = text => text && make("code", { class: "digest" }, text);
   return [
     ["Key", code(key)],
-    ["Also a trial of", shared.length ? make("span", {}, ...shared.flatMap(({ search, trial }, index) => [index ? ", " : "", make("a", { href: toTrial(search, trial) }, `${search} (${trial})`)])) : ""],
+    ["Also a trial of", shared.length ? make("span", {}, ...shared.flatMap(({ search, trial }, index) => [index ? ", " : "", link(toTrial(search, trial), `${search} (${trial})`)])) : ""],
     ["Network", manifest?.architecture],
     ["Goes on from", config?.parent ? `${config.parent}, after ${count(config.parent_epochs, "epoch")}` : ""],
     ["Data digest", code(config?.data_digest)],

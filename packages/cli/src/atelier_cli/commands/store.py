@@ -109,6 +109,10 @@ def compare(
     b: Annotated[str, typer.Argument(help="Another one.", metavar="B")],
     store: StoreOption = DEFAULT_STORE,
     check: Annotated[bool, typer.Option("--check", help="Exit with 1 if anything differs.")] = False,
+    html: Annotated[
+        Path | None,
+        typer.Option("--html", metavar="FILE", help="Write the board's comparison to a file.", show_default=False),
+    ] = None,
     output: OutputOption = "table",
 ) -> None:
     """Show only what differs between two trials, or two searches, from the spec to the cost."""
@@ -121,6 +125,8 @@ def compare(
 
         check_store(store)
         place = Store(store.absolute())
+        if html is not None:
+            _write_comparison(place, a, b, html)
         one, other = subjects.two(place, a, b)
         if isinstance(one, subjects.SearchSubject):
             assert isinstance(other, subjects.SearchSubject)
@@ -207,10 +213,7 @@ def board(
     port: Annotated[int, typer.Option(help="Port to listen on; 0 is a free one.", min=0, max=65535)] = 8081,
 ) -> None:
     """Show the searches of a store in a browser: trials, curves, why each ended. It only reads, also while they run."""
-    if find_spec("atelier_board") is None:
-        fail(
-            ["not installed: atelier-board; in a checkout of this project: uv sync --package atelier-cli --extra board"]
-        )
+    need_the_board()
     with messages():
         from atelier_board.serve import serve
         from atelier_store import addresses
@@ -225,6 +228,23 @@ def board(
             url = addresses.url(addresses.reachable(host), listening.getsockname()[1])
             out.print(f"The board of {escape(str(store))}: {url} (Ctrl-C ends it)")
             serve(Store(store.absolute()), listening, host)
+
+
+def _write_comparison(store: Store, a: str, b: str, file: Path) -> None:
+    need_the_board()
+    from atelier_board import report
+    from atelier_store.files import write_text
+
+    write_text(file, report.of_comparison(store, a, b))
+    err.print(f"written: {escape(str(file))}")
+
+
+def need_the_board() -> None:
+    """Exit unless the pages are installed, which some commands do without."""
+    if find_spec("atelier_board") is None:
+        fail(
+            ["not installed: atelier-board; in a checkout of this project: uv sync --package atelier-cli --extra board"]
+        )
 
 
 def _write_report(store: Store, searched: ExperimentPaths, audited: Audit, file: Path, key: Key | None) -> None:

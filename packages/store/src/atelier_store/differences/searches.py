@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,9 +53,11 @@ class SearchDifferences:
     same_rows: bool
 
 
-def compare(store: Store, a: SearchSubject, b: SearchSubject) -> SearchDifferences:
-    """What differs between two searches. Hashes every bundle, as a leaderboard does."""
-    one, other = _read(store, a), _read(store, b)
+def compare(
+    store: Store, a: SearchSubject, b: SearchSubject, ranked: Callable[[Store, Spec], Leaderboard] = rank
+) -> SearchDifferences:
+    """What differs between two searches. Hashes every bundle, as a leaderboard does, unless ranked does otherwise."""
+    one, other = _read(store, a, ranked), _read(store, b, ranked)
     asked = specs.compare(a.spec, b.spec)
     shared = [SharedTrial(key, one.names[key], other.names[key]) for key in one.names if key in other.names]
     same_rows = one.rows == other.rows and len(one.rows) == 1
@@ -85,8 +87,8 @@ class _Search:
         return {(c.data_digest, c.validation_fraction, c.seed) for c in self.configs.values()}
 
 
-def _read(store: Store, subject: SearchSubject) -> _Search:
-    board = rank(store, subject.spec)
+def _read(store: Store, subject: SearchSubject, ranked: Callable[[Store, Spec], Leaderboard]) -> _Search:
+    board = ranked(store, subject.spec)
     names = {entry.key: entry.trial for entry in board.entries if entry.key}
     paths = {key: store.trial(key) for key in names}
     configs = {key: config for key in names if (config := TrialConfig.read_if_whole(paths[key].config))}

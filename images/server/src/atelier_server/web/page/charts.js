@@ -13,7 +13,7 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => pain
 /**
  * Keep a chart in the holder. x and y: {name, log, whole, names, shown}; dots: {x, y, class, says}; line: whether they are joined;
  * lines: {points: [x, y], class}; area: [x, low, high]; bound: {x, says}; band: {from, says}; says: what the chart shows, in words;
- * open: what a click on a dot does.
+ * open: what a click on a dot does; height: pixels, if not as usual.
  */
 export function chart(holder, description) {
   const paint = () => holder.replaceChildren(...painted(description, Math.max(240, holder.clientWidth), getComputedStyle(holder)));
@@ -29,8 +29,8 @@ export function clear(holder, ...instead) {
   holder.replaceChildren(...instead);
 }
 
-function painted({ x, y, dots, line, lines = [], area = [], bound, band, says, open }, width, style) {
-  const right = width - MARGIN.right, bottom = HEIGHT - MARGIN.bottom;
+function painted({ x, y, dots, line, lines = [], area = [], bound, band, says, open, height = HEIGHT }, width, style) {
+  const right = width - MARGIN.right, bottom = height - MARGIN.bottom;
   const points = [...dots.map(dot => [dot.x, dot.y]), ...lines.flatMap(one => one.points), ...area.flatMap(([at, low, high]) => [[at, low], [at, high]])];
   const across = scale(points.map(point => point[0]).concat(bound ? [bound.x] : []), MARGIN.left, right, x), along = scale(points.map(point => point[1]), bottom, MARGIN.top, y);
   const place = ([at, value]) => `${across(at).toFixed(1)},${along(value).toFixed(1)}`;
@@ -44,7 +44,7 @@ function painted({ x, y, dots, line, lines = [], area = [], bound, band, says, o
     parts.push(draw("text", { class: "tick", x: across(tick), y: bottom + 18, "text-anchor": "middle" }, (x.shown || short)(tick)));
   }
   parts.push(draw("line", { class: "axis", x1: MARGIN.left, x2: right, y1: bottom, y2: bottom }));
-  parts.push(draw("text", { class: "name", x: right, y: HEIGHT - 6, "text-anchor": "end" }, x.name));
+  parts.push(draw("text", { class: "name", x: right, y: height - 6, "text-anchor": "end" }, x.name));
   if (bound) parts.push(...boundParts(across(bound.x), bottom, bound));
   if (area.length) parts.push(draw("polygon", { class: "area", points: [...area.map(([at, low]) => [at, low]), ...area.map(([at, , high]) => [at, high]).toReversed()].map(place).join(" ") }));
   for (const one of lines) parts.push(draw("polyline", { class: one.class, points: one.points.map(place).join(" ") }));
@@ -52,17 +52,17 @@ function painted({ x, y, dots, line, lines = [], area = [], bound, band, says, o
   const many = dots.length > MOST_DRAWN;
   const winnerLast = dots.filter(dot => !many || dot.class === "best").sort((a, b) => (a.class === "best") - (b.class === "best"));
   parts.push(...winnerLast.flatMap(dot => dotParts(dot, across(dot.x).toFixed(1), along(dot.y).toFixed(1), line ? 2.8 : 4.2)));
-  const drawn = draw("svg", { class: open ? "chart opens" : "chart", viewBox: `0 0 ${width} ${HEIGHT}`, width, height: HEIGHT, role: "img", "aria-label": says }, parts);
+  const drawn = draw("svg", { class: open ? "chart opens" : "chart", viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": says }, parts);
   const at = dots.map(dot => [across(dot.x), along(dot.y)]);
   if (open) drawn.addEventListener("click", event => pick(event, drawn, at, index => open(dots[index])));
   if (many) pointAt(drawn, at, dots);
-  return many ? [marks(dots, at, width, style), drawn] : [drawn];
+  return many ? [marks(dots, at, [width, height], style), drawn] : [drawn];
 }
 
 /** Thousands of dots on a canvas, below the axes. */
-function marks(dots, at, width, style) {
+function marks(dots, at, [width, height], style) {
   const canvas = make("canvas", { class: "marks", "aria-hidden": true }), ratio = devicePixelRatio || 1, pen = canvas.getContext("2d");
-  [canvas.width, canvas.height] = [width * ratio, HEIGHT * ratio];
+  [canvas.width, canvas.height] = [width * ratio, height * ratio];
   pen.scale(ratio, ratio);
   const ink = name => style.getPropertyValue(name);
   const tones = { dot: ink("--accent"), early: ink("--accent"), lost: ink("--quiet") };
@@ -116,7 +116,7 @@ const boundParts = (x, bottom, { says }) => [
 ];
 
 /** From values to pixels, with ticks: a little more than the values span. */
-function scale(values, from, to, { log, whole, names }) {
+export function scale(values, from, to, { log, whole, names }) {
   if (names) return places(names, from, to);
   const turned = log ? Math.log10 : value => value;
   let low = values.reduce((a, b) => Math.min(a, b)), high = values.reduce((a, b) => Math.max(a, b));

@@ -1,6 +1,6 @@
-/** The winner's network, drawn from its configuration step by step; a user's own network as the list of its parameters. */
+/** A network, drawn from its configuration step by step; a user's own network as the list of its parameters. */
 
-import { at, count, draw, facts, make, number } from "./elements.js";
+import { count, draw, facts, make, number } from "./elements.js";
 
 const OPERATIONS = {
   conv3: ["3×3 convolution", "conv"], conv5: ["5×5 convolution", "conv"],
@@ -24,14 +24,16 @@ const OF_ROWS = {
 const TRAINING = ["lr", "weight_decay", "batch", "augment", "label_smoothing"];
 const MOST_DRAWN = 6;  // layers of one stage; the words say how many there are
 
-export function showNetwork(manifest, report) {
+/** The parts of a drawing. other: a manifest, of which what differs is marked. */
+export function networkParts(manifest, report, other) {
   const { params } = manifest.config;
-  at("network").replaceChildren(...(params.stages ? builtIn(manifest) : own(manifest, report)), training(params));
+  return [...(params.stages ? builtIn(manifest, other) : own(manifest, report)), training(params)];
 }
 
-function builtIn(manifest) {
-  const { params } = manifest.config;
-  const list = make("ol", { class: "network", tabindex: 0, "aria-label": "From input to output" }, ...steps(manifest).map(shownStep));
+function builtIn(manifest, other) {
+  const { params } = manifest.config, before = other?.config.params.stages ? steps(other) : undefined;
+  const differs = step => before && !before.some(one => one.title === step.title && String(one.words) === String(step.words));
+  const list = make("ol", { class: "network", tabindex: 0, "aria-label": "From input to output" }, ...steps(manifest).map(step => shownStep(step, differs(step))));
   const notes = [make("span", { class: "chip" }, activationCurve(params.activation), `${params.activation} as activation`)];
   if (params.se) notes.push(make("span", { class: "chip" }, "squeeze-and-excitation in every block"));
   if (params.dropout) notes.push(make("span", { class: "chip" }, `dropout ${number(params.dropout)}`));
@@ -92,8 +94,8 @@ const entranceWords = (kind, size, channels) => kind === "rows" ? [count(channel
 
 const taps = (kind, words) => kind === "signals" ? words.replace("3×3", "3-tap").replace("5×5", "5-tap") : words;
 
-function shownStep({ title, words, drawn }) {
-  return make("li", {}, drawn.vector ? vector(drawn) : solids(drawn), make("div", {}, make("strong", {}, title), ...words.filter(Boolean).map(line => make("span", {}, line))));
+function shownStep({ title, words, drawn }, differs) {
+  return make("li", { class: differs && "differs" }, drawn.vector ? vector(drawn) : solids(drawn), make("div", {}, make("strong", {}, title), differs ? make("mark", {}, "differs") : null, ...words.filter(Boolean).map(line => make("span", {}, line))));
 }
 
 /** Layers as solids: as high as the picture is large, as thick as there are channels; dense ones as high as they have units. */

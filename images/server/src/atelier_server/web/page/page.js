@@ -2,7 +2,7 @@
 
 import { at, make, metricName, moment, upper } from "./elements.js";
 import { showProvenance, showScores, showSearch, showTiles } from "./facts.js";
-import { showNetwork } from "./network.js";
+import { networkParts } from "./network.js";
 import { showCurve, showTrials } from "./learning.js";
 import { fetchWithToken, givenToken, hasToken, unlock } from "./token.js";
 import { offerTrial } from "./trying.js";
@@ -109,7 +109,7 @@ function showAll(card, report) {
   const since = card.promotion ? `, promoted ${moment(card.promotion.promoted_at)}` : "";
   at("state").replaceChildren(`${whatItDoes(card.manifest)} Version `, make("code", {}, card.version), `${since}.`);
   showTiles(card);
-  showNetwork(card.manifest, report);
+  at("network").replaceChildren(...networkParts(card.manifest, report));
   showCurve(card.manifest, report);
   showTrials(card, report);
   showSearch(card, report);

@@ -1,0 +1,63 @@
+"""The models of a store as the page shows them: every version, what is served, and how that came about."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, TypeVar
+
+from atelier_store import pointer
+from atelier_store.layout import ModelPaths, Store, VersionPaths
+from atelier_store.records import Decision, Promotion, Record, TornRecord
+
+R = TypeVar("R", bound=Record)
+
+
+def whole(store: Store) -> list[dict[str, Any]]:
+    """Every model by name: its versions and the moves of its pointer, the last ones first. OSError."""
+    return [_model(paths) for paths in store.models()]
+
+
+def _model(paths: ModelPaths) -> dict[str, Any]:
+    problems: list[str] = []
+    decision = _read(Decision, paths.decision, problems)
+    versions = [paths.version(folder.name) for folder in paths.versions.glob("[!.]*")]
+    promoted = [one for files in versions if (one := _read(Promotion, files.promotion, problems))]
+    return {
+        "name": paths.name,
+        "served": _served(paths, problems),
+        "versions": [
+            {
+                **promotion.model_dump(mode="json", exclude={"schema_version"}),
+                "signed": paths.signature(promotion.version).exists(),
+                "problem": None if _is_whole(paths.version(promotion.version)) else "its manifest is not as it was",
+            }
+            for promotion in sorted(promoted, key=lambda one: one.promoted_at, reverse=True)
+        ],
+        "moves": [line.model_dump(mode="json", exclude={"schema_version"}) for line in reversed(pointer.lines(paths))],
+        "decision": decision and decision.model_dump(mode="json", exclude={"schema_version"}),
+        "problems": problems,
+    }
+
+
+def _served(paths: ModelPaths, problems: list[str]) -> str | None:
+    try:
+        found = pointer.served(paths)
+    except TornRecord as error:
+        problems.append(f"{paths.current.name}: {error.problem}")
+        return None
+    return found.name if found else None
+
+
+def _is_whole(files: VersionPaths) -> bool:
+    """Whether its manifest is the one that the version is named by; other files are hashed by an audit."""
+    return pointer.read_version(files) is not None
+
+
+def _read(kind: type[R], path: Path, problems: list[str]) -> R | None:
+    try:
+        return kind.read_if_there(path)
+    except TornRecord as error:
+        problems.append(f"{path.parent.name}/{path.name}: {error.problem}")
+    except OSError as error:
+        problems.append(f"{path.parent.name}/{path.name}: cannot be read: {error.strerror}")
+    return None

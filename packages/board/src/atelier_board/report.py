@@ -1,0 +1,105 @@
+"""A search, or a comparison, as one file, which opens from a disk and asks nobody for anything.
+
+It is the board's page with what the board would have answered, and is read and printed without a script, too. Of the
+best trials everything is there but their logs, which may name what is not for everybody who gets the file.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import json
+from html import escape
+from typing import Any
+from urllib.parse import quote
+
+from atelier_store.layout import Store
+
+from atelier_board import comparison_view, files, joined, plain, search_view, trial_view
+from atelier_board.looks import Looks
+
+TRIALS = 30
+"""Trials that have a page of their own: the best."""
+
+PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<link rel="icon" href="data:image/svg+xml;base64,{icon}">
+<style>{style}</style>
+</head>
+<body>
+<header class="top">
+  <img src="data:image/svg+xml;base64,{icon}" alt="" width="40" height="40">
+  <div>
+    <h1 id="name" tabindex="-1">{title}</h1>
+    <p id="state" class="quiet" role="status">{state}</p>
+  </div>
+  <nav id="path" aria-label="Where you are"></nav>
+</header>
+<main id="view">{plain}</main>
+<script id="answers" type="application/gzip">{answers}</script>
+<script>{script}</script>
+</body>
+</html>
+"""
+
+
+def of_search(store: Store, name: str) -> str:
+    """The report of the search of this name, as HTML."""
+    looks = Looks(store)
+    look, others = looks.of(name), looks.all()
+    assert look is not None
+    address = f"api/searches/{_part(look.name)}"
+    told = search_view.whole(look)
+    answers = {address: told}
+    for trial in search_view.best(look, TRIALS):
+        found = trial_view.whole(store, look, trial, others)
+        assert found is not None
+        answers[f"{address}/trials/{_part(trial)}"] = found | {"log": "", "messages": ""}
+    state = f"{told['state']}; {told['trials']:,} trials; last active {told['last_active']}"
+    return file(look.name, state, plain.search(look), f"#/s/{_part(look.name)}", answers)
+
+
+def of_comparison(store: Store, a: str, b: str) -> str:
+    """What differs between two trials or two searches, as HTML. InvalidInput if they are not there."""
+    told = comparison_view.whole(store, Looks(store), a, b)
+    query = comparison_view.query(a, b)
+    differences = told["differences"]
+    state = f"{len(differences)} differences" if differences else "nothing differs"
+    shown = plain.differences(a, b, differences)
+    return file(f"{a} and {b}", state, shown, f"#/compare?{query}", {f"api/compare?{query}": told})
+
+
+def file(title: str, state: str, plain: str, home: str, answers: dict[str, Any]) -> str:
+    """A page with these answers by address, which begins at home; plain is its content until a script runs."""
+    page = files.load()
+    style = (page["style.css"] + page["board.css"]).decode()
+    script = joined.script(page, "report")
+    content = json.dumps({"home": home, "answers": answers}, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    packed = gzip.compress(content.encode(errors="replace"), mtime=0)
+    policy = f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; img-src data:; base-uri 'none'"
+    return PAGE.format(
+        policy=policy,
+        title=escape(title),
+        state=escape(state),
+        icon=base64.b64encode(page["icon.svg"]).decode(),
+        style=style,
+        plain=plain,
+        answers=base64.b64encode(packed).decode(),
+        script=script,
+    )
+
+
+def _hash(content: str) -> str:
+    """A source of a policy: content that is in the page itself."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"
+
+
+def _part(name: str) -> str:
+    """A part of an address, as the page's encodeURIComponent writes it."""
+    return quote(name, safe="!'()*")
