@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from atelier_board import models_view
 from atelier_store import bundle
 from atelier_store.layout import Store
-from atelier_store.promotion import Promoted, Promoter
+from atelier_store.promotion import Answered, Promoted, Promoter
 
 from tests.board.conftest import ONE, THIRTY
 
 
 def promoted(store: Store, search: str) -> Promoted:
-    return Promoter(store.model("digits"), bundle.problems, lambda *_: ({"test_accuracy": 0.5}, 90), "tests").best(
-        search, "always"
-    )
+    answers = Answered(np.eye(2)[[0, 1] * 45], np.zeros(90, np.int64))
+    return Promoter(store.model("digits"), bundle.problems, lambda *_: answers, "tests").best(search, "always")
 
 
 def model(store: Store) -> dict[str, Any]:
@@ -32,7 +32,7 @@ def test_versions_and_moves_are_told_the_last_first(store: Store) -> None:
     found = model(store)
     assert found["served"] == thirty.version
     assert [version["version"] for version in found["versions"]] == [thirty.version, one.version]
-    assert found["versions"][0]["test_metrics"] == {"test_accuracy": 0.5}
+    assert found["versions"][0]["test_metrics"]["test_accuracy"] == 0.5
     assert [(move["version"], move["previous"]) for move in found["moves"]] == [
         (thirty.version, one.version),
         (one.version, None),

@@ -261,7 +261,10 @@ def test_the_model_of_an_old_store_is_served_and_answers_as_it_did(old: Path) ->
 # a store of now
 
 
-ADDED_FIELDS = (f"experiments/{EXPERIMENT}/leaderboard.json > entries[].parameters",)
+ADDED_FIELDS = (
+    f"experiments/{EXPERIMENT}/leaderboard.json > entries[].parameters",
+    f"experiments/{EXPERIMENT}/trials/<trial>.json > reason",
+)
 ADDED_METRICS = re.compile(r"metrics\.(val|test)_(auc|average_precision|balanced_accuracy|ece|mcc): new,")
 """What came since 0.1.0."""
 
@@ -278,9 +281,14 @@ def test_a_search_suggests_the_same_trials_under_the_same_keys(new: Path) -> Non
 
 
 def suggested(store: Path) -> dict[str, Any]:
-    """The trial records, by name; without the tail's, for whose it is depends on the processor."""
+    """The trial records, by name, but for `reason`, which old ones have not; without the tail's.
+
+    Whose that is depends on the processor.
+    """
     folder = Store(store).experiment(EXPERIMENT).trials
-    return {path.stem: TrialRecord.read(path).model_dump() for path in sorted(folder.glob("trial-*.json"))}
+    return {
+        path.stem: TrialRecord.read(path).model_dump(exclude={"reason"}) for path in sorted(folder.glob("trial-*.json"))
+    }
 
 
 def test_trials_come_to_the_same_weights_on_the_same_processor_and_libraries(new: Path) -> None:

@@ -6,21 +6,27 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from functools import lru_cache
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 import torch
 from atelier_store.layout import Store
-from atelier_store.records import DataDescription
-from atelier_store.spec import Spec, canonical_json
-from atelier_trial import data
-from atelier_trial.space import canonicalise, training_domains
+from atelier_store.records import Candidate, DataDescription
+from atelier_store.spec import Proxy, Spec, canonical_json
+from atelier_trial import data, own_code, space
 
-from atelier_trainer import model
+from atelier_trainer import model, proxies
 from atelier_trainer.columns import Columns
 from atelier_trainer.cost import Cost, cost_of
 from atelier_trainer.setup import outputs_of
+
+EXAMPLES = 32
+"""Examples that a score of an untrained network is made with."""
+
+MOST_ROWS = 1000
+"""Training rows whose statistics standardise those examples."""
 
 
 class Appraiser:
@@ -32,6 +38,7 @@ class Appraiser:
         x, y, training, _ = data.load_split(store, description, trainer.data.validation_fraction, trainer.seed)
         self._outputs = outputs_of(description, y)
         self._rows = x[training] if description.kind == "rows" else x[[]]
+        self._first_rows, self._first_targets = x[training[:MOST_ROWS]], y[training[:MOST_ROWS]]
         self._columns: dict[str, Columns | None] = {}
         self._costs: dict[str, Cost | None] = {}
 
@@ -50,10 +57,39 @@ class Appraiser:
 
     def architecture(self, params: dict[str, str]) -> dict[str, Any]:
         """The parameters that build the network, in the form that equal networks share."""
-        kind, task = self._description.kind, self._description.task
-        canonical = canonicalise(params, kind, task, self._spec.trainer.network)
-        training = training_domains(kind, task)
-        return {name: value for name, value in canonical.items() if name not in training}
+        return space.architecture(params, self._description.kind, self._description.task, self._spec.trainer.network)
+
+    def candidate(self, params: dict[str, str], by: tuple[Proxy, ...]) -> Candidate | None:
+        """The network's scores before it is trained; None if it is over the budget. Equal arguments give equal ones."""
+        if self.refusal(params) is not None:
+            return None
+        scores: dict[Proxy, float] = {}
+        unscored: dict[Proxy, str] = {}
+        for proxy in by:
+            try:
+                scores[proxy] = self._score(proxy, params)
+            except Exception as error:  # whatever a user's network raises
+                unscored[proxy] = own_code.reason(error)
+        return Candidate(params=params, scores=scores, unscored=unscored)
+
+    def _score(self, proxy: Proxy, params: dict[str, str]) -> float:
+        if proxy in ("params", "macs"):
+            cost = self.cost(params)
+            if cost is None:
+                raise ValueError("it cannot be built")
+            return cost.params if proxy == "params" else cost.macs
+        torch.manual_seed(self._spec.trainer.seed)
+        built = self.build(self.architecture(params), standard=self._standard())
+        examples = torch.from_numpy(self._first_rows[:EXAMPLES])
+        return proxies.synflow(built, examples) if proxy == "synflow" else proxies.naswot(built, examples)
+
+    @lru_cache(maxsize=1)  # noqa: B019  # the only appraiser of its process
+    def _standard(self) -> dict[str, torch.Tensor] | None:
+        """The statistics of the inputs; None for a table, whose columns scale themselves."""
+        if self._description.columns is not None:
+            return None
+        inputs = data.input_statistics(self._first_rows, self._description.kind)
+        return model.statistics(inputs, self._first_targets, self._description.task)
 
     def _cost(self, architecture: dict[str, Any]) -> Cost | None:
         """On the meta device, which has no memory and computes nothing; what does not run there is built for real."""
@@ -69,11 +105,13 @@ class Appraiser:
             self._columns[device] = None if columns is None else Columns(columns, self._rows)
         return self._columns[device]
 
-    def build(self, architecture: dict[str, Any], device: str = "cpu") -> model.Model:
-        """The untrained network, for inputs that are standardised already. Raises whatever a user's network raises."""
+    def build(
+        self, architecture: dict[str, Any], device: str = "cpu", standard: dict[str, torch.Tensor] | None = None
+    ) -> model.Model:
+        """The untrained network, for standardised inputs unless standard is given. Raises as a user's network does."""
         with torch.device(device):
             zero, one = torch.zeros(1), torch.ones(1)
-            standard = {"mean": zero, "scale": one, "target_mean": zero, "target_scale": one}
+            standard = standard or {"mean": zero, "scale": one, "target_mean": zero, "target_scale": one}
             description = self._description
             columns = self._columns_on(device)
             network, rows = self._spec.trainer.network, torch.from_numpy(self._rows)
@@ -93,7 +131,7 @@ def serve(connection: Connection, spec: Spec, store: Store, description: DataDes
     sys.path.append(str(Path.cwd()))  # where a network of one's own is
     torch.set_num_threads(1)
     appraiser = Appraiser(spec, store, description)
-    answers: dict[str, Callable[..., Any]] = {"refusal": appraiser.refusal}
+    answers: dict[str, Callable[..., Any]] = {"refusal": appraiser.refusal, "candidate": appraiser.candidate}
     while True:
         try:
             name, *arguments = connection.recv()

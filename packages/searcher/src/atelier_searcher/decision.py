@@ -7,15 +7,18 @@ the search knows already, nor one that is known to be over budget.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from itertools import islice
+from dataclasses import dataclass, field
+from itertools import chain, islice
 
 from atelier_store import halving
-from atelier_store.spec import Spec
+from atelier_store.spec import AlgorithmName, Spec
 
 from atelier_searcher import sampling
 from atelier_searcher.history import History, by_key
+from atelier_searcher.shortlist import Shortlist, points
 from atelier_searcher.space import Point, Space
+
+NO_SHORTLIST = Shortlist(())
 
 MOST_NEAR = 500
 """Points around the algorithm's proposal, nearest first, that are tried if it is refused."""
@@ -45,6 +48,8 @@ class Suggestion:
     number: int
     params: dict[str, str]
     key: str
+    reason: str | None = field(default=None, compare=False)
+    """Why it is this one; None if an earlier run of the search made it."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,11 @@ class Networks:
 
 
 def decide(
-    spec: Spec, history: History, networks: Networks, made: Mapping[int, dict[str, str]] | None = None
+    spec: Spec,
+    history: History,
+    networks: Networks,
+    made: Mapping[int, dict[str, str]] | None = None,
+    shortlist: Shortlist = NO_SHORTLIST,
 ) -> Decision:
     """What to do next, from what is known now; equal arguments give equal decisions.
 
@@ -87,7 +96,7 @@ def decide(
         return Suggestion(number, params, networks.key(params))
     if len(history) >= MOST_REFUSED and all(trial.status == "over_budget" for trial in history[-MOST_REFUSED:]):
         return Nothing(f"the last {MOST_REFUSED} networks were over trainer.budget")
-    return _suggest(spec, history, networks)
+    return _suggest(spec, history, networks, shortlist)
 
 
 def values_at(history: History, rung: int) -> dict[str, float]:
@@ -104,39 +113,47 @@ def _resume(spec: Spec, history: History) -> Resume | None:
     return None if key is None else Resume(key, paused[key])
 
 
-def _suggest(spec: Spec, history: History, networks: Networks) -> Suggestion | Nothing:
+def _suggest(spec: Spec, history: History, networks: Networks, shortlist: Shortlist) -> Suggestion | Nothing:
     """The first point of those that come into question whose network is new and not refused."""
     space = Space(spec.experiment.parameters)
     known = {trial.key for trial in history}
     refused: dict[str, str] = {}
-    for point in _points(spec, space, history):
+    for point, why in chain(points(spec, space, history, shortlist), _points(spec, space, history)):
         params = space.params(point)
         key = networks.key(params)
         if key in known or key in refused:
             continue
         reason = networks.refusal(params)
         if reason is None:
-            return Suggestion(len(history), params, key)
+            return Suggestion(len(history), params, key, why)
         refused[key] = reason
     return Nothing(_exhausted(space, len(known), refused))
 
 
-def _points(spec: Spec, space: Space, history: History) -> Iterator[Point]:
+def _points(spec: Spec, space: Space, history: History) -> Iterator[tuple[Point, str]]:
     """What the algorithm proposes and what is near that; then all of a small space, or random points of a larger one.
 
     An algorithm that learns proposes the best region again and again, so what is new there is better than another draw:
     local search is as good as any (White et al. 2021, Exploring the Loss Landscape in Neural Architecture Search).
     """
     proposals, seed, number = sampling.proposals(spec, space, history), sampling.seed_of(spec), len(history)
-    if spec.experiment.algorithm.algorithm_name == "grid":
-        yield from islice(proposals, number + SMALL_SPACE)
+    name, learns = spec.experiment.algorithm.algorithm_name, sampling.learns(spec, history)
+    if name == "grid":
+        yield from ((point, "next of the grid") for point in islice(proposals, number + SMALL_SPACE))
         return
     proposal = next(proposals)
-    yield proposal
-    if sampling.learns(spec, history):
-        yield from islice(space.around(proposal, seed + number), MOST_NEAR)
+    yield proposal, f"{name}, from {len(history)} trials" if learns else _before(name)
+    if learns:
+        near = islice(space.around(proposal, seed + number), MOST_NEAR)
+        yield from ((point, f"near what {name} proposed, which is known or not trained") for point in near)
     is_small = space.size <= SMALL_SPACE
-    yield from space.points(seed) if is_small else islice(sampling.draws(space, seed, number), MOST_DRAWN)
+    rest = space.points(seed) if is_small else islice(sampling.draws(space, seed, number), MOST_DRAWN)
+    yield from ((point, f"at random: what {name} proposed is known or not trained") for point in rest)
+
+
+def _before(name: AlgorithmName) -> str:
+    """The reason of a suggestion that does not depend on results."""
+    return name if name in sampling.LEARNS_FROM_NOTHING else f"at random, until {name} has results to learn from"
 
 
 def _exhausted(space: Space, known: int, refused: Mapping[str, str]) -> str:

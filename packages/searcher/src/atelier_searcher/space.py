@@ -35,6 +35,10 @@ class Space:
         """The point that has these texts."""
         return {name: self._value(name, text) for name, text in params.items()}
 
+    def ordered(self, point: Point) -> Point:
+        """The point, with its parameters in the order of the space."""
+        return {name: point[name] for name in self.distributions}
+
     @property
     def size(self) -> float:
         """How many points there are; infinity if a parameter has no step."""

@@ -259,6 +259,10 @@ class Store:
         """One file for each data set and split: baselines/<digest>.json."""
         return self.root / "baselines"
 
+    def shortlist(self, digest: str) -> Path:
+        """Scores of the untrained networks of one space on one data set; a cache."""
+        return self.root / "shortlists" / f"{digest[:16]}.json"
+
     @property
     def notes(self) -> Path:
         """What people say of trials, one file for each."""

@@ -19,6 +19,7 @@ from atelier_store.spec import (
     Kind,
     Objective,
     Parameter,
+    Proxy,
     Split,
     Task,
     sha256_of,
@@ -224,7 +225,8 @@ class TrialRecord(Record):
     """`experiments/<name>/trials/<trial>.json`: the key of a suggestion.
 
     number is its place in the order of suggestions, from 0, if the engine counts them. found: the store had the result
-    before this search suggested it, so the trial does not count in maxTrialCount; written only if true.
+    before this search suggested it, so the trial does not count in maxTrialCount; written only if true. reason says why
+    the searcher suggested it; records of others, and of older releases, have none.
     """
 
     schema_version: Literal[1] = 1
@@ -234,6 +236,27 @@ class TrialRecord(Record):
     key: str | None
     error: str | None = None
     found: bool = Field(default=False, exclude_if=lambda found: not found)
+    reason: str | None = Field(default=None, exclude_if=lambda reason: reason is None)
+
+
+class Candidate(Record):
+    """An untrained network: the parameters that build it, and its scores. unscored says why it has no score."""
+
+    params: dict[str, str]
+    scores: dict[Proxy, float]
+    unscored: dict[Proxy, str] = Field(default={}, exclude_if=lambda reasons: not reasons)
+
+
+class ScoredNetworks(Record):
+    """`shortlists/<digest>.json`: scores of the untrained networks of one space, in the order in which they were drawn.
+
+    drawn counts also those that are over the budget. Deleted, it is made again, the same.
+    """
+
+    schema_version: Literal[1] = 1
+    digest: str
+    drawn: int
+    networks: tuple[Candidate, ...]
 
 
 class RungValue(Record):

@@ -26,6 +26,9 @@ AlgorithmName = Literal[
 ]
 """Katib's names; `atelier` is the searcher of this project, on a cluster as a suggestion service of its own."""
 EarlyStoppingName = Literal["halving", "medianstop", "none"]
+Proxy = Literal["synflow", "naswot", "params", "macs"]
+"""A score of an untrained network; atelier_trainer/proxies.py says what each is."""
+
 SourceName = Literal["sklearn", "npz", "idx", "images", "csv", "table"]
 OwnFunction = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*$")]
 """A function of the user's own, as module:function."""
@@ -134,6 +137,13 @@ class Parameter(SpecModel):
     feasible_space: FeasibleSpace
 
 
+class Shortlist(SpecModel):
+    """How many networks of the space are scored before any is trained, and by what."""
+
+    candidates: int = Field(default=1000, ge=20, le=20_000)
+    proxies: tuple[Proxy, ...] = Field(default=("synflow", "naswot"), min_length=1)
+
+
 class Experiment(SpecModel):
     """The search: objective, algorithm, search space, counts."""
 
@@ -145,6 +155,7 @@ class Experiment(SpecModel):
     parallel_trial_count: int | Literal["auto"] = "auto"
     max_trial_count: int = Field(ge=1)
     max_failed_trial_count: int = Field(ge=0)
+    shortlist: Shortlist | None = Field(default=None, exclude_if=lambda chosen: chosen is None)
 
 
 class DataFile(SpecModel):

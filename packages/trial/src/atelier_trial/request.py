@@ -99,17 +99,29 @@ def parent_of(request: Request, tail_of: str) -> str:
 
 
 def record(
-    experiment: ExperimentPaths, request: Request, key: str | None, error: str | None = None, found: bool = False
+    experiment: ExperimentPaths,
+    request: Request,
+    key: str | None,
+    error: str | None = None,
+    found: bool = False,
+    reason: str | None = None,
 ) -> None:
     """Write to the experiment which key this trial has, or why it has none, and whether the store had its result.
 
-    What was found then stays found, whoever writes the record again.
+    What was found then stays found, whoever writes the record again; so does the reason of its suggestion.
     """
     path = experiment.trial(request.trial)
     before = TrialRecord.read_if_whole(path)
-    found = found or (before is not None and before.found and before.key == key)
+    if before is not None and before.key == key:
+        found, reason = found or before.found, reason or before.reason
     TrialRecord(
-        trial=request.trial, number=request.number, params=request.params, key=key, error=error, found=found
+        trial=request.trial,
+        number=request.number,
+        params=request.params,
+        key=key,
+        error=error,
+        found=found,
+        reason=reason,
     ).write(path)
     if not experiment.spec.exists():
         request.spec.write(experiment.spec)

@@ -189,6 +189,12 @@ def canonicalise(params: dict[str, str], kind: Kind, task: Task, network: str = 
     return _with_stages(values if kind != "rows" else _without_row_defaults(values), kind)
 
 
+def architecture(params: dict[str, str], kind: Kind, task: Task, network: str = BUILT_IN) -> dict[str, Any]:
+    """The canonical parameters that build the network, without those of its training. InvalidParams, likewise."""
+    training = training_domains(kind, task)
+    return {name: value for name, value in canonicalise(params, kind, task, network).items() if name not in training}
+
+
 def _without_row_defaults(values: dict[str, Any]) -> dict[str, Any]:
     """Without the later parameters of rows that are at their defaults, as before they were there, or have no effect."""
     without_effect = {"embedding_width", "embedding_bins", "embedding_frequencies", "embedding_sigma"}

@@ -10,8 +10,8 @@ from types import TracebackType
 from typing import Any
 
 from atelier_store.layout import Store
-from atelier_store.records import DataDescription
-from atelier_store.spec import Spec
+from atelier_store.records import Candidate, DataDescription
+from atelier_store.spec import Proxy, Spec
 
 from atelier_cli.search.children import CONTEXT, start_fork_server
 
@@ -33,6 +33,13 @@ class Appraisers(AbstractContextManager["Appraisers"]):
         if self._budget.params is None and self._budget.macs is None:
             return None
         answer: str | None = self._ask("refusal", params)
+        return answer
+
+    def candidate(self, params: dict[str, str], proxies: tuple[Proxy, ...]) -> Candidate | None:
+        """The network's scores before it is trained; None if it is over the budget."""
+        answer: Candidate | None = self._ask("candidate", params, proxies)
+        if self._connection is None:
+            return Candidate(params=params, scores={}, unscored=dict.fromkeys(proxies, "the process died of it"))
         return answer
 
     def _ask(self, *question: Any) -> Any:

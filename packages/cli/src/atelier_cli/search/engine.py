@@ -28,6 +28,7 @@ from atelier_trial.request import Request, configuration, record
 from atelier_trial.target import Target
 
 from atelier_cli.profile import InvalidProfile, rules
+from atelier_cli.search import shortlisting
 from atelier_cli.search.appraising import Appraisers
 from atelier_cli.search.children import STOP_TIMEOUT, Children, Exited, start_fork_server
 from atelier_cli.search.command_line import command_line
@@ -198,7 +199,8 @@ class Engine:
                 key=lambda params: identity.trial_config(self.spec, description, params).key,
                 refusal=appraisers.refusal,
             )
-            self._schedule = schedule = Schedule(self.spec, networks, self.parallel, made)
+            shortlist = shortlisting.ensure(self.spec, self.store, description, self._scoring_goes_on)
+            self._schedule = schedule = Schedule(self.spec, networks, self.parallel, made, shortlist)
             while not schedule.gave_up and (not schedule.is_done or self._queued or self._running):
                 while schedule.ready and not schedule.is_done:
                     self._raise_if_stopped()
@@ -211,6 +213,12 @@ class Engine:
         self.totals.gave_up = schedule.gave_up
         if schedule.exhausted is not None:
             self.watcher.note(f"The search ends: {schedule.exhausted}.")
+
+    def _scoring_goes_on(self, text: str | None) -> None:
+        """Say how far the scoring of untrained networks is; KeyboardInterrupt if the search is to stop."""
+        self._raise_if_stopped()
+        if text is not None:
+            self.watcher.note(text)
 
     def _say_if_trained_as_another(self, records: Sequence[TrialRecord], description: DataDescription) -> None:
         """Say that trials of an earlier run are other networks by now, which would look like a search that forgot."""
@@ -226,7 +234,14 @@ class Engine:
         card = assignment.target.finished(assignment.paths)
         if card is not None and is_new:
             self._found.add(assignment.name)
-        record(self.experiment, assignment.request, assignment.target.key, found=assignment.name in self._found)
+        reason = assignment.job.suggestion.reason if assignment.job is not None else None
+        record(
+            self.experiment,
+            assignment.request,
+            assignment.target.key,
+            found=assignment.name in self._found,
+            reason=reason,
+        )
         if card is None:
             self._queued.append(assignment)
         else:

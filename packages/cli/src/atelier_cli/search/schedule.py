@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal
 
-from atelier_searcher.decision import Networks, Nothing, Resume, Suggestion, decide, values_at
+from atelier_searcher.decision import NO_SHORTLIST, Networks, Nothing, Resume, Suggestion, decide, values_at
 from atelier_searcher.history import Trial
+from atelier_searcher.shortlist import Shortlist
 from atelier_store import halving
 from atelier_store.spec import EarlyStopping, Objective, Spec
 
@@ -61,11 +62,17 @@ class Schedule:
     """
 
     def __init__(
-        self, spec: Spec, networks: Networks, parallel: int, made: Mapping[int, dict[str, str]] | None = None
+        self,
+        spec: Spec,
+        networks: Networks,
+        parallel: int,
+        made: Mapping[int, dict[str, str]] | None = None,
+        shortlist: Shortlist = NO_SHORTLIST,
     ) -> None:
         self._spec = spec
         self._networks = networks
         self._made = made or {}
+        self._shortlist = shortlist
         self._lag = 1 if parallel == 1 else 2 * parallel
         self._rungs = halving.rungs(spec.experiment.early_stopping, spec.trainer.max_epochs)
         self._jobs: list[Job | None] = []
@@ -132,7 +139,7 @@ class Schedule:
         return len(self._failed) >= max(1, self._spec.experiment.max_failed_trial_count)
 
     def _next(self, number: int) -> Job | None:
-        decision = decide(self._spec, self._trials, self._networks, self._made)
+        decision = decide(self._spec, self._trials, self._networks, self._made, self._shortlist)
         if isinstance(decision, Nothing):
             self.exhausted = decision.reason
             return None

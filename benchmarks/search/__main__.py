@@ -1,0 +1,165 @@
+"""How many trainings does a search need to the best networks of a space, replayed on recorded tables?
+
+    uv run python -m benchmarks.search
+    uv run python -m benchmarks.search --tables rows --seeds 20 --only shortlist
+
+Nothing is trained: the searcher's decisions are answered from the tables. A search counts as many trainings as are
+suggested until one is among the best 0.3 % (1 %) of the networks, or MOST if none is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+from atelier_cli.search.schedule import Result, Schedule
+from atelier_searcher.decision import NO_SHORTLIST
+from atelier_searcher.shortlist import Shortlist
+from atelier_searcher.space import Space
+from atelier_store.spec import AlgorithmName, Proxy
+
+from benchmarks.search import tables
+from benchmarks.search.tables import Believed, Table
+
+MOST = 150
+SHARES = (0.003, 0.01)
+Search = Callable[[Table, int, int], Iterator[str]]
+"""The keys of the networks that a search trains, in their order: of a table, by a seed, so many at a time."""
+
+
+def product(
+    table: Table,
+    seed: int,
+    workers: int,
+    algorithm: AlgorithmName = "multivariate-tpe",
+    shortlist: Callable[[Table, int], Shortlist] | None = None,
+) -> Iterator[str]:
+    """The product's own search: its schedule of jobs, with the lag that several workers have."""
+    spec = tables.spec(table.name, algorithm, MOST, seed)
+    scored = NO_SHORTLIST if shortlist is None else shortlist(table, seed)
+    schedule = Schedule(spec, table.networks, workers, shortlist=scored)
+    while not schedule.is_done:
+        job = schedule.decide()
+        if job is not None:
+            schedule.report(job, Result("succeeded", table.values(job.key)))
+            yield job.key
+
+
+def shortlist(
+    table: Table,
+    seed: int,
+    proxies: tuple[Proxy, ...] = ("synflow", "naswot"),
+    candidates: int = 1000,
+    believed: Believed = "as they are",
+) -> Shortlist:
+    """The table's shortlist, drawn by the seed."""
+    return table.shortlist(proxies, candidates, believed, seed)
+
+
+def evolution(table: Table, seed: int, workers: int, population: int = 20, sample: int = 5) -> Iterator[str]:
+    """Regularised evolution (Real et al. 2019), which trains no network twice; it sees results as the product does."""
+    draw = random.Random(seed)  # no secret
+    space = Space(tables.spec(table.name).experiment.parameters)
+    lag = 1 if workers == 1 else 2 * workers
+    seen: dict[str, float] = {}
+    left = iter(space.points(seed))
+    while True:
+        known = list(seen.items())[: max(0, len(seen) - lag + 1)][-population:]
+        if len(known) < population:
+            proposed = left
+        else:
+            parent = min(draw.sample(known, sample), key=lambda item: item[1])[0]
+            proposed = space.around(space.point(table.points[int(parent)]), draw.randrange(2**31))
+        for point in proposed:
+            key = table.networks.key(space.params(point))
+            if key not in seen and table.networks.refusal(space.params(point)) is None:
+                seen[key] = table.values(key)[-1]
+                yield key
+                break
+        else:
+            return
+
+
+def listed(believed: Believed = "as they are", **options: Any) -> Search:
+    """The product with a shortlist."""
+    return partial(product, shortlist=partial(shortlist, believed=believed, **options))
+
+
+SEARCHES: dict[str, Search] = {
+    "multivariate-tpe (the default)": product,
+    "random": partial(product, algorithm="random"),
+    "regularised evolution 20/5": evolution,
+    "tpe": partial(product, algorithm="tpe"),
+    "bayesianoptimization (GP)": partial(product, algorithm="bayesianoptimization"),
+    "shortlist": listed(),
+    "shortlist, shuffled": listed("shuffled"),
+    "shortlist, reversed": listed("reversed"),
+    "shortlist of 100": listed(candidates=100),
+    "shortlist by synflow": listed(proxies=("synflow",)),
+    "shortlist by naswot": listed(proxies=("naswot",)),
+    "shortlist by params": listed(proxies=("params",)),
+    "shortlist by synflow, naswot, params": listed(proxies=("synflow", "naswot", "params")),
+    "shortlist by all four": listed(proxies=tables.PROXIES),
+}
+
+
+@dataclass
+class Counts:
+    """Trainings to each share, of every seed, and CPU seconds of the whole."""
+
+    trainings: dict[float, list[int]] = field(default_factory=lambda: {share: [] for share in SHARES})
+    seconds: float = 0.0
+
+    def words(self, share: float) -> str:
+        """The mean with its 95 % interval (normal), and the share of seeds that got there."""
+        counts = np.array(self.trainings[share])
+        half = 1.96 * counts.std(ddof=1) / np.sqrt(len(counts))
+        return f"{counts.mean():.1f} ± {half:.1f}, {np.mean(counts < MOST):.0%}"
+
+
+def count(search: Search, table: Table, seeds: int, workers: int) -> Counts:
+    """Replay a search by many seeds."""
+    counts, started = Counts(), time.process_time()
+    bounds = {share: table.bound(share) for share in SHARES}
+    for seed in range(seeds):
+        left = dict(bounds)
+        for number, key in zip(range(1, MOST + 1), search(table, seed, workers), strict=False):
+            for share in [share for share, bound in left.items() if table.values(key)[-1] <= bound]:
+                counts.trainings[share].append(number)
+                del left[share]
+            if not left:
+                break
+        for share in left:
+            counts.trainings[share].append(MOST)
+    counts.seconds = time.process_time() - started
+    return counts
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print a line for each table, number of workers and search."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
+    parser.add_argument("--tables", nargs="+", choices=list(tables.SPACES), default=list(tables.SPACES))
+    parser.add_argument("--seeds", type=int, default=100)
+    parser.add_argument("--workers", type=int, nargs="+", default=[1, 8])
+    parser.add_argument("--only", nargs="+", choices=list(SEARCHES), default=list(SEARCHES))
+    options = parser.parse_args(arguments)
+    for name in options.tables:
+        table = Table.read(name)
+        print(
+            f"{name}: {len(table.recorded)} of {len(table.points)} networks recorded; {options.seeds} seeds", flush=True
+        )
+        for workers in options.workers:
+            for search in options.only:
+                counts = count(SEARCHES[search], table, options.seeds, workers)
+                best, good = (counts.words(share) for share in SHARES)
+                print(f"| {search} | {workers} | {best} | {good} | {counts.seconds:.0f} s |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,152 @@
+"""Suggestions from scores of untrained networks, and near what won; proxies that mislead are dropped.
+
+Zero-cost proxies lead to good networks in a tenth of the trainings (Abdelfattah et al. 2021) where they tell anything,
+which only results can say. So one suggestion in four is not theirs, and they are trusted only while those of better
+score turn out better.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+
+import numpy as np
+from atelier_store.records import Candidate
+from atelier_store.spec import Proxy, Spec
+from numpy.typing import NDArray
+
+from atelier_searcher import sampling
+from atelier_searcher.history import History, Trial
+from atelier_searcher.space import Point, Space
+
+OPENING = 10
+"""Results that are known before the search goes on near the best of them."""
+
+EVERY = 4
+"""One of so many suggestions is not where scores or results point."""
+
+DRAWN = "drawn from the shortlist, to tell what its scores are worth"
+
+MOST_NEAR = 500
+"""Points around the best trial, nearest first, that come into question."""
+
+LEAST_RESULTS = 6
+"""Results of scored networks, below which nothing is said of the proxies."""
+
+UNSEEN = ("dropout",)
+"""Parameters of networks that no proxy sees; like those of the training they are the sampler's."""
+
+
+@dataclass(frozen=True)
+class Shortlist:
+    """Untrained networks with their scores, in the order in which they were drawn from the space, at random."""
+
+    candidates: tuple[Candidate, ...]
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The parameters that the scores are of."""
+        return tuple(self.candidates[0].params) if self.candidates else ()
+
+    @cached_property
+    def best(self) -> list[dict[str, str]]:
+        """The networks, the best by their scores first; equal ones in the order of their drawing."""
+        order = np.argsort(-self._aggregated, kind="stable")
+        return [self.candidates[index].params for index in order]
+
+    def score(self, params: Mapping[str, str]) -> float | None:
+        """The score of a trial's network by all proxies, if it was scored."""
+        return self._scores.get(self._network(params))
+
+    def _network(self, params: Mapping[str, str]) -> tuple[str | None, ...]:
+        return tuple(params.get(name) for name in self.names)
+
+    @cached_property
+    def _scores(self) -> dict[tuple[str | None, ...], float]:
+        return {
+            self._network(candidate.params): float(score)
+            for candidate, score in zip(self.candidates, self._aggregated, strict=True)
+        }
+
+    @cached_property
+    def _aggregated(self) -> NDArray[np.float64]:
+        return aggregate([candidate.scores for candidate in self.candidates])
+
+
+def aggregate(scores: Sequence[Mapping[Proxy, float]]) -> NDArray[np.float64]:
+    """One score (N,) of N networks: the sum over proxies of log(rank / N), where the best has rank N.
+
+    So a network that is poor by one proxy is poor (Lee and Ham 2024, AZ-NAS: Assembling Zero-Cost Proxies for Network
+    Architecture Search, eq. 14). Who has no score by a proxy is the last by it.
+    """
+    total = np.zeros(len(scores))
+    for proxy in sorted({proxy for of in scores for proxy in of}):
+        values = np.array([of.get(proxy, -np.inf) for of in scores])
+        total += np.log(_ranks(values) / len(values))
+    return total
+
+
+def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The rank of each value, from 1 for the least; equal values share the mean of theirs."""
+    ascending = np.sort(values)
+    ranks: NDArray[np.float64] = (
+        np.searchsorted(ascending, values) + np.searchsorted(ascending, values, "right") + 1
+    ) / 2
+    return ranks
+
+
+def points(spec: Spec, space: Space, history: History, shortlist: Shortlist) -> Iterator[tuple[Point, str]]:
+    """Points for the next trial, the best first, each with the reason; none where the algorithm is to suggest.
+
+    First the best of the shortlist, and some of it at random, which tell what the scores are worth; then what is near
+    the best trial; neither while the scores mislead. Parameters without a score have the values of the algorithm.
+    """
+    if not shortlist.candidates:
+        return
+    number, ranks = len(history), standing(spec, history)
+    turn, trust = number % EVERY == EVERY - 1, trusted(ranks, history, shortlist)
+    others = _others(spec, space, history, shortlist)
+    if len(ranks) < OPENING:
+        if turn:
+            for candidate in shortlist.candidates[number // EVERY :]:
+                yield space.ordered(others | space.point(candidate.params)), DRAWN
+        elif trust:
+            for place, network in enumerate(shortlist.best, 1):
+                yield space.ordered(others | space.point(network)), f"{place} of {len(shortlist.best)} on the shortlist"
+    elif trust and not turn:
+        best = history[max(ranks, key=lambda n: ranks[n])]
+        for near in islice(_around(spec, shortlist.names, best, sampling.seed_of(spec) + number), MOST_NEAR):
+            yield space.ordered(others | near), f"near {best.key}, the best so far"
+
+
+def trusted(ranks: Mapping[int, float], history: History, shortlist: Shortlist) -> bool:
+    """Whether networks of better score turned out better, or too few are known to tell; ranks by `standing`."""
+    scored = [(score, ranks[n]) for n in ranks if (score := shortlist.score(history[n].params)) is not None]
+    if len(scored) < LEAST_RESULTS:
+        return True
+    scores, results = (_ranks(np.array(side)) for side in zip(*scored, strict=True))
+    return bool(np.cov(scores, results)[0, 1] >= 0)  # the sign of Spearman's correlation; 0 where all are equal
+
+
+def standing(spec: Spec, history: History) -> dict[int, float]:
+    """How trials stand, by number: more is better. Who came further is better; of those, who has the better value."""
+    objective = spec.experiment.objective
+    stands = {n: (len(t.values), -objective.rank_key(t.values[-1])) for n, t in enumerate(history) if t.values}
+    places = {stand: float(place) for place, stand in enumerate(sorted(set(stands.values())))}
+    return {n: places[stand] for n, stand in stands.items()}
+
+
+def _others(spec: Spec, space: Space, history: History, shortlist: Shortlist) -> Point:
+    """The algorithm's values of the parameters that were not scored."""
+    if all(parameter.name in shortlist.names for parameter in spec.experiment.parameters):
+        return {}
+    proposed = next(sampling.proposals(spec, space, history))
+    return {name: value for name, value in proposed.items() if name not in shortlist.names}
+
+
+def _around(spec: Spec, names: Sequence[str], best: Trial, seed: int) -> Iterator[Point]:
+    """The networks around that of a trial, nearest first."""
+    space = Space([parameter for parameter in spec.experiment.parameters if parameter.name in names])
+    return space.around(space.point({name: best.params[name] for name in names}), seed)

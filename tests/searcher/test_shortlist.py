@@ -1,0 +1,114 @@
+"""A shortlist leads the first suggestions, and is dropped where its scores mislead."""
+
+import hashlib
+import itertools
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from atelier_searcher.decision import NO_SHORTLIST, Networks, Suggestion, decide
+from atelier_searcher.history import Trial
+from atelier_searcher.shortlist import DRAWN, EVERY, LEAST_RESULTS, OPENING, Shortlist, aggregate, standing
+from atelier_store.records import Candidate
+from atelier_store.spec import Spec
+
+WIDTHS = {f"stage{stage}_width": ["8", "16", "24", "32"] for stage in (1, 2, 3)}
+RATE = {"name": "lr", "parameterType": "double", "feasibleSpace": {"min": "0.1", "max": "0.9"}}
+NETWORKS = Networks(lambda params: hashlib.sha256(json.dumps(params, sort_keys=True).encode()).hexdigest()[:16])
+
+
+def spec(*others: dict[str, Any]) -> Spec:
+    parameters = [
+        {"name": name, "parameterType": "categorical", "feasibleSpace": {"list": widths}}
+        for name, widths in WIDTHS.items()
+    ]
+    counts = {"maxTrialCount": 64, "maxFailedTrialCount": 3}
+    experiment = {"name": "tests", "parameters": [*parameters, *others], **counts}
+    trainer = {"data": {"source": "sklearn", "name": "digits"}, "maxEpochs": 9}
+    return Spec.model_validate({"experiment": experiment, "trainer": trainer})
+
+
+def width(params: dict[str, str]) -> float:
+    """What a trial's value is here: wider is better."""
+    return sum(float(params[name]) for name in WIDTHS)
+
+
+def shortlist(sign: float = 1.0) -> Shortlist:
+    """Every network, scored by what it will come to, or by the opposite."""
+    every = [dict(zip(WIDTHS, widths, strict=True)) for widths in itertools.product(*WIDTHS.values())]
+    drawn = np.random.default_rng(0).permutation(len(every))
+    return Shortlist(tuple(Candidate(params=every[n], scores={"synflow": sign * width(every[n])}) for n in drawn))
+
+
+def searched(of: Spec, scored: Shortlist, count: int) -> tuple[list[Trial], list[Suggestion]]:
+    history, made = list[Trial](), list[Suggestion]()
+    for _ in range(count):
+        decision = decide(of, history, NETWORKS, shortlist=scored)
+        assert isinstance(decision, Suggestion)
+        made.append(decision)
+        history.append(Trial(decision.params, decision.key, "succeeded", (width(decision.params),) * 9))
+    return history, made
+
+
+def test_the_first_suggestions_are_the_best_of_the_shortlist_but_for_those_that_test_it() -> None:
+    made = searched(spec(), shortlist(), OPENING)[1]
+    first = [suggestion for number, suggestion in enumerate(made) if number % EVERY != EVERY - 1]
+    best = sorted(map(width, (candidate.params for candidate in shortlist().candidates)), reverse=True)
+    assert [width(suggestion.params) for suggestion in first] == best[: len(first)]
+    assert first[0].reason == "1 of 64 on the shortlist"
+    others = [suggestion for suggestion in made if suggestion not in first]
+    assert {suggestion.reason for suggestion in others} == {DRAWN}
+
+
+def test_later_suggestions_are_near_the_best() -> None:
+    history, made = searched(spec(), shortlist(), OPENING + 3)
+    best = max(history[:OPENING], key=lambda trial: trial.values)
+    near = made[OPENING]
+    assert near.reason == f"near {best.key}, the best so far"
+    assert sum(near.params[name] != best.params[name] for name in WIDTHS) in (1, 2)
+
+
+def test_scores_that_mislead_are_dropped_for_the_algorithm_as_soon_as_results_say_so() -> None:
+    made = searched(spec(), shortlist(sign=-1.0), OPENING)[1]
+    believed = [suggestion.number for suggestion in made if "on the shortlist" in str(suggestion.reason)]
+    assert believed and max(believed) <= LEAST_RESULTS
+    assert any("multivariate-tpe" in str(suggestion.reason) for suggestion in made)
+
+
+def test_parameters_without_a_score_are_the_algorithms() -> None:
+    with_rate, without = (searched(spec(RATE), scored, 1)[1][0] for scored in (shortlist(), NO_SHORTLIST))
+    assert with_rate.params["lr"] == without.params["lr"]
+    assert width(with_rate.params) == 96 and list(with_rate.params) == [*WIDTHS, "lr"]
+
+
+def test_equal_histories_and_shortlists_give_equal_suggestions() -> None:
+    history, made = searched(spec(RATE), shortlist(), OPENING + 4)
+    for count, suggestion in enumerate(made):
+        again = decide(spec(RATE), history[:count], NETWORKS, shortlist=shortlist())
+        assert isinstance(again, Suggestion) and (again, again.reason) == (suggestion, suggestion.reason)
+
+
+def test_without_a_shortlist_everything_is_suggested_as_before() -> None:
+    made = [decide(spec(), [], NETWORKS), decide(spec(), [], NETWORKS, shortlist=Shortlist(()))]
+    assert made[0] == made[1]
+    assert isinstance(made[0], Suggestion)
+    assert made[0].reason == "at random, until multivariate-tpe has results to learn from"
+
+
+def test_who_is_good_by_both_scores_is_ahead_of_the_best_by_one_and_who_has_none_is_last() -> None:
+    total = aggregate(
+        [{"synflow": 4, "naswot": 1}, {"synflow": 3, "naswot": 3}, {"synflow": 2, "naswot": 2}, {"synflow": 1}]
+    )
+    assert np.argsort(-total).tolist() == [1, 0, 2, 3]
+    assert total[1] == pytest.approx(np.log(3 / 4) + np.log(4 / 4))
+
+
+def test_who_came_further_stands_better_whatever_its_value() -> None:
+    history = [
+        Trial({}, "a", "paused", (0.9, 0.9, 0.9)),
+        Trial({}, "b", "succeeded", (0.1,) * 9),
+        Trial({}, "c", "succeeded", (0.2,) * 9),
+        Trial({}, "d", "running"),
+    ]
+    assert standing(spec(), history) == {0: 0, 1: 1, 2: 2}
