@@ -76,6 +76,7 @@ there: an upgrade must not make another store. Without a cluster, as in Argo CD,
 {{- end -}}
 
 {{- define "atelier.server.name" -}}{{ include "atelier.fullname" . }}-server{{- end -}}
+{{- define "atelier.signed.by.name" -}}{{ include "atelier.fullname" . }}-signed-by{{- end -}}
 {{- define "atelier.extractor.name" -}}{{ include "atelier.fullname" . }}-extractor{{- end -}}
 {{- define "atelier.current.name" -}}{{ include "atelier.fullname" . }}-search{{- end -}}
 {{- define "atelier.extractor.cronjob.name" -}}

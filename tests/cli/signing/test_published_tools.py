@@ -63,7 +63,7 @@ def test_securesystemslib_accepts_both_statements(
     report = tmp_path / "audit.json"
     atelier("audit", "--report", str(report), "--sign", str(key), "--store", str(store.root))
     script = str(ROOT / "tests" / "support" / "clients" / "dsse.py")
-    files = str(store.model("digits").provenance(version.version)), f"{report}.intoto"
+    files = str(store.model("digits").signed_provenance(version.version)), f"{report}.intoto"
     done = others(uv, tmp_path, "python", script, "key.pub", *files)
     assert done.returncode == 0, done.stderr
     of_version, of_search = (json.loads(line) for line in done.stdout.splitlines())

@@ -12,8 +12,9 @@ import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
-from atelier_store import bundle, comparison, history, names, pointer, sealed
+from atelier_store import bundle, comparison, history, names, pointer, provenance, sealed
 from atelier_store.clock import now
 from atelier_store.comparison import Verdict
 from atelier_store.errors import InvalidInput
@@ -45,6 +46,16 @@ Evaluate = Callable[[BundlePaths, Manifest], tuple[dict[str, float], int] | None
 
 MOST_NAMED = 20
 """Trials or versions named in a message about one that does not exist."""
+
+
+class Signs(Protocol):
+    """Signs versions with somebody's key: `signing.models.Signer`."""
+
+    def sign(self, files: VersionPaths, version: str) -> None:
+        """Sign the files in a folder, which are or will be this version."""
+
+    def has_signed(self, files: VersionPaths) -> bool:
+        """Whether the version is signed, as it is."""
 
 
 class NothingToPromote(RuntimeError):
@@ -92,6 +103,8 @@ class Promoted:
 class Promoter:
     """Promotes for one model; by says who does. on_wait is called with the promotion that this one waits for.
 
+    With a signer every version is signed before it is there, and one that was there is before the pointer moves to it.
+
     Its methods raise NothingToPromote, InvalidInput, LeaseLost, OSError, or what evaluate raises; the pointer is then
     where it was. best raises TornRecord if the pointer is damaged; what a person chooses mends it.
     """
@@ -101,6 +114,7 @@ class Promoter:
     evaluate: Evaluate
     by: str
     on_wait: Callable[[Holder], object] = lambda _: None
+    signer: Signs | None = None
 
     def best(self, experiment: str, policy: Policy = DEFAULT_POLICY, held: str | None = None) -> Promoted:
         """Let the policy decide over the best verified trial of the experiment.
@@ -262,6 +276,7 @@ class Promoter:
         version = self.paths.version(attempt.version)
         stored = Promotion.read_if_whole(version.promotion)
         if stored is not None and _is_whole(version, stored, winner):
+            self._sign_once(version)
             return stored
         summary = report(self.paths.store, winner.spec, winner.leaderboard, winner.manifest)
         with publish_folder(version.folder) as folder:
@@ -275,7 +290,15 @@ class Promoter:
             promotion = attempt.model_copy(update=update)
             promotion.write(staged.promotion)
             summary.write(staged.report)
+            provenance.make(self.paths.store, staged).write(staged.provenance)
+            if self.signer is not None:
+                self.signer.sign(staged, version.version)
         return promotion
+
+    def _sign_once(self, version: VersionPaths) -> None:
+        """Sign a version from before there was a key, or that was signed with another."""
+        if self.signer is not None and not self.signer.has_signed(version):
+            self.signer.sign(version, version.version)
 
     # where the pointer goes
 
@@ -323,6 +346,7 @@ class Promoter:
             raise NothingToPromote([f"version {name}: its {damaged} is missing or damaged; promote its trial again"])
         if problems := self.verify(files, version.manifest):
             raise NothingToPromote([f"version {name}: {'; '.join(problems)}"])
+        self._sign_once(files)
         return self._serve(promotion, version.manifest, version.digest, reason, lease)
 
     def _serve(self, promotion: Promotion, manifest: Manifest, digest: str, reason: str, lease: Lease) -> Promoted:
@@ -398,9 +422,10 @@ def _some(known: Iterator[str] | list[str]) -> str:
 
 
 def _is_whole(version: VersionPaths, stored: Promotion, winner: Winner) -> bool:
-    """Whether a version need not be made again. Versions from before there were reports have none, and stay so."""
-    torn_report = version.report.exists() and Report.read_if_whole(version.report) is None
-    return stored.version == version.version and not torn_report and not _changed(version, winner)
+    """Whether a version need not be made again; an older one has no report or no statement, and stays so."""
+    others = ((Report, version.report), (provenance.Statement, version.provenance))
+    is_torn = any(path.exists() and record.read_if_whole(path) is None for record, path in others)
+    return stored.version == version.version and not is_torn and not _changed(version, winner)
 
 
 def _changed(files: BundlePaths, winner: Winner) -> list[str]:

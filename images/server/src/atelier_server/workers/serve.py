@@ -7,6 +7,7 @@ import os
 import socket
 
 from atelier_store import addresses
+from atelier_store.signing import keys
 
 from atelier_server.metrics.counters import Metrics
 from atelier_server.web.credentials import Token
@@ -29,6 +30,12 @@ def serve(settings: Settings) -> int:
     except (OSError, ValueError) as error:
         log.error("no token: %s", error)
         return 2
+    if settings.signed_by is not None:
+        try:
+            keys.read_public(settings.signed_by)
+        except (OSError, ValueError) as error:
+            log.error("no public key: %s", error)
+            return 2
     listening: list[list[socket.socket]] = []
     for port in [settings.port, *([settings.metrics_port] if settings.metrics_port else [])]:
         try:

@@ -59,6 +59,9 @@ class Settings:
     grace: int = _option("seconds to finish in (default: %(default)s)", type=number(0, 3600), default=25)
     # _option() gives a field: no value is shared between instances
     token_file: Path | None = _option("ask for the bearer token in this file", type=Path, default=None)  # noqa: RUF009
+    signed_by: Path | None = _option(  # noqa: RUF009
+        "serve only what a public key in this file, or folder of files, has signed (PEM)", type=Path, default=None
+    )
     access_log: bool = _option("log every request as JSON on standard output", action="store_true", default=False)
 
     @property

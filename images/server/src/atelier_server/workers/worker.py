@@ -91,6 +91,7 @@ def _service(settings: Settings, board: Board, metrics: Metrics) -> Service:
         settings.paths,
         settings.poll_interval,
         cores,
+        settings.signed_by,
         on_swap=metrics.swaps.inc,
         on_refusal=metrics.refresh_failures.inc,
     )
@@ -100,6 +101,7 @@ def _service(settings: Settings, board: Board, metrics: Metrics) -> Service:
         room=settings.cache,
         every=settings.poll_interval,
         threads=cores,
+        signed_by=settings.signed_by,
         on_eviction=metrics.evictions.inc,
     )
     return Service(

@@ -59,10 +59,18 @@ def check(values: Values, broken: Sequence[Where]) -> Iterator[Finding]:
     folders = tuple({"modules": "/etc/atelier-modules", "trusted-ca": "/etc/atelier-ca"}[name] for name in names)
     finish = (("spec", *names), (file, *folders)) if finishes else ((), ())
     token = (("token",), (file,)) if has_token else ((), ())
+    sources = ("publicKey", "existingConfigMap", "existingSecret")
+    has_keys = any(sound(f"server.signedBy.{source}") for source in sources)
+    keys = (("signed-by",), ("/etc/atelier-signed-by",)) if has_keys else ((), ())
+    sign = (("sign",), ("/etc/atelier-sign",)) if sound("promotion.sign.existingSecret") else ((), ())
     pods = [
         Pod("trainer.pod", (*own[0], "spec", "metrics-volume", *names), (*own[1], file, "/var/log/katib", *folders)),
-        Pod("extractor.pod", (*own[0], "search", *finish[0]), (*own[1], "/etc/atelier-search", *finish[1])),
-        Pod("server.pod", (*own[0], *token[0]), (*own[1], *token[1])),
+        Pod(
+            "extractor.pod",
+            (*own[0], "search", *finish[0], *sign[0]),
+            (*own[1], "/etc/atelier-search", *sign[1], *finish[1]),
+        ),
+        Pod("server.pod", (*own[0], *token[0], *keys[0]), (*own[1], *token[1], *keys[1])),
         Pod("inspector.pod", *own),
     ]
     for pod in pods:

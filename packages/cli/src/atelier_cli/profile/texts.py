@@ -49,6 +49,10 @@ LABEL_KEY = Text(
     "and /",
 )
 LABEL_VALUE = Text(f"({WORD})?", 'at most 63 letters, digits, "-", "_" and ".", beginning and ending with no sign')
+PUBLIC_KEYS = Text(
+    r"(\s*-----BEGIN PUBLIC KEY-----[A-Za-z0-9+/=\s]+-----END PUBLIC KEY-----\s*)*",
+    "public keys in PEM, as openssl ec -in key.pem -pubout writes one; or empty",
+)
 NUMBER = Text(
     r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", 'numbers, also as text such as "1e-3"', may_be_number=True
 )
@@ -56,6 +60,7 @@ NUMBER = Text(
 TEXTS: dict[str, Text] = {
     "text": Text(r"(?s:.*)", "text"),
     "number": NUMBER,
+    "public keys": PUBLIC_KEYS,
     "decimal": NUMBER,
     "whole": Text("[+-]?[0-9]+", "whole numbers, also as text", may_be_number=True),
     "auto": Text("auto", "a whole number from 1, or auto", may_be_number=True),

@@ -30,6 +30,7 @@ HEADERS = {
 CARD = (
     "The served model's card: its manifest, why it was promoted, and why a later version was refused, if one was. "
     "`waiting` is the last search's winner, with both scores, if it is worse than what is served or waits for a person."
+    " `signed_by` is the fingerprint of the key that has signed it, where the server asks for a signature."
     " `baselines` are what the search had to beat: simple models by its objective, on the same validation rows."
 )
 REPORT = (
@@ -69,6 +70,7 @@ def router(service: Service, registry: CollectorRegistry, shows_metrics: bool) -
             "refused": service.follower.reason,
             "waiting": waiting and waiting.model_dump(mode="json"),
             "baselines": [score.model_dump() for score in (model.report.baselines if model.report else ())],
+            "signed_by": model.signed_by,
             "onnx_bytes": model.onnx_bytes,
             "manifest": model.manifest.model_dump(mode="json"),
             "promotion": model.promotion and model.promotion.model_dump(mode="json"),
