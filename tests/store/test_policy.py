@@ -9,7 +9,7 @@ from atelier_store import bundle, pointer
 from atelier_store.audit import audit
 from atelier_store.errors import InvalidInput
 from atelier_store.layout import BundlePaths, Store
-from atelier_store.promotion import Evaluate, NothingToPromote, Promoter
+from atelier_store.promotion import Evaluate, Evaluation, NothingToPromote, Promoter
 from atelier_store.records import Current, Decision, Manifest, Policy, TornRecord, TrialRecord
 
 from tests.support.experiments import add_trial, begin, history_of, spec
@@ -53,8 +53,8 @@ def place_test_rows(store: Store, data: str, rows: int) -> None:
 def scored_by(scores: dict[str, float]) -> Evaluate:
     """Scores by the validation score of a bundle: what a test set would say."""
 
-    def evaluate(_: BundlePaths, manifest: Manifest) -> tuple[dict[str, float], int]:
-        return {"test_accuracy": scores[str(manifest.metrics["val_accuracy"])]}, 9
+    def evaluate(_: BundlePaths, manifest: Manifest) -> Evaluation:
+        return Evaluation({"test_accuracy": scores[str(manifest.metrics["val_accuracy"])]}, 9, {})
 
     return evaluate
 

@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from atelier_store import bundle, comparison, history, names, pointer, provenance, sealed
 from atelier_store.clock import now
@@ -30,8 +30,10 @@ from atelier_store.records import (
     Leaderboard,
     LeaderboardEntry,
     Manifest,
+    Part,
     Policy,
     Promotion,
+    Quality,
     Report,
     TornRecord,
 )
@@ -41,8 +43,17 @@ from atelier_store.spec import Spec
 Verify = Callable[[BundlePaths, Manifest], list[str]]
 """Everything that is wrong with a bundle."""
 
-Evaluate = Callable[[BundlePaths, Manifest], tuple[dict[str, float], int] | None]
-"""Test metrics of a bundle and the number of test rows; None if there is no test set."""
+
+class Evaluation(NamedTuple):
+    """Test metrics of a bundle, None if there is no test set; the number of test rows; where it errs, by part."""
+
+    metrics: dict[str, float] | None
+    rows: int
+    quality: dict[Part, Quality]
+
+
+Evaluate = Callable[[BundlePaths, Manifest], Evaluation | None]
+"""A bundle's evaluation; None if there are no rows for it."""
 
 MOST_NAMED = 20
 """Trials or versions named in a message about one that does not exist."""
@@ -269,7 +280,7 @@ class Promoter:
         if self.verify(served.files, served.manifest):
             return None
         tested = self.evaluate(served.files, served.manifest)
-        return tested[0] if tested else None
+        return tested.metrics if tested else None
 
     def _published(self, winner: Winner, attempt: Promotion) -> Promotion:
         """The promotion of the winner's version: of the one that is there, if it is whole, or of a new one."""
@@ -286,10 +297,10 @@ class Promoter:
             if changed := _changed(staged, winner):
                 raise OSError(f"{winner.bundle.folder}: changed while it was copied: {'; '.join(changed)}")
             tested = self.evaluate(staged, winner.manifest)
-            update = {"test_metrics": tested[0], "test_rows": tested[1]} if tested else {}
+            update = {"test_metrics": tested.metrics, "test_rows": tested.rows} if tested else {}
             promotion = attempt.model_copy(update=update)
             promotion.write(staged.promotion)
-            summary.write(staged.report)
+            summary.model_copy(update={"quality": tested.quality} if tested else {}).write(staged.report)
             provenance.make(self.paths.store, staged).write(staged.provenance)
             if self.signer is not None:
                 self.signer.sign(staged, version.version)

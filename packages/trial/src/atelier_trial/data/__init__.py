@@ -1,8 +1,9 @@
 """Data: their sources, checks, prepared arrays in the store, and split."""
 
+from atelier_store.split import split
+
 from atelier_trial.data.errors import DataError
 from atelier_trial.data.prepare import Arrays, Prepared, load, load_split, prepare, split_rows
-from atelier_trial.data.split import split
 from atelier_trial.data.statistics import column_statistics, input_statistics
 
 __all__ = [

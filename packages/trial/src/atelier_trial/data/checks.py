@@ -12,10 +12,10 @@ from atelier_store.arrays import ORDER
 from atelier_store.columns import places
 from atelier_store.records import Column, DataDescription
 from atelier_store.spec import Data, Kind, has_channels
+from atelier_store.split import TEST, share, split
 
 from atelier_trial.data.errors import DataError
 from atelier_trial.data.raw import Array, Part, RawData, few
-from atelier_trial.data.split import TEST, share, split
 from atelier_trial.data.tables.levels import join_rare
 
 LEAST = {"training, validation": 2, "training, validation, test": 3}

@@ -14,13 +14,13 @@ from atelier_store.files import publish_folder, write_with
 from atelier_store.layout import DataPaths, Store
 from atelier_store.records import DataDescription, DataSource
 from atelier_store.spec import Data, sha256_of
+from atelier_store.split import Rows, split
 from numpy.typing import NDArray
 
 from atelier_trial.data import own_function, sources
 from atelier_trial.data.checks import check, check_training_rows, describe
 from atelier_trial.data.errors import DataError, gather
 from atelier_trial.data.files import Located, Stamp, locate, words_of_size
-from atelier_trial.data.split import Rows, split
 
 log = logging.getLogger("atelier.data")
 

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
-from atelier_store.spec import SplitBy
 from numpy.typing import NDArray
+
+from atelier_store.spec import SplitBy
 
 Rows = NDArray[np.int64]
 
