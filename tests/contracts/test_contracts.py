@@ -93,7 +93,7 @@ ADDED_FLAGS = {
     "atelier_cli serve": ["--signed-by"],
     "atelier_cli up": ["--sign"],
     "atelier_server promote": ["--sign"],
-    "atelier_server serve": ["--signed-by"],
+    "atelier_server serve": ["--board-url", "--signed-by"],
 }
 ADDED_ARGUMENTS = {"atelier_cli audit": ["experiment"]}
 """What came since 0.1.0, by program and command."""

@@ -82,6 +82,7 @@ there: an upgrade must not make another store. Without a cluster, as in Argo CD,
 {{- define "atelier.extractor.cronjob.name" -}}
 {{- include "atelier.extractor.name" . | trunc 52 | trimSuffix "-" -}}
 {{- end -}}
+{{- define "atelier.board.name" -}}{{ include "atelier.fullname" . }}-board{{- end -}}
 {{- define "atelier.inspector.name" -}}{{ include "atelier.fullname" . }}-inspector{{- end -}}
 {{- define "atelier.dashboard.name" -}}{{ include "atelier.fullname" . }}-dashboard{{- end -}}
 {{- define "atelier.trial.name" -}}{{ include "atelier.fullname" . }}-trial{{- end -}}

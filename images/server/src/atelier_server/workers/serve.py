@@ -8,9 +8,9 @@ import socket
 
 from atelier_store import addresses
 from atelier_store.signing import keys
+from atelier_store.tokens import Token
 
 from atelier_server.metrics.counters import Metrics
-from atelier_server.web.credentials import Token
 from atelier_server.workers import collector, worker
 from atelier_server.workers.board import Board
 from atelier_server.workers.settings import Settings
@@ -23,7 +23,7 @@ def serve(settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT; requests under way get their grace to finish.
 
     The result is the exit status: 0 after a signal, 1 if the application fails to start, 2 if an address is not
-    available or the token cannot be read.
+    available, or the token or the public key cannot be read.
     """
     try:
         token = Token(settings.token_file) if settings.token_file else None

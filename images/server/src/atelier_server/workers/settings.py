@@ -25,6 +25,12 @@ def _root_path(text: str) -> str:
     return parsed
 
 
+def _url(text: str) -> str:
+    if text and not text.startswith(("https://", "http://")):
+        raise ArgumentTypeError(f"{text!r}: must begin with https:// or http://")
+    return text
+
+
 def _option(help: str, *, default: Any = MISSING, default_factory: Any = MISSING, **argument: Any) -> Any:
     """A field that is an option as well; its metadata are what ArgumentParser.add_argument() takes."""
     return field(default=default, default_factory=default_factory, metadata={"help": help, **argument})
@@ -62,6 +68,7 @@ class Settings:
     signed_by: Path | None = _option(  # noqa: RUF009
         "serve only what a public key in this file, or folder of files, has signed (PEM)", type=Path, default=None
     )
+    board_url: str = _option("where the board of all searches is: the page links there", type=_url, default="")
     access_log: bool = _option("log every request as JSON on standard output", action="store_true", default=False)
 
     @property

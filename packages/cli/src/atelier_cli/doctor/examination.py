@@ -27,6 +27,7 @@ from atelier_cli.doctor.signatures import check_signatures
 from atelier_cli.doctor.storage import check_storage
 from atelier_cli.doctor.token import check_token
 from atelier_cli.profile import Profile, chart_defaults
+from atelier_cli.profile.merging import find
 
 SERVER = "API server"
 OLDEST = (1, 31)
@@ -63,6 +64,8 @@ def examine(
             "signatures": lambda: check_signatures(cluster, values),
             "monitoring": lambda: check_monitoring(cluster, values.get("monitoring") or {}),
         }
+    if profile is not None and find(values, "board.enabled"):
+        checks["board"] = lambda: check_token(cluster, find(values, "board.token") or {}, "board.token")
     if profile is not None and searches:
         checks["one trial"] = lambda: check_nodes(cluster, values["trainer"].get("resources") or {})
     checks["release"] = lambda: check_release(cluster, release, katib)

@@ -59,6 +59,7 @@ def check(values: Values, broken: Sequence[Where]) -> Iterator[Finding]:
     folders = tuple({"modules": "/etc/atelier-modules", "trusted-ca": "/etc/atelier-ca"}[name] for name in names)
     finish = (("spec", *names), (file, *folders)) if finishes else ((), ())
     token = (("token",), (file,)) if has_token else ((), ())
+    seen = (("token",), (file,)) if sound("board.token.existingSecret") else ((), ())
     sources = ("publicKey", "existingConfigMap", "existingSecret")
     has_keys = any(sound(f"server.signedBy.{source}") for source in sources)
     keys = (("signed-by",), ("/etc/atelier-signed-by",)) if has_keys else ((), ())
@@ -71,6 +72,7 @@ def check(values: Values, broken: Sequence[Where]) -> Iterator[Finding]:
             (*own[1], "/etc/atelier-search", *sign[1], *finish[1]),
         ),
         Pod("server.pod", (*own[0], *token[0], *keys[0]), (*own[1], *token[1], *keys[1])),
+        Pod("board.pod", (*own[0], *seen[0]), (*own[1], *seen[1])),
         Pod("inspector.pod", *own),
     ]
     for pod in pods:
@@ -82,7 +84,7 @@ def check(values: Values, broken: Sequence[Where]) -> Iterator[Finding]:
         for key, name in (("volumes", "name"), ("volumeMounts", "mountPath")):
             ours, theirs = sound(f"extractor.pod.{key}") or [], sound(f"trainer.pod.{key}") or []
             yield from check_shared(at(f"extractor.pod.{key}"), ours, theirs, name)
-    for path in ("trainer", "extractor", "server", "inspector", "test"):
+    for path in ("trainer", "extractor", "server", "board", "inspector", "test"):
         yield from check_resources(at(f"{path}.resources"), sound(f"{path}.resources") or {})
     yield from check_resources(at("quota.containerDefaults"), sound("quota.containerDefaults") or {})
     requests, limits = sound("extractor.resources.requests") or {}, sound("trainer.resources.limits") or {}

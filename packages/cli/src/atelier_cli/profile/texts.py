@@ -49,6 +49,7 @@ LABEL_KEY = Text(
     "and /",
 )
 LABEL_VALUE = Text(f"({WORD})?", 'at most 63 letters, digits, "-", "_" and ".", beginning and ending with no sign')
+URL = Text("https?://.+", "addresses that begin with https:// or http://")
 PUBLIC_KEYS = Text(
     r"(\s*-----BEGIN PUBLIC KEY-----[A-Za-z0-9+/=\s]+-----END PUBLIC KEY-----\s*)*",
     "public keys in PEM, as openssl ec -in key.pem -pubout writes one; or empty",
@@ -85,7 +86,8 @@ TEXTS: dict[str, Text] = {
     "network": Text(f"atelier|{OWN}", "atelier, or a function of yours as module:function"),
     "function": Text(OWN, "a function of yours as module:function"),
     "source": Text(f"{'|'.join(REQUIRED)}|{OWN}", f"{', '.join(REQUIRED)}, or a function of yours as module:function"),
-    "url": Text("https?://.+", "addresses that begin with https:// or http://"),
+    "url": URL,
+    "optional url": or_empty(URL),
     "sha256": Text("[0-9a-fA-F]{64}", "64 hexadecimal digits"),
     "image": Text(
         f"({REGISTRY}/)?{PARTS}", "an image's name without tag, in lower case, such as registry.example:5000/team/image"
