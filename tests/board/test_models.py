@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from atelier_board import models_view
 from atelier_store import bundle
+from atelier_store.answers import Answered
 from atelier_store.layout import Store
-from atelier_store.promotion import Answered, Promoted, Promoter
+from atelier_store.promotion import Promoted, Promoter
 
 from tests.board.conftest import ONE, THIRTY
 

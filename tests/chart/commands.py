@@ -92,7 +92,7 @@ def _kubectl() -> Parser:
         ("describe", ("-l",), "what"),
         ("delete", ("-l",), "what"),
         ("top", ("-l",), "what"),
-        ("create", ("--from-literal",), "what"),
+        ("create", ("--from-literal", "--from-file"), "what"),
         ("label", (), "what"),
         ("wait", ("--for", "--timeout", "-l"), "what"),
         ("rollout", (), "other"),

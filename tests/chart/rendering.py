@@ -65,7 +65,7 @@ def refused(values_files: Path | Iterable[Path] = (), **arguments: Any) -> str:
 
 def with_all(mode: str) -> dict[str, Any]:
     """Arguments for most of the objects and the longest notes that a profile can have, with a mode of promotion."""
-    return {"set": [f"extractor.mode={mode}", "inspector.enabled=true"], "is_upgrade": True}
+    return {"set": [f"extractor.mode={mode}", "board.enabled=true", "inspector.enabled=true"], "is_upgrade": True}
 
 
 def _parts(text: str) -> list[str]:

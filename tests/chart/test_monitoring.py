@@ -129,8 +129,8 @@ def test_the_service_monitor_selects_the_server_and_nothing_else() -> None:
 def test_the_port_scraped_is_the_servers_own_for_metrics() -> None:
     objects = monitored(set=["server.metricsPort=9191"])
     (endpoint,) = only(objects, "ServiceMonitor")["spec"]["endpoints"]
-    (port,) = [one for one in only(objects, "Service")["spec"]["ports"] if one["name"] == endpoint["port"]]
-    container = only(objects, "Deployment")["spec"]["template"]["spec"]["containers"][0]
+    (port,) = [one for one in only(objects, "Service", "-server")["spec"]["ports"] if one["name"] == endpoint["port"]]
+    container = only(objects, "Deployment", "-server")["spec"]["template"]["spec"]["containers"][0]
     (target,) = [one for one in container["ports"] if one["name"] == port["targetPort"]]
     assert (endpoint["path"], port["port"], target["containerPort"]) == ("/metrics", 9191, 9191)
     assert "--metrics-port=9191" in container["args"]

@@ -142,8 +142,8 @@ def test_who_promotes_is_said(mode: str) -> None:
 
 @each_profile
 def test_predictions_are_a_forwarded_port_away(profile: Path) -> None:
-    text, service = notes(profile, set=["server.service.port=8080"]), only(render(profile), "Service")
-    (forward,) = [line for line in commands(text, "kubectl") if " port-forward " in line]
+    text, service = notes(profile, set=["server.service.port=8080"]), only(render(profile), "Service", "-server")
+    (forward,) = [line for line in commands(text, "kubectl") if " port-forward " in line and " 8000:" in line]
     assert forward == f"kubectl -n atelier port-forward service/{service['metadata']['name']} 8000:8080"
     model = " ".join(part(text, "MODEL"))
     assert "curl http://127.0.0.1:8000/model" in model and "Try it:  http://127.0.0.1:8000/ " in model

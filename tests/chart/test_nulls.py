@@ -19,6 +19,7 @@ pytestmark = pytest.mark.process
 SAID: dict[str, Any] = {
     "experiment": {"parameters": [{"name": "se", "parameterType": "categorical", "feasibleSpace": {"list": [True]}}]},
     "trainer": {"data": {"source": "sklearn", "name": "digits"}},
+    "board": {"enabled": True},
     "inspector": {"enabled": True},
     "networkPolicy": {"enabled": True},
     "quota": {"enabled": True, "hard": {"pods": 50}},
@@ -68,7 +69,7 @@ def test_null_of_what_may_be_none_is_none() -> None:
         "security": {"runAsUser": None, "fsGroup": None},
         "server": {"resources": {"limits": None, "requests": {"memory": None}}},
     }
-    pod = only(render(values=SAID | values), "Deployment")["spec"]["template"]["spec"]
+    pod = only(render(values=SAID | values), "Deployment", "-server")["spec"]["template"]["spec"]
     assert "runAsUser" not in pod["securityContext"] and "fsGroup" not in pod["securityContext"]
     assert pod["securityContext"]["runAsGroup"] == 10001
     assert pod["containers"][0]["resources"] == {"requests": {"cpu": "250m"}}

@@ -56,6 +56,7 @@ LEFT_OUT = {
     "trainer.pod.serviceAccount": {"name"},  # the chart's, with annotations
     "extractor.pod.serviceAccount": {"name"},
     "server.pod.serviceAccount": {"name"},
+    "board.pod.serviceAccount": {"name"},
     "inspector.pod.serviceAccount": {"annotations"},  # an existing one
     "storage": {"existingClaim"},  # the chart makes one
     "promotion": {"version"},  # refused where the mode of the extractor is none
@@ -168,7 +169,7 @@ def test_every_object_but_the_experiment_has_the_standard_labels(profile: Path) 
 @pytest.mark.parametrize("mode", MODES)
 def test_the_service_selects_servers_and_no_other_pod(mode: str) -> None:
     objects = render(EVERYTHING, set=[f"extractor.mode={mode}"])
-    selector = only(objects, "Service")["spec"]["selector"].items()
+    selector = only(objects, "Service", "-server")["spec"]["selector"].items()
     leaked = only(objects, "Experiment")["metadata"]["labels"]
     selected = [
         component for component, metadata, _ in pods(objects) if selector <= (metadata["labels"] | leaked).items()
@@ -212,7 +213,7 @@ def test_only_those_who_write_may_write_the_store(profile: Path) -> None:
     for component, _, spec in pods(render(profile, **with_all("job"))):
         for container in containers(spec):
             (mount,) = [mount for mount in container["volumeMounts"] if mount["name"] == "store"]
-            assert mount.get("readOnly", False) is (component in ("server", "inspector", "test")), component
+            assert mount.get("readOnly", False) is (component in ("board", "server", "inspector", "test")), component
 
 
 def test_ids_can_be_left_to_the_cluster() -> None:
@@ -301,7 +302,7 @@ def matches(selector: dict[str, Any], labels: dict[str, str]) -> bool:
 # placement
 
 
-@pytest.mark.parametrize("who", ["trainer", "server", "extractor", "inspector"])
+@pytest.mark.parametrize("who", ["trainer", "server", "extractor", "board", "inspector"])
 def test_placement_reaches_the_pod_it_is_said_of(who: str) -> None:
     component = {"trainer": "trial"}.get(who, who)
     said = {
@@ -310,7 +311,9 @@ def test_placement_reaches_the_pod_it_is_said_of(who: str) -> None:
         "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": []}}},
     }
     objects = render(
-        QUICKSTART, values={who: {"pod": said}}, set=["inspector.enabled=true", "imagePullSecrets[0].name=registry"]
+        QUICKSTART,
+        values={who: {"pod": said}},
+        set=["board.enabled=true", "inspector.enabled=true", "imagePullSecrets[0].name=registry"],
     )
     for name, _, spec in pods(objects):
         placed = {key: spec[key] for key in said if key in spec}

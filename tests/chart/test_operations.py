@@ -48,6 +48,8 @@ OTHERS_SAY = {
     'failed calling webhook "mutator.pod.katib.kubeflow.org"': "Kubernetes",
     'violates PodSecurity "restricted:…"': "Kubernetes",
     'MountVolume.SetUp failed for volume "token" : …': "Kubernetes",
+    'MountVolume.SetUp failed for volume "signed-by" : …': "Kubernetes",
+    'MountVolume.SetUp failed for volume "sign" : …': "Kubernetes",
     "No space left on device": "Linux",
 }
 """Messages that are not ours, and whose they are."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import typer
+from atelier_board import __main__ as board_command
 from atelier_cli.__main__ import app
 from atelier_server import __main__ as server_command
 
@@ -30,6 +31,8 @@ def test_a_shown_command_line_is_understood(line: str) -> None:
         assert re.search(rf"^{words[1]}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
     elif words[:5] == ["uv", "run", "python", "-m", "atelier_server"]:
         server_command._parser().parse_args(words[5:])
+    elif words[:5] == ["uv", "run", "python", "-m", "atelier_board"]:
+        board_command._parser().parse_args(words[5:])
     else:
         assert words[:3] == ["uv", "run", "atelier"]
         understand(words[3:])

@@ -222,7 +222,7 @@ def test_flags_listed_are_those_of_the_server(capsys: pytest.CaptureFixture[str]
     with pytest.raises(SystemExit, match="0"):
         server_command.main(["serve", "--help"])
     described = " ".join(capsys.readouterr().out.partition("options:")[2].split())
-    defaults = dict.fromkeys(("--access-log", "--root-path", "--token-file"), "off")
+    defaults = dict.fromkeys(("--access-log", "--board-url", "--root-path", "--signed-by", "--token-file"), "off")
     flags = {}
     for part in re.split(r" (?=--[a-z])", described):
         if part.startswith("--"):

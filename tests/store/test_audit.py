@@ -127,6 +127,7 @@ RECORDS = (
     "experiments/*/katib-experiment.json",
     "models/*/versions/*/promotion.json",
     "models/*/versions/*/report.json",
+    "models/*/versions/*/provenance.json",
     "models/*/current.json",
     "models/*/history.jsonl",
     "models/*/history.next.jsonl",

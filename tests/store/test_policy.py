@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from atelier_store import bundle, pointer
+from atelier_store.answers import Answer, Answered
 from atelier_store.audit import audit
 from atelier_store.errors import InvalidInput
 from atelier_store.layout import BundlePaths, Store
-from atelier_store.promotion import Answer, Answered, NothingToPromote, Part, Promoter
-from atelier_store.records import Current, Decision, Manifest, Policy, TornRecord, TrialRecord
+from atelier_store.promotion import NothingToPromote, Promoter
+from atelier_store.records import Current, Decision, Manifest, Part, Policy, TornRecord, TrialRecord
 
 from tests.support.experiments import add_trial, begin, history_of, spec
 from tests.support.onnx_bundles import Bundle, configured, image_bundle

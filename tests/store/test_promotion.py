@@ -12,15 +12,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 from atelier_store import bundle
+from atelier_store.answers import Answer, Answered
 from atelier_store.audit import audit
 from atelier_store.files import sha256_file
 from atelier_store.layout import BundlePaths, Store
-from atelier_store.promotion import Answer, Answered, NothingToPromote, Part, Promoted, Promoter, Verify
-from atelier_store.records import Current, Manifest, Report, TornRecord, TrialRecord
+from atelier_store.promotion import NothingToPromote, Promoted, Promoter, Verify
+from atelier_store.provenance import Statement
+from atelier_store.records import Current, Manifest, Part, Report, TornRecord, TrialRecord
+from atelier_store.signing.keys import read_public
+from atelier_store.signing.models import Signer, signed_by
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.support import ROOT
 from tests.support.experiments import add_curve, add_trial, begin, history_of, spec, two_trials
 from tests.support.onnx_bundles import Bundle, configured, image_bundle
+from tests.support.private_keys import write_key
 
 HARNESS = ROOT / "tests" / "support" / "killed_promotion.py"
 
@@ -38,9 +44,11 @@ def promoted(store: Store, experiment: str) -> Promoted:
 
 
 @contextmanager
-def promoter(what: str, how: str = "always") -> Iterator[Callable[[int, Store], Callable[[], str]]]:
+def promoter(
+    what: str, how: str = "always", key: Path | None = None
+) -> Iterator[Callable[[int, Store], Callable[[], str]]]:
     """A harness process. The function sends it a store and the step to be killed at (0: never)."""
-    command = [sys.executable, str(HARNESS), "digits", how, what]
+    command = [sys.executable, str(HARNESS), "digits", how, what, *([str(key)] if key else [])]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         requests, answers = process.stdin, process.stdout
         assert requests and answers
@@ -220,6 +228,47 @@ def test_a_version_from_before_there_were_reports_stays_as_it_is(store: Store) -
     again = promoted(store, experiment)
     assert (again.promotion, again.is_new) == (promotion, False)
     assert not store.model("digits").version(promotion.version).report.exists()
+
+
+def test_a_version_says_where_it_comes_from_and_is_signed_if_there_is_a_key(store: Store, tmp_path: Path) -> None:
+    experiment, model = two_trials(store), store.model("digits")
+    version = model.version(promoted(store, experiment).promotion.version)
+    said = Statement.read(version.provenance)
+    assert said.predicate["buildDefinition"]["externalParameters"]["experiment"] == experiment
+    assert {one.name for one in said.subject} == {"manifest.json", "model.onnx", "reference.npz"}
+    private = ec.generate_private_key(ec.SECP256R1())
+    signs = replace(promoter_of(store), signer=Signer(model, private))
+    assert not model.signature(version.version).exists()
+    before = version.provenance.read_bytes()
+    signs.best(experiment, "always")  # one from before there was a key
+    first = model.signature(version.version).read_bytes()
+    assert signed_by(version, model.signature(version.version), [private.public_key()])
+    signs.version(version.version)
+    assert model.signature(version.version).read_bytes() == first  # it is signed already
+    assert version.provenance.read_bytes() == before
+    model.signature(version.version).unlink()
+    signs.version(version.version)
+    assert signed_by(version, model.signature(version.version), [private.public_key()])
+
+
+@pytest.mark.process
+def test_a_version_is_signed_before_it_is_there_wherever_its_promotion_is_killed(memory: Path) -> None:
+    key = write_key(memory / "key.pem", ec.generate_private_key(ec.SECP256R1()))
+    whole = Store(memory / "whole")
+    experiment = two_trials(whole)
+    with promoter(experiment, key=key) as begin_promotion:
+        for step in count(1):
+            store = Store(memory / str(step))
+            shutil.copytree(whole.root, store.root)
+            came_to, model = begin_promotion(step, store)(), store.model("digits")
+            for folder in model.versions.glob("[!.]*"):
+                assert signed_by(
+                    model.version(folder.name), model.signature(folder.name), read_public(key.with_suffix(".pub"))
+                )
+            if came_to != "killed":
+                break
+            shutil.rmtree(store.root)
+    assert came_to == f"done {step - 1}" and step > 30
 
 
 @pytest.mark.process

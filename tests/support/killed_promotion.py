@@ -1,6 +1,7 @@
-"""Promotions killed right before their Nth change of the file system: `killed_promotion.py MODEL HOW WHAT`.
+"""Promotions killed right before their Nth change of the file system: `killed_promotion.py MODEL HOW WHAT [KEY]`.
 
-HOW is `always` or `neverWorse` with an experiment for WHAT, or `version` with a version. Reads lines `N STORE`. Each
+HOW is `always` or `neverWorse` with an experiment for WHAT, or `version` with a version. KEY is the file of a private
+key to sign with. Reads lines `N STORE`. Each
 promotion is a process of its own, forked from this one, so that imports are paid for once.
 Answers each line with `killed`, `done STEPS` (there were fewer than N steps; N = 0 never kills) or `failed`.
 """
@@ -59,9 +60,9 @@ class Steps:
         self.fsync(fd)
 
 
-def promote(model: str, how: str, what: str, store: str, last: int) -> None:
+def promote(model: str, how: str, what: str, key: Path | None, store: str, last: int) -> None:
     """In a process of its own: promote, and say how many steps it took."""
-    promotes = promoter(Store(Path(store)).model(model))
+    promotes = promoter(Store(Path(store)).model(model), key)
     steps = Steps(store, last)
     try:
         promotes.version(what) if how == "version" else promotes.best(what, cast(Policy, how))
@@ -73,11 +74,12 @@ def promote(model: str, how: str, what: str, store: str, last: int) -> None:
 
 
 def main() -> None:
-    model, how, what = sys.argv[1:]
+    model, how, what, *signing = sys.argv[1:]
+    key = Path(signing[0]) if signing else None
     for line in sys.stdin:
         last, store = line.rstrip("\n").split(" ", 1)
         if (child := os.fork()) == 0:
-            promote(model, how, what, store, int(last))
+            promote(model, how, what, key, store, int(last))
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         if status != 0:
             os.write(1, b"killed\n" if status == -signal.SIGKILL else b"failed\n")

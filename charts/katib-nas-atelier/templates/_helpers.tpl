@@ -122,8 +122,8 @@ imagePullSecrets:
 {{- end -}}
 
 {{/*
-The volumes of every pod: the store, temporary files, and the bearer token if "token" names a Secret.
-Takes (dict "root" $ "readOnly" true "pod" .Values.server.pod "token" .Values.server.token).
+The volumes of every pod: the store, temporary files, and what is named: the bearer token if "token" names a Secret, the
+public keys if "signedBy" has any. Takes (dict "root" $ "readOnly" true "pod" POD "token" TOKEN "signedBy" KEYS).
 */}}
 {{- define "atelier.volumes" -}}
 - name: store
@@ -141,6 +141,27 @@ Takes (dict "root" $ "readOnly" true "pod" .Values.server.pod "token" .Values.se
     secretName: {{ .token.existingSecret | quote }}
     items:
       - {key: {{ .token.key | quote }}, path: token}
+{{- end }}
+{{- if include "atelier.has.keys" .signedBy }}
+- name: signed-by
+  projected:
+    sources:
+      {{- if .signedBy.publicKey }}
+      - configMap:
+          name: {{ include "atelier.signed.by.name" .root }}
+      {{- end }}
+      {{- with .signedBy.existingConfigMap }}
+      - configMap:
+          name: {{ . | quote }}
+          items:
+            - {key: {{ $.signedBy.key | quote }}, path: configmap.pub}
+      {{- end }}
+      {{- with .signedBy.existingSecret }}
+      - secret:
+          name: {{ . | quote }}
+          items:
+            - {key: {{ $.signedBy.key | quote }}, path: secret.pub}
+      {{- end }}
 {{- end }}
 {{- with .pod.volumes }}
 {{ toYaml . }}
@@ -161,9 +182,21 @@ Takes (dict "root" $ "readOnly" true "pod" .Values.server.pod "token" .Values.se
   mountPath: /etc/atelier
   readOnly: true
 {{- end }}
+{{- if include "atelier.has.keys" .signedBy }}
+- name: signed-by
+  mountPath: /etc/atelier-signed-by
+  readOnly: true
+{{- end }}
 {{- with .pod.volumeMounts }}
 {{ toYaml . }}
 {{- end }}
+{{- end -}}
+
+{{/* "true" if there are public keys, of which one must have signed what is served; takes the values of signedBy. */}}
+{{- define "atelier.has.keys" -}}
+{{- with . -}}
+{{- if or .publicKey .existingConfigMap .existingSecret -}}true{{- end -}}
+{{- end -}}
 {{- end -}}
 
 {{/*

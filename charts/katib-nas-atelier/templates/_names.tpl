@@ -76,11 +76,13 @@ there: an upgrade must not make another store. Without a cluster, as in Argo CD,
 {{- end -}}
 
 {{- define "atelier.server.name" -}}{{ include "atelier.fullname" . }}-server{{- end -}}
+{{- define "atelier.signed.by.name" -}}{{ include "atelier.fullname" . }}-signed-by{{- end -}}
 {{- define "atelier.extractor.name" -}}{{ include "atelier.fullname" . }}-extractor{{- end -}}
 {{- define "atelier.current.name" -}}{{ include "atelier.fullname" . }}-search{{- end -}}
 {{- define "atelier.extractor.cronjob.name" -}}
 {{- include "atelier.extractor.name" . | trunc 52 | trimSuffix "-" -}}
 {{- end -}}
+{{- define "atelier.board.name" -}}{{ include "atelier.fullname" . }}-board{{- end -}}
 {{- define "atelier.inspector.name" -}}{{ include "atelier.fullname" . }}-inspector{{- end -}}
 {{- define "atelier.dashboard.name" -}}{{ include "atelier.fullname" . }}-dashboard{{- end -}}
 {{- define "atelier.trial.name" -}}{{ include "atelier.fullname" . }}-trial{{- end -}}

@@ -5,6 +5,9 @@ The command has the same rules, in pods.py.
 {{- define "atelier.check.pods" -}}
 {{- $values := .root.Values -}}
 {{- $token := ternary (list "token") list (ne $values.server.token.existingSecret "") -}}
+{{- $seen := ternary (list "token") list (ne $values.board.token.existingSecret "") -}}
+{{- $keys := ternary (list "signed-by") list (ne (include "atelier.has.keys" $values.server.signedBy) "") -}}
+{{- $sign := ternary (list "sign") list (ne $values.promotion.sign.existingSecret "") -}}
 {{- $spec := ternary (list "spec") list (ne (include "atelier.finishes" .root) "") -}}
 {{- $training := list -}}
 {{- if $values.trainer.modules -}}{{- $training = append $training "modules" -}}{{- end -}}
@@ -14,8 +17,9 @@ The command has the same rules, in pods.py.
 {{- $alike := ternary $training list (not (empty $spec)) -}}
 {{- $own := dict
   "trainer" (dict "volumes" (concat (list "store" "tmp" "spec" "metrics-volume") $training) "mounts" (concat (list "/store" "/tmp" "/etc/atelier" "/var/log/katib") $folders))
-  "extractor" (dict "volumes" (concat (list "store" "tmp" "search") $spec $alike) "mounts" (concat (list "/store" "/tmp" "/etc/atelier-search") (ternary (concat (list "/etc/atelier") $folders) list (not (empty $spec)))))
-  "server" (dict "volumes" (concat (list "store" "tmp") $token) "mounts" (concat (list "/store" "/tmp") (ternary (list "/etc/atelier") list (not (empty $token)))))
+  "extractor" (dict "volumes" (concat (list "store" "tmp" "search") $spec $alike $sign) "mounts" (concat (list "/store" "/tmp" "/etc/atelier-search") (ternary (list "/etc/atelier-sign") list (not (empty $sign))) (ternary (concat (list "/etc/atelier") $folders) list (not (empty $spec)))))
+  "server" (dict "volumes" (concat (list "store" "tmp") $token $keys) "mounts" (concat (list "/store" "/tmp") (ternary (list "/etc/atelier") list (not (empty $token))) (ternary (list "/etc/atelier-signed-by") list (not (empty $keys)))))
+  "board" (dict "volumes" (concat (list "store" "tmp") $seen) "mounts" (concat (list "/store" "/tmp") (ternary (list "/etc/atelier") list (not (empty $seen)))))
   "inspector" (dict "volumes" (list "store" "tmp") "mounts" (list "/store" "/tmp"))
 }}
 {{- range $who, $known := $own }}
@@ -53,7 +57,7 @@ extractor.pod.{{ $key }}[{{ $index }}].{{ $name }}: {{ index $ours $name }} is a
 {{- $arguments := dict "requests" $values.extractor.resources.requests "limits" $values.trainer.resources.limits }}
 {{- include "atelier.check.bounds" (merge $arguments (dict "at" "extractor.resources.requests" "named" "trainer.resources.limits")) }}
 {{- end }}
-{{- range $who := list "trainer" "extractor" "server" "inspector" "test" }}
+{{- range $who := list "trainer" "extractor" "server" "board" "inspector" "test" }}
 {{- with index $values $who }}
 {{- include "atelier.check.resources" (dict "at" (printf "%s.resources" $who) "resources" (.resources | default dict)) }}
 {{- end }}

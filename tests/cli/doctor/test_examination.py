@@ -48,6 +48,9 @@ from tests.support.searches import PROFILE, atelier
 INSTALL = r'kubectl .*apply -k "github.com/kubeflow/katib.git/manifests/v1beta1/installs/katib-standalone\?ref=v0.19.0"'
 MONITORED = ("monitoring.serviceMonitor.enabled=true", "monitoring.prometheusRule.enabled=true")
 GUARDED = "server.token.existingSecret=digits-token"
+SIGNED = "promotion.sign.existingSecret=digits-signing"
+SIGNING = SECRET.replace("digits-token", "digits-signing")
+PRIVATE = "-----BEGIN EC PRIVATE KEY-----"
 
 
 # a cluster that has everything
@@ -87,9 +90,31 @@ def test_the_page_about_the_doctor_lists_its_checks_in_their_order(
 ) -> None:
     api.objects[NAMESPACE]["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] = "restricted"
     api.objects[DEPLOYMENTS] = listed(INSTALLED)
+    api.objects[SIGNING] = secret("digits-signing", **{"key.pem": PRIVATE})
     page = (ROOT / "docs" / "doctor.md").read_text()
     rows = [name for names in re.findall(r"^\| (.*?) \|", page, re.MULTILINE) for name in names.split(", ")]
-    assert rows[1:] == [diagnosis.check for diagnosis in examined(kubeconfig, profile, *MONITORED, GUARDED)]
+    assert rows[1:] == [diagnosis.check for diagnosis in examined(kubeconfig, profile, *MONITORED, GUARDED, SIGNED)]
+
+
+@pytest.mark.parametrize(
+    ("now", "message", "fix"),
+    [
+        (
+            None,
+            "no Secret digits-signing in team, which promotion.sign.existingSecret names",
+            "--from-file=key.pem=key.pem",
+        ),
+        (secret("digits-signing", other=PRIVATE), "has no key key.pem", "# set promotion.sign.key; allowed: other"),
+        (secret("digits-signing", **{"key.pem": "x"}), "is not a private key in PEM", "edit secret digits-signing"),
+    ],
+)
+def test_a_key_that_signs_and_is_not_there_is_named(
+    api: ApiServer, kubeconfig: Path, profile: Path, now: dict[str, Any] | None, message: str, fix: str
+) -> None:
+    if now is not None:
+        api.objects[SIGNING] = now
+    (found,) = wrong(examined(kubeconfig, profile, SIGNED))
+    assert found.check == "signatures" and message in found.message and fix in found.fix
 
 
 # each thing taken away

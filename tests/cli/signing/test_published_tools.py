@@ -9,8 +9,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from atelier_server.promotion.promote import promoter
 from atelier_store.files import sha256_file
 from atelier_store.layout import Store, VersionPaths
+from atelier_store.signing import keys
+from atelier_store.signing.models import signed_by
 
 from tests.support import ROOT
 from tests.support.pages import STORE
@@ -56,6 +59,22 @@ def test_model_signing_accepts_a_version_and_refuses_a_changed_byte(
     assert "Signature mismatch" in refused.stderr and "report.json" in refused.stderr
 
 
+def test_model_signing_and_a_server_accept_what_the_other_has_signed(
+    uv: str, store: Store, version: VersionPaths, key: Path, tmp_path: Path
+) -> None:
+    model = store.model("digits")
+    promoter(model, key).version(version.version)
+    (command,) = shown("model_signing")
+    accepted = others(uv, tmp_path, *(re.sub(r"[0-9a-f]{12}", version.version, word) for word in command))
+    assert accepted.returncode == 0 and "Verification succeeded" in accepted.stdout, accepted.stderr
+    theirs = str(tmp_path / "theirs.sig")
+    signing = ("model_signing", "sign", "key", "--private_key", "key.pem", "--signature", theirs, str(version.folder))
+    signed = others(uv, tmp_path, *signing)
+    assert signed.returncode == 0, signed.stderr
+    trusted = keys.read_public(key.with_suffix(".pub"))
+    assert signed_by(version, Path(theirs), trusted) == trusted[0]
+
+
 def test_securesystemslib_accepts_both_statements(
     uv: str, store: Store, version: VersionPaths, key: Path, tmp_path: Path
 ) -> None:
@@ -63,7 +82,7 @@ def test_securesystemslib_accepts_both_statements(
     report = tmp_path / "audit.json"
     atelier("audit", "--report", str(report), "--sign", str(key), "--store", str(store.root))
     script = str(ROOT / "tests" / "support" / "clients" / "dsse.py")
-    files = str(store.model("digits").provenance(version.version)), f"{report}.intoto"
+    files = str(store.model("digits").signed_provenance(version.version)), f"{report}.intoto"
     done = others(uv, tmp_path, "python", script, "key.pub", *files)
     assert done.returncode == 0, done.stderr
     of_version, of_search = (json.loads(line) for line in done.stdout.splitlines())

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from atelier_cli.signing.envelopes import pre_authentication
 from atelier_store.files import sha256_file
 from atelier_store.layout import Store, VersionPaths
+from atelier_store.signing.envelopes import pre_authentication
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -46,7 +46,7 @@ def test_the_statement_of_a_version_says_where_it_comes_from(store: Store, versi
     done = sign(store, key)
     paths = store.model("digits")
     assert (done.returncode, done.stdout) == (0, "")
-    said = verified(json.loads(paths.provenance(version.version).read_text()), key)
+    said = verified(json.loads(paths.signed_provenance(version.version).read_text()), key)
     assert said["predicateType"] == "https://slsa.dev/provenance/v1"
     files = (version.manifest, version.network, version.reference)
     assert {one["name"]: one["digest"]["sha256"] for one in said["subject"]} == {
@@ -70,7 +70,7 @@ def test_a_version_is_signed_as_often_as_one_likes_and_stays_as_it_is(
 
 def test_a_signature_of_something_else_is_noticed(store: Store, version: VersionPaths, key: Path) -> None:
     sign(store, key)
-    envelope = json.loads(store.model("digits").provenance(version.version).read_text())
+    envelope = json.loads(store.model("digits").signed_provenance(version.version).read_text())
     payload = base64.b64decode(envelope["payload"]).replace(b"digits", b"digitz", 1)
     with pytest.raises(InvalidSignature):
         verified(envelope | {"payload": base64.b64encode(payload).decode()}, key)

@@ -570,6 +570,45 @@ def test_a_new_version_appears_by_itself_and_what_was_written_stays(page: Page, 
         assert page.get_by_label("age").input_value() == "41"
 
 
+def with_test_rows(store: Store, bundle: Bundle, x: np.ndarray, y: np.ndarray) -> None:
+    data = store.data(bundle.fields["provenance"].data_digest)
+    data.folder.mkdir(parents=True, exist_ok=True)
+    np.save(data.array("test_x"), x)
+    np.save(data.array("test_y"), y)
+
+
+def test_where_the_model_errs_is_shown_of_classes(page: Page, store: Store) -> None:
+    random, bundle = np.random.default_rng(1), image_bundle(1)
+    with_test_rows(store, bundle, random.integers(0, 255, (90, 8, 8), np.uint8), random.integers(0, 3, 90))
+    searched(store, "digits", bundle)
+    with serving(store, "digits", "--workers", "1") as server:
+        errs = opened(page, server).locator("#quality-section")
+        told = server.client.get("/model/report").json()["report"]["quality"]["test"]
+        right, first = sum(told["confusion"][label][label] for label in range(3)), told["worst"][0]
+        said = {of: LABELS[int(first[of][0])] for of in ("truth", "predicted")}
+        expect(errs.get_by_role("img", name=f"{right} of 90 rows are right")).to_be_visible()
+        expect(errs.get_by_role("region", name="The worst mistakes").get_by_role("row").nth(1)).to_have_text(
+            re.compile(f"^{first['row']}{said['truth']}{said['predicted']}")
+        )
+        expect(errs.get_by_role("region", name="Scores of each class").get_by_role("row")).to_have_count(4)
+        violations = Axe().run(page, context="#quality-section").response["violations"]
+        assert [violation["id"] for violation in violations] == []
+
+
+def test_where_the_model_errs_is_shown_of_targets(page: Page, store: Store) -> None:
+    random, bundle = np.random.default_rng(1), rows_bundle(1)
+    with_test_rows(store, bundle, random.normal(size=(70, 3)).astype(np.float32), random.normal(size=(70, 1)))
+    searched(store, "house", bundle)
+    with serving(store, "house", "--workers", "1") as server:
+        errs = opened(page, server).locator("#quality-section")
+        expect(errs.get_by_role("img", name="Residuals: half are between")).to_be_visible()
+        expect(errs.get_by_role("region", name="The worst mistakes").get_by_role("row")).to_have_count(13)
+
+
+def test_a_version_without_test_rows_shows_no_section_of_mistakes(page: Page, kinds: dict[str, Kind]) -> None:
+    expect(opened(page, kinds["images"].server).locator("#quality-section")).to_be_hidden()
+
+
 def test_a_refused_version_is_named_while_the_one_before_goes_on(page: Page, store: Store) -> None:
     version = publish(store, image_bundle())
     with serving(store) as server:

@@ -45,6 +45,9 @@ template:
           - --model={{ include "atelier.model.name" $ }}
           - --version={{ . }}
           - --why=promotion.version of release {{ include "atelier.instance" $ }}
+          {{- with include "atelier.extractor.sign.argument" $ }}
+          {{- . | nindent 10 }}
+          {{- end }}
         env: {{- include "atelier.env" (dict "root" $ "pod" $extractor.pod) | nindent 10 }}
           - name: ATELIER_CURRENT_SEARCH
             value: /etc/atelier-search/experiment
@@ -54,6 +57,9 @@ template:
           - name: search
             mountPath: /etc/atelier-search
             readOnly: true
+          {{- with include "atelier.extractor.sign.mount" $ }}
+          {{- . | nindent 10 }}
+          {{- end }}
       {{- end }}
       - name: wait
         image: {{ include "atelier.image" (dict "root" . "image" $server.image) | quote }}
@@ -123,6 +129,9 @@ template:
           - --held={{ . }}
           {{- end }}
           - --namespace={{ .Release.Namespace }}
+          {{- with include "atelier.extractor.sign.argument" . }}
+          {{- . | nindent 10 }}
+          {{- end }}
         env: {{- include "atelier.env" (dict "root" . "pod" $extractor.pod) | nindent 10 }}
           - name: ATELIER_CURRENT_SEARCH
             value: /etc/atelier-search/experiment
@@ -133,11 +142,21 @@ template:
           - name: search
             mountPath: /etc/atelier-search
             readOnly: true
+          {{- with include "atelier.extractor.sign.mount" . }}
+          {{- . | nindent 10 }}
+          {{- end }}
     volumes: {{- include "atelier.volumes" (dict "root" . "readOnly" false "pod" $extractor.pod) | nindent 6 }}
       {{- include "atelier.extractor.access.volume" . | nindent 6 }}
       - name: search
         configMap:
           name: {{ include "atelier.current.name" . }}
+      {{- with .Values.promotion.sign.existingSecret }}
+      - name: sign
+        secret:
+          secretName: {{ . | quote }}
+          items:
+            - {key: {{ $.Values.promotion.sign.key | quote }}, path: key.pem}
+      {{- end }}
       {{- if include "atelier.finishes" . }}
       - name: spec
         configMap:
@@ -177,6 +196,21 @@ template:
 - name: access
   mountPath: /var/run/secrets/kubernetes.io/serviceaccount
   readOnly: true
+{{- end -}}
+
+{{/* The private key, for the containers that promote; `finish` may run networks of the user, and has none. */}}
+{{- define "atelier.extractor.sign.argument" -}}
+{{- if .Values.promotion.sign.existingSecret -}}
+- --sign=/etc/atelier-sign/key.pem
+{{- end -}}
+{{- end -}}
+
+{{- define "atelier.extractor.sign.mount" -}}
+{{- if .Values.promotion.sign.existingSecret -}}
+- name: sign
+  mountPath: /etc/atelier-sign
+  readOnly: true
+{{- end -}}
 {{- end -}}
 
 {{/* Scheduling of the pod: extractor.pod, and for keys not set there, if it may have to train, trainer.pod. */}}

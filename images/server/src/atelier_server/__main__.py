@@ -83,6 +83,9 @@ def _parser() -> argparse.ArgumentParser:
         type=arguments.named(names.VERSION),
         help="a version that a person wants to be served: the best trial only waits",
     )
+    promote.add_argument(
+        "--sign", type=Path, metavar="KEY", help="private key (ECDSA, PEM) that signs each version before it is there"
+    )
     compared = "also tell what Katib's Experiment in this namespace would have chosen"
     promote.add_argument("--namespace", type=arguments.named(names.NAMESPACE), help=compared)
     wait.add_argument(
@@ -139,8 +142,10 @@ def _promote(options: argparse.Namespace) -> int:
     _end_on_signals()
     store = Store(options.store)
     if options.version is not None:
-        return promote.choose(store, options.model, options.version, options.why)
-    return promote.run(store, options.experiment, options.model, options.policy, options.held, options.namespace)
+        return promote.choose(store, options.model, options.version, options.why, options.sign)
+    return promote.run(
+        store, options.experiment, options.model, options.policy, options.held, options.namespace, options.sign
+    )
 
 
 def _check(options: argparse.Namespace) -> int:

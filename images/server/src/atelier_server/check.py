@@ -9,13 +9,13 @@ from typing import Any
 
 import httpx
 import numpy as np
+from atelier_store import tokens
 from atelier_store.bundle import reference
 from atelier_store.columns import Inputs
 from atelier_store.layout import ModelPaths
 from atelier_store.records import Manifest
 
 from atelier_server.models.verification import differences
-from atelier_server.web import credentials
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ def run(paths: ModelPaths, url: str, token_file: Path | None = None) -> int:
     otherwise, with everything that is wrong in the log.
     """
     try:
-        headers = {b"Authorization": b"Bearer " + credentials.read(token_file)} if token_file else None
+        headers = {b"Authorization": b"Bearer " + tokens.read(token_file)} if token_file else None
         with httpx.Client(
             base_url=url, headers=headers, timeout=SECONDS, transport=httpx.HTTPTransport(retries=5)
         ) as client:

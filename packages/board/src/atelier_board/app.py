@@ -7,12 +7,13 @@ import json
 import os
 from collections.abc import Callable
 from http import HTTPStatus
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
 from atelier_store import notes
 from atelier_store.errors import InvalidInput
 from atelier_store.layout import Store
+from atelier_store.tokens import Token
 from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -25,6 +26,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from atelier_board import comparison_view, files, models_view, search_view, trial_view
+from atelier_board.access import HEALTH, Access
 from atelier_board.looks import Look, Looks
 
 HEADERS = {
@@ -42,10 +44,16 @@ KEPT = 8
 """Answers that stay in memory: those that a few open tabs ask for again and again."""
 
 
-def create(store: Store, hosts: list[str]) -> Starlette:
-    """The board of a store, for requests to one of these hosts: another's page could name this address its own."""
-    looks, answers = Looks(store), Answers()
+def create(store: Store, hosts: list[str], token: Token | None = None, cache: Path | None = None) -> Starlette:
+    """The board of a store, for requests to one of these hosts: another's page could name this address its own.
+
+    With a token, for whoever sends it. Indexes are kept in cache, or in the store.
+    """
+    looks, answers = Looks(store, cache), Answers()
     page = files.load()
+
+    def health(_: Request) -> Response:
+        return Response(b"the board answers\n", media_type="text/plain", headers=HEADERS)
 
     def home(_: Request) -> Response:
         return Response(page["index.html"], media_type=files.TYPES[".html"], headers=HEADERS)
@@ -105,9 +113,11 @@ def create(store: Store, hosts: list[str]) -> Starlette:
             raise HTTPException(422, "; ".join(error.violations)) from error
         return answers.give(request, None, lambda: found)
 
+    guards = [] if token is None else [Middleware(Access, token=token, refuse=_problem)]
     return Starlette(
         routes=[
             Route("/", home),
+            Route(HEALTH, health),
             Route("/page/{name}", file),
             Route("/api/compare", compare),
             Route("/api/models", models),
@@ -117,7 +127,7 @@ def create(store: Store, hosts: list[str]) -> Starlette:
             Route("/api/searches/{search}/trials.csv", table),
             Route("/api/searches/{search}/trials/{trial}", trial),
         ],
-        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=hosts), Middleware(GZipMiddleware)],
+        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=hosts), *guards, Middleware(GZipMiddleware)],
         exception_handlers={HTTPException: _problem, OSError: _unreadable},
     )
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
+from pathlib import Path
 
 from atelier_store.curve import read_curve
 from atelier_store.index import Index
@@ -82,9 +83,9 @@ class Look:
 class Watched:
     """One search. The first look is waited for; later ones come in the background, and the next who asks gets them."""
 
-    def __init__(self, store: Store, paths: ExperimentPaths) -> None:
+    def __init__(self, store: Store, paths: ExperimentPaths, cache: Path | None = None) -> None:
         self._store, self._paths = store, paths
-        self._index = Index(store, paths)
+        self._index = Index(store, paths, cache and cache / f"{paths.folder.name}.json")
         self._lock = threading.Lock()
         self._last: Look | None = None
         self._looked_at = 0.0
@@ -172,10 +173,10 @@ def _spans(epochs: Sequence[Epoch]) -> Iterator[tuple[float, float]]:
 
 
 class Looks:
-    """Every search of a store, by name."""
+    """Every search of a store, by name; cache is a folder for their indexes, where they are not in the store."""
 
-    def __init__(self, store: Store) -> None:
-        self.store = store
+    def __init__(self, store: Store, cache: Path | None = None) -> None:
+        self.store, self._cache = store, cache
         self._lock = threading.Lock()
         self._watched: dict[str, Watched] = {}
 
@@ -191,4 +192,4 @@ class Looks:
 
     def _of(self, paths: ExperimentPaths) -> Watched:
         with self._lock:
-            return self._watched.setdefault(paths.folder.name, Watched(self.store, paths))
+            return self._watched.setdefault(paths.folder.name, Watched(self.store, paths, self._cache))

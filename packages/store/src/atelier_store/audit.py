@@ -24,6 +24,7 @@ from atelier_store.layout import (
     TrialPaths,
     VersionPaths,
 )
+from atelier_store.provenance import Statement
 from atelier_store.records import (
     Baselines,
     Card,
@@ -104,7 +105,7 @@ def _records(store: Store, data: list[DataPaths]) -> Iterator[Path]:
         yield experiment.kept_experiment
     for model in store.models():
         for version in _versions(model):
-            yield from (version.promotion, version.report)
+            yield from (version.promotion, version.report, version.provenance)
         yield from (model.current, model.history, model.next_history, model.search, model.decision)
 
 
@@ -297,6 +298,8 @@ def _version(paths: VersionPaths) -> Iterator[Mismatch]:
         yield Mismatch(paths.promotion, f"is of version {promotion.version}")
     if paths.report.exists():  # versions from before there were reports have none
         yield from _report(paths.report, promotion)
+    if paths.provenance.exists():  # as above
+        yield from _provenance(paths)
     yield from _bundle(paths, promotion.key if promotion else None)
     if paths.manifest.exists() and not (digest := sha256_file(paths.manifest)).startswith(paths.version):
         yield Mismatch(paths.folder, f"{paths.manifest.name} has sha256 {digest}")
@@ -307,6 +310,17 @@ def _report(path: Path, promotion: Promotion | None) -> Iterator[Mismatch]:
     yield from mismatches
     if report is not None and promotion is not None and report.experiment != promotion.experiment:
         yield Mismatch(path, f"is of experiment {report.experiment}")
+
+
+def _provenance(paths: VersionPaths) -> Iterator[Mismatch]:
+    said, mismatches = _read(Statement, paths.provenance)
+    yield from mismatches
+    if said is not None and any(
+        sha256_file(paths.folder / one.name) != one.digest.get("sha256")
+        for one in said.subject
+        if (paths.folder / one.name).exists()
+    ):
+        yield Mismatch(paths.provenance, "is not about the files of this version")
 
 
 def _pointer(paths: ModelPaths, current: Current) -> Iterator[Mismatch]:

@@ -45,10 +45,10 @@ _CARD, _MANIFEST = TrialPaths(Path()).card, TrialPaths(Path()).bundle.manifest
 
 
 class Index:
-    """The rows of an experiment, for many looks by any thread."""
+    """The rows of an experiment, for many looks by any thread. file is where they are kept, if not in the store."""
 
-    def __init__(self, store: Store, experiment: ExperimentPaths) -> None:
-        self._store, self._experiment = store, experiment
+    def __init__(self, store: Store, experiment: ExperimentPaths, file: Path | None = None) -> None:
+        self._store, self._experiment, self._file = store, experiment, file or experiment.index
         self._lock = threading.Lock()
         self._entries: dict[str, Entry] | None = None
         self._written: dict[str, Entry] = {}
@@ -57,7 +57,7 @@ class Index:
         """Every trial as it is now: in the order of suggestion, then those whose record is damaged. OSError."""
         with self._lock:
             if self._entries is None:
-                self._entries = self._written = index_file.read(self._experiment.index)
+                self._entries = self._written = index_file.read(self._file)
             self._entries = dict(_looked(self._store, self._experiment, self._entries))
             self._keep({name: entry for name, entry in self._entries.items() if entry.is_settled})
             return _in_order(self._entries.values())
@@ -68,7 +68,7 @@ class Index:
         if new < WORTH_WRITING:
             return
         with contextlib.suppress(OSError):  # a store may be read-only, or full
-            index_file.write(self._experiment.index, settled)
+            index_file.write(self._file, settled)
         self._written = settled
 
 

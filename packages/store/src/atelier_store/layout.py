@@ -52,6 +52,11 @@ class VersionPaths(BundlePaths):
     def report(self) -> Path:
         return self.folder / "report.json"
 
+    @property
+    def provenance(self) -> Path:
+        """An in-toto statement of where the version comes from."""
+        return self.folder / "provenance.json"
+
 
 @dataclass(frozen=True)
 class TrialPaths:
@@ -195,8 +200,8 @@ class ModelPaths:
         """A signature of the version's files, beside it: a version is never changed."""
         return self.folder / "signatures" / f"{version}.sig"
 
-    def provenance(self, version: str) -> Path:
-        """A signed statement of where the version comes from."""
+    def signed_provenance(self, version: str) -> Path:
+        """The statement of where the version comes from, signed."""
         return self.folder / "signatures" / f"{version}.intoto.json"
 
     @property

@@ -12,12 +12,10 @@ import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Protocol, get_args
 
-import numpy as np
-from numpy.typing import NDArray
-
-from atelier_store import bundle, comparison, history, names, pointer, sealed, thresholds
+from atelier_store import answers, bundle, comparison, history, names, pointer, provenance, sealed, thresholds
+from atelier_store.answers import Answer
 from atelier_store.clock import now
 from atelier_store.comparison import Verdict
 from atelier_store.errors import InvalidInput
@@ -33,39 +31,34 @@ from atelier_store.records import (
     Leaderboard,
     LeaderboardEntry,
     Manifest,
+    Part,
     Policy,
     Promotion,
+    Quality,
     Report,
-    Threshold,
     TornRecord,
     TrialConfig,
 )
 from atelier_store.report import report
-from atelier_store.scores import OwnMetrics, Weight, of_targets, scores
-from atelier_store.spec import Spec, ThresholdRule
+from atelier_store.scores import OwnMetrics
+from atelier_store.spec import Spec
 
 Verify = Callable[[BundlePaths, Manifest], list[str]]
 """Everything that is wrong with a bundle."""
 
-Part = Literal["validation", "test"]
-
-
-class Answered(NamedTuple):
-    """What a bundle answers to rows: probabilities (N, K) or targets (N, T), with the truth, (N,) or (N, T).
-
-    weight is that of each row (N,), if they have any.
-    """
-
-    answers: NDArray[Any]
-    truth: NDArray[Any]
-    weight: Weight = None
-
-
-Answer = Callable[[BundlePaths, Manifest, Part], Answered | None]
-"""A bundle's answers to these rows of its data; None if the store has none. No search ever reads the test rows."""
 
 MOST_NAMED = 20
 """Trials or versions named in a message about one that does not exist."""
+
+
+class Signs(Protocol):
+    """Signs versions with somebody's key: `signing.models.Signer`."""
+
+    def sign(self, files: VersionPaths, version: str) -> None:
+        """Sign the files in a folder, which are or will be this version."""
+
+    def has_signed(self, files: VersionPaths) -> bool:
+        """Whether the version is signed, as it is."""
 
 
 class NothingToPromote(RuntimeError):
@@ -119,6 +112,7 @@ class Promoter:
     """Promotes for one model; by says who does. on_wait is called with the promotion that this one waits for.
 
     metrics gives the metrics of the user's own for the test rows, of a search and the configuration of a trial of it.
+    With a signer every version is signed before it is there, and one that was there is before the pointer moves to it.
 
     Its methods raise NothingToPromote, InvalidInput, LeaseLost, OSError, or what answer raises; the pointer is then
     where it was. best raises TornRecord if the pointer is damaged; what a person chooses mends it.
@@ -130,6 +124,7 @@ class Promoter:
     by: str
     on_wait: Callable[[Holder], object] = lambda _: None
     metrics: Callable[[Spec, TrialConfig], OwnMetrics] = lambda *_: {}
+    signer: Signs | None = None
 
     def best(self, experiment: str, policy: Policy = DEFAULT_POLICY, held: str | None = None) -> Promoted:
         """Let the policy decide over the best verified trial of the experiment.
@@ -235,24 +230,12 @@ class Promoter:
         rule = spec.trainer.threshold
         if rule is not None and not problems:
             try:
-                manifest = manifest.model_copy(update={"thresholds": self._thresholds(rule, files, manifest)})
+                found = answers.chosen_thresholds(rule, manifest, self.answer(files, manifest, "validation"))
+                manifest = manifest.model_copy(update={"thresholds": found})
             except thresholds.NoThreshold as error:
                 problems = [f"trainer.threshold: {rule}: {error}"]
             content = manifest.document.encode()
         return Winner(spec, entry, files, manifest, content, board), problems
-
-    def _thresholds(self, rule: ThresholdRule, files: BundlePaths, manifest: Manifest) -> tuple[Threshold, ...]:
-        """The threshold of the second of two classes, or of each label, chosen on the validation rows. NoThreshold."""
-        labels = manifest.labels or ()
-        if manifest.task == "classification" and len(labels) != 2:
-            raise thresholds.NoThreshold(f"is for two classes; there are {len(labels)}")
-        found = self.answer(files, manifest, "validation")
-        if found is None:
-            raise thresholds.NoThreshold("the store does not have the data that it is chosen on any more")
-        return tuple(
-            thresholds.chosen(rule, label, probabilities, is_of, found.weight)
-            for label, probabilities, is_of in _by_label(manifest, found)
-        )
 
     # what becomes of it
 
@@ -309,13 +292,14 @@ class Promoter:
         if self.verify(served.files, served.manifest):
             return None
         tested = self.answer(served.files, served.manifest, "test")
-        return _test_scores(served.manifest, tested, own) if tested else None
+        return answers.test_scores(served.manifest, tested, own) if tested else None
 
     def _published(self, winner: Winner, attempt: Promotion) -> Promotion:
         """The promotion of the winner's version: of the one that is there, if it is whole, or of a new one."""
         version = self.paths.version(attempt.version)
         stored = Promotion.read_if_whole(version.promotion)
         if stored is not None and _is_whole(version, stored, winner):
+            self._sign_once(version)
             return stored
         summary = report(self.paths.store, winner.spec, winner.leaderboard, winner.manifest)
         with publish_folder(version.folder) as folder:
@@ -325,32 +309,28 @@ class Promoter:
             write_bytes(staged.manifest, winner.content)
             if changed := _changed(staged, winner):
                 raise OSError(f"{winner.bundle.folder}: changed while it was copied: {'; '.join(changed)}")
-            own = self.metrics(winner.spec, winner.manifest.config)
-            promotion = attempt.model_copy(update=self._tests(staged, winner.manifest, own))
+            found, quality = self._judged(staged, winner)
+            promotion = attempt.model_copy(update=found)
             promotion.write(staged.promotion)
-            summary.write(staged.report)
+            summary.model_copy(update={"quality": quality}).write(staged.report)
+            provenance.make(self.paths.store, staged).write(staged.provenance)
+            if self.signer is not None:
+                self.signer.sign(staged, version.version)
         return promotion
 
-    def _tests(self, files: BundlePaths, manifest: Manifest, own: OwnMetrics) -> dict[str, Any]:
-        """What a promotion says of the test rows, if there are any."""
-        tested = self.answer(files, manifest, "test")
-        if tested is None:
-            return {}
-        found: dict[str, Any] = {
-            "test_metrics": _test_scores(manifest, tested, own),
-            "test_rows": len(tested.truth),
-        }
-        if manifest.target_names is not None:
-            each = of_targets(tested.answers, tested.truth, "test", manifest.target_names, tested.weight)
-            found["test_target_metrics"] = each
-        if manifest.thresholds is not None:
-            found["test_thresholds"] = tuple(
-                thresholds.at(threshold, probabilities, is_of, tested.weight)
-                for threshold, (_, probabilities, is_of) in zip(
-                    manifest.thresholds, _by_label(manifest, tested), strict=True
-                )
-            )
-        return found
+    def _judged(self, files: BundlePaths, winner: Winner) -> tuple[dict[str, Any], dict[Part, Quality]]:
+        """What the promotion says of the test rows, and where the bundle errs, by part."""
+        manifest, own = winner.manifest, self.metrics(winner.spec, winner.manifest.config)
+        answered = {part: self.answer(files, manifest, part) for part in get_args(Part)}
+        judged = {part: answers.mistakes(manifest, found) for part, found in answered.items() if found is not None}
+        tested = answered["test"]
+        of_the_test = answers.of_the_test(manifest, tested, own) if tested is not None else {}
+        return of_the_test, {part: one for part, one in judged.items() if one is not None}
+
+    def _sign_once(self, version: VersionPaths) -> None:
+        """Sign a version from before there was a key, or that was signed with another."""
+        if self.signer is not None and not self.signer.has_signed(version):
+            self.signer.sign(version, version.version)
 
     # where the pointer goes
 
@@ -398,6 +378,7 @@ class Promoter:
             raise NothingToPromote([f"version {name}: its {damaged} is missing or damaged; promote its trial again"])
         if problems := self.verify(files, version.manifest):
             raise NothingToPromote([f"version {name}: {'; '.join(problems)}"])
+        self._sign_once(files)
         return self._serve(promotion, version.manifest, version.digest, reason, lease)
 
     def _serve(self, promotion: Promotion, manifest: Manifest, digest: str, reason: str, lease: Lease) -> Promoted:
@@ -451,20 +432,6 @@ def _promotion(winner: Winner, promoted_by: str) -> Promotion:
     )
 
 
-def _by_label(manifest: Manifest, answered: Answered) -> Iterator[tuple[str, NDArray[Any], NDArray[np.bool_]]]:
-    """Each label that has a threshold, with its probabilities and whether rows are of it, (N,) each."""
-    labels = manifest.labels or ()
-    if manifest.task == "classification":
-        yield labels[1], answered.answers[:, 1], answered.truth == 1
-        return
-    for place, label in enumerate(labels):
-        yield label, answered.answers[:, place], answered.truth[:, place] == 1
-
-
-def _test_scores(manifest: Manifest, tested: Answered, own: OwnMetrics) -> dict[str, float]:
-    return scores(manifest.task, tested.answers, tested.truth, "test", tested.weight, own)
-
-
 def _is_of(decision: Decision, promotion: Promotion, policy: Policy) -> bool:
     """Whether this decision was about the same winner of the same search, by the same policy."""
     decided = decision.experiment, decision.version, decision.policy
@@ -487,9 +454,10 @@ def _some(known: Iterator[str] | list[str]) -> str:
 
 
 def _is_whole(version: VersionPaths, stored: Promotion, winner: Winner) -> bool:
-    """Whether a version need not be made again. Versions from before there were reports have none, and stay so."""
-    torn_report = version.report.exists() and Report.read_if_whole(version.report) is None
-    return stored.version == version.version and not torn_report and not _changed(version, winner)
+    """Whether a version need not be made again; an older one has no report or no statement, and stays so."""
+    others = ((Report, version.report), (provenance.Statement, version.provenance))
+    is_torn = any(path.exists() and record.read_if_whole(path) is None for record, path in others)
+    return stored.version == version.version and not is_torn and not _changed(version, winner)
 
 
 def _changed(files: BundlePaths, winner: Winner) -> list[str]:

@@ -7,6 +7,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from pathlib import Path
 
 from atelier_store import names
 from atelier_store.layout import ModelPaths, Store
@@ -38,10 +39,12 @@ class Catalogue:
         room: int,
         every: float,
         threads: int | None,
+        signed_by: Path | None = None,
         on_eviction: Callable[[], None],
     ) -> None:
         self._store, self._follower = store, follower
         self._room, self._every, self._threads, self._on_eviction = room, every, threads, on_eviction
+        self._signed_by = signed_by
         self._kept: OrderedDict[tuple[str, str], Model] = OrderedDict()
         self._current: dict[str, tuple[str, float]] = {}
         self._lock = threading.Lock()
@@ -73,7 +76,7 @@ class Catalogue:
             if kept := self.at_hand(name, version):
                 return kept
             self._check_version(paths, version)
-            loaded = model.load(paths, version, digest, self._threads)
+            loaded = model.load(paths, version, digest, self._threads, self._signed_by)
         except (BadBundle, TornRecord, OSError) as error:
             log.error("refused: %s", error)
             raise NotServable(name, error) from error

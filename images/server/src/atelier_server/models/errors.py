@@ -14,6 +14,10 @@ class BadBundle(ValueError):
         self.problems = problems
 
 
+class Unsigned(BadBundle):
+    """A version without the signature that is asked for; it is served as soon as it has one."""
+
+
 class Unavailable(Exception):
     """The model of this name cannot answer."""
 

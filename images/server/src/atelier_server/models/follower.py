@@ -15,7 +15,7 @@ from atelier_store.layout import ModelPaths
 from atelier_store.records import Current, Decision, TornRecord
 
 from atelier_server.models import model
-from atelier_server.models.errors import BadBundle, NothingPromoted
+from atelier_server.models.errors import BadBundle, NothingPromoted, Unsigned
 from atelier_server.models.model import Model
 
 LONGEST_WAIT = 30.0
@@ -46,6 +46,8 @@ class Follower:
     A version that cannot be served is refused and tried again, less and less often; the one before it stays. on_refusal
     is called for each refusal, on_swap for each version that replaces another.
 
+    With signed_by, a file with public keys, a version that none of them has signed is refused as well.
+
     reason says why the last read gave no version to serve, and is None if it did. loaded_at (seconds since 1970) and
     load_seconds belong to the served version. held gives a version that is in memory already.
     """
@@ -55,6 +57,7 @@ class Follower:
         paths: ModelPaths,
         every: float,
         threads: int | None = None,
+        signed_by: Path | None = None,
         *,
         on_swap: Callable[[], None],
         on_refusal: Callable[[], None],
@@ -63,10 +66,10 @@ class Follower:
         self.reason: str | None = "the first look at the store is not over"
         self.loaded_at, self.load_seconds = 0.0, 0.0
         self.held: Callable[[str, str], Model | None] = lambda *_: None
-        self._paths, self._every, self._threads = paths, every, threads
+        self._paths, self._every, self._threads, self._signed_by = paths, every, threads, signed_by
         self._on_swap, self._on_refusal = on_swap, on_refusal
         self._model: Model | None = None
-        self._failed = False
+        self._failed, self._is_unsigned = False, False
         self._last: Snapshot | None = None
         self._decision: Decision | None = None
         self._last_decision: Snapshot | None = None
@@ -92,6 +95,11 @@ class Follower:
     def refused(self) -> str | None:
         """Why the version that the pointer names is not served; None if it is, or if there is none yet."""
         return self.reason if self._failed else None
+
+    @property
+    def lacks_signature(self) -> bool:
+        """Whether nothing is served because the version that the pointer names has no signature that is trusted."""
+        return self._is_unsigned and self._model is None
 
     @property
     def waiting(self) -> Decision | None:
@@ -139,7 +147,7 @@ class Follower:
         self._last, self._try_again_at = snapshot, math.inf
         try:
             self.reason = self._serve(snapshot)
-            self._failed = False
+            self._failed = self._is_unsigned = False
         except Exception as error:  # whatever is wrong with a new version, the service goes on
             self._refuse(error)
 
@@ -158,7 +166,7 @@ class Follower:
         started = time.monotonic()
         loaded = self.held(self.name, pointer.version)
         if loaded is None or loaded.manifest_sha256 != pointer.manifest_sha256:
-            loaded = model.load(self._paths, pointer.version, pointer.manifest_sha256, self._threads)
+            loaded = model.load(self._paths, pointer.version, pointer.manifest_sha256, self._threads, self._signed_by)
             log.info("loaded %s version %s", self.name, pointer.version)
         if self._model:
             self._on_swap()
@@ -175,7 +183,7 @@ class Follower:
         return waiting
 
     def _refuse(self, error: Exception) -> None:
-        self.reason, self._failed = str(error), True
+        self.reason, self._failed, self._is_unsigned = str(error), True, isinstance(error, Unsigned)
         self._try_again_at = time.monotonic() + self._wait
         self._on_refusal()
         instead = f"version {self._model.version} stays" if self._model else "no version is served"

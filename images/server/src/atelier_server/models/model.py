@@ -7,6 +7,7 @@ import math
 import time
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +16,7 @@ from atelier_store.bundle import reference
 from atelier_store.layout import BundlePaths, ModelPaths, VersionPaths
 from atelier_store.records import Manifest, Promotion, Report, Tensor
 
-from atelier_server.models import column_drift, drift, runtime
+from atelier_server.models import column_drift, drift, runtime, signatures
 from atelier_server.models.errors import BadBundle
 from atelier_server.models.runtime import SHORT
 from atelier_server.models.verification import open_verified
@@ -56,7 +57,8 @@ class Model:
     """Immutable, and equal only to itself: a request is answered by one version, whatever is promoted meanwhile.
 
     row_seconds is how long one row took at load time; together is how many rows of different requests go through the
-    network at once, 1 where that is not faster.
+    network at once, 1 where that is not faster. signed_by is the fingerprint of the key whose signature was
+    checked, None where none was asked for.
     """
 
     name: str
@@ -70,6 +72,7 @@ class Model:
     row_seconds: float
     together: int
     example: Example
+    signed_by: str | None = None
 
     @property
     def size(self) -> int:
@@ -122,14 +125,22 @@ class Model:
         return dict(zip(names, runtime.run(self.session, inputs, names), strict=True))
 
 
-def load(paths: ModelPaths, version: str, manifest_sha256: str | None = None, threads: int | None = None) -> Model:
+def load(
+    paths: ModelPaths,
+    version: str,
+    manifest_sha256: str | None = None,
+    threads: int | None = None,
+    signed_by: Path | None = None,
+) -> Model:
     """The version, verified and warm, in a session with this many threads (default: the CPU quota).
 
-    Its name is the beginning of its manifest's digest; manifest_sha256, if not None, is the whole of it. Raises
-    BadBundle if the version must not be served; OSError or TornRecord if it cannot be read.
+    Its name is the beginning of its manifest's digest; manifest_sha256, if not None, is the whole of it. A public
+    key in the file signed_by, if not None, has to have signed the version. Raises BadBundle if it must not be served;
+    OSError or TornRecord if it cannot be read.
     """
     bundle = paths.version(version)
     manifest, digest = _manifest(bundle, manifest_sha256)
+    signer = signatures.signer(paths, bundle, signed_by) if signed_by is not None else None
     session = open_verified(bundle, manifest, threads)
     row_seconds, example = _warm_up(session, manifest, bundle)
     return Model(
@@ -144,6 +155,7 @@ def load(paths: ModelPaths, version: str, manifest_sha256: str | None = None, th
         row_seconds=row_seconds,
         together=_together(session, manifest, example.inputs, row_seconds),
         example=example,
+        signed_by=signer,
     )
 
 

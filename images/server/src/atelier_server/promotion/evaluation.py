@@ -9,44 +9,57 @@ from typing import Any
 
 import numpy as np
 from atelier_store import columns as table
+from atelier_store.answers import Answered
 from atelier_store.arrays import TEST_WEIGHT, TRAIN_WEIGHT, open_arrays
 from atelier_store.layout import BundlePaths, DataPaths, Store
-from atelier_store.promotion import Answered, Part
-from atelier_store.records import DataDescription, Manifest, TrialConfig
+from atelier_store.records import DataDescription, Manifest, Part, TrialConfig
 from atelier_store.split import parts_of
 from numpy.typing import NDArray
 
 from atelier_server.models import runtime
+
+AT_ONCE = 4096
+"""Rows that go through the network at once; a test set may be larger than memory."""
 
 
 def answer(store: Store, bundle: BundlePaths, manifest: Manifest, part: Part) -> Answered | None:
     """The answers to these rows, with the truth; None if the store has none for this bundle's data."""
     data = store.data(manifest.provenance.data_digest)
     try:
-        rows, truth, weight = _test(data) if part == "test" else _validation(data, manifest.config)
+        x, y, weight, rows = _test(data) if part == "test" else _validation(data, manifest.config)
     except FileNotFoundError:
         return None
-    if len(rows) == 0:
+    if not len(rows):
         return None
-    columns = manifest.columns
-    inputs = {manifest.inputs[0].name: rows} if columns is None else table.inputs(rows, columns)
-    session = runtime.open_session(bundle.network)
-    return Answered(runtime.run(session, inputs, [manifest.outputs[0].name])[0], truth, weight)
+    answers = _answers(bundle, manifest, x, rows)
+    return Answered(
+        answers, y[rows], "test_x" if part == "test" else "train_x", rows, None if weight is None else weight[rows]
+    )
 
 
-Weighted = tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]
-"""Rows, their truth, and their weights if they have any."""
+Rows = tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None, NDArray[np.int64]]
+"""Inputs, their truth and weights, mapped from their files, and the numbers of the rows that are meant."""
 
 
-def _test(data: DataPaths) -> Weighted:
-    rows, truth = (np.load(data.array(name), mmap_mode="r", allow_pickle=False) for name in ("test_x", "test_y"))
+def _test(data: DataPaths) -> Rows:
+    x, y = (np.load(data.array(name), mmap_mode="r", allow_pickle=False) for name in ("test_x", "test_y"))
     weight = data.array(TEST_WEIGHT)
-    return rows, np.asarray(truth), np.load(weight, allow_pickle=False) if weight.exists() else None
+    return x, y, np.load(weight, allow_pickle=False) if weight.exists() else None, np.arange(len(x), dtype=np.int64)
 
 
-def _validation(data: DataPaths, config: TrialConfig) -> Weighted:
+def _validation(data: DataPaths, config: TrialConfig) -> Rows:
     description = DataDescription.read(data.description)
     arrays = open_arrays(data, description)
-    _, chosen = parts_of(arrays, description, config.validation_fraction, config.seed)
-    weight = arrays.get(TRAIN_WEIGHT)
-    return arrays["train_x"][chosen], arrays["train_y"][chosen], None if weight is None else weight[chosen]
+    _, rows = parts_of(arrays, description, config.validation_fraction, config.seed)
+    return arrays["train_x"], arrays["train_y"], arrays.get(TRAIN_WEIGHT), rows
+
+
+def _answers(bundle: BundlePaths, manifest: Manifest, x: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[Any]:
+    """The network's first output for these rows of an array."""
+    session, columns = runtime.open_session(bundle.network), manifest.columns
+    found = []
+    for at in range(0, len(rows), AT_ONCE):
+        some = x[rows[at : at + AT_ONCE]]
+        inputs = {manifest.inputs[0].name: some} if columns is None else table.inputs(some, columns)
+        found += runtime.run(session, inputs, [manifest.outputs[0].name])
+    return np.concatenate(found)

@@ -10,11 +10,12 @@ import logging
 import socket
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 from atelier_store.current import present, successor
 from atelier_store.layout import ModelPaths, Store
 from atelier_store.lease import LeaseLost
-from atelier_store.promotion import NothingToPromote, Promoted, Promoter
+from atelier_store.promotion import NothingToPromote, Promoted, Promoter, Signs
 from atelier_store.records import DEFAULT_POLICY, KatibPick, Policy, SearchState, TrialConfig
 from atelier_store.scores import OwnMetrics
 from atelier_store.spec import Spec
@@ -28,11 +29,16 @@ FAILURES = (NothingToPromote, LeaseLost, OSError, ValueError)
 log = logging.getLogger(__name__)
 
 
-def promoter(paths: ModelPaths, metrics: Callable[[Spec, TrialConfig], OwnMetrics] = lambda *_: {}) -> Promoter:
-    """Promotes for this model in the name of this process's user.
+def promoter(
+    paths: ModelPaths,
+    sign: Path | None = None,
+    metrics: Callable[[Spec, TrialConfig], OwnMetrics] = lambda *_: {},
+) -> Promoter:
+    """Promotes for this model in the name of this process's user, who signs with the private key in the file sign.
 
     metrics gives the user's own for the test rows; by default there are none, since the extractor, which may ask the
-    API server, runs no code of the user. Beside what a Promoter raises there is a ValueError on torn test arrays.
+    API server, runs no code of the user. InvalidInput or OSError if there is no such key. Beside what a Promoter raises
+    there is a ValueError on torn test arrays.
     """
     return Promoter(
         paths,
@@ -41,6 +47,7 @@ def promoter(paths: ModelPaths, metrics: Callable[[Spec, TrialConfig], OwnMetric
         _who(),
         lambda holder: log.warning("waiting for %s", holder),
         metrics,
+        _signer(paths, sign) if sign is not None else None,
     )
 
 
@@ -51,20 +58,22 @@ def run(
     policy: Policy = DEFAULT_POLICY,
     held: str | None = None,
     namespace: str | None = None,
+    sign: Path | None = None,
 ) -> int:
     """Let the policy decide over the experiment's best trial. The result is the exit status.
 
-    held is a version that a person wants to be served: the best trial only waits. 0 if the trial is promoted, was
-    already, or is left waiting, or if another search has taken this one's place in its release; 1 if nothing can be
-    promoted, with the reason for each trial in the log, or if the store cannot be used. After 1 the model's pointer
-    has not changed. search.json holds the outcome and, with a namespace, what Katib would have chosen there.
+    sign is the private key that versions are signed with. held is a version that a person wants to be served: the best
+    trial only waits. 0 if the trial is promoted, was already, or is left waiting, or if another search has taken this
+    one's place in its release; 1 if nothing can be promoted, with the reason for each trial in the log, or if the store
+    or the key cannot be used. After 1 the model's pointer has not changed. search.json holds the outcome and, with a
+    namespace, what Katib would have chosen there.
     """
     if later := successor(experiment):
         log.info("not promoted: %s was applied later than %s", later, experiment)
         return 0
     paths = store.model(model)
     try:
-        done = promoter(paths).best(experiment, policy, held)
+        done = promoter(paths, sign).best(experiment, policy, held)
     except FAILURES as error:
         return _fail(paths, experiment, error)
     _log_decided(done, model)
@@ -73,14 +82,15 @@ def run(
     return 0
 
 
-def choose(store: Store, model: str, version: str, why: str = "") -> int:
-    """Serve the version that a person has chosen. The result is the exit status: 0 done, or done already; 1 not.
+def choose(store: Store, model: str, version: str, why: str = "", sign: Path | None = None) -> int:
+    """Serve the version that a person has chosen, signed with the private key sign.
 
-    After 1 the reason is in search.json, for the search of the profile that was applied last, or else for the last one.
+    The result is the exit status: 0 done, or done already; 1 not. After 1 the reason is in search.json, for the search
+    of the profile that was applied last, or else for the last one.
     """
     paths = store.model(model)
     try:
-        done = promoter(paths).version(version, why)
+        done = promoter(paths, sign).version(version, why)
     except FAILURES as error:
         return _fail(paths, present() or search_record.experiment(paths), error)
     was = "is served now" if done.is_new else "was served already"
@@ -142,6 +152,12 @@ def _reasons(error: Exception) -> list[str]:
         reason = error.strerror or str(error)
         return [f"{error.filename}: {reason}" if error.filename else reason]
     return [str(error)]
+
+
+def _signer(paths: ModelPaths, key: Path) -> Signs:
+    from atelier_store.signing import keys, models  # only who signs loads what does it
+
+    return models.Signer(paths, keys.read_ecdsa(key))
 
 
 def _katibs_pick(store: Store, done: Promoted, namespace: str | None) -> KatibPick | None:

@@ -22,8 +22,8 @@ DESCRIPTION = """Predictions of a searched, verified and promoted network. Every
 it."""
 
 
-def create(service: Service, registry: CollectorRegistry, *, shows_metrics: bool) -> ASGIApp:
-    """All routes. shows_metrics is false where the metrics have a port of their own."""
+def create(service: Service, registry: CollectorRegistry, *, shows_metrics: bool, board_url: str = "") -> ASGIApp:
+    """All routes. shows_metrics is false where the metrics have a port of their own; the page links to board_url."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -43,7 +43,8 @@ def create(service: Service, registry: CollectorRegistry, *, shows_metrics: bool
         root_path_in_servers=False,
         lifespan=lifespan,
     )
-    for router in (predict.router(service), v2.router(service), about.router(service, registry, shows_metrics)):
+    shown = about.router(service, registry, shows_metrics, board_url)
+    for router in (predict.router(service), v2.router(service), shown):
         app.include_router(router)
     pages.install(app)
     problems.install(app)

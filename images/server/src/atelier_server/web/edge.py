@@ -7,12 +7,12 @@ import re
 import time
 from itertools import count
 
+from atelier_store.tokens import Token
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from atelier_server.inference.service import Service
-from atelier_server.web import access_log, problems, shortcut
-from atelier_server.web.credentials import Token
+from atelier_server.web import access_log, credentials, problems, shortcut
 from atelier_server.web.request import InboundRequest
 from atelier_server.web.routes import v2
 
@@ -81,7 +81,7 @@ class Edge:
         """The response without the application: to a prediction, or to a request without the token; None to others."""
         try:
             if self._token and not _is_open(request.path):
-                self._token.check(request.headers.get(b"authorization", b""))
+                credentials.check(self._token, request.headers.get(b"authorization", b""))
             answer = shortcut.find(self._service, request)
             return await answer if answer else None
         except Exception as error:

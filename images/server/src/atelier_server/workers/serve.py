@@ -7,9 +7,10 @@ import os
 import socket
 
 from atelier_store import addresses
+from atelier_store.signing import keys
+from atelier_store.tokens import Token
 
 from atelier_server.metrics.counters import Metrics
-from atelier_server.web.credentials import Token
 from atelier_server.workers import collector, worker
 from atelier_server.workers.board import Board
 from atelier_server.workers.settings import Settings
@@ -22,13 +23,19 @@ def serve(settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT; requests under way get their grace to finish.
 
     The result is the exit status: 0 after a signal, 1 if the application fails to start, 2 if an address is not
-    available or the token cannot be read.
+    available, or the token or the public key cannot be read.
     """
     try:
         token = Token(settings.token_file) if settings.token_file else None
     except (OSError, ValueError) as error:
         log.error("no token: %s", error)
         return 2
+    if settings.signed_by is not None:
+        try:
+            keys.read_public(settings.signed_by)
+        except (OSError, ValueError) as error:
+            log.error("no public key: %s", error)
+            return 2
     listening: list[list[socket.socket]] = []
     for port in [settings.port, *([settings.metrics_port] if settings.metrics_port else [])]:
         try:

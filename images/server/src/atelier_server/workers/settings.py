@@ -25,6 +25,12 @@ def _root_path(text: str) -> str:
     return parsed
 
 
+def _url(text: str) -> str:
+    if text and not text.startswith(("https://", "http://")):
+        raise ArgumentTypeError(f"{text!r}: must begin with https:// or http://")
+    return text
+
+
 def _option(help: str, *, default: Any = MISSING, default_factory: Any = MISSING, **argument: Any) -> Any:
     """A field that is an option as well; its metadata are what ArgumentParser.add_argument() takes."""
     return field(default=default, default_factory=default_factory, metadata={"help": help, **argument})
@@ -59,6 +65,10 @@ class Settings:
     grace: int = _option("seconds to finish in (default: %(default)s)", type=number(0, 3600), default=25)
     # _option() gives a field: no value is shared between instances
     token_file: Path | None = _option("ask for the bearer token in this file", type=Path, default=None)  # noqa: RUF009
+    signed_by: Path | None = _option(  # noqa: RUF009
+        "serve only what a public key in this file, or folder of files, has signed (PEM)", type=Path, default=None
+    )
+    board_url: str = _option("where the board of all searches is: the page links there", type=_url, default="")
     access_log: bool = _option("log every request as JSON on standard output", action="store_true", default=False)
 
     @property

@@ -11,6 +11,7 @@ import pydantic.v1  # noqa: F401  # FastAPI imports it at the first route; here 
 import uvicorn
 import uvloop
 from atelier_store import machine
+from atelier_store.tokens import Token
 
 from atelier_server.inference.batches import Batches
 from atelier_server.inference.service import Service
@@ -20,7 +21,6 @@ from atelier_server.metrics.search import SearchMetrics
 from atelier_server.models.catalogue import Catalogue
 from atelier_server.models.follower import Follower
 from atelier_server.web import access_log, app, connections
-from atelier_server.web.credentials import Token
 from atelier_server.web.edge import Edge
 from atelier_server.workers import collector, state_metrics
 from atelier_server.workers.board import Board
@@ -48,7 +48,7 @@ def run(
     registry = state_metrics.registry(service.follower, board, SearchMetrics(settings.paths))
     metrics_port = sockets[-1].getsockname()[1] if settings.metrics_port else None
     edge = Edge(
-        app.create(service, registry, shows_metrics=metrics_port is None),
+        app.create(service, registry, shows_metrics=metrics_port is None, board_url=settings.board_url),
         app.counters(service, registry),
         service,
         token=token,
@@ -91,6 +91,7 @@ def _service(settings: Settings, board: Board, metrics: Metrics) -> Service:
         settings.paths,
         settings.poll_interval,
         cores,
+        settings.signed_by,
         on_swap=metrics.swaps.inc,
         on_refusal=metrics.refresh_failures.inc,
     )
@@ -100,6 +101,7 @@ def _service(settings: Settings, board: Board, metrics: Metrics) -> Service:
         room=settings.cache,
         every=settings.poll_interval,
         threads=cores,
+        signed_by=settings.signed_by,
         on_eviction=metrics.evictions.inc,
     )
     return Service(

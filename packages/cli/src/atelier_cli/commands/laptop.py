@@ -25,6 +25,8 @@ from atelier_cli.commands.options import (
     PreviousOption,
     ProfileOption,
     SetOption,
+    SignedByOption,
+    SignOption,
     StoreOption,
     TrialOption,
     VersionOption,
@@ -64,6 +66,7 @@ def up(
     host: HostOption = "127.0.0.1",
     port: PortOption = None,
     serve: Annotated[bool, typer.Option(help="Keep serving; otherwise end after the predictions.")] = True,
+    sign: SignOption = None,
 ) -> None:
     """Search, promote the best, ask it for predictions over HTTP, and serve it. Run again, it goes on where it was."""
     with on_this_machine():
@@ -79,7 +82,7 @@ def up(
         profile, place = load(values, set_), Store(store.absolute())
         port = port or profile.values["server"]["port"]
         check_free(host, port)  # now rather than after an hour of search
-        promotes, promotion = promoter(place.model(profile.model), for_promotion), profile.values["promotion"]
+        promotes, promotion = promoter(place.model(profile.model), sign, for_promotion), profile.values["promotion"]
         held = promotion["version"] or None
         if held is not None:
             files = ", ".join(file.name for file in values)
@@ -159,6 +162,7 @@ def promote(
     version: VersionOption = None,
     previous: PreviousOption = False,
     why: WhyOption = "",
+    sign: SignOption = None,
 ) -> None:
     """Verify the best trial of an experiment, score it on the test set, and serve it if the policy says so.
 
@@ -179,7 +183,7 @@ def promote(
         ]
         _check_choice(chosen, experiment, policy, why)
         place = Store(store.absolute())
-        promotes = promoter(place.model(model), for_promotion)
+        promotes = promoter(place.model(model), sign, for_promotion)
         if version is not None:
             done = promotes.version(version, why)
         elif previous:
@@ -207,14 +211,19 @@ def _check_choice(chosen: list[str], experiment: str | None, policy: str | None,
 
 
 def serve(
-    model: ModelOption, store: StoreOption = DEFAULT_STORE, host: HostOption = "127.0.0.1", port: PortOption = 8000
+    model: ModelOption,
+    store: StoreOption = DEFAULT_STORE,
+    host: HostOption = "127.0.0.1",
+    port: PortOption = 8000,
+    signed_by: SignedByOption = None,
 ) -> None:
     """Serve what is promoted, now and later."""
     with on_this_machine():
         from atelier_server.__main__ import main as server
 
         place = ["--store", str(store.absolute()), "--model", model]
-        raise typer.Exit(server(["serve", *place, "--host", host, "--port", str(port or 8000)]))
+        trusted = ["--signed-by", str(signed_by.absolute())] if signed_by else []
+        raise typer.Exit(server(["serve", *place, "--host", host, "--port", str(port or 8000), *trusted]))
 
 
 def replay(

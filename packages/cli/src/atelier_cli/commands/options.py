@@ -87,5 +87,24 @@ PreviousOption = Annotated[bool, typer.Option("--previous", help="Serve what was
 WhyOption = Annotated[
     str, typer.Option(metavar="TEXT", help="Why this one, for the model's history.", show_default=False)
 ]
+SignOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--sign",
+        metavar="KEY.pem",
+        envvar="ATELIER_SIGN",
+        help="Sign each version with this private key before it is there: ECDSA, P-256 for example.",
+        show_default=False,
+    ),
+]
+SignedByOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--signed-by",
+        metavar="KEY.pub",
+        help="Serve only what a public key in this file, or folder of files, has signed.",
+        show_default=False,
+    ),
+]
 HostOption = Annotated[str, typer.Option(metavar="ADDRESS", help="Address to listen on.")]
 DEFAULT_STORE = Path("store")

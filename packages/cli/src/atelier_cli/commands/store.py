@@ -25,8 +25,7 @@ from atelier_cli.commands.options import (
 if TYPE_CHECKING:
     from atelier_store.audit import Audit
     from atelier_store.layout import ExperimentPaths, Store
-
-    from atelier_cli.signing.keys import Key
+    from atelier_store.signing.keys import PrivateKey
 
 KeyOption = Annotated[
     Path | None,
@@ -166,8 +165,7 @@ def audit(
         from atelier_store.audit import audit as audit_store
         from atelier_store.exit_codes import ExitCode
         from atelier_store.layout import Store
-
-        from atelier_cli.signing import keys
+        from atelier_store.signing import keys
 
         check_store(store)
         place = Store(store.absolute())
@@ -247,7 +245,7 @@ def need_the_board() -> None:
         )
 
 
-def _write_report(store: Store, searched: ExperimentPaths, audited: Audit, file: Path, key: Key | None) -> None:
+def _write_report(store: Store, searched: ExperimentPaths, audited: Audit, file: Path, key: PrivateKey | None) -> None:
     """Write the report of a search and, with a key, the signed statement beside it, of file.json file.json.intoto."""
     from atelier_store.spec import Spec
 
@@ -277,14 +275,14 @@ def sign(
     """Sign a version of a model and where it comes from, for anybody to check with published tools."""
     with messages():
         from atelier_store.layout import Store
-
-        from atelier_cli.signing import keys, models
+        from atelier_store.signing import keys, models
 
         check_store(store)
         private, paths = keys.read_ecdsa(key), Store(store.absolute()).model(model)
-        files = models.version(paths, version)
-        write_json(paths.signature(files.version), models.model_signature(files, private))
-        write_json(paths.provenance(files.version), models.provenance(paths, files, private))
+        files = models.whole(paths, version)
+        models.Signer(paths, private).sign(files, files.version)
+        for written in (paths.signature(files.version), paths.signed_provenance(files.version)):
+            err.print(f"written: {escape(str(written))}")
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:

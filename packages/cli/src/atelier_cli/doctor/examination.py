@@ -23,9 +23,11 @@ from atelier_cli.doctor.nodes import check_nodes
 from atelier_cli.doctor.quotas import check_quotas
 from atelier_cli.doctor.release import check_release
 from atelier_cli.doctor.rights import check_rights
+from atelier_cli.doctor.signatures import check_signatures
 from atelier_cli.doctor.storage import check_storage
 from atelier_cli.doctor.token import check_token
 from atelier_cli.profile import Profile, chart_defaults
+from atelier_cli.profile.merging import find
 
 SERVER = "API server"
 OLDEST = (1, 31)
@@ -58,9 +60,12 @@ def examine(
         checks |= {
             "storage": lambda: check_storage(cluster, storage),
             "quotas": lambda: check_quotas(cluster, values, readable_configuration(cluster, katib)),
-            "token": lambda: check_token(cluster, values["server"].get("token") or {}),
+            "token": lambda: check_token(cluster, values["server"].get("token") or {}, "server.token"),
+            "signatures": lambda: check_signatures(cluster, values),
             "monitoring": lambda: check_monitoring(cluster, values.get("monitoring") or {}),
         }
+    if profile is not None and find(values, "board.enabled"):
+        checks["board"] = lambda: check_token(cluster, find(values, "board.token") or {}, "board.token")
     if profile is not None and searches:
         checks["one trial"] = lambda: check_nodes(cluster, values["trainer"].get("resources") or {})
     checks["release"] = lambda: check_release(cluster, release, katib)

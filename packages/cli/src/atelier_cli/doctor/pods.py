@@ -70,6 +70,8 @@ def pods(values: Values, known: Configuration | None) -> Iterator[Pod]:
     scales = find(values, "server.autoscaling.enabled")
     count = find(values, "server.autoscaling.minReplicas" if scales else "server.replicas")
     yield Pod("server", (server,), count=int(count or 1), priority=_priority(values, "server"))
+    if find(values, "board.enabled"):
+        yield Pod("board", (Container.of("board", find(values, "board.resources"), "board.resources"),))
     if find(values, "inspector.enabled"):
         fixed = {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "512Mi"}}
         yield Pod("inspector", (Container.of("inspector", find(values, "inspector.resources") or fixed),))

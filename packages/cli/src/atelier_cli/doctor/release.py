@@ -31,7 +31,7 @@ FORGOTTEN = ("Same parameter is not found for Trial", "An unknown trial has been
 NOT_PULLED = ("ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName", "ImageInspectError")
 STARTING = ("ContainerCreating", "PodInitializing")
 NOT_MOUNTED = ("FailedMount", "FailedAttachVolume", "FailedCreatePodSandBox")
-BLOCKS = {"trial": "trainer", "server": "server", "extractor": "extractor", "inspector": "inspector"}
+BLOCKS = {"trial": "trainer", "server": "server", "extractor": "extractor", "board": "board", "inspector": "inspector"}
 """Blocks of the values by component."""
 OF_TRAINER = ("trial", "finish")
 """Containers with the trainer's image."""

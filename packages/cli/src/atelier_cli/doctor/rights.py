@@ -80,7 +80,9 @@ def rendered(values: Values) -> Set[str]:
         "serviceaccounts": True,
         "persistentvolumeclaims": not find(values, "storage.existingClaim"),
         "experiments.kubeflow.org": searches,
-        "configmaps": searches or find(values, "monitoring.dashboard.enabled"),
+        "configmaps": searches
+        or find(values, "monitoring.dashboard.enabled")
+        or find(values, "server.signedBy.publicKey"),
         "jobs.batch": mode in ("job", "hook") or find(values, "inspector.enabled"),
         "cronjobs.batch": mode == "cronjob",
         ROLES: mode != "none",

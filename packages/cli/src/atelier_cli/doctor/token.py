@@ -1,4 +1,4 @@
-"""Whether the Secret with the bearer token of the servers is there."""
+"""Whether the Secret with the bearer token of the servers, or of the board, is there."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from atelier_cli.profile.merging import Values
 CHECK = "token"
 
 
-def check_token(cluster: Cluster, token: Values) -> Iterator[Diagnosis]:
-    """Whether the Secret that the profile names has the key; without it no server starts. Never shows its content."""
+def check_token(cluster: Cluster, token: Values, at: str) -> Iterator[Diagnosis]:
+    """Whether the Secret that the values at a path name has the key; without it no pod starts. Never shows it."""
     name, key = token.get("existingSecret"), token.get("key", "token")
     if not name:
         return
@@ -25,11 +25,11 @@ def check_token(cluster: Cluster, token: Values) -> Iterator[Diagnosis]:
         # -hex: letters and digits only, which need no quotes in a shell or a header
         create = f"{cluster.kubectl} -n {cluster.namespace} create secret generic {name}"
         fix = f'{create} --from-literal={key}="$(openssl rand -hex 32)"'
-        yield missing(CHECK, f"no Secret {name} in {cluster.namespace}, which server.token.existingSecret names", fix)
+        yield missing(CHECK, f"no Secret {name} in {cluster.namespace}, which {at}.existingSecret names", fix)
         return
     keys = secret.data or {}
     if key not in keys:
-        yield missing(CHECK, f"Secret {name} has no key {key}", f"# set server.token.key; {allowed(sorted(keys), key)}")
+        yield missing(CHECK, f"Secret {name} has no key {key}", f"# set {at}.key; {allowed(sorted(keys), key)}")
     elif len(base64.b64decode(keys[key]).split()) != 1:
         yield missing(
             CHECK,

@@ -11,6 +11,7 @@ from atelier_store import audit, pointer, ranking
 from atelier_store.clock import now
 from atelier_store.files import sha256_file
 from atelier_store.layout import ModelPaths, Store, TrialPaths, VersionPaths
+from atelier_store.provenance import Statement, subjects
 from atelier_store.records import (
     Card,
     Current,
@@ -24,11 +25,11 @@ from atelier_store.records import (
     Replay,
     TrialConfig,
 )
+from atelier_store.signing.envelopes import Json, envelope
+from atelier_store.signing.keys import PrivateKey
 from atelier_store.spec import Spec
 
 from atelier_cli.export.trials import Trial, as_text
-from atelier_cli.signing.envelopes import Json, envelope, statement
-from atelier_cli.signing.keys import Key
 
 PREDICATE = "https://github.com/katib-nas-atelier/katib-nas-atelier/audit/v1"
 
@@ -143,9 +144,10 @@ def report(store: Store, spec: Spec, trials: Sequence[Trial], audited: audit.Aud
     )
 
 
-def signed(file: Path, key: Key) -> Json:
+def signed(file: Path, key: PrivateKey) -> Json:
     """A signed statement with the report in this file as what it says, and the file as what it says it of."""
-    return envelope(statement({file.name: sha256_file(file)}, PREDICATE, json.loads(file.read_bytes())), key)
+    about, said = subjects({file.name: sha256_file(file)}), json.loads(file.read_bytes())
+    return envelope(Statement(subject=about, predicate_type=PREDICATE, predicate=said), key)
 
 
 def _trial(store: Store, trial: Trial) -> AuditedTrial:

@@ -59,10 +59,20 @@ def check(values: Values, broken: Sequence[Where]) -> Iterator[Finding]:
     folders = tuple({"modules": "/etc/atelier-modules", "trusted-ca": "/etc/atelier-ca"}[name] for name in names)
     finish = (("spec", *names), (file, *folders)) if finishes else ((), ())
     token = (("token",), (file,)) if has_token else ((), ())
+    seen = (("token",), (file,)) if sound("board.token.existingSecret") else ((), ())
+    sources = ("publicKey", "existingConfigMap", "existingSecret")
+    has_keys = any(sound(f"server.signedBy.{source}") for source in sources)
+    keys = (("signed-by",), ("/etc/atelier-signed-by",)) if has_keys else ((), ())
+    sign = (("sign",), ("/etc/atelier-sign",)) if sound("promotion.sign.existingSecret") else ((), ())
     pods = [
         Pod("trainer.pod", (*own[0], "spec", "metrics-volume", *names), (*own[1], file, "/var/log/katib", *folders)),
-        Pod("extractor.pod", (*own[0], "search", *finish[0]), (*own[1], "/etc/atelier-search", *finish[1])),
-        Pod("server.pod", (*own[0], *token[0]), (*own[1], *token[1])),
+        Pod(
+            "extractor.pod",
+            (*own[0], "search", *finish[0], *sign[0]),
+            (*own[1], "/etc/atelier-search", *sign[1], *finish[1]),
+        ),
+        Pod("server.pod", (*own[0], *token[0], *keys[0]), (*own[1], *token[1], *keys[1])),
+        Pod("board.pod", (*own[0], *seen[0]), (*own[1], *seen[1])),
         Pod("inspector.pod", *own),
     ]
     for pod in pods:
@@ -74,7 +84,7 @@ def check(values: Values, broken: Sequence[Where]) -> Iterator[Finding]:
         for key, name in (("volumes", "name"), ("volumeMounts", "mountPath")):
             ours, theirs = sound(f"extractor.pod.{key}") or [], sound(f"trainer.pod.{key}") or []
             yield from check_shared(at(f"extractor.pod.{key}"), ours, theirs, name)
-    for path in ("trainer", "extractor", "server", "inspector", "test"):
+    for path in ("trainer", "extractor", "server", "board", "inspector", "test"):
         yield from check_resources(at(f"{path}.resources"), sound(f"{path}.resources") or {})
     yield from check_resources(at("quota.containerDefaults"), sound("quota.containerDefaults") or {})
     requests, limits = sound("extractor.resources.requests") or {}, sound("trainer.resources.limits") or {}

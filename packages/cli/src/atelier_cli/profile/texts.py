@@ -50,6 +50,11 @@ LABEL_KEY = Text(
     "and /",
 )
 LABEL_VALUE = Text(f"({WORD})?", 'at most 63 letters, digits, "-", "_" and ".", beginning and ending with no sign')
+URL = Text("https?://.+", "addresses that begin with https:// or http://")
+PUBLIC_KEYS = Text(
+    r"(\s*-----BEGIN PUBLIC KEY-----[A-Za-z0-9+/=\s]+-----END PUBLIC KEY-----\s*)*",
+    "public keys in PEM, as openssl ec -in key.pem -pubout writes one; or empty",
+)
 NUMBER = Text(
     r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", 'numbers, also as text such as "1e-3"', may_be_number=True
 )
@@ -57,6 +62,7 @@ NUMBER = Text(
 TEXTS: dict[str, Text] = {
     "text": Text(r"(?s:.*)", "text"),
     "number": NUMBER,
+    "public keys": PUBLIC_KEYS,
     "decimal": NUMBER,
     "whole": Text("[+-]?[0-9]+", "whole numbers, also as text", may_be_number=True),
     "auto": Text("auto", "a whole number from 1, or auto", may_be_number=True),
@@ -88,7 +94,8 @@ TEXTS: dict[str, Text] = {
         may_be_number=True,
     ),
     "source": Text(f"{'|'.join(REQUIRED)}|{OWN}", f"{', '.join(REQUIRED)}, or a function of yours as module:function"),
-    "url": Text("https?://.+", "addresses that begin with https:// or http://"),
+    "url": URL,
+    "optional url": or_empty(URL),
     "sha256": Text("[0-9a-fA-F]{64}", "64 hexadecimal digits"),
     "image": Text(
         f"({REGISTRY}/)?{PARTS}", "an image's name without tag, in lower case, such as registry.example:5000/team/image"

@@ -223,6 +223,7 @@ INFER: dict[str, Any] = {
     **_answers({**_BAD_BODY, **_LATER, **_WHICH}, InferenceResponse),
     **_body({**_content(InferenceRequest), **_BYTES}),
 }
+READY: dict[str, Any] = _answers({503: "A signature is asked for, and nothing that has one is served"})
 LIVE: dict[str, Any] = _answers({503: "A worker does not answer any more"})
 MODEL: dict[str, Any] = _answers(_WHICH)
 CARD: dict[str, Any] = _answers(_NONE)

@@ -93,7 +93,7 @@ function possible({ feasible_space: { min, max, step, list, distribution } }, ch
 
 const same = (value, chosen) => chosen !== undefined && (value === chosen || (value !== "" && Number(value) === Number(chosen)));
 
-export function showProvenance({ version, manifest, promotion }, report) {
+export function showProvenance({ version, manifest, promotion, signed_by }, report) {
   const { provenance, parity } = manifest, { environment } = provenance;
   const digest = text => text && make("code", { class: "digest" }, text);
   at("provenance").replaceChildren(...facts([
@@ -103,6 +103,7 @@ export function showProvenance({ version, manifest, promotion }, report) {
     ["Key", digest(provenance.key)],
     ["Parents", provenance.parents.length ? make("code", {}, provenance.parents.join(", ")) : ""],
     ["Version", digest(version)],
+    ["Signed by the key", digest(signed_by)],
     ["Data", report && report.data ? report.data.source : ""],
     ["Data digest", digest(provenance.data_digest)],
     ["Search digest", digest(provenance.spec_digest)],

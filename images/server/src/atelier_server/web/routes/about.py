@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from importlib import resources
 from pathlib import PurePath
 from string import Template
@@ -30,6 +31,7 @@ HEADERS = {
 CARD = (
     "The served model's card: its manifest, why it was promoted, and why a later version was refused, if one was. "
     "`waiting` is the last search's winner, with both scores, if it is worse than what is served or waits for a person."
+    " `signed_by` is the fingerprint of the key that has signed it, where the server asks for a signature."
     " `baselines` are what the search had to beat: simple models by its objective, on the same validation rows."
 )
 REPORT = (
@@ -37,21 +39,24 @@ REPORT = (
     "was kept."
 )
 
-LINK = '<a href="metrics">Metrics</a>'
-"""The page's link to the metrics, for `$metrics` in index.html."""
+METRICS_LINK, BOARD_LINK = '<a href="metrics">Metrics</a>', '<a href="{url}">All searches</a>'
+"""Links that not every page has, for `$links` in index.html."""
 
 
-def router(service: Service, registry: CollectorRegistry, shows_metrics: bool) -> APIRouter:
-    """The page, the card and, unless they have a port of their own, the metrics."""
+def router(service: Service, registry: CollectorRegistry, shows_metrics: bool, board_url: str = "") -> APIRouter:
+    """The page, which links to the board if that has an address, the card and, unless on another port, the metrics."""
     routes = APIRouter(tags=["about"])
     page = Template(PAGE.joinpath("index.html").read_text(encoding="utf-8"))
+    links = METRICS_LINK if shows_metrics else ""
+    if board_url:
+        links += BOARD_LINK.format(url=html.escape(board_url))
     files = {file.name: file.read_bytes() for file in PAGE.iterdir() if PurePath(file.name).suffix in TYPES}
 
     @routes.get("/", include_in_schema=False)
     async def home(request: Request) -> HTMLResponse:
         root = InboundRequest.of(request.scope).root
         base = f'\n<base href="{root}/">' if root else ""  # without the last slash, links would lead beside the prefix
-        return HTMLResponse(page.substitute(base=base, metrics=LINK if shows_metrics else ""), headers=HEADERS)
+        return HTMLResponse(page.substitute(base=base, links=links), headers=HEADERS)
 
     @routes.get("/page/{name}", include_in_schema=False)
     async def file(name: str) -> Response:
@@ -69,6 +74,7 @@ def router(service: Service, registry: CollectorRegistry, shows_metrics: bool) -
             "refused": service.follower.reason,
             "waiting": waiting and waiting.model_dump(mode="json"),
             "baselines": [score.model_dump() for score in (model.report.baselines if model.report else ())],
+            "signed_by": model.signed_by,
             "onnx_bytes": model.onnx_bytes,
             "manifest": model.manifest.model_dump(mode="json"),
             "promotion": model.promotion and model.promotion.model_dump(mode="json"),

@@ -27,7 +27,7 @@ INFER, INFER_VERSION = MODEL + "/infer", VERSION + "/infer"
 PLATFORM = "onnx_onnxv1"
 EXTENSIONS = ["binary_tensor_data"]
 READY = """The server takes requests. True without a model too: an installation waits for it before the first model \
-exists.
+exists. 503 if none is served because a signature is asked for and lacks: an upgrade then keeps the pods that serve.
 
 `refused` says why a later version is not served, if one was refused."""
 
@@ -51,9 +51,11 @@ def router(service: Service) -> APIRouter:
             raise Problem(503, f"workers that do not answer: {', '.join(map(str, hung))}", live=False)
         return {"live": True}
 
-    @routes.get(HEALTH_READY, description=READY)
+    @routes.get(HEALTH_READY, description=READY, **schemas.READY)
     async def ready() -> dict[str, Any]:
         refused = service.follower.refused
+        if service.follower.lacks_signature:
+            raise Problem(503, f"nothing is served: {refused}", ready=False)
         return {"ready": True, "refused": refused} if refused else {"ready": True}
 
     @routes.get(MODEL, **schemas.MODEL)
