@@ -1,5 +1,6 @@
 """The promote command: the best trial that verifies is promoted and tested; whatever goes wrong, the model stays."""
 
+import os
 import resource
 import subprocess
 import sys
@@ -51,7 +52,10 @@ def test_a_promotion_that_cannot_write_leaves_the_model_and_ends_with_1_and_one_
 ) -> None:
     old = promote_best(store, two_trials(store, spec("old"), (3, 4)), "digits").promotion.version
     before = store.model("digits").history.read_bytes()
-    done = subprocess.run(command(store, two_trials(store)), capture_output=True, text=True, preexec_fn=limited(size))
+    whole = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}  # Python would keep bytecode that was cut off
+    done = subprocess.run(
+        command(store, two_trials(store)), capture_output=True, text=True, preexec_fn=limited(size), env=whole
+    )
     assert (done.returncode, done.stderr.count("not promoted: ")) == (1, 1), done.stderr
     assert "File too large" in done.stderr and "Traceback" not in done.stderr
     assert served(store) == old
