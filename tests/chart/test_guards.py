@@ -239,6 +239,14 @@ def requests(who: str, what: str, request: Any, limit: Any = None) -> list[tuple
 
 NVIDIA = "nvidia.com/gpu"
 BOTH: dict[str, tuple[list[tuple[str, Any]], str]] = {
+    "a rule of one machine's searcher": (
+        [("experiment.stopWhen", {"expectedGainBelow": 0.002})],
+        "experiment.stopWhen.expectedGainBelow: 0.002 is for one machine only: Katib ends a search by its counts",
+    ),
+    "a gain that is none": (
+        [("experiment.stopWhen", {"expectedGainBelow": "0"})],
+        "experiment.stopWhen.expectedGainBelow: 0 is not allowed; allowed: numbers above 0",
+    ),
     "no name of a function": ([("trainer.loss", "focal")], 'trainer.loss: "focal" is not allowed'),
     "unknown source": (
         [("trainer.data", {"source": "parquet", "name": None})],

@@ -72,6 +72,7 @@ def test_the_algorithms_listed_have_the_settings_listed() -> None:
 CHANGES: dict[str, Any] = {
     "experiment.maxTrialCount": 9,
     "experiment.parallelTrialCount": 2,
+    "experiment.stopWhen.expectedGainBelow": 0.01,
     "experiment.maxFailedTrialCount": 1,
     "trainer.maxEpochs": 50,
     "trainer.tailEpochs": 4,

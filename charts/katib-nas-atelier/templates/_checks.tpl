@@ -94,6 +94,13 @@ experiment.objective.additionalMetricNames[{{ $index }}]: {{ $name }} is the obj
 {{- end }}
 {{- end -}}
 
+{{/* What only the searcher of one machine can do. profile/rules.py says the same. */}}
+{{- define "atelier.check.searcher" -}}
+{{- with .root.Values.experiment.stopWhen.expectedGainBelow }}
+experiment.stopWhen.expectedGainBelow: {{ toJson . }} is for one machine only: Katib ends a search by its counts and its goal; leave it out
+{{- end }}
+{{- end -}}
+
 {{- define "atelier.check.settings" -}}
 {{- $facts := .facts -}}
 {{- range $chooser := list "algorithm" "earlyStopping" }}

@@ -501,6 +501,10 @@ def test_only_pictures_become_something(tmp_path: Path) -> None:
             "experiment.earlyStopping.algorithmSettings[0].value: min_epochs: '0'",
         ),
         (
+            "experiment.stopWhen.expectedGainBelow=0",
+            "experiment.stopWhen.expectedGainBelow: 0 is not allowed; it must be more than 0",
+        ),
+        (
             "experiment.earlyStopping.algorithmName=medianstop",
             "experiment.earlyStopping.algorithmName: medianstop is Katib's and runs on a cluster only",
         ),

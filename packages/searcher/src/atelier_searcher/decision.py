@@ -13,7 +13,7 @@ from itertools import islice
 from atelier_store import halving
 from atelier_store.spec import Spec
 
-from atelier_searcher import sampling
+from atelier_searcher import sampling, stopping
 from atelier_searcher.history import History, by_key
 from atelier_searcher.space import Point, Space
 
@@ -87,6 +87,8 @@ def decide(
         return Suggestion(number, params, networks.key(params))
     if len(history) >= MOST_REFUSED and all(trial.status == "over_budget" for trial in history[-MOST_REFUSED:]):
         return Nothing(f"the last {MOST_REFUSED} networks were over trainer.budget")
+    if (reason := stopping.reason(spec, history)) is not None:
+        return Nothing(reason)
     return _suggest(spec, history, networks)
 
 

@@ -106,6 +106,11 @@ def _told(objective: Objective, name: AlgorithmName, space: Space, history: Hist
             _frozen(space, trial, TrialState.COMPLETE if trial.status == "succeeded" else TrialState.PRUNED)
             for trial in ended
         ]
+    return completed(objective, space, ended)
+
+
+def completed(objective: Objective, space: Space, ended: History) -> list[FrozenTrial]:
+    """Trials that ended, each complete with its last value; one without a value is as bad as the worst."""
     worst = max((trial.values[-1] for trial in ended if trial.values), key=objective.rank_key, default=None)
     return [
         _frozen(space, trial, TrialState.COMPLETE, default=worst)

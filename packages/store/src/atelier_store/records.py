@@ -562,7 +562,7 @@ class Report(Record):
 
     chosen holds the parameters that were suggested for the promoted trial, or for its parent if it is a tail. The curve
     of a tail begins with its parent's, and its epochs are counted on from there. What the store had lost is empty, or
-    None.
+    None. shortfall says that the winner was not trained to its end; written only then.
     """
 
     schema_version: Literal[1] = 1
@@ -580,6 +580,7 @@ class Report(Record):
     trials: tuple[TriedTrial, ...]
     baselines: OptionalBaselines = ()
     curve: tuple[Epoch, ...]
+    shortfall: str | None = Field(default=None, exclude_if=lambda words: words is None)
 
 
 class Leaderboard(Record):

@@ -123,8 +123,14 @@ class Parameter(SpecModel):
     feasible_space: FeasibleSpace
 
 
+class StopWhen(SpecModel):
+    """What ends a search before its counts do; None is nothing."""
+
+    expected_gain_below: float | None = Field(default=None, gt=0)
+
+
 class Experiment(SpecModel):
-    """The search: objective, algorithm, search space, counts."""
+    """The search: objective, algorithm, search space, counts, and when it ends. stop_when is written if it is set."""
 
     name: str
     objective: Objective = Objective()
@@ -134,6 +140,7 @@ class Experiment(SpecModel):
     parallel_trial_count: int | Literal["auto"] = "auto"
     max_trial_count: int = Field(ge=1)
     max_failed_trial_count: int = Field(ge=0)
+    stop_when: StopWhen = Field(default=StopWhen(), exclude_if=lambda when: when == StopWhen())
 
 
 class DataFile(SpecModel):
@@ -286,9 +293,9 @@ class Spec(SpecModel):
 
     @property
     def search_digest(self) -> str:
-        """sha256 of everything that makes it another search: not the counts, the epochs or the parallelism."""
+        """sha256 of everything that makes it another search: not the counts, when it stops, epochs or parallelism."""
         spec = self.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"name"})
-        for counter in ("parallelTrialCount", "maxTrialCount", "maxFailedTrialCount", "name"):
+        for counter in ("parallelTrialCount", "maxTrialCount", "maxFailedTrialCount", "stopWhen", "name"):
             spec["experiment"].pop(counter, None)
         for budget in ("maxEpochs", "tailEpochs"):
             spec["trainer"].pop(budget, None)

@@ -290,6 +290,7 @@ def _search(profile: Profile, store: Store, data_dir: Path | None) -> DataDescri
 
 def _show_promoted(store: Store, promoted: Promoted, model: str) -> None:
     from atelier_server.promotion.promote import outcome
+    from atelier_store.report import shortfall
     from atelier_store.spec import Spec
 
     promotion, manifest = promoted.promotion, promoted.manifest
@@ -299,11 +300,8 @@ def _show_promoted(store: Store, promoted: Promoted, model: str) -> None:
         out.print(f"\n{words} [bold]{model}[/] {which}")
     else:
         out.print(f"\nNot promoted: {outcome(promoted, model)}", markup=False, style="yellow")
-    most = Spec.read(store.experiment(promotion.experiment).spec).trainer.max_epochs
-    trained = manifest.config.parent_epochs or manifest.provenance.epochs
-    if trained < most:
-        short = f"it was paused after epoch {trained} of {most}, and no search has trained it on since"
-        out.print(f"  Not trained to its end: {short}", style="bold yellow")
+    if short := shortfall(Spec.read(store.experiment(promotion.experiment).spec), manifest):
+        out.print(f"  {short}", markup=False, style="bold yellow")
     out.print(f"  {escape(manifest.architecture)}")
     out.print(f"  {manifest.params:,} parameters, {manifest.macs:,} MACs, {manifest.latency.p50_ms:.2f} ms")
     out.print(f"  validation: {_scores(manifest.metrics)}")

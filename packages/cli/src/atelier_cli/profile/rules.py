@@ -37,6 +37,7 @@ def check(
         (lambda: check_cmaes(experiment), space_and_algorithm),
         (lambda: check_grid(experiment), (*space_and_algorithm, "experiment.maxTrialCount")),
         (lambda: check_early_stopping(experiment, laptop), ("experiment.earlyStopping",)),
+        (lambda: check_searcher(experiment, laptop), ("experiment.stopWhen",)),
         (lambda: check_parallel(experiment), ("experiment.parallelTrialCount", "experiment.maxTrialCount")),
         (lambda: check_failed(experiment), ("experiment.maxFailedTrialCount", "experiment.maxTrialCount")),
         (lambda: check_files(trainer.data), ("trainer.data.source", "trainer.data.files")),
@@ -225,6 +226,16 @@ def check_early_stopping(experiment: Experiment, laptop: bool) -> Iterator[Findi
         yield Finding(
             (*where, "algorithmName"),
             "medianstop is Katib's and runs on a cluster only; allowed on one machine: halving, none",
+        )
+
+
+def check_searcher(experiment: Experiment, laptop: bool) -> Iterator[Finding]:
+    """What only the searcher of one machine can do; the chart's _checks.tpl says the same."""
+    gain = experiment.stop_when.expected_gain_below
+    if not laptop and gain is not None:
+        yield Finding(
+            (*EXPERIMENT, "stopWhen", "expectedGainBelow"),
+            f"{gain:g} is for one machine only: Katib ends a search by its counts and its goal; leave it out",
         )
 
 

@@ -133,8 +133,8 @@ class Schedule:
 
     def _next(self, number: int) -> Job | None:
         decision = decide(self._spec, self._trials, self._networks, self._made)
+        self.exhausted = decision.reason if isinstance(decision, Nothing) else None
         if isinstance(decision, Nothing):
-            self.exhausted = decision.reason
             return None
         if isinstance(decision, Resume):
             return self._resume(number, decision)
