@@ -243,6 +243,10 @@ BOTH: dict[str, tuple[list[tuple[str, Any]], str]] = {
         [("experiment.stopWhen", {"expectedGainBelow": 0.002})],
         "experiment.stopWhen.expectedGainBelow: 0.002 is for one machine only: Katib ends a search by its counts",
     ),
+    "several objectives": (
+        [("experiment.objectives", [{"metric": "params"}]), ("experiment.tolerance", 0.01)],
+        "experiment.objectives: is for one machine only: an Experiment of Katib has one objective",
+    ),
     "a gain that is none": (
         [("experiment.stopWhen", {"expectedGainBelow": "0"})],
         "experiment.stopWhen.expectedGainBelow: 0 is not allowed; allowed: numbers above 0",

@@ -13,7 +13,7 @@ from itertools import islice
 from atelier_store import halving
 from atelier_store.spec import Spec
 
-from atelier_searcher import sampling, stopping
+from atelier_searcher import sampling, several, stopping
 from atelier_searcher.history import History, by_key
 from atelier_searcher.space import Point, Space
 
@@ -102,7 +102,10 @@ def _resume(spec: Spec, history: History) -> Resume | None:
     stopping = spec.experiment.early_stopping
     paused = {key: len(trial.values) for key, trial in by_key(history).items() if trial.status == "paused"}
     values = {rung: values_at(history, rung) for rung in halving.rungs(stopping, spec.trainer.max_epochs)}
-    key = halving.to_resume(values, paused, spec.experiment.objective, stopping.eta)
+    if spec.experiment.objectives:
+        key = several.to_resume(spec, history, values, paused)
+    else:
+        key = halving.to_resume(values, paused, spec.experiment.objective, stopping.eta)
     return None if key is None else Resume(key, paused[key])
 
 

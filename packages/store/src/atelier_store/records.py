@@ -528,7 +528,8 @@ OptionalBaselines = Annotated[tuple[BaselineScore, ...], Field(exclude_if=lambda
 class LeaderboardEntry(Record):
     """One trial on the leaderboard; if it cannot be promoted, rank is None and reason says why.
 
-    parameters are as suggested; leaderboards of 0.1.0 have none.
+    parameters are as suggested; leaderboards of 0.1.0 have none. objectives, by name, and on_front, whether no other
+    trial is better than this by all of them, are written where a search has several.
     """
 
     rank: int | None
@@ -543,6 +544,8 @@ class LeaderboardEntry(Record):
     latency_p50_ms: float | None
     architecture: str | None
     reason: str | None
+    objectives: dict[str, float] = Field(default={}, exclude_if=lambda values: not values)
+    on_front: bool = Field(default=False, exclude_if=lambda is_on: not is_on)
 
 
 class TriedTrial(Record):

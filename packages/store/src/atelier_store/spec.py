@@ -57,13 +57,11 @@ class Setting(SpecModel):
     value: str
 
 
-class Objective(SpecModel):
-    """What the search optimizes; the names are Katib's."""
+class Aim(SpecModel):
+    """In which direction a value is better, and when it is good enough."""
 
-    type: Literal["maximize", "minimize"] = "maximize"
-    objective_metric_name: str = "val_accuracy"
+    type: Literal["maximize", "minimize"]
     goal: float | None = None
-    additional_metric_names: tuple[str, ...] = ()
 
     def better(self, a: float, b: float) -> bool:
         """Whether value a is strictly better than value b."""
@@ -76,6 +74,29 @@ class Objective(SpecModel):
     def rank_key(self, value: float) -> float:
         """A sort key that puts the best value first."""
         return -value if self.type == "maximize" else value
+
+    @property
+    def worst(self) -> float:
+        """A value than which none is worse."""
+        return -math.inf if self.type == "maximize" else math.inf
+
+
+class Objective(Aim):
+    """What the search optimizes; the names are Katib's."""
+
+    type: Literal["maximize", "minimize"] = "maximize"
+    objective_metric_name: str = "val_accuracy"
+    additional_metric_names: tuple[str, ...] = ()
+
+
+class OtherObjective(Aim):
+    """What counts beside the objective: a cost of the network, or another metric of its task.
+
+    A network that reaches the goal is chosen before one that does not.
+    """
+
+    metric: str
+    type: Literal["maximize", "minimize"] = "minimize"
 
 
 class Algorithm(SpecModel):
@@ -130,10 +151,16 @@ class StopWhen(SpecModel):
 
 
 class Experiment(SpecModel):
-    """The search: objective, algorithm, search space, counts, and when it ends. stop_when is written if it is set."""
+    """The search: objectives, algorithm, search space, counts, and when it ends.
+
+    objectives are those beside the objective. tolerance is how much worse than the best by the objective a winner may
+    be that is better by them. They and stop_when are written if they are set.
+    """
 
     name: str
     objective: Objective = Objective()
+    objectives: tuple[OtherObjective, ...] = Field(default=(), exclude_if=lambda others: not others)
+    tolerance: float = Field(default=0, ge=0, exclude_if=lambda tolerance: tolerance == 0)
     algorithm: Algorithm = Algorithm()
     early_stopping: EarlyStopping = EarlyStopping()
     parameters: tuple[Parameter, ...]
@@ -295,7 +322,7 @@ class Spec(SpecModel):
     def search_digest(self) -> str:
         """sha256 of everything that makes it another search: not the counts, when it stops, epochs or parallelism."""
         spec = self.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"name"})
-        for counter in ("parallelTrialCount", "maxTrialCount", "maxFailedTrialCount", "stopWhen", "name"):
+        for counter in ("parallelTrialCount", "maxTrialCount", "maxFailedTrialCount", "stopWhen", "tolerance", "name"):
             spec["experiment"].pop(counter, None)
         for budget in ("maxEpochs", "tailEpochs"):
             spec["trainer"].pop(budget, None)

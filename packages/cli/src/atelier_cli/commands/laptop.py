@@ -302,12 +302,24 @@ def _show_promoted(store: Store, promoted: Promoted, model: str) -> None:
         out.print(f"\nNot promoted: {outcome(promoted, model)}", markup=False, style="yellow")
     if short := shortfall(Spec.read(store.experiment(promotion.experiment).spec), manifest):
         out.print(f"  {short}", markup=False, style="bold yellow")
+    for missed in _missed(store, promoted):
+        out.print(f"  misses its goal: {missed}", markup=False, style="bold yellow")
     out.print(f"  {escape(manifest.architecture)}")
     out.print(f"  {manifest.params:,} parameters, {manifest.macs:,} MACs, {manifest.latency.p50_ms:.2f} ms")
     out.print(f"  validation: {_scores(manifest.metrics)}")
     if promoted.decision is None or promoted.decision.outcome != "none":  # that is no version, and was not tested
         scores = promotion.test_metrics
         out.print(f"  test:       {f'{_scores(scores)}, {promotion.test_rows:,} rows' if scores else 'no test set'}")
+
+
+def _missed(store: Store, promoted: Promoted) -> list[str]:
+    """The goals beside the objective that the promoted network misses, if it was chosen by its search."""
+    from atelier_store.objectives import missed_goals
+    from atelier_store.spec import Spec
+
+    entries = promoted.leaderboard.entries if promoted.leaderboard else ()
+    experiment = Spec.read(store.experiment(promoted.promotion.experiment).spec).experiment
+    return [words for entry in entries if entry.rank == 1 for words in missed_goals(experiment, entry.objectives)]
 
 
 def _scores(metrics: dict[str, float]) -> str:
