@@ -12,7 +12,7 @@ import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
@@ -60,8 +60,9 @@ class Setting(SpecModel):
 class Aim(SpecModel):
     """In which direction a value is better, and when it is good enough."""
 
-    type: Literal["maximize", "minimize"]
-    goal: float | None = None
+    if TYPE_CHECKING:  # each model has them in its own place, as spec.json was always written
+        type: Literal["maximize", "minimize"]
+        goal: float | None
 
     def better(self, a: float, b: float) -> bool:
         """Whether value a is strictly better than value b."""
@@ -86,6 +87,7 @@ class Objective(Aim):
 
     type: Literal["maximize", "minimize"] = "maximize"
     objective_metric_name: str = "val_accuracy"
+    goal: float | None = None
     additional_metric_names: tuple[str, ...] = ()
 
 
@@ -97,6 +99,7 @@ class OtherObjective(Aim):
 
     metric: str
     type: Literal["maximize", "minimize"] = "minimize"
+    goal: float | None = None
 
 
 class Algorithm(SpecModel):
