@@ -30,6 +30,7 @@ from atelier_cli.profile.facts import (
 from atelier_cli.profile.merging import merge
 from atelier_cli.profile.schema import places
 from atelier_cli.profile.texts import TEXTS
+from atelier_store.objectives import COSTS
 from atelier_store.spec import FAILED_TRIALS
 from atelier_trial.data.files import OPTIONAL, REQUIRED
 from atelier_trial.data.sources import BUNDLED
@@ -120,6 +121,7 @@ def conditions() -> dict[str, list[Json]]:
                 {"allOf": [search, of_task[task], within("trainer.metrics", one_of([None]), required=True)]},
                 within("experiment.objective.objectiveMetricName", one_of(metrics)),
                 within("experiment.objective.additionalMetricNames", {"items": one_of(metrics)}),
+                within("experiment.objectives", {"items": within("metric", one_of([*COSTS, *metrics]))}),
             )
             for task, metrics in METRICS.items()
         ]
@@ -154,6 +156,10 @@ def conditions() -> dict[str, list[Json]]:
         "experiment.objective": [
             when({"objectiveMetricName": better(direction)}, within("type", one_of([direction])))
             for direction in ("maximize", "minimize")
+        ],
+        "otherObjective": [
+            when({"metric": [*COSTS, *better("minimize")]}, within("type", one_of(["minimize"]))),
+            when({"metric": better("maximize")}, within("type", one_of(["maximize"]), required=True)),
         ],
         "experiment.algorithm": [settings(name, known) for name, known in ALGORITHM_SETTINGS.items()],
         "experiment.earlyStopping": [settings(name, known) for name, known in EARLY_STOPPING_SETTINGS.items()],

@@ -281,6 +281,18 @@ BOTH: dict[str, tuple[list[tuple[str, Any]], str]] = {
         'trainer.threshold: "recall>0.9" is not allowed; allowed: f1, balanced_accuracy, recall>=0.9, precision>=0.9, '
         "or a number above 0 and below 1",
     ),
+    "a rule of one machine's searcher": (
+        [("experiment.stopWhen", {"expectedGainBelow": 0.002})],
+        "experiment.stopWhen.expectedGainBelow: 0.002 is for one machine only: Katib ends a search by its counts",
+    ),
+    "several objectives": (
+        [("experiment.objectives", [{"metric": "params"}]), ("experiment.tolerance", 0.01)],
+        "experiment.objectives: is for one machine only: an Experiment of Katib has one objective",
+    ),
+    "a gain that is none": (
+        [("experiment.stopWhen", {"expectedGainBelow": "0"})],
+        "experiment.stopWhen.expectedGainBelow: 0 is not allowed; allowed: numbers above 0",
+    ),
     "no name of a function": ([("trainer.loss", "focal")], 'trainer.loss: "focal" is not allowed'),
     "unknown source": (
         [("trainer.data", {"source": "parquet", "name": None})],

@@ -72,6 +72,7 @@ def test_the_algorithms_listed_have_the_settings_listed() -> None:
 CHANGES: dict[str, Any] = {
     "experiment.maxTrialCount": 9,
     "experiment.parallelTrialCount": 2,
+    "experiment.stopWhen.expectedGainBelow": 0.01,
     "experiment.maxFailedTrialCount": 1,
     "trainer.maxEpochs": 50,
     "trainer.tailEpochs": 4,
@@ -82,6 +83,7 @@ CHANGES: dict[str, Any] = {
     ],
     "experiment.algorithm.algorithmName": "random",
     "experiment.objective.goal": 1,
+    "experiment.objectives": [{"metric": "params"}],
     "experiment.earlyStopping.algorithmName": "none",
     "trainer.budget.params": 10000,
     "trainer.seed": 1,

@@ -220,6 +220,15 @@ def test_the_curve_of_a_tail_begins_with_its_parents(store: Store) -> None:
     assert report.chosen == {"stage1_width": "8"}
 
 
+@pytest.mark.parametrize(("most", "said"), [(3, None), (4, "it stopped after epoch 3 of 4")])
+def test_a_version_says_that_its_network_was_not_trained_to_its_end(store: Store, most: int, said: str | None) -> None:
+    of = spec(maxEpochs=most)
+    add_trial(store, of, image_bundle(1), "paused", status="paused")
+    report = report_of(store, promoted(store, begin(store, of)).promotion.version)
+    assert said in (report.shortfall or "") if said else report.shortfall is None
+    assert ("shortfall" in report.model_dump()) == (said is not None)
+
+
 def test_a_version_from_before_there_were_reports_stays_as_it_is(store: Store) -> None:
     experiment = two_trials(store)
     promotion = promoted(store, experiment).promotion

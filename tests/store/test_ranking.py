@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from atelier_server.promotion.promote import run
 from atelier_store.layout import Store
-from atelier_store.ranking import best_parent, rank
+from atelier_store.ranking import best_parent, rank, rule
 from atelier_store.records import Card, Latency, TrialRecord
 from atelier_store.sealed import read_document
-from atelier_store.spec import Spec
+from atelier_store.spec import OtherObjective, Spec
 
 from tests.support.experiments import add_baselines, add_trial, begin, spec
 from tests.support.onnx_bundles import image_bundle
@@ -53,6 +53,26 @@ def test_equal_scores_rank_by_fewer_parameters_then_by_loss_and_an_unknown_loss_
     add(store, of, 4, "best", params=20, val_loss=0.2)
     add(store, of, 5, "worse", params=1, val_accuracy=0.4, val_loss=0.0)
     assert ranked(store, of) == ["best", "lossy", "unknown", "large", "worse"]
+
+
+def test_several_objectives_are_on_the_leaderboard_with_their_front_and_choose_the_winner(store: Store) -> None:
+    of = spec()
+    several = {"objectives": (OtherObjective(metric="params"),), "tolerance": 0.01}
+    of = of.model_copy(update={"experiment": of.experiment.model_copy(update=several)})
+    begin(store, of)
+    add(store, of, 1, "accurate", params=30, val_accuracy=0.9)
+    add(store, of, 2, "nearly", params=20, val_accuracy=0.895)
+    add(store, of, 3, "small", params=10, val_accuracy=0.6)
+    add(store, of, 4, "beaten", params=25, val_accuracy=0.7)
+    board = rank(store, of)
+    assert [(entry.trial, entry.on_front) for entry in board.entries] == [
+        ("nearly", True),
+        ("accurate", True),
+        ("beaten", False),
+        ("small", True),
+    ]
+    assert board.entries[0].objectives == {"val_accuracy": 0.895, "params": 20}
+    assert rule(of.experiment).startswith("of those within 0.01 of the best val_accuracy, minimize params; highest")
 
 
 def test_baselines_stand_beside_the_trials_by_the_same_objective_best_first(store: Store) -> None:

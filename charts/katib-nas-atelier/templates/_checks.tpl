@@ -108,6 +108,19 @@ experiment.objective.additionalMetricNames[{{ $index }}]: {{ $name }} is the obj
 {{- end }}
 {{- end -}}
 
+{{/* What only the searcher of one machine can do. profile/rules.py says the same. */}}
+{{- define "atelier.check.searcher" -}}
+{{- if .root.Values.experiment.objectives }}
+experiment.objectives: is for one machine only: an Experiment of Katib has one objective; leave it out
+{{- end }}
+{{- with .root.Values.experiment.tolerance | float64 }}
+experiment.tolerance: {{ toJson . }} is for one machine only: an Experiment of Katib has one objective; leave it out
+{{- end }}
+{{- with .root.Values.experiment.stopWhen.expectedGainBelow }}
+experiment.stopWhen.expectedGainBelow: {{ toJson . }} is for one machine only: Katib ends a search by its counts and its goal; leave it out
+{{- end }}
+{{- end -}}
+
 {{- define "atelier.check.settings" -}}
 {{- $facts := .facts -}}
 {{- range $chooser := list "algorithm" "earlyStopping" }}

@@ -501,6 +501,30 @@ def test_only_pictures_become_something(tmp_path: Path) -> None:
             "experiment.earlyStopping.algorithmSettings[0].value: min_epochs: '0'",
         ),
         (
+            "experiment.objectives=[{metric: latency}]",
+            'experiment.objectives[0].metric: "latency" is not allowed; did you mean latencyMs? allowed: params, macs,',
+        ),
+        (
+            "experiment.objectives=[{metric: params, type: maximize}]",
+            'experiment.objectives[0].type: "maximize" is not allowed; allowed: minimize where metric is params, ',
+        ),
+        (
+            "experiment.objectives=[{metric: val_auc}]",
+            "experiment.objectives[0].type: is missing",
+        ),
+        (
+            "experiment.objectives=[{metric: params}, {metric: params}]",
+            "experiment.objectives[1].metric: params is an objective already",
+        ),
+        (
+            "experiment.tolerance=0.01",
+            "experiment.tolerance: 0.01 needs experiment.objectives, to choose by",
+        ),
+        (
+            "experiment.stopWhen.expectedGainBelow=0",
+            "experiment.stopWhen.expectedGainBelow: 0 is not allowed; it must be more than 0",
+        ),
+        (
             "experiment.earlyStopping.algorithmName=medianstop",
             "experiment.earlyStopping.algorithmName: medianstop is Katib's and runs on a cluster only",
         ),

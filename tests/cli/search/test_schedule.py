@@ -3,7 +3,7 @@
 import hashlib
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -32,10 +32,12 @@ def spec(
     goal: float | None = None,
     early: str = "halving",
     parameters: list[dict[str, Any]] | None = None,
+    objectives: Sequence[dict[str, Any]] = (),
 ) -> Spec:
     experiment = {
         "name": "tests",
         "objective": {"goal": goal},
+        "objectives": objectives,
         "algorithm": {"algorithmName": algorithm},
         "earlyStopping": {"algorithmName": early},
         "parameters": parameters or PARAMETERS,
@@ -86,6 +88,15 @@ def search(
         if waiting:
             schedule.report(*waiting.pop(shuffle.randrange(len(waiting)) if shuffle else 0))
     return jobs
+
+
+def test_with_several_objectives_a_trial_pauses_at_each_rung_until_what_it_costs_is_known() -> None:
+    of = spec(9, algorithm="random", objectives=({"metric": "params"},))
+    jobs = search(
+        of, reply=lambda job, of: replace(answer(job, of), others=(float(job.suggestion.params["stem_width"]),))
+    )
+    assert all(job.bars == {rung: None for rung in (3, 9) if rung > job.resumed_at} for job, _ in jobs)
+    assert any(result.outcome == "succeeded" for _, result in jobs)
 
 
 @settings(deadline=None, max_examples=15)

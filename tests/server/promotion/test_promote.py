@@ -280,6 +280,20 @@ def one_trial(store: Store, name: str, number: int, metric: float) -> str:
     return of.experiment_name
 
 
+def test_a_promoted_network_that_was_not_trained_to_its_end_is_told_of(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    of = spec(maxEpochs=9)
+    add_trial(store, of, image_bundle(1), "paused", status="paused")
+    assert run(store, begin(store, of), "digits") == 0
+    told = search(store)
+    assert told.state == "promoted"
+    assert told.reason == (
+        "not trained to its end: it stopped after epoch 3 of 9, and no search has trained it on since"
+    )
+    assert caplog.messages[-1].endswith(told.reason)
+
+
 def test_a_refusal_is_no_failure_and_is_told_with_both_scores_and_how_to_approve(
     store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:

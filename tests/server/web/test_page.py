@@ -77,7 +77,8 @@ def searched(store: Store, model: str, bundle: Bundle) -> None:
     """A search whose winner is this bundle, promoted."""
     metric, lower = bundle.fields["objective_metric_name"], bundle.fields["task"] == "regression"
     objective = {"type": "minimize" if lower else "maximize", "objectiveMetricName": metric}
-    of = spec(parameters=SPACE, objective=objective, budget={"params": 5000})
+    most = 9 if bundle.fields["kind"] == "rows" else 3  # bundles are of epoch 3
+    of = spec(parameters=SPACE, objective=objective, budget={"params": 5000}, maxEpochs=most)
     begin(store, of)
     key = add_trial(store, of, bundle, "trial-7", {"stage1_op": "res3", "lr": "0.01"})
     add_curve(store, key, metric, [0.95, 0.7, 0.9])
@@ -285,12 +286,13 @@ def test_what_a_search_of_rows_had_to_beat_and_what_is_special_of_it_is_shown(
     server = kinds["rows"].server
     opened(page, server)
     expect(page.locator(".baselines")).to_have_text(re.compile("To beat, by .*: boosted trees 1.25, the mean 3.5"))
+    expect(page.locator("#curve .notice")).to_contain_text("not trained to its end: it stopped after epoch 3 of 9")
     of_card = server.client.get("/model").raise_for_status().json()["baselines"]
     assert [(one["name"], one["metric"]) for one in of_card] == [("hist_gradient_boosting", 1.25), ("mean", 3.5)]
     assert all(words in text(page, "network") for words in ("ensemble of 8", "pbld embedding of numbers"))
     opened(page, kinds["images"].server)
     expect(page.locator("#trials p").first).to_be_visible()
-    expect(page.locator(".baselines")).to_have_count(0)
+    expect(page.locator(".baselines, #curve .notice")).to_have_count(0)
 
 
 def test_a_version_of_before_reports_were_kept_is_shown_without_one(page: Page, store: Store) -> None:

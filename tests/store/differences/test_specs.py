@@ -134,6 +134,16 @@ def test_what_the_shape_of_pictures_defaults_to_is_no_difference() -> None:
     assert found(pictures(), pictures(fit="pad")) == [("trainer.data.image.fit", "changed", "stretch", "pad")]
 
 
+def test_what_several_objectives_add_to_a_search_is_told() -> None:
+    several = of(objectives=[{"metric": "params", "goal": 9}], tolerance=0.01, stopWhen={"expectedGainBelow": 0.1})
+    assert found(of(), of()) == []
+    assert {name: b for name, _, _, b in found(of(), several)} == {
+        "experiment.objectives.params": {"type": "minimize", "goal": 9.0},
+        "experiment.tolerance": 0.01,
+        "experiment.stopWhen.expectedGainBelow": 0.1,
+    }
+
+
 def test_the_name_of_an_experiment_on_a_cluster_is_no_difference() -> None:
     named = of().model_copy(update={"name": "digits-0123abcd"})
     assert (found(of(), named), compare(of(), named).restated) == ([], [])

@@ -13,7 +13,7 @@ from itertools import chain, islice
 from atelier_store import halving
 from atelier_store.spec import AlgorithmName, Spec
 
-from atelier_searcher import sampling
+from atelier_searcher import sampling, several, stopping
 from atelier_searcher.history import History, by_key
 from atelier_searcher.shortlist import Shortlist, points
 from atelier_searcher.space import Point, Space
@@ -96,6 +96,8 @@ def decide(
         return Suggestion(number, params, networks.key(params))
     if len(history) >= MOST_REFUSED and all(trial.status == "over_budget" for trial in history[-MOST_REFUSED:]):
         return Nothing(f"the last {MOST_REFUSED} networks were over trainer.budget")
+    if (reason := stopping.reason(spec, history)) is not None:
+        return Nothing(reason)
     return _suggest(spec, history, networks, shortlist)
 
 
@@ -106,10 +108,13 @@ def values_at(history: History, rung: int) -> dict[str, float]:
 
 def _resume(spec: Spec, history: History) -> Resume | None:
     """The paused trial that goes on by halving's rule."""
-    stopping = spec.experiment.early_stopping
+    early = spec.experiment.early_stopping
     paused = {key: len(trial.values) for key, trial in by_key(history).items() if trial.status == "paused"}
-    values = {rung: values_at(history, rung) for rung in halving.rungs(stopping, spec.trainer.max_epochs)}
-    key = halving.to_resume(values, paused, spec.experiment.objective, stopping.eta)
+    values = {rung: values_at(history, rung) for rung in halving.rungs(early, spec.trainer.max_epochs)}
+    if spec.experiment.objectives:
+        key = several.to_resume(spec, history, values, paused)
+    else:
+        key = halving.to_resume(values, paused, spec.experiment.objective, early.eta)
     return None if key is None else Resume(key, paused[key])
 
 

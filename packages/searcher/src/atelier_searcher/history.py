@@ -14,14 +14,15 @@ class Trial:
     """One suggestion, as far as a decision may know it.
 
     params are texts, as Katib would pass them to a trial. values are the objective after each epoch, of its last run
-    that ended; a trial that runs again has those from before. found: the store had its result before this search
-    suggested it.
+    that ended; a trial that runs again has those from before. others are those of the other objectives at the end of
+    that run, in the order of the spec. found: the store had its result before this search suggested it.
     """
 
     params: dict[str, str]
     key: str
     status: Status = "running"
     values: tuple[float, ...] = ()
+    others: tuple[float, ...] = ()
     found: bool = False
 
     @property

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import optuna
-from atelier_store.spec import AlgorithmName, Objective, Spec
+from atelier_store.spec import Aim, AlgorithmName, Objective, Spec
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.storages import InMemoryStorage
@@ -42,13 +42,13 @@ def proposals(spec: Spec, space: Space, history: History) -> Iterator[Point]:
         stream = _stream(name if name in LEARNS_FROM_NOTHING else "random", seed, tuple(space.distributions.items()))
         yield stream.point(number)
     else:
-        objective = spec.experiment.objective
-        told = _told(objective, name, space, history)
+        aims = (spec.experiment.objective, *spec.experiment.objectives)
+        told = _told(spec, space, history)
         if name == "cmaes":
-            study = _replayed(_study(_sampler(name, settings, seed), objective), space, told)
+            study = _replayed(_study(_sampler(name, settings, seed), aims), space, told)
         else:
             known = _numbered([*told, *_running(space, history)])
-            study = _study(_sampler(name, settings, _seed_of(seed, number)), objective, _Known(known))
+            study = _study(_sampler(name, settings, _seed_of(seed, number)), aims, _Known(known))
         yield study.ask(space.distributions).params
 
 
@@ -85,27 +85,35 @@ def _seed_of(seed: int, number: int) -> int:
 
 
 def _study(
-    sampler: BaseSampler, objective: Objective = MAXIMIZE, storage: InMemoryStorage | None = None
+    sampler: BaseSampler, aims: Sequence[Aim] = (MAXIMIZE,), storage: InMemoryStorage | None = None
 ) -> optuna.Study:
     optuna.logging.set_verbosity(optuna.logging.WARNING)  # it would log every study
-    return optuna.create_study(direction=objective.type, sampler=sampler, storage=storage)
+    return optuna.create_study(directions=[aim.type for aim in aims], sampler=sampler, storage=storage)
 
 
 # what a sampler is told
 
 
-def _told(objective: Objective, name: AlgorithmName, space: Space, history: History) -> list[FrozenTrial]:
+def _told(spec: Spec, space: Space, history: History) -> list[FrozenTrial]:
     """The trials that gave something to learn from.
 
     One that ended early is pruned for a sampler that learns from that, else complete with its last value; one without a
-    value is as bad as the worst.
+    value is as bad as the worst. No sampler of several objectives learns from pruned trials (MOTPE: Ozaki et al. 2022).
     """
+    objective, name = spec.experiment.objective, spec.experiment.algorithm.algorithm_name
+    if spec.experiment.objectives:
+        return [_frozen(space, trial, TrialState.COMPLETE) for trial in history if trial.others]
     ended = [trial for trial in history if trial.status == "over_budget" or trial.values]
     if name in LEARNS_FROM_PRUNED:
         return [
             _frozen(space, trial, TrialState.COMPLETE if trial.status == "succeeded" else TrialState.PRUNED)
             for trial in ended
         ]
+    return completed(objective, space, ended)
+
+
+def completed(objective: Objective, space: Space, ended: History) -> list[FrozenTrial]:
+    """Trials that ended, each complete with its last value; one without a value is as bad as the worst."""
     worst = max((trial.values[-1] for trial in ended if trial.values), key=objective.rank_key, default=None)
     return [
         _frozen(space, trial, TrialState.COMPLETE, default=worst)
@@ -127,7 +135,7 @@ def _frozen(space: Space, trial: Trial, state: TrialState, default: float | None
         number=-1,
         trial_id=-1,
         state=state,
-        value=values[-1] if values else default,
+        value=None if trial.others else values[-1] if values else default,
         datetime_start=None,
         datetime_complete=None,
         params=space.point(trial.params),
@@ -135,6 +143,7 @@ def _frozen(space: Space, trial: Trial, state: TrialState, default: float | None
         user_attrs={},
         system_attrs={},
         intermediate_values={len(values): values[-1]} if values else {},
+        values=[values[-1], *trial.others] if trial.others else None,
     )
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from atelier_store import baselines, budget, bundle
+from atelier_store import baselines, budget, bundle, objectives
 from atelier_store.clock import now
 from atelier_store.index import read_rows
 from atelier_store.layout import ExperimentPaths, Store
 from atelier_store.records import Leaderboard, LeaderboardEntry, TornRecord, TrialConfig, TrialRecord
-from atelier_store.spec import Objective, Spec
+from atelier_store.spec import Experiment, Spec
 from atelier_store.trial_rows import BundleRow, CardRow, TrialRow
 
 
@@ -28,11 +28,17 @@ class Standing:
         return self.row.bundle if self.reason is None and isinstance(self.row.bundle, BundleRow) else None
 
 
-def rule(objective: Objective) -> str:
+def rule(experiment: Experiment) -> str:
     """By what trials are ranked, in words."""
+    objective = experiment.objective
     best = "highest" if objective.type == "maximize" else "lowest"
     name = objective.objective_metric_name
-    return f"{best} {name} of the last epoch's weights; of equal ones fewer parameters, lower val_loss, then the key"
+    first = ["those that reach the goals"] if any(other.goal is not None for other in experiment.objectives) else []
+    if experiment.tolerance:
+        others = ", ".join(f"{other.type} {other.metric}" for other in experiment.objectives)
+        first.append(f"of those within {experiment.tolerance:g} of the best {name}, {others}")
+    rest = f"{best} {name} of the last epoch's weights; of equal ones fewer parameters, lower val_loss, then the key"
+    return "; ".join([*first, rest])
 
 
 def rank(store: Store, spec: Spec) -> Leaderboard:
@@ -71,6 +77,7 @@ def entries(
     """The trials in the order of their rank, then those that cannot be promoted. rejected maps keys to reasons.
 
     A trial that is running, stopped or paused ranks with its last bundle; one that failed or is over budget does not.
+    With objectives beside the objective, `objectives.choice` comes first.
     """
     objective = spec.experiment.objective
     rankable, others = [], []
@@ -80,15 +87,29 @@ def entries(
             rankable.append((standing, standing.bundle))
         else:
             others.append(_entry(spec, standing, rank=None, rejected=reason))
+    known = {bundle.key: objectives.values(spec.experiment, bundle) for _, bundle in rankable}
+    chosen = objectives.choice(spec.experiment, known)
     rankable.sort(
         key=lambda ranked: (
+            chosen(ranked[1].key),
             objective.rank_key(ranked[1].metrics[objective.objective_metric_name]),
             ranked[1].params,
             ranked[1].metrics.get("val_loss", math.inf),
             ranked[1].key,
         )
     )
-    return (*(_entry(spec, standing, place) for place, (standing, _) in enumerate(rankable, 1)), *others)
+    ranked = [_entry(spec, standing, place) for place, (standing, _) in enumerate(rankable, 1)]
+    return (*(_with_objectives(spec, ranked, known) if spec.experiment.objectives else ranked), *others)
+
+
+def _with_objectives(
+    spec: Spec, ranked: Iterable[LeaderboardEntry], known: Mapping[str, Mapping[str, float]]
+) -> Iterator[LeaderboardEntry]:
+    """The entries with the values of all objectives, and whether they are on the Pareto front."""
+    front = objectives.front({key: objectives.point(spec.experiment, values) for key, values in known.items()})
+    for entry in ranked:
+        assert entry.key is not None  # it has a rank
+        yield entry.model_copy(update={"objectives": dict(known[entry.key]), "on_front": entry.key in front})
 
 
 def best_parent(store: Store, spec: Spec) -> str | None:

@@ -600,7 +600,8 @@ OptionalBaselines = Annotated[tuple[BaselineScore, ...], Field(exclude_if=lambda
 class LeaderboardEntry(Record):
     """One trial on the leaderboard; if it cannot be promoted, rank is None and reason says why.
 
-    parameters are as suggested; leaderboards of 0.1.0 have none.
+    parameters are as suggested; leaderboards of 0.1.0 have none. objectives, by name, and on_front, whether no other
+    trial is better than this by all of them, are written where a search has several.
     """
 
     rank: int | None
@@ -615,6 +616,8 @@ class LeaderboardEntry(Record):
     latency_p50_ms: float | None
     architecture: str | None
     reason: str | None
+    objectives: dict[str, float] = Field(default={}, exclude_if=lambda values: not values)
+    on_front: bool = Field(default=False, exclude_if=lambda is_on: not is_on)
 
 
 class TriedTrial(Record):
@@ -712,6 +715,7 @@ class Report(Record):
     chosen holds the parameters that were suggested for the promoted trial, or for its parent if it is a tail. The curve
     of a tail begins with its parent's, and its epochs are counted on from there. What the store had lost is empty, or
     None. quality is of the validation and of the test rows; older reports have none, nor have rows that are not there.
+    shortfall says that the winner was not trained to its end; written only then.
     """
 
     schema_version: Literal[1] = 1
@@ -732,6 +736,7 @@ class Report(Record):
     baselines: OptionalBaselines = ()
     curve: tuple[Epoch, ...]
     quality: Annotated[dict[Part, Quality], Field(exclude_if=lambda quality: not quality)] = {}
+    shortfall: str | None = Field(default=None, exclude_if=lambda words: words is None)
 
 
 class Leaderboard(Record):

@@ -30,7 +30,16 @@ def report(store: Store, spec: Spec, leaderboard: Leaderboard, winner: Manifest)
         trials=tuple(map(_tried, leaderboard.entries)),
         baselines=leaderboard.baselines,
         curve=_curve(store, winner),
+        shortfall=shortfall(spec, winner),
     )
+
+
+def shortfall(spec: Spec, winner: Manifest) -> str | None:
+    """That a network was not trained to the end that its search sets, in words; None if it was."""
+    trained, most = winner.config.parent_epochs or winner.provenance.epochs, spec.trainer.max_epochs
+    if trained >= most:
+        return None
+    return f"not trained to its end: it stopped after epoch {trained} of {most}, and no search has trained it on since"
 
 
 def _chosen(store: Store, spec: Spec, winner: Manifest) -> dict[str, str]:

@@ -12,7 +12,7 @@ import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
@@ -71,13 +71,12 @@ class Setting(SpecModel):
     value: str
 
 
-class Objective(SpecModel):
-    """What the search optimizes; the names are Katib's."""
+class Aim(SpecModel):
+    """In which direction a value is better, and when it is good enough."""
 
-    type: Literal["maximize", "minimize"] = "maximize"
-    objective_metric_name: str = "val_accuracy"
-    goal: float | None = None
-    additional_metric_names: tuple[str, ...] = ()
+    if TYPE_CHECKING:  # each model has them in its own place, as spec.json was always written
+        type: Literal["maximize", "minimize"]
+        goal: float | None
 
     def better(self, a: float, b: float) -> bool:
         """Whether value a is strictly better than value b."""
@@ -90,6 +89,31 @@ class Objective(SpecModel):
     def rank_key(self, value: float) -> float:
         """A sort key that puts the best value first."""
         return -value if self.type == "maximize" else value
+
+    @property
+    def worst(self) -> float:
+        """A value than which none is worse."""
+        return -math.inf if self.type == "maximize" else math.inf
+
+
+class Objective(Aim):
+    """What the search optimizes; the names are Katib's."""
+
+    type: Literal["maximize", "minimize"] = "maximize"
+    objective_metric_name: str = "val_accuracy"
+    goal: float | None = None
+    additional_metric_names: tuple[str, ...] = ()
+
+
+class OtherObjective(Aim):
+    """What counts beside the objective: a cost of the network, or another metric of its task.
+
+    A network that reaches the goal is chosen before one that does not.
+    """
+
+    metric: str
+    type: Literal["maximize", "minimize"] = "minimize"
+    goal: float | None = None
 
 
 class Algorithm(SpecModel):
@@ -144,11 +168,23 @@ class Shortlist(SpecModel):
     proxies: tuple[Proxy, ...] = Field(default=("synflow", "naswot"), min_length=1)
 
 
+class StopWhen(SpecModel):
+    """What ends a search before its counts do; None is nothing."""
+
+    expected_gain_below: float | None = Field(default=None, gt=0)
+
+
 class Experiment(SpecModel):
-    """The search: objective, algorithm, search space, counts."""
+    """The search: objectives, algorithm, search space, counts, and when it ends.
+
+    objectives are those beside the objective. tolerance is how much worse than the best by the objective a winner may
+    be that is better by them. They and stop_when are written if they are set.
+    """
 
     name: str
     objective: Objective = Objective()
+    objectives: tuple[OtherObjective, ...] = Field(default=(), exclude_if=lambda others: not others)
+    tolerance: float = Field(default=0, ge=0, exclude_if=lambda tolerance: tolerance == 0)
     algorithm: Algorithm = Algorithm()
     early_stopping: EarlyStopping = EarlyStopping()
     parameters: tuple[Parameter, ...]
@@ -156,6 +192,7 @@ class Experiment(SpecModel):
     max_trial_count: int = Field(ge=1)
     max_failed_trial_count: int = Field(ge=0)
     shortlist: Shortlist | None = Field(default=None, exclude_if=lambda chosen: chosen is None)
+    stop_when: StopWhen = Field(default=StopWhen(), exclude_if=lambda when: when == StopWhen())
 
 
 class DataFile(SpecModel):
@@ -320,9 +357,12 @@ class Spec(SpecModel):
 
     @property
     def search_digest(self) -> str:
-        """sha256 of everything that makes it another search: not counts, epochs, parallelism or the threshold."""
+        """sha256 of everything that makes it another search.
+
+        Not counts, when it stops, epochs, parallelism or the threshold.
+        """
         spec = self.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"name"})
-        for counter in ("parallelTrialCount", "maxTrialCount", "maxFailedTrialCount", "name"):
+        for counter in ("parallelTrialCount", "maxTrialCount", "maxFailedTrialCount", "stopWhen", "tolerance", "name"):
             spec["experiment"].pop(counter, None)
         for other in ("maxEpochs", "tailEpochs", "threshold"):
             spec["trainer"].pop(other, None)

@@ -86,7 +86,7 @@ def row_of(store: Store, path: Path, record: TrialRecord | str, recorded_at: flo
         damage=None,
         recorded_at=recorded_at,
         card=_card(paths) if paths else None,
-        bundle=_bundle(paths) if paths else None,
+        bundle=bundle_row(paths) if paths else None,
     )
 
 
@@ -107,7 +107,8 @@ def _card(paths: TrialPaths) -> CardRow | str | None:
     )
 
 
-def _bundle(paths: TrialPaths) -> BundleRow | str | None:
+def bundle_row(paths: TrialPaths) -> BundleRow | str | None:
+    """What the manifest of a trial's bundle says; None if there is no bundle, and why if it cannot be read."""
     files = paths.bundle
     manifest = _read(Manifest, files.manifest)
     if manifest is None:

@@ -17,6 +17,7 @@ from atelier_store.layout import ModelPaths, Store
 from atelier_store.lease import LeaseLost
 from atelier_store.promotion import NothingToPromote, Promoted, Promoter, Signs
 from atelier_store.records import DEFAULT_POLICY, KatibPick, Policy, SearchState, TrialConfig
+from atelier_store.report import shortfall
 from atelier_store.scores import OwnMetrics
 from atelier_store.spec import Spec
 
@@ -77,7 +78,10 @@ def run(
     except FAILURES as error:
         return _fail(paths, experiment, error)
     _log_decided(done, model)
-    shown = None if done.is_served else outcome(done, model)
+    short = shortfall(Spec.read(store.experiment(experiment).spec), done.manifest)
+    if short:
+        log.warning("%s version %s: %s", model, done.promotion.version, short)
+    shown = short if done.is_served else "; ".join(filter(None, [outcome(done, model), short]))
     search_record.write(paths, experiment, _state(done), shown, katib=_katibs_pick(store, done, namespace))
     return 0
 

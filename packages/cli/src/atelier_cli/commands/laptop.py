@@ -301,6 +301,7 @@ def _search(profile: Profile, store: Store, data_dir: Path | None) -> DataDescri
 
 def _show_promoted(store: Store, promoted: Promoted, model: str) -> None:
     from atelier_server.promotion.promote import outcome
+    from atelier_store.report import shortfall
     from atelier_store.spec import Spec
 
     from atelier_cli.show.thresholds import threshold_lines
@@ -312,11 +313,10 @@ def _show_promoted(store: Store, promoted: Promoted, model: str) -> None:
         out.print(f"\n{words} [bold]{model}[/] {which}")
     else:
         out.print(f"\nNot promoted: {outcome(promoted, model)}", markup=False, style="yellow")
-    most = Spec.read(store.experiment(promotion.experiment).spec).trainer.max_epochs
-    trained = manifest.config.parent_epochs or manifest.provenance.epochs
-    if trained < most:
-        short = f"it was paused after epoch {trained} of {most}, and no search has trained it on since"
-        out.print(f"  Not trained to its end: {short}", style="bold yellow")
+    if short := shortfall(Spec.read(store.experiment(promotion.experiment).spec), manifest):
+        out.print(f"  {short}", markup=False, style="bold yellow")
+    for missed in _missed(store, promoted):
+        out.print(f"  misses its goal: {missed}", markup=False, style="bold yellow")
     out.print(f"  {escape(manifest.architecture)}")
     out.print(f"  {manifest.params:,} parameters, {manifest.macs:,} MACs, {manifest.latency.p50_ms:.2f} ms")
     out.print(f"  validation: {_scores(manifest.metrics)}")
@@ -328,6 +328,16 @@ def _show_promoted(store: Store, promoted: Promoted, model: str) -> None:
         out.print(f"  {target}: {_scores(metrics | of_targets.get(target, {}))}", markup=False)
     for line in threshold_lines(manifest.thresholds, promotion.test_thresholds):
         out.print(f"  {line}", markup=False)
+
+
+def _missed(store: Store, promoted: Promoted) -> list[str]:
+    """The goals beside the objective that the promoted network misses, if it was chosen by its search."""
+    from atelier_store.objectives import missed_goals
+    from atelier_store.spec import Spec
+
+    entries = promoted.leaderboard.entries if promoted.leaderboard else ()
+    experiment = Spec.read(store.experiment(promoted.promotion.experiment).spec).experiment
+    return [words for entry in entries if entry.rank == 1 for words in missed_goals(experiment, entry.objectives)]
 
 
 def _scores(metrics: dict[str, float]) -> str:

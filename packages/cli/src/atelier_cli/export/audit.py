@@ -184,7 +184,7 @@ def _winner(spec: Spec, trials: Sequence[Trial]) -> Winner | None:
         return None
     behind = second.metric if second else None
     return Winner(
-        rule=ranking.rule(spec.experiment.objective),
+        rule=ranking.rule(spec.experiment),
         trial=best.trial,
         key=best.key,
         value=best.metric,

@@ -16,6 +16,7 @@ from atelier_cli.profile.facts import ALGORITHM_SETTINGS, EARLY_STOPPING_SETTING
 from atelier_cli.profile.findings import Finding, Where, allowed, at
 
 EXPERIMENT: Where = ("experiment",)
+ONE_OBJECTIVE = "for one machine only: an Experiment of Katib has one objective; leave it out"
 Check = tuple[Callable[[], Iterator[Finding]], tuple[str, ...]]
 """A check, and the paths of what it reads."""
 
@@ -40,6 +41,9 @@ def check(
         (lambda: check_cmaes(experiment), space_and_algorithm),
         (lambda: check_grid(experiment), (*space_and_algorithm, "experiment.maxTrialCount")),
         (lambda: check_early_stopping(experiment, laptop), ("experiment.earlyStopping",)),
+        (lambda: check_searcher(experiment, laptop), ("experiment.stopWhen", "experiment.tolerance")),
+        (lambda: check_objectives(experiment, laptop), ("experiment.objectives", "experiment.objective")),
+        (lambda: check_several(experiment), ("experiment.objectives", "experiment.algorithm", "experiment.tolerance")),
         (lambda: check_parallel(experiment), ("experiment.parallelTrialCount", "experiment.maxTrialCount")),
         (lambda: check_failed(experiment), ("experiment.maxFailedTrialCount", "experiment.maxTrialCount")),
         (lambda: check_files(trainer.data), ("trainer.data.source", "trainer.data.files")),
@@ -238,6 +242,18 @@ def check_early_stopping(experiment: Experiment, laptop: bool) -> Iterator[Findi
         )
 
 
+def check_searcher(experiment: Experiment, laptop: bool) -> Iterator[Finding]:
+    """What only the searcher of one machine can do; the chart's _checks.tpl says the same."""
+    gain, tolerance = experiment.stop_when.expected_gain_below, experiment.tolerance
+    if not laptop and tolerance:
+        yield Finding((*EXPERIMENT, "tolerance"), f"{tolerance:g} is {ONE_OBJECTIVE}")
+    if not laptop and gain is not None:
+        yield Finding(
+            (*EXPERIMENT, "stopWhen", "expectedGainBelow"),
+            f"{gain:g} is for one machine only: Katib ends a search by its counts and its goal; leave it out",
+        )
+
+
 def _check_settings(
     where: Where, rules: Mapping[str, Number | Choice], settings: Sequence[Setting]
 ) -> Iterator[Finding]:
@@ -272,6 +288,28 @@ def check_objective(experiment: Experiment, trainer: Trainer) -> Iterator[Findin
             yield Finding(
                 (*EXPERIMENT, "objective", "additionalMetricNames", index), f"{name} is the objective already"
             )
+
+
+def check_objectives(experiment: Experiment, laptop: bool) -> Iterator[Finding]:
+    """An objective named twice, and several on a cluster."""
+    where, names = (*EXPERIMENT, "objectives"), [experiment.objective.objective_metric_name]
+    if experiment.objectives and not laptop:
+        yield Finding(where, f"is {ONE_OBJECTIVE}")
+    for index, other in enumerate(experiment.objectives):
+        if other.metric in names:
+            yield Finding((*where, index, "metric"), f"{other.metric} is an objective already")
+        names.append(other.metric)
+
+
+def check_several(experiment: Experiment) -> Iterator[Finding]:
+    """What goes only with several objectives, or only with one."""
+    if experiment.tolerance and not experiment.objectives:
+        yield Finding((*EXPERIMENT, "tolerance"), f"{experiment.tolerance:g} needs experiment.objectives, to choose by")
+    if experiment.objectives and experiment.algorithm.algorithm_name == "cmaes":
+        yield Finding(
+            (*EXPERIMENT, "algorithm", "algorithmName"),
+            "cmaes has one objective; allowed with experiment.objectives: all others",
+        )
 
 
 def check_parallel(experiment: Experiment) -> Iterator[Finding]:

@@ -14,7 +14,7 @@ from types import FrameType
 from typing import Any, Protocol
 
 from atelier_searcher.decision import Networks
-from atelier_store import machine
+from atelier_store import machine, objectives
 from atelier_store.curve import read_curve
 from atelier_store.exit_codes import ExitCode
 from atelier_store.files import write_text
@@ -23,6 +23,7 @@ from atelier_store.lease import Lease
 from atelier_store.ranking import best_parent, trial_records, unfinished_winner
 from atelier_store.records import Card, DataDescription, TrialRecord
 from atelier_store.spec import Spec
+from atelier_store.trial_rows import bundle_row
 from atelier_trial import data, fitness, identity
 from atelier_trial.request import Request, configuration, record
 from atelier_trial.target import Target
@@ -373,10 +374,12 @@ class Engine:
         if card.status == "failed":
             return Result("failed")
         metric = self.spec.experiment.objective.objective_metric_name
-        values = [epoch.metrics[metric] for epoch in read_curve(self.store.trial(card.key).metrics)]
-        end = target.end(values)
+        paths = self.store.trial(card.key)
+        curve = read_curve(paths.metrics)
+        end = target.end([epoch.metrics[metric] for epoch in curve])
         assert end is not None  # a finished trial has an end
-        return Result(end[1], tuple(values[: end[0]]))
+        others = objectives.others(self.spec.experiment, bundle_row(paths), curve[end[0] - 1].metrics)
+        return Result(end[1], tuple(epoch.metrics[metric] for epoch in curve[: end[0]]), others=others)
 
     def _finish_winner(self, description: DataDescription) -> None:
         """Train the best trial to its end, if halving paused it; again, should another be the best then."""

@@ -42,11 +42,15 @@ class Job:
 
 @dataclass(frozen=True)
 class Result:
-    """How a job ended; values are the objective after each epoch. found: the store had them before it was suggested."""
+    """How a job ended; values are the objective after each epoch, others the other objectives at its end.
+
+    found: the store had them before it was suggested.
+    """
 
     outcome: halving.Outcome | Literal["over_budget", "failed"]
     values: tuple[float, ...] = ()
     found: bool = False
+    others: tuple[float, ...] = ()
 
 
 def trial_name(number: int) -> str:
@@ -125,8 +129,9 @@ class Schedule:
 
     def _apply(self, job: Job, result: Result) -> None:
         before = self._trials[job.suggestion.number]
-        values = result.values if len(result.values) >= len(before.values) else before.values
-        self._trials[job.suggestion.number] = replace(before, status=result.outcome, values=values)
+        if len(result.values) >= len(before.values):
+            before = replace(before, values=result.values, others=result.others)
+        self._trials[job.suggestion.number] = replace(before, status=result.outcome)
 
     def _has_ended(self) -> bool:
         """Whether the goal is reached, or too many trials failed."""
@@ -140,8 +145,8 @@ class Schedule:
 
     def _next(self, number: int) -> Job | None:
         decision = decide(self._spec, self._trials, self._networks, self._made, self._shortlist)
+        self.exhausted = decision.reason if isinstance(decision, Nothing) else None
         if isinstance(decision, Nothing):
-            self.exhausted = decision.reason
             return None
         if isinstance(decision, Resume):
             return self._resume(number, decision)
@@ -154,7 +159,8 @@ class Schedule:
         return Job(number, first, self._bars(decision.key, above=decision.rung), resumed_at=decision.rung)
 
     def _bars(self, key: str, above: int) -> dict[int, float | None]:
-        return {rung: self._bar(rung, key) for rung in self._rungs if rung > above}
+        several = bool(self._spec.experiment.objectives)  # what a trial costs is known where it pauses
+        return {rung: None if several else self._bar(rung, key) for rung in self._rungs if rung > above}
 
     def _bar(self, rung: int, key: str) -> float | None:
         others = [value for other, value in values_at(self._trials, rung).items() if other != key]

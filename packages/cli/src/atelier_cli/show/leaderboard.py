@@ -15,15 +15,20 @@ from atelier_cli.show.numbers import score
 
 def leaderboard(board: Leaderboard, most: int = 10) -> RenderableType:
     """The best trials, then every trial that cannot be promoted with its reason."""
-    title = f"{board.experiment} by {board.objective_metric_name}"
+    ranked = [entry for entry in board.entries if entry.rank is not None]
+    others = list(ranked[0].objectives)[1:] if ranked else []
+    title = f"{board.experiment} by {', '.join([board.objective_metric_name, *others])}"
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=0)
     for name in ("", "trial", "key"):
         table.add_column(name, no_wrap=True)
-    for name in ("value", "epochs", "params", "ms"):
+    beside = [name for name in others if name not in ("params", "latencyMs")]
+    for name in ("value", "epochs", "params", "ms", *beside):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("status", no_wrap=True)
-    ranked = [entry for entry in board.entries if entry.rank is not None]
-    for entry in ranked[:most]:
+    if others:
+        table.add_column("", no_wrap=True)
+    shown = [entry for entry in ranked if entry.rank is not None and (entry.rank <= most or entry.on_front)]
+    for entry in shown:
         table.add_row(
             str(entry.rank),
             short_name(entry.trial),
@@ -32,13 +37,20 @@ def leaderboard(board: Leaderboard, most: int = 10) -> RenderableType:
             str(entry.epochs),
             f"{entry.params:,}",
             f"{entry.latency_p50_ms:.2f}",
+            *(_number(entry.objectives[name]) if name in entry.objectives else "" for name in beside),
             entry.status,
+            *(["front" if entry.on_front else ""] if others else []),
             style="bold" if entry.rank == 1 else "",
         )
-    if len(ranked) > most:
-        table.caption = f"and {len(ranked) - most} more: atelier leaderboard --all"
+    if len(ranked) > len(shown):
+        table.caption = f"and {len(ranked) - len(shown)} more: atelier leaderboard --all"
     unranked = [entry for entry in board.entries if entry.rank is None]
     return Group(table, *to_beat(board.baselines), *(line for entry in unranked for line in _unranked(entry)))
+
+
+def _number(value: float) -> str:
+    """A count as such, and anything else as a score."""
+    return f"{value:,.0f}" if value >= 100 and value.is_integer() else score(value)
 
 
 def to_beat(baselines: Sequence[BaselineScore]) -> Iterator[Text]:

@@ -50,6 +50,8 @@ def compare(a: Spec, b: Spec) -> SpecDifferences:
 def _experiment(a: Experiment, b: Experiment) -> Iterator[Difference]:
     yield from _field("experiment.name", a.name, b.name)
     yield from _fields("experiment.objective", _objective(a), _objective(b))
+    yield from _fields("experiment.objectives", _others(a), _others(b))
+    yield from _field("experiment.tolerance", a.tolerance, b.tolerance)
     yield from _field("experiment.algorithm.algorithmName", a.algorithm.algorithm_name, b.algorithm.algorithm_name)
     yield from _fields("experiment.algorithm.algorithmSettings", _settings(a.algorithm), _settings(b.algorithm))
     one, other = a.early_stopping, b.early_stopping
@@ -60,12 +62,17 @@ def _experiment(a: Experiment, b: Experiment) -> Iterator[Difference]:
     yield from _field("experiment.maxTrialCount", a.max_trial_count, b.max_trial_count)
     if not all(one.max_failed_trial_count == min(FAILED_TRIALS, one.max_trial_count) for one in (a, b)):  # not auto
         yield from _field("experiment.maxFailedTrialCount", a.max_failed_trial_count, b.max_failed_trial_count)
+    yield from _fields("experiment.stopWhen", _dump(a.stop_when), _dump(b.stop_when))
 
 
 def _objective(experiment: Experiment) -> dict[str, Any]:
     objective = experiment.objective
     others = sorted(set(objective.additional_metric_names)) or None
     return _dump(objective) | {"additionalMetricNames": others}
+
+
+def _others(experiment: Experiment) -> dict[str, Any]:
+    return {other.metric: _dump(other, "metric") for other in experiment.objectives}
 
 
 def _settings(chosen: Algorithm | EarlyStopping) -> dict[str, Any]:

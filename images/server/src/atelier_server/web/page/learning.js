@@ -14,8 +14,13 @@ export function showCurve(manifest, report) {
   const holder = make("div", { class: "holder" }), choice = make("select", { id: "measure" }, ...names.map(name => make("option", { value: name }, metricName(name))));
   const paint = () => chart(holder, curveOf(choice.value, curve, manifest.config.parent_epochs, report.objective));
   choice.addEventListener("change", paint);
-  at("curve").replaceChildren(make("p", { class: "choice" }, make("label", { for: "measure" }, "Show "), choice), holder, make("p", { class: "quiet legend" }, HOLDS), asTable(curve, names));
+  at("curve").replaceChildren(...short(report), make("p", { class: "choice" }, make("label", { for: "measure" }, "Show "), choice), holder, make("p", { class: "quiet legend" }, HOLDS), asTable(curve, names));
   paint();
+}
+
+/** That the network was not trained to its end, which older reports do not say. */
+function short({ shortfall }) {
+  return shortfall ? [make("p", { class: "notice" }, `This network was ${shortfall}.`)] : [];
 }
 
 function curveOf(name, curve, tailFrom, objective) {
