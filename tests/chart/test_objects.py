@@ -49,8 +49,21 @@ def pods(objects: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any], d
 
 LEFT_OUT = {
     # of other sources
-    "trainer.data": {"files", "target", "labels", "limit", "image", "onUnreadable", "columns", "table", "split"},
-    "trainer": {"modules", "loss"},  # of another network
+    "trainer.data": {
+        "files",
+        "target",
+        "weight",
+        "labels",
+        "limit",
+        "image",
+        "onUnreadable",
+        "columns",
+        "table",
+        "split",
+    },
+    "trainer": {"modules", "loss", "metrics", "threshold"},  # of another network, and of two classes
+    "experiment": {"objectives"},  # one machine's
+    "experiment.stopWhen": {"expectedGainBelow"},
     "trainer.image": {"digest"},  # it has a tag
     "server.image": {"tag"},  # it has a digest
     "trainer.pod.serviceAccount": {"name"},  # the chart's, with annotations
