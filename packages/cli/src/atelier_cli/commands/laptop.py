@@ -131,7 +131,7 @@ def data(
     with on_this_machine():
         from atelier_store.layout import Store
         from atelier_trial.data import load as load_arrays
-        from atelier_trial.data import prepare
+        from atelier_trial.data import prepare, split_rows
         from atelier_trial.data.files import words_of_size
 
         from atelier_cli.profile import load
@@ -141,7 +141,9 @@ def data(
         description = prepare(
             trainer.data, place, Path.cwd(), data_dir, trainer.seed, lambda step: err.print(step, markup=False)
         )
-        found = report(description, load_arrays(place, description), trainer.data.validation_fraction, trainer.seed)
+        arrays = load_arrays(place, description)
+        split = split_rows(arrays, description, trainer.data.validation_fraction, trainer.seed)
+        found = report(description, arrays, split)
         if output == "json":
             print_json(asdict(found))
             return
@@ -249,7 +251,7 @@ def _search(profile: Profile, store: Store, data_dir: Path | None) -> DataDescri
     from atelier_store.exit_codes import ExitCode
     from atelier_store.ranking import rank
     from atelier_trial import baselines
-    from atelier_trial.data import load
+    from atelier_trial.data import load, split_rows
 
     from atelier_cli.search.engine import Engine, Totals
     from atelier_cli.show.data import data_lines
@@ -264,7 +266,9 @@ def _search(profile: Profile, store: Store, data_dir: Path | None) -> DataDescri
         rows = f"{description.train_rows:,} rows to learn from, {description.test_rows:,} to test"
         trials = f"{experiment.max_trial_count} trials of {escape(description.source)} ({rows})"
         out.print(f"[bold]{spec.experiment_name}[/]: {trials}")
-        for line in data_lines(description, load(store, description).train_y):
+        arrays, trainer = load(store, description), spec.trainer
+        split = split_rows(arrays, description, trainer.data.validation_fraction, trainer.seed)
+        for line in data_lines(description, arrays, split):
             out.print(line, markup=False)
         how = f"{engine.parallel} at a time, {experiment.algorithm.algorithm_name}"
         out.print(f"{how}; store: {escape(str(store.root))}")

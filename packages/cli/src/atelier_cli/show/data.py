@@ -11,7 +11,8 @@ import numpy as np
 from atelier_store.columns import DATE_FEATURES, FIRST_LEVEL, MISSING, UNSEEN, places
 from atelier_store.records import Column, DataDescription
 from atelier_store.spec import ColumnKind, has_channels
-from atelier_trial.data import Arrays, Prepared, split_rows
+from atelier_trial.data import Arrays, Prepared, Repeats, repeats
+from atelier_trial.data.split import Rows
 from numpy.typing import NDArray
 from rich import box
 from rich.console import Group, RenderableType
@@ -98,16 +99,18 @@ class DataReport:
     targets: tuple[Range, ...]
     features: tuple[Range, ...]
     columns: tuple[ColumnReport, ...]
+    repeats: Repeats
     notes: tuple[str, ...]
 
 
-def report(description: Prepared, arrays: Arrays, validation_fraction: float, seed: int) -> DataReport:
-    """Numbers of the rows that a search with this fraction and seed trains on, validates with and tests with."""
-    training, validation = split_rows(arrays, description, validation_fraction, seed)
+def report(description: Prepared, arrays: Arrays, split: tuple[Rows, Rows]) -> DataReport:
+    """Numbers of the rows that a search with this split trains on, validates with and tests with."""
+    training, validation = split
     parts = [arrays.train_y[training], arrays.train_y[validation], arrays.test_y]
     labels = description.labels
     counts = [] if labels is None else [np.bincount(y, minlength=len(labels)).tolist() for y in parts]
     has_features = description.kind == "rows" and description.columns is None
+    repeated = repeats(arrays, [split])
     return DataReport(
         source=description.source,
         digest=description.digest,
@@ -123,7 +126,8 @@ def report(description: Prepared, arrays: Arrays, validation_fraction: float, se
         targets=() if labels is not None else tuple(_ranges(arrays.train_y, description.target_name, "target")),
         features=tuple(_ranges(arrays.train_x, description.feature_names, "feature")) if has_features else (),
         columns=tuple(_columns(arrays.train_x, description.columns)) if description.columns else (),
-        notes=description.notes,
+        repeats=repeated,
+        notes=(*description.notes, *repeated.notes(len(validation), description.test_rows)),
     )
 
 
@@ -245,10 +249,11 @@ def _table(first: str, *others: str) -> Table:
     return table
 
 
-def data_lines(description: Prepared, train_y: NDArray[Any]) -> Iterator[str]:
-    """Shape and targets of the training examples, whose targets are (N,) or (N, T); then what was left out."""
-    yield f"{_shape(description)}; {_targets(description, train_y)}"
+def data_lines(description: Prepared, arrays: Arrays, split: tuple[Rows, Rows]) -> Iterator[str]:
+    """Shape and targets of the training examples; what was left out; rows that are in two parts of a search."""
+    yield f"{_shape(description)}; {_targets(description, arrays.train_y)}"
     yield from description.notes
+    yield from repeats(arrays, [split]).notes(len(split[1]), description.test_rows)
 
 
 def _shape(description: DataDescription) -> str:

@@ -2,6 +2,7 @@
 
 from atelier_trial.data.errors import DataError
 from atelier_trial.data.prepare import Arrays, Prepared, load, load_split, prepare, split_rows
+from atelier_trial.data.repeats import Repeats, repeats
 from atelier_trial.data.split import split
 from atelier_trial.data.statistics import column_statistics, input_statistics
 
@@ -9,11 +10,13 @@ __all__ = [
     "Arrays",
     "DataError",
     "Prepared",
+    "Repeats",
     "column_statistics",
     "input_statistics",
     "load",
     "load_split",
     "prepare",
+    "repeats",
     "split",
     "split_rows",
 ]
