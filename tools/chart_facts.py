@@ -31,7 +31,7 @@ from atelier_cli.profile.merging import merge
 from atelier_cli.profile.schema import places
 from atelier_cli.profile.texts import TEXTS
 from atelier_store.spec import FAILED_TRIALS
-from atelier_trial.data.files import OPTIONAL, REQUIRED
+from atelier_trial.data.files import OPTIONAL, PAIRS, REQUIRED
 from atelier_trial.data.sources import BUNDLED
 from atelier_trial.space import AUGMENTATIONS, Domain, domains
 
@@ -186,7 +186,26 @@ def conditions() -> dict[str, list[Json]]:
                 within("split", within("by", one_of(["stratified", "random"]))),
             ),
             when({"task": ["regression"]}, within("split", within("by", one_of(["random", "group", "time"])))),
-            when({"source": ["idx"]}, within("files", {"dependencies": all_or_none(OPTIONAL["idx"])})),
+            when(
+                {"source": ["idx"]},
+                within("files", {"dependencies": dict(one for pair in PAIRS for one in both(pair))}),
+            ),
+            *(
+                condition(
+                    f"files.{role} is given, and all its rows are for validation",
+                    within(f"files.{role}", {}, required=True),
+                    within("validationFraction", one_of([defaults()["trainer"]["data"]["validationFraction"]])),
+                )
+                for role in ("validation", PAIRS[0][0])
+            ),
+            *(
+                condition(
+                    f"files.{one} and files.{other} are given, so that nothing is left to split",
+                    {"allOf": [within(f"files.{role}", {}, required=True) for role in (one, other)]},
+                    within("split", NULL),
+                )
+                for one, other in (("validation", "test"), (PAIRS[0][0], PAIRS[1][0]))
+            ),
             when({"task": ["regression"]}, within("labels", NULL)),
         ],
         "trainer.data.split": [
@@ -274,9 +293,10 @@ def each_parameter(rule: Json) -> Json:
     return within("parameters", {"items": rule})
 
 
-def all_or_none(keys: Iterable[str]) -> Json:
-    """The dependencies by which one of these keys needs the others."""
-    return {key: [other for other in keys if other != key] for key in keys}
+def both(pair: tuple[str, str]) -> Iterator[tuple[str, list[str]]]:
+    """The dependencies by which each of two keys needs the other."""
+    yield pair[0], [pair[1]]
+    yield pair[1], [pair[0]]
 
 
 def better(direction: str) -> list[str]:

@@ -132,6 +132,43 @@ SCHEMA: dict[str, tuple[list[tuple[str, Any]], str]] = {
         ],
         "trainer.data.split.column",
     ),
+    "a share beside a validation file": (
+        [
+            (
+                "trainer.data",
+                {"source": "npz", "name": None, "files": {"train": {"path": "/a"}, "validation": {"path": "/b"}}},
+            ),
+            ("trainer.data.validationFraction", 0.1),
+        ],
+        "trainer.data.validationFraction",
+    ),
+    "a split of files that are parted already": (
+        [
+            (
+                "trainer.data",
+                {
+                    "source": "npz",
+                    "name": None,
+                    "files": {role: {"path": f"/{role}"} for role in ("train", "validation", "test")},
+                },
+            ),
+            ("trainer.data.split", {"by": "random"}),
+        ],
+        "trainer.data.split",
+    ),
+    "half a validation set": (
+        [
+            (
+                "trainer.data",
+                {
+                    "source": "idx",
+                    "name": None,
+                    "files": {role: {"path": "/a"} for role in ("trainImages", "trainLabels", "validationImages")},
+                },
+            )
+        ],
+        "trainer.data.files.validationLabels",
+    ),
     "looking for the worst": (
         [("experiment.objective.type", "minimize")],
         "experiment.objective.type",

@@ -141,7 +141,7 @@ def test_everything_wrong_with_what_the_profile_says_of_files_is_named_at_once(p
     }
     violations = place.refused("npz", files=files)
     assert len(violations) == 3
-    for part in ("without sha256", "exactly one of path and url", "no such file; allowed: train, test"):
+    for part in ("without sha256", "exactly one of path and url", "no such file; allowed: train, validation, test"):
         assert any(part in v for v in violations)
 
 

@@ -146,6 +146,16 @@ def test_too_few_groups_are_refused_with_their_number(place: Place) -> None:
     file.write_text("\n".join(line for line in file.read_text().splitlines() if line[:3] in ("pat", "p1,", "p3,")))
 
     assert (
-        "'patient' has 2 different values in these rows; training, validation and test need at least 3"
+        "'patient' has 2 different values in these rows; at least 3 are needed (training, validation, test)"
         in (place.refused("table", **data)[0])
     )
+
+
+def test_a_time_that_is_dropped_need_not_be_in_the_test_file(place: Place) -> None:
+    data = visits(place, "time", day="drop")
+    lines = (place.folder / "visits.csv").read_text().splitlines()
+    (place.folder / "later.csv").write_text("\n".join(line.replace(line.split(",")[1] + ",", "") for line in lines))
+
+    description = place.prepare("table", **data | {"files": data["files"] | {"test": {"path": "later.csv"}}})
+
+    assert (description.train_rows, description.test_rows) == (120, 120)

@@ -23,13 +23,12 @@ def array_names(description: DataDescription) -> tuple[str, ...]:
 
 
 def data_digest(description: DataDescription, arrays: Mapping[str, NDArray[np.generic]]) -> str:
-    """sha256, in hex, of the meaning of the data (kind, task, labels, names, fit, columns, split) and the arrays.
+    """sha256, in hex, of the meaning of the data (kind, task, labels, names, fit, columns, parts) and the arrays.
 
     An array counts with its name, dtype, shape and bytes; the description's own digest, counts and source do not count.
     """
-    meaning = description.model_dump(
-        include={"kind", "task", "labels", "feature_names", "target_name", "fit", "columns", "missing", "split"}
-    )
+    columns = {"feature_names", "target_name", "columns", "missing"}
+    meaning = description.model_dump(include={"kind", "task", "labels", "fit", "split", "validation_rows", *columns})
     digest = hashlib.sha256(canonical_json(meaning).encode())
     for name in array_names(description):
         array = np.ascontiguousarray(arrays[name])

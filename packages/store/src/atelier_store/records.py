@@ -470,8 +470,8 @@ class DataDescription(Record):
     signals float32 (N, L) or (N, L, C), rows float32 (N, F). y is int64 class numbers or float32 targets. fit says how
     pictures were brought to their shape, and uploads have to be; None is stretch. columns are those of a table, whose
     arrays hold their features; feature_names are then the columns' names, and missing the texts that mean a gap, in
-    lower case. split is the profile's; where a column
-    decides, train_order holds its values by rank, int64 (N,).
+    lower case. split is the profile's; where a column decides, train_order holds its values by rank, int64 (N,). The
+    last validation_rows of the training arrays are those of a validation file; without one, a search draws them.
     """
 
     schema_version: Literal[1] = 1
@@ -487,6 +487,7 @@ class DataDescription(Record):
     feature_names: tuple[str, ...] | None = None
     target_name: str | None = None
     train_rows: int
+    validation_rows: Annotated[int | None, Field(exclude_if=lambda rows: rows is None)] = None
     test_rows: int
     source: str
 

@@ -18,7 +18,7 @@ from atelier_trial.data.raw import Array, Part, RawData, few
 from atelier_trial.data.split import TEST, share, split
 from atelier_trial.data.tables.levels import join_rare
 
-LEAST = {"training, validation": 2, "training, validation, test": 3}
+LEAST = {"training": 1, "training, validation": 2, "training, test": 2, "training, validation, test": 3}
 """How many examples of a class are needed for these purposes."""
 
 LEAST_TRAINED_ON = 2
@@ -35,86 +35,107 @@ COARSEST = 1e-3
 
 @dataclass(frozen=True)
 class Checked:
-    """Arrays as `DataDescription` has them, the names of their classes, and what a person should know of them."""
+    """Arrays as `DataDescription` has them, the names of their classes, and what a person should know of them.
+
+    validation_rows, if they have a file of their own, are the last of the training arrays.
+    """
 
     kind: Kind
     labels: tuple[str, ...] | None
     arrays: dict[str, Array]
     notes: tuple[str, ...]
     columns: tuple[Column, ...] | None = None
+    validation_rows: int | None = None
 
 
 def check(data: Data, raw: RawData, seed: int) -> Checked:
     """Typed, finite, split and limited arrays. DataError with every violation."""
     violations: list[str] = []
-    parts = [part for part in (raw.train, raw.test) if part is not None]
+    given = {"training": raw.train, "validation": raw.validation, "test": raw.test}
+    parts = {name: part for name, part in given.items() if part is not None}
     kind = _kind(data, raw.train.x, violations)
     if raw.columns is not None and kind != "rows":
         violations.append(f"trainer.data.kind: is {kind}; allowed for a table: rows or auto")
-    xs = [_features(kind, part, raw, violations) for part in parts]
-    if len({x.shape[1:] for x in xs}) > 1:
-        swapped = " (their axes are in another order)" if sorted(xs[1].shape[1:]) == sorted(xs[0].shape[1:]) else ""
-        violations.append(
-            f"test examples have shape {xs[1].shape[1:]}; "
-            f"allowed: that of the training examples, {xs[0].shape[1:]}{swapped}"
-        )
+    x = {name: _features(kind, part, raw, violations) for name, part in parts.items()}
+    violations += [
+        _of_another_shape(name, of.shape[1:], x["training"].shape[1:])
+        for name, of in x.items()
+        if of.shape[1:] != x["training"].shape[1:]
+    ]
     if data.task == "classification":
-        labels, ys = _classes(data, raw, parts, violations)
+        labels, ys = _classes(data, raw, list(parts.values()), violations)
     else:
-        labels, ys = None, [_targets(part, violations) for part in parts]
+        labels, ys = None, [_targets(part, violations, part is raw.train) for part in parts.values()]
         if data.labels is not None:
             violations.append("trainer.data.labels: only classes have labels; allowed for regression: none")
     violations += [
         f"{part.where}: {len(x)} examples but {len(y)} labels or targets"
-        for part, x, y in zip(parts, xs, ys, strict=True)
+        for part, x, y in zip(parts.values(), x.values(), ys, strict=True)
         if len(x) != len(y)
     ]
     if violations:
         raise DataError(violations)
+    y = dict(zip(parts, ys, strict=True))
     by, order = data.split.by if data.split else None, raw.train.order
+    needed = "training" if raw.validation else "training, validation"
     if raw.test is None:
         if labels:
-            _enough(raw.train.where, ys[0], labels, "training, validation, test")
-        _enough_ranks(data, raw.train, order, "training, validation and test", 3)
-        train_rows, test_rows = split(ys[0], data.test_fraction, seed, TEST, by, order)
-        xs, ys = [xs[0][train_rows], xs[0][test_rows]], [ys[0][train_rows], ys[0][test_rows]]
+            _enough(raw.train.where, y["training"], labels, f"{needed}, test")
+        _enough_ranks(data, raw.train, order, f"{needed}, test")
+        train_rows, test_rows = split(y["training"], data.test_fraction, seed, TEST, by, order)
+        for of in (x, y):
+            of["training"], of["test"] = of["training"][train_rows], of["training"][test_rows]
         order = order if order is None else order[train_rows]
-    notes = [note for part in parts for note in part.notes] + _of_series(kind, xs[0]) + _of_labels(labels or ())
-    if data.limit is not None and len(xs[0]) > data.limit:
-        left_out = f"left out: {len(xs[0]) - data.limit:,} training examples (beyond trainer.data.limit)"
+    notes = [note for part in parts.values() for note in part.notes]
+    notes += _of_series(kind, x["training"]) + _of_labels(labels or ())
+    if data.limit is not None and len(x["training"]) > data.limit:
+        left_out = f"left out: {len(x['training']) - data.limit:,} training examples (beyond trainer.data.limit)"
         notes.append(f"{raw.train.where}: {left_out}")
-    xs[0], ys[0], order = xs[0][: data.limit], ys[0][: data.limit], order if order is None else order[: data.limit]
-    _enough_ranks(data, raw.train, order, "training and validation", 2)
+    x["training"], y["training"] = x["training"][: data.limit], y["training"][: data.limit]
+    order = order if order is None else order[: data.limit]
+    _enough_ranks(data, raw.train, order, needed)
     columns = raw.columns
     if columns is not None:
-        columns, joined = join_rare(columns, xs)
+        columns, joined = join_rare(columns, list(x.values()))
         notes += joined
+    rows, held = len(y["training"]), len(y["validation"]) if raw.validation else None
     if labels:
-        _enough(raw.train.where, ys[0], labels, "training, validation")
+        _enough(raw.train.where, y["training"], labels, needed)
     else:
-        check_training_rows(raw.train.where, len(ys[0]), data.validation_fraction)
-    arrays = {"train_x": xs[0], "train_y": ys[0], "test_x": xs[1], "test_y": ys[1]}
+        check_training_rows(raw.train.where, rows, share(rows, data.validation_fraction) if held is None else 0)
+    arrays = {"test_x": x.pop("test"), "test_y": y.pop("test")}
+    arrays |= {"train_x": _beneath(list(x.values())), "train_y": _beneath(list(y.values()))}
     if order is not None:
         arrays[ORDER] = np.unique(order, return_inverse=True)[1].astype(np.int64)
     contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    return Checked(kind, labels, contiguous, tuple(notes), columns)
+    return Checked(kind, labels, contiguous, tuple(notes), columns, held)
 
 
-def _enough_ranks(data: Data, part: Part, order: Array | None, parts: str, least: int) -> None:
+def _beneath(parts: Sequence[Array]) -> Array:
+    """The parts beneath each other; without a copy if there is one."""
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def _of_another_shape(name: str, shape: tuple[int, ...], of_training: tuple[int, ...]) -> str:
+    swapped = " (their axes are in another order)" if sorted(shape) == sorted(of_training) else ""
+    return f"{name} examples have shape {shape}; allowed: that of the training examples, {of_training}{swapped}"
+
+
+def _enough_ranks(data: Data, part: Part, order: Array | None, purposes: str) -> None:
+    least = purposes.count(",") + 1
     if data.split is None or order is None or len(np.unique(order)) >= least:
         return
     found = len(np.unique(order))
     raise DataError(
         [
             f"{part.where}: trainer.data.split.column: {data.split.column!r} has {found} different values in these "
-            f"rows; {parts} need at least {least}"
+            f"rows; at least {least} are needed ({purposes})"
         ]
     )
 
 
-def check_training_rows(where: str, rows: int, validation_fraction: float) -> None:
+def check_training_rows(where: str, rows: int, validation: int) -> None:
     """DataError unless enough of the rows of a regression, without those of its test set, are left to train on."""
-    validation = share(rows, validation_fraction)
     if rows - validation < LEAST_TRAINED_ON:
         raise DataError(
             [
@@ -141,6 +162,7 @@ def describe(data: Data, raw: RawData, checked: Checked, source: str) -> DataDes
         feature_names=raw.feature_names,
         target_name=raw.target_name or data.target,
         train_rows=len(checked.arrays["train_x"]),
+        validation_rows=checked.validation_rows,
         test_rows=len(checked.arrays["test_x"]),
         source=source,
     )
@@ -271,7 +293,7 @@ def _is_coarse(table: Array) -> Array:
     return coarse
 
 
-def _targets(part: Part, violations: list[str]) -> Array:
+def _targets(part: Part, violations: list[str], is_learnt: bool) -> Array:
     y = part.y.reshape(-1, 1) if part.y.ndim == 1 else part.y
     if y.dtype.kind not in "fiub" or y.ndim != 2 or 0 in y.shape:
         violations.append(
@@ -281,7 +303,7 @@ def _targets(part: Part, violations: list[str]) -> Array:
         return y
     before = len(violations)
     targets = _float32(part, y, lambda number: f"target {number}", violations)
-    if len(violations) == before and (targets == targets[0]).all():
+    if is_learnt and len(violations) == before and (targets == targets[0]).all():
         violations.append(f"{part.where}: every target is {targets[0].tolist()}; there is nothing to learn")
     return targets
 

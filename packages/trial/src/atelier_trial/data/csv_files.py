@@ -27,14 +27,13 @@ class Table:
 
 
 def read(data: Data, files: Mapping[str, Path]) -> RawData:
-    """The rows of the training and the test file, features in the order of the training file's columns."""
+    """The rows of each file, features in the order of the training file's columns."""
     target = tables.spelling(data.target or "").strip()
     found = gather(lambda path: _table(path, target), files)
-    train, test = found["train"], found.get("test")
-    if test is not None:
-        found["test"] = _in_order(test, train)
+    train = found["train"]
+    found = gather(lambda table: _in_order(table, train), found)
     parts = gather(lambda table: _part(table, data), found)
-    return RawData(parts["train"], parts.get("test"), feature_names=train.features, target_name=target)
+    return RawData.of(parts, feature_names=train.features, target_name=target)
 
 
 def _table(path: Path, target: str) -> Table:
@@ -109,15 +108,17 @@ def _not_numeric(path: Path, name: str, cells: Sequence[str], lines: Sequence[st
     )
 
 
-def _in_order(test: Table, train: Table) -> Table:
-    """The test file with its columns in the training file's order."""
-    missing = [name for name in train.features if name not in test.features]
-    unknown = [name for name in test.features if name not in train.features]
+def _in_order(table: Table, train: Table) -> Table:
+    """A file with its columns in the training file's order."""
+    if table.features == train.features:
+        return table
+    missing = [name for name in train.features if name not in table.features]
+    unknown = [name for name in table.features if name not in train.features]
     if missing or unknown:
         differences = f"lacks {', '.join(missing) or 'none'}; has besides: {', '.join(unknown) or 'none'}"
-        raise DataError([f"{test.path}: of the training file's columns it {differences}; allowed: the same columns"])
-    order = [test.features.index(name) for name in train.features]
-    return Table(test.path, train.features, test.x[:, order], test.target, test.lines)
+        raise DataError([f"{table.path}: of the training file's columns it {differences}; allowed: the same columns"])
+    order = [table.features.index(name) for name in train.features]
+    return Table(table.path, train.features, table.x[:, order], table.target, table.lines)
 
 
 def _part(table: Table, data: Data) -> Part:

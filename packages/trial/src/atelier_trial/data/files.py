@@ -28,12 +28,14 @@ REQUIRED: dict[str, tuple[str, ...]] = {
 }
 OPTIONAL: dict[str, tuple[str, ...]] = {
     "sklearn": (),
-    "npz": ("test",),
-    "csv": ("test",),
-    "table": ("test",),
+    "npz": ("validation", "test"),
+    "csv": ("validation", "test"),
+    "table": ("validation", "test"),
     "images": ("test",),
-    "idx": ("testImages", "testLabels"),
+    "idx": ("validationImages", "validationLabels", "testImages", "testLabels"),
 }
+PAIRS = (("validationImages", "validationLabels"), ("testImages", "testLabels"))
+"""Files of which there are both or none."""
 
 
 Stamp = list[tuple[Path, int, int]]
@@ -146,8 +148,7 @@ def locate(data: Data, base: Path, downloads: Path) -> dict[str, Located]:
     """The path of each file of the data, by role. DataError with every violation in the profile's files."""
     required, optional = REQUIRED.get(data.source, ()), OPTIONAL.get(data.source, tuple(data.files))
     allowed = required + optional
-    if {"testImages", "testLabels"} & set(data.files):
-        required = allowed
+    required += tuple(role for pair in PAIRS if set(pair) & set(data.files) & set(allowed) for role in pair)
     violations = [
         f"trainer.data.files.{role}: missing; source {data.source} needs it"
         for role in required

@@ -20,7 +20,7 @@ from atelier_trial.data import own_function, sources
 from atelier_trial.data.checks import check, check_training_rows, describe
 from atelier_trial.data.errors import DataError, gather
 from atelier_trial.data.files import Located, Stamp, locate, words_of_size
-from atelier_trial.data.split import Rows, split
+from atelier_trial.data.split import Rows, share, split
 
 log = logging.getLogger("atelier.data")
 
@@ -72,8 +72,9 @@ def prepare(
         record.write(known)
     for note in record.notes:
         log.info("%s", note)
-    if description.task == "regression":
-        check_training_rows(data.words, description.train_rows, data.validation_fraction)
+    if description.task == "regression" and description.validation_rows is None:
+        validation = share(description.train_rows, data.validation_fraction)
+        check_training_rows(data.words, description.train_rows, validation)
     return Prepared(**description.model_dump() | {"source": data.words, "notes": record.notes})
 
 
@@ -105,7 +106,10 @@ def load_split(
 def split_rows(
     arrays: Arrays, description: DataDescription, validation_fraction: float, seed: int
 ) -> tuple[Rows, Rows]:
-    """The rows of the training arrays for training, and those for validation."""
+    """The rows of the training arrays for training, and those for validation, which are the last if a file has them."""
+    if description.validation_rows is not None:
+        rows = np.arange(len(arrays.train_y), dtype=np.int64)
+        return rows[: -description.validation_rows], rows[-description.validation_rows :]
     by = description.split.by if description.split else None
     return split(arrays.train_y, validation_fraction, seed, by=by, order=arrays.train_order)
 

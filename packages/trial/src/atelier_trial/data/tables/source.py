@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,16 +31,20 @@ class Table:
 
 
 def read(data: Data, files: Mapping[str, Path]) -> RawData:
-    """The rows of the training and the test file. Features are in the order of the training file's columns."""
+    """The rows of each file. Features are in the order of the training file's columns."""
     declared, target = data.table or TableFormat(), spelling(data.target or "").strip()
     choices = {spelling(name).strip(): choice for name, choice in (data.columns or {}).items()}
     frames = gather(lambda path: reading.read(path, declared, target, choices.get("") == "drop"), files)
-    if violations := _violations(frames, choices, target, data.split):
+    by = spelling(data.split.column).strip() if data.split and data.split.column is not None else None
+    unused = {name for name, choice in choices.items() if choice == "drop"}
+    if by is not None and data.split is not None and data.split.by == "group":
+        unused.add(by)
+    if violations := _violations(frames, choices, target, by, unused):
         raise DataError(violations)
     gaps = GAPS if declared.missing is None else tuple(text.strip().lower() for text in declared.missing)
-    by = spelling(data.split.column).strip() if data.split and data.split.column is not None else None
-    names = [name for name in frames["train"].columns.columns if choices.get(name) != "drop" or name == by]
-    tables = gather(lambda frame: _table(frame, names, gaps), frames)
+    known = frames["train"].columns.columns
+    used = {role: [name for name in known if name not in unused or (role == "train" and name == by)] for role in frames}
+    tables = gather(lambda role: _table(frames[role], used[role], gaps), {role: role for role in frames})
     train = tables["train"]
     texts = [cells for name, cells in train.cells.items() if _may_be_number(name, cells, data, choices)]
     form = numbers.find(texts, declared, train.where.name)
@@ -49,12 +53,11 @@ def read(data: Data, files: Mapping[str, Path]) -> RawData:
     kept, notes = _kept(train, targets["train"], choices, form)
     readers = [one.reader for one in kept]
     parts = {"train": _part(train, [one.features for one in kept], targets["train"], notes, order)}
-    if "test" in tables:
-        parts["test"] = _test(tables["test"], readers, targets["test"])
+    held = {role: role for role in tables if role != "train"}
+    parts |= gather(lambda role: _held(tables[role], readers, targets[role]), held)
     columns = tuple(one.column for one in readers)
-    return RawData(
-        parts["train"],
-        parts.get("test"),
+    return RawData.of(
+        parts,
         feature_names=tuple(column.name for column in columns),
         target_name=target,
         columns=columns,
@@ -63,9 +66,13 @@ def read(data: Data, files: Mapping[str, Path]) -> RawData:
 
 
 def _violations(
-    frames: Mapping[str, Frame], choices: Mapping[str, ColumnChoice], target: str, split: Split | None
+    frames: Mapping[str, Frame],
+    choices: Mapping[str, ColumnChoice],
+    target: str,
+    by: str | None,
+    unused: Collection[str],
 ) -> list[str]:
-    """What is wrong with the names of columns."""
+    """What is wrong with the names of columns. by splits the rows; files beside the training's may lack unused ones."""
     train = frames["train"].columns.columns
     violations = []
     if unknown := [name for name in choices if name not in train]:
@@ -75,24 +82,21 @@ def _violations(
         )
     if target in choices:
         violations.append(f"trainer.data.columns.{target}: is the target, which trainer.data.task says the kind of")
-    if split is not None and split.column is not None:
-        by = spelling(split.column).strip()
-        if by not in train:
-            violations.append(
-                f"trainer.data.split.column: {frames['train'].where} has no column {by!r}; allowed: {few(train, 50)}"
-            )
-        elif by == target:
-            violations.append(f"trainer.data.split.column: {by!r} is the target; allowed: any other column")
+    if by is not None and by not in train:
+        violations.append(
+            f"trainer.data.split.column: {frames['train'].where} has no column {by!r}; allowed: {few(train, 50)}"
+        )
+    if by is not None and by == target:
+        violations.append(f"trainer.data.split.column: {by!r} is the target; allowed: any other column")
     if target not in train:
         where = frames["train"].where
         violations.append(f"trainer.data.target: {where} has no column {target!r}; allowed: {few(train, 50)}")
-    if "test" in frames:
-        test = frames["test"].columns.columns
-        lacks = [name for name in train if name not in test and choices.get(name) != "drop"]
-        besides = [name for name in test if name not in train]
+    for role in [role for role in frames if role != "train"]:
+        names, where = frames[role].columns.columns, frames[role].where
+        lacks = [name for name in train if name not in names and name not in unused]
+        besides = [name for name in names if name not in train]
         if lacks or besides:
             differences = f"lacks {', '.join(lacks) or 'none'}; has besides: {', '.join(besides) or 'none'}"
-            where = frames["test"].where
             violations.append(f"{where}: of the training file's columns it {differences}; allowed: the same columns")
     return violations
 
@@ -185,7 +189,8 @@ def _kept(
     return kept, (*left_out, *doubts)
 
 
-def _test(table: Table, readers: Sequence[Reader], target: pl.Series) -> Part:
+def _held(table: Table, readers: Sequence[Reader], target: pl.Series) -> Part:
+    """The rows of a file beside the training's."""
     notes = [
         f"{table.where.name}: {note}"
         for one in readers
