@@ -106,6 +106,7 @@ def conditions() -> dict[str, list[Json]]:
     """What values ask of each other, by the block of values or the definition of the schema that holds them all."""
     search = within("experiment.enabled", one_of([True]), required=True)
     url = within("url", TEXT, required=True)
+    without_share = within("validationFraction", one_of([defaults()["trainer"]["data"]["validationFraction"]]))
     return {
         "": [
             condition(
@@ -194,9 +195,15 @@ def conditions() -> dict[str, list[Json]]:
                 condition(
                     f"files.{role} is given, and all its rows are for validation",
                     within(f"files.{role}", {}, required=True),
-                    within("validationFraction", one_of([defaults()["trainer"]["data"]["validationFraction"]])),
+                    without_share,
+                    within("folds", NULL),
                 )
                 for role in ("validation", PAIRS[0][0])
+            ),
+            condition(
+                "folds is given, and all examples are validated with",
+                within("folds", {"type": "integer"}, required=True),
+                without_share,
             ),
             *(
                 condition(

@@ -156,6 +156,24 @@ SCHEMA: dict[str, tuple[list[tuple[str, Any]], str]] = {
         ],
         "trainer.data.split",
     ),
+    "a share beside folds": (
+        [("trainer.data.folds", 5), ("trainer.data.validationFraction", 0.1)],
+        "trainer.data.validationFraction",
+    ),
+    "folds of a validation file": (
+        [
+            (
+                "trainer.data",
+                {
+                    "source": "npz",
+                    "name": None,
+                    "folds": 5,
+                    "files": {"train": {"path": "/a"}, "validation": {"path": "/b"}},
+                },
+            )
+        ],
+        "trainer.data.folds",
+    ),
     "half a validation set": (
         [
             (

@@ -122,7 +122,7 @@ class Run:
             except (checkpoint.TornCheckpoint, KeyError, RuntimeError) as error:
                 log.warning("the checkpoint is torn (%s); starting over", error)
                 self.paths.checkpoint.rename(self.paths.checkpoint.with_suffix(".torn"))
-        if training.epoch == training.position == 0 and config.parent is not None:
+        if not training.has_begun and config.parent is not None:
             parent = checkpoint.load(self.trial.request.store.trial(config.parent).checkpoint, device)["training"]
             if (parent["epoch"], parent["position"]) != (config.parent_epochs, 0):
                 raise ValueError(
@@ -141,7 +141,7 @@ class Run:
         training = setup.training
         started = time.monotonic()
         loss = training.train_epoch(lambda: self._must_stop(training))
-        metrics = {**training.evaluate(setup.validation), "train_loss": loss}
+        metrics = {**setup.evaluate(), "train_loss": loss}
         if not all(map(math.isfinite, metrics.values())):
             values = ", ".join(f"{name} {value}" for name, value in metrics.items())
             raise Diverged(f"epoch {training.epoch}: {values}")
@@ -160,7 +160,7 @@ class Run:
 
     def _must_stop(self, training: Training) -> bool:
         """Whether to stop after the batch just done. The trial's first batch is logged: its start-up is over then."""
-        if training.optimizer.steps == 1:
+        if training.steps == 1:
             log.info("%s", FIRST_STEP)
         return self.stop()
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from atelier_store.records import ColumnStatistics, DataDescription, Environment, InputStatistics
 from atelier_trial import data, own_code
@@ -14,6 +17,7 @@ from torch import Tensor
 
 from atelier_trainer import environment, model
 from atelier_trainer.columns import Columns, noise_scale
+from atelier_trainer.folds import FoldedTraining
 from atelier_trainer.training import Recipe, Rows, Training, balanced
 
 
@@ -27,10 +31,15 @@ class OfInputs:
 
 @dataclass(frozen=True)
 class Setup:
-    """What a run trains and validates with, and what its bundle says about that."""
+    """What a run trains and validates with, and what its bundle says about that.
+
+    evaluate gives the scores of a curve. validation are rows to compare ONNX with torch on, with folds those of the
+    first.
+    """
 
     training: Training
     validation: Rows
+    evaluate: Callable[[], dict[str, float]]
     of_inputs: OfInputs
     environment: Environment
 
@@ -38,25 +47,42 @@ class Setup:
 def set_up(trial: Trial, device: torch.device) -> Setup:
     """Everything that a run trains with. Raises whatever a user's network raises."""
     config, description = trial.config, trial.description
-    x, y, training_rows, validation_rows = data.load_split(
-        trial.request.store, description, config.validation_fraction, config.seed
-    )
+    arrays = data.load(trial.request.store, description)
+    parts = data.parts(arrays, description, config.validation_fraction, config.folds, config.seed)
+    precision = environment.precision(device, description.kind)
+    outputs = outputs_of(description, arrays.train_y)
+
+    def rows(index: NDArray[np.int64]) -> Rows:
+        return Rows(torch.from_numpy(arrays.train_x[index]), torch.from_numpy(arrays.train_y[index]))
+
+    arguments, of_inputs = _arguments(trial, rows(parts.training), outputs, precision, device)
+    describes = environment.describe(device, precision)
+    if config.folds is None:
+        training, validation = Training(*arguments), rows(parts.splits[0][1])
+        return Setup(training, validation, partial(training.evaluate, validation), of_inputs, describes)
+    folds = [
+        (Training(*_arguments(trial, rows(learnt), outputs, precision, device)[0]), rows(validated))
+        for learnt, validated in parts.splits
+    ]
+    folded = FoldedTraining(folds, *arguments)
+    return Setup(folded, folds[0][1], folded.evaluate_folds, of_inputs, describes)
+
+
+def _arguments(
+    trial: Trial, rows: Rows, outputs: int, precision: model.Precision, device: torch.device
+) -> tuple[tuple[Any, ...], OfInputs]:
+    """The arguments of a Training on these rows, its network built from the seed; what the manifest says of it."""
+    config, description = trial.config, trial.description
     kind, task = description.kind, description.task
-    outputs = outputs_of(description, y)
-    rows, validation = (
-        Rows(torch.from_numpy(x[index]), torch.from_numpy(y[index])) for index in (training_rows, validation_rows)
-    )
     torch.manual_seed(config.seed)
     columns, statistics, of_inputs = _of_inputs(description, rows.x.numpy(), rows.y.numpy())
     network, shape = trial.request.spec.trainer.network, description.shape
     built = model.build(network, config.params, kind, statistics, shape, outputs, rows.x, columns).to(device)
-    precision = environment.precision(device, kind)
     recipe = Recipe.of(config.params, config.seed, config.tail_epochs)
     weights = balanced(rows.y, outputs) if config.class_weights == "balanced" else None
     loss = trial.request.spec.trainer.loss
     own_loss = None if loss is None else own_code.function("trainer.loss", loss)
-    training = Training(built, task, kind, rows, recipe, precision, weights, own_loss)
-    return Setup(training, validation, of_inputs, environment.describe(device, precision))
+    return (built, task, kind, rows, recipe, precision, weights, own_loss), of_inputs
 
 
 def _of_inputs(

@@ -177,6 +177,16 @@ class Training:
             return torch.cat([answer(part.to(self.device)).cpu() for part in torch.split(x, EVALUATION_BATCH)]).numpy()
 
     @property
+    def steps(self) -> int:
+        """Batches that have been trained on, those of a tail's parent among them."""
+        return self.optimizer.steps
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a batch has been trained on, of a tail after its parent's."""
+        return self.epoch > 0 or self.position > 0
+
+    @property
     def averaged(self) -> Model:
         """The model with averaged weights."""
         return self.optimizer.average  # type: ignore[return-value]  # a deep copy of self.model

@@ -92,6 +92,10 @@ def _reasons(error: ValidationError) -> str:
     return "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors()[:3])
 
 
+Folds = Annotated[int | None, Field(exclude_if=lambda folds: folds is None)]
+"""In how many folds the training rows are validated with. Not written if they are not, as before there were folds."""
+
+
 class TrialConfig(Record):
     """`config.json`: the canonical configuration; its digest is the trial's key.
 
@@ -104,6 +108,7 @@ class TrialConfig(Record):
     params: dict[str, Any]
     data_digest: str
     validation_fraction: float
+    folds: Folds = None
     network_digest: str
     recipe_version: int
     seed: int
@@ -508,6 +513,7 @@ class Baselines(Record):
     recipe_version: int
     data_digest: str
     validation_fraction: float
+    folds: Folds = None
     seed: int
     class_weights: ClassWeights
     baselines: tuple[Baseline, ...]

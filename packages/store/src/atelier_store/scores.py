@@ -12,6 +12,8 @@ for different objectives share their trials.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -36,6 +38,11 @@ def scores(task: Task, answers: NDArray[Any], truth: NDArray[Any], prefix: str) 
     """Scores by name: `val_accuracy` for the prefix val. truth holds class numbers (N,), or targets (N,) or (N, T)."""
     by_name = classification(answers, truth) if task == "classification" else regression(answers, truth)
     return {f"{prefix}_{name}": value for name, value in by_name.items()}
+
+
+def mean_scores(each: Sequence[dict[str, float]]) -> dict[str, float]:
+    """The mean of each score over several parts of the rows; one that some part has no value for is left out."""
+    return {name: fmean(part[name] for part in each) for name in each[0] if all(name in part for part in each)}
 
 
 def classification(probabilities: NDArray[Any], truth: NDArray[Any]) -> dict[str, float]:

@@ -193,7 +193,7 @@ class Data(SpecModel):
 
     source may be a function of the user's own. files has the roles train and, optionally, validation and test for npz,
     csv and table; train and, optionally, test for images; trainImages, trainLabels and likewise for idx; any for a
-    function. With a validation file, validation_fraction is not used. image and on_unreadable are
+    function. With a validation file or folds, validation_fraction is not used. image and on_unreadable are
     for images only, columns and table for tables only; None is the defaults, or fail. columns says what a column is
     where that is not to be found by looking. A split of None is stratified for classes, else random.
     """
@@ -207,6 +207,7 @@ class Data(SpecModel):
     labels: tuple[str, ...] | None = None
     limit: int | None = Field(default=None, ge=1)
     validation_fraction: float = Field(default=0.2, gt=0, lt=1)
+    folds: int | None = Field(default=None, ge=2, exclude_if=_unset)
     test_fraction: float = Field(default=0.2, gt=0, lt=1)
     image: PictureShape | None = Field(default=None, exclude_if=_unset)
     on_unreadable: Literal["fail", "skip"] | None = Field(default=None, exclude_if=lambda choice: choice != "skip")

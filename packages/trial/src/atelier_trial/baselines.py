@@ -19,7 +19,7 @@ from atelier_store.clock import now
 from atelier_store.layout import Store
 from atelier_store.lease import Lease, LeaseHeld
 from atelier_store.records import Baseline, Baselines, DataDescription
-from atelier_store.scores import scores
+from atelier_store.scores import mean_scores, scores
 from atelier_store.spec import ClassWeights, Spec
 from numpy.typing import NDArray
 
@@ -69,6 +69,7 @@ def _record(spec: Spec, description: DataDescription, trained: list[Baseline]) -
         recipe_version=baselines.RECIPE_VERSION,
         data_digest=description.digest,
         validation_fraction=spec.trainer.data.validation_fraction,
+        folds=spec.trainer.data.folds,
         seed=spec.trainer.seed,
         class_weights=spec.trainer.class_weights,
         baselines=tuple(trained),
@@ -81,22 +82,26 @@ def _trained(
     store: Store, spec: Spec, description: DataDescription, name: str, make: Callable[..., Any]
 ) -> Baseline | None:
     """A baseline with its scores; None, with a line in the log, if scikit-learn refuses these data."""
-    seed = spec.trainer.seed
-    x, y, training, validation = data.load_split(store, description, spec.trainer.data.validation_fraction, seed)
+    arrays, of, seed = data.load(store, description), spec.trainer.data, spec.trainer.seed
+    x, y = arrays.train_x, arrays.train_y
     classes = len(description.labels or ())
-    rows = _sample(training, x.shape[1] * max(1, classes), seed)
+    width = x.shape[1] * max(1, classes)
+    splits = data.parts(arrays, description, of.validation_fraction, of.folds, seed).splits
+    samples = [(_sample(training, width, seed), validation) for training, validation in splits]
     started = time.monotonic()
+    each = []
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of a linear model that has not converged, or a column of gaps
-            known, asked = _without_empty(x[rows], x[validation])
-            model = make(_kinds(description), spec.trainer.class_weights, seed).fit(known, y[rows])
-            found = scores(description.task, answers(model, asked, classes), y[validation], "val")
+            for rows, validation in samples:
+                known, asked = _without_empty(x[rows], x[validation])
+                model = make(_kinds(description), spec.trainer.class_weights, seed).fit(known, y[rows])
+                each.append(scores(description.task, answers(model, asked, classes), y[validation], "val"))
     except (ValueError, MemoryError) as error:
         log.warning("no baseline %s: %s", name, error)
         return None
-    finite = {metric: value for metric, value in found.items() if math.isfinite(value)}
-    return Baseline(name=name, metrics=finite, rows=len(rows), seconds=round(time.monotonic() - started, 3))
+    finite = {metric: value for metric, value in mean_scores(each).items() if math.isfinite(value)}
+    return Baseline(name=name, metrics=finite, rows=len(samples[0][0]), seconds=round(time.monotonic() - started, 3))
 
 
 def _sample(rows: NDArray[np.int64], width: int, seed: int) -> NDArray[np.int64]:

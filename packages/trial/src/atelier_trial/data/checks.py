@@ -146,6 +146,25 @@ def check_training_rows(where: str, rows: int, validation: int) -> None:
         )
 
 
+def check_folds(data: Data, description: DataDescription, y: Array, order: Array | None) -> None:
+    """DataError unless there are enough rows of each class, or groups, or times, for each fold."""
+    count = data.folds or 1
+    field, where = f"trainer.data.folds: {count}", f"the training rows of {data.words}"
+    if description.split is not None and order is not None:
+        found, is_time = len(np.unique(order)), description.split.by == "time"
+        least = count + is_time
+        reasons = [f"column {description.split.column!r} has {found} different values"] if found < least else []
+    elif description.labels and (description.split is None or description.split.by == "stratified"):
+        least = count
+        counts = zip(description.labels, np.bincount(y, minlength=len(description.labels)).tolist(), strict=True)
+        reasons = [f"class {label!r} has {number} examples" for label, number in counts if number < least]
+    else:
+        least = LEAST_TRAINED_ON * count
+        reasons = [f"there are {len(y)} examples"] if len(y) < least else []
+    if reasons:
+        raise DataError([f"{field}: in {where}, {few(reasons)}; at least {least} are needed"])
+
+
 def describe(data: Data, raw: RawData, checked: Checked, source: str) -> DataDescription:
     """The description of the arrays, without the digest."""
     fit = data.image.fit if data.image and checked.kind == "images" else None

@@ -17,15 +17,19 @@ from atelier_store.spec import Data, sha256_of
 from numpy.typing import NDArray
 
 from atelier_trial.data import own_function, sources
-from atelier_trial.data.checks import check, check_training_rows, describe
+from atelier_trial.data.checks import check, check_folds, check_training_rows, describe
 from atelier_trial.data.errors import DataError, gather
 from atelier_trial.data.files import Located, Stamp, locate, words_of_size
+from atelier_trial.data.folds import folds as fold_rows
 from atelier_trial.data.split import Rows, share, split
 
 log = logging.getLogger("atelier.data")
 
 PREPARATION = 2
 """Incremented whenever the same source would give other arrays, or be refused."""
+
+PARTS = ("validation_fraction", "folds", "test_fraction")
+"""Fields of a profile's data that no prepared array depends on, as long as the test set is a file."""
 
 LONG = 50_000_000
 """Bytes; a person is told of a step that handles more."""
@@ -72,7 +76,10 @@ def prepare(
         record.write(known)
     for note in record.notes:
         log.info("%s", note)
-    if description.task == "regression" and description.validation_rows is None:
+    if data.folds is not None:
+        arrays = load(store, description)
+        check_folds(data, description, arrays.train_y, arrays.train_order)
+    elif description.task == "regression" and description.validation_rows is None:
         validation = share(description.train_rows, data.validation_fraction)
         check_training_rows(data.words, description.train_rows, validation)
     return Prepared(**description.model_dump() | {"source": data.words, "notes": record.notes})
@@ -103,6 +110,34 @@ def load_split(
     return arrays.train_x, arrays.train_y, training, validation
 
 
+class Parts(NamedTuple):
+    """The rows of the training arrays that the network of a trial learns from, and by which rows it is scored.
+
+    splits holds rows to learn from and rows to validate with: training and validation, or those of each fold. With
+    folds, training is all rows.
+    """
+
+    training: Rows
+    splits: tuple[tuple[Rows, Rows], ...]
+
+    @property
+    def validated(self) -> int:
+        """How many rows are validated with."""
+        return sum(len(validation) for _, validation in self.splits)
+
+
+def parts(
+    arrays: Arrays, description: DataDescription, validation_fraction: float, folds: int | None, seed: int
+) -> Parts:
+    """The parts of a search: with folds, or with one split of the training arrays."""
+    if folds is None:
+        split_once = split_rows(arrays, description, validation_fraction, seed)
+        return Parts(split_once[0], (split_once,))
+    by = description.split.by if description.split else None
+    of_folds = fold_rows(arrays.train_y, folds, seed, by, arrays.train_order)
+    return Parts(np.arange(len(arrays.train_y), dtype=np.int64), tuple(of_folds))
+
+
 def split_rows(
     arrays: Arrays, description: DataDescription, validation_fraction: float, seed: int
 ) -> tuple[Rows, Rows]:
@@ -116,7 +151,7 @@ def split_rows(
 
 def _identity(data: Data, files: Mapping[str, Located], seed: int, progress: Callable[[str], object]) -> dict[str, Any]:
     """Everything that the prepared arrays depend on."""
-    source = data.model_dump(mode="json", exclude={"files", "validation_fraction", "test_fraction"}, exclude_none=True)
+    source = data.model_dump(mode="json", exclude={"files", *PARTS}, exclude_none=True)
     source |= {"preparation": PREPARATION, "files": _contents(files, progress)}
     if not {"test", "testImages"} & set(files):
         source |= {"test_fraction": data.test_fraction, "seed": seed}
