@@ -241,7 +241,9 @@ def conditions() -> dict[str, list[Json]]:
         ],
         "file": [
             condition("url is given", url, within("sha256", TEXT, required=True), within("path", NULL)),
-            condition("no url is given", {"not": url}, within("path", TEXT, required=True)),
+            condition(
+                "no url is given", {"not": url}, within("path", TEXT, required=True), within("headersFrom", NULL)
+            ),
         ],
         "server": [when({"autoscaling.enabled": [True]}, within("resources.requests.cpu", {}, required=True))],
         "server.service": [when({"type": ["ClusterIP"]}, within("nodePort", NULL))],

@@ -406,10 +406,10 @@ BOTH: dict[str, tuple[list[tuple[str, Any]], str]] = {
         [
             (
                 "trainer.data",
-                {"source": "npz", "name": None, "files": {"train": {"url": "s3://a/b", "sha256": "0" * 64}}},
+                {"source": "npz", "name": None, "files": {"train": {"url": "gs://a/b", "sha256": "0" * 64}}},
             )
         ],
-        'trainer.data.files.train.url: "s3://a/b" is not allowed; allowed: addresses that begin with https://',
+        'trainer.data.files.train.url: "gs://a/b" is not allowed; allowed: addresses that begin with https://',
     ),
     **{
         f"secrets of {url}": (

@@ -137,11 +137,15 @@ class Experiment(SpecModel):
 
 
 class DataFile(SpecModel):
-    """One file of the data: a path, or a URL with the sha256 of its content."""
+    """One file of the data: a path, or a URL with the sha256 of its content.
+
+    headers_from names variables of the environment, whose values are headers of the request for the URL.
+    """
 
     path: str | None = None
     url: str | None = None
     sha256: str | None = None
+    headers_from: dict[str, str] | None = Field(default=None, exclude_if=lambda headers: headers is None)
 
 
 class PictureShape(SpecModel):
@@ -296,7 +300,7 @@ class Spec(SpecModel):
             spec["trainer"].pop(budget, None)
         for file in spec["trainer"]["data"]["files"].values():
             if "sha256" in file:  # the content counts, not where it is read from
-                file.pop("path", None), file.pop("url", None)
+                file.pop("path", None), file.pop("url", None), file.pop("headersFrom", None)
         return sha256_of(spec)
 
 

@@ -189,7 +189,7 @@ def _make(
             progress(f"reading {file.path} ({words_of_size(file.size)}) …")
     if data.function is not None:
         progress(f"calling {data.function} …")
-    raw = sources.read(data, gather(Located.fetch, files))
+    raw = sources.read(data, gather(lambda file: file.fetch(progress), files))
     if changed := [files[role] for role, stamp in stamps.items() if files[role].stamp() != stamp]:
         raise DataError([f"{file.field}: {file.path}: was changed while it was read; try again" for file in changed])
     checked = check(data, raw, seed)
