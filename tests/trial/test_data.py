@@ -209,7 +209,7 @@ def test_arrays_that_cannot_be_trained_on_are_refused_with_place_and_reason(
         ("a,a,y\n1,2,3\n", "column 'a' is there more than once"),
         ("a,y\n1,2\n1\n", "the first: line 3 has 1"),
         ("a,y\n1,2\nred,2\n", "column 'a' is not numeric: 1 cells, the first is 'red' at line 3"),
-        ("a,y\n1,2\n,3\n", "line 3, column 'a': nan"),
+        ("a,y\n1,2\n,3\n", "column 'a': 1 empty cells, the first at line 3; allowed: none"),
     ],
 )
 def test_a_csv_that_cannot_be_read_is_refused_with_its_line(place: Place, text: str, part: str) -> None:

@@ -110,7 +110,7 @@ def test_everything_wrong_with_the_files_beside_the_training_file_is_said_at_onc
     [
         ("1,maybe\n", "validation.csv, line 2: label 'maybe' is unknown; there are 1 such; allowed: no, yes"),
         ("x,no\n", "validation.csv: column 'a' is not numeric: 1 cells, the first is 'x' at line 2"),
-        ("", "validation.csv: examples have shape (0, 1); allowed for rows: (N, F), nothing empty"),
+        ("", "validation.csv: has no rows; allowed: a header and rows of the target and at least one number"),
     ],
 )
 def test_a_validation_file_that_does_not_fit_is_refused(place: Place, rows: str, said: str) -> None:

@@ -100,7 +100,9 @@ def check(data: Data, raw: RawData, seed: int) -> Checked:
         notes += joined
     rows, held = len(y["training"]), len(y["validation"]) if raw.validation else None
     if labels:
-        _enough(raw.train.where, y["training"], labels, needed)
+        limited = data.limit is not None and data.limit == rows
+        where = f"{raw.train.where}, the first {rows:,} of trainer.data.limit" if limited else raw.train.where
+        _enough(where, y["training"], labels, needed)
     else:
         check_training_rows(raw.train.where, rows, share(rows, data.validation_fraction) if held is None else 0)
     arrays = {"test_x": x.pop("test"), "test_y": y.pop("test")}
@@ -252,9 +254,22 @@ def _of_series(kind: Kind, x: Array) -> list[str]:
 
 
 def _of_labels(labels: Sequence[str]) -> list[str]:
-    """A note if a class looks like a missing label, which only a person can tell."""
-    missing = [label for label in labels if label.strip().lower() in MISSING]
-    return [f"classes called {', '.join(missing)}: if that means no label, leave these examples out"] if missing else []
+    """Notes of classes that look like a missing label, or like each other, which only a person can tell."""
+    notes = []
+    if missing := [label for label in labels if label.strip().lower() in MISSING]:
+        notes.append(f"classes called {', '.join(missing)}: if that means no label, leave these examples out")
+    alike: dict[str, list[str]] = {}
+    for label in labels:
+        alike.setdefault(_alike(label), []).append(label)
+    if several := [", ".join(map(repr, found)) for found in alike.values() if len(found) > 1]:
+        notes.append(f"classes that differ by their spelling alone: {few(several)}; if each means one, spell it alike")
+    return notes
+
+
+def _alike(label: str) -> str:
+    """What labels have in common that differ by case, spaces, or zeros of a number: 1, 01 and 1.0; Yes and yes."""
+    text = label.strip()
+    return str(int(text.partition(".")[0])) if WHOLE.fullmatch(text) else text.casefold()
 
 
 def _float32(part: Part, values: Array, column: Callable[..., str], violations: list[str], gaps: bool = False) -> Array:
@@ -323,7 +338,8 @@ def _targets(part: Part, violations: list[str], is_learnt: bool) -> Array:
     before = len(violations)
     targets = _float32(part, y, lambda number: f"target {number}", violations)
     if is_learnt and len(violations) == before and (targets == targets[0]).all():
-        violations.append(f"{part.where}: every target is {targets[0].tolist()}; there is nothing to learn")
+        value = ", ".join(f"{target:.6g}" for target in targets[0].tolist())
+        violations.append(f"{part.where}: every target is {value}; there is nothing to learn")
     return targets
 
 
@@ -437,14 +453,11 @@ def _enough(where: str, y: Array, labels: Sequence[str], purposes: str) -> None:
             [f"{where}: every example is of class {labels[int(counts.argmax())]!r}; at least two classes are needed"]
         )
     scarce = [(label, int(count)) for label, count in zip(labels, counts, strict=True) if count < least]
-    violations = [
-        f"{where}: class {label!r} has {count} examples; at least {least} are needed ({purposes})"
-        for label, count in scarce[:20]
-    ]
+    needs = f"at least {least} are needed ({purposes})"
     if len(scarce) > 20:
-        violations.append(
-            f"{where}: and {len(scarce) - 20} more classes with too few examples; "
-            "numbers to predict need trainer.data.task: regression"
-        )
-    if violations:
-        raise DataError(violations)
+        found = f"{len(scarce):,} of {len(labels):,} classes have too few examples"
+        examples = few([f"{label!r} ({count})" for label, count in scarce])
+        remedy = "numbers to predict need trainer.data.task: regression"
+        raise DataError([f"{where}: {found}: {examples}; {needs}; {remedy}"])
+    if scarce:
+        raise DataError([f"{where}: class {label!r} has {count} examples; {needs}" for label, count in scarce])

@@ -14,6 +14,8 @@ from atelier_store.spec import Data
 from atelier_trial.data.errors import DataError, gather, reading
 from atelier_trial.data.raw import Array, Part, RawData, few
 
+TABLES = "trainer.data.source: table reads words, dates and gaps too"
+
 
 @dataclass(frozen=True)
 class Table:
@@ -46,6 +48,9 @@ def _table(path: Path, target: str) -> Table:
     columns = list(zip(*(row.cells for row in rows), strict=True)) or [()] * len(header)
     cells = dict(zip(header, columns, strict=True))
     features = [name for name in header if name != target]
+    if not rows or not features:
+        what = "has no rows" if not rows else f"has no column beside {target!r}"
+        raise DataError([f"{path}: {what}; allowed: a header and rows of the target and at least one number"])
     x = np.empty((len(rows), len(features)))
     for number, name in enumerate(features):
         values = _numbers(cells[name])
@@ -53,6 +58,7 @@ def _table(path: Path, target: str) -> Table:
             violations.append(_not_numeric(path, name, cells[name], lines))
         else:
             x[:, number] = values
+            violations += _gaps(path, name, x[:, number], lines)
     if violations:
         raise DataError(violations)
     return Table(path, tuple(features), x, list(cells[target]), lines)
@@ -97,6 +103,15 @@ def _numbers(cells: Sequence[str]) -> list[float] | None:
     return [next(found) if cell else math.nan for cell in cells]
 
 
+def _gaps(path: Path, name: str, values: Array, lines: Sequence[str], remedy: str = TABLES) -> list[str]:
+    """What is wrong with a column of numbers of which cells are empty."""
+    empty = np.flatnonzero(np.isnan(values))
+    if not empty.size:
+        return []
+    where = f"{path}: column {name!r}: {len(empty)} empty cells, the first at {lines[int(empty[0])]}"
+    return [f"{where}; allowed: none; {remedy}"]
+
+
 def _not_numeric(path: Path, name: str, cells: Sequence[str], lines: Sequence[str]) -> str:
     wrong = [
         (cell, line) for cell, line in zip(cells, lines, strict=True) if cell and not tables.NUMBER.fullmatch(cell)
@@ -104,7 +119,7 @@ def _not_numeric(path: Path, name: str, cells: Sequence[str], lines: Sequence[st
     cell, line = wrong[0]
     return (
         f"{path}: column {name!r} is not numeric: {len(wrong)} cells, the first is {cell!r} at {line}; "
-        "allowed: numbers such as 12, -0.5 or 1e5"
+        f"allowed: numbers such as 12, -0.5 or 1e5; {TABLES}"
     )
 
 
@@ -128,4 +143,7 @@ def _part(table: Table, data: Data) -> Part:
     values = _numbers(table.target)
     if values is None:
         raise DataError([_not_numeric(table.path, str(data.target), table.target, table.lines)])
-    return Part(where, table.x, np.array(values), table.lines)
+    targets = np.array(values)
+    if gaps := _gaps(table.path, str(data.target), targets, table.lines, "leave these rows out"):
+        raise DataError(gaps)
+    return Part(where, table.x, targets, table.lines)
