@@ -29,9 +29,10 @@ class Appraiser:
     def __init__(self, spec: Spec, store: Store, description: DataDescription) -> None:
         self._spec, self._description = spec, description
         trainer = spec.trainer
-        x, y, training, _ = data.load_split(store, description, trainer.data.validation_fraction, trainer.seed)
-        self._outputs = outputs_of(description, y)
-        self._rows = x[training] if description.kind == "rows" else x[[]]
+        arrays, of = data.load(store, description), trainer.data
+        training = data.parts(arrays, description, of.validation_fraction, of.folds, trainer.seed).training
+        self._outputs = outputs_of(description, arrays.train_y)
+        self._rows = arrays.train_x[training] if description.kind == "rows" else arrays.train_x[[]]
         self._columns: dict[str, Columns | None] = {}
         self._costs: dict[str, Cost | None] = {}
 

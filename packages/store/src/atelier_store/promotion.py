@@ -246,6 +246,8 @@ class Promoter:
         labels = manifest.labels or ()
         if manifest.task == "classification" and len(labels) != 2:
             raise thresholds.NoThreshold(f"is for two classes; there are {len(labels)}")
+        if manifest.config.folds is not None:
+            raise thresholds.NoThreshold("with trainer.data.folds it has learnt from all validation rows")
         found = self.answer(files, manifest, "validation")
         if found is None:
             raise thresholds.NoThreshold("the store does not have the data that it is chosen on any more")

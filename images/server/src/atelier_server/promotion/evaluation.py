@@ -20,7 +20,10 @@ from atelier_server.models import runtime
 
 
 def answer(store: Store, bundle: BundlePaths, manifest: Manifest, part: Part) -> Answered | None:
-    """The answers to these rows, with the truth; None if the store has none for this bundle's data."""
+    """The answers to these rows, with the truth; None if the store has none for this bundle's data.
+
+    A bundle of a trial with folds has learnt from all validation rows: it is asked about those of the test only.
+    """
     data = store.data(manifest.provenance.data_digest)
     try:
         rows, truth, weight = _test(data) if part == "test" else _validation(data, manifest.config)
@@ -47,6 +50,6 @@ def _test(data: DataPaths) -> Weighted:
 def _validation(data: DataPaths, config: TrialConfig) -> Weighted:
     description = DataDescription.read(data.description)
     arrays = open_arrays(data, description)
-    _, chosen = parts_of(arrays, description, config.validation_fraction, config.seed)
+    ((_, chosen),) = parts_of(arrays, description, config.validation_fraction, config.folds, config.seed).splits
     weight = arrays.get(TRAIN_WEIGHT)
     return arrays["train_x"][chosen], arrays["train_y"][chosen], None if weight is None else weight[chosen]

@@ -88,7 +88,8 @@ TEXTS: dict[str, Text] = {
         may_be_number=True,
     ),
     "source": Text(f"{'|'.join(REQUIRED)}|{OWN}", f"{', '.join(REQUIRED)}, or a function of yours as module:function"),
-    "url": Text("https?://.+", "addresses that begin with https:// or http://"),
+    "url": Text("(https?|s3)://.+", "addresses that begin with https://, http:// or s3://"),
+    "header": Text("[A-Za-z0-9!#$%&'*+.^_`|~-]+", "names of HTTP headers, such as Authorization"),
     "sha256": Text("[0-9a-fA-F]{64}", "64 hexadecimal digits"),
     "image": Text(
         f"({REGISTRY}/)?{PARTS}", "an image's name without tag, in lower case, such as registry.example:5000/team/image"
