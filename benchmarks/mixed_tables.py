@@ -98,9 +98,8 @@ def line(one: Table, folder: Path, options: argparse.Namespace) -> str:
     seconds = time.monotonic() - started
     description = data.prepare(spec.trainer.data, store, folder, None, spec.trainer.seed)
     arrays = data.load(store, description)
-    training, validation = data.split_rows(
-        arrays, description, spec.trainer.data.validation_fraction, spec.trainer.seed
-    )
+    fraction, seed = spec.trainer.data.validation_fraction, spec.trainer.seed
+    ((training, validation),) = data.parts(arrays, description, fraction, None, seed).splits
     metric = "test_rmse" if one.task == "regression" else "test_accuracy"
     x, y = arrays.train_x[training], arrays.train_y[training]
     version = store.model(spec.experiment.name).version(served_version(store, spec.experiment.name))

@@ -32,7 +32,7 @@ from atelier_cli.profile.schema import places
 from atelier_cli.profile.texts import TEXTS
 from atelier_store.objectives import COSTS
 from atelier_store.spec import FAILED_TRIALS
-from atelier_trial.data.files import OPTIONAL, REQUIRED
+from atelier_trial.data.files import OPTIONAL, PAIRS, REQUIRED
 from atelier_trial.data.sources import BUNDLED
 from atelier_trial.space import AUGMENTATIONS, Domain, domains
 
@@ -114,6 +114,7 @@ def conditions() -> dict[str, list[Json]]:
     of_task = {task: within("trainer.data.task", one_of([task]), required=True) for task in METRICS}
     taken = sorted({name.partition("_")[2] for known in METRICS.values() for name in known})
     url = within("url", TEXT, required=True)
+    without_share = within("validationFraction", one_of([defaults()["trainer"]["data"]["validationFraction"]]))
     return {
         "": [
             condition(
@@ -187,6 +188,11 @@ def conditions() -> dict[str, list[Json]]:
                 within("data.weight", NULL),
             ),
             condition(
+                "data.folds is given, and no example is left to choose a threshold on",
+                within("data.folds", {"type": "integer"}, required=True),
+                within("threshold", NULL),
+            ),
+            condition(
                 "a metric has that name already",
                 within("metrics", {"not": NULL}, required=True),
                 within("metrics", {"properties": dict.fromkeys(taken, NULL)}),
@@ -221,7 +227,32 @@ def conditions() -> dict[str, list[Json]]:
                 {"task": ["multilabel", "regression"]},
                 within("split", within("by", one_of(["random", "group", "time"]))),
             ),
-            when({"source": ["idx"]}, within("files", {"dependencies": all_or_none(OPTIONAL["idx"])})),
+            when(
+                {"source": ["idx"]},
+                within("files", {"dependencies": dict(one for pair in PAIRS for one in both(pair))}),
+            ),
+            *(
+                condition(
+                    f"files.{role} is given, and all its rows are for validation",
+                    within(f"files.{role}", {}, required=True),
+                    without_share,
+                    within("folds", NULL),
+                )
+                for role in ("validation", PAIRS[0][0])
+            ),
+            condition(
+                "folds is given, and all examples are validated with",
+                within("folds", {"type": "integer"}, required=True),
+                without_share,
+            ),
+            *(
+                condition(
+                    f"files.{one} and files.{other} are given, so that nothing is left to split",
+                    {"allOf": [within(f"files.{role}", {}, required=True) for role in (one, other)]},
+                    within("split", NULL),
+                )
+                for one, other in (("validation", "test"), (PAIRS[0][0], PAIRS[1][0]))
+            ),
             when({"task": ["regression"]}, within("labels", NULL)),
             when({"task": ["classification"]}, within("target", {"type": ["string", "number", "boolean", "null"]})),
         ],
@@ -251,7 +282,9 @@ def conditions() -> dict[str, list[Json]]:
         ],
         "file": [
             condition("url is given", url, within("sha256", TEXT, required=True), within("path", NULL)),
-            condition("no url is given", {"not": url}, within("path", TEXT, required=True)),
+            condition(
+                "no url is given", {"not": url}, within("path", TEXT, required=True), within("headersFrom", NULL)
+            ),
         ],
         "server": [when({"autoscaling.enabled": [True]}, within("resources.requests.cpu", {}, required=True))],
         "server.service": [when({"type": ["ClusterIP"]}, within("nodePort", NULL))],
@@ -310,9 +343,10 @@ def each_parameter(rule: Json) -> Json:
     return within("parameters", {"items": rule})
 
 
-def all_or_none(keys: Iterable[str]) -> Json:
-    """The dependencies by which one of these keys needs the others."""
-    return {key: [other for other in keys if other != key] for key in keys}
+def both(pair: tuple[str, str]) -> Iterator[tuple[str, list[str]]]:
+    """The dependencies by which each of two keys needs the other."""
+    yield pair[0], [pair[1]]
+    yield pair[1], [pair[0]]
 
 
 def better(direction: str) -> list[str]:

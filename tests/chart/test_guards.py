@@ -111,6 +111,7 @@ SCHEMA: dict[str, tuple[list[tuple[str, Any]], str]] = {
         "trainer.threshold",
     ),
     "a threshold that is no share": ([("trainer.threshold", 1.5)], "trainer.threshold"),
+    "a threshold of folds": ([("trainer.data.folds", 5), ("trainer.threshold", "f1")], "trainer.threshold"),
     "a metric that there is": ([("trainer.metrics", {"accuracy": "prices:cost"})], "trainer.metrics.accuracy"),
     "a class that weighs nothing": ([("trainer.classWeights", {"1": 0})], "trainer.classWeights.1"),
     "weights of another loss": (
@@ -155,6 +156,61 @@ SCHEMA: dict[str, tuple[list[tuple[str, Any]], str]] = {
             ("trainer.data.split", {"by": "group"}),
         ],
         "trainer.data.split.column",
+    ),
+    "a share beside a validation file": (
+        [
+            (
+                "trainer.data",
+                {"source": "npz", "name": None, "files": {"train": {"path": "/a"}, "validation": {"path": "/b"}}},
+            ),
+            ("trainer.data.validationFraction", 0.1),
+        ],
+        "trainer.data.validationFraction",
+    ),
+    "a split of files that are parted already": (
+        [
+            (
+                "trainer.data",
+                {
+                    "source": "npz",
+                    "name": None,
+                    "files": {role: {"path": f"/{role}"} for role in ("train", "validation", "test")},
+                },
+            ),
+            ("trainer.data.split", {"by": "random"}),
+        ],
+        "trainer.data.split",
+    ),
+    "a share beside folds": (
+        [("trainer.data.folds", 5), ("trainer.data.validationFraction", 0.1)],
+        "trainer.data.validationFraction",
+    ),
+    "folds of a validation file": (
+        [
+            (
+                "trainer.data",
+                {
+                    "source": "npz",
+                    "name": None,
+                    "folds": 5,
+                    "files": {"train": {"path": "/a"}, "validation": {"path": "/b"}},
+                },
+            )
+        ],
+        "trainer.data.folds",
+    ),
+    "half a validation set": (
+        [
+            (
+                "trainer.data",
+                {
+                    "source": "idx",
+                    "name": None,
+                    "files": {role: {"path": "/a"} for role in ("trainImages", "trainLabels", "validationImages")},
+                },
+            )
+        ],
+        "trainer.data.files.validationLabels",
     ),
     "looking for the worst": (
         [("experiment.objective.type", "minimize")],
@@ -405,10 +461,10 @@ BOTH: dict[str, tuple[list[tuple[str, Any]], str]] = {
         [
             (
                 "trainer.data",
-                {"source": "npz", "name": None, "files": {"train": {"url": "s3://a/b", "sha256": "0" * 64}}},
+                {"source": "npz", "name": None, "files": {"train": {"url": "gs://a/b", "sha256": "0" * 64}}},
             )
         ],
-        'trainer.data.files.train.url: "s3://a/b" is not allowed; allowed: addresses that begin with https://',
+        'trainer.data.files.train.url: "gs://a/b" is not allowed; allowed: addresses that begin with https://',
     ),
     **{
         f"secrets of {url}": (

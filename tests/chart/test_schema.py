@@ -110,6 +110,7 @@ def test_every_mapping_is_closed_but_the_free_ones() -> None:
         "/properties/global",
         "/definitions/quantities",
         "/definitions/texts",
+        "/definitions/file/properties/headersFrom",
         "/properties/trainer/properties/data/properties/columns",
         "/properties/trainer/properties/data/properties/files",
         "/properties/trainer/properties/classWeights",

@@ -88,6 +88,7 @@ CHANGES: dict[str, Any] = {
     "trainer.budget.params": 10000,
     "trainer.seed": 1,
     "trainer.data.validationFraction": 0.3,
+    "trainer.data.folds": 3,
     "trainer.data.limit": 50,
 }
 

@@ -202,6 +202,16 @@ def test_without_its_data_no_threshold_is_chosen_and_nothing_is_promoted(store: 
         promoted(store, experiment)
 
 
+def test_no_threshold_is_chosen_on_rows_that_the_served_network_has_learnt_from(store: Store) -> None:
+    of = spec(threshold="f1")
+    experiment, made = begin(store, of), two_classes(1, 0.9)
+    made.fields["config"] = made.fields["config"].model_copy(update={"folds": 5})
+    add_trial(store, of, made, "only")
+    reason = "trainer.threshold: f1: with trainer.data.folds it has learnt from all validation rows"
+    with pytest.raises(NothingToPromote, match=reason):
+        promoter_of(store, answer=told_apart(0.1, 0.4, 0.3, 0.6)).best(experiment, "always")
+
+
 def test_the_curve_of_a_tail_begins_with_its_parents(store: Store) -> None:
     of = spec(parameters=[WIDTHS])
     experiment = begin(store, of)

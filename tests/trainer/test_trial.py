@@ -19,7 +19,7 @@ from atelier_store.curve import append_epoch, read_curve, truncate
 from atelier_store.ranking import rank
 from atelier_store.records import Baselines, Card, DataDescription, Manifest, TrialConfig, TrialRecord
 from atelier_store.spec import Task
-from atelier_trial.data import load_split
+from atelier_trial.data import load, parts
 
 from tests.support.server_process import eventually
 from tests.support.workplace import NETWORK, Ended, Workplace, ended, profile
@@ -546,7 +546,8 @@ def test_a_bundle_carries_the_statistics_of_its_training_rows(work: Workplace, c
     manifest, _ = train(work, case)
     config = manifest.config
     description = DataDescription.read(work.store.data(config.data_digest).description)
-    x, _, training, _ = load_split(work.store, description, config.validation_fraction, config.seed)
+    arrays = load(work.store, description)
+    x, training = arrays.train_x, parts(arrays, description, config.validation_fraction, None, config.seed).training
     values = x[training].reshape(-1, {"images": 3, "signals": 1, "rows": 5}[manifest.kind]).astype(np.float64)
     found = manifest.input_statistics
     assert found

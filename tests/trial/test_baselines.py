@@ -62,7 +62,9 @@ def test_the_trees_learn_from_the_search_s_training_rows_and_are_scored_on_its_v
     spec = searching(DIABETES, "val_rmse", seed=3)
     description = prepared(store, spec)
     baselines.ensure(store, spec, description)
-    x, y, training, validation = data.load_split(store, description, 0.2, 3)
+    arrays = data.load(store, description)
+    x, y = arrays.train_x, arrays.train_y
+    ((training, validation),) = data.parts(arrays, description, 0.2, None, 3).splits
     trees = HistGradientBoostingRegressor(random_state=3).fit(x[training], y[training, 0])
     expected = scores("regression", trees.predict(x[validation]).reshape(-1, 1), y[validation], "val")
     found = read(store, spec, description)
@@ -78,7 +80,8 @@ def test_the_majority_is_the_most_frequent_class_and_the_others_beat_it(store: S
     spec = searching(WINE)
     description = prepared(store, spec)
     baselines.ensure(store, spec, description)
-    _, y, _, validation = data.load_split(store, description, 0.2, 0)
+    arrays = data.load(store, description)
+    y, ((_, validation),) = arrays.train_y, data.parts(arrays, description, 0.2, None, 0).splits
     by_name = {baseline.name: baseline.metrics for baseline in read(store, spec, description).baselines}
     most = np.bincount(y).argmax()
     assert by_name["majority"]["val_accuracy"] == pytest.approx((y[validation] == most).mean())
@@ -98,6 +101,23 @@ def test_weights_of_rows_count_in_what_is_learnt_and_in_its_scores(store: Store,
     by_name = {baseline.name: baseline.metrics["val_accuracy"] for baseline in read(store, spec, description).baselines}
     assert len(by_name) == 3
     assert by_name["majority"] > 0.8  # it is the second class, of 30 of 100 rows
+
+
+def test_with_folds_each_is_the_mean_over_them_of_weighted_scores(store: Store, tmp_path: Path) -> None:
+    x = np.random.default_rng(0).normal(size=(60, 2))
+    np.savez(tmp_path / "one.npz", x=x, y=x[:, 0], w=np.arange(60) + 1.0)
+    of = {"source": "npz", "task": "regression", "files": {"train": {"path": str(tmp_path / "one.npz")}}, "weight": "w"}
+    spec = searching(of | {"folds": 3}, "val_rmse")
+    description = prepared(store, spec)
+    baselines.ensure(store, spec, description)
+    arrays, each = data.load(store, description), []
+    weight, y = arrays.train_weight, arrays.train_y[:, 0].astype(np.float64)
+    assert weight is not None
+    for learnt, validation in data.parts(arrays, description, 0.2, 3, 0).splits:
+        mean = np.average(y[learnt], weights=weight[learnt])
+        each.append(np.average((y[validation] - mean) ** 2, weights=weight[validation]) ** 0.5)
+    by_name = {baseline.name: baseline.metrics for baseline in read(store, spec, description).baselines}
+    assert by_name["mean"]["val_rmse"] == pytest.approx(np.mean(each), rel=1e-5)
 
 
 def test_classes_weigh_in_the_baselines_what_they_weigh_in_the_search(store: Store) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 from atelier_store.spec import Data, Kind
-from atelier_trial.data import input_statistics, load, load_split, prepare, sources, split
+from atelier_trial.data import input_statistics, load, parts, prepare, sources, split
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -141,7 +141,7 @@ def test_everything_wrong_with_what_the_profile_says_of_files_is_named_at_once(p
     }
     violations = place.refused("npz", files=files)
     assert len(violations) == 3
-    for part in ("without sha256", "exactly one of path and url", "no such file; allowed: train, test"):
+    for part in ("without sha256", "exactly one of path and url", "no such file; allowed: train, validation, test"):
         assert any(part in v for v in violations)
 
 
@@ -209,7 +209,7 @@ def test_arrays_that_cannot_be_trained_on_are_refused_with_place_and_reason(
         ("a,a,y\n1,2,3\n", "column 'a' is there more than once"),
         ("a,y\n1,2\n1\n", "the first: line 3 has 1"),
         ("a,y\n1,2\nred,2\n", "column 'a' is not numeric: 1 cells, the first is 'red' at line 3"),
-        ("a,y\n1,2\n,3\n", "line 3, column 'a': nan"),
+        ("a,y\n1,2\n,3\n", "column 'a': 1 empty cells, the first at line 3; allowed: none"),
     ],
 )
 def test_a_csv_that_cannot_be_read_is_refused_with_its_line(place: Place, text: str, part: str) -> None:
@@ -348,10 +348,10 @@ def test_a_split_is_a_partition_with_every_class_on_both_sides(labels: list[int]
 
 def test_training_and_validation_leave_the_test_set_closed(place: Place) -> None:
     description = place.prepare("npz", **place.npz(FEATURES, CLASSES))
-    x, _, training, validation = load_split(place.store, description, 0.25, 0)
     arrays = load(place.store, description)
-    assert len(training) + len(validation) == len(x) == description.train_rows
-    assert not {row.tobytes() for row in x} & {row.tobytes() for row in arrays.test_x}
+    ((training, validation),) = parts(arrays, description, 0.25, None, 0).splits
+    assert len(training) + len(validation) == len(arrays.train_x) == description.train_rows
+    assert not {row.tobytes() for row in arrays.train_x} & {row.tobytes() for row in arrays.test_x}
 
 
 @pytest.mark.parametrize(

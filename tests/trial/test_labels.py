@@ -33,9 +33,8 @@ def test_class_numbers_that_are_not_0_1_2_are_names_in_their_order(
 
 
 def test_labels_that_differ_in_every_row_are_refused_at_once(place: Place) -> None:
-    violations = place.refused("npz", **place.npz(FEATURES, np.arange(30) + 10**12))
-    assert "class '1000000000000' has 1 examples" in violations[0]
-    assert len(violations) == 21
+    (violation,) = place.refused("npz", **place.npz(FEATURES, np.arange(30) + 10**12))
+    assert "30 of 30 classes have too few examples: '1000000000000' (1), " in violation
 
 
 def test_a_class_of_the_test_set_alone_is_refused(place: Place) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from atelier_trial.data import load, split, split_rows
+from atelier_trial.data import load, parts, split
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -69,7 +69,7 @@ def visits(place: Place, by: str, **columns: str) -> dict[str, Any]:
 def test_every_patient_of_a_table_is_in_one_part_and_the_column_is_not_learnt_from(place: Place) -> None:
     description, arrays = place.arrays("table", **visits(place, "group"))
 
-    training, validation = split_rows(arrays, description, 0.2, 0)
+    ((training, validation),) = parts(arrays, description, 0.2, None, 0).splits
 
     assert description.feature_names == ("day", "pulse")
     assert arrays.train_order is not None
@@ -81,7 +81,7 @@ def test_the_latest_days_are_the_test_and_the_days_before_them_the_validation(pl
     description, arrays = place.arrays("table", **visits(place, "time"))
     assert description.columns is not None and description.columns[1].name == "day"
 
-    training, validation = split_rows(arrays, description, 0.2, 0)
+    ((training, validation),) = parts(arrays, description, 0.2, None, 0).splits
 
     days = [part[:, 1:4] @ np.array([10000, 100, 1]) for part in (arrays.train_x, arrays.test_x)]
     assert days[0][training].max() < days[0][validation].min()
@@ -146,6 +146,16 @@ def test_too_few_groups_are_refused_with_their_number(place: Place) -> None:
     file.write_text("\n".join(line for line in file.read_text().splitlines() if line[:3] in ("pat", "p1,", "p3,")))
 
     assert (
-        "'patient' has 2 different values in these rows; training, validation and test need at least 3"
+        "'patient' has 2 different values in these rows; at least 3 are needed (training, validation, test)"
         in (place.refused("table", **data)[0])
     )
+
+
+def test_a_time_that_is_dropped_need_not_be_in_the_test_file(place: Place) -> None:
+    data = visits(place, "time", day="drop")
+    lines = (place.folder / "visits.csv").read_text().splitlines()
+    (place.folder / "later.csv").write_text("\n".join(line.replace(line.split(",")[1] + ",", "") for line in lines))
+
+    description = place.prepare("table", **data | {"files": data["files"] | {"test": {"path": "later.csv"}}})
+
+    assert (description.train_rows, description.test_rows) == (120, 120)

@@ -55,8 +55,8 @@ def test_a_failed_download_is_told_without_secrets(place: Place) -> None:
 @pytest.mark.parametrize(
     ("url", "reason"),
     [
-        ("s3://bucket/set.npz", "scheme 's3' is not supported; allowed: https, http; else download it by other"),
-        ("gs://bucket/set.npz", "scheme 'gs'"),
+        ("gs://bucket/set.npz", "scheme 'gs' is not supported; allowed: https, http, s3; else download it by other"),
+        ("s3:///set.npz", "names no bucket; allowed: such as s3://bucket/folder/file"),
         ("ftp://host.example/set.npz", "scheme 'ftp' is not supported"),
         ("file:///tmp/set.npz", "scheme 'file' is not supported"),
         ("host.example/set.npz", "scheme '' is not supported"),

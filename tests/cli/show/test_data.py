@@ -7,13 +7,26 @@ import numpy as np
 import pytest
 from atelier_cli.show.data import DataReport, data_lines, report, tables
 from atelier_store.records import Column
-from atelier_trial.data import Arrays, Prepared
+from atelier_trial.data import Arrays, Parts, Prepared, split
 from rich.console import Console
 
 
 def prepared(**fields: Any) -> Prepared:
     usual: dict[str, Any] = {"kind": "rows", "task": "classification", "shape": (4,), "labels": ("no", "yes")}
     return Prepared(digest="", train_rows=5, test_rows=2, source="csv a.csv", **(usual | fields))
+
+
+def split_of(y: np.ndarray) -> Parts:
+    """A fifth of the rows is for validation."""
+    training, validation = split(y, 0.2, 0)
+    return Parts(training, ((training, validation),))
+
+
+def held(y: np.ndarray) -> tuple[Arrays, Parts]:
+    """Arrays with these targets, no two of whose rows are the same, of which the last is for validation."""
+    x = np.arange(4 * len(y) + 8, dtype=np.float32).reshape(-1, 4)
+    numbers = np.arange(len(y))
+    return Arrays(x[:-2], y, x[-2:], y[:2]), Parts(numbers[:-1], ((numbers[:-1], numbers[-1:]),))
 
 
 @pytest.mark.parametrize(
@@ -44,18 +57,31 @@ def prepared(**fields: Any) -> Prepared:
     ],
 )
 def test_shape_and_targets_are_one_line(fields: dict[str, Any], y: list[int] | list[list[float]], line: str) -> None:
-    assert list(data_lines(prepared(**fields), np.array(y))) == [line]
+    assert list(data_lines(prepared(**fields), *held(np.array(y)))) == [line]
 
 
 def test_what_was_left_out_follows() -> None:
-    lines = list(data_lines(prepared(notes=("a: left out: b",)), np.array([0, 1])))
+    lines = list(data_lines(prepared(notes=("a: left out: b",)), *held(np.array([0, 1]))))
     assert lines[1:] == ["a: left out: b"]
+
+
+def test_rows_that_are_in_two_parts_are_counted_and_said_before_a_search() -> None:
+    arrays, parts = held(np.arange(10) % 2)
+    arrays.train_x[9] = arrays.train_x[3]
+    arrays.test_x[0] = arrays.train_x[9]
+
+    found = report(prepared(), arrays, parts)
+
+    assert (found.repeats.validation, found.repeats.test) == (1, 1)
+    (note,) = found.notes
+    assert "1 of 1 validation rows are also training rows; 1 of 2 test rows are also training or validation" in note
+    assert list(data_lines(prepared(), arrays, parts))[-1] == note
 
 
 def test_classes_are_counted_in_each_part_that_a_search_uses() -> None:
     y, test = np.array([0] * 40 + [1] * 10), np.array([1, 1])
     arrays = Arrays(np.zeros((50, 4), np.float32), y, np.ones((2, 4), np.float32), test)
-    found = report(prepared(feature_names=("a", "b", "c", "d")), arrays, 0.2, 0)
+    found = report(prepared(feature_names=("a", "b", "c", "d")), arrays, split_of(y))
     assert [(one.label, one.training, one.validation, one.test) for one in found.classes] == [
         ("no", 32, 8, 0),
         ("yes", 8, 2, 2),
@@ -70,7 +96,7 @@ def test_names_in_brackets_are_shown_as_they_are() -> None:
     described = prepared(labels=("[red]", "yes"), shape=(1,), feature_names=("[a]",))
     file = io.StringIO()
     console = Console(file=file, width=100)
-    console.print(tables(report(described, Arrays(x, y, x[:2], y[:2]), 0.2, 0)))
+    console.print(tables(report(described, Arrays(x, y, x[:2], y[:2]), split_of(y))))
     assert "[red]" in file.getvalue() and "[a]" in file.getvalue()
 
 
@@ -89,7 +115,7 @@ def table_report() -> DataReport:
     x[0, 2:], x[1, 2:] = (2020, 2, 29, 6, 13), (2019, 12, 31, 2, 0)
     described = prepared(shape=(7,), columns=(AGE, PORT, DAY), feature_names=("age", "[port]", "day"))
     y = np.arange(10) % 2
-    return report(described, Arrays(x, y, x[:2], y[:2]), 0.2, 0)
+    return report(described, Arrays(x, y, x[:2], y[:2]), split_of(y))
 
 
 def test_each_column_of_a_table_is_described_by_its_kind() -> None:

@@ -6,7 +6,7 @@ from atelier_store import columns as table
 from atelier_store.layout import BundlePaths, Store
 from atelier_store.scores import scores
 from atelier_store.spec import Data
-from atelier_trial.data import load_split, prepare
+from atelier_trial.data import load, parts, prepare
 
 from tests.support.onnx_bundles import outputs_of, rows_bundle
 from tests.support.table_bundles import PASSENGER, features_of, table_bundle
@@ -35,10 +35,27 @@ def test_a_bundle_answers_the_validation_rows_of_its_own_split(store: Store, tmp
     bundle.fields["provenance"] = bundle.fields["provenance"].model_copy(update={"data_digest": description.digest})
     manifest = bundle.write(tmp_path / "bundle")
     found = answer(store, BundlePaths(tmp_path / "bundle"), manifest, "validation")
-    rows, y, _, validation = load_split(store, description, 0.2, 7)
+    arrays = load(store, description)
+    ((_, validation),) = parts(arrays, description, 0.2, None, 7).splits
     assert found is not None
-    np.testing.assert_array_equal(found.truth, y[validation])
-    np.testing.assert_allclose(found.answers[:, 0], rows[validation] @ np.array([1, 2, 3], np.float32), rtol=1e-5)
+    np.testing.assert_array_equal(found.truth, arrays.train_y[validation])
+    expected = arrays.train_x[validation] @ np.array([1, 2, 3], np.float32)
+    np.testing.assert_allclose(found.answers[:, 0], expected, rtol=1e-5)
+
+
+def test_the_validation_rows_are_those_of_a_validation_file_with_their_weights(store: Store, tmp_path: Path) -> None:
+    x, files = np.random.default_rng(1).normal(size=(50, 3)).astype(np.float32), {}
+    for role, rows in (("train", slice(0, 30)), ("validation", slice(30, 42)), ("test", slice(42, 50))):
+        np.savez(tmp_path / f"{role}.npz", x=x[rows], y=x[rows, 0], w=np.arange(50)[rows])
+        files[role] = {"path": f"{role}.npz"}
+    asked = {"source": "npz", "task": "regression", "files": files, "weight": "w"}
+    description = prepare(Data.model_validate(asked), store, tmp_path, None, seed=0)
+    bundle = rows_bundle()
+    bundle.fields["provenance"] = bundle.fields["provenance"].model_copy(update={"data_digest": description.digest})
+    found = answer(store, BundlePaths(tmp_path / "bundle"), bundle.write(tmp_path / "bundle"), "validation")
+    assert found is not None and found.weight is not None
+    np.testing.assert_array_equal(found.truth[:, 0], x[30:42, 0])
+    assert found.weight.tolist() == list(range(30, 42))
 
 
 def test_prepared_rows_of_a_table_are_given_to_its_bundle_as_a_client_sends_them(store: Store, tmp_path: Path) -> None:

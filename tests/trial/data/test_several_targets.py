@@ -48,5 +48,5 @@ def test_everything_that_is_wrong_with_the_targets_is_said_at_once(place: Place,
     assert len(violations) >= 2 and all("line 5" in line for line in violations if "'near'" in line or "'far'" in line)
     same = [f"{row % 7},{row},{row % 3},1" for row in range(20)]
     assert place.refused(**given(place, source, same, ["low", "high"])) == [
-        "t.csv: target 'low' is 1.0 in every row; leave it out"
+        "t.csv: target 'low' is 1 in every row; leave it out"
     ]

@@ -85,7 +85,7 @@ def test_weights_that_are_all_0_are_refused(place: Place) -> None:
     changes = [(row, f"{row},0,{'ab'[row % 2]},0") for row in range(20)]
     violations = place.refused(**given(place, "csv", *changes))
     assert [line.partition(" is 0 in every row ")[2] for line in violations] == [
-        "to learn from; allowed: more",
+        "of the training; allowed: more",
         "of the test; allowed: more",
     ]
 

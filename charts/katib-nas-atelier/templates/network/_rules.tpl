@@ -22,7 +22,7 @@ behind the Service kubernetes, which differs between clusters.
 {{- $ports := dict -}}
 {{- range .Values.trainer.data.files -}}
 {{- with .url -}}
-{{- $_ := set $ports (ternary "443" "80" (hasPrefix "https" .)) true -}}
+{{- $_ := set $ports (ternary "80" "443" (hasPrefix "http:" .)) true -}}
 {{- end -}}
 {{- end -}}
 {{- if $ports }}

@@ -35,7 +35,9 @@ class Appraiser:
     def __init__(self, spec: Spec, store: Store, description: DataDescription) -> None:
         self._spec, self._description = spec, description
         trainer = spec.trainer
-        x, y, training, _ = data.load_split(store, description, trainer.data.validation_fraction, trainer.seed)
+        arrays, of = data.load(store, description), trainer.data
+        training = data.parts(arrays, description, of.validation_fraction, of.folds, trainer.seed).training
+        x, y = arrays.train_x, arrays.train_y
         self._outputs = outputs_of(description, y)
         self._rows = x[training] if description.kind == "rows" else x[[]]
         self._first_rows, self._first_targets = x[training[:MOST_ROWS]], y[training[:MOST_ROWS]]

@@ -8,19 +8,17 @@ import time
 import traceback
 from dataclasses import dataclass, field, replace
 
-import numpy as np
 import torch
 from atelier_store.clock import now
 from atelier_store.curve import append_epoch, read_curve, truncate
 from atelier_store.files import sha256_file
 from atelier_store.lease import Lease, LeaseLost
 from atelier_store.records import Card, Environment, Epoch, Manifest, Provenance, Status
-from atelier_store.scores import DEFINED_FOR, of_targets
+from atelier_store.scores import DEFINED_FOR, mean_scores, of_targets
 from atelier_trial import own_code
 from atelier_trial.request import StopRequest, Trial
 from atelier_trial.space import BUILT_IN
 from atelier_trial.target import DIVERGED, Target
-from numpy.typing import NDArray
 
 from atelier_trainer import checkpoint, describe, environment, export, exportable
 from atelier_trainer.cost import Cost, cost_of
@@ -123,7 +121,7 @@ class Run:
             except (checkpoint.TornCheckpoint, KeyError, RuntimeError) as error:
                 log.warning("the checkpoint is torn (%s); starting over", error)
                 self.paths.checkpoint.rename(self.paths.checkpoint.with_suffix(".torn"))
-        if training.epoch == training.position == 0 and config.parent is not None:
+        if not training.has_begun and config.parent is not None:
             parent = checkpoint.load(self.trial.request.store.trial(config.parent).checkpoint, device)["training"]
             if (parent["epoch"], parent["position"]) != (config.parent_epochs, 0):
                 raise ValueError(
@@ -142,7 +140,7 @@ class Run:
         training = setup.training
         started = time.monotonic()
         loss = training.train_epoch(lambda: self._must_stop(training))
-        metrics = {**training.evaluate(setup.validation), "train_loss": loss}
+        metrics = {**setup.evaluate(), "train_loss": loss}
         if not all(map(math.isfinite, metrics.values())):
             values = ", ".join(f"{name} {value}" for name, value in metrics.items())
             raise Diverged(f"epoch {training.epoch}: {values}")
@@ -161,7 +159,7 @@ class Run:
 
     def _must_stop(self, training: Training) -> bool:
         """Whether to stop after the batch just done. The trial's first batch is logged: its start-up is over then."""
-        if training.optimizer.steps == 1:
+        if training.steps == 1:
             log.info("%s", FIRST_STEP)
         return self.stop()
 
@@ -205,7 +203,7 @@ class Run:
             target_names=description.target_names,
             objective_metric_name=self.target.objective.objective_metric_name,
             metrics=metrics,
-            target_metrics=self._of_targets(setup, answers),
+            target_metrics=self._of_targets(setup),
             architecture=describe.architecture(config, description.kind),
             config=config,
             params=cost.params,
@@ -227,13 +225,16 @@ class Run:
         files = {path.relative_to(self.paths.folder).as_posix(): sha256_file(path) for path in written}
         return Exported(weights, metrics, files), replace(cost, latency=latency)
 
-    def _of_targets(self, setup: Setup, answers: NDArray[np.float32]) -> dict[str, dict[str, float]] | None:
-        """The validation scores of each of several named targets."""
-        names, validation = self.trial.description.target_names, setup.validation
+    def _of_targets(self, setup: Setup) -> dict[str, dict[str, float]] | None:
+        """The validation scores of each of several named targets; with folds their means."""
+        names = self.trial.description.target_names
         if names is None:
             return None
-        weight = None if validation.weight is None else validation.weight.numpy()
-        return of_targets(answers, validation.y.numpy(), "val", names, weight)
+        each = [
+            of_targets(training.answers(rows.x), rows.y.numpy(), "val", names, rows.weights)
+            for training, rows in setup.validated
+        ]
+        return {name: mean_scores([of[name] for of in each]) for name in names}
 
     def _provenance(self, setup: Setup) -> Provenance:
         config, spec = self.trial.config, self.target.spec

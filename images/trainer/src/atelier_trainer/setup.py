@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from atelier_store.records import ColumnStatistics, DataDescription, Environment, InputStatistics
 from atelier_trial import data, own_code, own_metrics
@@ -14,6 +17,7 @@ from torch import Tensor
 
 from atelier_trainer import environment, model
 from atelier_trainer.columns import Columns, noise_scale
+from atelier_trainer.folds import FoldedTraining
 from atelier_trainer.training import Recipe, Rows, Training, class_weights
 
 
@@ -27,43 +31,66 @@ class OfInputs:
 
 @dataclass(frozen=True)
 class Setup:
-    """What a run trains and validates with, and what its bundle says about that."""
+    """What a run trains and validates with, and what its bundle says about that.
+
+    evaluate gives the scores of a curve; validated are the trainings that they are of, each with rows that it has not
+    learnt from. The first of these rows are those to compare ONNX with torch on.
+    """
 
     training: Training
-    validation: Rows
+    validated: Sequence[tuple[Training, Rows]]
+    evaluate: Callable[[], dict[str, float]]
     of_inputs: OfInputs
     environment: Environment
+
+    @property
+    def validation(self) -> Rows:
+        """The rows of the only validation, or of the first."""
+        return self.validated[0][1]
 
 
 def set_up(trial: Trial, device: torch.device) -> Setup:
     """Everything that a run trains with. Raises whatever a user's network raises."""
     config, description = trial.config, trial.description
-    x, y, training_rows, validation_rows = data.load_split(
-        trial.request.store, description, config.validation_fraction, config.seed
-    )
+    arrays = data.load(trial.request.store, description)
+    parts = data.parts(arrays, description, config.validation_fraction, config.folds, config.seed)
+    precision = environment.precision(device, description.kind)
+    outputs = outputs_of(description, arrays.train_y)
+
+    def rows(index: NDArray[np.int64]) -> Rows:
+        weight = None if arrays.train_weight is None else torch.from_numpy(arrays.train_weight[index])
+        return Rows(torch.from_numpy(arrays.train_x[index]), torch.from_numpy(arrays.train_y[index]), weight)
+
+    arguments, of_inputs = _arguments(trial, rows(parts.training), outputs, precision, device)
+    describes = environment.describe(device, precision)
+    if config.folds is None:
+        training, validation = Training(*arguments), rows(parts.splits[0][1])
+        evaluate = partial(training.evaluate, validation)
+        return Setup(training, [(training, validation)], evaluate, of_inputs, describes)
+    folds = [
+        (Training(*_arguments(trial, rows(learnt), outputs, precision, device)[0]), rows(validated))
+        for learnt, validated in parts.splits
+    ]
+    folded = FoldedTraining(folds, *arguments)
+    return Setup(folded, folds, folded.evaluate_folds, of_inputs, describes)
+
+
+def _arguments(
+    trial: Trial, rows: Rows, outputs: int, precision: model.Precision, device: torch.device
+) -> tuple[tuple[Any, ...], OfInputs]:
+    """The arguments of a Training on these rows, its network built from the seed; what the manifest says of it."""
+    config, description = trial.config, trial.description
     kind, task = description.kind, description.task
-    outputs = outputs_of(description, y)
-    weight = data.load(trial.request.store, description).train_weight
-    rows, validation = (
-        Rows(
-            torch.from_numpy(x[index]),
-            torch.from_numpy(y[index]),
-            None if weight is None else torch.from_numpy(weight[index]),
-        )
-        for index in (training_rows, validation_rows)
-    )
     torch.manual_seed(config.seed)
     columns, statistics, of_inputs = _of_inputs(description, rows.x.numpy(), rows.y.numpy())
     network, shape = trial.request.spec.trainer.network, description.shape
     built = model.build(network, config.params, kind, statistics, shape, outputs, rows.x, columns).to(device)
-    precision = environment.precision(device, kind)
     recipe = Recipe.of(config.params, config.seed, config.tail_epochs)
     weights = class_weights(config.class_weights, description.labels or (), rows.y)
     loss = trial.request.spec.trainer.loss
     own_loss = None if loss is None else own_code.function("trainer.loss", loss)
     metrics = own_metrics.functions(trial.request.spec.trainer)
-    training = Training(built, task, kind, rows, recipe, precision, weights, own_loss, metrics)
-    return Setup(training, validation, of_inputs, environment.describe(device, precision))
+    return (built, task, kind, rows, recipe, precision, weights, own_loss, metrics), of_inputs
 
 
 def _of_inputs(

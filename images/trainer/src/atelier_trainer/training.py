@@ -39,6 +39,11 @@ class Rows:
     def __len__(self) -> int:
         return len(self.x)
 
+    @property
+    def weights(self) -> NDArray[np.float32] | None:
+        """The weights as an array."""
+        return None if self.weight is None else self.weight.numpy()
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -208,14 +213,23 @@ class Training:
 
     def evaluate(self, rows: Rows) -> dict[str, float]:
         """Scores of the averaged weights, in float32, under the names that begin with val_."""
-        weight = None if rows.weight is None else rows.weight.numpy()
-        return scores(self.task, self.answers(rows.x), rows.y.numpy(), "val", weight, self.own_metrics)
+        return scores(self.task, self.answers(rows.x), rows.y.numpy(), "val", rows.weights, self.own_metrics)
 
     def answers(self, x: Tensor) -> NDArray[np.float32]:
         """The averaged weights' answers to raw x: probabilities (N, classes) or targets (N, T)."""
         answer = Answer(self.averaged, self.task).eval()
         with torch.inference_mode():
             return torch.cat([answer(part.to(self.device)).cpu() for part in torch.split(x, EVALUATION_BATCH)]).numpy()
+
+    @property
+    def steps(self) -> int:
+        """Batches that have been trained on, those of a tail's parent among them."""
+        return self.optimizer.steps
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a batch has been trained on, of a tail after its parent's."""
+        return self.epoch > 0 or self.position > 0
 
     @property
     def averaged(self) -> Model:

@@ -57,11 +57,13 @@ def of_the_test(manifest: Manifest, tested: Answered, own: OwnMetrics) -> dict[s
 def chosen_thresholds(rule: ThresholdRule, manifest: Manifest, validated: Answered | None) -> tuple[Threshold, ...]:
     """The threshold of the second of two classes, or of each label, by the answers to the validation rows.
 
-    NoThreshold if there are none, or other than two classes.
+    NoThreshold if there are none, other than two classes, or folds.
     """
     labels = manifest.labels or ()
     if manifest.task == "classification" and len(labels) != 2:
         raise thresholds.NoThreshold(f"is for two classes; there are {len(labels)}")
+    if manifest.config.folds is not None:
+        raise thresholds.NoThreshold("with trainer.data.folds it has learnt from all validation rows")
     if validated is None:
         raise thresholds.NoThreshold("the store does not have the data that it is chosen on any more")
     return tuple(

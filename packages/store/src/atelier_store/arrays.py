@@ -28,12 +28,14 @@ def array_names(description: DataDescription) -> tuple[str, ...]:
 
 
 def data_digest(description: DataDescription, arrays: Mapping[str, NDArray[np.generic]]) -> str:
-    """sha256, in hex, of the meaning of the data (kind, task, labels, names, fit, columns, …) and the arrays.
+    """sha256, in hex, of the meaning of the data (kind, task, labels, names, fit, columns, parts, …) and the arrays.
 
     An array counts with its name, dtype, shape and bytes; the description's own digest, counts and source do not count.
     """
     names = {"labels", "feature_names", "target_name", "target_names", "weight_name"}
-    meaning = description.model_dump(include=names | {"kind", "task", "fit", "columns", "missing", "split"})
+    meaning = description.model_dump(
+        include=names | {"kind", "task", "fit", "columns", "missing", "split", "validation_rows"}
+    )
     digest = hashlib.sha256(canonical_json(meaning).encode())
     for name in array_names(description):
         array = np.ascontiguousarray(arrays[name])

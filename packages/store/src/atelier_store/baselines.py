@@ -24,7 +24,7 @@ def path(store: Store, spec: Spec, data_digest: str) -> Path:
         "validation_fraction": trainer.data.validation_fraction,
         "seed": trainer.seed,
         "class_weights": trainer.class_weights,
-    }
+    } | ({} if trainer.data.folds is None else {"folds": trainer.data.folds})
     return store.baselines / f"{sha256_of(split)[:16]}.json"
 
 

@@ -87,8 +87,9 @@ def _verdict(objective: Objective, comparison: Comparison) -> Verdict:
     return Verdict("promoted", f"it is not worse: {in_words(comparison)}", comparison)
 
 
-def _validation_rows(manifest: Manifest) -> tuple[str, float, int]:
-    return manifest.config.data_digest, manifest.config.validation_fraction, manifest.config.seed
+def _validation_rows(manifest: Manifest) -> tuple[str, float, int | None, int]:
+    config = manifest.config
+    return config.data_digest, config.validation_fraction, config.folds, config.seed
 
 
 def _same_test_rows(store: Store, a: Manifest, b: Manifest) -> bool:

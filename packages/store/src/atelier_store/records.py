@@ -99,6 +99,10 @@ def _reasons(error: ValidationError) -> str:
     return "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors()[:3])
 
 
+Folds = Annotated[int | None, Field(exclude_if=lambda folds: folds is None)]
+"""In how many folds the training rows are validated with. Not written if they are not, as before there were folds."""
+
+
 class TrialConfig(Record):
     """`config.json`: the canonical configuration; its digest is the trial's key.
 
@@ -111,6 +115,7 @@ class TrialConfig(Record):
     params: dict[str, Any]
     data_digest: str
     validation_fraction: float
+    folds: Folds = None
     network_digest: str
     recipe_version: int
     seed: int
@@ -539,7 +544,8 @@ class DataDescription(Record):
     signals float32 (N, L) or (N, L, C), rows float32 (N, F). y is int64 class numbers or float32 targets. fit says how
     pictures were brought to their shape, and uploads have to be; None is stretch. columns are those of a table, whose
     arrays hold their features; feature_names are then the columns' names, and missing the texts that mean a gap, in
-    lower case. split is the profile's; where a column decides, train_order holds its values by rank, int64 (N,).
+    lower case. split is the profile's; where a column decides, train_order holds its values by rank, int64 (N,). The
+    last validation_rows of the training arrays are those of a validation file; without one, a search draws them.
     target_names are those of several targets, which have no target_name. weight_name is the column or array that the
     weights of rows come from, if they have any.
     """
@@ -559,6 +565,7 @@ class DataDescription(Record):
     target_names: OptionalTexts = None
     weight_name: Annotated[str | None, Field(exclude_if=lambda name: name is None)] = None
     train_rows: int
+    validation_rows: Annotated[int | None, Field(exclude_if=lambda rows: rows is None)] = None
     test_rows: int
     source: str
 
@@ -579,6 +586,7 @@ class Baselines(Record):
     recipe_version: int
     data_digest: str
     validation_fraction: float
+    folds: Folds = None
     seed: int
     class_weights: ClassWeights
     baselines: tuple[Baseline, ...]

@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -85,6 +86,11 @@ def _own(name: str, function: Callable[..., Any], truth: NDArray[Any], answers: 
     if not math.isfinite(value):
         raise ValueError(f"trainer.metrics.{name} returned {value}; allowed: a finite number")
     return value
+
+
+def mean_scores(each: Sequence[dict[str, float]]) -> dict[str, float]:
+    """The mean of each score over several parts of the rows; one that some part has no value for is left out."""
+    return {name: fmean(part[name] for part in each) for name in each[0] if all(name in part for part in each)}
 
 
 def classification(probabilities: NDArray[Any], truth: NDArray[Any], weight: Weight = None) -> dict[str, float]:

@@ -196,11 +196,15 @@ class Experiment(SpecModel):
 
 
 class DataFile(SpecModel):
-    """One file of the data: a path, or a URL with the sha256 of its content."""
+    """One file of the data: a path, or a URL with the sha256 of its content.
+
+    headers_from names variables of the environment, whose values are headers of the request for the URL.
+    """
 
     path: str | None = None
     url: str | None = None
     sha256: str | None = None
+    headers_from: dict[str, str] | None = Field(default=None, exclude_if=lambda headers: headers is None)
 
 
 class PictureShape(SpecModel):
@@ -250,8 +254,9 @@ def _unset(value: Any) -> bool:
 class Data(SpecModel):
     """Where examples come from and how they are split.
 
-    source may be a function of the user's own. files has the roles train and, optionally, test for npz, csv, table and
-    images; trainImages, trainLabels, testImages and testLabels for idx; any for a function. image and on_unreadable are
+    source may be a function of the user's own. files has the roles train and, optionally, validation and test for npz,
+    csv and table; train and, optionally, test for images; trainImages, trainLabels and likewise for idx; any for a
+    function. With a validation file or folds, validation_fraction is not used. image and on_unreadable are
     for images only, columns and table for tables only; None is the defaults, or fail. columns says what a column is
     where that is not to be found by looking. Several targets are for multilabel and regression. weight is the column or
     array of the rows' weights. A split of None is stratified for classes, else random.
@@ -267,6 +272,7 @@ class Data(SpecModel):
     labels: tuple[str, ...] | None = None
     limit: int | None = Field(default=None, ge=1)
     validation_fraction: float = Field(default=0.2, gt=0, lt=1)
+    folds: int | None = Field(default=None, ge=2, exclude_if=_unset)
     test_fraction: float = Field(default=0.2, gt=0, lt=1)
     image: PictureShape | None = Field(default=None, exclude_if=_unset)
     on_unreadable: Literal["fail", "skip"] | None = Field(default=None, exclude_if=lambda choice: choice != "skip")
@@ -368,7 +374,7 @@ class Spec(SpecModel):
             spec["trainer"].pop(other, None)
         for file in spec["trainer"]["data"]["files"].values():
             if "sha256" in file:  # the content counts, not where it is read from
-                file.pop("path", None), file.pop("url", None)
+                file.pop("path", None), file.pop("url", None), file.pop("headersFrom", None)
         return sha256_of(spec)
 
 

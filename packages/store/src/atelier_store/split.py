@@ -3,27 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from atelier_store.arrays import ORDER
+from atelier_store.folds import Rows
+from atelier_store.folds import folds as rows_of_folds
 from atelier_store.records import DataDescription
 from atelier_store.spec import SplitBy
-
-Rows = NDArray[np.int64]
 
 VALIDATION: Final = 1
 TEST: Final = 2
 
 
+class Parts(NamedTuple):
+    """The rows of the training arrays that the network of a trial learns from, and by which rows it is scored.
+
+    splits holds rows to learn from and rows to validate with: training and validation, or those of each fold. With
+    folds, training is all rows.
+    """
+
+    training: Rows
+    splits: tuple[tuple[Rows, Rows], ...]
+
+    @property
+    def validated(self) -> int:
+        """How many rows are validated with."""
+        return sum(len(validation) for _, validation in self.splits)
+
+
 def parts_of(
-    arrays: Mapping[str, NDArray[Any]], description: DataDescription, validation_fraction: float, seed: int
-) -> tuple[Rows, Rows]:
-    """The rows of the training arrays for training, and those for validation."""
-    by = description.split.by if description.split else None
-    return split(arrays["train_y"], validation_fraction, seed, by=by, order=arrays.get(ORDER))
+    arrays: Mapping[str, NDArray[Any]],
+    description: DataDescription,
+    validation_fraction: float,
+    folds: int | None,
+    seed: int,
+) -> Parts:
+    """The parts of a search: with folds, or with one split of the training arrays.
+
+    The rows to validate with are those of a validation file, which are the last, or else drawn.
+    """
+    y, order, by = arrays["train_y"], arrays.get(ORDER), description.split.by if description.split else None
+    rows = np.arange(len(y), dtype=np.int64)
+    if folds is not None:
+        return Parts(rows, tuple(rows_of_folds(y, folds, seed, by, order)))
+    if (held := description.validation_rows) is not None:
+        return Parts(rows[:-held], ((rows[:-held], rows[-held:]),))
+    training, validation = split(y, validation_fraction, seed, by=by, order=order)
+    return Parts(training, ((training, validation),))
 
 
 def split(

@@ -19,7 +19,7 @@ from atelier_store.clock import now
 from atelier_store.layout import Store
 from atelier_store.lease import Lease, LeaseHeld
 from atelier_store.records import Baseline, Baselines, DataDescription
-from atelier_store.scores import scores
+from atelier_store.scores import mean_scores, scores
 from atelier_store.spec import ClassWeights, Spec
 from numpy.typing import NDArray
 
@@ -72,6 +72,7 @@ def _record(spec: Spec, description: DataDescription, trained: list[Baseline]) -
         recipe_version=baselines.RECIPE_VERSION,
         data_digest=description.digest,
         validation_fraction=spec.trainer.data.validation_fraction,
+        folds=spec.trainer.data.folds,
         seed=spec.trainer.seed,
         class_weights=spec.trainer.class_weights,
         baselines=tuple(trained),
@@ -84,26 +85,29 @@ def _trained(
     store: Store, spec: Spec, description: DataDescription, name: str, make: Callable[..., Any]
 ) -> Baseline | None:
     """A baseline with its scores; None, with a line in the log, if scikit-learn refuses these data."""
-    seed = spec.trainer.seed
-    x, y, training, validation = data.load_split(store, description, spec.trainer.data.validation_fraction, seed)
-    weight = data.load(store, description).train_weight
+    arrays, of, seed = data.load(store, description), spec.trainer.data, spec.trainer.seed
+    x, y, weight = arrays.train_x, arrays.train_y, arrays.train_weight
     classes = len(description.labels or ())
-    rows = _sample(training, x.shape[1] * max(1, classes), seed)
+    width = x.shape[1] * max(1, classes)
+    splits = data.parts(arrays, description, of.validation_fraction, of.folds, seed).splits
+    samples = [(_sample(training, width, seed), validation) for training, validation in splits]
     started = time.monotonic()
+    each = []
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of a linear model that has not converged, or a column of gaps
-            known, asked = _without_empty(x[rows], x[validation])
-            untrained = make(_kinds(description), of_numbers(spec.trainer.class_weights, description), seed)
-            model = _fitted(untrained, known, y[rows], None if weight is None else weight[rows])
-            of_validation = None if weight is None else weight[validation]
-            answered = of_labels(model, asked) if description.task == "multilabel" else answers(model, asked, classes)
-            found = scores(description.task, answered, y[validation], "val", of_validation)
+            for rows, validation in samples:
+                known, asked = _without_empty(x[rows], x[validation])
+                untrained = make(_kinds(description), of_numbers(spec.trainer.class_weights, description), seed)
+                model = _fitted(untrained, known, y[rows], None if weight is None else weight[rows])
+                told = of_labels(model, asked) if description.task == "multilabel" else answers(model, asked, classes)
+                of_validation = None if weight is None else weight[validation]
+                each.append(scores(description.task, told, y[validation], "val", of_validation))
     except (ValueError, MemoryError) as error:
         log.warning("no baseline %s: %s", name, error)
         return None
-    finite = {metric: value for metric, value in found.items() if math.isfinite(value)}
-    return Baseline(name=name, metrics=finite, rows=len(rows), seconds=round(time.monotonic() - started, 3))
+    finite = {metric: value for metric, value in mean_scores(each).items() if math.isfinite(value)}
+    return Baseline(name=name, metrics=finite, rows=len(samples[0][0]), seconds=round(time.monotonic() - started, 3))
 
 
 def _sample(rows: NDArray[np.int64], width: int, seed: int) -> NDArray[np.int64]:

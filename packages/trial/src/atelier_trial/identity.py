@@ -24,6 +24,7 @@ def trial_config(spec: Spec, data: DataDescription, params: dict[str, str]) -> T
         params=canonical,
         data_digest=data.digest,
         validation_fraction=spec.trainer.data.validation_fraction,
+        folds=spec.trainer.data.folds,
         network_digest=network_digest(spec.trainer.network, canonical, of_table=data.columns is not None),
         recipe_version=RECIPE_VERSION,
         seed=spec.trainer.seed,

@@ -23,7 +23,12 @@ AT_ONCE = 4096
 
 
 def answer(store: Store, bundle: BundlePaths, manifest: Manifest, part: Part) -> Answered | None:
-    """The answers to these rows, with the truth; None if the store has none for this bundle's data."""
+    """The answers to these rows, with the truth; None if the store has none for this bundle's data.
+
+    A bundle of a trial with folds has learnt from all validation rows: it is asked about those of the test only.
+    """
+    if part == "validation" and manifest.config.folds is not None:
+        return None
     data = store.data(manifest.provenance.data_digest)
     try:
         x, y, weight, rows = _test(data) if part == "test" else _validation(data, manifest.config)
@@ -50,7 +55,7 @@ def _test(data: DataPaths) -> Rows:
 def _validation(data: DataPaths, config: TrialConfig) -> Rows:
     description = DataDescription.read(data.description)
     arrays = open_arrays(data, description)
-    _, rows = parts_of(arrays, description, config.validation_fraction, config.seed)
+    ((_, rows),) = parts_of(arrays, description, config.validation_fraction, None, config.seed).splits
     return arrays["train_x"], arrays["train_y"], arrays.get(TRAIN_WEIGHT), rows
 
 

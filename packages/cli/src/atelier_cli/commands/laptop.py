@@ -135,7 +135,7 @@ def data(
     with on_this_machine():
         from atelier_store.layout import Store
         from atelier_trial.data import load as load_arrays
-        from atelier_trial.data import prepare
+        from atelier_trial.data import parts, prepare
         from atelier_trial.data.files import words_of_size
 
         from atelier_cli.profile import load
@@ -145,7 +145,8 @@ def data(
         description = prepare(
             trainer.data, place, Path.cwd(), data_dir, trainer.seed, lambda step: err.print(step, markup=False)
         )
-        found = report(description, load_arrays(place, description), trainer.data.validation_fraction, trainer.seed)
+        arrays, of = load_arrays(place, description), trainer.data
+        found = report(description, arrays, parts(arrays, description, of.validation_fraction, of.folds, trainer.seed))
         if output == "json":
             print_json(asdict(found))
             return
@@ -260,7 +261,7 @@ def _search(profile: Profile, store: Store, data_dir: Path | None) -> DataDescri
     from atelier_store.exit_codes import ExitCode
     from atelier_store.ranking import rank
     from atelier_trial import baselines
-    from atelier_trial.data import load
+    from atelier_trial.data import load, parts
 
     from atelier_cli.search.engine import Engine, Totals
     from atelier_cli.show.data import data_lines
@@ -275,7 +276,9 @@ def _search(profile: Profile, store: Store, data_dir: Path | None) -> DataDescri
         rows = f"{description.train_rows:,} rows to learn from, {description.test_rows:,} to test"
         trials = f"{experiment.max_trial_count} trials of {escape(description.source)} ({rows})"
         out.print(f"[bold]{spec.experiment_name}[/]: {trials}")
-        for line in data_lines(description, load(store, description).train_y):
+        arrays, of = load(store, description), spec.trainer.data
+        of_search = parts(arrays, description, of.validation_fraction, of.folds, spec.trainer.seed)
+        for line in data_lines(description, arrays, of_search):
             out.print(line, markup=False)
         how = f"{engine.parallel} at a time, {experiment.algorithm.algorithm_name}"
         out.print(f"{how}; store: {escape(str(store.root))}")
@@ -319,7 +322,8 @@ def _show_promoted(store: Store, promoted: Promoted, model: str) -> None:
         out.print(f"  misses its goal: {missed}", markup=False, style="bold yellow")
     out.print(f"  {escape(manifest.architecture)}")
     out.print(f"  {manifest.params:,} parameters, {manifest.macs:,} MACs, {manifest.latency.p50_ms:.2f} ms")
-    out.print(f"  validation: {_scores(manifest.metrics)}")
+    folds = manifest.config.folds
+    out.print(f"  {f'{folds} folds:   ' if folds else 'validation:'} {_scores(manifest.metrics)}")
     if promoted.decision is None or promoted.decision.outcome != "none":  # that is no version, and was not tested
         scores = promotion.test_metrics
         out.print(f"  test:       {f'{_scores(scores)}, {promotion.test_rows:,} rows' if scores else 'no test set'}")

@@ -50,7 +50,6 @@ LABEL_KEY = Text(
     "and /",
 )
 LABEL_VALUE = Text(f"({WORD})?", 'at most 63 letters, digits, "-", "_" and ".", beginning and ending with no sign')
-URL = Text("https?://.+", "addresses that begin with https:// or http://")
 PUBLIC_KEYS = Text(
     r"(\s*-----BEGIN PUBLIC KEY-----[A-Za-z0-9+/=\s]+-----END PUBLIC KEY-----\s*)*",
     "public keys in PEM, as openssl ec -in key.pem -pubout writes one; or empty",
@@ -94,8 +93,9 @@ TEXTS: dict[str, Text] = {
         may_be_number=True,
     ),
     "source": Text(f"{'|'.join(REQUIRED)}|{OWN}", f"{', '.join(REQUIRED)}, or a function of yours as module:function"),
-    "url": URL,
-    "optional url": or_empty(URL),
+    "url": Text("(https?|s3)://.+", "addresses that begin with https://, http:// or s3://"),
+    "optional url": or_empty(Text("https?://.+", "addresses that begin with https:// or http://")),
+    "header": Text("[A-Za-z0-9!#$%&'*+.^_`|~-]+", "names of HTTP headers, such as Authorization"),
     "sha256": Text("[0-9a-fA-F]{64}", "64 hexadecimal digits"),
     "image": Text(
         f"({REGISTRY}/)?{PARTS}", "an image's name without tag, in lower case, such as registry.example:5000/team/image"

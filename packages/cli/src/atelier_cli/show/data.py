@@ -11,7 +11,7 @@ import numpy as np
 from atelier_store.columns import DATE_FEATURES, FIRST_LEVEL, MISSING, UNSEEN, places
 from atelier_store.records import Column, DataDescription
 from atelier_store.spec import ColumnKind, has_channels
-from atelier_trial.data import Arrays, Prepared, split_rows
+from atelier_trial.data import Arrays, Parts, Prepared, Repeats, repeats
 from numpy.typing import NDArray
 from rich import box
 from rich.console import Group, RenderableType
@@ -81,6 +81,7 @@ class ColumnReport:
 class DataReport:
     """Prepared data in numbers. bytes is the arrays' size in memory; shape, and example in words, are of one row.
 
+    With folds, the rows that are validated with are among those that are trained on.
     The features of a table are described by its columns.
     """
 
@@ -92,6 +93,7 @@ class DataReport:
     example: str
     training: int
     validation: int
+    folds: int | None
     test: int
     bytes: int
     classes: tuple[ClassCounts, ...]
@@ -99,16 +101,18 @@ class DataReport:
     weights: tuple[Range, ...]
     features: tuple[Range, ...]
     columns: tuple[ColumnReport, ...]
+    repeats: Repeats
     notes: tuple[str, ...]
 
 
-def report(description: Prepared, arrays: Arrays, validation_fraction: float, seed: int) -> DataReport:
-    """Numbers of the rows that a search with this fraction and seed trains on, validates with and tests with."""
-    training, validation = split_rows(arrays, description, validation_fraction, seed)
-    parts = [arrays.train_y[training], arrays.train_y[validation], arrays.test_y]
+def report(description: Prepared, arrays: Arrays, parts: Parts) -> DataReport:
+    """Numbers of the rows that a search with these parts trains on, validates with and tests with."""
+    validation = np.concatenate([of_fold for _, of_fold in parts.splits])
+    targets = [arrays.train_y[parts.training], arrays.train_y[validation], arrays.test_y]
     labels = description.labels
-    counts = [] if labels is None else [_counts(y, len(labels)) for y in parts]
+    counts = [] if labels is None else [_counts(y, len(labels)) for y in targets]
     has_features = description.kind == "rows" and description.columns is None
+    repeated = repeats(arrays, parts.splits)
     return DataReport(
         source=description.source,
         digest=description.digest,
@@ -116,8 +120,9 @@ def report(description: Prepared, arrays: Arrays, validation_fraction: float, se
         task=description.task,
         shape=description.shape,
         example=_shape(description),
-        training=len(training),
-        validation=len(validation),
+        training=len(parts.training),
+        validation=parts.validated,
+        folds=len(parts.splits) if len(parts.splits) > 1 else None,
         test=description.test_rows,
         bytes=sum(array.nbytes for array in arrays if array is not None),
         classes=tuple(ClassCounts(label, *of) for label, *of in zip(labels or (), *counts, strict=True)),
@@ -129,7 +134,8 @@ def report(description: Prepared, arrays: Arrays, validation_fraction: float, se
         else (),
         features=tuple(_ranges(arrays.train_x, description.feature_names, "feature")) if has_features else (),
         columns=tuple(_columns(arrays.train_x, description.columns)) if description.columns else (),
-        notes=description.notes,
+        repeats=repeated,
+        notes=(*description.notes, *cost_of_folds(parts), *repeated.notes(parts.validated, description.test_rows)),
     )
 
 
@@ -193,7 +199,9 @@ def _extremes(dates: NDArray[Any]) -> tuple[str | None, str | None]:
 
 def tables(found: DataReport) -> RenderableType:
     """The report for people."""
-    rows = f"{found.training:,} rows to train on, {found.validation:,} to validate with, {found.test:,} to test with"
+    folds = f", in {found.folds} folds" if found.folds else ""
+    validation = f"{found.validation:,} to validate with{folds}"
+    rows = f"{found.training:,} rows to train on, {validation}, {found.test:,} to test with"
     parts: list[RenderableType] = [Text(f"{found.source}: {found.example}", "bold"), Text(rows)]
     if found.classes:
         parts.append(_classes(found))
@@ -230,7 +238,7 @@ def _column_table(found: DataReport) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in ("column", "kind", "gaps", "values", "becomes"):
         table.add_column(name, justify="right" if name == "gaps" else "left")
-    rows = found.training + found.validation
+    rows = found.training + (0 if found.folds else found.validation)
     for one in found.columns[:MOST_FEATURES]:
         gaps = f"{one.gaps / rows:.1%}" if one.gaps else ""
         table.add_row(escape(one.name), one.kind, gaps, escape(_values(one)), one.becomes)
@@ -259,10 +267,22 @@ def _table(first: str, *others: str) -> Table:
     return table
 
 
-def data_lines(description: Prepared, train_y: NDArray[Any]) -> Iterator[str]:
-    """Shape and targets of the training examples, whose targets are (N,) or (N, T); then what was left out."""
-    yield f"{_shape(description)}; {_targets(description, train_y)}"
+def data_lines(description: Prepared, arrays: Arrays, parts: Parts) -> Iterator[str]:
+    """Shape and targets of the training examples; what was left out; rows that are in two parts; what folds cost."""
+    yield f"{_shape(description)}; {_targets(description, arrays.train_y)}"
     yield from description.notes
+    yield from repeats(arrays, parts.splits).notes(parts.validated, description.test_rows)
+    yield from cost_of_folds(parts)
+
+
+def cost_of_folds(parts: Parts) -> Iterator[str]:
+    """How much more a trial costs by its folds, if it has some."""
+    if (count := len(parts.splits)) > 1:
+        rows = len(parts.training) + sum(len(learnt) for learnt, _ in parts.splits)
+        yield (
+            f"{count} folds: a trial trains {count} networks to be scored and one of all rows to be served, which "
+            f"takes {rows / len(parts.training):.1f} times as long as the one, and {count + 1} times its memory"
+        )
 
 
 def _shape(description: DataDescription) -> str:

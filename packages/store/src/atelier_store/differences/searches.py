@@ -82,9 +82,9 @@ class _Search:
         return next((entry for entry in self.board.entries if entry.rank == 1), None)
 
     @property
-    def rows(self) -> set[tuple[str, float, int]]:
+    def rows(self) -> set[tuple[str, float, int | None, int]]:
         """What decides on which rows its trials were validated."""
-        return {(c.data_digest, c.validation_fraction, c.seed) for c in self.configs.values()}
+        return {(c.data_digest, c.validation_fraction, c.folds, c.seed) for c in self.configs.values()}
 
 
 def _read(store: Store, subject: SearchSubject, ranked: Callable[[Store, Spec], Leaderboard]) -> _Search:

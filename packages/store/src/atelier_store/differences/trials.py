@@ -68,6 +68,7 @@ def _asked(config: TrialConfig) -> dict[str, Any]:
     """What a trial has of its search's spec, under the names of the values."""
     return {
         "trainer.data.validationFraction": config.validation_fraction,
+        "trainer.data.folds": config.folds,
         "trainer.seed": config.seed,
         "trainer.classWeights": config.class_weights,
         "trainer.tailEpochs": config.tail_epochs,

@@ -18,7 +18,7 @@ from atelier_trial.data.errors import DataError
 from atelier_trial.data.raw import Array, Part, RawData, few
 from atelier_trial.data.tables.levels import join_rare
 
-LEAST = {"training, validation": 2, "training, validation, test": 3}
+LEAST = {"training": 1, "training, validation": 2, "training, test": 2, "training, validation, test": 3}
 """How many examples of a class are needed for these purposes."""
 
 LEAST_TRAINED_ON = 2
@@ -35,75 +35,104 @@ COARSEST = 1e-3
 
 @dataclass(frozen=True)
 class Checked:
-    """Arrays as `DataDescription` has them, the names of their classes, and what a person should know of them."""
+    """Arrays as `DataDescription` has them, the names of their classes, and what a person should know of them.
+
+    validation_rows, if they have a file of their own, are the last of the training arrays.
+    """
 
     kind: Kind
     labels: tuple[str, ...] | None
     arrays: dict[str, Array]
     notes: tuple[str, ...]
     columns: tuple[Column, ...] | None = None
+    validation_rows: int | None = None
 
 
 def check(data: Data, raw: RawData, seed: int) -> Checked:
     """Typed, finite, split and limited arrays. DataError with every violation."""
     violations: list[str] = []
-    parts = [part for part in (raw.train, raw.test) if part is not None]
+    given = {"training": raw.train, "validation": raw.validation, "test": raw.test}
+    parts = {name: part for name, part in given.items() if part is not None}
     kind = _kind(data, raw.train.x, violations)
     if raw.columns is not None and kind != "rows":
         violations.append(f"trainer.data.kind: is {kind}; allowed for a table: rows or auto")
-    xs = [_features(kind, part, raw, violations) for part in parts]
-    if len({x.shape[1:] for x in xs}) > 1:
-        swapped = " (their axes are in another order)" if sorted(xs[1].shape[1:]) == sorted(xs[0].shape[1:]) else ""
-        violations.append(
-            f"test examples have shape {xs[1].shape[1:]}; "
-            f"allowed: that of the training examples, {xs[0].shape[1:]}{swapped}"
-        )
+    x = {name: _features(kind, part, raw, violations) for name, part in parts.items()}
+    violations += [
+        _of_another_shape(name, of.shape[1:], x["training"].shape[1:])
+        for name, of in x.items()
+        if of.shape[1:] != x["training"].shape[1:]
+    ]
     if data.task == "classification":
-        labels, ys = _classes(data, raw, parts, violations)
+        labels, ys = _classes(data, raw, list(parts.values()), violations)
     elif data.task == "multilabel":
-        labels, ys = _labels(data, raw, parts, violations)
+        labels, ys = _labels(data, raw, list(parts.values()), violations)
     else:
-        labels, ys = None, [_targets(part, raw.target_names, violations) for part in parts]
+        labels, ys = None, [_targets(raw, part, violations) for part in parts.values()]
+        violations += [
+            f"{part.where}: targets have shape {of.shape}; allowed: as many as in training, {ys[0].shape}"
+            for part, of in zip(parts.values(), ys, strict=True)
+            if of.shape[1:] != ys[0].shape[1:]
+        ]
         if data.labels is not None:
             violations.append("trainer.data.labels: only classes have labels; allowed for regression: none")
-    weights = [] if data.weight is None else [_weights(part, data.weight, violations) for part in parts]
+    weight = {} if data.weight is None else {role: _weights(of, data.weight, violations) for role, of in parts.items()}
     violations += [
         f"{part.where}: {len(x)} examples but {len(y)} labels or targets"
-        for part, x, y in zip(parts, xs, ys, strict=True)
+        for part, x, y in zip(parts.values(), x.values(), ys, strict=True)
         if len(x) != len(y)
     ]
     if violations:
         raise DataError(violations)
+    y = dict(zip(parts, ys, strict=True))
+    of_rows = [x, y, weight] if weight else [x, y]
     by, order = data.split.by if data.split else None, raw.train.order
+    needed = "training" if raw.validation else "training, validation"
     if raw.test is None:
         if labels and data.task == "classification":
-            _enough(raw.train.where, ys[0], labels, "training, validation, test")
-        _enough_ranks(data, raw.train, order, "training, validation and test", 3)
-        train_rows, test_rows = split(ys[0], data.test_fraction, seed, TEST, by, order)
-        xs, ys = [xs[0][train_rows], xs[0][test_rows]], [ys[0][train_rows], ys[0][test_rows]]
-        weights = [weights[0][train_rows], weights[0][test_rows]] if weights else []
+            _enough(raw.train.where, y["training"], labels, f"{needed}, test")
+        _enough_ranks(data, raw.train, order, f"{needed}, test")
+        train_rows, test_rows = split(y["training"], data.test_fraction, seed, TEST, by, order)
+        for of in of_rows:
+            of["training"], of["test"] = of["training"][train_rows], of["training"][test_rows]
         order = order if order is None else order[train_rows]
-    notes = [note for part in parts for note in part.notes] + _of_series(kind, xs[0]) + _of_labels(labels or ())
-    if data.limit is not None and len(xs[0]) > data.limit:
-        left_out = f"left out: {len(xs[0]) - data.limit:,} training examples (beyond trainer.data.limit)"
+    notes = [note for part in parts.values() for note in part.notes]
+    notes += _of_series(kind, x["training"]) + _of_labels(labels or ())
+    if data.limit is not None and len(x["training"]) > data.limit:
+        left_out = f"left out: {len(x['training']) - data.limit:,} training examples (beyond trainer.data.limit)"
         notes.append(f"{raw.train.where}: {left_out}")
-    xs[0], ys[0], order = xs[0][: data.limit], ys[0][: data.limit], order if order is None else order[: data.limit]
-    _enough_ranks(data, raw.train, order, "training and validation", 2)
+    for of in of_rows:
+        of["training"] = of["training"][: data.limit]
+    order = order if order is None else order[: data.limit]
+    _enough_ranks(data, raw.train, order, needed)
     columns = raw.columns
     if columns is not None:
-        columns, joined = join_rare(columns, xs)
+        columns, joined = join_rare(columns, list(x.values()))
         notes += joined
+    rows, held = len(y["training"]), len(y["validation"]) if raw.validation else None
     if labels and data.task == "classification":
-        _enough(raw.train.where, ys[0], labels, "training, validation")
+        limited = data.limit is not None and data.limit == rows
+        where = f"{raw.train.where}, the first {rows:,} of trainer.data.limit" if limited else raw.train.where
+        _enough(where, y["training"], labels, needed)
     else:
-        check_training_rows(raw.train.where, len(ys[0]), data.validation_fraction)
-    arrays = {"train_x": xs[0], "train_y": ys[0], "test_x": xs[1], "test_y": ys[1]}
-    if weights:
-        arrays |= _weighted(data, raw.train.where, weights[0][: data.limit], weights[1])
+        check_training_rows(raw.train.where, rows, share(rows, data.validation_fraction) if held is None else 0)
+    check_weights(data, raw.train.where, {f"of the {name}": of for name, of in weight.items()})
+    arrays = {name: of.pop("test") for name, of in zip(("test_x", "test_y", TEST_WEIGHT), of_rows, strict=False)}
+    learnt = zip(("train_x", "train_y", TRAIN_WEIGHT), of_rows, strict=False)
+    arrays |= {name: _beneath(list(of.values())) for name, of in learnt}
     if order is not None:
         arrays[ORDER] = np.unique(order, return_inverse=True)[1].astype(np.int64)
     contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    return Checked(kind, labels, contiguous, tuple(notes), columns)
+    return Checked(kind, labels, contiguous, tuple(notes), columns, held)
+
+
+def _beneath(parts: Sequence[Array]) -> Array:
+    """The parts beneath each other; without a copy if there is one."""
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def _of_another_shape(name: str, shape: tuple[int, ...], of_training: tuple[int, ...]) -> str:
+    swapped = " (their axes are in another order)" if sorted(shape) == sorted(of_training) else ""
+    return f"{name} examples have shape {shape}; allowed: that of the training examples, {of_training}{swapped}"
 
 
 def _weights(part: Part, name: str, violations: list[str]) -> Array:
@@ -122,30 +151,29 @@ def _weights(part: Part, name: str, violations: list[str]) -> Array:
     return weights
 
 
-def _weighted(data: Data, where: str, train: Array, test: Array) -> dict[str, Array]:
-    """The arrays of weights. DataError if all of one of them are 0."""
-    if none := [part for part, of in (("to learn from", train), ("of the test", test)) if not of.any()]:
+def check_weights(data: Data, where: str, weights: Mapping[str, Array]) -> None:
+    """DataError if all weights of some rows, by what they are for, are 0."""
+    if none := [rows for rows, of in weights.items() if not of.any()]:
         raise DataError(
-            [f"{where}: trainer.data.weight: {data.weight!r} is 0 in every row {part}; allowed: more" for part in none]
+            [f"{where}: trainer.data.weight: {data.weight!r} is 0 in every row {rows}; allowed: more" for rows in none]
         )
-    return {TRAIN_WEIGHT: train, TEST_WEIGHT: test}
 
 
-def _enough_ranks(data: Data, part: Part, order: Array | None, parts: str, least: int) -> None:
+def _enough_ranks(data: Data, part: Part, order: Array | None, purposes: str) -> None:
+    least = purposes.count(",") + 1
     if data.split is None or order is None or len(np.unique(order)) >= least:
         return
     found = len(np.unique(order))
     raise DataError(
         [
             f"{part.where}: trainer.data.split.column: {data.split.column!r} has {found} different values in these "
-            f"rows; {parts} need at least {least}"
+            f"rows; at least {least} are needed ({purposes})"
         ]
     )
 
 
-def check_training_rows(where: str, rows: int, validation_fraction: float) -> None:
+def check_training_rows(where: str, rows: int, validation: int) -> None:
     """DataError unless enough of the rows of a regression, without those of its test set, are left to train on."""
-    validation = share(rows, validation_fraction)
     if rows - validation < LEAST_TRAINED_ON:
         raise DataError(
             [
@@ -154,6 +182,26 @@ def check_training_rows(where: str, rows: int, validation_fraction: float) -> No
                 "validationFraction"
             ]
         )
+
+
+def check_folds(data: Data, description: DataDescription, y: Array, order: Array | None) -> None:
+    """DataError unless there are enough rows of each class, or groups, or times, for each fold."""
+    count = data.folds or 1
+    field, where = f"trainer.data.folds: {count}", f"the training rows of {data.words}"
+    labels = description.labels if description.task == "classification" else None
+    if description.split is not None and order is not None:
+        found, is_time = len(np.unique(order)), description.split.by == "time"
+        least = count + is_time
+        reasons = [f"column {description.split.column!r} has {found} different values"] if found < least else []
+    elif labels and (description.split is None or description.split.by == "stratified"):
+        least = count
+        counts = zip(labels, np.bincount(y, minlength=len(labels)).tolist(), strict=True)
+        reasons = [f"class {label!r} has {number} examples" for label, number in counts if number < least]
+    else:
+        least = LEAST_TRAINED_ON * count
+        reasons = [f"there are {len(y)} examples"] if len(y) < least else []
+    if reasons:
+        raise DataError([f"{field}: in {where}, {few(reasons)}; at least {least} are needed"])
 
 
 def describe(data: Data, raw: RawData, checked: Checked, source: str) -> DataDescription:
@@ -174,6 +222,7 @@ def describe(data: Data, raw: RawData, checked: Checked, source: str) -> DataDes
         target_names=None if data.task == "multilabel" else raw.target_names,
         weight_name=data.weight,
         train_rows=len(checked.arrays["train_x"]),
+        validation_rows=checked.validation_rows,
         test_rows=len(checked.arrays["test_x"]),
         source=source,
     )
@@ -244,9 +293,22 @@ def _of_series(kind: Kind, x: Array) -> list[str]:
 
 
 def _of_labels(labels: Sequence[str]) -> list[str]:
-    """A note if a class looks like a missing label, which only a person can tell."""
-    missing = [label for label in labels if label.strip().lower() in MISSING]
-    return [f"classes called {', '.join(missing)}: if that means no label, leave these examples out"] if missing else []
+    """Notes of classes that look like a missing label, or like each other, which only a person can tell."""
+    notes = []
+    if missing := [label for label in labels if label.strip().lower() in MISSING]:
+        notes.append(f"classes called {', '.join(missing)}: if that means no label, leave these examples out")
+    alike: dict[str, list[str]] = {}
+    for label in labels:
+        alike.setdefault(_alike(label), []).append(label)
+    if several := [", ".join(map(repr, found)) for found in alike.values() if len(found) > 1]:
+        notes.append(f"classes that differ by their spelling alone: {few(several)}; if each means one, spell it alike")
+    return notes
+
+
+def _alike(label: str) -> str:
+    """What labels have in common that differ by case, spaces, or zeros of a number: 1, 01 and 1.0; Yes and yes."""
+    text = label.strip()
+    return str(int(text.partition(".")[0])) if WHOLE.fullmatch(text) else text.casefold()
 
 
 def _float32(part: Part, values: Array, column: Callable[..., str], violations: list[str], gaps: bool = False) -> Array:
@@ -304,7 +366,8 @@ def _is_coarse(table: Array) -> Array:
     return coarse
 
 
-def _targets(part: Part, names: Sequence[str] | None, violations: list[str]) -> Array:
+def _targets(raw: RawData, part: Part, violations: list[str]) -> Array:
+    names = raw.target_names
     y = part.y.reshape(-1, 1) if part.y.ndim == 1 else part.y
     if y.dtype.kind not in "fiub" or y.ndim != 2 or 0 in y.shape:
         violations.append(
@@ -314,12 +377,15 @@ def _targets(part: Part, names: Sequence[str] | None, violations: list[str]) -> 
         return y
     before = len(violations)
     targets = _float32(part, y, lambda number: f"target {repr(names[number]) if names else number}", violations)
+    if part is not raw.train or len(violations) > before:
+        return targets
     constant = (targets == targets[0]).all(0)
-    if len(violations) == before and constant.all():
-        violations.append(f"{part.where}: every target is {targets[0].tolist()}; there is nothing to learn")
-    elif len(violations) == before and names:
+    if constant.all():
+        value = ", ".join(f"{target:.6g}" for target in targets[0].tolist())
+        violations.append(f"{part.where}: every target is {value}; there is nothing to learn")
+    elif names:
         violations += [
-            f"{part.where}: target {names[place]!r} is {targets[0, place]} in every row; leave it out"
+            f"{part.where}: target {names[place]!r} is {targets[0, place]:.6g} in every row; leave it out"
             for place in np.flatnonzero(constant).tolist()
         ]
     return targets
@@ -464,14 +530,11 @@ def _enough(where: str, y: Array, labels: Sequence[str], purposes: str) -> None:
             [f"{where}: every example is of class {labels[int(counts.argmax())]!r}; at least two classes are needed"]
         )
     scarce = [(label, int(count)) for label, count in zip(labels, counts, strict=True) if count < least]
-    violations = [
-        f"{where}: class {label!r} has {count} examples; at least {least} are needed ({purposes})"
-        for label, count in scarce[:20]
-    ]
+    needs = f"at least {least} are needed ({purposes})"
     if len(scarce) > 20:
-        violations.append(
-            f"{where}: and {len(scarce) - 20} more classes with too few examples; "
-            "numbers to predict need trainer.data.task: regression"
-        )
-    if violations:
-        raise DataError(violations)
+        found = f"{len(scarce):,} of {len(labels):,} classes have too few examples"
+        examples = few([f"{label!r} ({count})" for label, count in scarce])
+        remedy = "numbers to predict need trainer.data.task: regression"
+        raise DataError([f"{where}: {found}: {examples}; {needs}; {remedy}"])
+    if scarce:
+        raise DataError([f"{where}: class {label!r} has {count} examples; {needs}" for label, count in scarce])

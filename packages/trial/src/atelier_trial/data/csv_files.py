@@ -14,6 +14,8 @@ from atelier_store.spec import Data
 from atelier_trial.data.errors import DataError, gather, reading
 from atelier_trial.data.raw import Array, Part, RawData, few, names_of
 
+TABLES = "trainer.data.source: table reads words, dates and gaps too"
+
 
 @dataclass(frozen=True)
 class Table:
@@ -28,15 +30,14 @@ class Table:
 
 
 def read(data: Data, files: Mapping[str, Path]) -> RawData:
-    """The rows of the training and the test file, features in the order of the training file's columns."""
+    """The rows of each file, features in the order of the training file's columns."""
     targets = tuple(tables.spelling(target).strip() for target in data.targets)
     weight = None if data.weight is None else tables.spelling(data.weight).strip()
     found = gather(lambda path: _table(path, targets, weight), files)
-    train, test = found["train"], found.get("test")
-    if test is not None:
-        found["test"] = _in_order(test, train)
+    train = found["train"]
+    found = gather(lambda table: _in_order(table, train), found)
     parts = gather(lambda table: _part(table, data), found)
-    return RawData(parts["train"], parts.get("test"), feature_names=train.features, **names_of(targets))
+    return RawData.of(parts, feature_names=train.features, **names_of(targets))
 
 
 def _table(path: Path, targets: Sequence[str], weight: str | None) -> Table:
@@ -49,6 +50,10 @@ def _table(path: Path, targets: Sequence[str], weight: str | None) -> Table:
     columns = list(zip(*(row.cells for row in rows), strict=True)) or [()] * len(header)
     cells = dict(zip(header, columns, strict=True))
     features = [name for name in header if name not in (*targets, weight)]
+    if not rows or not features:
+        besides = few([repr(name) for name in (*targets, weight) if name is not None])
+        what = "has no rows" if not rows else f"has no column beside {besides}"
+        raise DataError([f"{path}: {what}; allowed: a header and rows of the target and at least one number"])
     x = np.empty((len(rows), len(features)))
     weights = None if weight is None else np.empty(len(rows))
     for name, into in [*zip(features, x.T, strict=True), *([] if weight is None else [(weight, weights)])]:
@@ -57,6 +62,8 @@ def _table(path: Path, targets: Sequence[str], weight: str | None) -> Table:
             violations.append(_not_numeric(path, name, cells[name], lines))
         elif into is not None:
             into[:] = values
+            if into is not weights:
+                violations += _gaps(path, name, into, lines)
     if violations:
         raise DataError(violations)
     return Table(path, tuple(features), x, {name: list(cells[name]) for name in targets}, lines, weights)
@@ -108,6 +115,15 @@ def _numbers(cells: Sequence[str]) -> list[float] | None:
     return [next(found) if cell else math.nan for cell in cells]
 
 
+def _gaps(path: Path, name: str, values: Array, lines: Sequence[str], remedy: str = TABLES) -> list[str]:
+    """What is wrong with a column of numbers of which cells are empty."""
+    empty = np.flatnonzero(np.isnan(values))
+    if not empty.size:
+        return []
+    where = f"{path}: column {name!r}: {len(empty)} empty cells, the first at {lines[int(empty[0])]}"
+    return [f"{where}; allowed: none; {remedy}"]
+
+
 def _not_numeric(path: Path, name: str, cells: Sequence[str], lines: Sequence[str]) -> str:
     wrong = [
         (cell, line) for cell, line in zip(cells, lines, strict=True) if cell and not tables.NUMBER.fullmatch(cell)
@@ -115,19 +131,21 @@ def _not_numeric(path: Path, name: str, cells: Sequence[str], lines: Sequence[st
     cell, line = wrong[0]
     return (
         f"{path}: column {name!r} is not numeric: {len(wrong)} cells, the first is {cell!r} at {line}; "
-        "allowed: numbers such as 12, -0.5 or 1e5"
+        f"allowed: numbers such as 12, -0.5 or 1e5; {TABLES}"
     )
 
 
-def _in_order(test: Table, train: Table) -> Table:
-    """The test file with its columns in the training file's order."""
-    missing = [name for name in train.features if name not in test.features]
-    unknown = [name for name in test.features if name not in train.features]
+def _in_order(table: Table, train: Table) -> Table:
+    """A file with its columns in the training file's order."""
+    if table.features == train.features:
+        return table
+    missing = [name for name in train.features if name not in table.features]
+    unknown = [name for name in table.features if name not in train.features]
     if missing or unknown:
         differences = f"lacks {', '.join(missing) or 'none'}; has besides: {', '.join(unknown) or 'none'}"
-        raise DataError([f"{test.path}: of the training file's columns it {differences}; allowed: the same columns"])
-    order = [test.features.index(name) for name in train.features]
-    return replace(test, features=train.features, x=test.x[:, order])
+        raise DataError([f"{table.path}: of the training file's columns it {differences}; allowed: the same columns"])
+    order = [table.features.index(name) for name in train.features]
+    return replace(table, features=train.features, x=table.x[:, order])
 
 
 def _part(table: Table, data: Data) -> Part:
@@ -135,8 +153,18 @@ def _part(table: Table, data: Data) -> Part:
     if data.task == "classification":
         (target,) = table.targets.values()
         return Part(where, table.x, np.array(target, dtype=str), table.lines, weight=table.weight)
-    read = {name: _numbers(cells) for name, cells in table.targets.items()}
-    if wrong := [name for name, values in read.items() if values is None]:
-        raise DataError([_not_numeric(table.path, name, table.targets[name], table.lines) for name in wrong])
-    y = np.array(list(read.values()), dtype=np.float64).T
+    found = gather(lambda name: _target(table, name), {name: name for name in table.targets})
+    y = np.array(list(found.values()), dtype=np.float64).T
     return Part(where, table.x, y, table.lines, weight=table.weight)
+
+
+def _target(table: Table, name: str) -> Array:
+    """The numbers of a target (N,)."""
+    cells = table.targets[name]
+    values = _numbers(cells)
+    if values is None:
+        raise DataError([_not_numeric(table.path, name, cells, table.lines)])
+    found = np.array(values)
+    if gaps := _gaps(table.path, name, found, table.lines, "leave these rows out"):
+        raise DataError(gaps)
+    return found

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from atelier_store.files import sha256_file, temporary_beside
+from atelier_store.files import sha256_file
 from atelier_store.spec import Data, DataFile, public_url
 
+from atelier_trial.data.downloads import Progress, download
 from atelier_trial.data.errors import DataError, reading
 
-SCHEMES = ("https", "http")
+SCHEMES = ("https", "http", "s3")
 """Of urls that can be downloaded."""
 
 REQUIRED: dict[str, tuple[str, ...]] = {
@@ -28,12 +29,14 @@ REQUIRED: dict[str, tuple[str, ...]] = {
 }
 OPTIONAL: dict[str, tuple[str, ...]] = {
     "sklearn": (),
-    "npz": ("test",),
-    "csv": ("test",),
-    "table": ("test",),
+    "npz": ("validation", "test"),
+    "csv": ("validation", "test"),
+    "table": ("validation", "test"),
     "images": ("test",),
-    "idx": ("testImages", "testLabels"),
+    "idx": ("validationImages", "validationLabels", "testImages", "testLabels"),
 }
+PAIRS = (("validationImages", "validationLabels"), ("testImages", "testLabels"))
+"""Files of which there are both or none."""
 
 
 Stamp = list[tuple[Path, int, int]]
@@ -49,6 +52,7 @@ class Located:
     url: str | None = None
     sha256: str | None = None
     may_be_pattern: bool = False
+    headers_from: tuple[tuple[str, str], ...] = ()
 
     @property
     def size(self) -> int:
@@ -62,10 +66,10 @@ class Located:
             stats = [(path, path.stat()) for path in found if path.is_file()]
         return [(path, stat.st_size, stat.st_mtime_ns) for path, stat in stats]
 
-    def fetch(self) -> Path:
+    def fetch(self, progress: Progress = lambda _: None) -> Path:
         """The path on disk, with the declared content, downloaded if need be. DataError if that fails."""
-        if self.url is not None and not self.path.exists():
-            _download(self)
+        if self.url is not None and self.sha256 is not None and not self.path.exists():
+            download(self.field, self.url, self.sha256, self.path, dict(self.headers_from), progress)
         if self.is_pattern:
             return self._fetch_pattern()
         if not self.path.exists():
@@ -146,8 +150,7 @@ def locate(data: Data, base: Path, downloads: Path) -> dict[str, Located]:
     """The path of each file of the data, by role. DataError with every violation in the profile's files."""
     required, optional = REQUIRED.get(data.source, ()), OPTIONAL.get(data.source, tuple(data.files))
     allowed = required + optional
-    if {"testImages", "testLabels"} & set(data.files):
-        required = allowed
+    required += tuple(role for pair in PAIRS if set(pair) & set(data.files) & set(allowed) for role in pair)
     violations = [
         f"trainer.data.files.{role}: missing; source {data.source} needs it"
         for role in required
@@ -168,7 +171,8 @@ def locate(data: Data, base: Path, downloads: Path) -> dict[str, Located]:
             path = base / name if file.path else downloads / name
             sha256 = file.sha256.lower() if file.sha256 else None
             may_be_pattern = data.source == "table" and file.url is None
-            located[role] = Located(field, path, file.url, sha256, may_be_pattern)
+            headers = tuple((file.headers_from or {}).items())
+            located[role] = Located(field, path, file.url, sha256, may_be_pattern, headers)
     if violations:
         raise DataError(violations)
     return located
@@ -182,6 +186,8 @@ def _violations(file: DataFile) -> list[str]:
         reasons += _violations_of_url(file.url)
         if file.sha256 is None:
             reasons.append(f"url {public_url(file.url)} without sha256: say what its content must be")
+    if file.headers_from and (file.url is None or file.url.startswith("s3:")):
+        reasons.append("headersFrom goes with a url of https or http; allowed: none")
     if file.sha256 is not None and (len(file.sha256) != 64 or set(file.sha256.lower()) - set("0123456789abcdef")):
         reasons.append(f"sha256 {file.sha256!r} is not 64 hexadecimal digits")
     return reasons
@@ -195,6 +201,8 @@ def _violations_of_url(url: str) -> list[str]:
     if scheme not in SCHEMES:
         remedy = "else download it by other means, and give its path"
         return [f"url {shown}: scheme {scheme!r} is not supported; allowed: {', '.join(SCHEMES)}; {remedy}"]
+    if scheme == "s3" and not urlsplit(url).netloc:
+        return [f"url {shown} names no bucket; allowed: such as s3://bucket/folder/file"]
     return [] if _name(url) else [f"url {shown} does not end in a file name"]
 
 
@@ -202,33 +210,7 @@ def _name(url: str) -> str:
     return Path(urlsplit(url).path).name
 
 
-def _request(url: str) -> str:
-    """The path and query of a url, which errors may hold without its host."""
-    parts = urlsplit(url)
-    return f"{parts.path}?{parts.query}" if parts.query else parts.path
-
-
-def _check(field: str, path: Path, expected: str, shown: Path | None = None) -> None:
+def _check(field: str, path: Path, expected: str) -> None:
     actual = sha256_file(path)
     if actual != expected:
-        raise DataError([f"{field}: {shown or path}: wrong sha256: expected {expected}, found {actual}"])
-
-
-def _download(file: Located) -> None:
-    import pooch
-
-    assert file.url is not None and file.sha256 is not None
-    file.path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = temporary_beside(file.path)
-    try:
-        try:
-            pooch.downloaders.choose_downloader(file.url, progressbar=True)(file.url, str(temporary), None)
-        except Exception as error:  # whatever a protocol's library raises
-            advice = f"or put {file.path.name} into {file.path.parent} yourself"
-            shown = public_url(file.url)
-            reason = " ".join(str(error).split()).replace(file.url, shown).replace(_request(file.url), _request(shown))
-            raise DataError([f"{file.field}: {shown} could not be fetched: {reason}; try again, {advice}"]) from error
-        _check(file.field, temporary, file.sha256, shown=Path(file.path.name))
-        temporary.replace(file.path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        raise DataError([f"{field}: {path}: wrong sha256: expected {expected}, found {actual}"])

@@ -14,11 +14,11 @@ from atelier_store.files import publish_folder, write_with
 from atelier_store.layout import DataPaths, Store
 from atelier_store.records import DataDescription, DataSource
 from atelier_store.spec import Data, sha256_of
-from atelier_store.split import Rows, parts_of
+from atelier_store.split import Parts, parts_of, share
 from numpy.typing import NDArray
 
 from atelier_trial.data import own_function, sources
-from atelier_trial.data.checks import check, check_training_rows, describe
+from atelier_trial.data.checks import check, check_folds, check_training_rows, check_weights, describe
 from atelier_trial.data.errors import DataError, gather
 from atelier_trial.data.files import Located, Stamp, locate, words_of_size
 
@@ -26,6 +26,9 @@ log = logging.getLogger("atelier.data")
 
 PREPARATION = 2
 """Incremented whenever the same source would give other arrays, or be refused."""
+
+PARTS = ("validation_fraction", "folds", "test_fraction")
+"""Fields of a profile's data that no prepared array depends on, as long as the test set is a file."""
 
 LONG = 50_000_000
 """Bytes; a person is told of a step that handles more."""
@@ -74,8 +77,7 @@ def prepare(
         record.write(known)
     for note in record.notes:
         log.info("%s", note)
-    if description.task != "classification":
-        check_training_rows(data.words, description.train_rows, data.validation_fraction)
+    _check_search(data, description, load(store, description), seed)
     return Prepared(**description.model_dump() | {"source": data.words, "notes": record.notes})
 
 
@@ -95,26 +97,33 @@ def load(store: Store, description: DataDescription) -> Arrays:
     return arrays
 
 
-def load_split(
-    store: Store, description: DataDescription, validation_fraction: float, seed: int
-) -> tuple[NDArray[Any], NDArray[Any], Rows, Rows]:
-    """Training arrays x and y with the rows for training and those for validation. The test set is not read."""
-    arrays = load(store, description)
-    training, validation = split_rows(arrays, description, validation_fraction, seed)
-    return arrays.train_x, arrays.train_y, training, validation
-
-
-def split_rows(
-    arrays: Arrays, description: DataDescription, validation_fraction: float, seed: int
-) -> tuple[Rows, Rows]:
-    """The rows of the training arrays for training, and those for validation."""
+def parts(
+    arrays: Arrays, description: DataDescription, validation_fraction: float, folds: int | None, seed: int
+) -> Parts:
+    """The parts of a search with these arrays: see `parts_of`."""
     given = {name: array for name, array in arrays._asdict().items() if array is not None}
-    return parts_of(given, description, validation_fraction, seed)
+    return parts_of(given, description, validation_fraction, folds, seed)
+
+
+def _check_search(data: Data, description: DataDescription, arrays: Arrays, seed: int) -> None:
+    """DataError unless a search can learn from some of these rows and validate with others."""
+    if data.folds is not None:
+        check_folds(data, description, arrays.train_y, arrays.train_order)
+    elif description.task != "classification" and description.validation_rows is None:
+        validation = share(description.train_rows, data.validation_fraction)
+        check_training_rows(data.words, description.train_rows, validation)
+    if arrays.train_weight is not None:
+        of_search = parts(arrays, description, data.validation_fraction, data.folds, seed)
+        for number, rows in enumerate(of_search.splits, 1):
+            which = "" if data.folds is None else f" of fold {number} of {data.folds}"
+            purposes = (f"to learn from{which}", f"to validate with{which}")
+            weights = (arrays.train_weight[part] for part in rows)
+            check_weights(data, data.words, dict(zip(purposes, weights, strict=True)))
 
 
 def _identity(data: Data, files: Mapping[str, Located], seed: int, progress: Callable[[str], object]) -> dict[str, Any]:
     """Everything that the prepared arrays depend on."""
-    source = data.model_dump(mode="json", exclude={"files", "validation_fraction", "test_fraction"}, exclude_none=True)
+    source = data.model_dump(mode="json", exclude={"files", *PARTS}, exclude_none=True)
     source |= {"preparation": PREPARATION, "files": _contents(files, progress)}
     if not {"test", "testImages"} & set(files):
         source |= {"test_fraction": data.test_fraction, "seed": seed}
@@ -152,7 +161,7 @@ def _make(
             progress(f"reading {file.path} ({words_of_size(file.size)}) …")
     if data.function is not None:
         progress(f"calling {data.function} …")
-    raw = sources.read(data, gather(Located.fetch, files))
+    raw = sources.read(data, gather(lambda file: file.fetch(progress), files))
     if changed := [files[role] for role, stamp in stamps.items() if files[role].stamp() != stamp]:
         raise DataError([f"{file.field}: {file.path}: was changed while it was read; try again" for file in changed])
     checked = check(data, raw, seed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,12 +67,18 @@ class RawData:
 
     train: Part
     test: Part | None = None
+    validation: Part | None = None
     labels: tuple[str, ...] | None = None
     feature_names: tuple[str, ...] | None = None
     target_name: str | None = None
     target_names: tuple[str, ...] | None = None
     columns: tuple[Column, ...] | None = None
     missing: tuple[str, ...] | None = None
+
+    @classmethod
+    def of(cls, parts: Mapping[str, Part], **meaning: Any) -> RawData:
+        """What these parts hold, by the roles of their files: train, validation, test."""
+        return cls(parts["train"], parts.get("test"), parts.get("validation"), **meaning)
 
 
 def few(items: Sequence[str], most: int = 5) -> str:

@@ -67,17 +67,15 @@ def _bundled(name: str | None) -> RawData:
 
 def _npz_files(files: Mapping[str, Path], weight: str | None) -> RawData:
     archives = gather(lambda path: _npz(path, weight), files)
-    train, notes = archives["train"]
-    weighted, weighted_test = weight or "", f"{weight}_test"
-    test = None
-    if "test" in files:
-        arrays, more = archives["test"]
-        test = Part(files["test"].name, arrays["x"], arrays["y"], notes=more, weight=arrays.get(weighted))
-    elif "x_test" in train:
+    parts = {
+        role: Part(files[role].name, arrays["x"], arrays["y"], notes=notes, weight=arrays.get(weight or ""))
+        for role, (arrays, notes) in archives.items()
+    }
+    train, _ = archives["train"]
+    if "test" not in files and "x_test" in train:
         where = f"{files['train'].name} (x_test, y_test)"
-        test = Part(where, train["x_test"], train["y_test"], weight=train.get(weighted_test))
-    part = Part(files["train"].name, train["x"], train["y"], notes=notes, weight=train.get(weighted))
-    return RawData(part, test)
+        parts["test"] = Part(where, train["x_test"], train["y_test"], weight=train.get(f"{weight}_test"))
+    return RawData.of(parts)
 
 
 def _npz(path: Path, weight: str | None) -> tuple[dict[str, Array], tuple[str, ...]]:
@@ -125,10 +123,13 @@ IDX_TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E
 
 def _idx_files(files: Mapping[str, Path]) -> RawData:
     arrays = gather(_idx, files)
-    train = Part(files["trainImages"].name, arrays["trainImages"], arrays["trainLabels"])
-    if "testImages" not in files:
-        return RawData(train)
-    return RawData(train, Part(files["testImages"].name, arrays["testImages"], arrays["testLabels"]))
+    return RawData.of(
+        {
+            role: Part(files[f"{role}Images"].name, arrays[f"{role}Images"], arrays[f"{role}Labels"])
+            for role in ("train", "validation", "test")
+            if f"{role}Images" in files
+        }
+    )
 
 
 def _idx(path: Path) -> Array:

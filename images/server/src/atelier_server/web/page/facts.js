@@ -22,11 +22,11 @@ export function showScores({ manifest, promotion, onnx_bytes }, report) {
   const cell = (values, name) => make("td", {}, values[name] === undefined ? "–" : score(name, values[name]));
   const row = key => make("tr", {}, make("th", { scope: "row" }, metric(`val_${key}`).measure), cell(manifest.metrics, `val_${key}`), cell(tested, `test_${key}`));
   const heads = ["", "Validation", "Test"].map(name => name ? make("th", { scope: "col" }, name) : make("td", {}));
-  const { environment } = manifest.provenance, { latency, parity } = manifest;
+  const { environment } = manifest.provenance, { latency } = manifest;
   at("scores").replaceChildren(
     make("table", {}, make("thead", {}, make("tr", {}, ...heads)), make("tbody", {}, ...measures.map(row))),
     make("dl", { class: "facts" }, ...facts([
-      ["Rows", rowsInWords(parity.rows, promotion, report)],
+      ["Rows", rowsInWords(manifest, promotion, report)],
       ...thresholdsInWords(manifest.thresholds, promotion),
       ...targetsInWords(manifest.target_metrics, promotion),
       ["Parameters", number(manifest.params)],
@@ -37,9 +37,11 @@ export function showScores({ manifest, promotion, onnx_bytes }, report) {
   );
 }
 
-function rowsInWords(validation, promotion, report) {
-  const training = report && report.data ? `${number(report.data.train_rows - validation)} for training, ` : "";
-  return `${training}${number(validation)} for validation, ${promotion && promotion.test_rows ? `${number(promotion.test_rows)} for the test, read once at the promotion` : "none for a test"}`;
+function rowsInWords({ parity, config }, promotion, report) {
+  const all = report && report.data ? report.data.train_rows : undefined;
+  const training = all === undefined ? "" : `${number(config.folds ? all : all - parity.rows)} for training, `;
+  const validation = config.folds ? `validation in ${config.folds} folds of them by networks that had not seen them` : `${number(parity.rows)} for validation`;
+  return `${training}${validation}, ${promotion && promotion.test_rows ? `${number(promotion.test_rows)} for the test, read once at the promotion` : "none for a test"}`;
 }
 
 /** From which probability on a label is given, and what that comes to; a model without thresholds gives the likeliest. */

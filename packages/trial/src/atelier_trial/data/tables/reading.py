@@ -26,6 +26,9 @@ from atelier_trial.data.tables.records import Records, rewritten, scan
 
 Lines = NDArray[np.int64] | None
 
+LONG = 1_000_000
+"""Bytes of a text; one that is longer was written by a program, which ends the last line."""
+
 
 @dataclass(frozen=True)
 class Places(Sequence[str]):
@@ -128,6 +131,8 @@ def _piece(member: Member, declared: TableFormat, target: str, may_be_nameless: 
         other = "the first version of Feather, which pandas wrote until 2020"
     if other:
         raise DataError([f"{name}: not a table: it begins as {other}; allowed: CSV, Parquet, Arrow or JSON lines"])
+    if re.match(rb"\s*\[\s*[\[{]", content):
+        raise DataError([f"{name}: not a table: one array of JSON; allowed: JSON lines, an object on each"])
     if content.lstrip()[:1] == b"{" or Path(name).suffix.lower() in (".jsonl", ".ndjson"):
         frame, lines = _json_lines(name, content)
         return _typed(frame, name, may_be_nameless, lines)
@@ -186,6 +191,8 @@ def _faults_of_json(name: str, content: bytes) -> list[str]:
 
 def _delimited(name: str, content: bytes, declared: TableFormat, target: str, may_be_nameless: bool) -> Piece:
     content, notes = dialect.decode(content, declared.encoding, name)
+    if len(content) > LONG and not content.endswith(b"\n"):
+        notes += (f"{name}: its last line does not end; if the file was cut off there, get it whole",)
     content = dialect.without_comments(content, declared.comment)
     found = dialect.find(content, declared, target, name)
     _check_names(name, found.names, may_be_nameless)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -31,18 +31,22 @@ class Table:
 
 
 def read(data: Data, files: Mapping[str, Path]) -> RawData:
-    """The rows of the training and the test file. Features are in the order of the training file's columns."""
+    """The rows of each file. Features are in the order of the training file's columns."""
     declared, names_of_targets = data.table or TableFormat(), tuple(spelling(one).strip() for one in data.targets)
     choices = {spelling(name).strip(): choice for name, choice in (data.columns or {}).items()}
     frames = gather(lambda path: reading.read(path, declared, names_of_targets[0], choices.get("") == "drop"), files)
+    by = spelling(data.split.column).strip() if data.split and data.split.column is not None else None
     weight = None if data.weight is None else spelling(data.weight).strip()
-    violations = _violations(frames, choices, names_of_targets, data.split)
-    if violations := violations + _of_weight(frames, choices, names_of_targets, weight):
+    unused = {name for name, choice in choices.items() if choice == "drop"}
+    if by is not None and data.split is not None and data.split.by == "group":
+        unused.add(by)
+    violations = _violations(frames, choices, names_of_targets, by, unused)
+    if violations := violations + _of_weight(frames, choices, names_of_targets, by, weight):
         raise DataError(violations)
     gaps = GAPS if declared.missing is None else tuple(text.strip().lower() for text in declared.missing)
-    by = spelling(data.split.column).strip() if data.split and data.split.column is not None else None
-    names = [name for name in frames["train"].columns.columns if choices.get(name) != "drop" or name == by]
-    tables = gather(lambda frame: _table(frame, names, gaps), frames)
+    known = frames["train"].columns.columns
+    used = {role: [name for name in known if name not in unused or (role == "train" and name == by)] for role in frames}
+    tables = gather(lambda role: _table(frames[role], used[role], gaps), {role: role for role in frames})
     train = tables["train"]
     texts = [cells for name, cells in train.cells.items() if _may_be_number(name, cells, data, choices)]
     form = numbers.find(texts, declared, train.where.name)
@@ -52,13 +56,12 @@ def read(data: Data, files: Mapping[str, Path]) -> RawData:
     kept, notes = _kept(train, targets["train"], choices, form)
     readers = [one.reader for one in kept]
     parts = {"train": _part(train, [one.features for one in kept], targets["train"], notes, order)}
-    if "test" in tables:
-        parts["test"] = _test(tables["test"], readers, targets["test"])
+    held = {role: role for role in tables if role != "train"}
+    parts |= gather(lambda role: _held(tables[role], readers, targets[role]), held)
     parts = {role: replace(part, weight=weights[role]) for role, part in parts.items()}
     columns = tuple(one.column for one in readers)
-    return RawData(
-        parts["train"],
-        parts.get("test"),
+    return RawData.of(
+        parts,
         feature_names=tuple(column.name for column in columns),
         **names_of(names_of_targets),
         columns=columns,
@@ -67,9 +70,13 @@ def read(data: Data, files: Mapping[str, Path]) -> RawData:
 
 
 def _violations(
-    frames: Mapping[str, Frame], choices: Mapping[str, ColumnChoice], targets: Sequence[str], split: Split | None
+    frames: Mapping[str, Frame],
+    choices: Mapping[str, ColumnChoice],
+    targets: Sequence[str],
+    by: str | None,
+    unused: Collection[str],
 ) -> list[str]:
-    """What is wrong with the names of columns."""
+    """What is wrong with the names of columns. by splits the rows; files beside the training's may lack unused ones."""
     train = frames["train"].columns.columns
     violations = []
     if unknown := [name for name in choices if name not in train]:
@@ -82,32 +89,33 @@ def _violations(
         for target in targets
         if target in choices
     ]
-    if split is not None and split.column is not None:
-        by = spelling(split.column).strip()
-        if by not in train:
-            violations.append(
-                f"trainer.data.split.column: {frames['train'].where} has no column {by!r}; allowed: {few(train, 50)}"
-            )
-        elif by in targets:
-            violations.append(f"trainer.data.split.column: {by!r} is the target; allowed: any other column")
+    if by is not None and by not in train:
+        violations.append(
+            f"trainer.data.split.column: {frames['train'].where} has no column {by!r}; allowed: {few(train, 50)}"
+        )
+    if by in targets:
+        violations.append(f"trainer.data.split.column: {by!r} is the target; allowed: any other column")
     violations += [
         f"trainer.data.target: {frames['train'].where} has no column {target!r}; allowed: {few(train, 50)}"
         for target in targets
         if target not in train
     ]
-    if "test" in frames:
-        test = frames["test"].columns.columns
-        lacks = [name for name in train if name not in test and choices.get(name) != "drop"]
-        besides = [name for name in test if name not in train]
+    for role in [role for role in frames if role != "train"]:
+        names, where = frames[role].columns.columns, frames[role].where
+        lacks = [name for name in train if name not in names and name not in unused]
+        besides = [name for name in names if name not in train]
         if lacks or besides:
             differences = f"lacks {', '.join(lacks) or 'none'}; has besides: {', '.join(besides) or 'none'}"
-            where = frames["test"].where
             violations.append(f"{where}: of the training file's columns it {differences}; allowed: the same columns")
     return violations
 
 
 def _of_weight(
-    frames: Mapping[str, Frame], choices: Mapping[str, ColumnChoice], targets: Sequence[str], weight: str | None
+    frames: Mapping[str, Frame],
+    choices: Mapping[str, ColumnChoice],
+    targets: Sequence[str],
+    by: str | None,
+    weight: str | None,
 ) -> list[str]:
     """What is wrong with the name of the column of weights."""
     train = frames["train"].columns.columns
@@ -118,6 +126,8 @@ def _of_weight(
         return [f"trainer.data.weight: {where} has no column {weight!r}; allowed: {few(train, 50)}"]
     if weight in targets:
         return [f"trainer.data.weight: {weight!r} is the target; allowed: any other column"]
+    if weight == by:
+        return [f"trainer.data.weight: {weight!r} is trainer.data.split.column; allowed: any other column"]
     return [f"trainer.data.columns.{weight}: is the weight, which is a number"] if weight in choices else []
 
 
@@ -224,7 +234,8 @@ def _kept(
     return kept, (*left_out, *doubts)
 
 
-def _test(table: Table, readers: Sequence[Reader], targets: Sequence[pl.Series]) -> Part:
+def _held(table: Table, readers: Sequence[Reader], targets: Sequence[pl.Series]) -> Part:
+    """The rows of a file beside the training's."""
     notes = [
         f"{table.where.name}: {note}"
         for one in readers
