@@ -412,10 +412,10 @@ def test_a_bundle_that_is_replaced_after_it_was_verified_is_not_promoted(store: 
     def verify_and_replace(files: BundlePaths, manifest: Manifest) -> list[str]:
         problems = bundle.problems(files, manifest)
         shutil.rmtree(folder)
-        image_bundle(2, metric=0.1).write(folder)
+        image_bundle(3, metric=0.1).write(folder)
         return problems
 
-    with pytest.raises(OSError, match="changed while it was copied: manifest"):
+    with pytest.raises(OSError, match="changed while it was copied: model"):
         promoter_of(store, verify_and_replace).best(experiment)
     assert not store.model("digits").current.exists()
     assert audit(store).leftovers == []

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ast
 import importlib
+import sys
 import sysconfig
 import traceback
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import find_spec, resolve_name
 from pathlib import Path
@@ -46,7 +47,8 @@ def function(field: str, named: str) -> Any:
     """The function that a field of the profile names as module:function. InvalidInput, which says what is missing."""
     module_name, _, name = named.partition(":")
     try:
-        found = getattr(importlib.import_module(module_name), name)
+        with _without_bytecode():
+            found = getattr(importlib.import_module(module_name), name)
     except (ImportError, AttributeError) as error:
         raise InvalidInput([f"{field}: {named!r} cannot be imported: {error}"]) from error
     except Exception as error:  # whatever a user's module raises
@@ -54,6 +56,16 @@ def function(field: str, named: str) -> Any:
     if not callable(found):
         raise InvalidInput([f"{field}: {named!r} is not a function"])
     return found
+
+
+@contextmanager
+def _without_bytecode() -> Iterator[None]:
+    """Leave no bytecode of what is imported: Python would run it after an edit of equal size in the same second."""
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    try:
+        yield
+    finally:
+        sys.dont_write_bytecode = before
 
 
 def digest(field: str, named: str) -> str:
