@@ -43,6 +43,7 @@ OTHERS_SAY = {
     'no Experiment with the name "…" found': "Helm 3",
     'the namespace lacks label "katib.kubeflow.org/metrics-collector-injection: enabled"': "Katib",
     "must be greater than status.trials count": "Katib",
+    "failed to find suggestion config for algorithm: atelier": "Katib",
     "Experiment can be restarted if it is in succeeded state by reaching max trials": "Katib",
     'failed calling webhook "….katib.kubeflow.org"': "Kubernetes",
     'failed calling webhook "mutator.pod.katib.kubeflow.org"': "Kubernetes",
