@@ -14,6 +14,7 @@ from torch import Tensor
 
 from atelier_trainer import environment, model
 from atelier_trainer.columns import Columns, noise_scale
+from atelier_trainer.examples import in_order, training_examples
 from atelier_trainer.training import Recipe, Rows, Training, balanced
 
 
@@ -43,13 +44,16 @@ def set_up(trial: Trial, device: torch.device) -> Setup:
     )
     kind, task = description.kind, description.task
     outputs = outputs_of(description, y)
+    paths = trial.request.store.data(description.digest)
     rows, validation = (
-        Rows(torch.from_numpy(x[index]), torch.from_numpy(y[index])) for index in (training_rows, validation_rows)
+        Rows(training_examples(paths, description, x, index), torch.from_numpy(y[index]))
+        for index in (training_rows, validation_rows)
     )
     torch.manual_seed(config.seed)
-    columns, statistics, of_inputs = _of_inputs(description, rows.x.numpy(), rows.y.numpy())
+    columns, statistics, of_inputs = _of_inputs(description, rows)
     network, shape = trial.request.spec.trainer.network, description.shape
-    built = model.build(network, config.params, kind, statistics, shape, outputs, rows.x, columns).to(device)
+    looked_at = rows.x if isinstance(rows.x, Tensor) else rows.x[:0]  # no network for pictures or series looks at them
+    built = model.build(network, config.params, kind, statistics, shape, outputs, looked_at, columns).to(device)
     precision = environment.precision(device, kind)
     recipe = Recipe.of(config.params, config.seed, config.tail_epochs)
     weights = balanced(rows.y, outputs) if config.class_weights == "balanced" else None
@@ -59,13 +63,15 @@ def set_up(trial: Trial, device: torch.device) -> Setup:
     return Setup(training, validation, of_inputs, environment.describe(device, precision))
 
 
-def _of_inputs(
-    description: DataDescription, x: NDArray[Any], y: NDArray[Any]
-) -> tuple[Columns | None, dict[str, Tensor], OfInputs]:
+def _of_inputs(description: DataDescription, rows: Rows) -> tuple[Columns | None, dict[str, Tensor], OfInputs]:
     """The columns of a table, the model's statistics, and the manifest's, of the training rows."""
-    columns, task = description.columns, description.task
+    columns, kind, task, y = description.columns, description.kind, description.task, rows.y.numpy()
+    if not isinstance(rows.x, Tensor):
+        inputs = data.statistics_of_parts((part.numpy() for part in in_order(rows.x)), kind)
+        return None, model.statistics(inputs, y, task), OfInputs(inputs)
+    x = rows.x.numpy()
     if columns is None:
-        inputs = data.input_statistics(x, description.kind)
+        inputs = data.input_statistics(x, kind)
         return None, model.statistics(inputs, y, task), OfInputs(inputs)
     statistics = model.table_statistics(noise_scale(columns, x), y, task)
     return Columns(columns, x), statistics, OfInputs(None, data.column_statistics(x, columns))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,10 +18,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from atelier_trainer.augment import augment
+from atelier_trainer.examples import Examples, batches, in_order
 from atelier_trainer.model import Answer, Model, Precision
 from atelier_trainer.optimizer import AveragedAdamW
-
-EVALUATION_BATCH = 500
 
 
 class Stopped(Exception):
@@ -31,7 +31,7 @@ class Stopped(Exception):
 class Rows:
     """Raw examples x and their y (class numbers, or targets (N, T) in their own unit)."""
 
-    x: Tensor
+    x: Examples
     y: Tensor
 
     def __len__(self) -> int:
@@ -115,19 +115,21 @@ class Training:
         """Train to the end of the current or a new epoch; the mean loss. Stopped if should_stop() after a batch."""
         self.model.train()
         order = torch.randperm(len(self.rows), generator=self._generator("order"))
-        while self.position < self.batches:
-            self.loss_sum += self._train_batch(order[self.position * self.batch : (self.position + 1) * self.batch])
-            self.position += 1
-            if should_stop():
-                raise Stopped
+        starts = range(self.position * self.batch, self.batches * self.batch, self.batch)
+        with closing(batches(self.rows.x, (order[start : start + self.batch] for start in starts))) as read:
+            for index, x in read:
+                self.loss_sum += self._train_batch(index, x)
+                self.position += 1
+                if should_stop():
+                    raise Stopped
         loss = self.loss_sum / self.batches
         self.epoch, self.position, self.loss_sum = self.epoch + 1, 0, 0.0
         return loss
 
-    def _train_batch(self, index: Tensor) -> float:
+    def _train_batch(self, index: Tensor, x: Tensor) -> float:
         generator = self._generator("batch", self.position)
         torch.manual_seed(self._number("dropout", self.position))
-        raw = augment(self.rows.x[index], self.recipe.augment, generator, self.model.scale.cpu()).to(self.device)
+        raw = augment(x, self.recipe.augment, generator, self.model.scale.cpu()).to(self.device)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
             scores = self.model(raw)
         loss = self.loss(scores.float(), self.rows.y[index].to(self.device))
@@ -170,11 +172,11 @@ class Training:
         """Scores of the averaged weights, in float32, under the names that begin with val_."""
         return scores(self.task, self.answers(rows.x), rows.y.numpy(), "val")
 
-    def answers(self, x: Tensor) -> NDArray[np.float32]:
+    def answers(self, x: Examples) -> NDArray[np.float32]:
         """The averaged weights' answers to raw x: probabilities (N, classes) or targets (N, T)."""
         answer = Answer(self.averaged, self.task).eval()
         with torch.inference_mode():
-            return torch.cat([answer(part.to(self.device)).cpu() for part in torch.split(x, EVALUATION_BATCH)]).numpy()
+            return torch.cat([answer(part.to(self.device)).cpu() for part in in_order(x)]).numpy()
 
     @property
     def averaged(self) -> Model:

@@ -14,7 +14,7 @@ from atelier_store.records import Column, DataDescription
 from atelier_store.spec import Data, Kind, has_channels
 
 from atelier_trial.data.errors import DataError
-from atelier_trial.data.raw import Array, Part, RawData, few
+from atelier_trial.data.raw import Array, Examples, Part, RawData, few, held
 from atelier_trial.data.split import TEST, share, split
 from atelier_trial.data.tables.levels import join_rare
 
@@ -39,7 +39,7 @@ class Checked:
 
     kind: Kind
     labels: tuple[str, ...] | None
-    arrays: dict[str, Array]
+    arrays: dict[str, Examples]
     notes: tuple[str, ...]
     columns: tuple[Column, ...] | None = None
 
@@ -87,17 +87,16 @@ def check(data: Data, raw: RawData, seed: int) -> Checked:
     _enough_ranks(data, raw.train, order, "training and validation", 2)
     columns = raw.columns
     if columns is not None:
-        columns, joined = join_rare(columns, xs)
+        columns, joined = join_rare(columns, [held(x) for x in xs])
         notes += joined
     if labels:
         _enough(raw.train.where, ys[0], labels, "training, validation")
     else:
         check_training_rows(raw.train.where, len(ys[0]), data.validation_fraction)
-    arrays = {"train_x": xs[0], "train_y": ys[0], "test_x": xs[1], "test_y": ys[1]}
+    arrays: dict[str, Examples] = {"train_x": xs[0], "train_y": ys[0], "test_x": xs[1], "test_y": ys[1]}
     if order is not None:
         arrays[ORDER] = np.unique(order, return_inverse=True)[1].astype(np.int64)
-    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    return Checked(kind, labels, contiguous, tuple(notes), columns)
+    return Checked(kind, labels, arrays, tuple(notes), columns)
 
 
 def _enough_ranks(data: Data, part: Part, order: Array | None, parts: str, least: int) -> None:
@@ -146,7 +145,7 @@ def describe(data: Data, raw: RawData, checked: Checked, source: str) -> DataDes
     )
 
 
-def _kind(data: Data, x: Array, violations: list[str]) -> Kind:
+def _kind(data: Data, x: Examples, violations: list[str]) -> Kind:
     if data.kind != "auto":
         return data.kind
     if x.dtype == np.uint8 and x.ndim in (3, 4):
@@ -163,7 +162,7 @@ DIMENSIONS: dict[Kind, tuple[int, ...]] = {"images": (3, 4), "signals": (2, 3), 
 SHAPES: dict[Kind, str] = {"images": "(N, H, W) or (N, H, W, C)", "signals": "(N, L) or (N, L, C)", "rows": "(N, F)"}
 
 
-def _features(kind: Kind, part: Part, raw: RawData, violations: list[str]) -> Array:
+def _features(kind: Kind, part: Part, raw: RawData, violations: list[str]) -> Examples:
     if raw.columns is not None:
         return _of_columns(part, raw.columns, violations)
     x, names = part.x, raw.feature_names
@@ -178,6 +177,7 @@ def _features(kind: Kind, part: Part, raw: RawData, violations: list[str]) -> Ar
         if x.ndim == 4 and x.shape[3] > 4 >= x.shape[1]:
             violations.append(f"{part.where}: pictures have shape {x.shape[1:]}; channels must come last")
         return x
+    x = held(x)
     if x.dtype.kind not in "fiub":
         violations.append(f"{part.where}: features are {x.dtype}; allowed: numbers")
         return x
@@ -193,14 +193,15 @@ def _features(kind: Kind, part: Part, raw: RawData, violations: list[str]) -> Ar
 
 def _of_columns(part: Part, columns: Sequence[Column], violations: list[str]) -> Array:
     """Features of a table's columns, in which numbers may be missing."""
+    x = held(part.x)
     for column, place in zip(columns, places(columns), strict=True):
         if column.kind == "number":
-            _float32(part, part.x[:, place], lambda *_, name=column.name: f"column {name!r}", violations, gaps=True)
+            _float32(part, x[:, place], lambda *_, name=column.name: f"column {name!r}", violations, gaps=True)
     with np.errstate(over="ignore"):
-        return part.x.astype(np.float32)
+        return x.astype(np.float32)
 
 
-def _of_series(kind: Kind, x: Array) -> list[str]:
+def _of_series(kind: Kind, x: Examples) -> list[str]:
     """A note if series look as if their axes were swapped, which only a person can tell."""
     if kind != "signals" or x.ndim != 3 or x.shape[2] <= x.shape[1]:
         return []

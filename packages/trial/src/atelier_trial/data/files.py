@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from atelier_store.files import sha256_file, temporary_beside
@@ -36,8 +37,11 @@ OPTIONAL: dict[str, tuple[str, ...]] = {
 }
 
 
-Stamp = list[tuple[Path, int, int]]
-"""Files, each with its size in bytes and when it was changed, in nanoseconds."""
+class Stamp(NamedTuple):
+    """Bytes of some files, and a digest of their names, sizes and times of change."""
+
+    size: int
+    digest: str
 
 
 @dataclass(frozen=True)
@@ -53,14 +57,18 @@ class Located:
     @property
     def size(self) -> int:
         """Bytes of the file, or of all files in the folder; 0 if it is not there."""
-        return sum(size for _, size, _ in self.stamp())
+        return self.stamp().size
 
     def stamp(self) -> Stamp:
-        """Of each file that is there."""
+        """Of the files that are there."""
+        size, digest = 0, hashlib.sha256()
         with reading(self.path, "a file or folder"):
-            found = walk(self.path) if self.path.is_dir() else expand(self.path)
-            stats = [(path, path.stat()) for path in found if path.is_file()]
-        return [(path, stat.st_size, stat.st_mtime_ns) for path, stat in stats]
+            for path in walk(self.path) if self.path.is_dir() else expand(self.path):
+                if path.is_file():
+                    stat = path.stat()
+                    size += stat.st_size
+                    digest.update(os.fsencode(f"{path}\0{stat.st_size} {stat.st_mtime_ns}\n"))
+        return Stamp(size, digest.hexdigest())
 
     def fetch(self) -> Path:
         """The path on disk, with the declared content, downloaded if need be. DataError if that fails."""
@@ -98,7 +106,7 @@ class Located:
         with reading(path, "a file or folder"):
             if self.is_pattern:
                 return _sha256_files(expand(path), path.parent)
-            return sha256_file(path) if path.is_file() else _sha256_files(sorted(walk(path)), path)
+            return sha256_file(path) if path.is_file() else _sha256_files(walk(path), path)
 
 
 def expand(path: Path) -> list[Path]:

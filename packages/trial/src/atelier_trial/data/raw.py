@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, Self
 
 import numpy as np
 from atelier_store.records import Column
@@ -16,6 +16,42 @@ ARRAYS = ("x", "y", "x_test", "y_test")
 """What an .npz holds, and a function of the user's own returns."""
 
 
+class Unread(Protocol):
+    """Examples (N, …) that are still where their source has them: as an array, but for their values."""
+
+    dtype: np.dtype[Any]
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    @property
+    def ndim(self) -> int: ...
+
+    @property
+    def nbytes(self) -> int: ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: slice | NDArray[np.int64]) -> Self:
+        """These of the examples, in this order."""
+
+    def read(self) -> Iterator[tuple[int, Array]]:
+        """The row of each example with its values, in the order in which the source has them. DataError."""
+
+
+Examples = Array | Unread
+
+
+def held(x: Examples) -> Array:
+    """The examples in memory. DataError if they cannot be read."""
+    if isinstance(x, np.ndarray):
+        return x
+    values = np.zeros(x.shape, x.dtype)
+    for row, example in x.read():
+        values[row] = example
+    return values
+
+
 @dataclass(frozen=True)
 class Part:
     """Examples of the training or the test set.
@@ -25,7 +61,7 @@ class Part:
     """
 
     where: str
-    x: Array
+    x: Examples
     y: Array
     places: Sequence[str] | None = None
     notes: tuple[str, ...] = ()

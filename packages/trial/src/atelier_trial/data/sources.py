@@ -6,7 +6,7 @@ import gzip
 import importlib.metadata
 import math
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +19,8 @@ from atelier_trial.data.raw import ARRAYS, Array, Part, RawData, few
 BUNDLED = ("digits", "iris", "wine", "breast_cancer", "diabetes")
 
 
-def read(data: Data, files: Mapping[str, Path]) -> RawData:
-    """What the source holds. DataError with every reason why it cannot be read."""
+def read(data: Data, files: Mapping[str, Path], progress: Callable[[str], object]) -> RawData:
+    """What the source holds; progress is told what takes long. DataError with every reason why it cannot be read."""
     if data.function is not None:
         return own_function.read(data.function, files)
     if data.source == "sklearn":
@@ -33,7 +33,7 @@ def read(data: Data, files: Mapping[str, Path]) -> RawData:
         from atelier_trial.data.tables import source  # imports polars, which no other source needs
 
         return source.read(data, files)
-    return _npz_files(files) if data.source == "npz" else picture_files.read(data, files)
+    return _npz_files(files) if data.source == "npz" else picture_files.read(data, files, progress)
 
 
 def bundled_version() -> str:
