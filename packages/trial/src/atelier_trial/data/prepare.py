@@ -187,13 +187,13 @@ def _make(
             progress(f"reading {file.path} ({words_of_size(file.size)}) …")
     if data.function is not None:
         progress(f"calling {data.function} …")
-    raw = sources.read(data, gather(Located.fetch, files), progress)
-    _unchanged(files, stamps)
-    checked = check(data, raw, seed)
-    size = sum(array.nbytes for array in checked.arrays.values())
-    if size > LONG:
-        progress(f"writing {words_of_size(size)} to {store.data_sources.parent} …")
     with scratch_folder(store.data("new").folder) as folder:
+        raw = sources.read(data, gather(Located.fetch, files), folder, progress)
+        _unchanged(files, stamps)
+        checked = check(data, raw, seed)
+        size = sum(array.nbytes for array in checked.arrays.values())
+        if size > LONG:
+            progress(f"writing {words_of_size(size)} to {store.data_sources.parent} …")
         written = DataPaths(folder)
         gather(lambda item: _write(*item), {name: (written.array(name), of) for name, of in checked.arrays.items()})
         _unchanged(files, stamps)

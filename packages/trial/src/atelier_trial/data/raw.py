@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
 import numpy as np
+from atelier_store.arrays import PART, StoredArray
 from atelier_store.records import Column
 from numpy.typing import NDArray
 
@@ -40,6 +41,45 @@ class Unread(Protocol):
 
 
 Examples = Array | Unread
+
+
+class InFiles:
+    """Examples in .npy files of equal shape and type, one file after the other."""
+
+    def __init__(self, files: Sequence[StoredArray], rows: NDArray[np.int64] | None = None) -> None:
+        self.dtype: np.dtype[Any] = files[0].dtype
+        self._files, self._ends = files, np.cumsum([len(file) for file in files])
+        self._rows = np.arange(self._ends[-1]) if rows is None else rows
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (len(self), *self._files[0].shape[1:])
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        return int(np.prod(self.shape)) * self.dtype.itemsize
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, rows: slice | NDArray[np.int64]) -> InFiles:
+        return InFiles(self._files, self._rows[rows])
+
+    def read(self) -> Iterator[tuple[int, Array]]:
+        """The row of each with its values, in the order of the files, of which a part is in memory."""
+        order = np.argsort(self._rows, kind="stable")
+        sources = self._rows[order]
+        count = max(1, PART * len(self) // max(1, self.nbytes))
+        for file, end in zip(self._files, self._ends, strict=True):
+            start = end - len(file)
+            first, last = np.searchsorted(sources, [start, end])
+            for at in range(first, last, count):
+                part = slice(at, min(at + count, last))
+                yield from zip(order[part].tolist(), file[sources[part] - start], strict=True)
 
 
 def held(x: Examples) -> Array:
