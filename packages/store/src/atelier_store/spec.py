@@ -192,9 +192,10 @@ class Data(SpecModel):
     """Where examples come from and how they are split.
 
     source may be a function of the user's own. files has the roles train and, optionally, test for npz, csv, table and
-    images; trainImages, trainLabels, testImages and testLabels for idx; any for a function. image and on_unreadable are
-    for images only, columns and table for tables only; None is the defaults, or fail. columns says what a column is
-    where that is not to be found by looking. A split of None is stratified for classes, else random.
+    images, which may have trainLabels and testLabels too; trainImages, trainLabels, testImages and testLabels for idx;
+    any for a function. image and on_unreadable are for images only, columns and table for tables only; None is the
+    defaults, or fail. columns says what a column is where that is not to be found by looking. A split of None is
+    stratified for classes, else random.
     """
 
     source: SourceName | OwnFunction

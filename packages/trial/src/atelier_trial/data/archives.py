@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, NamedTuple
 
+from atelier_store.tables import spelling
+
 from atelier_trial.data.files import walk
 
 LITTER = (".DS_Store", "Thumbs.db", "desktop.ini")
@@ -45,6 +47,11 @@ def entries(path: Path, wanted: Callable[[str], bool] = lambda _: True) -> Itera
     with path.open("rb") as file:
         start = file.read(6)
     return _in_zip(path, wanted) if start.startswith(b"PK") else _in_tar(path, start, wanted)
+
+
+def comparable(name: str) -> str:
+    """A path below a folder as every system may spell it: with / between folders, without ./, in Unicode's form NFC."""
+    return spelling(name.replace("\\", "/").strip()).removeprefix("./")
 
 
 def _in_folder(folder: Path, wanted: Callable[[str], bool]) -> Iterator[Entry]:

@@ -32,7 +32,7 @@ OPTIONAL: dict[str, tuple[str, ...]] = {
     "npz": ("test",),
     "csv": ("test",),
     "table": ("test",),
-    "images": ("test",),
+    "images": ("trainLabels", "test", "testLabels"),
     "idx": ("testImages", "testLabels"),
 }
 
@@ -154,7 +154,7 @@ def locate(data: Data, base: Path, downloads: Path) -> dict[str, Located]:
     """The path of each file of the data, by role. DataError with every violation in the profile's files."""
     required, optional = REQUIRED.get(data.source, ()), OPTIONAL.get(data.source, tuple(data.files))
     allowed = required + optional
-    if {"testImages", "testLabels"} & set(data.files):
+    if data.source == "idx" and {"testImages", "testLabels"} & set(data.files):
         required = allowed
     violations = [
         f"trainer.data.files.{role}: missing; source {data.source} needs it"

@@ -16,7 +16,7 @@ from atelier_store.spec import Data, Fit, PictureShape
 from numpy.typing import NDArray
 
 from atelier_trial.ahead import ahead
-from atelier_trial.data.archives import LITTER, Content, Entry, entries
+from atelier_trial.data.archives import LITTER, Content, Entry, comparable, entries
 from atelier_trial.data.errors import DataError, gather, reading
 from atelier_trial.data.progress import Progress
 from atelier_trial.data.raw import Array, Part, RawData, few
@@ -42,12 +42,25 @@ def read(data: Data, files: Mapping[str, Path], progress: Callable[[str], object
     All have the size and the channels that the profile says, or those that suit the training pictures.
     """
     shape, may_skip = data.image or PictureShape(), data.on_unreadable == "skip"
-    found = gather(lambda path: _Found(path, progress, is_whole=may_skip), files)
+    tables = {role: files[f"{role}Labels"] for role in ("train", "test") if f"{role}Labels" in files}
+    labels = gather(_labels, tables)
+    roles = {role: role for role in files if role in ("train", "test")}
+
+    def find(is_whole: bool) -> dict[str, _Found]:
+        return gather(lambda role: _Found(files[role], labels.get(role), progress, is_whole), roles)
+
+    found = find(is_whole=may_skip)
     if not may_skip and any(each.unreadable for each in found.values()):  # whoever mends one wants to know of all
-        found = gather(lambda path: _Found(path, progress, is_whole=True), files)
+        found = find(is_whole=True)
     taken = _taken(shape, found["train"].looks.values())
     parts = gather(lambda each: _part(each, shape, taken, may_skip, progress), found)
     return RawData(parts["train"], parts.get("test"))
+
+
+def _labels(path: Path) -> dict[str, str]:
+    from atelier_trial.data import picture_labels  # imports polars, which folders of classes do not need
+
+    return picture_labels.read(path)
 
 
 def _part(found: _Found, shape: PictureShape, taken: Taken, may_skip: bool, progress: Callable[[str], object]) -> Part:
@@ -57,9 +70,9 @@ def _part(found: _Found, shape: PictureShape, taken: Taken, may_skip: bool, prog
     """
     path, looks = found.path, found.looks
     names = sorted(looks, key=lambda name: hashlib.sha256(name.encode(errors="surrogateescape")).digest())
-    if violations := found.refused(may_skip) or _of_folders(path, names):
+    if violations := found.refused(may_skip) or found.misplaced():
         raise DataError(violations)
-    labels = np.array([_label(PurePosixPath(name).parent.name) for name in names])
+    labels = np.array([found.label(name) for name in names])
     changes = _changes(looks.values(), shape, taken)
     notes = (*found.notes(), *(f"{path.name}: {change}" for change in changes))
     return Part(path.name, Pictures(path, names, taken, shape.fit, progress), labels, list(map(_shown, names)), notes)
@@ -207,13 +220,16 @@ def _words(size: tuple[int, int]) -> str:
 class _Found:
     """The pictures of a folder or archive with what each is like, and why anything else is not used.
 
-    is_whole: each is decoded, else its header is read. DataError if the archive is torn or damaged.
+    labels are those of a table, by paths; without one, folders name the classes. is_whole: each is decoded, else its
+    header is read. DataError if the archive is torn or damaged.
     """
 
-    def __init__(self, path: Path, progress: Callable[[str], object], is_whole: bool) -> None:
+    def __init__(
+        self, path: Path, labels: Mapping[str, str] | None, progress: Callable[[str], object], is_whole: bool
+    ) -> None:
         from atelier_store import pictures  # imports Pillow, which no other source needs
 
-        self.path = path
+        self.path, self._labels = path, labels
         self.looks: dict[str, Look] = {}
         self.unreadable: dict[str, str] = {}
         self._folders: set[str] = set()
@@ -240,7 +256,9 @@ class _Found:
             self._folders.add(str(PurePosixPath(name)))
         elif entry.content is None:
             self._left_out["links to nothing, or neither files nor folders"].append(name)
-        elif len([part for part in parts if part != "."]) < 2:
+        elif self._labels is not None and comparable(name) not in self._labels:
+            self._left_out["not in the table of labels"].append(name)
+        elif self._labels is None and len([part for part in parts if part != "."]) < 2:
             self._left_out["not in the folder of a class"].append(name)
         else:
             return True
@@ -254,10 +272,25 @@ class _Found:
     def _none(self, name: str, why: UnreadablePicture) -> None:
         from atelier_store import pictures
 
-        if isinstance(why, pictures.UnknownFormat) and not name.lower().endswith(PICTURES):
+        is_claimed = self._labels is not None or name.lower().endswith(PICTURES)
+        if isinstance(why, pictures.UnknownFormat) and not is_claimed:
             self._left_out["no pictures in a known format"].append(name)
         else:
             self.unreadable[name] = str(why)
+
+    def label(self, name: str) -> str:
+        """The class of a picture, as the table has it, or its folder is called."""
+        folder = PurePosixPath(name).parent.name
+        return _label(folder if self._labels is None else self._labels[comparable(name)])
+
+    def misplaced(self) -> list[str]:
+        """A line for what is wrong with the places of the pictures."""
+        if self._labels is None:
+            return _of_folders(self.path, list(self.looks))
+        lacks = sorted(self._labels.keys() - {comparable(name) for name in (*self.looks, *self.unreadable)})
+        if not lacks:
+            return []
+        return [f"{self.path}: pictures of the table of labels are not there: {few([_shown(name) for name in lacks])}"]
 
     def refused(self, may_skip: bool) -> list[str]:
         """A line for each picture that cannot be read; none if they are few and may be skipped."""
@@ -274,7 +307,8 @@ class _Found:
         """What is left out, and why."""
         used = {str(PurePosixPath(name).parent) for name in self.looks}
         roots = {str(PurePosixPath(folder).parent) for folder in used}
-        empty = sorted(folder for folder in self._folders - used if str(PurePosixPath(folder).parent) in roots)
+        unused = self._folders - used if self._labels is None else set()
+        empty = sorted(folder for folder in unused if str(PurePosixPath(folder).parent) in roots)
         skipped = {"cannot be read; trainer.data.onUnreadable is skip": list(self.unreadable)}
         reasons = {**self._left_out, **skipped, "classes without a picture": empty}
         return tuple(
