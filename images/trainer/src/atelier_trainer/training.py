@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from atelier_trainer import photos
 from atelier_trainer.augment import augment
 from atelier_trainer.examples import Examples, batches, in_order
 from atelier_trainer.model import Answer, Model, Precision
 from atelier_trainer.optimizer import AveragedAdamW
+from atelier_trainer.photos import UNCHANGED, PhotoRecipe
 
 
 class Stopped(Exception):
@@ -49,14 +51,14 @@ class Recipe:
     label_smoothing: float
     seed: int
     tail_epochs: int | None = None
+    photos: PhotoRecipe = UNCHANGED
 
     @classmethod
     def of(cls, params: dict[str, Any], seed: int, tail_epochs: int | None) -> Recipe:
         """The recipe in a trial's canonical params."""
         smoothing = params.get("label_smoothing", 0.0)
-        return cls(
-            params["lr"], params["weight_decay"], params["batch"], params["augment"], smoothing, seed, tail_epochs
-        )
+        lr, weight_decay, batch, name = (params[key] for key in ("lr", "weight_decay", "batch", "augment"))
+        return cls(lr, weight_decay, batch, name, smoothing, seed, tail_epochs, PhotoRecipe.of(params))
 
 
 def balanced(y: Tensor, classes: int) -> Tensor:
@@ -129,10 +131,15 @@ class Training:
     def _train_batch(self, index: Tensor, x: Tensor) -> float:
         generator = self._generator("batch", self.position)
         torch.manual_seed(self._number("dropout", self.position))
-        raw = augment(x, self.recipe.augment, generator, self.model.scale.cpu()).to(self.device)
+        raw = augment(x, self.recipe.augment, generator, self.model.scale.cpu())
+        raw = photos.change(raw, self.recipe.photos, lambda purpose: self._generator(purpose, self.position))
+        raw, mixed = photos.mix(raw, self.recipe.photos, self._number("mix", self.position))
+        raw, y = raw.to(self.device), self.rows.y[index]
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
             scores = self.model(raw)
-        loss = self.loss(scores.float(), self.rows.y[index].to(self.device))
+        loss = self.loss(scores.float(), y.to(self.device))
+        if mixed is not None:
+            loss = mixed.share * loss + (1 - mixed.share) * self.loss(scores.float(), y[mixed.order].to(self.device))
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]  # torch does not annotate it
         self.optimizer.step(self.learning_rate())
