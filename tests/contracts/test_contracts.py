@@ -259,7 +259,9 @@ def test_the_model_of_an_old_store_is_served_and_answers_as_it_did(old: Path) ->
 
 
 ADDED_FIELDS = (f"experiments/{EXPERIMENT}/leaderboard.json > entries[].parameters",)
-ADDED_METRICS = re.compile(r"metrics\.(val|test)_(auc|average_precision|balanced_accuracy|ece|mcc): new,")
+ADDED_METRICS = re.compile(
+    r"metrics\.(val|test)_(auc|average_precision|balanced_accuracy|ece|mcc): new,|card\.json > peak_memory_bytes: new,"
+)
 """What came since 0.1.0."""
 
 
