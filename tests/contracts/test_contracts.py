@@ -272,7 +272,9 @@ ADDED_FIELDS = (
     "models/tiny/versions/<digest>/report.json > quality",
 )
 ADDED_FILES = re.compile(r"models/tiny/versions/<digest>/provenance\.json")
-ADDED_METRICS = re.compile(r"metrics\.(val|test)_(auc|average_precision|balanced_accuracy|ece|mcc): new,")
+ADDED_METRICS = re.compile(
+    r"metrics\.(val|test)_(auc|average_precision|balanced_accuracy|ece|mcc): new,|card\.json > peak_memory_bytes: new,"
+)
 """What came since 0.1.0."""
 
 

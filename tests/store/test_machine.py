@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-from atelier_store.machine import available_memory, cores
+from atelier_store.machine import available_memory, cores, peak_memory
 
 ALLOWED = len(os.sched_getaffinity(0))
 
@@ -57,3 +57,11 @@ def test_memory_is_what_is_left_of_the_limit(tmp_path: Path, limit: str, used: s
 def test_memory_without_a_limit_is_the_machines(tmp_path: Path) -> None:
     assert available_memory(cgroup(tmp_path, **{"memory.max": "max", "memory.current": "5"})) > 2**20
     assert available_memory(tmp_path / "nothing") > 2**20
+
+
+def test_the_peak_is_what_was_held_at_most(tmp_path: Path) -> None:
+    (tmp_path / "self").mkdir()
+    (tmp_path / "self/status").write_text("Name:\tx\nVmPeak:\t  9000 kB\nVmHWM:\t  123 kB\nVmRSS:\t  100 kB\n")
+    assert peak_memory(tmp_path) == 123 * 1024
+    assert 2**22 < peak_memory() < 2**36
+    assert 2**22 < peak_memory(tmp_path / "none") < 2**36

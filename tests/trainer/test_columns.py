@@ -104,7 +104,7 @@ def test_a_bundle_answers_rows_with_gaps_and_unseen_words_as_torch_does(
         answers = model.Answer(network, "classification")(torch.from_numpy(x)).numpy()
 
     onnx = export.to_onnx(network, "classification", torch.from_numpy(x[:1]), columns)
-    found = export.parity(onnx, export.inputs(x, columns), answers, "classification", threads=1)
+    found = export.parity(onnx, [export.inputs(x, columns)], answers, "classification", threads=1)
 
     assert found.argmax_equal is True
     assert found.rows == 700
@@ -134,7 +134,7 @@ def test_columns_may_be_called_as_anything_inside_a_network_is() -> None:
     onnx = export.to_onnx(network, "classification", torch.from_numpy(x[:1]), columns)
 
     assert export.output_name("classification", columns) == "probabilities_"
-    assert export.parity(onnx, export.inputs(x, columns), answers, "classification", 1).max_abs_difference < 1e-5
+    assert export.parity(onnx, [export.inputs(x, columns)], answers, "classification", 1).max_abs_difference < 1e-5
 
 
 def test_numbers_are_scaled_by_their_middle_half_and_no_outlier_goes_far() -> None:

@@ -31,7 +31,7 @@ def folded(tail_epochs: int | None = None) -> FoldedTraining:
 
 
 def _rows(of: Rows, index: np.ndarray) -> Rows:
-    return Rows(of.x[index], of.y[index])
+    return Rows(of.x[torch.from_numpy(index)], of.y[index])
 
 
 def _arguments(of: Training, on: Rows) -> tuple[object, ...]:

@@ -67,7 +67,7 @@ def test_onnx_answers_as_torch_does_for_every_operation_and_any_batch(
     training, x, _ = trained(kind, shape, "classification", **params)
     answers = training.answers(torch.from_numpy(x))
     onnx = export.to_onnx(training.averaged, "classification", torch.from_numpy(x[:1]))
-    found = export.parity(onnx, {export.INPUT: x}, answers, "classification", threads=1)
+    found = export.parity(onnx, [{export.INPUT: x}], answers, "classification", threads=1)
     assert found.argmax_equal is True
     assert found.max_abs_difference < 1e-4
     np.testing.assert_allclose(answers.sum(1), 1, rtol=1e-5)
@@ -81,7 +81,7 @@ def test_a_regression_answers_in_the_unit_of_its_targets(kind: Kind) -> None:
     assert answers.shape == (24, 2)
     assert abs(answers.mean() - targets.mean()) < 2 * targets.std()
     onnx = export.to_onnx(training.averaged, "regression", torch.from_numpy(x[:1]))
-    assert export.parity(onnx, {export.INPUT: x}, answers, "regression", threads=1).max_abs_difference < 1e-2
+    assert export.parity(onnx, [{export.INPUT: x}], answers, "regression", threads=1).max_abs_difference < 1e-2
 
 
 @pytest.mark.parametrize("op", space.CONVOLUTIONS)

@@ -57,10 +57,10 @@ def data(task: Task) -> Rows:
 def built(task: Task, params: dict[str, str]) -> Training:
     canonical = space.canonicalise({"batch": "16", **params}, "rows", task)
     rows = data(task)
-    statistics = model.statistics(input_statistics(rows.x.numpy(), "rows"), rows.y.numpy(), task)
+    statistics = model.statistics(input_statistics(rows.x[:].numpy(), "rows"), rows.y.numpy(), task)
     torch.manual_seed(0)
     outputs = 3 if task == "classification" else 2
-    network = model.build("atelier", canonical, "rows", statistics, (FEATURES,), outputs, rows.x)
+    network = model.build("atelier", canonical, "rows", statistics, (FEATURES,), outputs, rows.x[:])
     return Training(network, task, "rows", rows, Recipe.of(canonical, 0, None), "float32")
 
 
@@ -70,10 +70,10 @@ def test_onnx_answers_as_torch_does_for_every_choice_and_any_batch(choice: str, 
     training = built(task, CHOICES[choice])
     for _ in range(3):
         training.train_epoch(lambda: False)
-    x = training.rows.x
+    x = training.rows.x[:]
     answers = training.answers(x)
     onnx = export.to_onnx(training.averaged, task, x[:1])
-    found = export.parity(onnx, {export.INPUT: x.numpy()}, answers, task, threads=1)
+    found = export.parity(onnx, [{export.INPUT: x.numpy()}], answers, task, threads=1)
     assert found.argmax_equal is not False
     assert found.max_abs_difference < 1e-4 * max(1, float(np.abs(answers).max()))
     running = export.session(onnx, threads=1)
@@ -203,7 +203,7 @@ def test_robust_scaling_is_by_median_and_quartiles_then_a_smooth_clip() -> None:
 
 
 def test_only_the_first_entries_are_embedded_where_others_are_no_numbers() -> None:
-    rows = data("classification").x.numpy()
+    rows = data("classification").x[:].numpy()
     params: dict[str, Any] = space.canonicalise({"embedding": "pbld", "scaling": "robust"}, "rows", "classification")
     torch.manual_seed(0)
     network = row_networks.build(params, FEATURES, 3, rows, numbers=2)

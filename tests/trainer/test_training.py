@@ -42,8 +42,8 @@ def training(tail_epochs: int | None = None, seed: int = 0, **params: str) -> Tr
     )
     torch.manual_seed(seed)
     data = rows()
-    statistics = model.statistics(input_statistics(data.x.numpy(), "images"), data.y.numpy(), "classification")
-    built = model.build("atelier", canonical, "images", statistics, SHAPE, 4, data.x)
+    statistics = model.statistics(input_statistics(data.x[:].numpy(), "images"), data.y.numpy(), "classification")
+    built = model.build("atelier", canonical, "images", statistics, SHAPE, 4, data.x[:])
     return Training(built, "classification", "images", data, Recipe.of(canonical, seed, tail_epochs), "float32")
 
 

@@ -69,6 +69,7 @@ def test_a_trial_prints_its_curve_and_nothing_else(finished: Finished) -> None:
     assert stamps == sorted(set(stamps))
     card = work.card
     assert (card.status, card.epochs, card.key) == ("succeeded", 4, work.trial.key)
+    assert 50e6 < (card.peak_memory_bytes or 0) < 5e9
     last = read_curve(work.trial.metrics)[-1].metrics["val_accuracy"]
     manifest = Manifest.read(work.trial.bundle.manifest)
     assert card.metric == card.value == last == manifest.metrics["val_accuracy"]

@@ -109,5 +109,5 @@ def test_a_function_gives_weights_by_name(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.syspath_prepend(tmp_path)
     code = "def load():\n    return {'x': [[1.0], [2.0]], 'y': [0, 1], 'w': [1, 2]}\n"
     (tmp_path / "weighted_data.py").write_text(code)
-    part = read("weighted_data:load", {}, "w").train
+    part = read("weighted_data:load", {}, tmp_path, "w").train
     assert part.weight is not None and part.weight.tolist() == [1, 2]

@@ -105,7 +105,7 @@ def build(
     elif network == BUILT_IN:
         body = networks.build(params, input_shape, outputs)
     else:
-        training = {"lr", "weight_decay", "batch", "augment", "label_smoothing"}
+        training = space.training_domains(kind, "classification")
         body = user_function(network)(
             input_shape=input_shape, outputs=outputs, **{k: v for k, v in params.items() if k not in training}
         )

@@ -9,6 +9,7 @@ import traceback
 from dataclasses import dataclass, field, replace
 
 import torch
+from atelier_store import machine
 from atelier_store.clock import now
 from atelier_store.curve import append_epoch, read_curve, truncate
 from atelier_store.files import sha256_file
@@ -16,12 +17,14 @@ from atelier_store.lease import Lease, LeaseLost
 from atelier_store.records import Card, Environment, Epoch, Manifest, Provenance, Status
 from atelier_store.scores import DEFINED_FOR, mean_scores, of_targets
 from atelier_trial import own_code
+from atelier_trial.data.files import words_of_size
 from atelier_trial.request import StopRequest, Trial
 from atelier_trial.space import BUILT_IN
 from atelier_trial.target import DIVERGED, Target
 
 from atelier_trainer import checkpoint, describe, environment, export, exportable
 from atelier_trainer.cost import Cost, cost_of
+from atelier_trainer.examples import in_order
 from atelier_trainer.setup import Setup, outputs_of, set_up
 from atelier_trainer.training import Stopped, Training
 
@@ -91,7 +94,8 @@ class Run:
             return self._write_card("over_budget", "over budget: " + "; ".join(over))
         if self.target.spec.trainer.network != BUILT_IN and not self.paths.checkpoint.exists():
             outputs = outputs_of(self.trial.description, setup.validation.y.numpy())
-            exportable.check(training.model, self.trial.description.task, setup.validation.x, outputs)
+            examples = setup.validation.x[: max(exportable.BATCHES)]
+            exportable.check(training.model, self.trial.description.task, examples, outputs)
         self._resume(training, device)
         self._write_card("running")
         try:
@@ -107,6 +111,7 @@ class Run:
             return self._write_card("stopped", reason, self._progress(training))
         log.info("%s after epoch %d", end[1], training.epoch)
         exported, self.cost = self._export(setup, self.cost)
+        log.info("at most %s in memory", words_of_size(machine.peak_memory()))
         return self._write_card(end[1], None, self._progress(training), exported)
 
     def _resume(self, training: Training, device: torch.device) -> None:
@@ -180,10 +185,12 @@ class Run:
     def _export(self, setup: Setup, cost: Cost) -> tuple[Exported, Cost]:
         """Write the bundle; what the card says of it, and the cost with the latency of the network as it is served."""
         config, description = self.trial.config, self.trial.description
-        training, x, task, columns = setup.training, setup.validation.x.numpy(), description.task, description.columns
-        answers = training.answers(setup.validation.x)
+        training, task, columns = setup.training, description.task, description.columns
+        validation = setup.validation.x
+        x = validation[: export.REFERENCE_ROWS].numpy()
+        answers = training.answers(validation)
         weights = checkpoint.weights_sha256(training.averaged)
-        onnx = export.to_onnx(training.averaged, task, setup.validation.x[:1], columns)
+        onnx = export.to_onnx(training.averaged, task, validation[:1], columns)
         latency = export.measure_latency(onnx, export.inputs(x[:1], columns))
         metrics = read_curve(self.paths.metrics)[-1].metrics
         self.lease.check()
@@ -209,7 +216,11 @@ class Run:
             params=cost.params,
             macs=cost.macs,
             latency=latency,
-            parity=export.parity(onnx, export.inputs(x, columns), answers, task, self.trial.request.threads),
+            parity=export.parity(
+                onnx,
+                (export.inputs(part.numpy(), columns) for part in in_order(validation)),
+                *(answers, task, self.trial.request.threads),
+            ),
             weights_sha256=weights,
             provenance=self._provenance(setup),
             files={},
@@ -267,6 +278,7 @@ class Run:
     ) -> Card:
         self.lease.check()
         cost = self.cost
+        before = Card.read_if_whole(self.paths.card)
         card = Card(
             key=self.trial.config.key,
             status=status,
@@ -279,6 +291,7 @@ class Run:
             params=cost.params if cost else None,
             macs=cost.macs if cost else None,
             latency=cost.latency if cost else None,
+            peak_memory_bytes=max(machine.peak_memory(), (before and before.peak_memory_bytes) or 0),
             weights_sha256=exported.weights_sha256,
             environment=self.environment,
             files=exported.files,

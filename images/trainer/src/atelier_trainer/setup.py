@@ -17,6 +17,7 @@ from torch import Tensor
 
 from atelier_trainer import environment, model
 from atelier_trainer.columns import Columns, noise_scale
+from atelier_trainer.examples import in_order, training_examples
 from atelier_trainer.folds import FoldedTraining
 from atelier_trainer.training import Recipe, Rows, Training, class_weights
 
@@ -58,8 +59,9 @@ def set_up(trial: Trial, device: torch.device) -> Setup:
     outputs = outputs_of(description, arrays.train_y)
 
     def rows(index: NDArray[np.int64]) -> Rows:
+        x = training_examples(trial.request.store.data(description.digest), description, arrays.train_x, index)
         weight = None if arrays.train_weight is None else torch.from_numpy(arrays.train_weight[index])
-        return Rows(torch.from_numpy(arrays.train_x[index]), torch.from_numpy(arrays.train_y[index]), weight)
+        return Rows(x, torch.from_numpy(arrays.train_y[index]), weight)
 
     arguments, of_inputs = _arguments(trial, rows(parts.training), outputs, precision, device)
     describes = environment.describe(device, precision)
@@ -82,9 +84,10 @@ def _arguments(
     config, description = trial.config, trial.description
     kind, task = description.kind, description.task
     torch.manual_seed(config.seed)
-    columns, statistics, of_inputs = _of_inputs(description, rows.x.numpy(), rows.y.numpy())
+    columns, statistics, of_inputs = _of_inputs(description, rows)
     network, shape = trial.request.spec.trainer.network, description.shape
-    built = model.build(network, config.params, kind, statistics, shape, outputs, rows.x, columns).to(device)
+    looked_at = rows.x if isinstance(rows.x, Tensor) else rows.x[:0]  # no network for pictures or series looks at them
+    built = model.build(network, config.params, kind, statistics, shape, outputs, looked_at, columns).to(device)
     recipe = Recipe.of(config.params, config.seed, config.tail_epochs)
     weights = class_weights(config.class_weights, description.labels or (), rows.y)
     loss = trial.request.spec.trainer.loss
@@ -93,13 +96,15 @@ def _arguments(
     return (built, task, kind, rows, recipe, precision, weights, own_loss, metrics), of_inputs
 
 
-def _of_inputs(
-    description: DataDescription, x: NDArray[Any], y: NDArray[Any]
-) -> tuple[Columns | None, dict[str, Tensor], OfInputs]:
+def _of_inputs(description: DataDescription, rows: Rows) -> tuple[Columns | None, dict[str, Tensor], OfInputs]:
     """The columns of a table, the model's statistics, and the manifest's, of the training rows."""
-    columns, task = description.columns, description.task
+    columns, kind, task, y = description.columns, description.kind, description.task, rows.y.numpy()
+    if not isinstance(rows.x, Tensor):
+        inputs = data.statistics_of_parts((part.numpy() for part in in_order(rows.x)), kind)
+        return None, model.statistics(inputs, y, task), OfInputs(inputs)
+    x = rows.x.numpy()
     if columns is None:
-        inputs = data.input_statistics(x, description.kind)
+        inputs = data.input_statistics(x, kind)
         return None, model.statistics(inputs, y, task), OfInputs(inputs)
     statistics = model.table_statistics(noise_scale(columns, x), y, task)
     return Columns(columns, x), statistics, OfInputs(None, data.column_statistics(x, columns))

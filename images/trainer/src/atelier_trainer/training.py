@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -17,11 +18,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from atelier_trainer import photos
 from atelier_trainer.augment import augment
+from atelier_trainer.examples import Examples, batches, in_order
 from atelier_trainer.model import Answer, Model, Precision
 from atelier_trainer.optimizer import AveragedAdamW
-
-EVALUATION_BATCH = 500
+from atelier_trainer.photos import UNCHANGED, PhotoRecipe
 
 
 class Stopped(Exception):
@@ -32,7 +34,7 @@ class Stopped(Exception):
 class Rows:
     """Raw examples x and their y (class numbers, labels (N, T), or targets (N, T)), and weights (N,) if any."""
 
-    x: Tensor
+    x: Examples
     y: Tensor
     weight: Tensor | None = None
 
@@ -56,14 +58,14 @@ class Recipe:
     label_smoothing: float
     seed: int
     tail_epochs: int | None = None
+    photos: PhotoRecipe = UNCHANGED
 
     @classmethod
     def of(cls, params: dict[str, Any], seed: int, tail_epochs: int | None) -> Recipe:
         """The recipe in a trial's canonical params."""
         smoothing = params.get("label_smoothing", 0.0)
-        return cls(
-            params["lr"], params["weight_decay"], params["batch"], params["augment"], smoothing, seed, tail_epochs
-        )
+        lr, weight_decay, batch, name = (params[key] for key in ("lr", "weight_decay", "batch", "augment"))
+        return cls(lr, weight_decay, batch, name, smoothing, seed, tail_epochs, PhotoRecipe.of(params))
 
 
 def balanced(y: Tensor, classes: int) -> Tensor:
@@ -143,27 +145,39 @@ class Training:
         """Train to the end of the current or a new epoch; the mean loss. Stopped if should_stop() after a batch."""
         self.model.train()
         order = torch.randperm(len(self.rows), generator=self._generator("order"))
-        while self.position < self.batches:
-            self.loss_sum += self._train_batch(order[self.position * self.batch : (self.position + 1) * self.batch])
-            self.position += 1
-            if should_stop():
-                raise Stopped
+        starts = range(self.position * self.batch, self.batches * self.batch, self.batch)
+        with closing(batches(self.rows.x, (order[start : start + self.batch] for start in starts))) as read:
+            for index, x in read:
+                self.loss_sum += self._train_batch(index, x)
+                self.position += 1
+                if should_stop():
+                    raise Stopped
         loss = self.loss_sum / self.batches
         self.epoch, self.position, self.loss_sum = self.epoch + 1, 0, 0.0
         return loss
 
-    def _train_batch(self, index: Tensor) -> float:
+    def _train_batch(self, index: Tensor, x: Tensor) -> float:
         generator = self._generator("batch", self.position)
         torch.manual_seed(self._number("dropout", self.position))
-        raw = augment(self.rows.x[index], self.recipe.augment, generator, self.model.scale.cpu()).to(self.device)
+        raw = augment(x, self.recipe.augment, generator, self.model.scale.cpu())
+        raw = photos.change(raw, self.recipe.photos, lambda purpose: self._generator(purpose, self.position))
+        raw, mixed = photos.mix(raw, self.recipe.photos, self._number("mix", self.position))
+        raw, y = raw.to(self.device), self.rows.y[index]
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
             scores = self.model(raw)
-        weight = None if self.row_weights is None else self.row_weights[index].to(self.device)
-        loss = self.loss(scores.float(), self.rows.y[index].to(self.device), weight)
+        weight = None if self.row_weights is None else self.row_weights[index]
+        loss = self._batch_loss(scores.float(), y, weight)
+        if mixed is not None:
+            others = None if weight is None else weight[mixed.order]
+            loss = mixed.share * loss + (1 - mixed.share) * self._batch_loss(scores.float(), y[mixed.order], others)
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]  # torch does not annotate it
         self.optimizer.step(self.learning_rate())
         return loss.item()
+
+    def _batch_loss(self, scores: Tensor, y: Tensor, weight: Tensor | None) -> Tensor:
+        """The loss, with y and weight of rows where the scores are."""
+        return self.loss(scores, y.to(self.device), None if weight is None else weight.to(self.device))
 
     def learning_rate(self) -> float:
         """Constant after a linear warm-up; in a tail, half a cosine down to zero."""
@@ -215,11 +229,11 @@ class Training:
         """Scores of the averaged weights, in float32, under the names that begin with val_."""
         return scores(self.task, self.answers(rows.x), rows.y.numpy(), "val", rows.weights, self.own_metrics)
 
-    def answers(self, x: Tensor) -> NDArray[np.float32]:
+    def answers(self, x: Examples) -> NDArray[np.float32]:
         """The averaged weights' answers to raw x: probabilities (N, classes) or targets (N, T)."""
         answer = Answer(self.averaged, self.task).eval()
         with torch.inference_mode():
-            return torch.cat([answer(part.to(self.device)).cpu() for part in torch.split(x, EVALUATION_BATCH)]).numpy()
+            return torch.cat([answer(part.to(self.device)).cpu() for part in in_order(x)]).numpy()
 
     @property
     def steps(self) -> int:

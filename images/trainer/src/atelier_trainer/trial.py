@@ -23,9 +23,8 @@ def run_trial(request: Request, stop: StopRequest) -> Card:
     Raises InvalidInput for wrong input, before anything is trained.
     """
     experiment = request.store.experiment(request.spec.experiment_name)
-    description = data.prepare(
-        request.spec.trainer.data, request.store, Path.cwd(), request.data_dir, request.spec.trainer.seed
-    )
+    trainer = request.spec.trainer
+    description = data.prepare(trainer.data, request.store, Path.cwd(), request.data_dir, trainer.seed, log.info, stop)
     try:
         trial = Trial(request, description, configuration(request, description))
     except InvalidInput as error:

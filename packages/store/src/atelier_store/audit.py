@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from atelier_store import bundle, history, sealed
-from atelier_store.arrays import data_digest, open_arrays
+from atelier_store.arrays import data_digest, stored_arrays
 from atelier_store.curve import read_curve
 from atelier_store.files import TEMPORARY, sha256_file
 from atelier_store.layout import (
@@ -170,7 +170,7 @@ def _data(paths: DataPaths) -> Iterator[Mismatch]:
     if description is None:
         return
     try:
-        arrays = open_arrays(paths, description)
+        arrays = stored_arrays(paths, description)
         digest = data_digest(description, arrays)
     except Exception as error:  # numpy and its parser raise many types for a damaged header
         yield Mismatch(paths.folder, f"arrays cannot be read: {error}")

@@ -72,6 +72,17 @@ def write_text(path: Path, text: str) -> None:
 
 
 @contextmanager
+def scratch_folder(beside: Path) -> Iterator[Path]:
+    """A new folder beside a path, for files on their way into their place; whatever is still in it is then removed."""
+    folder = temporary_beside(beside)
+    try:
+        folder.mkdir(parents=True)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
 def publish_folder(folder: Path, may_stay: Callable[[], bool] = lambda: False) -> Iterator[Path]:
     """Yield a new folder to write into, with the functions above; after the block it is in the place of folder.
 

@@ -1,11 +1,14 @@
-"""The cores and the memory that this process may use, by its affinity and its cgroup's limits (v2 or v1)."""
+"""The cores and the memory that this process may use, by its affinity and its cgroup's limits (v2 or v1), and has."""
 
 from __future__ import annotations
 
 import os
+import resource
+import sys
 from pathlib import Path
 
 CGROUP = Path("/sys/fs/cgroup")
+PROC = Path("/proc")
 
 
 def cores(cgroup: Path = CGROUP) -> int:
@@ -27,6 +30,15 @@ def available_memory(cgroup: Path = CGROUP) -> int:
         limit - (_number(cgroup / used) or 0) for name, used in limits if (limit := _number(cgroup / name)) is not None
     ]
     return max(0, min([machine, *left]))
+
+
+def peak_memory(proc: Path = PROC) -> int:
+    """Bytes that this process has had in memory at most: its own and what it has mapped of files, code included."""
+    try:
+        status = (proc / "self" / "status").read_text()
+        return int(status.partition("VmHWM:")[2].split()[0]) * 1024
+    except (OSError, IndexError):  # no Linux
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def _quota(cgroup: Path) -> float | None:

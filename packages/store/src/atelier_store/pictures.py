@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -40,8 +41,10 @@ class Look(NamedTuple):
     has_frames: bool
 
 
-def look(content: bytes, formats: tuple[str, ...] = FORMATS, is_whole: bool = False) -> Look:
+def look(content: bytes | Path, formats: tuple[str, ...] = FORMATS, is_whole: bool = False) -> Look:
     """What pixels() would find, from the file's header where that is enough; is_whole: after all of it was decoded.
+
+    content is that of a file, or the file's path.
 
     Raises UnreadablePicture.
     """
@@ -57,7 +60,7 @@ def look(content: bytes, formats: tuple[str, ...] = FORMATS, is_whole: bool = Fa
 
 
 def pixels(
-    content: bytes,
+    content: bytes | Path,
     mode: str | None = None,
     size: tuple[int, int] | None = None,
     *,
@@ -83,10 +86,12 @@ def pixels(
 
 
 @contextmanager
-def _opened(content: bytes, formats: tuple[str, ...]) -> Iterator[Image.Image]:
+def _opened(content: bytes | Path, formats: tuple[str, ...]) -> Iterator[Image.Image]:
     """The picture, not decoded yet; whatever is raised while it is read becomes an UnreadablePicture."""
     try:
-        with Image.open(BytesIO(content), formats=formats) as image:
+        # Pillow maps a file that it opens itself, and closes it early: one that is open is read as bytes are
+        opened = BytesIO(content) if isinstance(content, bytes) else content.open("rb")
+        with opened as file, Image.open(file, formats=formats) as image:
             yield image
     except UnidentifiedImageError:
         raise UnknownFormat(f"is not a picture in a known format ({', '.join(formats)})") from None

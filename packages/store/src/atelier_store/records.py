@@ -175,7 +175,9 @@ class Card(Record):
 
     metric is the objective of the last epoch's weights, which are those in the bundle; metrics are all that was
     measured of them. best_epoch is where the curve was best; cards of 0.1.0 have its value as metric.
-    files maps a path below the trial's folder to its sha256; weights_sha256 is over the EMA weights.
+    files maps a path below the trial's folder to its sha256; weights_sha256 is over the EMA weights. peak_memory_bytes
+    is the most that a process of the trial has had in memory, preparation of the data included if it made them; cards
+    of older releases have none.
     """
 
     schema_version: Literal[1] = 1
@@ -190,6 +192,7 @@ class Card(Record):
     params: int | None = None
     macs: int | None = None
     latency: Latency | None = None
+    peak_memory_bytes: int | None = Field(default=None, exclude_if=lambda count: count is None)
     weights_sha256: str | None = None
     environment: Environment | None = None
     files: dict[str, str] = {}

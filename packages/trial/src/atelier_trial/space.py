@@ -90,7 +90,20 @@ def training_domains(kind: Kind, task: Task) -> dict[str, Domain]:
     }
     if task == "classification":
         domains["label_smoothing"] = Domain(0.0, low=0.0, high=0.5)
-    return domains
+    return domains | photo_domains(kind)
+
+
+def photo_domains(kind: Kind) -> dict[str, Domain]:
+    """Parameters of the training on pictures that came later: at its default each changes nothing."""
+    if kind != "images":
+        return {}
+    return {
+        "augment_crop": Domain(1.0, low=0.05, high=1.0),
+        "augment_colour": Domain(0.0, low=0.0, high=1.0),
+        "augment_magnitude": Domain(0, low=0, high=30),
+        "augment_mixup": Domain(0.0, low=0.0, high=10.0),
+        "augment_cutmix": Domain(0.0, low=0.0, high=10.0),
+    }
 
 
 def network_domains(kind: Kind) -> dict[str, Domain]:
@@ -184,6 +197,7 @@ def canonicalise(params: dict[str, str], kind: Kind, task: Task, network: str = 
             violations.append(f"{name}: {error}")
     if violations:
         raise InvalidParams(violations)
+    values = _without_defaults(values, photo_domains(kind))
     if network != BUILT_IN:
         return values
     return _with_stages(values if kind != "rows" else _without_row_defaults(values), kind)
@@ -199,12 +213,12 @@ def _without_row_defaults(values: dict[str, Any]) -> dict[str, Any]:
     """Without the later parameters of rows that are at their defaults, as before they were there, or have no effect."""
     without_effect = {"embedding_width", "embedding_bins", "embedding_frequencies", "embedding_sigma"}
     without_effect.difference_update(EMBEDDINGS.get(values["embedding"], ()))
-    defaults = {name: domain.default for name, domain in row_domains().items()}
-    return {
-        name: value
-        for name, value in values.items()
-        if name not in without_effect and (name not in defaults or value != defaults[name])
-    }
+    return _without_defaults({k: v for k, v in values.items() if k not in without_effect}, row_domains())
+
+
+def _without_defaults(values: dict[str, Any], later: dict[str, Domain]) -> dict[str, Any]:
+    """Without parameters that came later and are at their defaults, as before they were there."""
+    return {name: value for name, value in values.items() if name not in later or value != later[name].default}
 
 
 def _with_stages(values: dict[str, Any], kind: Kind) -> dict[str, Any]:

@@ -97,6 +97,7 @@ function endedFacts({ search: { objective }, rank, reason, card, curve, status, 
     ["Parameters", card?.params ? number(card.params) : ""],
     ["Multiply-adds", card?.macs ? number(card.macs) : ""],
     ["Latency", measured ? `median ${milliseconds(measured.p50_ms)}, 95 % within ${milliseconds(measured.p95_ms)}` : ""],
+    ["Memory", card?.peak_memory_bytes ? `at most ${bytes(card.peak_memory_bytes)}` : ""],
     ["Last written", card ? card.updated_at : ""],
   ];
 }

@@ -127,5 +127,6 @@ def _cost(trial: Trial) -> dict[str, Any]:
         "macs": card.macs,
         "latency_p50_ms": card.latency and card.latency.p50_ms,
         "latency_p95_ms": card.latency and card.latency.p95_ms,
+        "peak_memory_bytes": card.peak_memory_bytes,
         "model_bytes": trial.bundle_bytes,
     }

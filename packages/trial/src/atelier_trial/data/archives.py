@@ -9,9 +9,11 @@ import lzma
 import os
 import tarfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, NamedTuple
+
+from atelier_store.tables import spelling
 
 from atelier_trial.data.files import walk
 
@@ -19,36 +21,54 @@ LITTER = (".DS_Store", "Thumbs.db", "desktop.ini")
 """What file managers leave behind, with __MACOSX/ and ._*."""
 
 
+Content = bytes | Path
+"""Of a file: its bytes, or where it is if it lies in a folder."""
+
+
 class Entry(NamedTuple):
     """A name in a folder or archive. A folder's ends in /; content is None if it is no file either: a broken link."""
 
     name: str
-    content: bytes | None
+    content: Content | None
+
+    def read(self) -> bytes:
+        """The bytes of a file. OSError."""
+        assert self.content is not None
+        return self.content if isinstance(self.content, bytes) else self.content.read_bytes()
 
 
-def entries(path: Path) -> Iterator[Entry]:
-    """Everything in a folder, .zip or .tar archive (compressed or not); raises whatever reading a broken one raises."""
+def entries(path: Path, wanted: Callable[[str], bool] = lambda _: True) -> Iterator[Entry]:
+    """Everything wanted in a folder, .zip or .tar archive (compressed or not), by its name; one entry is in memory.
+
+    Raises whatever reading a broken one raises.
+    """
     if path.is_dir():
-        return _in_folder(path)
+        return _in_folder(path, wanted)
     with path.open("rb") as file:
         start = file.read(6)
-    return _in_zip(path) if start.startswith(b"PK") else _in_tar(path, start)
+    return _in_zip(path, wanted) if start.startswith(b"PK") else _in_tar(path, start, wanted)
 
 
-def _in_folder(folder: Path) -> Iterator[Entry]:
+def comparable(name: str) -> str:
+    """A path below a folder as every system may spell it: with / between folders, without ./, in Unicode's form NFC."""
+    return spelling(name.replace("\\", "/").strip()).removeprefix("./")
+
+
+def _in_folder(folder: Path, wanted: Callable[[str], bool]) -> Iterator[Entry]:
     for path in walk(folder):
         name = os.fsencode(path.relative_to(folder).as_posix()).decode(errors="surrogateescape")
-        if path.is_dir():
-            yield Entry(f"{name}/", None)
-        else:
-            yield Entry(name, path.read_bytes() if path.is_file() else None)
+        is_folder = path.is_dir()
+        name = f"{name}/" if is_folder else name
+        if wanted(name):
+            yield Entry(name, path if not is_folder and path.is_file() else None)
 
 
-def _in_zip(path: Path) -> Iterator[Entry]:
+def _in_zip(path: Path, wanted: Callable[[str], bool]) -> Iterator[Entry]:
     with zipfile.ZipFile(path) as archive:
         for info in archive.infolist():
             name = _zip_name(info)
-            yield Entry(name, None if name.endswith("/") else archive.read(info))  # which checks its CRC
+            if wanted(name):
+                yield Entry(name, None if name.endswith("/") else archive.read(info))  # which checks its CRC
 
 
 def _zip_name(info: zipfile.ZipInfo) -> str:
@@ -60,10 +80,12 @@ def _zip_name(info: zipfile.ZipInfo) -> str:
     return name.replace("\\", "/")
 
 
-def _in_tar(path: Path, start: bytes) -> Iterator[Entry]:
+def _in_tar(path: Path, start: bytes, wanted: Callable[[str], bool]) -> Iterator[Entry]:
     with _decompressed(path, start) as stream, tarfile.open(fileobj=stream, mode="r:", encoding="utf-8") as archive:
         for member in archive:
-            yield Entry(f"{member.name}/" if member.isdir() else member.name, _in_member(archive, member))
+            name = f"{member.name}/" if member.isdir() else member.name
+            if wanted(name):
+                yield Entry(name, _in_member(archive, member))
         _check_end(stream, archive)
 
 

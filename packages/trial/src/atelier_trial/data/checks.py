@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from atelier_store import tables
@@ -15,7 +16,7 @@ from atelier_store.spec import Data, Kind, has_channels
 from atelier_store.split import TEST, share, split
 
 from atelier_trial.data.errors import DataError
-from atelier_trial.data.raw import Array, Part, RawData, few
+from atelier_trial.data.raw import Array, Examples, Part, RawData, Readable, beneath, few, held
 from atelier_trial.data.tables.levels import join_rare
 
 LEAST = {"training": 1, "training, validation": 2, "training, test": 2, "training, validation, test": 3}
@@ -42,7 +43,7 @@ class Checked:
 
     kind: Kind
     labels: tuple[str, ...] | None
-    arrays: dict[str, Array]
+    arrays: dict[str, Array | Readable]
     notes: tuple[str, ...]
     columns: tuple[Column, ...] | None = None
     validation_rows: int | None = None
@@ -84,7 +85,7 @@ def check(data: Data, raw: RawData, seed: int) -> Checked:
     if violations:
         raise DataError(violations)
     y = dict(zip(parts, ys, strict=True))
-    of_rows = [x, y, weight] if weight else [x, y]
+    of_rows: list[dict[str, Any]] = [x, y, weight] if weight else [x, y]
     by, order = data.split.by if data.split else None, raw.train.order
     needed = "training" if raw.validation else "training, validation"
     if raw.test is None:
@@ -106,28 +107,23 @@ def check(data: Data, raw: RawData, seed: int) -> Checked:
     _enough_ranks(data, raw.train, order, needed)
     columns = raw.columns
     if columns is not None:
-        columns, joined = join_rare(columns, list(x.values()))
+        columns, joined = join_rare(columns, [held(of) for of in x.values()])
         notes += joined
-    rows, held = len(y["training"]), len(y["validation"]) if raw.validation else None
+    rows, validated = len(y["training"]), len(y["validation"]) if raw.validation else None
     if labels and data.task == "classification":
         limited = data.limit is not None and data.limit == rows
         where = f"{raw.train.where}, the first {rows:,} of trainer.data.limit" if limited else raw.train.where
         _enough(where, y["training"], labels, needed)
     else:
-        check_training_rows(raw.train.where, rows, share(rows, data.validation_fraction) if held is None else 0)
+        check_training_rows(raw.train.where, rows, share(rows, data.validation_fraction) if validated is None else 0)
     check_weights(data, raw.train.where, {f"of the {name}": of for name, of in weight.items()})
-    arrays = {name: of.pop("test") for name, of in zip(("test_x", "test_y", TEST_WEIGHT), of_rows, strict=False)}
+    tests = zip(("test_x", "test_y", TEST_WEIGHT), of_rows, strict=False)
+    arrays: dict[str, Array | Readable] = {name: of.pop("test") for name, of in tests}
     learnt = zip(("train_x", "train_y", TRAIN_WEIGHT), of_rows, strict=False)
-    arrays |= {name: _beneath(list(of.values())) for name, of in learnt}
+    arrays |= {name: beneath(list(of.values())) for name, of in learnt}
     if order is not None:
         arrays[ORDER] = np.unique(order, return_inverse=True)[1].astype(np.int64)
-    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    return Checked(kind, labels, contiguous, tuple(notes), columns, held)
-
-
-def _beneath(parts: Sequence[Array]) -> Array:
-    """The parts beneath each other; without a copy if there is one."""
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+    return Checked(kind, labels, arrays, tuple(notes), columns, validated)
 
 
 def _of_another_shape(name: str, shape: tuple[int, ...], of_training: tuple[int, ...]) -> str:
@@ -228,7 +224,7 @@ def describe(data: Data, raw: RawData, checked: Checked, source: str) -> DataDes
     )
 
 
-def _kind(data: Data, x: Array, violations: list[str]) -> Kind:
+def _kind(data: Data, x: Examples, violations: list[str]) -> Kind:
     if data.kind != "auto":
         return data.kind
     if x.dtype == np.uint8 and x.ndim in (3, 4):
@@ -245,7 +241,7 @@ DIMENSIONS: dict[Kind, tuple[int, ...]] = {"images": (3, 4), "signals": (2, 3), 
 SHAPES: dict[Kind, str] = {"images": "(N, H, W) or (N, H, W, C)", "signals": "(N, L) or (N, L, C)", "rows": "(N, F)"}
 
 
-def _features(kind: Kind, part: Part, raw: RawData, violations: list[str]) -> Array:
+def _features(kind: Kind, part: Part, raw: RawData, violations: list[str]) -> Examples:
     if raw.columns is not None:
         return _of_columns(part, raw.columns, violations)
     x, names = part.x, raw.feature_names
@@ -260,6 +256,7 @@ def _features(kind: Kind, part: Part, raw: RawData, violations: list[str]) -> Ar
         if x.ndim == 4 and x.shape[3] > 4 >= x.shape[1]:
             violations.append(f"{part.where}: pictures have shape {x.shape[1:]}; channels must come last")
         return x
+    x = held(x)
     if x.dtype.kind not in "fiub":
         violations.append(f"{part.where}: features are {x.dtype}; allowed: numbers")
         return x
@@ -275,14 +272,15 @@ def _features(kind: Kind, part: Part, raw: RawData, violations: list[str]) -> Ar
 
 def _of_columns(part: Part, columns: Sequence[Column], violations: list[str]) -> Array:
     """Features of a table's columns, in which numbers may be missing."""
+    x = held(part.x)
     for column, place in zip(columns, places(columns), strict=True):
         if column.kind == "number":
-            _float32(part, part.x[:, place], lambda *_, name=column.name: f"column {name!r}", violations, gaps=True)
+            _float32(part, x[:, place], lambda *_, name=column.name: f"column {name!r}", violations, gaps=True)
     with np.errstate(over="ignore"):
-        return part.x.astype(np.float32)
+        return x.astype(np.float32)
 
 
-def _of_series(kind: Kind, x: Array) -> list[str]:
+def _of_series(kind: Kind, x: Examples) -> list[str]:
     """A note if series look as if their axes were swapped, which only a person can tell."""
     if kind != "signals" or x.ndim != 3 or x.shape[2] <= x.shape[1]:
         return []

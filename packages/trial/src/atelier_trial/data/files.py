@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from atelier_store.files import sha256_file
@@ -32,15 +33,18 @@ OPTIONAL: dict[str, tuple[str, ...]] = {
     "npz": ("validation", "test"),
     "csv": ("validation", "test"),
     "table": ("validation", "test"),
-    "images": ("test",),
+    "images": ("trainLabels", "test", "testLabels"),
     "idx": ("validationImages", "validationLabels", "testImages", "testLabels"),
 }
 PAIRS = (("validationImages", "validationLabels"), ("testImages", "testLabels"))
 """Files of which there are both or none."""
 
 
-Stamp = list[tuple[Path, int, int]]
-"""Files, each with its size in bytes and when it was changed, in nanoseconds."""
+class Stamp(NamedTuple):
+    """Bytes of some files, and a digest of their names, sizes and times of change."""
+
+    size: int
+    digest: str
 
 
 @dataclass(frozen=True)
@@ -57,14 +61,18 @@ class Located:
     @property
     def size(self) -> int:
         """Bytes of the file, or of all files in the folder; 0 if it is not there."""
-        return sum(size for _, size, _ in self.stamp())
+        return self.stamp().size
 
     def stamp(self) -> Stamp:
-        """Of each file that is there."""
+        """Of the files that are there."""
+        size, digest = 0, hashlib.sha256()
         with reading(self.path, "a file or folder"):
-            found = walk(self.path) if self.path.is_dir() else expand(self.path)
-            stats = [(path, path.stat()) for path in found if path.is_file()]
-        return [(path, stat.st_size, stat.st_mtime_ns) for path, stat in stats]
+            for path in walk(self.path) if self.path.is_dir() else expand(self.path):
+                if path.is_file():
+                    stat = path.stat()
+                    size += stat.st_size
+                    digest.update(os.fsencode(f"{path}\0{stat.st_size} {stat.st_mtime_ns}\n"))
+        return Stamp(size, digest.hexdigest())
 
     def fetch(self, progress: Progress = lambda _: None) -> Path:
         """The path on disk, with the declared content, downloaded if need be. DataError if that fails."""
@@ -102,7 +110,7 @@ class Located:
         with reading(path, "a file or folder"):
             if self.is_pattern:
                 return _sha256_files(expand(path), path.parent)
-            return sha256_file(path) if path.is_file() else _sha256_files(sorted(walk(path)), path)
+            return sha256_file(path) if path.is_file() else _sha256_files(walk(path), path)
 
 
 def expand(path: Path) -> list[Path]:
@@ -150,7 +158,8 @@ def locate(data: Data, base: Path, downloads: Path) -> dict[str, Located]:
     """The path of each file of the data, by role. DataError with every violation in the profile's files."""
     required, optional = REQUIRED.get(data.source, ()), OPTIONAL.get(data.source, tuple(data.files))
     allowed = required + optional
-    required += tuple(role for pair in PAIRS if set(pair) & set(data.files) & set(allowed) for role in pair)
+    pairs = [pair for pair in PAIRS if set(pair) <= set(allowed) and set(pair) & set(data.files)]
+    required += tuple(role for pair in pairs for role in pair)
     violations = [
         f"trainer.data.files.{role}: missing; source {data.source} needs it"
         for role in required

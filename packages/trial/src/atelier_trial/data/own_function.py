@@ -5,17 +5,18 @@ from __future__ import annotations
 import inspect
 import logging
 import traceback
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from atelier_store.arrays import Stored, StoredArray
 from atelier_store.errors import InvalidInput
 
 from atelier_trial import own_code
 from atelier_trial.data.errors import DataError
-from atelier_trial.data.raw import ARRAYS, Array, Part, RawData, few, weight_arrays
+from atelier_trial.data.raw import ARRAYS, Array, Examples, InFiles, Part, RawData, few, weight_arrays
 
 log = logging.getLogger("atelier.data")
 
@@ -29,13 +30,13 @@ def digest(named: str) -> str:
         return own_code.digest(FIELD, named)
 
 
-def read(named: str, files: Mapping[str, Path], weight: str | None = None) -> RawData:
+def read(named: str, files: Mapping[str, Path], folder: Path, weight: str | None = None) -> RawData:
     """What the function `module:function` returns.
 
     It is given the paths of trainer.data.files, by name, if it has a parameter `files`. It returns arrays as an .npz
     holds them, as a tuple or by name, with feature_names and weights if they have some; or it yields batches of
-    training examples. weight names the array of weights.
-    DataError for what it raises, with the line that did, and for anything else that it returns.
+    training examples, of which pictures are kept in the folder. weight names the array of weights. DataError for what
+    it raises, with the line that did, and for anything else that it returns.
     """
     with _as_data_error():
         function = own_code.function(FIELD, named)
@@ -44,7 +45,7 @@ def read(named: str, files: Mapping[str, Path], weight: str | None = None) -> Ra
         raise DataError([f"trainer.data.files: {named} has no parameter files; allowed: none"])
     try:
         returned = function(files=dict(files)) if takes_files else function()
-        arrays = _by_name(returned)
+        arrays = _by_name(returned, folder)
     except DataError:
         raise
     except Exception as error:  # whatever the user's code raises
@@ -61,7 +62,7 @@ def _as_data_error() -> Iterator[None]:
         raise DataError(error.violations) from error
 
 
-def _by_name(returned: Any) -> dict[str, Any]:
+def _by_name(returned: Any, folder: Path) -> dict[str, Any]:
     if isinstance(returned, Mapping):
         return dict(returned)
     if isinstance(returned, tuple):
@@ -70,12 +71,32 @@ def _by_name(returned: Any) -> dict[str, Any]:
         return dict(zip(ARRAYS, returned, strict=False))
     if not isinstance(returned, Iterable) or isinstance(returned, (str, bytes, np.ndarray)):
         raise DataError([f"{FIELD}: it returned {_words(returned)}; {WANTED}"])
-    batches = [tuple(batch) for batch in returned]
-    wrong = next((number for number, batch in enumerate(batches) if len(batch) != 2), None)
-    if not batches or wrong is not None:
-        what = f"batch {wrong} has {len(batches[wrong])} parts" if wrong is not None else "it gave no batch"
-        raise DataError([f"{FIELD}: {what}; {WANTED}"])
-    return {"x": np.concatenate([x for x, _ in batches]), "y": np.concatenate([y for _, y in batches])}
+    xs: list[Stored] = []
+    ys: list[Any] = []
+    for number, batch in enumerate(returned):
+        parts = tuple(batch)
+        if len(parts) != 2:
+            raise DataError([f"{FIELD}: batch {number} has {len(parts)} parts; {WANTED}"])
+        xs.append(_kept(np.asarray(parts[0]), folder / f"batch-{number}.npy"))
+        ys.append(parts[1])
+    if not xs:
+        raise DataError([f"{FIELD}: it gave no batch; {WANTED}"])
+    return {"x": _together(xs), "y": np.concatenate(ys)}
+
+
+def _kept(x: Array, path: Path) -> Stored:
+    """Pictures in a file; anything else as it is."""
+    if x.dtype != np.uint8 or x.ndim < 3:
+        return x
+    np.save(path, np.ascontiguousarray(x), allow_pickle=False)
+    return StoredArray(path)
+
+
+def _together(parts: Sequence[Stored]) -> Examples:
+    files = [part for part in parts if isinstance(part, StoredArray)]
+    if len(files) == len(parts) and len({file.shape[1:] for file in files}) == 1:
+        return InFiles(files)
+    return np.concatenate([part[:] for part in parts])
 
 
 def _checked(named: str, arrays: dict[str, Any], weight: str | None) -> RawData:
@@ -86,10 +107,10 @@ def _checked(named: str, arrays: dict[str, Any], weight: str | None) -> RawData:
     violations = [f"{FIELD}: {named}: array {name!r} is missing; {WANTED}" for name in missing]
     if unknown := [str(name) for name in arrays if name not in known]:
         violations.append(f"{FIELD}: {named}: unknown: {few(unknown)}; allowed: {', '.join(known)}, feature_names")
-    found: dict[str, Array] = {}
+    found: dict[str, Any] = {}
     for name in known:
         if name in arrays:
-            found[name] = np.asarray(arrays[name])
+            found[name] = arrays[name] if isinstance(arrays[name], InFiles) else np.asarray(arrays[name])
             if found[name].dtype == object:
                 violations.append(f"{FIELD}: {named}: {name} holds Python objects; allowed: numbers, for y also texts")
             elif found[name].ndim == 0:

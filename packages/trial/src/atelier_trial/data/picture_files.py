@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Sized
-from functools import partial
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Sized
+from contextlib import AbstractContextManager
+from functools import cache, partial
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
-from atelier_store import tables
-from atelier_store.spec import Data, PictureShape
+from atelier_store import machine, tables
+from atelier_store.spec import Data, Fit, PictureShape
+from numpy.typing import NDArray
 
-from atelier_trial.data.archives import LITTER, Entry, entries
+from atelier_trial.ahead import ahead
+from atelier_trial.data.archives import LITTER, Content, Entry, comparable, entries
 from atelier_trial.data.errors import DataError, gather, reading
-from atelier_trial.data.raw import Part, RawData, few
+from atelier_trial.data.progress import Progress
+from atelier_trial.data.raw import Array, Part, RawData, few
 
 if TYPE_CHECKING:
-    from atelier_store.pictures import Look
+    from atelier_store.pictures import Look, UnreadablePicture
 
-Picture = TypeVar("Picture")
+Found = TypeVar("Found")
 
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm")
 """What a picture's name ends in: such a file has to be one. Others are pictures if their content is one."""
@@ -33,47 +36,126 @@ MOST_SKIPPED = 0.05
 """Of the pictures; where more cannot be read, something is wrong with all."""
 
 
-def read(data: Data, files: Mapping[str, Path]) -> RawData:
-    """The pictures (N, H, W) or (N, H, W, C) and the names of their classes.
+def read(data: Data, files: Mapping[str, Path], progress: Callable[[str], object]) -> RawData:
+    """The pictures (N, H, W) or (N, H, W, C), not decoded yet, and the names of their classes.
 
     All have the size and the channels that the profile says, or those that suit the training pictures.
     """
-    shape = data.image or PictureShape()
-    may_skip = data.on_unreadable == "skip"
-    looks = {path: _looks(path, is_whole=may_skip) for path in files.values()}
-    taken = _taken(shape, looks[files["train"]].values())
-    parts = gather(lambda path: _read(path, looks[path], shape, taken, may_skip), files)
+    shape, may_skip = data.image or PictureShape(), data.on_unreadable == "skip"
+    tables = {role: files[f"{role}Labels"] for role in ("train", "test") if f"{role}Labels" in files}
+    labels = gather(_labels, tables)
+    roles = {role: role for role in files if role in ("train", "test")}
+
+    def find(is_whole: bool) -> dict[str, _Found]:
+        return gather(lambda role: _Found(files[role], labels.get(role), progress, is_whole), roles)
+
+    found = find(is_whole=may_skip)
+    if not may_skip and any(each.unreadable for each in found.values()):  # whoever mends one wants to know of all
+        found = find(is_whole=True)
+    taken = _taken(shape, found["train"].looks.values())
+    parts = gather(lambda each: _part(each, shape, taken, may_skip, progress), found)
     return RawData(parts["train"], parts.get("test"))
 
 
-def _looks(path: Path, is_whole: bool) -> dict[str, Look]:
-    """What every picture is like whose beginning can be read, or all of it; why others cannot is said later."""
-    from atelier_store import pictures  # imports Pillow, which no other source needs
+def _labels(path: Path) -> dict[str, str]:
+    from atelier_trial.data import picture_labels  # imports polars, which folders of classes do not need
 
-    found = _Found(path, partial(pictures.look, formats=pictures.FILE_FORMATS, is_whole=is_whole))
-    with contextlib.suppress(DataError):
-        found.add_all()
-    return found.pictures
+    return picture_labels.read(path)
 
 
-def _read(path: Path, looks: Mapping[str, Look], shape: PictureShape, taken: Taken, may_skip: bool) -> Part:
+def _part(found: _Found, shape: PictureShape, taken: Taken, may_skip: bool, progress: Callable[[str], object]) -> Part:
     """Every picture, or all but a few that cannot be read.
 
     Their order is that of their names' digests, so that the first N are a fair sample.
     """
+    path, looks = found.path, found.looks
+    names = sorted(looks, key=lambda name: hashlib.sha256(name.encode(errors="surrogateescape")).digest())
+    if violations := found.refused(may_skip) or found.misplaced():
+        raise DataError(violations)
+    labels = np.array([found.label(name) for name in names])
+    changes = _changes(looks.values(), shape, taken)
+    notes = (*found.notes(), *(f"{path.name}: {change}" for change in changes))
+    return Part(path.name, Pictures(path, names, taken, shape.fit, progress), labels, list(map(_shown, names)), notes)
+
+
+# how they are read
+
+
+class Pictures:
+    """Pictures of a folder or an archive, by their names: uint8 (N, H, W) or (N, H, W, C), decoded as they are read."""
+
+    def __init__(
+        self, path: Path, names: Sequence[str], taken: Taken, fit: Fit, progress: Callable[[str], object]
+    ) -> None:
+        self.dtype: np.dtype[Any] = np.dtype(np.uint8)
+        self._path, self._names, self._taken, self._fit, self._progress = path, names, taken, fit, progress
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        assert self._taken.size is not None
+        width, height = self._taken.size
+        return (len(self), height, width) if self._taken.mode == "L" else (len(self), height, width, 3)
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        return int(np.prod(self.shape))
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __getitem__(self, rows: slice | NDArray[np.int64]) -> Pictures:
+        chosen = np.arange(len(self))[rows].tolist()
+        names = [self._names[row] for row in chosen]
+        return Pictures(self._path, names, self._taken, self._fit, self._progress)
+
+    def read(self) -> Iterator[tuple[int, Array]]:
+        """The row and the pixels of each, in the order in which they lie there.
+
+        DataError, after all were read, with each that cannot be.
+        """
+        from atelier_store import pictures
+
+        mode, size = self._taken.mode, self._taken.size
+        decode = partial(pictures.pixels, mode=mode, size=size, fit=self._fit, formats=pictures.FILE_FORMATS)
+        rows, unreadable = {name: row for row, name in enumerate(self._names)}, []
+        progress = Progress(self._progress, "decoded", f"pictures of {self._path.name}", len(rows))
+        with _reading(self._path):
+            for name, found in _each(decode, entries(self._path, rows.__contains__)):
+                if isinstance(found, pictures.UnreadablePicture):
+                    unreadable.append(_line(self._path, name, found))
+                elif not unreadable:
+                    yield rows[name], found
+                progress.step()
+        if unreadable:
+            raise DataError(unreadable)
+
+
+def _each(
+    function: Callable[[Content], Found], found: Iterable[Entry]
+) -> Iterator[tuple[str, Found | UnreadablePicture]]:
+    """The name of each file, and function(content) by as many threads as there are cores, or why it has none."""
     from atelier_store import pictures
 
-    as_taken = partial(pictures.pixels, mode=taken.mode, size=taken.size, fit=shape.fit, formats=pictures.FILE_FORMATS)
-    found = _Found(path, as_taken)
-    found.add_all()
-    names = sorted(found.pictures, key=lambda name: hashlib.sha256(name.encode(errors="surrogateescape")).digest())
-    if violations := found.refused(may_skip) or _of_folders(path, names):
-        raise DataError(violations)
-    labels = [_label(PurePosixPath(name).parent.name) for name in names]
-    x = np.stack([found.pictures[name] for name in names])
-    changes = _changes([looks[name] for name in names if name in looks], shape, taken)
-    notes = (*found.notes(), *(f"{path.name}: {change}" for change in changes))
-    return Part(path.name, x, np.array(labels), [_shown(name) for name in names], notes)
+    def tried(entry: Entry) -> tuple[str, Found | UnreadablePicture]:
+        assert entry.content is not None
+        try:
+            return entry.name, function(entry.content)
+        except pictures.UnreadablePicture as error:
+            return entry.name, error
+
+    return ahead(tried, found, machine.cores())
+
+
+def _reading(path: Path) -> AbstractContextManager[None]:
+    return reading(path, "a whole zip or tar archive", "zip", "gzip", "bzip2", "xz")
+
+
+def _line(path: Path, name: str, why: object) -> str:
+    return f"{path}: {_shown(name)}: {why}"
 
 
 # what they become
@@ -135,59 +217,87 @@ def _words(size: tuple[int, int]) -> str:
 # what there is
 
 
-class _Found(Generic[Picture]):
-    """What was found so far: pictures by name, as read makes them, and why anything else is not used."""
+class _Found:
+    """The pictures of a folder or archive with what each is like, and why anything else is not used.
 
-    def __init__(self, path: Path, read: Callable[[bytes], Picture]) -> None:
-        self.path, self._read = path, read
-        self.pictures: dict[str, Picture] = {}
+    labels are those of a table, by paths; without one, folders name the classes. is_whole: each is decoded, else its
+    header is read. DataError if the archive is torn or damaged.
+    """
+
+    def __init__(
+        self, path: Path, labels: Mapping[str, str] | None, progress: Callable[[str], object], is_whole: bool
+    ) -> None:
+        from atelier_store import pictures  # imports Pillow, which no other source needs
+
+        self.path, self._labels = path, labels
+        self.looks: dict[str, Look] = {}
         self.unreadable: dict[str, str] = {}
         self._folders: set[str] = set()
         self._left_out: dict[str, list[str]] = defaultdict(list)
+        looks: dict[Look, Look] = {}  # many are alike
+        look = partial(pictures.look, formats=pictures.FILE_FORMATS, is_whole=is_whole)
+        looked_at = Progress(progress, "looked at", f"pictures of {path.name}")
+        with _reading(path):
+            for name, found in _each(look, filter(self._may_be_picture, entries(path))):
+                if isinstance(found, pictures.UnreadablePicture):
+                    self._none(name, found)
+                else:
+                    self._picture(name, looks.setdefault(found, found))
+                looked_at.step()
 
-    def add_all(self) -> None:
-        """Add everything that is there. DataError if the archive is torn or damaged."""
-        with reading(self.path, "a whole zip or tar archive", "zip", "gzip", "bzip2", "xz"):
-            for entry in entries(self.path):
-                self.add(entry)
-
-    def add(self, entry: Entry) -> None:
-        """Keep a picture, or why it is none."""
+    def _may_be_picture(self, entry: Entry) -> bool:
+        """Whether this is a file of a class; what is not is kept."""
         name, parts = entry.name, PurePosixPath(entry.name).parts
         if "__MACOSX" in parts or (parts and (parts[-1] in LITTER or parts[-1].startswith("._"))):
-            return
+            return False
         if any(part.startswith(".") and part != "." for part in parts):
             self._left_out["hidden"].append(name)
         elif name.endswith("/"):
             self._folders.add(str(PurePosixPath(name)))
         elif entry.content is None:
             self._left_out["links to nothing, or neither files nor folders"].append(name)
-        elif len([part for part in parts if part != "."]) < 2:
+        elif self._labels is not None and comparable(name) not in self._labels:
+            self._left_out["not in the table of labels"].append(name)
+        elif self._labels is None and len([part for part in parts if part != "."]) < 2:
             self._left_out["not in the folder of a class"].append(name)
         else:
-            self._picture(name, entry.content)
+            return True
+        return False
 
-    def _picture(self, name: str, content: bytes) -> None:
+    def _picture(self, name: str, look: Look) -> None:
+        if name in self.looks:
+            self._left_out["replaced by a later entry of the same name"].append(name)
+        self.looks[name] = look
+
+    def _none(self, name: str, why: UnreadablePicture) -> None:
         from atelier_store import pictures
 
-        try:
-            picture = self._read(content)
-        except pictures.UnreadablePicture as error:
-            if isinstance(error, pictures.UnknownFormat) and not name.lower().endswith(PICTURES):
-                self._left_out["no pictures in a known format"].append(name)
-            else:
-                self.unreadable[name] = str(error)
-            return
-        if name in self.pictures:
-            self._left_out["replaced by a later entry of the same name"].append(name)
-        self.pictures[name] = picture
+        is_claimed = self._labels is not None or name.lower().endswith(PICTURES)
+        if isinstance(why, pictures.UnknownFormat) and not is_claimed:
+            self._left_out["no pictures in a known format"].append(name)
+        else:
+            self.unreadable[name] = str(why)
+
+    def label(self, name: str) -> str:
+        """The class of a picture, as the table has it, or its folder is called."""
+        folder = PurePosixPath(name).parent.name
+        return _label(folder if self._labels is None else self._labels[comparable(name)])
+
+    def misplaced(self) -> list[str]:
+        """A line for what is wrong with the places of the pictures."""
+        if self._labels is None:
+            return _of_folders(self.path, list(self.looks))
+        lacks = sorted(self._labels.keys() - {comparable(name) for name in (*self.looks, *self.unreadable)})
+        if not lacks:
+            return []
+        return [f"{self.path}: pictures of the table of labels are not there: {few([_shown(name) for name in lacks])}"]
 
     def refused(self, may_skip: bool) -> list[str]:
         """A line for each picture that cannot be read; none if they are few and may be skipped."""
-        lines = [f"{self.path}: {_shown(name)}: {reason}" for name, reason in self.unreadable.items()]
+        lines = [_line(self.path, name, reason) for name, reason in self.unreadable.items()]
         if not may_skip:
             return lines
-        count = len(lines) + len(self.pictures)
+        count = len(lines) + len(self.looks)
         if len(lines) <= MOST_SKIPPED * count:
             return []
         bound = f"at most {MOST_SKIPPED:.0%} where trainer.data.onUnreadable is skip"
@@ -195,9 +305,10 @@ class _Found(Generic[Picture]):
 
     def notes(self) -> tuple[str, ...]:
         """What is left out, and why."""
-        used = {str(PurePosixPath(name).parent) for name in self.pictures}
+        used = {str(PurePosixPath(name).parent) for name in self.looks}
         roots = {str(PurePosixPath(folder).parent) for folder in used}
-        empty = sorted(folder for folder in self._folders - used if str(PurePosixPath(folder).parent) in roots)
+        unused = self._folders - used if self._labels is None else set()
+        empty = sorted(folder for folder in unused if str(PurePosixPath(folder).parent) in roots)
         skipped = {"cannot be read; trainer.data.onUnreadable is skip": list(self.unreadable)}
         reasons = {**self._left_out, **skipped, "classes without a picture": empty}
         return tuple(
@@ -219,10 +330,12 @@ def _of_folders(path: Path, names: Sequence[str]) -> list[str]:
     ]
 
 
+@cache
 def _label(folder: str) -> str:
     return tables.spelling(_shown(folder))
 
 
 def _shown(name: str) -> str:
-    """A name as text: bytes that are not UTF-8 as \\xe9."""
-    return name.encode(errors="surrogateescape").decode(errors="backslashreplace")
+    """A name as text: bytes that are not UTF-8 as \\xe9. The same object where there are none: names are many."""
+    shown = name.encode(errors="surrogateescape").decode(errors="backslashreplace")
+    return name if shown == name else shown

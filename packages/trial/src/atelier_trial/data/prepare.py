@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
-from atelier_store.arrays import data_digest, open_arrays
-from atelier_store.files import publish_folder, write_with
+from atelier_store.arrays import data_digest, open_arrays, stored_arrays
+from atelier_store.files import named_in_errors, publish_folder, scratch_folder, write_with
 from atelier_store.layout import DataPaths, Store
+from atelier_store.lease import Lease
 from atelier_store.records import DataDescription, DataSource
 from atelier_store.spec import Data, sha256_of
 from atelier_store.split import Parts, parts_of, share
 from numpy.typing import NDArray
 
 from atelier_trial.data import own_function, sources
-from atelier_trial.data.checks import check, check_folds, check_training_rows, check_weights, describe
+from atelier_trial.data.checks import (
+    Checked,
+    check,
+    check_folds,
+    check_training_rows,
+    check_weights,
+    describe,
+)
 from atelier_trial.data.errors import DataError, gather
 from atelier_trial.data.files import Located, Stamp, locate, words_of_size
+from atelier_trial.data.raw import Array, Readable
 
 log = logging.getLogger("atelier.data")
 
@@ -59,26 +70,59 @@ def prepare(
     downloads: Path | None,
     seed: int,
     progress: Callable[[str], object] = log.info,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Prepared:
-    """Make the prepared arrays of data, unless the store has them already.
+    """Make the prepared arrays of data, unless the store has them already or another process is making them.
 
     base is the folder of relative paths; downloads is the folder of downloaded files, by default the store's; seed
     draws the test set if the source has none. To find prepared arrays, files without a declared sha256 are hashed.
-    progress is told each step that may take long. Raises DataError with every violation, and OSError.
+    progress is told each step that may take long. Raises DataError with every violation, and OSError; LeaseHeld if
+    stop() becomes true while another process is waited for.
     """
     files = locate(data, base, downloads or store.downloads)
     stamps = {role: file.stamp() for role, file in files.items() if file.url is None}
     known = store.data_sources / f"{sha256_of(_identity(data, files, seed, progress))}.json"
-    record = DataSource.read_if_whole(known)
-    description = _stored(store.data(record.digest)) if record else None
-    if record is None or description is None:
-        description, notes = _make(data, store, files, stamps, seed, progress)
-        record = DataSource(digest=description.digest, notes=notes)
-        record.write(known)
+    found = _found(store, known)
+    if found is None:
+        with _alone(store, known.with_suffix(".lease"), data, progress, stop):
+            found = _found(store, known)  # by whoever was waited for
+            if found is None:
+                description, notes = _make(data, store, files, stamps, seed, progress)
+                found = DataSource(digest=description.digest, notes=notes), description
+                found[0].write(known)
+    record, description = found
     for note in record.notes:
         log.info("%s", note)
     _check_search(data, description, load(store, description), seed)
     return Prepared(**description.model_dump() | {"source": data.words, "notes": record.notes})
+
+
+def _found(store: Store, known: Path) -> tuple[DataSource, DataDescription] | None:
+    """What is known of a source, if the store has all of what it gives."""
+    record = DataSource.read_if_whole(known)
+    description = _stored(store.data(record.digest)) if record else None
+    return None if record is None or description is None else (record, description)
+
+
+@contextmanager
+def _alone(
+    store: Store, lease: Path, data: Data, progress: Callable[[str], object], stop: Callable[[], bool]
+) -> Iterator[None]:
+    """Be the only one that makes the prepared data of a source. Of data that are refused no folder stays."""
+    new = [folder for folder in (store.root, store.data_sources.parent, store.data_sources) if not folder.exists()]
+    try:
+        with Lease.acquire(
+            lease,
+            f"preparation of {data.words}",
+            keep_waiting=lambda: not stop(),
+            on_wait=lambda holder: progress(f"waiting for {holder}"),
+        ):
+            yield
+    except BaseException:
+        for folder in reversed(new):
+            with suppress(OSError):  # it is not empty
+                folder.rmdir()
+        raise
 
 
 def load(store: Store, description: DataDescription) -> Arrays:
@@ -161,17 +205,39 @@ def _make(
             progress(f"reading {file.path} ({words_of_size(file.size)}) …")
     if data.function is not None:
         progress(f"calling {data.function} …")
-    raw = sources.read(data, gather(lambda file: file.fetch(progress), files))
+    with scratch_folder(store.data("new").folder) as folder:
+        raw = sources.read(data, gather(lambda file: file.fetch(progress), files), folder, progress)
+        _unchanged(files, stamps)
+        checked = check(data, raw, seed)
+        size = sum(array.nbytes for array in checked.arrays.values())
+        if size > LONG:
+            progress(f"writing {words_of_size(size)} to {store.data_sources.parent} …")
+        written = DataPaths(folder)
+        gather(lambda item: _write(*item), {name: (written.array(name), of) for name, of in checked.arrays.items()})
+        _unchanged(files, stamps)
+        description = describe(data, raw, checked, data.words)
+        digest = data_digest(description, stored_arrays(written, description))
+        description = description.model_copy(update={"digest": digest})
+        return _publish(store.data(digest), description, written, checked), checked.notes
+
+
+def _unchanged(files: Mapping[str, Located], stamps: Mapping[str, Stamp]) -> None:
     if changed := [files[role] for role, stamp in stamps.items() if files[role].stamp() != stamp]:
         raise DataError([f"{file.field}: {file.path}: was changed while it was read; try again" for file in changed])
-    checked = check(data, raw, seed)
-    description = describe(data, raw, checked, data.words)
-    description = description.model_copy(update={"digest": data_digest(description, checked.arrays)})
-    paths = store.data(description.digest)
-    size = sum(array.nbytes for array in checked.arrays.values())
-    if size > LONG:
-        progress(f"writing {words_of_size(size)} to {paths.folder} …")
-    return _publish(paths, description, checked.arrays), checked.notes
+
+
+def _write(path: Path, array: Array | Readable) -> None:
+    """Write the array, of which one example after the other is in memory if the source still has them."""
+    if isinstance(array, np.ndarray):
+        write_with(path, partial(_save, np.ascontiguousarray(array)))
+        return
+    start = int(np.lib.format.open_memmap(path, "w+", array.dtype, array.shape).offset)
+    with path.open("r+b") as file, named_in_errors(path):
+        for row, example in array.read():
+            file.seek(start + row * example.nbytes)
+            file.write(example.tobytes())
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _stored(paths: DataPaths) -> DataDescription | None:
@@ -185,12 +251,12 @@ def _stored(paths: DataPaths) -> DataDescription | None:
     return description
 
 
-def _publish(paths: DataPaths, description: DataDescription, arrays: Mapping[str, NDArray[Any]]) -> DataDescription:
-    """Write arrays and description. If another process has published them first, what it wrote stays."""
+def _publish(paths: DataPaths, description: DataDescription, written: DataPaths, checked: Checked) -> DataDescription:
+    """Put arrays and description in their place. If another process has published them first, what it wrote stays."""
     with publish_folder(paths.folder, may_stay=lambda: _stored(paths) is not None) as folder:
         staged = DataPaths(folder)
-        for name, array in arrays.items():
-            write_with(staged.array(name), partial(_save, array))
+        for name in checked.arrays:
+            written.array(name).replace(staged.array(name))
         description.write(staged.description)
     return DataDescription.read(paths.description)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, Self
 
 import numpy as np
+from atelier_store.arrays import PART, StoredArray
 from atelier_store.records import Column
 from numpy.typing import NDArray
 
@@ -26,6 +27,120 @@ def names_of(targets: Sequence[str]) -> dict[str, Any]:
     return {"target_name": targets[0]} if len(targets) == 1 else {"target_names": tuple(targets)}
 
 
+class Readable(Protocol):
+    """Examples (N, …) that are still where their source has them, and can be read one after the other."""
+
+    dtype: np.dtype[Any]
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    @property
+    def nbytes(self) -> int: ...
+
+    def __len__(self) -> int: ...
+
+    def read(self) -> Iterator[tuple[int, Array]]:
+        """The row of each example with its values, in the order in which the source has them. DataError."""
+
+
+class Unread(Readable, Protocol):
+    """Readable examples: as an array, but for their values."""
+
+    @property
+    def ndim(self) -> int: ...
+
+    def __getitem__(self, rows: slice | NDArray[np.int64]) -> Self:
+        """These of the examples, in this order."""
+
+
+Examples = Array | Unread
+
+
+class InFiles:
+    """Examples in .npy files of equal shape and type, one file after the other."""
+
+    def __init__(self, files: Sequence[StoredArray], rows: NDArray[np.int64] | None = None) -> None:
+        self.dtype: np.dtype[Any] = files[0].dtype
+        self._files, self._ends = files, np.cumsum([len(file) for file in files])
+        self._rows = np.arange(self._ends[-1]) if rows is None else rows
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (len(self), *self._files[0].shape[1:])
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        return int(np.prod(self.shape)) * self.dtype.itemsize
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, rows: slice | NDArray[np.int64]) -> InFiles:
+        return InFiles(self._files, self._rows[rows])
+
+    def read(self) -> Iterator[tuple[int, Array]]:
+        """The row of each with its values, in the order of the files, of which a part is in memory."""
+        order = np.argsort(self._rows, kind="stable")
+        sources = self._rows[order]
+        count = max(1, PART * len(self) // max(1, self.nbytes))
+        for file, end in zip(self._files, self._ends, strict=True):
+            start = end - len(file)
+            first, last = np.searchsorted(sources, [start, end])
+            for at in range(first, last, count):
+                part = slice(at, min(at + count, last))
+                yield from zip(order[part].tolist(), file[sources[part] - start], strict=True)
+
+
+def held(x: Examples) -> Array:
+    """The examples in memory. DataError if they cannot be read."""
+    if isinstance(x, np.ndarray):
+        return x
+    values = np.zeros(x.shape, x.dtype)
+    for row, example in x.read():
+        values[row] = example
+    return values
+
+
+class Beneath:
+    """The examples of several parts of equal shape and type, one part beneath the other."""
+
+    def __init__(self, parts: Sequence[Examples]) -> None:
+        self.dtype: np.dtype[Any] = parts[0].dtype
+        self._parts = parts
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (len(self), *self._parts[0].shape[1:])
+
+    @property
+    def nbytes(self) -> int:
+        return sum(part.nbytes for part in self._parts)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._parts))
+
+    def read(self) -> Iterator[tuple[int, Array]]:
+        """The row of each with its values, part by part."""
+        above = 0
+        for part in self._parts:
+            examples = enumerate(part) if isinstance(part, np.ndarray) else part.read()
+            yield from ((above + row, example) for row, example in examples)
+            above += len(part)
+
+
+def beneath(parts: Sequence[Examples]) -> Array | Readable:
+    """The parts beneath each other; without a copy if there is one, and unread if one is."""
+    if len(parts) == 1:
+        return parts[0]
+    arrays = [part for part in parts if isinstance(part, np.ndarray)]
+    return np.concatenate(arrays) if len(arrays) == len(parts) else Beneath(parts)
+
+
 @dataclass(frozen=True)
 class Part:
     """Examples of the training or the test set.
@@ -35,7 +150,7 @@ class Part:
     """
 
     where: str
-    x: Array
+    x: Examples
     y: Array
     places: Sequence[str] | None = None
     notes: tuple[str, ...] = ()

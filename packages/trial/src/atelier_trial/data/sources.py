@@ -5,26 +5,36 @@ from __future__ import annotations
 import gzip
 import importlib.metadata
 import math
+import shutil
 import struct
-from collections.abc import Mapping
+import zipfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from atelier_store.arrays import StoredArray
 from atelier_store.spec import Data
 
 from atelier_trial.data import csv_files, own_function, picture_files
 from atelier_trial.data.errors import DataError, gather, reading
-from atelier_trial.data.raw import ARRAYS, Array, Part, RawData, few, weight_arrays
+from atelier_trial.data.raw import ARRAYS, Array, InFiles, Part, RawData, few, weight_arrays
+
+LARGE = 64 * 2**20
+"""Bytes of an array in an .npz that is not read into memory if it holds pictures."""
 
 BUNDLED = ("digits", "iris", "wine", "breast_cancer", "diabetes")
 
 
-def read(data: Data, files: Mapping[str, Path]) -> RawData:
-    """What the source holds. DataError with every reason why it cannot be read."""
+def read(data: Data, files: Mapping[str, Path], folder: Path, progress: Callable[[str], object]) -> RawData:
+    """What the source holds; what is large may stay in the folder. progress is told what takes long.
+
+    DataError with every reason why it cannot be read.
+    """
     if data.weight in (*ARRAYS, "feature_names") and data.source not in ("csv", "table"):
         raise DataError([f"trainer.data.weight: {data.weight!r} is another array; allowed: a name of its own"])
     if data.function is not None:
-        return own_function.read(data.function, files, data.weight)
+        return own_function.read(data.function, files, folder, data.weight)
     if data.source == "sklearn":
         return _bundled(data.name)
     if data.source == "idx":
@@ -35,7 +45,9 @@ def read(data: Data, files: Mapping[str, Path]) -> RawData:
         from atelier_trial.data.tables import source  # imports polars, which no other source needs
 
         return source.read(data, files)
-    return _npz_files(files, data.weight) if data.source == "npz" else picture_files.read(data, files)
+    if data.source == "npz":
+        return _npz_files(files, folder, data.weight)
+    return picture_files.read(data, files, progress)
 
 
 def bundled_version() -> str:
@@ -65,8 +77,8 @@ def _bundled(name: str | None) -> RawData:
 # npz
 
 
-def _npz_files(files: Mapping[str, Path], weight: str | None) -> RawData:
-    archives = gather(lambda path: _npz(path, weight), files)
+def _npz_files(files: Mapping[str, Path], folder: Path, weight: str | None) -> RawData:
+    archives = gather(lambda role: _npz(files[role], folder / role, weight), {role: role for role in files})
     parts = {
         role: Part(files[role].name, arrays["x"], arrays["y"], notes=notes, weight=arrays.get(weight or ""))
         for role, (arrays, notes) in archives.items()
@@ -78,8 +90,8 @@ def _npz_files(files: Mapping[str, Path], weight: str | None) -> RawData:
     return RawData.of(parts)
 
 
-def _npz(path: Path, weight: str | None) -> tuple[dict[str, Array], tuple[str, ...]]:
-    """The arrays that are known, and a note of those that are not."""
+def _npz(path: Path, folder: Path, weight: str | None) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The arrays that are known, of which large pictures stay in the folder, and a note of those that are not."""
     names = (*ARRAYS, *weight_arrays(weight))
     with reading(path, "a whole .npz of plain arrays", "zip"):
         with path.open("rb") as file:
@@ -87,7 +99,12 @@ def _npz(path: Path, weight: str | None) -> tuple[dict[str, Array], tuple[str, .
                 raise ValueError("it is no zip archive")
         with np.load(path, allow_pickle=False) as archive:
             unknown = [name for name in archive.files if name not in names]
-            arrays = {name: _member(archive, name) for name in archive.files if name in names}
+            large = [info.filename.removesuffix(".npy") for info in archive.zip.infolist() if info.file_size > LARGE]
+            arrays = {
+                name: _unpacked(path, name, folder) if name in large else _member(archive, name)
+                for name in archive.files
+                if name in names
+            }
     missing = [name for name in ("x", "y") if name not in arrays]
     missing += [
         name for name in ("x_test", "y_test") if name not in arrays and ("x_test" in arrays or "y_test" in arrays)
@@ -101,6 +118,18 @@ def _npz(path: Path, weight: str | None) -> tuple[dict[str, Array], tuple[str, .
             ]
         )
     return arrays, (f"{path.name}: left out: {few(unknown)} (only {', '.join(names)} are used)",) if unknown else ()
+
+
+def _unpacked(path: Path, name: str, folder: Path) -> Array | InFiles:
+    """A large array: pictures in a file of their own, anything else in memory."""
+    folder.mkdir(exist_ok=True)
+    file = folder / f"{name}.npy"
+    with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as member, file.open("wb") as written:
+        shutil.copyfileobj(member, written, 2**20)
+    mapped = np.load(file, mmap_mode="r", allow_pickle=False)
+    if mapped.dtype == np.uint8 and mapped.ndim > 2 and mapped.flags.c_contiguous:
+        return InFiles([StoredArray(file)])
+    return np.load(file, allow_pickle=False)  # type: ignore[no-any-return]  # of any type
 
 
 def _member(archive: Mapping[str, Array], name: str) -> Array:

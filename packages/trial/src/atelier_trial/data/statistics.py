@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,9 +14,31 @@ from numpy.typing import NDArray
 
 def input_statistics(x: NDArray[Any], kind: Kind) -> InputStatistics:
     """Of raw training rows x (N, *shape), per channel or feature, in float64."""
-    axes: Any = 0 if kind == "rows" else tuple(range(x.ndim - 1)) if has_channels(kind, x.shape[1:]) else None
+    axes = _axes(x, kind)
     mean, std = (np.atleast_1d(of(axes, dtype=np.float64)) for of in (x.mean, x.std))
     return InputStatistics(mean=tuple(mean.tolist()), std=tuple(std.tolist()), count=x.size // mean.size)
+
+
+def statistics_of_parts(parts: Iterable[NDArray[Any]], kind: Kind) -> InputStatistics:
+    """The same, up to rounding, of rows that come in parts: one pass, of which a part is in memory at a time.
+
+    Those of two parts come to those of both as in Chan, Golub & LeVeque 1983, Algorithms for Computing the Sample
+    Variance: Analysis and Recommendations.
+    """
+    count, mean, squares = 0, np.zeros(1), np.zeros(1)
+    for part in parts:
+        axes = _axes(part, kind)
+        own_mean, own_variance = (np.atleast_1d(of(axes, dtype=np.float64)) for of in (part.mean, part.var))
+        own = part.size // own_mean.size
+        apart, before, count = own_mean - mean, count, count + own
+        squares = squares + own_variance * own + apart**2 * (before * own / count)
+        mean = mean + apart * (own / count)
+    return InputStatistics(mean=tuple(mean.tolist()), std=tuple(np.sqrt(squares / count).tolist()), count=count)
+
+
+def _axes(x: NDArray[Any], kind: Kind) -> Any:
+    """Along which a mean is that of a channel, or of a feature of rows."""
+    return 0 if kind == "rows" else tuple(range(x.ndim - 1)) if has_channels(kind, x.shape[1:]) else None
 
 
 def column_statistics(x: NDArray[np.float32], columns: Sequence[Column]) -> tuple[ColumnStatistics, ...]:

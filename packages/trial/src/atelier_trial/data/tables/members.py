@@ -80,11 +80,11 @@ def _of_entries(path: Path) -> Members:
 
 
 def _visible(path: Path) -> Iterator[tuple[str, bytes]]:
-    for name, content in entries(path):
-        parts = PurePosixPath(name).parts
+    for entry in entries(path):
+        parts = PurePosixPath(entry.name).parts
         hidden = "__MACOSX" in parts or any(part.startswith(".") or part in LITTER for part in parts)
-        if content is not None and not hidden:
-            yield name, content
+        if entry.content is not None and not hidden:
+            yield entry.name, entry.read()
 
 
 def _plain(name: str) -> str:
