@@ -234,7 +234,7 @@ def conditions() -> dict[str, list[Json]]:
             *(
                 condition(
                     f"files.{role} is given, and all its rows are for validation",
-                    within(f"files.{role}", {}, required=True),
+                    having(role),
                     without_share,
                     within("folds", NULL),
                 )
@@ -248,7 +248,7 @@ def conditions() -> dict[str, list[Json]]:
             *(
                 condition(
                     f"files.{one} and files.{other} are given, so that nothing is left to split",
-                    {"allOf": [within(f"files.{role}", {}, required=True) for role in (one, other)]},
+                    having(one, other),
                     within("split", NULL),
                 )
                 for one, other in (("validation", "test"), (PAIRS[0][0], PAIRS[1][0]))
@@ -341,6 +341,13 @@ def defined(name: str) -> Json:
 def each_parameter(rule: Json) -> Json:
     """A schema that applies a rule to every parameter of the search space."""
     return within("parameters", {"items": rule})
+
+
+def having(*roles: str) -> Json:
+    """A schema of data with these files, of a source that takes them for what their roles say, as no function does."""
+    sources = [source for source in REQUIRED if set(roles) <= {*REQUIRED[source], *OPTIONAL[source]}]
+    files = [within(f"files.{role}", {}, required=True) for role in roles]
+    return {"allOf": [within("source", one_of(sources), required=True), *files]}
 
 
 def both(pair: tuple[str, str]) -> Iterator[tuple[str, list[str]]]:

@@ -647,6 +647,14 @@ def test_what_the_schema_rejects_is_named_by_both_engines(case: str, tmp_path: P
     assert any(f": {place}: " in line for line in violations), violations
 
 
+def test_what_a_function_of_ones_own_calls_validation_is_nothing_to_us(tmp_path: Path) -> None:
+    files = {role: {"path": f"{role}.txt"} for role in ("validation", "test")}
+    data = {"source": "flats:load", "files": files, "folds": 5, "split": {"by": "random"}}
+    profile = {"experiment": {"name": "flats", "parameters": [LR]}, "trainer": {"data": data}}
+    (tmp_path / "flats.yaml").write_text(yaml.safe_dump(profile))
+    assert load(tmp_path / "flats.yaml").spec.trainer.data.folds == 5
+
+
 @pytest.mark.parametrize("helm", HELMS)
 def test_everything_that_the_schema_rejects_is_named_at_once(helm: str) -> None:
     cases = ["no max", "ingress to nowhere", "quota of nothing", "unknown setting", "unknown bundled set"]

@@ -44,11 +44,13 @@ def served(store: Store) -> str | None:
     return found.name if found else None
 
 
-def place_test_rows(store: Store, data: str, rows: int) -> None:
+def place_test_rows(store: Store, data: str, rows: int, weight: float | None = None) -> None:
     folder = store.data(data)
     folder.folder.mkdir(parents=True)
     np.save(folder.array("test_x"), np.zeros((rows, 8, 8), np.uint8))
     np.save(folder.array("test_y"), np.zeros(rows))
+    if weight is not None:
+        np.save(folder.array("test_weight"), np.full(rows, weight))
 
 
 def scored_by(accuracies: dict[str, float]) -> Answer:
@@ -130,11 +132,17 @@ def test_another_split_is_compared_on_the_same_test_rows_and_each_look_counts(
     assert history_of(store, "digits")[-1].test_looks == (1 if outcome == "promoted" else 0)
 
 
-@pytest.mark.parametrize(("rows", "outcome"), [(9, "promoted"), (8, "not_comparable")], ids=["same rows", "other rows"])
-def test_other_data_are_compared_if_their_test_rows_are_the_same(store: Store, rows: int, outcome: str) -> None:
+@pytest.mark.parametrize(
+    ("rows", "weight", "outcome"),
+    [(9, 2.0, "promoted"), (8, 2.0, "not_comparable"), (9, 3.0, "not_comparable"), (9, None, "not_comparable")],
+    ids=["same rows", "other rows", "other weights", "no weights"],
+)
+def test_other_data_are_compared_if_their_test_rows_are_the_same(
+    store: Store, rows: int, weight: float | None, outcome: str
+) -> None:
     answer = scored_by({"0.9": 0.8, "0.5": 0.85})
-    place_test_rows(store, DATA, 9)
-    place_test_rows(store, OTHER_DATA, rows)
+    place_test_rows(store, DATA, 9, 2.0)
+    place_test_rows(store, OTHER_DATA, rows, weight)
     promoter(store, answer).best(searched(store, "a", bundle_of(1, 0.9)))
     decision = promoter(store, answer).best(searched(store, "b", bundle_of(2, 0.5, data=OTHER_DATA))).decision
     assert decision and decision.outcome == outcome

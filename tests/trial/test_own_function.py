@@ -56,6 +56,16 @@ def test_a_test_set_and_names_of_features_are_taken(place: Place, module: Path) 
     assert (len(arrays.train_x), len(arrays.test_x)) == (40, 9)
 
 
+def test_a_file_that_a_function_calls_test_is_no_test_set(place: Place, module: Path) -> None:
+    module.write_text(f"{ARRAYS}\ndef load(files):\n    return x, y\n")
+    (place.folder / "any.txt").write_text("any")
+    files = {"test": {"path": "any.txt"}}
+
+    one, other = (place.prepare("mydata:load", seed=seed, files=files).digest for seed in (0, 1))
+
+    assert one != other
+
+
 def test_files_of_the_profile_are_given_by_name_and_their_content_counts(place: Place, module: Path) -> None:
     module.write_text(
         "import numpy as np\ndef load(files):\n    return np.loadtxt(files['numbers']), np.arange(20) % 2\n"

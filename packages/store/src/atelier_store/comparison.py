@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from atelier_store.arrays import TEST_WEIGHT
 from atelier_store.files import sha256_file
-from atelier_store.layout import Store
+from atelier_store.layout import DataPaths, Store
 from atelier_store.records import Comparison, Manifest, Outcome, Promotion
 from atelier_store.spec import Objective
 
@@ -96,10 +97,12 @@ def _same_test_rows(store: Store, a: Manifest, b: Manifest) -> bool:
     if a.provenance.data_digest == b.provenance.data_digest:
         return True
     try:
-        return all(
-            sha256_file(store.data(a.provenance.data_digest).array(name))
-            == sha256_file(store.data(b.provenance.data_digest).array(name))
-            for name in ("test_x", "test_y")
-        )
+        return _test_rows(store.data(a.provenance.data_digest)) == _test_rows(store.data(b.provenance.data_digest))
     except FileNotFoundError:
         return False
+
+
+def _test_rows(data: DataPaths) -> list[str]:
+    """What tells test rows from others: their arrays, and their weights if they have any. FileNotFoundError."""
+    weights = [data.array(TEST_WEIGHT)] if data.array(TEST_WEIGHT).exists() else []
+    return [sha256_file(path) for path in (data.array("test_x"), data.array("test_y"), *weights)]

@@ -169,7 +169,7 @@ def _identity(data: Data, files: Mapping[str, Located], seed: int, progress: Cal
     """Everything that the prepared arrays depend on."""
     source = data.model_dump(mode="json", exclude={"files", *PARTS}, exclude_none=True)
     source |= {"preparation": PREPARATION, "files": _contents(files, progress)}
-    if not {"test", "testImages"} & set(files):
+    if data.function is not None or not {"test", "testImages"} & set(files):  # whose files have any names
         source |= {"test_fraction": data.test_fraction, "seed": seed}
     if data.source == "sklearn":
         source |= {"version": sources.bundled_version()}
