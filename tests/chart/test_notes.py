@@ -188,7 +188,7 @@ def test_an_address_outside_is_told(tls: list[Any], scheme: str) -> None:
 
 def test_what_is_off_is_said_with_the_key_that_turns_it_on() -> None:
     off = part(notes(QUICKSTART), "OFF")
-    assert len(off) == 6
+    assert len(off) == 7
     needed = {
         "server.ingress.enabled": "server.ingress.hosts[0]=a.example.com",
         "server.httpRoute.enabled": "server.httpRoute.parentRefs[0].name=a",

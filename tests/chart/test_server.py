@@ -70,7 +70,11 @@ def test_the_page_about_serving_names_the_value_of_every_flag() -> None:
         re.MULTILINE,
     )
     named = {flag.removeprefix("--").replace("-", "_"): key for flag, key in rows if key}
-    assert named == {flag_of(key): key for key in CHANGED} | {"model": "model", "token_file": "token"}
+    assert named == {flag_of(key): key for key in CHANGED} | {
+        "model": "model",
+        "token_file": "token",
+        "signed_by": "signedBy",
+    }
     assert set(named.values()) <= DEFAULTS.keys()
 
 
@@ -105,7 +109,7 @@ def test_no_other_pod_has_the_token() -> None:
 def test_probes_and_prometheus_carry_no_token() -> None:
     """They need none: tests/server/test_limits.py."""
     objects = render(ROOT / "values" / "everything.yaml", values=GUARDED)
-    (found,) = only(objects, "Deployment")["spec"]["template"]["spec"]["containers"]
+    (found,) = only(objects, "Deployment", "-server")["spec"]["template"]["spec"]["containers"]
     for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
         assert (
             found[probe]["httpGet"]["path"].startswith("/v2/health/") and "httpHeaders" not in found[probe]["httpGet"]

@@ -213,7 +213,7 @@ def test_a_server_is_ready_without_a_model() -> None:
         probe: container[probe]["httpGet"]["path"] for probe in ("startupProbe", "readinessProbe", "livenessProbe")
     }
     assert paths == {
-        "startupProbe": "/v2/health/ready",
+        "startupProbe": "/v2/health/live",
         "readinessProbe": "/v2/health/ready",
         "livenessProbe": "/v2/health/live",
     }

@@ -246,7 +246,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(folder)], capture_output=True).returncode:
         pytest.skip("this user may not mount")
     yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 def test_a_full_disk_is_one_message_and_the_search_resumes_once_there_is_room(
@@ -277,7 +277,7 @@ def test_a_store_that_cannot_be_written_is_one_message(searches: Searches, finis
     try:
         completed = searches.run_process(folder)
     finally:
-        subprocess.run(["umount", str(folder)], check=True)
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
     assert completed.returncode == 2
     assert "Read-only file system" in completed.stderr and len(completed.stderr.strip().splitlines()) == 1
 
