@@ -1,11 +1,18 @@
 """Tests run alike everywhere: property tests draw the same examples, a busy machine fails none, Ctrl-C works."""
 
+from __future__ import annotations
+
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 settings.register_profile("repeatable", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("repeatable")
@@ -18,3 +25,12 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 def uv() -> str:
     """The uv that runs the tests, or that of `make setup`: a PATH need not have one."""
     return os.environ.get("UV") or str(Path(__file__).parents[1] / ".tools" / "bin" / "uv")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """The browser in which a module of tests opens pages."""
+    from tests.support.browser import launched  # imports Playwright, which few tests need
+
+    with launched() as browser:
+        yield browser

@@ -22,17 +22,11 @@ from playwright.sync_api import Browser, Page, expect
 from benchmarks.made_up_store import make
 from tests.board.conftest import EMPTY, ONE, THIRTY
 from tests.support.board import Board, board, column
-from tests.support.browser import faultless, launched
+from tests.support.browser import faultless
 
 pytestmark = pytest.mark.process
 
 MANY = "many-4789a5b1"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with launched() as browser:
-        yield browser
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from tests.board.conftest import EMPTY, ONE, THIRTY
-from tests.support.browser import faultless, launched
+from tests.support.browser import faultless
 
 
 @pytest.fixture(scope="module")
@@ -81,12 +81,6 @@ def test_a_comparison_is_a_file_that_holds_what_differs(made: Path) -> None:
 
 
 # in a browser, from a disk
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with launched() as browser:
-        yield browser
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from tests.support import ROOT
-from tests.support.browser import faultless, launched
+from tests.support.browser import faultless
 from tests.support.experiments import add_baselines, add_curve, add_trial, begin, promote_best, spec
 from tests.support.onnx_bundles import (
     FEATURES,
@@ -90,12 +90,6 @@ def searched(store: Store, model: str, bundle: Bundle) -> None:
         trees = {"hist_gradient_boosting": {metric: 1.25}, "mean": {metric: 3.5}}
         add_baselines(store, of, bundle.fields["config"].data_digest, **trees)
     assert promote_best(store, of.experiment_name, model).promotion.trial == "trial-7"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with launched() as browser:
-        yield browser
 
 
 @pytest.fixture

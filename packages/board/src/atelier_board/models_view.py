@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from atelier_store import pointer
 from atelier_store.layout import ModelPaths, Store, VersionPaths
-from atelier_store.records import Decision, Promotion, Record, TornRecord
+from atelier_store.records import Decision, Promotion, TornRecord
 
-R = TypeVar("R", bound=Record)
+from atelier_board.damage import read
 
 
 def whole(store: Store) -> list[dict[str, Any]]:
@@ -19,9 +18,9 @@ def whole(store: Store) -> list[dict[str, Any]]:
 
 def _model(paths: ModelPaths) -> dict[str, Any]:
     problems: list[str] = []
-    decision = _read(Decision, paths.decision, problems)
+    decision = read(Decision, paths.decision, problems, with_folder=True)
     versions = [paths.version(folder.name) for folder in paths.versions.glob("[!.]*")]
-    promoted = [one for files in versions if (one := _read(Promotion, files.promotion, problems))]
+    promoted = [one for files in versions if (one := read(Promotion, files.promotion, problems, with_folder=True))]
     return {
         "name": paths.name,
         "served": _served(paths, problems),
@@ -51,13 +50,3 @@ def _served(paths: ModelPaths, problems: list[str]) -> str | None:
 def _is_whole(files: VersionPaths) -> bool:
     """Whether its manifest is the one that the version is named by; other files are hashed by an audit."""
     return pointer.read_version(files) is not None
-
-
-def _read(kind: type[R], path: Path, problems: list[str]) -> R | None:
-    try:
-        return kind.read_if_there(path)
-    except TornRecord as error:
-        problems.append(f"{path.parent.name}/{path.name}: {error.problem}")
-    except OSError as error:
-        problems.append(f"{path.parent.name}/{path.name}: cannot be read: {error.strerror}")
-    return None

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from atelier_store import lease
 from atelier_store.curve import read_curve
 from atelier_store.errors import InvalidInput
 from atelier_store.files import TEMPORARY
 from atelier_store.layout import Store, TrialPaths
-from atelier_store.records import Card, Epoch, Manifest, Record, TornRecord, TrialConfig
+from atelier_store.records import Card, Epoch, Manifest, TrialConfig
 from atelier_store.trial_rows import TrialRow
 
+from atelier_board.damage import read
 from atelier_board.looks import Look
 from atelier_board.search_view import in_short, status_of
 
 TAIL = 32 * 1024
 """Bytes of a log that are shown, the last ones."""
-
-R = TypeVar("R", bound=Record)
 
 
 def whole(store: Store, look: Look, name: str, others: list[Look]) -> dict[str, Any] | None:
@@ -53,8 +52,11 @@ def whole(store: Store, look: Look, name: str, others: list[Look]) -> dict[str, 
     }
     if row.key is not None:
         paths = store.trial(row.key)
-        card, config = _read(Card, paths.card, problems), _read(TrialConfig, paths.config, problems)
-        manifest = _read(Manifest, paths.bundle.manifest, problems)
+        card, config = (
+            read(Card, paths.card, problems),
+            read(TrialConfig, paths.config, problems),
+        )
+        manifest = read(Manifest, paths.bundle.manifest, problems)
         holder = lease.holder(paths.lease)
         found |= {
             "curve": [epoch.model_dump(mode="json") for epoch in _curve(paths, problems)],
@@ -95,16 +97,6 @@ def _rank(look: Look, row: TrialRow) -> tuple[int | None, str | None]:
         first = next(one for one in look.rows if one.key == row.key)
         return None, f"{first.trial} is the same trial, and was suggested first"
     return found
-
-
-def _read(kind: type[R], path: Path, problems: list[str]) -> R | None:
-    try:
-        return kind.read_if_there(path)
-    except TornRecord as error:
-        problems.append(f"{path.name}: {error.problem}")
-    except OSError as error:
-        problems.append(f"{path.name}: cannot be read: {error.strerror}")
-    return None
 
 
 def _curve(paths: TrialPaths, problems: list[str]) -> list[Epoch]:

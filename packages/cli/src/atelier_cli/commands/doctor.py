@@ -11,7 +11,14 @@ import typer
 from rich.markup import escape
 
 from atelier_cli.commands.messages import err, fail, messages, out, print_json
-from atelier_cli.commands.options import OutputOption, SetOption, named
+from atelier_cli.commands.options import (
+    ContextOption,
+    KatibNamespaceOption,
+    KubeconfigOption,
+    OutputOption,
+    SetOption,
+    named,
+)
 
 
 def doctor(
@@ -34,18 +41,9 @@ def doctor(
             metavar="NAME", help="Namespace to install into; the context's if left out.", callback=named("NAMESPACE")
         ),
     ] = None,
-    context: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Context of the kubeconfig; the current one if left out.")
-    ] = None,
-    kubeconfig: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Kubeconfig; KUBECONFIG's if left out.")
-    ] = None,
-    katib_namespace: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME", help="Namespace of Katib; the profile's if left out.", callback=named("NAMESPACE")
-        ),
-    ] = None,
+    context: ContextOption = None,
+    kubeconfig: KubeconfigOption = None,
+    katib_namespace: KatibNamespaceOption = None,
     release: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="Release to examine; the only one in the namespace if left out."),

@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 
 from atelier_cli.commands.messages import err, fail, messages, out
-from atelier_cli.commands.options import SetOption, named
+from atelier_cli.commands.options import ContextOption, KatibNamespaceOption, KubeconfigOption, SetOption
 
 katib = typer.Typer(no_args_is_help=True)
 
@@ -34,18 +34,9 @@ def register(
         ),
     ],
     image: Annotated[str, typer.Option(metavar="IMAGE", help="Another image of the trainer.", show_default=False)] = "",
-    namespace: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME", help="Namespace of Katib; the profile's if left out.", callback=named("NAMESPACE")
-        ),
-    ] = None,
-    context: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Context of the kubeconfig; the current one if left out.")
-    ] = None,
-    kubeconfig: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Kubeconfig; KUBECONFIG's if left out.")
-    ] = None,
+    namespace: KatibNamespaceOption = None,
+    context: ContextOption = None,
+    kubeconfig: KubeconfigOption = None,
     remove: Annotated[bool, typer.Option("--remove", help="Take the algorithm out again.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")] = False,
 ) -> None:

@@ -106,5 +106,13 @@ SignedByOption = Annotated[
         show_default=False,
     ),
 ]
+ContextOption = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Context of the kubeconfig; the current one if left out.")
+]
+KubeconfigOption = Annotated[Path | None, typer.Option(metavar="FILE", help="Kubeconfig; KUBECONFIG's if left out.")]
+KatibNamespaceOption = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Namespace of Katib; the profile's if left out.", callback=named("NAMESPACE")),
+]
 HostOption = Annotated[str, typer.Option(metavar="ADDRESS", help="Address to listen on.")]
 DEFAULT_STORE = Path("store")
