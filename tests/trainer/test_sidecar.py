@@ -22,12 +22,13 @@ def never() -> bool:
 
 
 def process(proc: Path, pid: int, parent: int, age: float, command: str = "") -> None:
-    """As the kernel writes it; a command's name may hold spaces and brackets."""
-    folder = proc / str(pid)
+    """As the kernel writes it, and all at once; a command's name may hold spaces and brackets."""
+    folder = proc / f"new-{pid}"
     folder.mkdir(parents=True)
     started = int((time.clock_gettime(time.CLOCK_BOOTTIME) - age) * TICKS)
     (folder / "stat").write_text(f"{pid} (a) name) S {parent} " + "0 " * 17 + f"{started} 0 0\n")
     (folder / "cmdline").write_text(command)
+    folder.rename(proc / str(pid))
 
 
 @pytest.fixture

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import importlib
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import atelier_trainer.networks
@@ -110,4 +112,21 @@ def test_where_the_modules_lie_does_not_count(write: Write, tmp_path: Path, monk
         monkeypatch.syspath_prepend(tmp_path / folder)
         importlib.invalidate_caches()
         digests.add(network_digest("nets_of_test:build", {}))
+    assert len(digests) == 1
+
+
+def test_threads_that_read_source_files_at_once_all_succeed(write: Write) -> None:
+    """Python hands over to another thread in the middle of a tree where collecting garbage runs code."""
+    write("nets_of_test.py", "x = [1 + (2 * (3 + y)) for y in [0, (0, (0, (0,)))]]\n" * 300)
+    thresholds, interval = gc.get_threshold(), sys.getswitchinterval()
+    gc.callbacks.append(lambda phase, info: sum(range(50)))
+    gc.set_threshold(10)
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as threads:
+            digests = set(threads.map(lambda _: network_digest("nets_of_test:build", {}), range(20)))
+    finally:
+        gc.callbacks.pop()
+        gc.set_threshold(*thresholds)
+        sys.setswitchinterval(interval)
     assert len(digests) == 1

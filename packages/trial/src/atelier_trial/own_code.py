@@ -6,6 +6,7 @@ import ast
 import importlib
 import sys
 import sysconfig
+import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -20,6 +21,8 @@ from atelier_store.spec import sha256_of
 
 OURS = ("atelier_cli", "atelier_searcher", "atelier_server", "atelier_store", "atelier_trainer", "atelier_trial")
 LIBRARIES = {"site-packages", "dist-packages"}
+PARSING = threading.Lock()
+"""Python counts the depth of all trees that it builds in one place: of two threads, one gets a SystemError."""
 LONGEST_REASON = 400
 """Characters of an error's own text on a card; the trial's log has it whole, with its traceback."""
 
@@ -131,7 +134,8 @@ def _imports(path: Path, package: str) -> Iterator[str]:
     if path.suffix != ".py":
         return
     try:
-        tree = ast.parse(path.read_bytes())
+        with PARSING:
+            tree = ast.parse(path.read_bytes())
     except SyntaxError:  # of another Python; its own bytes are all that counts
         return
     for node in ast.walk(tree):
