@@ -20,6 +20,9 @@ from atelier_trial.data.errors import DataError, reading
 SCHEMES = ("https", "http", "s3")
 """Of urls that can be downloaded."""
 
+LONGEST_NAME = 200
+"""Bytes of the name of a file that is downloaded: what is written beside it has a longer one, and disks take 255."""
+
 REQUIRED: dict[str, tuple[str, ...]] = {
     "sklearn": (),
     "npz": ("train",),
@@ -229,7 +232,11 @@ def _violations_of_url(url: str) -> list[str]:
         return [f"url {shown}: scheme {scheme!r} is not supported; allowed: {', '.join(SCHEMES)}; {remedy}"]
     if scheme == "s3" and not urlsplit(url).netloc:
         return [f"url {shown} names no bucket; allowed: such as s3://bucket/folder/file"]
-    return [] if _name(url) else [f"url {shown} does not end in a file name"]
+    if _name(url) in ("", ".."):
+        return [f"url {shown} does not end in a file name"]
+    if len(_name(url).encode()) > LONGEST_NAME:
+        return [f"url {shown} ends in a file name of {len(_name(url).encode())} bytes; allowed: at most {LONGEST_NAME}"]
+    return []
 
 
 def _name(url: str) -> str:
