@@ -4,8 +4,10 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from urllib.request import proxy_bypass_environment
 
 import pytest
+from atelier_cli.__main__ import prepare_environment
 
 from tests.support.searches import Edit, Searches
 from tests.support.server_process import free_port
@@ -37,6 +39,24 @@ def test_a_proxy_is_not_asked_for_this_machine(
     assert done.returncode == 0, done.stderr
     assert "Predictions of test samples over HTTP" in done.stdout
     assert "Serving" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("said", "through"), [("", ["example.org"]), ("example.org", []), ("other.example", ["example.org"]), ("*", [])]
+)
+def test_what_is_said_of_proxies_is_kept_beside_this_machine(
+    monkeypatch: pytest.MonkeyPatch, said: str, through: list[str]
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.setenv(name, said)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setenv("PYTHONSAFEPATH", "1")
+
+    prepare_environment()
+
+    hosts = ("example.org", "localhost", "127.0.0.1", "::1")
+    assert [host for host in hosts if not proxy_bypass_environment(host)] == through
 
 
 def test_files_named_like_modules_and_a_long_tmpdir_do_no_harm(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,11 @@ class Place:
         self.folder = folder
         self.store = Store(folder / "store")
 
-    def prepare(self, source: str, seed: int = 0, **data: Any) -> Prepared:
-        return prepare(Data.model_validate({"source": source, **data}), self.store, self.folder, None, seed)
+    def prepare(
+        self, source: str, progress: Callable[[str], object] = lambda _: None, *, seed: int = 0, **data: Any
+    ) -> Prepared:
+        of_profile = Data.model_validate({"source": source, **data})
+        return prepare(of_profile, self.store, self.folder, None, seed, progress)
 
     def arrays(self, source: str, **data: Any) -> tuple[Prepared, Arrays]:
         description = self.prepare(source, **data)

@@ -54,6 +54,13 @@ def test_a_csv_with_a_fault_is_refused_with_its_place(place: Place, text: str, p
     assert any(part in violation for violation in place.refused("csv", **place.csv(text)))
 
 
+@pytest.mark.parametrize(("first", "is_told"), [(0, True), (1, True), (2, False)])
+def test_a_column_that_numbers_the_rows_is_pointed_at(place: Place, first: int, is_told: bool) -> None:
+    rows = "".join(f"{first + row},{row % 7},{row % 2}\n" for row in range(20))
+    notes = place.prepare("csv", **place.csv("Unnamed: 0,a,y\n" + rows)).notes
+    assert [note for note in notes if "'Unnamed: 0' numbers the rows" in note] == list(notes) if is_told else not notes
+
+
 def test_a_target_of_a_regression_is_a_number_as_a_feature_is(place: Place) -> None:
     (violation,) = place.refused("csv", **place.csv("a,y\n1,1_0\n2,\n"), task="regression")
     assert "column 'y' is not numeric: 1 cells, the first is '1_0' at line 2" in violation

@@ -285,18 +285,20 @@ Web = tuple[str, str, list[str]]
 
 @pytest.fixture
 def web(place: Place) -> Iterator[Web]:
-    """A server of one .npz that counts what it is asked for."""
+    """A server of one .npz, and below /other/ of another, that counts what it is asked for."""
     place.npz(FEATURES, CLASSES, "source.npz")
-    content = (place.folder / "source.npz").read_bytes()
+    place.npz(FEATURES[:12], CLASSES[:12], "other.npz")
+    content, other = ((place.folder / name).read_bytes() for name in ("source.npz", "other.npz"))
     asked: list[str] = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             asked.append(self.path)
             self.send_response(500 if self.path.startswith("/broken") else 200)
-            self.send_header("Content-Length", str(len(content)))
+            sent = other if self.path.startswith("/other") else content
+            self.send_header("Content-Length", str(len(sent)))
             self.end_headers()
-            self.wfile.write(content)
+            self.wfile.write(sent)
 
         def log_message(self, *_: object) -> None:
             pass
@@ -315,14 +317,50 @@ def test_a_url_is_fetched_once_and_checked(place: Place, web: Web) -> None:
     assert place.prepare("npz", **data) == description
     assert place.prepare("npz", **data, limit=9).train_rows == 9
     assert asked == ["/a/set.npz"]
-    assert [p.name for p in place.store.downloads.iterdir()] == ["set.npz"]
+    assert kept(place) == [f"{sha256}/set.npz"]
+
+
+def kept(place: Place) -> list[str]:
+    """Files in the store's folder of downloads."""
+    downloads = place.store.downloads
+    return sorted(path.relative_to(downloads).as_posix() for path in downloads.rglob("*") if path.is_file())
+
+
+def test_urls_that_end_in_one_name_are_two_files(place: Place, web: Web) -> None:
+    url, sha256, asked = web
+    other = hashlib.sha256((place.folder / "other.npz").read_bytes()).hexdigest()
+    first, second = {"url": f"{url}/v1/set.npz", "sha256": sha256}, {"url": f"{url}/other/set.npz", "sha256": other}
+
+    both = place.prepare("npz", files={"train": first, "test": second})
+
+    assert (both.train_rows, both.test_rows) == (len(CLASSES), 12)
+    assert place.prepare("npz", files={"train": second}, test_fraction=0.25).train_rows == 9
+    assert sorted(asked) == ["/other/set.npz", "/v1/set.npz"]
+    assert kept(place) == sorted([f"{sha256}/set.npz", f"{other}/set.npz"])
+
+
+def test_a_file_that_is_there_by_its_name_is_used_if_it_is_the_right_one(place: Place, web: Web) -> None:
+    url, sha256, asked = web
+    data: dict[str, Any] = {"files": {"train": {"url": f"{url}/set.npz", "sha256": sha256}}}
+    by_name = place.store.downloads / "set.npz"  # as release 0.1.0, or a person with --data-dir, puts it
+    by_name.parent.mkdir(parents=True)
+    by_name.write_bytes((place.folder / "source.npz").read_bytes())
+    told: list[str] = []
+
+    place.prepare("npz", told.append, **data)
+
+    assert asked == told == [] and kept(place) == ["set.npz"]
+    by_name.write_bytes((place.folder / "other.npz").read_bytes())
+    place.prepare("npz", told.append, **data, limit=9)
+    assert asked == ["/set.npz"] and kept(place) == sorted([f"{sha256}/set.npz", "set.npz"])
+    assert any(f"{by_name} has another content than trainer.data.files.train" in line for line in told)
 
 
 def test_a_download_with_another_content_is_refused_and_not_kept(place: Place, web: Web) -> None:
     url, sha256, _ = web
     (violation,) = place.refused("npz", files={"train": {"url": f"{url}/set.npz", "sha256": "0" * 64}})
     assert f"set.npz: wrong sha256: expected {'0' * 64}, found {sha256}" in violation
-    assert list(place.store.downloads.iterdir()) == []
+    assert kept(place) == []
 
 
 def test_a_server_that_fails_is_named_with_what_to_do(place: Place, web: Web) -> None:
@@ -330,7 +368,7 @@ def test_a_server_that_fails_is_named_with_what_to_do(place: Place, web: Web) ->
     (violation,) = place.refused("npz", files={"train": {"url": f"{url}/broken/set.npz", "sha256": sha256}})
     assert f"{url}/broken/set.npz could not be fetched: 500" in violation
     assert "put set.npz into" in violation
-    assert list(place.store.downloads.iterdir()) == []
+    assert kept(place) == []
 
 
 @given(st.lists(st.integers(0, 3), min_size=2, max_size=60), st.floats(0.05, 0.95), st.integers(0, 2**31 - 1))

@@ -61,6 +61,8 @@ def test_a_failed_download_is_told_without_secrets(place: Place) -> None:
         ("file:///tmp/set.npz", "scheme 'file' is not supported"),
         ("host.example/set.npz", "scheme '' is not supported"),
         ("https://me:hunter2@host.example/", "url https://host.example/ does not end in a file name"),
+        ("https://host.example/a/..", "url https://host.example/a/.. does not end in a file name"),
+        (f"https://host.example/{'a' * 300}.npz", "ends in a file name of 304 bytes; allowed: at most 200"),
         ("http://[::1/set.npz", "is not one: Invalid IPv6 URL"),
     ],
 )

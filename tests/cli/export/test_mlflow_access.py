@@ -98,6 +98,15 @@ def test_a_server_that_is_not_there_is_named(store: Store, searched: Spec) -> No
     assert refused.returncode == 2 and refused.stderr.startswith(f"{address} cannot be reached: ")
 
 
+def test_a_proxy_that_cannot_be_used_is_one_message(
+    store: Store, searched: Spec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:9")
+    refused = export(store, "http://mlflow.example")
+    assert refused.returncode == 2 and "http://mlflow.example cannot be reached: Using SOCKS proxy" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
 def test_an_address_has_to_be_said(store: Store, searched: Spec, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     refused = atelier("export", "mlflow", "--store", str(store.root))

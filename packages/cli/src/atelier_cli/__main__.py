@@ -60,24 +60,25 @@ app.add_typer(katib.katib, name="katib")
 def main() -> None:
     """Run the command line; SIGTERM ends it as Ctrl-C does, so that it leaves no process behind."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    _prepare_environment()
+    prepare_environment()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # in a locale that cannot write a name, its characters are escaped
             stream.reconfigure(errors="backslashreplace")
     app(prog_name="atelier")
 
 
-def _prepare_environment() -> None:
+def prepare_environment() -> None:
     """What this process and all that it starts need, wherever it is run.
 
     A network of one's own is found in the working directory, but after everything else: a token.py there is not
-    Python's. A proxy is not asked for this machine, as kubectl and browsers do not.
+    Python's. A proxy is not asked for this machine, as kubectl and browsers do not; a lone * says so of every machine.
     """
     os.environ["PYTHONSAFEPATH"] = "1"
     with suppress(OSError):  # a folder that is gone has no modules
         sys.path.append(str(Path.cwd()))
     others = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
-    os.environ["no_proxy"] = os.environ["NO_PROXY"] = f"{others},{LOOPBACK}" if others else LOOPBACK
+    if others != "*":
+        os.environ["no_proxy"] = os.environ["NO_PROXY"] = f"{others},{LOOPBACK}" if others else LOOPBACK
 
 
 if __name__ == "__main__":

@@ -17,18 +17,22 @@ class BundlePaths:
 
     folder: Path
 
+    def __truediv__(self, name: str) -> Path:
+        """A file of the bundle, by its name."""
+        return self.folder / name
+
     @property
     def manifest(self) -> Path:
-        return self.folder / "manifest.json"
+        return self / "manifest.json"
 
     @property
     def network(self) -> Path:
-        return self.folder / "model.onnx"
+        return self / "model.onnx"
 
     @property
     def reference(self) -> Path:
         """Inputs with the outputs of the trained network, to compare the served network with."""
-        return self.folder / "reference.npz"
+        return self / "reference.npz"
 
     @property
     def contents(self) -> tuple[Path, ...]:
@@ -46,16 +50,16 @@ class VersionPaths(BundlePaths):
 
     @property
     def promotion(self) -> Path:
-        return self.folder / "promotion.json"
+        return self / "promotion.json"
 
     @property
     def report(self) -> Path:
-        return self.folder / "report.json"
+        return self / "report.json"
 
     @property
     def provenance(self) -> Path:
         """An in-toto statement of where the version comes from."""
-        return self.folder / "provenance.json"
+        return self / "provenance.json"
 
 
 @dataclass(frozen=True)

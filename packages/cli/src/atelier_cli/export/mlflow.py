@@ -218,7 +218,7 @@ def _connected(address: str) -> Iterator[_Server]:
             yield _Server(client, shown)
     except httpx2.InvalidURL as error:
         raise CannotExport(f"--tracking-uri: {shown}: {error}") from error
-    except httpx2.RequestError as error:
+    except (httpx2.RequestError, ImportError) as error:  # ImportError: a socks proxy, which needs a package
         raise CannotExport(f"{shown} cannot be reached: {str(error) or type(error).__name__}") from error
 
 

@@ -55,6 +55,7 @@ class _Loader(yaml.SafeLoader):
 
 for _kind in ("null", "bool", "int", "float"):
     _Loader.add_constructor(f"tag:yaml.org,2002:{_kind}", _Loader.construct_plain)
+_Loader.add_constructor("tag:yaml.org,2002:merge", _Loader.construct_scalar)  # where it is no key, << is text
 
 BOOLEANS = {
     word: truth

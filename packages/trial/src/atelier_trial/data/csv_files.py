@@ -12,9 +12,11 @@ from atelier_store import tables
 from atelier_store.spec import Data
 
 from atelier_trial.data.errors import DataError, gather, reading
-from atelier_trial.data.raw import Array, Part, RawData, few, names_of
+from atelier_trial.data.raw import Array, Part, RawData, counts_up, few, names_of
 
 TABLES = "trainer.data.source: table reads words, dates and gaps too"
+
+INDEX = "(pandas writes its index so, unless to_csv has index=False)"
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ def read(data: Data, files: Mapping[str, Path]) -> RawData:
     train = found["train"]
     found = gather(lambda table: _in_order(table, train), found)
     parts = gather(lambda table: _part(table, data), found)
+    parts["train"] = replace(parts["train"], notes=_of_index(train))
     return RawData.of(parts, feature_names=train.features, **names_of(targets))
 
 
@@ -73,10 +76,8 @@ def _of_header(path: Path, header: Sequence[str], targets: Sequence[str], weight
     twice = sorted({name for name in header if name and header.count(name) > 1})
     violations = [f"{path}: column {name!r} is there more than once" for name in twice]
     if nameless := [f"column {number}" for number, name in enumerate(header, 1) if not name]:
-        violations.append(
-            f"{path}: columns without a name: {len(nameless)} ({few(nameless)}); allowed: a name for each column "
-            "(pandas writes its index so, unless to_csv has index=False)"
-        )
+        which = f"{len(nameless)} ({few(nameless)})"
+        violations.append(f"{path}: columns without a name: {which}; allowed: a name for each column {INDEX}")
     if weight is not None and weight not in header:
         violations.append(
             f"trainer.data.weight: {path} has no column {weight!r}; allowed: {', '.join(header) or 'none'}"
@@ -146,6 +147,15 @@ def _in_order(table: Table, train: Table) -> Table:
         raise DataError([f"{table.path}: of the training file's columns it {differences}; allowed: the same columns"])
     order = [table.features.index(name) for name in train.features]
     return replace(table, features=train.features, x=table.x[:, order])
+
+
+def _of_index(table: Table) -> tuple[str, ...]:
+    """Notes of columns that are learnt from although they can tell nothing of new rows."""
+    indexes = [name for name, values in zip(table.features, table.x.T, strict=True) if counts_up(values)]
+    return tuple(
+        f"{table.path.name}: column {name!r} numbers the rows, which tells nothing of new ones: leave it out {INDEX}"
+        for name in indexes
+    )
 
 
 def _part(table: Table, data: Data) -> Part:

@@ -20,6 +20,9 @@ from atelier_trial.data.errors import DataError, reading
 SCHEMES = ("https", "http", "s3")
 """Of urls that can be downloaded."""
 
+LONGEST_NAME = 200
+"""Bytes of the name of a file that is downloaded: what is written beside it has a longer one, and disks take 255."""
+
 REQUIRED: dict[str, tuple[str, ...]] = {
     "sklearn": (),
     "npz": ("train",),
@@ -49,14 +52,25 @@ class Stamp(NamedTuple):
 
 @dataclass(frozen=True)
 class Located:
-    """A file or folder of a data set, a pattern of several, or a file that is downloaded when it is needed."""
+    """A file or folder of a data set, a pattern of several, or a file that is downloaded when it is needed.
+
+    by_name is where a person, or release 0.1.0, may have put the file of a url; it is used if its content is right.
+    """
 
     field: str
     path: Path
     url: str | None = None
+    by_name: Path | None = None
     sha256: str | None = None
     may_be_pattern: bool = False
     headers_from: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def here(self) -> Path:
+        """Where there may be a file: path, unless there is one by name alone."""
+        if self.by_name is not None and self.by_name.exists() and not self.path.exists():
+            return self.by_name
+        return self.path
 
     @property
     def size(self) -> int:
@@ -66,8 +80,8 @@ class Located:
     def stamp(self) -> Stamp:
         """Of the files that are there."""
         size, digest = 0, hashlib.sha256()
-        with reading(self.path, "a file or folder"):
-            for path in walk(self.path) if self.path.is_dir() else expand(self.path):
+        with reading(self.here, "a file or folder"):
+            for path in walk(self.here) if self.here.is_dir() else expand(self.here):
                 if path.is_file():
                     stat = path.stat()
                     size += stat.st_size
@@ -77,6 +91,10 @@ class Located:
     def fetch(self, progress: Progress = lambda _: None) -> Path:
         """The path on disk, with the declared content, downloaded if need be. DataError if that fails."""
         if self.url is not None and self.sha256 is not None and not self.path.exists():
+            if self.here.is_file():
+                if sha256_file(self.here) == self.sha256:
+                    return self.here
+                progress(f"{self.here} has another content than {self.field}; downloading that to {self.path.parent} …")
             download(self.field, self.url, self.sha256, self.path, dict(self.headers_from), progress)
         if self.is_pattern:
             return self._fetch_pattern()
@@ -177,11 +195,13 @@ def locate(data: Data, base: Path, downloads: Path) -> dict[str, Located]:
         violations += [f"{field}: {reason}" for reason in reasons]
         if not reasons:
             name = os.fsdecode((file.path or _name(file.url or "")).encode())  # as the locale has names of files
-            path = base / name if file.path else downloads / name
             sha256 = file.sha256.lower() if file.sha256 else None
-            may_be_pattern = data.source == "table" and file.url is None
-            headers = tuple((file.headers_from or {}).items())
-            located[role] = Located(field, path, file.url, sha256, may_be_pattern, headers)
+            if file.url is None:
+                located[role] = Located(field, base / name, sha256=sha256, may_be_pattern=data.source == "table")
+            else:  # the folder of its content, since another url may end in the same name
+                headers = tuple((file.headers_from or {}).items())
+                path = downloads / str(sha256) / name
+                located[role] = Located(field, path, file.url, downloads / name, sha256, headers_from=headers)
     if violations:
         raise DataError(violations)
     return located
@@ -212,7 +232,11 @@ def _violations_of_url(url: str) -> list[str]:
         return [f"url {shown}: scheme {scheme!r} is not supported; allowed: {', '.join(SCHEMES)}; {remedy}"]
     if scheme == "s3" and not urlsplit(url).netloc:
         return [f"url {shown} names no bucket; allowed: such as s3://bucket/folder/file"]
-    return [] if _name(url) else [f"url {shown} does not end in a file name"]
+    if _name(url) in ("", ".."):
+        return [f"url {shown} does not end in a file name"]
+    if len(_name(url).encode()) > LONGEST_NAME:
+        return [f"url {shown} ends in a file name of {len(_name(url).encode())} bytes; allowed: at most {LONGEST_NAME}"]
+    return []
 
 
 def _name(url: str) -> str:

@@ -199,10 +199,10 @@ def _make(
 ) -> tuple[DataDescription, tuple[str, ...]]:
     """The prepared data, and notes of what was left out. stamps are of the files before they were hashed."""
     for file in files.values():
-        if file.url is not None and not file.path.exists():
+        if file.url is not None and not file.here.exists():
             progress(f"downloading {file.path.name} to {file.path.parent} …")
         elif file.size > LONG:
-            progress(f"reading {file.path} ({words_of_size(file.size)}) …")
+            progress(f"reading {file.here} ({words_of_size(file.size)}) …")
     if data.function is not None:
         progress(f"calling {data.function} …")
     with scratch_folder(store.data("new").folder) as folder:

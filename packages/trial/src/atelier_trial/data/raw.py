@@ -16,6 +16,9 @@ Array = NDArray[Any]
 ARRAYS = ("x", "y", "x_test", "y_test")
 """What an .npz holds, and a function of the user's own returns."""
 
+ENOUGH = 20
+"""Rows, of which fewer may count up or equal the target by chance."""
+
 
 def weight_arrays(name: str | None) -> tuple[str, ...]:
     """The names of the arrays of weights beside those, for the training and the test set, if there are any."""
@@ -194,6 +197,11 @@ class RawData:
     def of(cls, parts: Mapping[str, Part], **meaning: Any) -> RawData:
         """What these parts hold, by the roles of their files: train, validation, test."""
         return cls(parts["train"], parts.get("test"), parts.get("validation"), **meaning)
+
+
+def counts_up(numbers: Array) -> bool:
+    """Whether numbers (N,) number their rows: 0, 1, 2 … or 1, 2, 3 …, and are too many to do so by chance."""
+    return len(numbers) >= ENOUGH and bool(numbers[0] in (0, 1) and (np.diff(numbers) == 1).all())
 
 
 def few(items: Sequence[str], most: int = 5) -> str:

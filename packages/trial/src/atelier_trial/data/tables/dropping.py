@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import re
 
-import numpy as np
 import polars as pl
 from atelier_store.records import Column
 
+from atelier_trial.data.raw import ENOUGH, counts_up
 from atelier_trial.data.tables.columns import spelt
 from atelier_trial.data.tables.levels import RARE
-
-ENOUGH = 20
-"""Rows, of which fewer may count up or equal the target by chance."""
 
 LIKE_AN_ID = re.compile(r"(?i:(?:^|[\W_])(?:id|uuid|guid|key|index|row|nr|no)$)|[a-z](?:Id|ID)$")
 """Names that identifiers have."""
@@ -33,7 +30,7 @@ def misleading(cells: pl.Series, column: Column, target: pl.Series) -> str | Non
         return f"has {len(column.levels):,} different words, of which none is in more than {most} rows"
     if len(cells) < ENOUGH or cells.null_count():
         return None
-    if column.kind == "number" and _counts_up(cells):
+    if column.kind == "number" and counts_up(cells.cast(pl.Float64, strict=False).to_numpy()):
         return "numbers the rows"
     return "tells the target: each of its values goes with one value of it" if _equals(cells, target) else None
 
@@ -51,11 +48,6 @@ def _most_frequent(cells: pl.Series) -> int:
     if most >= RARE:
         return most
     return int(spelt(cells).drop_nulls().value_counts()["count"].max())  # type: ignore[arg-type]  # of whole numbers
-
-
-def _counts_up(cells: pl.Series) -> bool:
-    numbers = cells.cast(pl.Float64, strict=False).to_numpy()
-    return bool(numbers[0] in (0, 1) and (np.diff(numbers) == 1).all())
 
 
 def _equals(cells: pl.Series, target: pl.Series) -> bool:
