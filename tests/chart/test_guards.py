@@ -211,6 +211,19 @@ SCHEMA: dict[str, tuple[list[tuple[str, Any]], str]] = {
         ],
         "trainer.data.files.validationLabels",
     ),
+    "labels of no pictures": (
+        [
+            (
+                "trainer.data",
+                {
+                    "source": "images",
+                    "name": None,
+                    "files": {role: {"path": "/a"} for role in ("train", "validationLabels")},
+                },
+            )
+        ],
+        "trainer.data.files.validation",
+    ),
     "looking for the worst": (
         [("experiment.objective.type", "minimize")],
         "experiment.objective.type",
