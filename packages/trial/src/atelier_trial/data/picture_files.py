@@ -116,7 +116,7 @@ class Pictures:
         return Pictures(self._path, names, self._taken, self._fit, self._progress)
 
     def read(self) -> Iterator[tuple[int, Array]]:
-        """The row and the pixels of each, in the order in which they lie there.
+        """The row and the pixels of each (1, …), in the order in which they lie there.
 
         DataError, after all were read, with each that cannot be.
         """
@@ -131,7 +131,7 @@ class Pictures:
                 if isinstance(found, pictures.UnreadablePicture):
                     unreadable.append(_line(self._path, name, found))
                 elif not unreadable:
-                    yield rows[name], found
+                    yield rows[name], found[None]
                 progress.step()
         if unreadable:
             raise DataError(unreadable)
