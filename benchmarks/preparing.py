@@ -1,6 +1,7 @@
-"""Time and peak memory of preparing a table, as a ratio to polars reading the same CSV.
+"""Time and peak memory of preparing a table, as a ratio to polars reading the same file.
 
     uv run python -m benchmarks.preparing
+    uv run python -m benchmarks.preparing --table numbers --format parquet
 
 Each step runs in a process of its own, which reports its own peak. polars finds the types and counts the rows.
 """
@@ -15,6 +16,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 
 ROWS = (20_000, 2_000_000)
 MEASURED = """
@@ -33,7 +35,10 @@ start, worked = time.perf_counter(), time.process_time()
 seconds, cpu = time.perf_counter() - start, time.process_time() - worked
 print(json.dumps({{"seconds": seconds, "cpu": cpu, "mebibytes": peak(), "imports": before}}))
 """
-READ = MEASURED.format(imports="import polars as pl", step="assert pl.read_csv(path, try_parse_dates=True).height")
+READ = {
+    of: MEASURED.format(imports="import polars as pl", step=f"assert {read}.height")
+    for of, read in (("csv", "pl.read_csv(path, try_parse_dates=True)"), ("parquet", "pl.read_parquet(path)"))
+}
 PREPARE = MEASURED.format(
     imports="""from pathlib import Path
 from atelier_store.layout import Store
@@ -45,21 +50,31 @@ prepare(data, Store(Path(folder)), Path("/"), None, 0)""",
 )
 
 
-def write(path: Path, rows: int) -> None:
-    """Six numbers, three categories and a date, with gaps, and a class."""
+def frame(rows: int, table: str) -> pl.DataFrame:
+    """Six numbers, three categories and a date, with gaps, and a class; or twenty numbers and a class."""
     random = np.random.default_rng(0)
-    numbers = random.normal(size=(rows, 6)).round(4).astype(str)
-    numbers[random.random((rows, 6)) < 0.05] = ""
-    words = [
-        random.choice([f"{prefix}{number}" for number in range(count)], rows)
-        for prefix, count in (("colour", 5), ("shop", 80), ("town", 900))
+    label = pl.Series("y", np.where(random.random(rows) < 0.5, "no", "yes"))
+    if table == "numbers":
+        return pl.DataFrame({f"n{n}": random.normal(size=rows).round(4) for n in range(20)}).with_columns(label)
+    gaps = (pl.Series(random.random(rows) < 0.05) for _ in range(6))
+    numbers = [
+        pl.Series(f"n{n}", random.normal(size=rows).round(4)).set(is_gap, None) for n, is_gap in enumerate(gaps, 1)
     ]
-    days = (np.datetime64("2020-01-01T00:00") + random.integers(0, 10**6, rows).astype("timedelta64[m]")).astype(str)
-    label = np.where(random.random(rows) < 0.5, "no", "yes")
-    columns = [*numbers.T, *words, days, label]
-    with path.open("w") as file:
-        file.write("n1,n2,n3,n4,n5,n6,colour,shop,town,day,y\n")
-        file.writelines(",".join(row) + "\n" for row in zip(*(column.tolist() for column in columns), strict=True))
+    words = [
+        pl.Series(name, random.choice([f"{name}{number}" for number in range(count)], rows))
+        for name, count in (("colour", 5), ("shop", 80), ("town", 900))
+    ]
+    days = np.datetime64("2020-01-01T00:00") + random.integers(0, 10**6, rows).astype("timedelta64[m]")
+    return pl.DataFrame([*numbers, *words, pl.Series("day", np.datetime_as_string(days)), label])
+
+
+def write(path: Path, rows: int, table: str) -> None:
+    """Such a table as CSV or Parquet, by the end of the name."""
+    of = frame(rows, table)
+    if path.suffix == ".csv":
+        of.write_csv(path)
+    else:
+        of.write_parquet(path)
 
 
 def measure(code: str, path: Path) -> dict[str, float]:
@@ -76,12 +91,15 @@ def main() -> None:
     """Print what each size takes."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, nargs="*", default=ROWS)
-    for rows in parser.parse_args().rows:
+    parser.add_argument("--table", choices=["mixed", "numbers"], default="mixed")
+    parser.add_argument("--format", choices=["csv", "parquet"], default="csv")
+    asked = parser.parse_args()
+    for rows in asked.rows:
         with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "t.csv"
-            write(path, rows)
-            read, prepared = measure(READ, path), measure(PREPARE, path)
-            print(f"{rows:,} rows, {path.stat().st_size / 1e6:.0f} MB")
+            path = Path(folder) / f"t.{asked.format}"
+            write(path, rows, asked.table)
+            read, prepared = measure(READ[asked.format], path), measure(PREPARE, path)
+            print(f"{rows:,} rows, {asked.table}, {path.stat().st_size / 1e6:.0f} MB of {asked.format}")
             for name, of in (("polars", read), ("prepare", prepared)):
                 print(
                     f"  {name}: {of['seconds']:.2f} s, {of['cpu']:.2f} of CPU, "

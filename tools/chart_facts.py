@@ -32,7 +32,7 @@ from atelier_cli.profile.schema import places
 from atelier_cli.profile.texts import TEXTS
 from atelier_store.objectives import COSTS
 from atelier_store.spec import FAILED_TRIALS
-from atelier_trial.data.files import OPTIONAL, PAIRS, REQUIRED
+from atelier_trial.data.files import LABELS, OPTIONAL, PAIRS, REQUIRED
 from atelier_trial.data.sources import BUNDLED
 from atelier_trial.space import AUGMENTATIONS, Domain, domains
 
@@ -188,11 +188,6 @@ def conditions() -> dict[str, list[Json]]:
                 within("data.weight", NULL),
             ),
             condition(
-                "data.folds is given, and no example is left to choose a threshold on",
-                within("data.folds", {"type": "integer"}, required=True),
-                within("threshold", NULL),
-            ),
-            condition(
                 "a metric has that name already",
                 within("metrics", {"not": NULL}, required=True),
                 within("metrics", {"properties": dict.fromkeys(taken, NULL)}),
@@ -230,6 +225,10 @@ def conditions() -> dict[str, list[Json]]:
             when(
                 {"source": ["idx"]},
                 within("files", {"dependencies": dict(one for pair in PAIRS for one in both(pair))}),
+            ),
+            when(
+                {"source": ["images"]},
+                within("files", {"dependencies": {table: [pictures] for table, pictures in LABELS.items()}}),
             ),
             *(
                 condition(

@@ -111,7 +111,6 @@ SCHEMA: dict[str, tuple[list[tuple[str, Any]], str]] = {
         "trainer.threshold",
     ),
     "a threshold that is no share": ([("trainer.threshold", 1.5)], "trainer.threshold"),
-    "a threshold of folds": ([("trainer.data.folds", 5), ("trainer.threshold", "f1")], "trainer.threshold"),
     "a metric that there is": ([("trainer.metrics", {"accuracy": "prices:cost"})], "trainer.metrics.accuracy"),
     "a class that weighs nothing": ([("trainer.classWeights", {"1": 0})], "trainer.classWeights.1"),
     "weights of another loss": (
@@ -211,6 +210,19 @@ SCHEMA: dict[str, tuple[list[tuple[str, Any]], str]] = {
             )
         ],
         "trainer.data.files.validationLabels",
+    ),
+    "labels of no pictures": (
+        [
+            (
+                "trainer.data",
+                {
+                    "source": "images",
+                    "name": None,
+                    "files": {role: {"path": "/a"} for role in ("train", "validationLabels")},
+                },
+            )
+        ],
+        "trainer.data.files.validation",
     ),
     "looking for the worst": (
         [("experiment.objective.type", "minimize")],

@@ -21,6 +21,7 @@ from atelier_store.provenance import Statement
 from atelier_store.records import Current, Manifest, Part, Report, TornRecord, TrialRecord
 from atelier_store.signing.keys import read_public
 from atelier_store.signing.models import Signer, signed_by
+from atelier_store.spec import Spec
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.support import ROOT
@@ -202,14 +203,27 @@ def test_without_its_data_no_threshold_is_chosen_and_nothing_is_promoted(store: 
         promoted(store, experiment)
 
 
-def test_no_threshold_is_chosen_on_rows_that_the_served_network_has_learnt_from(store: Store) -> None:
-    of = spec(threshold="f1")
-    experiment, made = begin(store, of), two_classes(1, 0.9)
-    made.fields["config"] = made.fields["config"].model_copy(update={"folds": 5})
+def with_folds(store: Store, of: Spec, folds: int) -> None:
+    made = two_classes(1, 0.9)
+    made.fields["config"] = made.fields["config"].model_copy(update={"folds": folds})
     add_trial(store, of, made, "only")
-    reason = "trainer.threshold: f1: with trainer.data.folds it has learnt from all validation rows"
-    with pytest.raises(NothingToPromote, match=reason):
-        promoter_of(store, answer=told_apart(0.1, 0.4, 0.3, 0.6)).best(experiment, "always")
+
+
+def test_with_folds_the_report_says_whose_answers_thresholds_and_mistakes_are_of(store: Store) -> None:
+    of = spec(threshold="f1")
+    experiment = begin(store, of)
+    with_folds(store, of, 5)
+    promoter_of(store, answer=told_apart(0.1, 0.4, 0.3, 0.6)).best(experiment, "always")
+    report = report_of(store, served(store))
+    assert report.folds == 5 and report.thresholds and report.quality["validation"].rows == 4
+
+
+def test_without_the_answers_of_the_folds_no_threshold_is_chosen(store: Store) -> None:
+    of = spec(threshold="f1")
+    experiment = begin(store, of)
+    with_folds(store, of, 5)
+    with pytest.raises(NothingToPromote, match=r"trainer.threshold: f1: the store lacks .* \(out_of_fold.npz\), which"):
+        promoted(store, experiment)
 
 
 def test_the_curve_of_a_tail_begins_with_its_parents(store: Store) -> None:

@@ -7,11 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from atelier_store import out_of_fold
+from atelier_store.audit import audit
 from atelier_store.folds import folds
-from atelier_store.records import DataDescription, Manifest
+from atelier_store.promotion import NothingToPromote
+from atelier_store.records import DataDescription, Manifest, Report
+from atelier_store.scores import label_scores, scores
+from atelier_store.spec import Spec
 from atelier_trainer.folds import FoldedTraining
 from atelier_trainer.training import Rows, Stopped, Training
 
+from tests.support.experiments import promote_best
 from tests.support.workplace import Workplace, profile
 from tests.trainer.test_training import digests, rows, saved, training
 
@@ -125,3 +131,52 @@ def test_of_several_targets_with_weights_each_is_scored_by_the_mean_over_the_fol
     of_targets = manifest.target_metrics or {}
     assert list(of_targets) == ["sum", "difference"]
     assert manifest.metrics["val_mae"] == pytest.approx(np.mean([of["val_mae"] for of in of_targets.values()]))
+
+
+def _of_two_classes(tmp_path: Path) -> tuple[Workplace, Spec]:
+    """A trial with folds over two classes, trained, and its search, which has a threshold."""
+    work, data = Workplace(tmp_path), {"source": "sklearn", "name": "breast_cancer", "folds": COUNT}
+    asked = profile(3, data, threshold="recall>=0.95")
+    found = work.run(asked, "stage1_width=4")
+    assert found.code == 0, found.err
+    asked.write(work.store.experiment(asked.experiment_name).spec)
+    return work, asked
+
+
+@pytest.mark.process
+def test_a_threshold_is_chosen_on_what_each_folds_network_answers_to_rows_that_it_has_not_seen(tmp_path: Path) -> None:
+    work, asked = _of_two_classes(tmp_path)
+    trained = Manifest.read(work.trial.bundle.manifest)
+    kept = out_of_fold.read(work.trial.out_of_fold, trained.weights_sha256)
+    assert kept is not None
+    y = np.load(work.store.data(trained.config.data_digest).array("train_y"))
+    parts = [validation for _, validation in folds(y, COUNT, trained.config.seed)]
+    each = [scores("classification", kept.answers[rows], y[rows], "val")["val_loss"] for rows in parts]
+    assert np.mean(each) == pytest.approx(trained.metrics["val_loss"], abs=1e-6)  # they are what was scored
+
+    promoted = promote_best(work.store, asked.experiment_name, "cancer")
+
+    (threshold,) = promoted.manifest.thresholds or ()
+    labelled = kept.answers[:, 1] >= threshold.value
+    assert threshold.metrics == label_scores(y == 1, labelled) and threshold.metrics["recall"] >= 0.95
+    report = Report.read(work.store.model("cancer").version(promoted.promotion.version).report)
+    validation = report.quality["validation"]
+    assert (report.folds, validation.rows, validation.array) == (COUNT, len(y), "train_x")
+    assert validation.classes and validation.classes.predicted[1] == labelled.sum()
+    assert audit(work.store).mismatches == []
+
+
+@pytest.mark.process
+def test_a_trial_of_before_such_answers_were_kept_has_no_threshold_and_is_served_without(tmp_path: Path) -> None:
+    work, asked = _of_two_classes(tmp_path)
+    work.trial.out_of_fold.unlink()
+    with pytest.raises(NothingToPromote, match="the folds' networks to them"):
+        promote_best(work.store, asked.experiment_name, "cancer")
+    plain = profile(3, {"source": "sklearn", "name": "breast_cancer", "folds": COUNT}, {"name": "plain"})
+    assert work.run(plain, "stage1_width=4").code == 0
+    plain.write(work.store.experiment(plain.experiment_name).spec)
+
+    promoted = promote_best(work.store, plain.experiment_name, "cancer")
+
+    report = Report.read(work.store.model("cancer").version(promoted.promotion.version).report)
+    assert promoted.manifest.thresholds is None and set(report.quality) == {"test"}

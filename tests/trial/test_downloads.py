@@ -110,24 +110,13 @@ def test_a_download_that_was_given_up_goes_on_with_the_next_command(web: Web, tm
     assert not part.exists() and (tmp_path / "set.npz").read_bytes() == CONTENT
 
 
-@pytest.fixture
-def s3(web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The file's url in S3, which is this server by the usual variables."""
-    variables = {"ENDPOINT_URL_S3": web.url("").rstrip("/"), "ACCESS_KEY_ID": "me", "SECRET_ACCESS_KEY": "hunter2"}
-    files = {"CONFIG_FILE": str(tmp_path / "no"), "SHARED_CREDENTIALS_FILE": str(tmp_path / "no")}
-    for name, value in {**variables, **files, "DEFAULT_REGION": "eu-central-1"}.items():
-        monkeypatch.setenv(f"AWS_{name}", value)
-    return "s3://bucket/a%20folder/set.npz"
-
-
 @pytest.mark.parametrize("content", [b"x" * 1000, CONTENT, CONTENT + b"x"], ids=["other bytes", "whole", "too much"])
-@pytest.mark.parametrize("by", ["http", "s3"])
 def test_what_was_left_behind_is_kept_if_it_is_right_else_fetched_again(
-    web: Web, tmp_path: Path, s3: str, by: str, content: bytes
+    web: Web, tmp_path: Path, content: bytes
 ) -> None:
     (tmp_path / f".set.npz.{SHA256[:16]}.part").write_bytes(content)
 
-    fetched(s3 if by == "s3" else web.url("set.npz"), tmp_path)
+    fetched(web.url("set.npz"), tmp_path)
 
     assert (tmp_path / "set.npz").read_bytes() == CONTENT
     assert (web.starts()[-1] is None) == (content != CONTENT)
@@ -150,11 +139,10 @@ def test_a_server_that_sends_no_more_is_given_up_and_what_came_is_kept(web: Web,
     assert len(web.asked) == 1
 
 
-@pytest.mark.parametrize("by", ["http", "s3"])
-def test_a_file_without_content_is_not_taken_for_whole(web: Web, tmp_path: Path, s3: str, by: str) -> None:
+def test_a_file_without_content_is_not_taken_for_whole(web: Web, tmp_path: Path) -> None:
     web.content = b""
 
-    said = refused(s3 if by == "s3" else web.url("set.npz"), tmp_path)
+    said = refused(web.url("set.npz"), tmp_path)
 
     assert "could not be fetched: " in said and "416" in said
 
@@ -190,14 +178,3 @@ def test_a_header_that_is_not_there_or_cannot_be_sent_is_refused_by_name(
 
     assert said.startswith("trainer.data.files.train.headersFrom.Authorization: ") and why in said
     assert web.asked == []
-
-
-def test_s3_is_asked_as_its_usual_variables_say_and_goes_on_too(web: Web, tmp_path: Path, s3: str) -> None:
-    (tmp_path / f".set.npz.{SHA256[:16]}.part").write_bytes(CONTENT[:1000])
-
-    fetched(s3, tmp_path)
-
-    assert (tmp_path / "set.npz").read_bytes() == CONTENT
-    ((path, headers),) = web.asked
-    assert (path, headers["range"]) == ("/bucket/a%20folder/set.npz", "bytes=1000-")
-    assert "Credential=me/" in headers["authorization"] and "hunter2" not in str(headers)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from atelier_trial.data import Arrays, Prepared, parts
+from PIL import Image
 
 from tests.trial.place import Place
 
@@ -125,3 +126,60 @@ def test_pictures_of_a_validation_file_need_their_labels(place: Place) -> None:
     del data["files"]["validationLabels"]
 
     assert place.refused("idx", **data) == ["trainer.data.files.validationLabels: missing; source idx needs it"]
+
+
+def photos(place: Place, role: str, shades: dict[str, int], size: int = 4, count: int = 6) -> dict[str, Any]:
+    """A folder with pictures of one shade for each class."""
+    for label, shade in shades.items():
+        folder = place.folder / role / label
+        folder.mkdir(parents=True)
+        for number in range(count):
+            Image.fromarray(np.full((size, size), shade + number, np.uint8)).save(folder / f"{number}.png")
+    return {role: {"path": role}}
+
+
+def test_a_folder_of_pictures_is_validated_with_in_the_size_and_the_classes_of_training(place: Place) -> None:
+    files = photos(place, "train", {"dark": 10, "light": 200})
+    files |= photos(place, "validation", {"light": 220, "dark": 30}, size=8, count=2)
+    files |= photos(place, "test", {"dark": 50, "light": 240}, count=3)
+
+    description, arrays = place.arrays("images", files=files)
+
+    train, held, test = first_features(description, arrays)
+    assert (sorted(train)[::6], sorted(held), sorted(test)) == (
+        [10, 200],
+        [30, 31, 220, 221],
+        [50, 51, 52, 240, 241, 242],
+    )
+    assert arrays.train_y[-4:].tolist() == [int(shade > 100) for shade in held]
+    assert "validation: 4 of 4 pictures of height x width 8 x 8: stretched to 4 x 4" in description.notes
+
+
+def test_pictures_to_validate_with_may_have_a_table_of_labels(place: Place) -> None:
+    files = photos(place, "train", {"dark": 10, "light": 200}) | photos(place, "validation", {"all": 30}, count=2)
+    (place.folder / "v.csv").write_text("path,label\nall/0.png,light\nall/1.png,dark\n")
+
+    description, arrays = place.arrays("images", files=files | {"validationLabels": {"path": "v.csv"}})
+
+    _, held, _ = first_features(description, arrays)
+    assert dict(zip(held, arrays.train_y[-2:].tolist(), strict=True)) == {30: 1, 31: 0}
+
+
+def test_pictures_to_validate_with_of_an_unknown_class_or_that_cannot_be_read_are_named(place: Place) -> None:
+    files = photos(place, "train", {"dark": 10, "light": 200}) | photos(place, "validation", {"odd": 30}, count=1)
+
+    (violation,) = place.refused("images", files=files)
+
+    said = "validation, odd/0.png: label 'odd' is unknown; there are 1 such; allowed: dark, light"
+    assert violation == said
+    (place.folder / "validation/odd/1.png").write_bytes(b"torn")
+    (violation,) = place.refused("images", files=files)
+    assert violation.startswith(f"{place.folder}/validation: odd/1.png: ")
+
+
+def test_a_table_of_labels_without_its_pictures_is_refused(place: Place) -> None:
+    files = photos(place, "train", {"dark": 10, "light": 200}) | {"validationLabels": {"path": "v.csv"}}
+
+    assert place.refused("images", files=files) == [
+        "trainer.data.files.validation: missing; validationLabels are of it"
+    ]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import gzip
+import struct
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -38,7 +40,8 @@ def test_examples_in_files_are_indexed_as_an_array_and_read_once(place: Place, m
     assert (examples.shape, examples.ndim, examples.nbytes, len(examples)) == (X.shape, 4, X.nbytes, 40)
     assert (held(examples) == X).all()
     assert (held(examples[rows][3:20]) == X[rows][3:20]).all()
-    assert sorted(row for row, _ in examples[rows].read()) == list(range(25))
+    read = [row + place for row, found in examples[rows].read() for place in range(len(found))]
+    assert sorted(read) == list(range(25))
 
 
 def test_pictures_of_a_large_npz_are_those_of_a_small_one(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,6 +69,29 @@ def test_pictures_of_large_files_are_validated_and_weighed_as_those_of_small_one
     assert place.prepare("npz", files=files, weight="w") == small
     assert (arrays.train_x == np.concatenate([X, X[5:17]])).all()
     assert arrays.train_weight is not None and (arrays.train_weight[40:] == weights[5:17]).all()
+
+
+def idx(array: np.ndarray) -> bytes:
+    return bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
+def test_pictures_of_a_large_idx_file_are_those_of_a_small_one(
+    place: Place, monkeypatch: pytest.MonkeyPatch, pack: Callable[[bytes], bytes]
+) -> None:
+    contents = {"Images": idx(X[..., 0]), "Labels": idx(Y.astype(np.uint8))}
+    files = {f"{role}{name}": {"path": f"{role}{name}"} for role in ("train", "test") for name in contents}
+    for role in files:
+        (place.folder / role).write_bytes(pack(contents[role.removeprefix("train").removeprefix("test")]))
+    small = place.prepare("idx", files=files)
+    place.store.data_sources.rename(place.folder / "gone")
+    monkeypatch.setattr(sources, "LARGE", 100)
+    assert place.prepare("idx", files=files) == small
+    for cut, reason in ((100, "100 bytes where its header says 816"), (-1, "815 bytes where its header says 816")):
+        (place.folder / "trainImages").write_bytes(pack(contents["Images"][:cut]))
+        assert reason in place.refused("idx", files=files)[0]
+    (place.folder / "trainImages").write_bytes(pack(contents["Images"] + b"xy"))
+    assert "818 bytes where its header says 816" in place.refused("idx", files=files)[0]
 
 
 def test_batches_give_the_data_of_their_arrays(place: Place) -> None:

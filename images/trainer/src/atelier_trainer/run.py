@@ -7,13 +7,15 @@ import math
 import time
 import traceback
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import torch
-from atelier_store import machine
+from atelier_store import machine, out_of_fold
 from atelier_store.clock import now
 from atelier_store.curve import append_epoch, read_curve, truncate
 from atelier_store.files import sha256_file
 from atelier_store.lease import Lease, LeaseLost
+from atelier_store.out_of_fold import OutOfFold
 from atelier_store.records import Card, Environment, Epoch, Manifest, Provenance, Status
 from atelier_store.scores import DEFINED_FOR, mean_scores, of_targets
 from atelier_trial import own_code
@@ -227,14 +229,32 @@ class Run:
         )
         reference = export.reference_rows(x, columns)
         referred = answers[: len(reference)] if columns is None else training.answers(torch.from_numpy(reference))
+        kept = self._keep_out_of_fold(setup, weights)
         export.write_bundle(self.paths.bundle, onnx, export.inputs(reference, columns), referred, manifest)
         bundle = self.paths.bundle
         written = (
             *(bundle.manifest, *bundle.contents),
             *(self.paths.config, self.paths.metrics, self.paths.checkpoint),
+            *kept,
         )
         files = {path.relative_to(self.paths.folder).as_posix(): sha256_file(path) for path in written}
         return Exported(weights, metrics, files), replace(cost, latency=latency)
+
+    def _keep_out_of_fold(self, setup: Setup, weights_sha256: str) -> tuple[Path, ...]:
+        """Keep what the networks of the folds answer, each to the rows that it has not learnt from; the file."""
+        if self.trial.config.folds is None:
+            return ()
+        path, answers, size = self.paths.out_of_fold, [], 0
+        for training, rows in setup.validated:
+            answers.append(training.answers(rows.x))
+            size += answers[-1].nbytes
+            if size > out_of_fold.MOST:
+                most = words_of_size(out_of_fold.MOST)
+                log.warning("the answers of the folds' networks are more than %s and are not kept", most)
+                path.unlink(missing_ok=True)
+                return ()
+        out_of_fold.write(path, OutOfFold.of(setup.numbers, answers), weights_sha256)
+        return (path,)
 
     def _of_targets(self, setup: Setup) -> dict[str, dict[str, float]] | None:
         """The validation scores of each of several named targets; with folds their means."""

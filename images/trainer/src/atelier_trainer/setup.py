@@ -35,11 +35,13 @@ class Setup:
     """What a run trains and validates with, and what its bundle says about that.
 
     evaluate gives the scores of a curve; validated are the trainings that they are of, each with rows that it has not
-    learnt from. The first of these rows are those to compare ONNX with torch on.
+    learnt from, and numbers are those of these rows in the training arrays. The first of these rows are those to
+    compare ONNX with torch on.
     """
 
     training: Training
     validated: Sequence[tuple[Training, Rows]]
+    numbers: Sequence[NDArray[np.int64]]
     evaluate: Callable[[], dict[str, float]]
     of_inputs: OfInputs
     environment: Environment
@@ -64,17 +66,18 @@ def set_up(trial: Trial, device: torch.device) -> Setup:
         return Rows(x, torch.from_numpy(arrays.train_y[index]), weight)
 
     arguments, of_inputs = _arguments(trial, rows(parts.training), outputs, precision, device)
+    numbers = [validated for _, validated in parts.splits]
     describes = environment.describe(device, precision)
     if config.folds is None:
-        training, validation = Training(*arguments), rows(parts.splits[0][1])
+        training, validation = Training(*arguments), rows(numbers[0])
         evaluate = partial(training.evaluate, validation)
-        return Setup(training, [(training, validation)], evaluate, of_inputs, describes)
+        return Setup(training, [(training, validation)], numbers, evaluate, of_inputs, describes)
     folds = [
         (Training(*_arguments(trial, rows(learnt), outputs, precision, device)[0]), rows(validated))
         for learnt, validated in parts.splits
     ]
     folded = FoldedTraining(folds, *arguments)
-    return Setup(folded, folds, folded.evaluate_folds, of_inputs, describes)
+    return Setup(folded, folds, numbers, folded.evaluate_folds, of_inputs, describes)
 
 
 def _arguments(

@@ -30,7 +30,10 @@ class Answered(NamedTuple):
 
 
 Answer = Callable[[BundlePaths, Manifest, Part], Answered | None]
-"""A bundle's answers to these rows of its data; None if the store has none. No search ever reads the test rows."""
+"""The answers to these rows of a bundle's data; None if the store has none. No search ever reads the test rows.
+
+With folds, the answers to validation rows are those of the networks of the folds, which have not learnt from them.
+"""
 
 
 def test_scores(manifest: Manifest, tested: Answered, own: OwnMetrics) -> dict[str, float]:
@@ -57,15 +60,19 @@ def of_the_test(manifest: Manifest, tested: Answered, own: OwnMetrics) -> dict[s
 def chosen_thresholds(rule: ThresholdRule, manifest: Manifest, validated: Answered | None) -> tuple[Threshold, ...]:
     """The threshold of the second of two classes, or of each label, by the answers to the validation rows.
 
-    NoThreshold if there are none, other than two classes, or folds.
+    With folds, they are those of the networks of the folds. NoThreshold if there are none, or other than two classes.
     """
     labels = manifest.labels or ()
     if manifest.task == "classification" and len(labels) != 2:
         raise thresholds.NoThreshold(f"is for two classes; there are {len(labels)}")
-    if manifest.config.folds is not None:
-        raise thresholds.NoThreshold("with trainer.data.folds it has learnt from all validation rows")
     if validated is None:
-        raise thresholds.NoThreshold("the store does not have the data that it is chosen on any more")
+        lacks = "does not have the data that it is chosen on any more"
+        if manifest.config.folds is not None:
+            lacks = (
+                "lacks the data that it is chosen on, or the answers of the folds' networks to them (out_of_fold.npz), "
+                "which trials of older releases have not: remove the trial's folder to train it again"
+            )
+        raise thresholds.NoThreshold(f"the store {lacks}")
     return tuple(
         thresholds.chosen(rule, label, probabilities, is_of, validated.weight)
         for label, probabilities, is_of in _by_label(manifest, validated)

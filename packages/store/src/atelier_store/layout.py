@@ -93,6 +93,11 @@ class TrialPaths:
         return BundlePaths(self.folder / "model")
 
     @property
+    def out_of_fold(self) -> Path:
+        """With folds: the answers of each fold's network to the rows that it has not learnt from."""
+        return self.folder / "out_of_fold.npz"
+
+    @property
     def log(self) -> Path:
         return self.folder / "trial.log"
 

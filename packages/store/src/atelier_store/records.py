@@ -726,6 +726,8 @@ class Report(Record):
     chosen holds the parameters that were suggested for the promoted trial, or for its parent if it is a tail. The curve
     of a tail begins with its parent's, and its epochs are counted on from there. What the store had lost is empty, or
     None. quality is of the validation and of the test rows; older reports have none, nor have rows that are not there.
+    With folds, quality of the validation rows, and what thresholds come to on them, are of the answers of the networks
+    of so many folds, each to the rows that it had not learnt from.
     shortfall says that the winner was not trained to its end; written only then.
     """
 
@@ -741,6 +743,7 @@ class Report(Record):
     budget: Budget
     parameters: tuple[Parameter, ...]
     chosen: dict[str, str]
+    folds: Folds = None
     thresholds: OptionalThresholds = None
     target_metrics: OptionalTargetMetrics = None
     trials: tuple[TriedTrial, ...]

@@ -25,6 +25,7 @@ def report(store: Store, spec: Spec, leaderboard: Leaderboard, winner: Manifest)
         budget=trainer.budget,
         parameters=experiment.parameters,
         chosen=_chosen(store, spec, winner),
+        folds=winner.config.folds,
         thresholds=winner.thresholds,
         target_metrics=winner.target_metrics,
         trials=tuple(map(_tried, leaderboard.entries)),

@@ -255,12 +255,11 @@ class Data(SpecModel):
     """Where examples come from and how they are split.
 
     source may be a function of the user's own. files has the roles train and, optionally, validation and test for npz,
-    csv and table; train and, optionally, test for images, which may have trainLabels and testLabels too; trainImages,
-    trainLabels and likewise for idx; any for a function. With a validation file or folds, validation_fraction is not
-    used. image and on_unreadable are for images only, columns and table for tables only; None is the defaults, or fail.
-    columns says what a column is where that is not to be found by looking. Several targets are for multilabel and
-    regression. weight is the column or array of the rows' weights. A split of None is stratified for classes, else
-    random.
+    csv, table and images, of which each may have a table of labels, such as trainLabels; trainImages, trainLabels and
+    likewise for idx; any for a function. With a validation file or folds, validation_fraction is not used. image and
+    on_unreadable are for images only, columns and table for tables only; None is the defaults, or fail. columns says
+    what a column is where that is not to be found by looking. Several targets are for multilabel and regression. weight
+    is the column or array of the rows' weights. A split of None is stratified for classes, else random.
     """
 
     source: SourceName | OwnFunction

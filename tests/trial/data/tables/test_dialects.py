@@ -7,6 +7,7 @@ import io
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from atelier_store.spec import TableFormat
 from atelier_store.tables import spelling
@@ -147,7 +148,7 @@ def test_what_was_written_is_read(
 
     piece = reading._piece(member, declared, names[-1], may_be_nameless=False)
 
-    assert piece.columns.columns == names
+    assert isinstance(piece.columns, pl.DataFrame) and piece.columns.columns == names
     assert [[cell or "" for cell in row] for row in piece.columns.rows()] == rows
 
 
@@ -159,4 +160,4 @@ def test_whatever_a_file_holds_there_is_one_refusal_or_a_table(content: bytes) -
     except DataError as error:
         assert error.violations
     else:
-        assert piece.columns.width
+        assert isinstance(piece.columns, pl.DataFrame) and piece.columns.width

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from atelier_store import columns as table
+from atelier_store import out_of_fold
 from atelier_store.answers import Answered
 from atelier_store.arrays import TEST_WEIGHT, TRAIN_WEIGHT, open_arrays
 from atelier_store.layout import BundlePaths, DataPaths, Store
@@ -25,12 +26,12 @@ AT_ONCE = 4096
 def answer(store: Store, bundle: BundlePaths, manifest: Manifest, part: Part) -> Answered | None:
     """The answers to these rows, with the truth; None if the store has none for this bundle's data.
 
-    A bundle of a trial with folds has learnt from all validation rows: it is asked about those of the test only.
+    A bundle of a trial with folds has learnt from all validation rows: the networks of the folds have answered those.
     """
-    if part == "validation" and manifest.config.folds is not None:
-        return None
     data = store.data(manifest.provenance.data_digest)
     try:
+        if part == "validation" and manifest.config.folds is not None:
+            return _out_of_fold(store, data, manifest)
         x, y, weight, rows = _test(data) if part == "test" else _validation(data, manifest.config)
     except FileNotFoundError:
         return None
@@ -57,6 +58,17 @@ def _validation(data: DataPaths, config: TrialConfig) -> Rows:
     arrays = open_arrays(data, description)
     ((_, rows),) = parts_of(arrays, description, config.validation_fraction, None, config.seed).splits
     return arrays["train_x"], arrays["train_y"], arrays.get(TRAIN_WEIGHT), rows
+
+
+def _out_of_fold(store: Store, data: DataPaths, manifest: Manifest) -> Answered | None:
+    """What the networks of the folds answered, as the trial has kept it beside this bundle."""
+    found = out_of_fold.read(store.trial(manifest.config.key).out_of_fold, manifest.weights_sha256)
+    if found is None:
+        return None
+    arrays = open_arrays(data, DataDescription.read(data.description))
+    weight = arrays.get(TRAIN_WEIGHT)
+    of_rows = None if weight is None else weight[found.rows]
+    return Answered(found.answers, arrays["train_y"][found.rows], "train_x", found.rows, of_rows)
 
 
 def _answers(bundle: BundlePaths, manifest: Manifest, x: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[Any]:

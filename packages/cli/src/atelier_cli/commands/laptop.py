@@ -330,7 +330,7 @@ def _show_promoted(store: Store, promoted: Promoted, model: str) -> None:
     of_targets = promotion.test_target_metrics or {}
     for target, metrics in (manifest.target_metrics or {}).items():
         out.print(f"  {target}: {_scores(metrics | of_targets.get(target, {}))}", markup=False)
-    for line in threshold_lines(manifest.thresholds, promotion.test_thresholds):
+    for line in threshold_lines(manifest, promotion.test_thresholds):
         out.print(f"  {line}", markup=False)
 
 

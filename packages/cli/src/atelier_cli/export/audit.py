@@ -166,7 +166,7 @@ def _trial(store: Store, trial: Trial) -> AuditedTrial:
 
 
 def _files(store: Store, paths: TrialPaths) -> dict[str, str]:
-    named = (paths.config, paths.metrics, paths.card, paths.bundle.manifest, *paths.bundle.contents)
+    named = (paths.config, paths.metrics, paths.card, paths.out_of_fold, paths.bundle.manifest, *paths.bundle.contents)
     return {_below(store, path): sha256_file(path) for path in named if path.is_file()}
 
 

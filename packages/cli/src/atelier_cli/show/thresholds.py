@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from atelier_store.records import Threshold
+from atelier_store.records import Manifest, Threshold
 
 from atelier_cli.show.numbers import score
 
 
-def threshold_lines(chosen: Sequence[Threshold] | None, tested: Sequence[Threshold] | None) -> Iterator[str]:
+def threshold_lines(manifest: Manifest, tested: Sequence[Threshold] | None) -> Iterator[str]:
     """Each threshold with its rule, and what its labels come to on the validation and the test rows."""
-    for place, threshold in enumerate(chosen or ()):
+    folds = manifest.config.folds
+    for place, threshold in enumerate(manifest.thresholds or ()):
         yield f"threshold:  {threshold.label} from {threshold.value:g} on, by {threshold.rule}"
-        yield f"  validation: {_scores(threshold)}"
+        yield f"  {f'{folds} folds:   ' if folds else 'validation:'} {_scores(threshold)}"
         if tested:
             yield f"  test:       {_scores(tested[place])}"
 

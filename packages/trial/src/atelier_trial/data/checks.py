@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 from atelier_store import tables
 from atelier_store.arrays import ORDER, TEST_WEIGHT, TRAIN_WEIGHT
-from atelier_store.columns import places
 from atelier_store.records import Column, DataDescription
 from atelier_store.spec import Data, Kind, has_channels
 from atelier_store.split import TEST, share, split
 
 from atelier_trial.data.errors import DataError
-from atelier_trial.data.raw import Array, Examples, Part, RawData, Readable, beneath, few, held
+from atelier_trial.data.raw import Array, Examples, InColumns, Part, RawData, Readable, beneath, few, held
 from atelier_trial.data.tables.levels import join_rare
 
 LEAST = {"training": 1, "training, validation": 2, "training, test": 2, "training, validation, test": 3}
@@ -107,7 +106,9 @@ def check(data: Data, raw: RawData, seed: int) -> Checked:
     _enough_ranks(data, raw.train, order, needed)
     columns = raw.columns
     if columns is not None:
-        columns, joined = join_rare(columns, [held(of) for of in x.values()])
+        features = {role: of for role, of in x.items() if isinstance(of, InColumns)}
+        columns, joined = join_rare(columns, list(features.values()))
+        x |= {role: held(of) for role, of in features.items() if of.is_held}
         notes += joined
     rows, validated = len(y["training"]), len(y["validation"]) if raw.validation else None
     if labels and data.task == "classification":
@@ -270,14 +271,14 @@ def _features(kind: Kind, part: Part, raw: RawData, violations: list[str]) -> Ex
     return _float32(part, channels, lambda *index: f"step {index[0]}, channel {index[1]}", violations).reshape(x.shape)
 
 
-def _of_columns(part: Part, columns: Sequence[Column], violations: list[str]) -> Array:
+def _of_columns(part: Part, columns: Sequence[Column], violations: list[str]) -> InColumns:
     """Features of a table's columns, in which numbers may be missing."""
-    x = held(part.x)
-    for column, place in zip(columns, places(columns), strict=True):
+    x = part.x
+    assert isinstance(x, InColumns)
+    for number, column in enumerate(columns):
         if column.kind == "number":
-            _float32(part, x[:, place], lambda *_, name=column.name: f"column {name!r}", violations, gaps=True)
-    with np.errstate(over="ignore"):
-        return x.astype(np.float32)
+            _float32(part, x.column(number), lambda *_, name=column.name: f"column {name!r}", violations, gaps=True)
+    return x.astype(np.float32)
 
 
 def _of_series(kind: Kind, x: Examples) -> list[str]:

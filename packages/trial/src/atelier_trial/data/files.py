@@ -36,11 +36,14 @@ OPTIONAL: dict[str, tuple[str, ...]] = {
     "npz": ("validation", "test"),
     "csv": ("validation", "test"),
     "table": ("validation", "test"),
-    "images": ("trainLabels", "test", "testLabels"),
+    "images": ("trainLabels", "validation", "validationLabels", "test", "testLabels"),
     "idx": ("validationImages", "validationLabels", "testImages", "testLabels"),
 }
 PAIRS = (("validationImages", "validationLabels"), ("testImages", "testLabels"))
 """Files of which there are both or none."""
+
+LABELS = {"validationLabels": "validation", "testLabels": "test"}
+"""Tables of labels, and the pictures that they are of: a table alone would not be looked at."""
 
 
 class Stamp(NamedTuple):
@@ -182,6 +185,11 @@ def locate(data: Data, base: Path, downloads: Path) -> dict[str, Located]:
         f"trainer.data.files.{role}: missing; source {data.source} needs it"
         for role in required
         if role not in data.files
+    ]
+    violations += [
+        f"trainer.data.files.{pictures}: missing; {labels} are of it"
+        for labels, pictures in LABELS.items()
+        if data.source == "images" and labels in data.files and pictures not in data.files
     ]
     located = {}
     for role, file in data.files.items():

@@ -32,6 +32,9 @@ PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", "
 LONGEST, STEP = 64, 8
 """Pixels on a side that is chosen where pictures have several sizes: at most so many, and a multiple of so many."""
 
+ROLES = ("train", "validation", "test")
+"""Of the folders and archives of pictures."""
+
 MOST_SKIPPED = 0.05
 """Of the pictures; where more cannot be read, something is wrong with all."""
 
@@ -42,9 +45,9 @@ def read(data: Data, files: Mapping[str, Path], progress: Callable[[str], object
     All have the size and the channels that the profile says, or those that suit the training pictures.
     """
     shape, may_skip = data.image or PictureShape(), data.on_unreadable == "skip"
-    tables = {role: files[f"{role}Labels"] for role in ("train", "test") if f"{role}Labels" in files}
+    tables = {role: files[f"{role}Labels"] for role in ROLES if f"{role}Labels" in files}
     labels = gather(_labels, tables)
-    roles = {role: role for role in files if role in ("train", "test")}
+    roles = {role: role for role in ROLES if role in files}
 
     def find(is_whole: bool) -> dict[str, _Found]:
         return gather(lambda role: _Found(files[role], labels.get(role), progress, is_whole), roles)
@@ -54,7 +57,7 @@ def read(data: Data, files: Mapping[str, Path], progress: Callable[[str], object
         found = find(is_whole=True)
     taken = _taken(shape, found["train"].looks.values())
     parts = gather(lambda each: _part(each, shape, taken, may_skip, progress), found)
-    return RawData(parts["train"], parts.get("test"))
+    return RawData.of(parts)
 
 
 def _labels(path: Path) -> dict[str, str]:
@@ -113,7 +116,7 @@ class Pictures:
         return Pictures(self._path, names, self._taken, self._fit, self._progress)
 
     def read(self) -> Iterator[tuple[int, Array]]:
-        """The row and the pixels of each, in the order in which they lie there.
+        """The row and the pixels of each (1, …), in the order in which they lie there.
 
         DataError, after all were read, with each that cannot be.
         """
@@ -128,7 +131,7 @@ class Pictures:
                 if isinstance(found, pictures.UnreadablePicture):
                     unreadable.append(_line(self._path, name, found))
                 elif not unreadable:
-                    yield rows[name], found
+                    yield rows[name], found[None]
                 progress.step()
         if unreadable:
             raise DataError(unreadable)

@@ -22,6 +22,7 @@ def read(path: Path) -> dict[str, str]:
     DataError with every row that has no path or no label, or another label than a row before.
     """
     frame = reading.read(path, TableFormat(), LABEL, may_be_nameless=True)
+    assert isinstance(frame.columns, pl.DataFrame)  # no folder is given to read it by parts
     columns = frame.columns.columns
     if missing := [name for name in (PATH, LABEL) if name not in columns]:
         raise DataError([f"{path}: has no column {name!r}; it has: {few(columns, 20)}" for name in missing])

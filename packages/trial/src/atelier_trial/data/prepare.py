@@ -227,15 +227,15 @@ def _unchanged(files: Mapping[str, Located], stamps: Mapping[str, Stamp]) -> Non
 
 
 def _write(path: Path, array: Array | Readable) -> None:
-    """Write the array, of which one example after the other is in memory if the source still has them."""
+    """Write the array, of which a part after the other is in memory if the source still has it."""
     if isinstance(array, np.ndarray):
         write_with(path, partial(_save, np.ascontiguousarray(array)))
         return
     start = int(np.lib.format.open_memmap(path, "w+", array.dtype, array.shape).offset)
     with path.open("r+b") as file, named_in_errors(path):
-        for row, example in array.read():
-            file.seek(start + row * example.nbytes)
-            file.write(example.tobytes())
+        for row, examples in array.read():
+            file.seek(start + row * examples[0].nbytes)
+            file.write(np.ascontiguousarray(examples).data)
         file.flush()
         os.fsync(file.fileno())
 

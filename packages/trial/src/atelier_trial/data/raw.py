@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Protocol, Self
 
 import numpy as np
-from atelier_store.arrays import PART, StoredArray
+from atelier_store.arrays import PART, Stored, StoredArray
 from atelier_store.records import Column
 from numpy.typing import NDArray
 
@@ -44,7 +45,10 @@ class Readable(Protocol):
     def __len__(self) -> int: ...
 
     def read(self) -> Iterator[tuple[int, Array]]:
-        """The row of each example with its values, in the order in which the source has them. DataError."""
+        """The first row of examples that follow each other, with their values (n, …), in the source's order. DataError.
+
+        Not all are in memory together.
+        """
 
 
 class Unread(Readable, Protocol):
@@ -87,7 +91,7 @@ class InFiles:
         return InFiles(self._files, self._rows[rows])
 
     def read(self) -> Iterator[tuple[int, Array]]:
-        """The row of each with its values, in the order of the files, of which a part is in memory."""
+        """First rows and values, in the order of the files, of which a part is in memory."""
         order = np.argsort(self._rows, kind="stable")
         sources = self._rows[order]
         count = max(1, PART * len(self) // max(1, self.nbytes))
@@ -96,7 +100,86 @@ class InFiles:
             first, last = np.searchsorted(sources, [start, end])
             for at in range(first, last, count):
                 part = slice(at, min(at + count, last))
-                yield from zip(order[part].tolist(), file[sources[part] - start], strict=True)
+                yield from runs(order[part], file[sources[part] - start])
+
+
+def runs(rows: NDArray[np.int64], values: Array) -> Iterator[tuple[int, Array]]:
+    """The values of rows that follow each other together, with the first of these rows."""
+    ends = [*(np.flatnonzero(np.diff(rows) != 1) + 1).tolist(), len(rows)]
+    for start, end in pairwise([0, *ends]):
+        yield int(rows[start]), values[start:end]
+
+
+class InColumns:
+    """Features (N, F) of a table, those (N, f) of each column apart; of columns in files, a part is in memory.
+
+    levels says which other number takes the place of each of a category's level numbers, by the column.
+    """
+
+    def __init__(
+        self,
+        columns: Sequence[Stored],
+        rows: NDArray[np.int64] | None = None,
+        dtype: type[np.floating[Any]] = np.float64,
+        levels: Mapping[int, Array] | None = None,
+    ) -> None:
+        self.dtype: np.dtype[Any] = np.dtype(dtype)
+        self._columns, self._type = columns, dtype
+        self._rows = np.arange(len(columns[0])) if rows is None else rows
+        self._levels = dict(levels or {})
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (len(self), sum(column.shape[1] for column in self._columns))
+
+    @property
+    def ndim(self) -> int:
+        return 2
+
+    @property
+    def nbytes(self) -> int:
+        return int(np.prod(self.shape)) * self.dtype.itemsize
+
+    @property
+    def is_held(self) -> bool:
+        """Whether all are in memory."""
+        return all(isinstance(column, np.ndarray) for column in self._columns)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, rows: slice | NDArray[np.int64]) -> InColumns:
+        return InColumns(self._columns, self._rows[rows], self._type, self._levels)
+
+    def astype(self, dtype: type[np.floating[Any]]) -> InColumns:
+        """The same features as numbers of another type."""
+        return InColumns(self._columns, self._rows, dtype, self._levels)
+
+    def column(self, number: int) -> Array:
+        """The features (N, f) of one column."""
+        return self._of(number, self._rows)
+
+    def relevel(self, number: int, levels: Array) -> None:
+        """Put another number in the place of each level number of a category."""
+        self._levels[number] = levels
+
+    def read(self) -> Iterator[tuple[int, Array]]:
+        """First rows and values, in their order, of which a part is in memory."""
+        count = max(1, PART * len(self) // max(1, self.nbytes))
+        for start in range(0, len(self), count):
+            rows = self._rows[start : start + count]
+            yield start, np.concatenate([self._of(number, rows) for number in range(len(self._columns))], axis=1)
+
+    def _of(self, number: int, rows: NDArray[np.int64]) -> Array:
+        if not rows.size:
+            return np.empty((0, self._columns[number].shape[1]), self.dtype)
+        first, last = int(rows.min()), int(rows.max()) + 1
+        values = self._columns[number][first:last]  # at once: those between are few
+        values = values if len(rows) == last - first else values[rows - first]
+        if number in self._levels:
+            values = self._levels[number][values.astype(np.int64)]
+        with np.errstate(over="ignore"):
+            return values.astype(self.dtype)
 
 
 def held(x: Examples) -> Array:
@@ -104,8 +187,8 @@ def held(x: Examples) -> Array:
     if isinstance(x, np.ndarray):
         return x
     values = np.zeros(x.shape, x.dtype)
-    for row, example in x.read():
-        values[row] = example
+    for row, examples in x.read():
+        values[row : row + len(examples)] = examples
     return values
 
 
@@ -128,11 +211,11 @@ class Beneath:
         return sum(map(len, self._parts))
 
     def read(self) -> Iterator[tuple[int, Array]]:
-        """The row of each with its values, part by part."""
+        """First rows and values, part by part."""
         above = 0
         for part in self._parts:
-            examples = enumerate(part) if isinstance(part, np.ndarray) else part.read()
-            yield from ((above + row, example) for row, example in examples)
+            found = [(0, part)] if isinstance(part, np.ndarray) else part.read()
+            yield from ((above + row, examples) for row, examples in found)
             above += len(part)
 
 

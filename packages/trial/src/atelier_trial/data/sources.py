@@ -8,20 +8,23 @@ import math
 import shutil
 import struct
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from io import BufferedIOBase
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from atelier_store.arrays import StoredArray
+from atelier_store.files import named_in_errors
 from atelier_store.spec import Data
 
 from atelier_trial.data import csv_files, own_function, picture_files
 from atelier_trial.data.errors import DataError, gather, reading
-from atelier_trial.data.raw import ARRAYS, Array, InFiles, Part, RawData, few, weight_arrays
+from atelier_trial.data.raw import ARRAYS, Array, InFiles, Part, RawData, few, held, weight_arrays
 
 LARGE = 64 * 2**20
-"""Bytes of an array in an .npz that is not read into memory if it holds pictures."""
+"""Bytes of an array in an .npz or IDX file that is not read into memory if it holds pictures."""
 
 BUNDLED = ("digits", "iris", "wine", "breast_cancer", "diabetes")
 
@@ -38,13 +41,13 @@ def read(data: Data, files: Mapping[str, Path], folder: Path, progress: Callable
     if data.source == "sklearn":
         return _bundled(data.name)
     if data.source == "idx":
-        return _idx_files(files)
+        return _idx_files(files, folder)
     if data.source == "csv":
         return csv_files.read(data, files)
     if data.source == "table":
         from atelier_trial.data.tables import source  # imports polars, which no other source needs
 
-        return source.read(data, files)
+        return source.read(data, files, folder)
     if data.source == "npz":
         return _npz_files(files, folder, data.weight)
     return picture_files.read(data, files, progress)
@@ -150,36 +153,66 @@ def _member(archive: Mapping[str, Array], name: str) -> Array:
 IDX_TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
 
-def _idx_files(files: Mapping[str, Path]) -> RawData:
-    arrays = gather(_idx, files)
+def _idx_files(files: Mapping[str, Path], folder: Path) -> RawData:
+    arrays = gather(lambda role: _idx(files[role], folder / f"{role}.npy"), {role: role for role in files})
     return RawData.of(
         {
-            role: Part(files[f"{role}Images"].name, arrays[f"{role}Images"], arrays[f"{role}Labels"])
+            role: Part(files[f"{role}Images"].name, arrays[f"{role}Images"], held(arrays[f"{role}Labels"]))
             for role in ("train", "validation", "test")
             if f"{role}Images" in files
         }
     )
 
 
-def _idx(path: Path) -> Array:
-    """The array in an IDX file, plain or gzip: two zeros, type, number of dimensions, big-endian sizes, values."""
-    with reading(path, "a whole gzip file", "gzip"):
-        content = path.read_bytes()
-        if content[:2] == b"\x1f\x8b":
-            content = gzip.decompress(content)
-    with reading(path, "an IDX file"):
-        return _idx_array(content)
+def _idx(path: Path, kept: Path) -> Array | InFiles:
+    """The array in an IDX file, plain or gzip: two zeros, type, number of dimensions, big-endian sizes, values.
+
+    Of many pictures, the values are in the file kept, and never in memory together.
+    """
+    with reading(path, "a whole gzip file", "gzip"), _unzipped(path) as file:
+        start = file.read(4)
+        with reading(path, "an IDX file"):
+            dtype, dimensions = _idx_type(start)
+        sizes = file.read(4 * dimensions)
+        shape = struct.unpack(f">{dimensions}I", sizes) if len(sizes) == 4 * dimensions else ()
+        expected = math.prod(shape) * dtype.itemsize
+        is_kept = dtype == np.uint8 and dimensions > 2 and expected > LARGE
+        values = b"" if is_kept else file.read()
+        size = _copied(file, kept, shape) if is_kept else len(values)
+        with reading(path, "an IDX file"):
+            if size != expected:
+                found, whole = 4 + len(sizes) + size, 4 + 4 * dimensions + expected
+                raise ValueError(f"{found} bytes where its header says {whole}: torn, or another format")
+    return InFiles([StoredArray(kept)]) if is_kept else np.frombuffer(values, dtype).reshape(shape)
 
 
-def _idx_array(content: bytes) -> Array:
-    if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in IDX_TYPES:
-        raise ValueError(f"it starts with {content[:4].hex() or 'nothing'}")
-    dtype, dimensions = np.dtype(IDX_TYPES[content[2]]), content[3]
-    if dimensions not in range(1, 5):
-        raise ValueError(f"it has {dimensions} dimensions")
-    start = 4 + 4 * dimensions
-    shape = struct.unpack(f">{dimensions}I", content[4:start]) if len(content) >= start else ()
-    expected = start + math.prod(shape) * dtype.itemsize
-    if len(content) != expected:
-        raise ValueError(f"{len(content)} bytes where its header says {expected}: torn, or another format")
-    return np.frombuffer(content, dtype, offset=start).reshape(shape)
+@contextmanager
+def _unzipped(path: Path) -> Iterator[BufferedIOBase]:
+    """The content of a file, as it is read, without gzip around it."""
+    with path.open("rb") as file:
+        is_packed = file.read(2) == b"\x1f\x8b"
+        file.seek(0)
+        if not is_packed:
+            yield file
+            return
+        with gzip.open(file) as unpacked:
+            yield unpacked
+
+
+def _idx_type(start: bytes) -> tuple[np.dtype[Any], int]:
+    """The type and the number of dimensions in the first bytes."""
+    if len(start) < 4 or start[:2] != b"\0\0" or start[2] not in IDX_TYPES:
+        raise ValueError(f"it starts with {start.hex() or 'nothing'}")
+    if start[3] not in range(1, 5):
+        raise ValueError(f"it has {start[3]} dimensions")
+    return np.dtype(IDX_TYPES[start[2]]), start[3]
+
+
+def _copied(file: BufferedIOBase, into: Path, shape: tuple[int, ...]) -> int:
+    """Write the rest of a file as the bytes of an array of this shape; how many they are."""
+    described: dict[str, Any] = {"descr": "|u1", "fortran_order": False, "shape": shape}
+    with into.open("wb") as written, named_in_errors(into):
+        np.lib.format.write_array_header_1_0(written, described)
+        start = written.tell()
+        shutil.copyfileobj(file, written, 2**20)
+        return written.tell() - start

@@ -27,7 +27,7 @@ export function showScores({ manifest, promotion, onnx_bytes }, report) {
     make("table", {}, make("thead", {}, make("tr", {}, ...heads)), make("tbody", {}, ...measures.map(row))),
     make("dl", { class: "facts" }, ...facts([
       ["Rows", rowsInWords(manifest, promotion, report)],
-      ...thresholdsInWords(manifest.thresholds, promotion),
+      ...thresholdsInWords(manifest, promotion),
       ...targetsInWords(manifest.target_metrics, promotion),
       ["Parameters", number(manifest.params)],
       ["Multiply-adds", `${number(manifest.macs)} for one example`],
@@ -45,11 +45,11 @@ function rowsInWords({ parity, config }, promotion, report) {
 }
 
 /** From which probability on a label is given, and what that comes to; a model without thresholds gives the likeliest. */
-function thresholdsInWords(thresholds, promotion) {
+function thresholdsInWords({ thresholds, config }, promotion) {
   const tested = (promotion && promotion.test_thresholds) || [];
   const reached = (rows, { metrics }) => `${rows}: ${Object.entries(metrics).map(([name, value]) => `${metricName(name)} ${percent(value, 2)}`).join(", ")}`;
   return (thresholds || []).map(({ label, value, rule, metrics }, index) => {
-    const parts = [reached("validation", { metrics }), ...(tested[index] ? [reached("test", tested[index])] : [])];
+    const parts = [reached(config.folds ? `${config.folds} folds` : "validation", { metrics }), ...(tested[index] ? [reached("test", tested[index])] : [])];
     return [`Label ${label}`, `from a probability of ${number(value)} on, by ${rule}; ${parts.join("; ")}`];
   });
 }

@@ -1,9 +1,12 @@
-/** Where the model errs, on the test rows or on those of the validation: confusion, classes, confidence, residuals, worst mistakes. */
+/**
+ * Where the model errs, on the test rows or on those of the validation: confusion, classes, confidence, residuals, worst mistakes.
+ * With folds, the rows of the validation were answered by the networks of the folds, each by one that had not learnt from it.
+ */
 
 import { chart } from "./charts.js";
 import { at, count, draw, make, number, percent, short } from "./elements.js";
 
-const PARTS = { test: "the test rows", validation: "the validation rows" };
+const PARTS = { test: () => "the test rows", validation: folds => folds ? `the rows of ${folds} folds, by networks that had not seen them` : "the validation rows" };
 const MOST_LABELLED = 20;  // classes whose names stand beside the matrix
 const MOST_NUMBERED = 12;  // classes whose counts stand in it
 const SIDE = 440;
@@ -12,7 +15,7 @@ export function showQuality(card, report) {
   const quality = (report && report.quality) || {}, parts = Object.keys(PARTS).filter(part => quality[part]);
   at("quality-section").hidden = !parts.length;
   if (!parts.length) return;
-  const holder = make("div", {}), choice = make("select", { id: "part" }, ...parts.map(part => make("option", { value: part }, PARTS[part])));
+  const holder = make("div", {}), choice = make("select", { id: "part" }, ...parts.map(part => make("option", { value: part }, PARTS[part](report.folds))));
   const paint = () => holder.replaceChildren(...shown(quality[choice.value], choice.value, card));
   choice.addEventListener("change", paint);
   at("quality").replaceChildren(make("p", { class: "choice" }, make("label", { for: "part" }, "On "), choice), holder);
@@ -82,7 +85,7 @@ function confidence({ calibration, rows }, name, manifest, promotion) {
     lines: [{ points: [[0, 0], [1, 1]], class: "even" }],
     says: `How often it is right by how sure it is, over ${count(rows, "row")}: ${calibration.map(says).join("; ")}`,
   }));
-  return [holder, make("p", { class: "quiet legend" }, `Above the line it is right more often than it says.${ece === undefined ? "" : ` Calibration error ${number(ece)}.`}`)];
+  return [holder, make("p", { class: "quiet legend" }, `Above the line it is right more often than it says.${ece === undefined ? "" : ` Calibration error ${number(ece)}${name === "validation" && manifest.config.folds ? ", the mean over the folds" : ""}.`}`)];
 }
 
 /** Predictions minus targets: how many are how far off. */

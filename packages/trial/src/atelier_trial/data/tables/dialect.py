@@ -54,13 +54,13 @@ def decode(content: bytes, encoding: str | None, where: str) -> tuple[bytes, tup
     notes: tuple[str, ...] = ()
     content = content[len(mark) :] if mark else content
     used = encoding or marked or _unmarked(content)
-    if not _is_known(used):
+    if not is_known(used):
         raise DataError([f"trainer.data.table.encoding: {used!r} is unknown; allowed: such as utf-8, cp1252, utf-16"])
-    if not _is_valid(content, used):
+    if not is_valid(content, used):
         if encoding or marked:
             raise DataError([_undecodable(content, used, where)])
         used = FALLBACK
-        if not _is_valid(content, used):
+        if not is_valid(content, used):
             raise DataError([_undecodable(content, "utf-8", where)])
         notes = (
             f"{where}: not in UTF-8, read as {used} (Windows); if words look wrong, write trainer.data.table.encoding",
@@ -72,7 +72,8 @@ def decode(content: bytes, encoding: str | None, where: str) -> tuple[bytes, tup
     return content, notes
 
 
-def _is_known(encoding: str) -> bool:
+def is_known(encoding: str) -> bool:
+    """Whether there is an encoding of this name."""
     try:
         return bool(codecs.lookup(encoding)._is_text_encoding)
     except LookupError:
@@ -87,7 +88,8 @@ def _unmarked(content: bytes) -> str:
     return "utf-16-be" if start[::2].count(0) > start[1::2].count(0) else "utf-16-le"
 
 
-def _is_valid(content: bytes, encoding: str) -> bool:
+def is_valid(content: bytes, encoding: str) -> bool:
+    """Whether the whole content is in the encoding."""
     if content.isascii() and codecs.lookup(encoding).name in ("utf-8", "ascii", "cp1252", "iso8859-1"):
         return True
     decoder = codecs.getincrementaldecoder(encoding)()

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from atelier_store.columns import FIRST_LEVEL, UNSEEN, places
+from atelier_store.columns import FIRST_LEVEL, UNSEEN
 from atelier_store.records import Column
 
-from atelier_trial.data.raw import Array, few
+from atelier_trial.data.raw import Array, InColumns, few
 
 RARE = 5
 """A level with fewer training rows is joined into unseen, which a network so learns to answer for."""
@@ -17,23 +17,24 @@ MOST = 1000
 """Levels of one category; the most frequent ones are kept."""
 
 
-def join_rare(columns: Sequence[Column], parts: Sequence[Array]) -> tuple[tuple[Column, ...], tuple[str, ...]]:
+def join_rare(columns: Sequence[Column], parts: Sequence[InColumns]) -> tuple[tuple[Column, ...], tuple[str, ...]]:
     """The columns with the levels that are kept, and a note of those that are not.
 
     parts are features (N, F) of the training rows, whose levels count, and of others; their level numbers are changed.
     """
     kept, rare, beyond = [], [], []
-    for column, place in zip(columns, places(columns), strict=True):
+    for place, column in enumerate(columns):
         if column.kind != "category":
             kept.append(column)
             continue
-        counts = np.bincount(parts[0][:, place.start].astype(np.int64), minlength=FIRST_LEVEL + len(column.levels))
+        numbers = parts[0].column(place)[:, 0].astype(np.int64)
+        counts = np.bincount(numbers, minlength=FIRST_LEVEL + len(column.levels))
         enough, frequent = _frequent(counts[FIRST_LEVEL:])
         number = np.full(len(counts), UNSEEN, np.float32)
         number[:FIRST_LEVEL] = np.arange(FIRST_LEVEL)
         number[FIRST_LEVEL + frequent] = FIRST_LEVEL + np.arange(len(frequent))
         for part in parts:
-            part[:, place.start] = number[part[:, place.start].astype(np.int64)]
+            part.relevel(place, number)
         kept.append(column.model_copy(update={"levels": tuple(column.levels[index] for index in frequent.tolist())}))
         if len(enough) < len(column.levels):
             rare.append(f"{len(column.levels) - len(enough):,} of {column.name}")

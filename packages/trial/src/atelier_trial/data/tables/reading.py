@@ -8,19 +8,21 @@ import re
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
-from typing import overload
+from typing import IO, overload
 
 import numpy as np
 import polars as pl
+from atelier_store.files import named_in_errors
 from atelier_store.spec import TableFormat
 from atelier_store.tables import spelling
 from numpy.typing import NDArray
 
 from atelier_trial.data.errors import BEGINNINGS, DataError, gather, reading
 from atelier_trial.data.raw import few
-from atelier_trial.data.tables import dialect, members
+from atelier_trial.data.tables import dialect, large, members
 from atelier_trial.data.tables.members import Member
 from atelier_trial.data.tables.records import Records, rewritten, scan
 
@@ -67,16 +69,20 @@ class Frame:
     """A table as it was read; where is its name in messages."""
 
     where: str
-    columns: pl.DataFrame
+    columns: large.Frame
     places: Places
     notes: tuple[str, ...]
 
 
-def read(path: Path, declared: TableFormat, target: str, may_be_nameless: bool) -> Frame:
-    """All files of a table beneath each other. DataError with everything that is wrong with them."""
-    found = members.read(path)
+def read(path: Path, declared: TableFormat, target: str, may_be_nameless: bool, folder: Path | None = None) -> Frame:
+    """All files of a table beneath each other. DataError with everything that is wrong with them.
+
+    With a folder to write into, a large table is read column by column, later.
+    """
+    found = members.read(path, None if folder is None else large.LARGE)
     pieces = gather(
-        lambda member: _piece(member, declared, target, may_be_nameless), {one.name: one for one in found.files}
+        lambda member: _piece(member, declared, target, may_be_nameless, folder),
+        {one.name: one for one in found.files},
     )
     names = list(pieces)
     first = pieces[names[0]].columns.columns
@@ -86,7 +92,7 @@ def read(path: Path, declared: TableFormat, target: str, may_be_nameless: bool) 
         raise DataError(violations)
     frames = [piece.columns.select(first) for piece in pieces.values()]
     with reading(path, "one table of equal columns"):
-        together = frames[0] if len(frames) == 1 else pl.concat(frames, how="vertical_relaxed")
+        together = _together(frames)
     starts = np.cumsum([0, *(frame.height for frame in frames)]).tolist()
     places = Places(tuple(names), tuple(starts[:-1]), tuple(piece.lines for piece in pieces.values()), starts[-1])
     notes = tuple(note for piece in pieces.values() for note in piece.notes)
@@ -97,11 +103,19 @@ def read(path: Path, declared: TableFormat, target: str, may_be_nameless: bool) 
     return Frame(path.name, together, places, notes)
 
 
+def _together(frames: Sequence[large.Frame]) -> large.Frame:
+    """Frames of the same columns, one beneath the other."""
+    if len(frames) == 1:
+        return frames[0]
+    whole = [frame for frame in frames if isinstance(frame, pl.DataFrame)]
+    return pl.concat(whole, how="vertical_relaxed") if len(whole) == len(frames) else large.together(frames)
+
+
 @dataclass(frozen=True)
 class Piece:
     """One file of a table."""
 
-    columns: pl.DataFrame
+    columns: large.Frame
     lines: Lines
     notes: tuple[str, ...] = ()
 
@@ -115,8 +129,13 @@ def _unequal(name: str, piece: Piece, first: str, columns: Sequence[str]) -> str
     return f"{name}: of the columns of {first} it {differences}; allowed: the same columns in all files of a table"
 
 
-def _piece(member: Member, declared: TableFormat, target: str, may_be_nameless: bool) -> Piece:
-    name, content = member
+def _piece(
+    member: Member, declared: TableFormat, target: str, may_be_nameless: bool, folder: Path | None = None
+) -> Piece:
+    if folder is not None and (found := _large(member, declared, target, may_be_nameless, folder)):
+        return found
+    name, content = members.whole(member)
+    assert isinstance(content, bytes)
     path = Path(name)
     if content.startswith(b"PAR1"):
         with reading(path, "a whole Parquet file"):
@@ -139,7 +158,72 @@ def _piece(member: Member, declared: TableFormat, target: str, may_be_nameless: 
     return _delimited(name, content, declared, target, may_be_nameless)
 
 
-def _typed(frame: pl.DataFrame, name: str, may_be_nameless: bool, lines: Lines = None) -> Piece:
+def _large(member: Member, declared: TableFormat, target: str, may_be_nameless: bool, folder: Path) -> Piece | None:
+    """A large file that need not be read whole; None of another, which has to be, and of one with something wrong."""
+    name, path = member
+    if isinstance(path, bytes):
+        return None
+    if columns := large.of(path, name):
+        return _typed(columns, name, may_be_nameless)
+    with reading(path, "a file"), path.open("rb") as file:
+        start = large.head(file, declared.encoding, declared.comment)
+        others = (*BEGINNINGS, b"FEA1")
+        if start is None or start.startswith(others) or re.match(rb"\s*[\[{]", start):
+            return None
+        if Path(name).suffix.lower() in (".jsonl", ".ndjson"):
+            return None
+        try:
+            found = dialect.find(start, declared, target, name)
+            _check_names(name, found.names, may_be_nameless)
+        except DataError:
+            return None  # it may be of another encoding
+        begin = _after_blank_lines(start, found.body)
+        if begin == len(start) or found.delimiter == " ":
+            return None
+        line = found.line + start.count(b"\n", found.body, begin)
+        file.seek(file.tell() + begin)
+        return _by_pieces(file, replace(found, line=line), name, folder)
+
+
+def _by_pieces(file: IO[bytes], found: dialect.Dialect, name: str, folder: Path) -> Piece | None:
+    """The rows of a text without quotes, whose cells are left in the folder; None if it has to be read whole."""
+    parts: list[Path] = []
+    lines: list[NDArray[np.int64]] = []
+    line, last = found.line, b""
+    for number, body in enumerate(large.pieces(file)):
+        if body is None:
+            return None
+        begin = _after_blank_lines(body, 0)
+        line, last = line + body.count(b"\n", 0, begin), body[-1:]
+        if not (body := body[begin:]):
+            continue
+        records = scan(body, found.delimiter)
+        if _ragged(body, records, found).size:
+            return None
+        try:
+            frame = _cells(body, found.delimiter, len(found.names), True, name)
+        except DataError:
+            return None
+        if frame.height != len(records.ends):
+            return None
+        blank = _blank(body, records)
+        frame = frame.filter(pl.Series(~blank)).rename(dict(zip(frame.columns, found.names, strict=True)))
+        folder.mkdir(exist_ok=True)
+        parts.append(folder / f"{sha256(name.encode()).hexdigest()[:16]}-{number}.arrow")
+        with named_in_errors(parts[-1]):
+            frame.write_ipc(parts[-1])
+        lines.append((records.lines + line)[~blank])
+        line += body.count(b"\n")
+    together = np.concatenate(lines) if lines else np.empty(0, np.int64)
+    notes = (_unended(name),) if file.tell() > LONG and last != b"\n" else ()
+    return Piece(large.spilled(parts, found.names, len(together), name), together, notes)
+
+
+def _unended(name: str) -> str:
+    return f"{name}: its last line does not end; if the file was cut off there, get it whole"
+
+
+def _typed(frame: large.Frame, name: str, may_be_nameless: bool, lines: Lines = None) -> Piece:
     names = [spelling(column).strip() for column in frame.columns]
     _check_names(name, names, may_be_nameless)
     return Piece(frame.rename(dict(zip(frame.columns, names, strict=True))), lines)
@@ -192,7 +276,7 @@ def _faults_of_json(name: str, content: bytes) -> list[str]:
 def _delimited(name: str, content: bytes, declared: TableFormat, target: str, may_be_nameless: bool) -> Piece:
     content, notes = dialect.decode(content, declared.encoding, name)
     if len(content) > LONG and not content.endswith(b"\n"):
-        notes += (f"{name}: its last line does not end; if the file was cut off there, get it whole",)
+        notes += (_unended(name),)
     content = dialect.without_comments(content, declared.comment)
     found = dialect.find(content, declared, target, name)
     _check_names(name, found.names, may_be_nameless)

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import polars as pl
+from atelier_store.arrays import Stored, StoredArray
+from atelier_store.files import named_in_errors
 from atelier_store.records import Column
 from atelier_store.spec import ColumnChoice, Data, Split, TableFormat, Task
 from atelier_store.tables import GAPS, spelling
 from numpy.typing import NDArray
 
 from atelier_trial.data.errors import DataError, gather
-from atelier_trial.data.raw import Array, Part, RawData, few, names_of
+from atelier_trial.data.raw import Array, InColumns, Part, RawData, few, names_of
 from atelier_trial.data.tables import dropping, numbers, reading
 from atelier_trial.data.tables.cells import given
 from atelier_trial.data.tables.columns import Reader, Where, moments, reader, spelt, unseen
+from atelier_trial.data.tables.large import Columns
 from atelier_trial.data.tables.reading import Frame
+
+HELD = 4 * 2**20
+"""Bytes of the features of a column that are held in memory; those of more wait in a file for the others."""
 
 
 @dataclass(frozen=True)
@@ -26,15 +32,46 @@ class Table:
     """The cells of a table's columns, the target's among them; null is a gap."""
 
     where: Where
-    cells: dict[str, pl.Series]
+    cells: MutableMapping[str, pl.Series]
     notes: tuple[str, ...]
 
 
-def read(data: Data, files: Mapping[str, Path]) -> RawData:
-    """The rows of each file. Features are in the order of the training file's columns."""
+class Unread(MutableMapping[str, pl.Series]):
+    """The cells of a large table's columns, each read whenever it is asked for."""
+
+    def __init__(self, columns: Columns, names: Sequence[str], gaps: Sequence[str], where: str) -> None:
+        """DataError for columns that cannot be read."""
+        gather(lambda name: given(columns.empty(name), gaps, where), {name: name for name in names})
+        self._columns, self._gaps, self._where = columns, gaps, where
+        self._left = dict.fromkeys(names)
+
+    def __getitem__(self, name: str) -> pl.Series:
+        if name not in self._left:
+            raise KeyError(name)
+        return given(self._columns[name], self._gaps, self._where)
+
+    def __setitem__(self, name: str, cells: pl.Series) -> None:
+        raise TypeError("cells are as they were read")
+
+    def __delitem__(self, name: str) -> None:
+        del self._left[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._left)
+
+    def __len__(self) -> int:
+        return len(self._left)
+
+
+def read(data: Data, files: Mapping[str, Path], folder: Path) -> RawData:
+    """The rows of each file. Features are in the order of the training file's columns; large ones are in the folder."""
     declared, names_of_targets = data.table or TableFormat(), tuple(spelling(one).strip() for one in data.targets)
     choices = {spelling(name).strip(): choice for name, choice in (data.columns or {}).items()}
-    frames = gather(lambda path: reading.read(path, declared, names_of_targets[0], choices.get("") == "drop"), files)
+    is_nameless = choices.get("") == "drop"
+    frames = gather(
+        lambda role: reading.read(files[role], declared, names_of_targets[0], is_nameless, folder / role),
+        {role: role for role in files},
+    )
     by = spelling(data.split.column).strip() if data.split and data.split.column is not None else None
     weight = None if data.weight is None else spelling(data.weight).strip()
     unused = {name for name, choice in choices.items() if choice == "drop"}
@@ -48,16 +85,16 @@ def read(data: Data, files: Mapping[str, Path]) -> RawData:
     used = {role: [name for name in known if name not in unused or (role == "train" and name == by)] for role in frames}
     tables = gather(lambda role: _table(frames[role], used[role], gaps), {role: role for role in frames})
     train = tables["train"]
-    texts = [cells for name, cells in train.cells.items() if _may_be_number(name, cells, data, choices)]
+    texts = (cells for name, cells in train.cells.items() if _may_be_number(name, cells, data, choices))
     form = numbers.find(texts, declared, train.where.name)
     targets = gather(lambda table: _targets(table, names_of_targets, data.task, form), tables)
     weights = gather(lambda table: _weight(table, data, form), tables)
     order = _order(train, by, data.split, choices, form) if data.split and by is not None else None
-    kept, notes = _kept(train, targets["train"], choices, form)
+    kept, notes = _kept(train, targets["train"], choices, form, folder)
     readers = [one.reader for one in kept]
     parts = {"train": _part(train, [one.features for one in kept], targets["train"], notes, order)}
     held = {role: role for role in tables if role != "train"}
-    parts |= gather(lambda role: _held(tables[role], readers, targets[role]), held)
+    parts |= gather(lambda role: _held(tables[role], readers, targets[role], folder / role), held)
     parts = {role: replace(part, weight=weights[role]) for role, part in parts.items()}
     columns = tuple(one.column for one in readers)
     return RawData.of(
@@ -132,7 +169,10 @@ def _of_weight(
 
 
 def _table(frame: Frame, names: Sequence[str], gaps: Sequence[str]) -> Table:
-    cells = gather(lambda name: given(frame.columns[name], gaps, frame.where), {name: name for name in names})
+    columns = frame.columns
+    if isinstance(columns, Columns):
+        return Table(Where(frame.where, frame.places), Unread(columns, names, gaps, frame.where), frame.notes)
+    cells = gather(lambda name: given(columns[name], gaps, frame.where), {name: name for name in names})
     return Table(Where(frame.where, frame.places), cells, frame.notes)
 
 
@@ -198,11 +238,25 @@ class Kept:
     """A column of the training file that is learnt from, and its features (N, F)."""
 
     reader: Reader
-    features: Array
+    features: Stored
+
+
+def _stored(features: Array, path: Path) -> Stored:
+    """Features (N, F), in a file if they are many."""
+    if features.nbytes <= HELD:
+        return features
+    path.parent.mkdir(exist_ok=True)
+    with named_in_errors(path):
+        np.save(path, np.ascontiguousarray(features), allow_pickle=False)
+    return StoredArray(path)
 
 
 def _kept(
-    train: Table, targets: Sequence[pl.Series], choices: Mapping[str, ColumnChoice], form: numbers.Form
+    train: Table,
+    targets: Sequence[pl.Series],
+    choices: Mapping[str, ColumnChoice],
+    form: numbers.Form,
+    folder: Path,
 ) -> tuple[list[Kept], tuple[str, ...]]:
     """The columns that are kept, and notes of the others and of what looks doubtful. train.cells is emptied."""
     kept: list[Kept] = []
@@ -219,7 +273,7 @@ def _kept(
                 reasons = (dropping.misleading(cells, found.column, target) for target in targets)
                 reason = next(filter(None, reasons), None)
             if found and not reason:
-                kept.append(Kept(found, found.features(cells, train.where)))
+                kept.append(Kept(found, _stored(found.features(cells, train.where), folder / f"{len(kept)}.npy")))
         except DataError as error:
             violations += error.violations
             continue
@@ -234,30 +288,34 @@ def _kept(
     return kept, (*left_out, *doubts)
 
 
-def _held(table: Table, readers: Sequence[Reader], targets: Sequence[pl.Series]) -> Part:
+def _held(table: Table, readers: Sequence[Reader], targets: Sequence[pl.Series], folder: Path) -> Part:
     """The rows of a file beside the training's."""
     notes = [
         f"{table.where.name}: {note}"
         for one in readers
         if one.column.kind == "category" and (note := unseen(table.cells[one.column.name], one.column))
     ]
-    features = gather(
-        lambda one: one.features(table.cells.pop(one.column.name), table.where),
-        {one.column.name: one for one in readers},
-    )
-    return _part(table, list(features.values()), targets, notes)
+    places = {one.column.name: place for place, one in enumerate(readers)}
+
+    def features(one: Reader) -> Stored:
+        found = one.features(table.cells.pop(one.column.name), table.where)
+        return _stored(found, folder / f"{places[one.column.name]}.npy")
+
+    found = gather(features, {one.column.name: one for one in readers})
+    return _part(table, list(found.values()), targets, notes)
 
 
 def _part(
     table: Table,
-    features: Sequence[Array],
+    features: Sequence[Stored],
     targets: Sequence[pl.Series],
     notes: Sequence[str],
     order: NDArray[np.int64] | None = None,
 ) -> Part:
     if targets[0].dtype == pl.String:
-        y: Array = np.array(targets[0].to_list(), dtype=str)
+        distinct = targets[0].unique(maintain_order=True)
+        number = targets[0].replace_strict(distinct, np.arange(len(distinct)), return_dtype=pl.Int64)
+        y: Array = np.array(distinct.to_list(), dtype=str)[number.to_numpy()]
     else:
         y = np.column_stack([target.to_numpy() for target in targets])
-    x = np.concatenate(features, axis=1)
-    return Part(table.where.name, x, y, table.where.places, (*table.notes, *notes), order)
+    return Part(table.where.name, InColumns(features), y, table.where.places, (*table.notes, *notes), order)

@@ -1,0 +1,150 @@
+"""Large tables, of which a part of the rows, or one column, is in memory: Parquet, Arrow, and plain delimited text."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import polars as pl
+from polars.selectors import by_name
+
+from atelier_trial.data.errors import reading
+from atelier_trial.data.tables import dialect
+
+LARGE = 32 * 2**20
+"""Bytes of a table's files; fewer are read whole."""
+
+PIECE = 2**25
+"""Bytes of a text that are read together."""
+
+Read = Callable[[str], pl.Series]
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns of a large table as a frame has them, but that each is read when it is asked for."""
+
+    kinds: dict[str, pl.DataType]
+    height: int
+    read: Read
+
+    @property
+    def columns(self) -> list[str]:
+        """Their names."""
+        return list(self.kinds)
+
+    def __getitem__(self, name: str) -> pl.Series:
+        return self.read(name)
+
+    def empty(self, name: str) -> pl.Series:
+        """A column of that type without cells."""
+        return pl.Series(name, [], dtype=self.kinds[name])
+
+    def select(self, names: Sequence[str]) -> Columns:
+        """These columns, in this order."""
+        return Columns({name: self.kinds[name] for name in names}, self.height, self.read)
+
+    def rename(self, names: dict[str, str]) -> Columns:
+        """The same columns under other names, all different."""
+        old = {new: name for name, new in names.items()}
+        kinds = {names[name]: kind for name, kind in self.kinds.items()}
+        return Columns(kinds, self.height, lambda name: self.read(old[name]).alias(name))
+
+
+Frame = pl.DataFrame | Columns
+
+
+def of(path: Path, name: str) -> Columns | None:
+    """The columns of a Parquet or Arrow file; None if it is of another format. DataError if it is torn."""
+    with path.open("rb") as file:
+        start = file.read(6)
+    if start.startswith(b"PAR1"):
+        with reading(Path(name), "a whole Parquet file"):
+            rows = _parquet(path).select(pl.len()).collect().item()
+            return Columns(dict(pl.read_parquet_schema(path)), rows, lambda column: _of_parquet(path, name, column))
+    if start.startswith(b"ARROW1"):
+        with reading(Path(name), "a whole Arrow file"):
+            rows = _arrow(path).select(pl.len()).collect().item()
+            return Columns(dict(pl.read_ipc_schema(path)), rows, lambda column: _of_arrow([path], name, column))
+    return None
+
+
+def _parquet(path: Path) -> pl.LazyFrame:
+    return pl.scan_parquet(path, glob=False, hive_partitioning=False)
+
+
+def _arrow(path: Path) -> pl.LazyFrame:
+    return pl.scan_ipc(path, glob=False, hive_partitioning=False)
+
+
+def _of_parquet(path: Path, name: str, column: str) -> pl.Series:
+    with reading(Path(name), "a whole Parquet file"):
+        return _parquet(path).select(by_name(column)).collect().to_series()
+
+
+def _of_arrow(paths: Sequence[Path], name: str, column: str) -> pl.Series:
+    with reading(Path(name), "a whole Arrow file"):
+        parts = [_arrow(path).select(by_name(column)).collect() for path in paths]
+        return pl.concat(parts).to_series() if parts else pl.Series(column, [], dtype=pl.String())
+
+
+def together(frames: Sequence[Frame]) -> Columns:
+    """Frames of the same columns beneath each other, of whatever type holds the values of all."""
+    names = frames[0].columns
+    kinds = pl.concat([_none_of(frame) for frame in frames], how="vertical_relaxed").schema
+
+    def read(name: str) -> pl.Series:
+        return pl.concat([frame[name].to_frame() for frame in frames], how="vertical_relaxed").to_series()
+
+    return Columns({name: kinds[name] for name in names}, sum(frame.height for frame in frames), read)
+
+
+def _none_of(frame: Frame) -> pl.DataFrame:
+    """A frame's columns without rows."""
+    return frame.clear() if isinstance(frame, pl.DataFrame) else pl.DataFrame(list(map(frame.empty, frame.columns)))
+
+
+def spilled(parts: Sequence[Path], names: Sequence[str], height: int, name: str) -> Columns:
+    """The columns of texts in Arrow files, one beneath the other."""
+    kinds: dict[str, pl.DataType] = {column: pl.String() for column in names}
+    return Columns(kinds, height, lambda column: _of_arrow(parts, name, column))
+
+
+# delimited text
+
+
+def head(file: IO[bytes], encoding: str | None, comment: str | None) -> bytes | None:
+    """The beginning of a text in UTF-8 without comments, after a mark; None if it is another, or may be."""
+    start = file.read(2 * dialect.SAMPLE)
+    mark = codecs.BOM_UTF8 if start.startswith(codecs.BOM_UTF8) else b""
+    file.seek(len(mark))
+    start = start[len(mark) :]
+    is_utf8 = encoding is None or (dialect.is_known(encoding) and codecs.lookup(encoding).name == "utf-8")
+    has_zeros = b"\0" in start[:1000]
+    if not is_utf8 or has_zeros or comment is not None or re.match(rb"[ \t\r\n]*#", start) or b"\n" not in start:
+        return None
+    return start
+
+
+def pieces(file: IO[bytes]) -> Iterator[bytes | None]:
+    """The rest of a text in pieces of whole lines; None for one that has quotes, or is no UTF-8.
+
+    Without quotes a line is a record, so that pieces of a text hold the records of the whole.
+    """
+    rest = b""
+    while True:
+        more = file.read(PIECE)
+        piece, rest = rest + more, b""
+        if more:
+            end = piece.rfind(b"\n") + 1
+            piece, rest = piece[:end], piece[end:]
+        if piece:
+            yield None if b'"' in piece or not dialect.is_valid(piece, "utf-8") else piece
+        elif more:
+            yield None  # a line of more than a piece
+        if not more:
+            return
