@@ -10,7 +10,7 @@ from http import HTTPStatus
 from pathlib import Path, PurePath
 from typing import Any
 
-from atelier_store import notes
+from atelier_store import notes, stored_page
 from atelier_store.errors import InvalidInput
 from atelier_store.layout import Store
 from atelier_store.tokens import Token
@@ -85,6 +85,14 @@ def create(store: Store, hosts: list[str], token: Token | None = None, cache: Pa
         attachment = {"Content-Disposition": f'attachment; filename="{look.name}.csv"'}
         return Response(search_view.as_csv(look), media_type="text/csv", headers=HEADERS | attachment)
 
+    def report(request: Request) -> Response:
+        look = of(request)
+        try:
+            content = store.experiment(look.name).report.read_bytes()
+        except FileNotFoundError:
+            raise HTTPException(404, f"{look.name} has no report: its end, or atelier report, leaves one") from None
+        return Response(content, headers=stored_page.HEADERS)
+
     def trial(request: Request) -> Response:
         look, name = of(request), request.path_params["trial"]
         found = trial_view.whole(store, look, name, looks.all())
@@ -124,6 +132,7 @@ def create(store: Store, hosts: list[str], token: Token | None = None, cache: Pa
             Route("/api/notes/{key}", note, methods=["PUT"]),
             Route("/api/searches", searches),
             Route("/api/searches/{search}", search),
+            Route("/api/searches/{search}/report.html", report),
             Route("/api/searches/{search}/trials.csv", table),
             Route("/api/searches/{search}/trials/{trial}", trial),
         ],

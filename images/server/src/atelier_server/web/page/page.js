@@ -67,7 +67,7 @@ function wait(what, why) {
   at("lacking").textContent = what;
   at("reason").textContent = upper(why.replace(/^no model promoted yet: /, ""));
   notice("");
-  at("served").hidden = at("candidate").hidden = true;
+  at("served").hidden = at("candidate").hidden = at("search-report").hidden = true;
   at("waiting").hidden = false;
 }
 
@@ -82,6 +82,7 @@ const notice = text => say("notice", text);
 async function show(card) {
   notice(card.refused ? `A later version was refused, and this one goes on: ${card.refused}` : "");
   say("candidate", card.waiting ? beside(card.waiting) : "");
+  at("search-report").hidden = !card.search_report;
   if (card.version === shown) return;
   const told = await asked("model/report");
   if (!told || told.version !== card.version) return;  // a promotion came in between: the next look sees it whole
