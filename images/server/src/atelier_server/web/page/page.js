@@ -4,7 +4,7 @@ import { at, make, metricName, moment, upper } from "./elements.js";
 import { showProvenance, showScores, showSearch, showTiles } from "./facts.js";
 import { networkParts } from "./network.js";
 import { showCurve, showTrials } from "./learning.js";
-import { showQuality } from "./quality.js";
+import { qualityParts } from "./quality.js";
 import { fetchWithToken, givenToken, hasToken, unlock } from "./token.js";
 import { offerTrial } from "./trying.js";
 
@@ -116,7 +116,9 @@ function showAll(card, report) {
   showTrials(card, report);
   showSearch(card, report);
   showScores(card, report);
-  showQuality(card, report);
+  const quality = qualityParts((report && report.quality) || {}, card);
+  at("quality-section").hidden = !quality.length;
+  at("quality").replaceChildren(...quality);
   showProvenance(card, report);
   at("waiting").hidden = true;
   at("served").hidden = false;
