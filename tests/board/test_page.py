@@ -264,7 +264,7 @@ def test_where_a_promoted_trial_errs_is_shown_and_of_two_what_both_confuse(page:
     expect(errs).to_contain_text("Promoted as digits, version")
     matrix = "Confusion matrix of 10 classes: 45 of 90 rows are right"
     expect(errs.get_by_role("img", name=matrix)).to_be_visible()
-    errs.get_by_label("On").select_option("the validation rows")
+    errs.locator("#part").select_option("the validation rows")
     expect(errs.get_by_label("Scores of each class").get_by_role("row")).to_have_count(11)
     opened(page, shown, f"#/compare?a={THIRTY}/{best}&b={THIRTY}/{second}")
     expect(page.get_by_role("img", name=matrix)).to_have_count(2)
