@@ -1,6 +1,6 @@
 /** What an audit tells: who promoted what by which rule, when test rows were read, what was replayed, and what matches. */
 
-import { at, count, make, moment, number } from "./elements.js";
+import { at, count, facts, make, moment, number } from "./elements.js";
 import { chosen, keep, link, toSearch, toTrial } from "./route.js";
 import { badge, duration } from "./words.js";
 
@@ -9,14 +9,16 @@ const PURPOSES = { score: "to score the version", decision: "to decide over it" 
 
 export function auditView(root) {
   const problems = make("div", { class: "notice wrong", role: "alert", hidden: true });
-  const of = make("select", { id: "of" }), [moves, readings, replays] = Array.from({ length: 3 }, () => make("div"));
+  const of = make("select", { id: "of" }), [moves, readings, replays] = Array.from({ length: 3 }, () => make("div")), rules = make("dl", { class: "facts" });
   root.replaceChildren(problems, matching(), make("div", { class: "controls" }, make("label", { for: "of" }, "Of", of)),
-    part("moves", "Who promoted what, by which rule", moves), part("readings", "When the test rows were read", readings),
+    part("moves", "Who promoted what, by which rule", moves, rules), part("readings", "When the test rows were read", readings),
     part("replays", "What was trained again", replays));
   let told;
   const paint = () => {
     const isOf = ({ experiment, search }) => !of.value || of.value === (experiment ?? search);
-    shown(moves, "Every change of what is served", ["When", "Model", "Version", "Before", "Trial", "By", "Decided by", "Rule", "Why"], told.moves.filter(isOf).map(one => moved(one, told.rules)), "Nothing was promoted.");
+    shown(moves, "Every change of what is served", ["When", "Model", "Version", "Before", "Trial", "By", "Decided by", "Why"], told.moves.filter(isOf).map(moved), "Nothing was promoted.");
+    const ruled = [...new Set(told.moves.filter(isOf).map(one => one.experiment))];
+    rules.replaceChildren(...facts(ruled.map(name => [link(toSearch(name), name), told.rules[name] || "cannot be read, so its rule is not known"])));
     shown(readings, "Readings of the test rows", ["When", "Model", "Version", "Search", "What for", "Rows", "By"], told.readings.filter(isOf).map(read), "Never.");
     shown(replays, "Trials that were trained again", ["When", "Trial", "Search", "Tensors", "Came out", "On"], told.replays.filter(isOf).map(replayed), "None. atelier replay trains a trial again from nothing, compares every tensor, and keeps here how that came out.");
   };
@@ -41,8 +43,8 @@ const quiet = words => make("p", { class: "quiet" }, words);
 
 const code = text => text ? make("code", {}, text) : "none";
 
-const moved = ({ promoted_at: when, model, version, previous, experiment, trial, promoted_by: by, policy, reason }, rules) => [
-  moment(when), model, code(version), code(previous), link(toTrial(experiment, trial), trial), by, policy ? `promotion.policy ${policy}` : /^best /.test(reason) ? "the promotion" : "a person", policy || /^best /.test(reason) ? rules[experiment] || "its search cannot be read" : "", reason,
+const moved = ({ promoted_at: when, model, version, previous, experiment, trial, promoted_by: by, policy, reason }) => [
+  moment(when), model, code(version), code(previous), link(toTrial(experiment, trial), trial), by, policy ? `the rule, promotion.policy ${policy}` : /^best /.test(reason) ? "the rule" : "a person", reason,
 ];
 
 const read = ({ read_at: when, model, version, search, purpose, rows, read_by: by }) => [
@@ -56,7 +58,7 @@ const replayed = ({ replayed_at: when, key, search, trial, epochs, tensors, diff
 
 function shown(holder, label, heads, rows, nothing) {
   if (!rows.length) return holder.replaceChildren(quiet(nothing));
-  const cell = (found, index) => make(index ? "td" : "th", { scope: !index && "row", class: heads[index] === "Why" || heads[index] === "Rule" ? "words" : false }, found);
+  const cell = (found, index) => make(index ? "td" : "th", { scope: !index && "row", class: heads[index] === "Why" && "words" }, found);
   holder.replaceChildren(make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": label }, make("table", {},
     make("thead", {}, make("tr", {}, ...heads.map(head => make("th", { scope: "col" }, head)))), make("tbody", {}, ...rows.map(row => make("tr", {}, ...row.map(cell)))))));
 }
