@@ -91,7 +91,7 @@ def main() -> None:
             make(Store(store), given.trials, name=given.name)
         study = Path(folder) / "study.log"
         atelier = [sys.executable, "-m", "atelier_cli"]
-        subprocess.run([*atelier, "export", "optuna", name, "--store", str(store), "-o", str(study)], check=True)
+        subprocess.run([*atelier, "export", "optuna", name, "--store", str(store), "--file", str(study)], check=True)
         browser = playwright.chromium.launch(executable_path=chromium())
         ports = free_port(), free_port()
         roots = [f"http://127.0.0.1:{port}" for port in ports]

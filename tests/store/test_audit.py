@@ -23,7 +23,7 @@ from atelier_store.records import (
     RungValue,
 )
 
-from tests.support.experiments import add_baselines, add_curve, add_trial, begin, promote_best, spec, two_trials
+from tests.support.experiments import add_baselines, add_curve, add_trial, begin, promote_best, spec
 from tests.support.onnx_bundles import image_bundle
 from tests.support.sizes import sizes
 
@@ -274,7 +274,6 @@ def test_a_trial_that_was_killed_as_it_began_is_no_finding(store: Store) -> None
 
 
 def test_a_folder_where_a_file_should_be_is_named_and_ends_no_audit(store: Store) -> None:
-    promote_best(store, two_trials(store), "digits")
     path = store.model("digits").history
     path.unlink()
     path.mkdir()
