@@ -4,19 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from atelier_board import models_view
-from atelier_store import bundle
-from atelier_store.answers import Answered
 from atelier_store.layout import Store
-from atelier_store.promotion import Promoted, Promoter
 
 from tests.board.conftest import ONE, THIRTY
-
-
-def promoted(store: Store, search: str) -> Promoted:
-    answers = Answered(np.eye(2)[[0, 1] * 45], np.zeros(90, np.int64))
-    return Promoter(store.model("digits"), bundle.problems, lambda *_: answers, "tests").best(search, "always")
+from tests.board.promotions import promoted
 
 
 def model(store: Store) -> dict[str, Any]:

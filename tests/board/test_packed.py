@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 
 import pytest
@@ -16,6 +18,30 @@ from tests.support.board import column, numbers
 @given(st.lists(st.none() | st.sampled_from(["relu", "gelu", "0.5"]) | st.integers(0, 40)))
 def test_a_column_is_read_as_it_was(values: list[str | int | None]) -> None:
     assert column(packed.column(values)) == values
+
+
+@settings(max_examples=50)
+@given(
+    st.lists(st.integers(1, 999).map(lambda one: f"trial-{one:04}"), min_size=90),
+    st.lists(st.integers(0, 2**64 - 1).map(lambda one: f"{one:016x}"), min_size=90),
+    st.lists(st.tuples(st.integers(0, 89), st.sampled_from([None, "tail", "trial-1", "trial-00001", "é", "0" * 16]))),
+)
+def test_columns_of_many_are_read_as_they_were(
+    names: list[str], keys: list[str], others: list[tuple[int, str | None]]
+) -> None:
+    for values in ([*names], [*keys]):
+        for place, other in others:
+            values[place] = other  # type: ignore[call-overload]
+        assert column(json.loads(json.dumps(packed.column(values)))) == values
+
+
+def test_names_keys_and_ranks_of_ten_thousand_trials_take_few_bytes() -> None:
+    digests = [hashlib.sha256(f"{place}".encode()).hexdigest()[:16] for place in range(10_000)]
+    names = [f"trial-{place:04}" for place in range(10_000)]
+    ranks = [*range(1, 9001), *[None] * 1000]
+    for values, most in ((names, 54_000), (digests, 107_000), (ranks, 30)):
+        told = packed.column(values)
+        assert len(json.dumps(told)) <= most and column(told) == values
 
 
 def test_a_few_choices_take_a_byte_each() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from benchmarks.made_up_store import make
 from tests.board.conftest import EMPTY, ONE, THIRTY
+from tests.board.promotions import promoted
 from tests.support.board import Board, board, column
 from tests.support.browser import faultless
 
@@ -36,10 +38,18 @@ def page(browser: Browser) -> Iterator[Page]:
 
 
 @pytest.fixture(scope="module")
-def shown(made: Path) -> Iterator[Board]:
-    """A board of the made-up store, and in it a search of 2,100 trials, which are painted on a canvas."""
-    make(Store(made), 2100, name="many")
-    with board(made) as one:
+def shown(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Board]:
+    """A board of the made-up store, and in it a search of 2,100 trials, which are painted on a canvas.
+
+    The two best of the thirty are promoted, the best first.
+    """
+    store = Store(shutil.copytree(made, tmp_path_factory.mktemp("shown") / "store"))
+    make(store, 2100, name="many")
+    best = promoted(store, THIRTY)
+    assert best.leaderboard
+    (second,) = [entry.trial for entry in best.leaderboard.entries if entry.rank == 2]
+    promoted(store, THIRTY, trial=second)
+    with board(store.root) as one:
         yield one
 
 
@@ -241,6 +251,47 @@ def test_a_trial_says_how_it_ended_and_shows_any_metric(page: Page, shown: Board
     assert "measure=train_loss" in page.url
 
 
+def second_of(shown: Board) -> str:
+    """The trial that is promoted beside the best, and served."""
+    (model,) = shown.client.get("/api/models").json()
+    return str(next(one["trial"] for one in model["versions"] if one["version"] == model["served"]))
+
+
+def test_where_a_promoted_trial_errs_is_shown_and_of_two_what_both_confuse(page: Page, shown: Board) -> None:
+    best, second = best_of(shown, THIRTY), second_of(shown)
+    opened(page, shown, f"#/s/{THIRTY}/t/{best}")
+    errs = page.locator("section[aria-labelledby=errs-title]")
+    expect(errs).to_contain_text("Promoted as digits, version")
+    matrix = "Confusion matrix of 10 classes: 45 of 90 rows are right"
+    expect(errs.get_by_role("img", name=matrix)).to_be_visible()
+    errs.locator("#part").select_option("the validation rows")
+    expect(errs.get_by_label("Scores of each class").get_by_role("row")).to_have_count(11)
+    opened(page, shown, f"#/compare?a={THIRTY}/{best}&b={THIRTY}/{second}")
+    expect(page.get_by_role("img", name=matrix)).to_have_count(2)
+    opened(page, shown, f"#/s/{THIRTY}/t/trial-0003")
+    expect(page.locator("section[aria-labelledby=errs-title]")).to_be_hidden()
+
+
+def test_the_audit_tells_of_promotions_and_checks_when_it_is_asked_to(page: Page, shown: Board) -> None:
+    second = second_of(shown)
+    opened(page, shown, f"#/audit?of={THIRTY}")
+    moves = page.get_by_label("Every change of what is served")
+    expect(moves.get_by_role("row")).to_have_count(3)
+    expect(moves.get_by_role("row").nth(1)).to_contain_text(f"trial {second} was chosen")
+    expect(moves.get_by_role("row").nth(2)).to_contain_text("the rule, promotion.policy always")
+    rule = page.locator(f"section[aria-labelledby=moves-title] dt:has-text('{THIRTY}') + dd")
+    expect(rule).to_contain_text("highest val_accuracy of the last epoch's weights")
+    expect(page.get_by_label("Readings of the test rows").get_by_role("row")).to_have_count(3)
+    expect(page.locator("#view")).to_contain_text("Not checked since this board was started.")
+    page.get_by_role("button", name="Check every digest now").click()
+    expect(page.locator("#view")).to_contain_text("1 file does not match", timeout=120_000)  # there are no arrays
+    expect(page.get_by_label("What does not match")).to_contain_text("arrays cannot be read")
+    assert Axe().run(page).violations_count == 0
+    page.locator("#of").select_option(ONE)
+    expect(page.locator("section[aria-labelledby=moves-title]")).to_contain_text("Nothing was promoted.")
+    assert f"of={ONE}" in page.url
+
+
 # while a search runs
 
 
@@ -292,24 +343,31 @@ VIEWS = [
     f"#/s/{ONE}",
     f"#/s/{MANY}?x=:stage1_op",
     f"#/s/{THIRTY}/t/trial-0003",
+    f"#/s/{THIRTY}/t/BEST",
     "#/models",
+    "#/audit",
     "#/compare",
     f"#/compare?a={THIRTY}&b={ONE}",
     "#/s/none",
 ]
 
 
+def views(shown: Board) -> list[str]:
+    """All of them but the last, which is not there; one is of a promoted trial."""
+    return [view.replace("BEST", best_of(shown, THIRTY)) for view in VIEWS[:-1]]
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_to_object_to(page: Page, shown: Board, scheme: Any) -> None:
     page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-    for view in VIEWS[:-1]:
+    for view in views(shown):
         found = Axe().run(opened(page, shown, view))
         assert found.violations_count == 0, f"{view}\n{found.generate_report()}"
 
 
 def test_nothing_is_wider_than_a_phone(page: Page, shown: Board) -> None:
     page.set_viewport_size({"width": 320, "height": 640})
-    for view in VIEWS[:-1]:
+    for view in views(shown):
         opened(page, shown, view)
         assert page.evaluate("() => document.documentElement.scrollWidth") <= 320, view
 

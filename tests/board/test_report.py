@@ -20,6 +20,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from tests.board.conftest import EMPTY, ONE, THIRTY
+from tests.support.board import board
 from tests.support.browser import faultless
 
 
@@ -106,6 +107,23 @@ def test_a_report_opens_from_a_disk_at_any_of_its_views(page: Page, made: Path, 
     page.get_by_role("link", name=THIRTY).click()
     expect(page.locator("#state")).to_contain_text("30 trials")
     assert page.get_by_role("link", name="All searches").count() == 0
+
+
+@pytest.mark.process
+def test_the_board_links_to_the_report_that_the_end_of_a_search_has_left(browser: Browser, store: Store) -> None:
+    with board(store.root) as shown, faultless(browser, may_miss=True, reduced_motion="reduce") as page:
+        assert shown.client.get(f"/api/searches/{THIRTY}/report.html").status_code == 404
+        page.goto(f"{shown.url}/#/s/{THIRTY}")
+        expect(page.locator("#state")).to_contain_text("30 trials")
+        link = page.get_by_role("link", name="Its report as one file")
+        expect(link).to_have_count(0)
+        report.leave(store.experiment(THIRTY))
+        expect(link).to_be_visible(timeout=30_000)
+        link.click()
+        page.get_by_label("Find trials").fill("lr<0.004")
+        expect(page).to_have_url(re.compile(r"report\.html#/s/.*find=lr%3C0\.004"))
+        assert page.evaluate("() => window.origin") == "null"  # what is in a store may be anybody's
+        expect(page.get_by_role("link", name="Its report as one file")).to_have_count(0)
 
 
 @pytest.mark.process

@@ -220,7 +220,8 @@ def test_a_finished_search_of_an_old_store_is_answered_from_it(old: Path) -> Non
         assert sealed.read_document(path.read_bytes()) == content
         path.write_bytes(content)
     assert "5 found trained, 0 failed; 0 epochs trained" in printed, printed
-    written = {f"experiments/{EXPERIMENT}/leaderboard.json"}  # with the time of now
+    of_now = ("leaderboard.json", "report.html")  # with the time of now, and not kept before
+    written = {f"experiments/{EXPERIMENT}/{name}" for name in of_now}
     prepared = {f"data/sources/{path.name}" for path in Store(old).data_sources.iterdir()}  # one for each scikit-learn
     now = capture.contents(old)
     agree(line for line in differences(before, now) if line.partition(":")[0] not in written | prepared)
@@ -271,7 +272,7 @@ ADDED_FIELDS = (
     f"experiments/{EXPERIMENT}/trials/<trial>.json > reason",
     "models/tiny/versions/<digest>/report.json > quality",
 )
-ADDED_FILES = re.compile(r"models/tiny/versions/<digest>/provenance\.json")
+ADDED_FILES = re.compile(rf"models/tiny/versions/<digest>/provenance\.json|experiments/{EXPERIMENT}/report\.html")
 ADDED_METRICS = re.compile(
     r"metrics\.(val|test)_(auc|average_precision|balanced_accuracy|ece|mcc): new,|card\.json > peak_memory_bytes: new,"
 )

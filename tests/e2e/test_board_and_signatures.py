@@ -39,3 +39,6 @@ def test_a_signed_model_is_served_and_whoever_has_the_token_sees_its_search(rele
             return found.get(release.experiment, {}).get("best") is not None
 
         eventually(searched, MINUTES, "the search on the board")
+        report = f"/api/searches/{release.experiment}/report.html"
+        eventually(lambda: looks.get(report).status_code == 200, MINUTES, "the report that the extractor has left")
+        assert release.experiment in looks.get(report).text

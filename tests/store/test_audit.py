@@ -271,3 +271,11 @@ def test_a_trial_that_was_killed_as_it_began_is_no_finding(store: Store) -> None
     assert named(store) == set()
     paths.checkpoint.write_bytes(b"trained")
     assert paths.card in named(store)
+
+
+def test_a_folder_where_a_file_should_be_is_named_and_ends_no_audit(store: Store) -> None:
+    path = store.model("digits").history
+    path.unlink()
+    path.mkdir()
+    found = audit(store)
+    assert (path, "cannot be read: Is a directory") in [(one.path, one.problem) for one in found.mismatches]

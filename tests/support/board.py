@@ -71,7 +71,19 @@ def board(store: Path) -> Iterator[Board]:
 
 def column(told: Any) -> list[Any]:
     """A column as the page reads it."""
-    return told if isinstance(told, list) else [told["words"][int(digit, 36)] for digit in told["rows"]]
+    if isinstance(told, list):
+        return told
+    if "words" in told:
+        return [told["words"][int(digit, 36)] for digit in told["rows"]]
+    if "of" in told:
+        return [place if place <= told["counted"] else None for place in range(1, told["of"] + 1)]
+    if "keys" in told:
+        content = base64.b64decode(told["keys"])
+        found = [content[at : at + 8].hex() for at in range(0, len(content), 8)]
+    else:
+        content = base64.b64decode(told["numbers"])
+        found = [f"{told['before']}{one:0{told['width']}}" for one in struct.unpack(f"<{len(content) // 4}I", content)]
+    return [told["others"].get(place, told["others"].get(str(place), one)) for place, one in enumerate(found)]
 
 
 def numbers(told: dict[str, Any]) -> list[float]:

@@ -1,6 +1,9 @@
 """The promote command: the best trial that verifies is promoted and tested; whatever goes wrong, the model stays."""
 
+import base64
+import gzip
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -12,6 +15,7 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
+from atelier_board import report
 from atelier_server.models.verification import verify
 from atelier_server.promotion.promote import choose, run
 from atelier_store.audit import audit
@@ -291,7 +295,7 @@ def test_a_promoted_network_that_was_not_trained_to_its_end_is_told_of(
     assert told.reason == (
         "not trained to its end: it stopped after epoch 3 of 9, and no search has trained it on since"
     )
-    assert caplog.messages[-1].endswith(told.reason)
+    assert any(message.endswith(told.reason) for message in caplog.messages)
 
 
 def test_a_refusal_is_no_failure_and_is_told_with_both_scores_and_how_to_approve(
@@ -311,7 +315,7 @@ def test_a_refusal_is_no_failure_and_is_told_with_both_scores_and_how_to_approve
         f"same validation rows; version {first} stays; to serve it: promotion.version={decision.version}, or atelier "
         f"promote --model digits --version {decision.version}"
     )
-    assert caplog.messages[-1] == told.reason
+    assert told.reason in caplog.messages
 
 
 @pytest.mark.parametrize(
@@ -391,3 +395,39 @@ def test_the_winner_of_a_search_that_another_one_has_replaced_is_not_promoted(
     present.write_text(experiment)
     assert run(store, experiment, "digits") == 0
     assert served(store)
+
+
+# the report beside the leaderboard
+
+
+def test_the_end_of_a_search_leaves_its_report_as_the_command_writes_it(store: Store) -> None:
+    experiment = two_trials(store)
+    assert run(store, experiment, "digits") == 0
+    assert store.experiment(experiment).report.read_text() == report.of_search(store, experiment)
+
+
+def test_a_search_of_which_nothing_can_be_promoted_leaves_its_report_too(store: Store) -> None:
+    of = spec()
+    add_trial(store, of, image_bundle(3), "sick", status="failed", reason="diverged: epoch 2", params=3)
+    assert run(store, begin(store, of), "digits") == 1
+    assert "diverged: epoch 2" in answers_of(store.experiment(of.experiment_name).report)
+    assert run(store, "nobody", "digits") == 1
+    assert not store.experiment("nobody").folder.exists()
+
+
+def answers_of(file: Path) -> str:
+    """What a report holds for its script."""
+    (packed,) = re.findall(r'type="application/gzip">(.*?)</script>', file.read_text())
+    return gzip.decompress(base64.b64decode(packed)).decode()
+
+
+def test_a_report_that_cannot_be_left_is_a_warning_and_the_promotion_stands(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    experiment = two_trials(store)
+    in_its_place = store.experiment(experiment).report
+    in_its_place.mkdir()
+    assert run(store, experiment, "digits") == 0
+    assert served(store) and search(store).state == "promoted"
+    assert any("no report.html is left: IsADirectoryError" in message for message in caplog.messages)
+    assert list(in_its_place.iterdir()) == [] and audit(store).leftovers == []

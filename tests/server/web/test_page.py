@@ -573,6 +573,25 @@ def with_test_rows(store: Store, bundle: Bundle, x: np.ndarray, y: np.ndarray) -
     np.save(data.array("test_y"), y)
 
 
+def test_the_report_of_the_search_is_linked_when_it_is_there(page: Page, store: Store) -> None:
+    searched(store, "digits", image_bundle())
+    (experiment,) = store.experiments()
+    report = experiment.report
+    with serving(store) as server:
+        assert server.client.get("/model/report.html").status_code == 404
+        page.goto(server.url)
+        link = page.get_by_role("link", name="Report of its search")
+        expect(page.locator("#served")).to_be_visible()
+        expect(link).to_be_hidden()
+        report.write_text("<!DOCTYPE html><title>of the search</title><script>document.title += self.origin</script>")
+        expect(link).to_be_visible(timeout=30_000)
+        link.click()
+        expect(page).to_have_title("of the searchnull")  # an origin of its own: what is in a store may be anybody's
+        assert server.client.get("/model").json()["search_report"] == "model/report.html"
+        answer = server.client.get("/model/report.html")
+        assert answer.content == report.read_bytes() and answer.headers["content-type"].startswith("text/html")
+
+
 def test_where_the_model_errs_is_shown_of_classes(page: Page, store: Store) -> None:
     random, bundle = np.random.default_rng(1), image_bundle(1)
     with_test_rows(store, bundle, random.integers(0, 255, (90, 8, 8), np.uint8), random.integers(0, 3, 90))

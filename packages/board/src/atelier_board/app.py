@@ -10,7 +10,7 @@ from http import HTTPStatus
 from pathlib import Path, PurePath
 from typing import Any
 
-from atelier_store import notes
+from atelier_store import notes, stored_page
 from atelier_store.errors import InvalidInput
 from atelier_store.layout import Store
 from atelier_store.tokens import Token
@@ -25,8 +25,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from atelier_board import comparison_view, files, models_view, search_view, trial_view
+from atelier_board import audit_view, comparison_view, files, models_view, search_view, trial_view
 from atelier_board.access import HEALTH, Access
+from atelier_board.check import Check
 from atelier_board.looks import Look, Looks
 
 HEADERS = {
@@ -49,7 +50,7 @@ def create(store: Store, hosts: list[str], token: Token | None = None, cache: Pa
 
     With a token, for whoever sends it. Indexes are kept in cache, or in the store.
     """
-    looks, answers = Looks(store, cache), Answers()
+    looks, answers, checking = Looks(store, cache), Answers(), Check(store)
     page = files.load()
 
     def health(_: Request) -> Response:
@@ -85,6 +86,14 @@ def create(store: Store, hosts: list[str], token: Token | None = None, cache: Pa
         attachment = {"Content-Disposition": f'attachment; filename="{look.name}.csv"'}
         return Response(search_view.as_csv(look), media_type="text/csv", headers=HEADERS | attachment)
 
+    def report(request: Request) -> Response:
+        look = of(request)
+        try:
+            content = store.experiment(look.name).report.read_bytes()
+        except FileNotFoundError:
+            raise HTTPException(404, f"{look.name} has no report: its end, or atelier report, leaves one") from None
+        return Response(content, headers=stored_page.HEADERS)
+
     def trial(request: Request) -> Response:
         look, name = of(request), request.path_params["trial"]
         found = trial_view.whole(store, look, name, looks.all())
@@ -103,6 +112,16 @@ def create(store: Store, hosts: list[str], token: Token | None = None, cache: Pa
     def models(request: Request) -> Response:
         return answers.give(request, None, lambda: models_view.whole(store))
 
+    def audit(request: Request) -> Response:
+        return answers.give(request, None, lambda: audit_view.whole(store, looks.all()))
+
+    def check(request: Request) -> Response:
+        if "begin" in request.query_params:
+            if request.headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
+                raise HTTPException(403, "only a page of the board, or a person, begins a check")
+            checking.begin()
+        return answers.give(request, None, checking.told)
+
     def compare(request: Request) -> Response:
         missing = [name for name in ("a", "b") if not request.query_params.get(name)]
         if missing:
@@ -119,11 +138,14 @@ def create(store: Store, hosts: list[str], token: Token | None = None, cache: Pa
             Route("/", home),
             Route(HEALTH, health),
             Route("/page/{name}", file),
+            Route("/api/audit", audit),
+            Route("/api/audit/check", check),
             Route("/api/compare", compare),
             Route("/api/models", models),
             Route("/api/notes/{key}", note, methods=["PUT"]),
             Route("/api/searches", searches),
             Route("/api/searches/{search}", search),
+            Route("/api/searches/{search}/report.html", report),
             Route("/api/searches/{search}/trials.csv", table),
             Route("/api/searches/{search}/trials/{trial}", trial),
         ],

@@ -16,6 +16,7 @@ from atelier_store.ranking import leaderboard, standings
 from atelier_store.records import Leaderboard, Manifest
 from atelier_store.spec import Spec
 
+from atelier_board import promoted
 from atelier_board.looks import Looks
 from atelier_board.search_view import progress
 from atelier_board.trial_view import network
@@ -36,7 +37,7 @@ def whole(store: Store, looks: Looks, a: str, b: str) -> dict[str, Any]:
         )
     assert isinstance(other, TrialSubject)
     found = trials.compare(store, one, other)
-    told = [_trial(subject) for subject in (one, other)]
+    told = [_trial(store, subject) for subject in (one, other)]
     return {
         "kind": "trials",
         "a": {"name": a} | told[0],
@@ -58,10 +59,11 @@ def _search(looks: Looks, subject: SearchSubject) -> dict[str, Any]:
     return {**subject.described, "name": subject.name, **progress(look)}
 
 
-def _trial(subject: TrialSubject) -> dict[str, Any]:
+def _trial(store: Store, subject: TrialSubject) -> dict[str, Any]:
     manifest = Manifest.read_if_whole(subject.paths.bundle.manifest)
     return {
         **subject.described,
         "curve": [epoch.model_dump(mode="json") for epoch in read_curve(subject.paths.metrics)],
         "network": manifest and network(manifest),
+        "promoted": promoted.of_trial(store, subject.paths.key, []),
     }

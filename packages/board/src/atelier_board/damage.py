@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
 from atelier_store.records import Record, TornRecord
 
 R = TypeVar("R", bound=Record)
+T = TypeVar("T")
 
 
 def read(kind: type[R], path: Path, problems: list[str], with_folder: bool = False) -> R | None:
@@ -23,3 +25,12 @@ def read(kind: type[R], path: Path, problems: list[str], with_folder: bool = Fal
     except OSError as error:
         problems.append(f"{name}: cannot be read: {error.strerror}")
     return None
+
+
+def attempt(look: Callable[[], T], otherwise: T, problems: list[str]) -> T:
+    """What a look at several files gives; otherwise if one cannot be read at all, which is added to problems."""
+    try:
+        return look()
+    except OSError as error:
+        problems.append(f"{error.filename}: cannot be read: {error.strerror}")
+        return otherwise

@@ -6,7 +6,7 @@ from importlib import resources
 from pathlib import Path
 
 OWN = Path(str(resources.files("atelier_board"))) / "page"
-SHARED = ("charts.js", "elements.js", "icon.svg", "network.js", "style.css")
+SHARED = ("charts.js", "elements.js", "icon.svg", "network.js", "quality.js", "style.css")
 TYPES = {".css": "text/css", ".html": "text/html", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 

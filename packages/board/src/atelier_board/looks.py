@@ -54,7 +54,7 @@ Ranked = Sequence[tuple[TrialRow, int | None, str | None]]
 class Look:
     """A search as it was at one moment. number grows with every change; curves and notes are by key.
 
-    problem says what cannot be read of the search itself; spec and summary are then None.
+    problem says what cannot be read of the search itself; spec and summary are then None. has_report: its end left one.
     """
 
     number: int
@@ -65,6 +65,7 @@ class Look:
     rows: Sequence[TrialRow]
     curves: Mapping[str, Curve]
     notes: Mapping[str, Note]
+    has_report: bool
 
     def curve(self, row: TrialRow) -> Curve:
         """That of a trial; an empty one if it has none."""
@@ -128,7 +129,8 @@ class Watched:
         objective = spec.experiment.objective.objective_metric_name if spec else ""
         number = self._last.number + 1 if self._last else 1
         curves = self._curves(rows, objective)
-        return Look(number, self._paths.folder.name, spec, summary, problem, rows, curves, notes)
+        has_report = self._paths.report.exists()
+        return Look(number, self._paths.folder.name, spec, summary, problem, rows, curves, notes, has_report)
 
     def _curves(self, rows: Sequence[TrialRow], objective: str) -> dict[str, Curve]:
         """The curve of each key; of a trial that has ended it is read again only if its row is another."""

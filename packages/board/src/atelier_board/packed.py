@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import base64
 import math
+import re
 import struct
 from collections.abc import Sequence
 from statistics import quantiles
 from typing import Any
 
-DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+from atelier_store import words
+
+NUMBERED = re.compile(r"(.*?)([0-9]{1,9})", re.DOTALL)
+KEY = re.compile(r"[0-9a-f]{16}")
 NONE = 2**16 - 1
 """The step of what has no value."""
 
@@ -17,13 +21,54 @@ WIDEST = 1000
 """Widths of the middle half that 16 bits are enough for: one curve that leaves them would flatten all others."""
 
 
+FEWEST = 36
+"""Values up to which a column stays what people can read."""
+
+FEW = 0.05
+"""The share of a column's values that may be others than its pattern says: they are told one by one."""
+
+
 def column(values: Sequence[Any]) -> list[Any] | dict[str, Any]:
-    """The values; if they are a few again and again, these as words, and for each row the digit of its word."""
-    words = list(dict.fromkeys(values))
-    if len(words) > len(DIGITS) or 2 * len(words) > len(values):
-        return list(values)
-    digits = dict(zip(words, DIGITS, strict=False))
-    return {"words": words, "rows": "".join(digits[value] for value in values)}
+    """The values; if they are a few again and again, these as words, and for each row the digit of its word.
+
+    Of many, those that follow a pattern take few bytes as well: ranks, names that end with a number, and keys.
+    """
+    found = words.packed(values)
+    if isinstance(found, dict) or len(values) <= FEWEST:
+        return found
+    return _counted(values) or _numbered(values) or _keys(values) or found
+
+
+def _counted(values: Sequence[Any]) -> dict[str, Any] | None:
+    """1, 2, 3, … as ranks are, then none."""
+    count = next((place for place, value in enumerate(values) if value is None), len(values))
+    follows = all(type(value) is int and value == place for place, value in enumerate(values[:count], 1))
+    return {"counted": count, "of": len(values)} if follows and set(values[count:]) <= {None} else None
+
+
+def _numbered(values: Sequence[Any]) -> dict[str, Any] | None:
+    """Names as trial-0041 is one: what is before the number, its digits, and the numbers."""
+    first = NUMBERED.fullmatch(values[0]) if isinstance(values[0], str) else None
+    if first is None:
+        return None
+    before, width = first[1], len(first[2])
+    name = re.compile(re.escape(before) + rf"([0-9]{{{width}}})")
+    found = [name.fullmatch(value) if isinstance(value, str) else None for value in values]
+    others = {place: values[place] for place, one in enumerate(found) if one is None}
+    if len(others) > FEW * len(values):
+        return None
+    numbers = struct.pack(f"<{len(values)}I", *(int(one[1]) if one else 0 for one in found))
+    return {"before": before, "width": width, "numbers": _base64(numbers), "others": others}
+
+
+def _keys(values: Sequence[Any]) -> dict[str, Any] | None:
+    """Keys of trials, as bytes."""
+    found = [isinstance(value, str) and KEY.fullmatch(value) for value in values]
+    others = {place: values[place] for place, is_key in enumerate(found) if not is_key}
+    if len(others) > FEW * len(values):
+        return None
+    content = b"".join(b"\0" * 8 if place in others else bytes.fromhex(value) for place, value in enumerate(values))
+    return {"keys": _base64(content), "others": others}
 
 
 def numbers(values: Sequence[float | None]) -> dict[str, Any]:

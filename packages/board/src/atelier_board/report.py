@@ -14,7 +14,8 @@ from html import escape
 from typing import Any
 from urllib.parse import quote
 
-from atelier_store.layout import Store
+from atelier_store.files import write_text
+from atelier_store.layout import ExperimentPaths, Store
 
 from atelier_board import comparison_view, files, joined, plain, search_view, trial_view
 from atelier_board.looks import Looks
@@ -49,13 +50,18 @@ PAGE = """<!DOCTYPE html>
 """
 
 
+def leave(paths: ExperimentPaths) -> None:
+    """Write the report of a search beside its leaderboard, whole or not at all. OSError."""
+    write_text(paths.report, of_search(paths.store, paths.folder.name))
+
+
 def of_search(store: Store, name: str) -> str:
     """The report of the search of this name, as HTML."""
     looks = Looks(store)
     look, others = looks.of(name), looks.all()
     assert look is not None
     address = f"api/searches/{_part(look.name)}"
-    told = search_view.whole(look)
+    told = search_view.whole(look) | {"has_report": False}  # it is the report
     answers = {address: told}
     for trial in search_view.best(look, TRIALS):
         found = trial_view.whole(store, look, trial, others)

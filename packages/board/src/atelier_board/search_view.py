@@ -48,6 +48,7 @@ def whole(look: Look) -> dict[str, Any]:
     in_time = [places[row.trial] for row in _in_time(look) if row.trial in places]
     return {
         **in_short(look),
+        "has_report": look.has_report,
         "spec": look.spec and _asked(look.spec),
         "trials_by_column": short | {"parameters": chosen},
         "in_time": packed.places(in_time, len(places)),

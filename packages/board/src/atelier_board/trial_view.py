@@ -14,6 +14,7 @@ from atelier_store.layout import Store, TrialPaths
 from atelier_store.records import Card, Epoch, Manifest, TrialConfig
 from atelier_store.trial_rows import TrialRow
 
+from atelier_board import promoted
 from atelier_board.damage import read
 from atelier_board.looks import Look
 from atelier_board.search_view import in_short, status_of
@@ -48,6 +49,7 @@ def whole(store: Store, look: Look, name: str, others: list[Look]) -> dict[str, 
         "log": "",
         "at_work": None,
         "shared_with": [],
+        "promoted": None,
         "messages": _messages(store, look, row, problems),
     }
     if row.key is not None:
@@ -70,6 +72,7 @@ def whole(store: Store, look: Look, name: str, others: list[Look]) -> dict[str, 
             "network": manifest and network(manifest),
             "log": _tail(paths.log, problems),
             "at_work": str(holder) if holder else None,
+            "promoted": promoted.of_trial(store, row.key, problems),
             "shared_with": [
                 {"search": other.name, "trial": one.trial}
                 for other in others

@@ -74,13 +74,24 @@ class Audit:
     unprotected: list[Path]
 
 
+def folders(store: Store) -> dict[str, list[Path]]:
+    """What an audit hashes, by kind: a folder each."""
+    return {
+        "data sets": [paths.folder for paths in _data_sets(store)],
+        "trials": [paths.folder for paths in store.trials()],
+        "experiments": [paths.folder for paths in store.experiments()],
+        "models": [paths.folder for paths in store.models()],
+    }
+
+
+def _data_sets(store: Store) -> list[DataPaths]:
+    found = sorted((store.root / "data").glob("*"))
+    return [DataPaths(path) for path in found if path.is_dir() and path != store.data_sources and path.name[0] != "."]
+
+
 def audit(store: Store, on_progress: Callable[[Path], object] = lambda _: None) -> Audit:
-    """Re-hash every trial, data set, experiment and promoted version."""
-    data = [
-        DataPaths(p)
-        for p in sorted((store.root / "data").glob("*"))
-        if p.is_dir() and p != store.data_sources and p.name[0] != "."
-    ]
+    """Re-hash every trial, data set, experiment and promoted version. on_progress gets each folder before it."""
+    data = _data_sets(store)
     kinds: list[tuple[str, list[Path], Iterator[Mismatch]]] = [
         ("data sets", [d.folder for d in data], _each(data, _data, on_progress)),
         ("trials", [t.folder for t in store.trials()], _each(store.trials(), _trial, on_progress)),
@@ -150,7 +161,10 @@ def _each(
 ) -> Iterator[Mismatch]:
     for item in items:
         on_progress(item.folder)
-        yield from check(item)
+        try:
+            yield from check(item)
+        except OSError as error:  # such as a folder where a file should be
+            yield Mismatch(Path(error.filename or item.folder), f"cannot be read: {error.strerror}")
 
 
 def _read(kind: type[R], path: Path) -> tuple[R | None, list[Mismatch]]:

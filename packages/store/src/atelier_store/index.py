@@ -17,11 +17,13 @@ racy-git.txt). And one with a damaged file is read again at every look, for what
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from operator import attrgetter
 from pathlib import Path
 
 from atelier_store import index_file
@@ -38,9 +40,11 @@ WORTH_WRITING = 200
 Identity = tuple[int, int, int, int]
 """Of a file: times of modification and of change in nanoseconds, size, inode."""
 
+_IDENTITY = attrgetter("st_mtime_ns", "st_ctime_ns", "st_size", "st_ino")
+
 MISSING: Identity = (0, 0, 0, 0)
 
-_CARD, _MANIFEST = TrialPaths(Path()).card, TrialPaths(Path()).bundle.manifest
+_CARD, _MANIFEST = str(TrialPaths(Path()).card), str(TrialPaths(Path()).bundle.manifest)
 """Below the folder of a trial."""
 
 
@@ -55,7 +59,7 @@ class Index:
 
     def rows(self) -> list[TrialRow]:
         """Every trial as it is now: in the order of suggestion, then those whose record is damaged. OSError."""
-        with self._lock:
+        with self._lock, _uncollected():
             if self._entries is None:
                 self._entries = self._written = index_file.read(self._file)
             self._entries = dict(_looked(self._store, self._experiment, self._entries))
@@ -70,6 +74,18 @@ class Index:
         with contextlib.suppress(OSError):  # a store may be read-only, or full
             index_file.write(self._file, settled)
         self._written = settled
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without the garbage collector, which would search the rows, none of them garbage, again and again meanwhile."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def read_rows(store: Store, experiment: ExperimentPaths) -> list[TrialRow]:
@@ -126,10 +142,10 @@ def _identity(name: str, folder: int | None) -> Identity:
     if folder is None:
         return MISSING
     try:
-        found = os.stat(name, dir_fd=folder)
+        found: Identity = _IDENTITY(os.stat(name, dir_fd=folder))
     except OSError:
         return MISSING
-    return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino
+    return found
 
 
 @contextmanager

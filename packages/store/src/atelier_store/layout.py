@@ -153,6 +153,11 @@ class ExperimentPaths:
         return self.folder / "leaderboard.json"
 
     @property
+    def report(self) -> Path:
+        """The board's views of the search as one file, for people."""
+        return self.folder / "report.html"
+
+    @property
     def index(self) -> Path:
         """A cache of what the trials' records, cards and manifests say."""
         return self.folder / "index.json"

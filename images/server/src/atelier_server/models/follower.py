@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from atelier_store.errors import InvalidInput
 from atelier_store.layout import ModelPaths
 from atelier_store.records import Current, Decision, TornRecord
 
@@ -48,6 +49,8 @@ class Follower:
 
     With signed_by, a file with public keys, a version that none of them has signed is refused as well.
 
+    search_report is the report of the search that the served version is of; None while there is none.
+
     reason says why the last read gave no version to serve, and is None if it did. loaded_at (seconds since 1970) and
     load_seconds belong to the served version. held gives a version that is in memory already.
     """
@@ -65,6 +68,7 @@ class Follower:
         self.name = paths.name
         self.reason: str | None = "the first look at the store is not over"
         self.loaded_at, self.load_seconds = 0.0, 0.0
+        self.search_report: Path | None = None
         self.held: Callable[[str, str], Model | None] = lambda *_: None
         self._paths, self._every, self._threads, self._signed_by = paths, every, threads, signed_by
         self._on_swap, self._on_refusal = on_swap, on_refusal
@@ -121,6 +125,7 @@ class Follower:
         while not self._stopped.is_set():
             self._read_decision()
             self._poll()
+            self.search_report = self._find_report()
             self._first_read.set()
             self._stopped.wait(self._every)
 
@@ -137,6 +142,15 @@ class Follower:
         except TornRecord as error:
             self._decision = None
             log.warning("%s", error)
+
+    def _find_report(self) -> Path | None:
+        """Asked here, not at a request: a promotion leaves it after the pointer has moved, and a store may be slow."""
+        promotion = self._model.promotion if self._model else None
+        try:
+            path = self._paths.store.experiment(promotion.experiment).report if promotion else None
+            return path if path and path.is_file() else None
+        except (InvalidInput, OSError):  # nobody is served by it
+            return None
 
     def _poll(self) -> None:
         snapshot = _read(self._paths.current)

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from atelier_store.current import present, successor
-from atelier_store.layout import ModelPaths, Store
+from atelier_store.layout import ExperimentPaths, ModelPaths, Store
 from atelier_store.lease import LeaseLost
 from atelier_store.promotion import NothingToPromote, Promoted, Promoter, Signs
 from atelier_store.records import DEFAULT_POLICY, KatibPick, Policy, SearchState, TrialConfig
@@ -67,7 +67,7 @@ def run(
     trial only waits. 0 if the trial is promoted, was already, or is left waiting, or if another search has taken this
     one's place in its release; 1 if nothing can be promoted, with the reason for each trial in the log, or if the store
     or the key cannot be used. After 1 the model's pointer has not changed. search.json holds the outcome and, with a
-    namespace, what Katib would have chosen there.
+    namespace, what Katib would have chosen there; report.html beside the leaderboard shows the search to people.
     """
     if later := successor(experiment):
         log.info("not promoted: %s was applied later than %s", later, experiment)
@@ -76,13 +76,17 @@ def run(
     try:
         done = promoter(paths, sign).best(experiment, policy, held)
     except FAILURES as error:
-        return _fail(paths, experiment, error)
+        status = _fail(paths, experiment, error)
+        if isinstance(error, NothingToPromote):
+            _leave_report(store.experiment(experiment))
+        return status
     _log_decided(done, model)
     short = shortfall(Spec.read(store.experiment(experiment).spec), done.manifest)
     if short:
         log.warning("%s version %s: %s", model, done.promotion.version, short)
     shown = short if done.is_served else "; ".join(filter(None, [outcome(done, model), short]))
     search_record.write(paths, experiment, _state(done), shown, katib=_katibs_pick(store, done, namespace))
+    _leave_report(store.experiment(experiment))
     return 0
 
 
@@ -156,6 +160,20 @@ def _reasons(error: Exception) -> list[str]:
         reason = error.strerror or str(error)
         return [f"{error.filename}: {reason}" if error.filename else reason]
     return [str(error)]
+
+
+def _leave_report(paths: ExperimentPaths) -> None:
+    """Leave the report of a search that has a leaderboard. Nothing depends on it, so what goes wrong is a warning."""
+    from atelier_board import report  # a server never loads it
+
+    if not paths.leaderboard.exists():
+        return
+    try:
+        report.leave(paths)
+    except Exception as error:  # whatever it is, the promotion is done
+        log.warning("no %s is left: %s: %s", paths.report.name, type(error).__name__, error)
+        return
+    log.info("the search as one file: %s", paths.report)
 
 
 def _signer(paths: ModelPaths, key: Path) -> Signs:

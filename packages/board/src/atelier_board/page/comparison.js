@@ -4,6 +4,7 @@ import { chart } from "./charts.js";
 import { at, count, make, metricName, number, score } from "./elements.js";
 import { networkParts } from "./network.js";
 import { OVER, stepsOf } from "./progress.js";
+import { PARTS as ROWS, confused } from "./quality.js";
 import { chosen, keep, link, open, toCompare, toSearch, toTrial } from "./route.js";
 import { columns } from "./unpacked.js";
 import { axisValue, better, value } from "./words.js";
@@ -51,7 +52,16 @@ function twoTrials({ a, b, differences }) {
     points: ({ curve }) => curve.filter(({ metrics }) => metrics[name] !== undefined).map(({ epoch, metrics }) => [epoch, metrics[name]]),
     says: `${metricName(name)} by epoch of both`, shown: found => score(name, found),
   })));
+  parts.push(...bothConfused(a, b));
   return parts;
+}
+
+/** What each takes for what, where both were promoted, on the same part of their rows. */
+function bothConfused(a, b) {
+  const rows = Object.keys(ROWS).find(part => [a, b].every(({ promoted }) => promoted?.report.quality[part]?.classes));
+  if (!rows) return [];
+  const block = ({ name, promoted }) => make("div", {}, make("h3", {}, name), ...confused(promoted.report.quality[rows], promoted));
+  return [section("Taken for each other", quiet(`On ${[...new Set([a, b].map(({ promoted }) => ROWS[rows](promoted.report.folds)))].join(" and ")}, as promoted.`), make("div", { class: "blocks" }, block(a), block(b)))];
 }
 
 function twoSearches({ a, b, differences, restated, shared_trials: shared, at_equal_cost: equal, same_rows: same }) {

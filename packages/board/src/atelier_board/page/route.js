@@ -22,13 +22,13 @@ export function current(hash = place()) {
   const [, first, name, second, trial] = path.split("/");
   if (first === "s") return { view: second === "t" ? "trial" : "search", search: read(name), trial: second === "t" ? read(trial) : "", choices };
   if (first === "compare") return { view: "compare", a: choices.get("a") || "", b: choices.get("b") || "", choices };
-  return { view: first === "models" ? "models" : "searches", choices };
+  return { view: ["models", "audit"].includes(first) ? first : "searches", choices };
 }
 
 /** What a view asks for: of a board below its own address, and of a file by this name. */
 export function addressOf({ view, search, trial, a, b }) {
   if (view === "compare" && a && b) return `api/compare?${new URLSearchParams({ a, b })}`;
-  if (view === "models") return "api/models";
+  if (view === "models" || view === "audit") return `api/${view}`;
   return ["api/searches", search, trial && "trials", trial].filter(Boolean).map((part, index) => index ? encodeURIComponent(part) : part).join("/");
 }
 
@@ -39,6 +39,8 @@ export const toTrial = (search, trial) => `${toSearch(search)}/t/${encodeURIComp
 export const toCompare = (a, b) => `#/compare?${new URLSearchParams({ a, b })}`;
 
 export const toModels = "#/models";
+
+export const toAudit = "#/audit";
 
 const leads = href => has(addressOf(current(href)));
 

@@ -37,7 +37,7 @@ export function searchView(root, { search }) {
     section("timeline", "When they trained", timeline, worked),
     section("trials", "Every trial", table),
     section("asked", "What was searched", asked));
-  const csv = `${addressOf({ search })}/trials.csv`;
+  const file = `${addressOf({ search })}/report.html`, csv = `${addressOf({ search })}/trials.csv`;
   const showTable = tableView(table, "Table of trials", search, has(csv) ? [make("a", { href: csv, download: `${search}.csv` }, "Download all as CSV")] : []);
   const showSlices = slicesView(slices);
   let told, columns, shown;
@@ -82,7 +82,7 @@ export function searchView(root, { search }) {
     told = unpacked(now);
     columns = columnsOf(told);
     if (document.activeElement !== field) field.value = chosen("find");
-    at("state").replaceChildren(badge(now.state, STATES[now.state]), ` ${inWords(told)}`);
+    at("state").replaceChildren(badge(now.state, STATES[now.state]), ` ${inWords(told)} `, now.has_report && has(file) ? make("a", { href: file }, "Its report as one file") : "");
     problem.hidden = !now.problem;
     problem.textContent = now.problem || "";
     tiles.replaceChildren(...shownTiles(now));

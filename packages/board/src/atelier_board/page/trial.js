@@ -4,6 +4,7 @@ import { chart, clear } from "./charts.js";
 import { at, bytes, count, facts, make, metricName, milliseconds, moment, number, score } from "./elements.js";
 import { networkParts } from "./network.js";
 import { noteView } from "./note.js";
+import { qualityParts } from "./quality.js";
 import { chosen, has, keep, link, toCompare, toTrial } from "./route.js";
 import { axisValue, badge, duration, value } from "./words.js";
 
@@ -13,16 +14,18 @@ export function trialView(root) {
   const holder = make("div", { class: "holder" }), measure = make("select", { id: "measure" }), table = make("tbody"), heads = make("tr");
   const files = make("tbody"), log = make("pre", { tabindex: 0 }), messages = make("pre", { tabindex: 0 });
   const note = make("div"), noted = part("noted", "What you say of it", note), showNote = noteView(note);
+  const mistakes = make("div"), errs = part("errs", "Where it errs", mistakes);
   const network = make("div"), drawn = part("network", "Its network", network);
   const logs = [part("log", "Its log", log), part("messages", "What it wrote to standard error", messages)];
   root.replaceChildren(problems,
     make("div", { class: "pair" }, part("ended", "How it ended", ended), part("curve", "How it learned", make("div", { class: "controls" }, make("label", { for: "measure" }, "Show", measure)), holder, asTable(heads, table))),
     drawn,
+    errs,
     make("div", { class: "pair" }, part("parameters", "Parameters", parameters), part("from", "Where it comes from", from)),
     noted,
     part("files", "Files", make("p", { class: "quiet" }, "Digests are those of its card; atelier audit computes them again."), scrolled("Table of files", head("File", "Size", "sha256"), files)),
     ...logs);
-  let told;
+  let told, judged;
   const paint = () => told.curve.length ? chart(holder, curveOf(told, measure.value)) : clear(holder, make("p", { class: "quiet" }, "It has ended no epoch."));
   measure.addEventListener("change", () => {
     keep("measure", measure.value);
@@ -45,6 +48,9 @@ export function trialView(root) {
     showNote(now);
     drawn.hidden = !now.network;
     if (now.network) network.replaceChildren(...networkParts(now.network));
+    errs.hidden = !now.promoted;
+    if (now.promoted && now.promoted.version !== judged) mistakes.replaceChildren(...asPromoted(now.promoted));  // what is chosen there stays
+    judged = now.promoted?.version;
     ended.replaceChildren(...facts(endedFacts(now)));
     parameters.replaceChildren(...facts(Object.entries(now.parameters)));
     from.replaceChildren(...facts(fromFacts(now)));
@@ -60,6 +66,12 @@ export function trialView(root) {
 function toOther({ search, trial }) {
   const found = link(toCompare(`${search.name}/${trial}`, ""), "Compare with another");
   return found.href ? found : "";  // a file has no others
+}
+
+/** What a promotion has kept of its answers; one of an older release has kept none. */
+function asPromoted({ model, version, report, ...of }) {
+  const found = qualityParts(report, of), named = make("p", { class: "quiet" }, `Promoted as ${model}, version `, make("code", {}, version), ".");
+  return [named, ...(found.length ? found : [make("p", { class: "quiet" }, "Its promotion has kept nothing of it: it is of an older release, or there were no rows to ask.")])];
 }
 
 const part = (id, title, ...content) => make("section", { "aria-labelledby": `${id}-title` }, make("h2", { id: `${id}-title` }, title), ...content);

@@ -22,11 +22,25 @@ export function unpacked(told) {
 /** Columns by name. */
 export const columns = packed => Object.fromEntries(Object.entries(packed).filter(([name]) => name !== "parameters").map(([name, one]) => [name, column(one)]));
 
-const column = packed => Array.isArray(packed) ? packed : Array.from(packed.rows, digit => packed.words[parseInt(digit, 36)]);
+function column(packed) {
+  if (Array.isArray(packed)) return packed;
+  if (packed.words) return Array.from(packed.rows, digit => packed.words[parseInt(digit, 36)]);
+  if (packed.of) return Array.from({ length: packed.of }, (_, row) => row < packed.counted ? row + 1 : null);
+  const found = packed.keys ? keys(raw(packed.keys)) : Array.from(new Uint32Array(raw(packed.numbers)), one => packed.before + String(one).padStart(packed.width, "0"));
+  for (const [row, other] of Object.entries(packed.others)) found[row] = other;
+  return found;
+}
+
+function keys(content) {
+  const digits = Array.from(new Uint8Array(content), one => one.toString(16).padStart(2, "0"));
+  return Array.from({ length: digits.length / 8 }, (_, row) => digits.slice(8 * row, 8 * row + 8).join(""));
+}
+
+const raw = bytes => Uint8Array.from(atob(bytes), letter => letter.charCodeAt(0)).buffer;
 
 function numbers({ low, high, bytes, wide }) {
-  const raw = Uint8Array.from(atob(bytes), letter => letter.charCodeAt(0)).buffer;
-  return wide ? new Float64Array(raw) : Float64Array.from(new Uint16Array(raw), step => step === NONE ? NaN : low + (high - low) * step / (NONE - 1));
+  const content = raw(bytes);
+  return wide ? new Float64Array(content) : Float64Array.from(new Uint16Array(content), step => step === NONE ? NaN : low + (high - low) * step / (NONE - 1));
 }
 
 function sums(lengths) {

@@ -1,9 +1,10 @@
 /** The view that the address names, and the heading above it. */
 
+import { auditView } from "./audit.js";
 import { comparisonView } from "./comparison.js";
 import { at } from "./elements.js";
 import { modelsView } from "./models.js";
-import { addressOf, current, link, toCompare, toModels, toSearch } from "./route.js";
+import { addressOf, current, link, toAudit, toCompare, toModels, toSearch } from "./route.js";
 import { searchView } from "./search.js";
 import { searchesView } from "./searches.js";
 import { forget } from "./seen.js";
@@ -13,6 +14,7 @@ const VIEWS = {
   searches: { show: searchesView, title: () => "Searches" },
   search: { show: searchView, title: ({ search }) => search },
   trial: { show: trialView, title: ({ trial }) => trial },
+  audit: { show: auditView, title: () => "Audit" },
   models: { show: modelsView, title: () => "Models" },
   compare: { show: comparisonView, title: ({ a, b }) => a && b ? `${a} and ${b}` : "Compare" },
 };
@@ -29,9 +31,9 @@ export function viewOf(before) {
   document.title = at("name").textContent = title(place);
   at("path").replaceChildren(...steps(place).filter(step => step.href));
   if (before) at("name").focus();
-  return { name, address, update, once: place.view === "compare" && address.includes("?") };
+  return { name, address, update, once: place.view === "audit" || (place.view === "compare" && address.includes("?")) };
 }
 
 const steps = ({ view, search }) => [
-  view !== "searches" && link("#/", "All searches"), view === "trial" && link(toSearch(search), search), view !== "models" && link(toModels, "Models"), view !== "compare" && link(toCompare("", ""), "Compare"),
+  view !== "searches" && link("#/", "All searches"), view === "trial" && link(toSearch(search), search), view !== "models" && link(toModels, "Models"), view !== "audit" && link(toAudit, "Audit"), view !== "compare" && link(toCompare("", ""), "Compare"),
 ].filter(Boolean);

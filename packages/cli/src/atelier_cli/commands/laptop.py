@@ -89,6 +89,7 @@ def up(
             promotes.version(held, why=f"promotion.version of {files}")
         description = _search(profile, place, data_dir)
         done = promotes.best(profile.spec.experiment_name, promotion["policy"], held)
+        _leaves_report(place, profile.spec.experiment_name)  # again, with where the winner errs
         _show_promoted(place, done, profile.model)
         if done.served is None:
             out.print("Nothing is served yet.")
@@ -193,6 +194,7 @@ def promote(
             done = promotes.trial(experiment_paths(place, experiment).folder.name, trial, why)
         else:
             done = promotes.best(experiment_paths(place, experiment).folder.name, policy or DEFAULT_POLICY)
+            _leaves_report(place, done.promotion.experiment)
         _show_promoted(place, done, model)
 
 
@@ -292,6 +294,8 @@ def _search(profile: Profile, store: Store, data_dir: Path | None) -> DataDescri
     board = rank(store, spec)
     board.write(store.experiment(spec.experiment_name).leaderboard)
     out.print(leaderboard(board))
+    if _leaves_report(store, spec.experiment_name):
+        out.print(f"As one file: {escape(str(store.experiment(spec.experiment_name).report))}")
     failed = f"failed trials: {len(totals.failed)}"
     if totals.gave_up:
         most = f"experiment.maxFailedTrialCount is {experiment.max_failed_trial_count}"
@@ -300,6 +304,19 @@ def _search(profile: Profile, store: Store, data_dir: Path | None) -> DataDescri
     if totals.failed and all(entry.rank is None for entry in board.entries):
         fail([f"{failed}, and no other can be promoted; reasons are on the leaderboard"], ExitCode.FAILED)
     return description
+
+
+def _leaves_report(store: Store, experiment: str) -> bool:
+    """Leave the report of the search beside its leaderboard; what goes wrong is said, and ends nothing."""
+    from atelier_board import report
+
+    paths = store.experiment(experiment)
+    try:
+        report.leave(paths)
+    except Exception as error:  # whatever it is, the search is done
+        err.print(f"no {paths.report.name} is left: {type(error).__name__}: {error}", markup=False, style="yellow")
+        return False
+    return True
 
 
 def _show_promoted(store: Store, promoted: Promoted, model: str) -> None:

@@ -7,20 +7,17 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
-from atelier_store import audit, pointer, ranking
+from atelier_store import audit, promotions, ranking
 from atelier_store.clock import now
 from atelier_store.files import sha256_file
-from atelier_store.layout import ModelPaths, Store, TrialPaths, VersionPaths
+from atelier_store.layout import Store, TrialPaths
+from atelier_store.promotions import AuditedModel, TestReading
 from atelier_store.provenance import Statement, subjects
 from atelier_store.records import (
     Card,
-    Current,
     DataDescription,
-    Decision,
-    HistoryLine,
     LeaderboardEntry,
     Manifest,
-    Promotion,
     Record,
     Replay,
     TrialConfig,
@@ -63,33 +60,6 @@ class Winner(Record):
     margin: float | None
 
 
-class TestReading(Record):
-    """A time when the test rows were read for a version of this search: to score it, or to decide over it."""
-
-    __test__ = False  # pytest takes it for a test otherwise
-
-    model: str
-    version: str
-    purpose: Literal["score", "decision"]
-    rows: int | None
-    read_at: str
-    read_by: str
-
-
-class AuditedModel(Record):
-    """A model that has versions of this search, or whose last decision was over it.
-
-    versions are this search's; history is all of the pointer's. test_looks counts the decisions that test rows made.
-    """
-
-    model: str
-    current: Current | None
-    versions: tuple[Promotion, ...]
-    decision: Decision | None
-    history: tuple[HistoryLine, ...]
-    test_looks: int
-
-
 class Mismatch(Record):
     """A file that is not as it was written; path is below the store."""
 
@@ -127,7 +97,7 @@ def report(store: Store, spec: Spec, trials: Sequence[Trial], audited: audit.Aud
     """The audit of the spec's search, after the whole store has been hashed again."""
     name, configs = spec.experiment_name, [trial.config for trial in trials if trial.config]
     digests = sorted({config.data_digest for config in configs})
-    models = [model for paths in store.models() if (model := _model(paths, name)) is not None]
+    models = [model for paths in store.models() if (model := promotions.of_search(paths, name)) is not None]
     return AuditReport(
         experiment=name,
         written_at=now(),
@@ -138,7 +108,7 @@ def report(store: Store, spec: Spec, trials: Sequence[Trial], audited: audit.Aud
         network_digests=tuple(sorted({config.network_digest for config in configs})),
         trials=tuple(_trial(store, trial) for trial in trials),
         winner=_winner(spec, trials),
-        test_readings=tuple(reading for model in models for reading in _readings(model, name)),
+        test_readings=tuple(reading for model in models for reading in promotions.readings(model, name)),
         models=tuple(models),
         verification=_verification(store, audited),
     )
@@ -192,48 +162,6 @@ def _winner(spec: Spec, trials: Sequence[Trial]) -> Winner | None:
         runner_up_value=behind,
         margin=None if behind is None else abs(best.metric - behind),
     )
-
-
-def _model(paths: ModelPaths, experiment: str) -> AuditedModel | None:
-    """What there is of this search in a model; None if nothing is."""
-    found = [Promotion.read_if_whole(VersionPaths(folder).promotion) for folder in sorted(paths.versions.glob("[!.]*"))]
-    versions = tuple(one for one in found if one is not None and one.experiment == experiment)
-    decision = Decision.read_if_whole(paths.decision)
-    if not versions and (decision is None or decision.experiment != experiment):
-        return None
-    history = tuple(pointer.lines(paths))
-    looks = [line.test_looks for line in history] + ([decision.test_looks] if decision else [])
-    return AuditedModel(
-        model=paths.name,
-        current=Current.read_if_whole(paths.current),
-        versions=versions,
-        decision=decision,
-        history=history,
-        test_looks=max(looks, default=0),
-    )
-
-
-def _readings(model: AuditedModel, experiment: str) -> Iterator[TestReading]:
-    """When its test rows were read: once to score a version, and at each decision that they made and that is kept."""
-    for promotion in model.versions:
-        if promotion.test_metrics is not None:
-            yield TestReading(
-                model=model.model,
-                version=promotion.version,
-                purpose="score",
-                rows=promotion.test_rows,
-                read_at=promotion.promoted_at,
-                read_by=promotion.promoted_by,
-            )
-    moves = [
-        (line.version, line.comparison, line.promoted_at, line.promoted_by, line.experiment) for line in model.history
-    ]
-    last = model.decision
-    if last is not None and last.outcome != "promoted":
-        moves.append((last.version, last.comparison, last.decided_at, last.decided_by, last.experiment))
-    for version, comparison, at, by, of in moves:
-        if of == experiment and comparison is not None and comparison.rows == "test":
-            yield TestReading(model=model.model, version=version, purpose="decision", rows=None, read_at=at, read_by=by)
 
 
 def _verification(store: Store, audited: audit.Audit) -> Verification:

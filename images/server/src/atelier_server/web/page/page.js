@@ -4,7 +4,7 @@ import { at, make, metricName, moment, upper } from "./elements.js";
 import { showProvenance, showScores, showSearch, showTiles } from "./facts.js";
 import { networkParts } from "./network.js";
 import { showCurve, showTrials } from "./learning.js";
-import { showQuality } from "./quality.js";
+import { qualityParts } from "./quality.js";
 import { fetchWithToken, givenToken, hasToken, unlock } from "./token.js";
 import { offerTrial } from "./trying.js";
 
@@ -67,7 +67,7 @@ function wait(what, why) {
   at("lacking").textContent = what;
   at("reason").textContent = upper(why.replace(/^no model promoted yet: /, ""));
   notice("");
-  at("served").hidden = at("candidate").hidden = true;
+  at("served").hidden = at("candidate").hidden = at("search-report").hidden = true;
   at("waiting").hidden = false;
 }
 
@@ -82,6 +82,7 @@ const notice = text => say("notice", text);
 async function show(card) {
   notice(card.refused ? `A later version was refused, and this one goes on: ${card.refused}` : "");
   say("candidate", card.waiting ? beside(card.waiting) : "");
+  at("search-report").hidden = !card.search_report;
   if (card.version === shown) return;
   const told = await asked("model/report");
   if (!told || told.version !== card.version) return;  // a promotion came in between: the next look sees it whole
@@ -115,7 +116,9 @@ function showAll(card, report) {
   showTrials(card, report);
   showSearch(card, report);
   showScores(card, report);
-  showQuality(card, report);
+  const quality = qualityParts(report || {}, card);
+  at("quality-section").hidden = !quality.length;
+  at("quality").replaceChildren(...quality);
   showProvenance(card, report);
   at("waiting").hidden = true;
   at("served").hidden = false;

@@ -1,29 +1,31 @@
 /**
- * Where the model errs, on the test rows or on those of the validation: confusion, classes, confidence, residuals, worst mistakes.
+ * Where a model errs, on the test rows or on those of the validation: confusion, classes, confidence, residuals, worst mistakes.
  * With folds, the rows of the validation were answered by the networks of the folds, each by one that had not learnt from it.
  */
 
 import { chart } from "./charts.js";
-import { at, count, draw, make, number, percent, short } from "./elements.js";
+import { count, draw, make, number, percent, short } from "./elements.js";
 
-const PARTS = { test: () => "the test rows", validation: folds => folds ? `the rows of ${folds} folds, by networks that had not seen them` : "the validation rows" };
+export const PARTS = { test: () => "the test rows", validation: folds => folds ? `the rows of ${folds} folds, by networks that had not seen them` : "the validation rows" };
 const MOST_LABELLED = 20;  // classes whose names stand beside the matrix
 const MOST_NUMBERED = 12;  // classes whose counts stand in it
 const SIDE = 440;
 
-export function showQuality(card, report) {
-  const quality = (report && report.quality) || {}, parts = Object.keys(PARTS).filter(part => quality[part]);
-  at("quality-section").hidden = !parts.length;
-  if (!parts.length) return;
-  const holder = make("div", {}), choice = make("select", { id: "part" }, ...parts.map(part => make("option", { value: part }, PARTS[part](report.folds))));
-  const paint = () => holder.replaceChildren(...shown(quality[choice.value], choice.value, card));
+/** Elements for a report's quality by part, of which one is chosen; model: {manifest, promotion}. None where there is none. */
+export function qualityParts({ quality = {}, folds }, model) {
+  const parts = Object.keys(PARTS).filter(part => quality[part]);
+  if (!parts.length) return [];
+  const holder = make("div", {}), choice = make("select", { id: "part" }, ...parts.map(part => make("option", { value: part }, PARTS[part](folds))));
+  const paint = () => holder.replaceChildren(...shown(quality[choice.value], choice.value, model));
   choice.addEventListener("change", paint);
-  at("quality").replaceChildren(make("p", { class: "choice" }, make("label", { for: "part" }, "On "), choice), holder);
   paint();
+  return [make("p", { class: "choice" }, make("label", { for: "part" }, "On "), choice), holder];
 }
 
+const labelled = ({ labels }) => number => (labels || [])[number] === undefined ? String(number) : labels[number];
+
 function shown(part, name, { manifest, promotion }) {
-  const labels = manifest.labels || [], label = number => labels[number] === undefined ? String(number) : labels[number];
+  const label = labelled(manifest);
   const blocks = part.classes
     ? [block("Taken for each other", ...confusion(part, label)), block("How sure, how right", ...confidence(part, name, manifest, promotion)), block("Class by class", ...classes(part.classes, label))]
     : [block("How far off", ...residuals(part.residuals, manifest))];
@@ -36,7 +38,9 @@ const scroll = (says, table) => make("div", { class: "scroll", tabindex: 0, role
 
 const table = (heads, rows) => make("table", {}, make("thead", {}, make("tr", {}, ...heads.map(head => make("th", { scope: "col" }, head)))), make("tbody", {}, ...rows.map(([first, ...rest]) => make("tr", {}, make("th", { scope: "row" }, first), ...rest.map(cell => make("td", {}, cell))))));
 
-/** The matrix where there is one, and the pairs that are confused most. */
+/** What is taken for what: the matrix where there is one, and the pairs that are confused most. */
+export const confused = (part, { manifest }) => confusion(part, labelled(manifest));
+
 function confusion({ confusion: matrix, confused, rows }, label) {
   const pairs = confused.map(one => [label(one.truth), label(one.predicted), number(one.rows)]);
   const list = pairs.length ? scroll("Pairs of classes by mistakes", table(["Is", "Taken for", "Rows"], pairs)) : make("p", { class: "quiet" }, `None of ${count(rows, "row")} is taken for another class.`);

@@ -8,6 +8,7 @@ from pathlib import PurePath
 from string import Template
 from typing import Any
 
+from atelier_store import stored_page
 from fastapi import APIRouter, Request
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from starlette.exceptions import HTTPException
@@ -32,12 +33,16 @@ CARD = (
     "The served model's card: its manifest, why it was promoted, and why a later version was refused, if one was. "
     "`waiting` is the last search's winner, with both scores, if it is worse than what is served or waits for a person."
     " `signed_by` is the fingerprint of the key that has signed it, where the server asks for a signature."
+    " `search_report` is where the report of its search is for people, relative to this address, if it is there."
     " `baselines` are what the search had to beat: simple models by its objective, on the same validation rows."
 )
 REPORT = (
     "What was searched, what its trials came to, and how the served model learned; null for a version from before this "
     "was kept."
 )
+
+SEARCH_REPORT = "model/report.html"
+"""A page that the extractor leaves in the store: the whole search as one file."""
 
 METRICS_LINK, BOARD_LINK = '<a href="metrics">Metrics</a>', '<a href="{url}">All searches</a>'
 """Links that not every page has, for `$links` in index.html."""
@@ -75,6 +80,7 @@ def router(service: Service, registry: CollectorRegistry, shows_metrics: bool, b
             "waiting": waiting and waiting.model_dump(mode="json"),
             "baselines": [score.model_dump() for score in (model.report.baselines if model.report else ())],
             "signed_by": model.signed_by,
+            "search_report": SEARCH_REPORT if service.follower.search_report else None,
             "onnx_bytes": model.onnx_bytes,
             "manifest": model.manifest.model_dump(mode="json"),
             "promotion": model.promotion and model.promotion.model_dump(mode="json"),
@@ -84,6 +90,17 @@ def router(service: Service, registry: CollectorRegistry, shows_metrics: bool, b
     async def report(request: Request) -> dict[str, Any]:
         model = InboundRequest.of(request.scope).model = service.follower.served()
         return {"version": model.version, "report": model.report and model.report.model_dump(mode="json")}
+
+    @routes.get(f"/{SEARCH_REPORT}", include_in_schema=False)
+    def search_report() -> Response:  # in a thread of its own, since it reads the store
+        try:
+            path = service.follower.search_report
+            content = path.read_bytes() if path else None
+        except OSError:
+            content = None
+        if content is None:
+            raise HTTPException(404, "the store has no report of this model's search")
+        return Response(content, headers=stored_page.HEADERS)
 
     def metrics() -> Response:  # in a thread of its own, since collectors may read the store
         """Counters in Prometheus' text format."""
