@@ -188,9 +188,10 @@ def conditions() -> dict[str, list[Json]]:
                 within("data.weight", NULL),
             ),
             condition(
-                "data.folds is given, and no example is left to choose a threshold on",
+                "data.folds is given, and no example is left to choose a threshold or to score an average on",
                 within("data.folds", {"type": "integer"}, required=True),
                 within("threshold", NULL),
+                within("finish.average", NULL),
             ),
             condition(
                 "a metric has that name already",
