@@ -38,7 +38,7 @@ class Quiet:
     def epoch(self, name: str, epoch: int, value: float) -> None:
         """A running trial's objective."""
 
-    def ended(self, name: str, result: Result, trained: int, reason: str | None) -> None:
+    def ended(self, name: str, result: Result, _: int, reason: str | None) -> None:
         """A trial's run ended."""
         if result.outcome == "failed":
             raise SystemExit(f"{name}: {reason}")

@@ -349,6 +349,11 @@ BOTH: dict[str, tuple[list[tuple[str, Any]], str]] = {
         [("experiment.stopWhen", {"expectedGainBelow": "0"})],
         "experiment.stopWhen.expectedGainBelow: 0 is not allowed; allowed: numbers above 0",
     ),
+    "an average where no row is left to score it": (
+        [("trainer.data", {"folds": 3}), ("trainer.finish", {"average": 2})],
+        "trainer.finish.average: 2 is not allowed where data.folds is given, and no example is left",
+    ),
+    "an average of one": ([("trainer.finish", {"average": 1})], "trainer.finish.average: 1 is not allowed"),
     "no name of a function": ([("trainer.loss", "focal")], 'trainer.loss: "focal" is not allowed'),
     "unknown source": (
         [("trainer.data", {"source": "parquet", "name": None})],

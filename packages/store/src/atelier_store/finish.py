@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
+from typing import Any
 
 from atelier_store import budget, names
 from atelier_store.errors import InvalidInput
@@ -80,10 +81,13 @@ def configuration(store: Store, keys: Sequence[str]) -> TrialConfig:
     of = tuple(
         Member(key=one.config.key, epochs=trained(one), onnx_sha256=one.files["model.onnx"]) for one in manifests
     )
-    unlike = {"params": {}, "parent": None, "parent_epochs": None, "tail_epochs": None, "members": of}
-    return first.config.model_copy(
-        update=unlike | {"network_digest": sha256_of([one.config.network_digest for one in manifests])}
-    )
+    other: dict[str, Any] = {
+        "params": {},
+        "network_digest": sha256_of([one.config.network_digest for one in manifests]),
+        **dict.fromkeys(("parent", "parent_epochs", "tail_epochs")),
+        "members": of,
+    }
+    return first.config.model_copy(update=other)
 
 
 def trained(manifest: Manifest) -> int:
@@ -162,16 +166,20 @@ def _why(spec: Spec, entry: LeaderboardEntry, best: LeaderboardEntry | None, kep
 
 
 def _distinct(store: Store, entries: Sequence[LeaderboardEntry]) -> Iterator[LeaderboardEntry]:
-    """The trials that have ended and can be promoted, best first; of a trial and its tails the best; no averages."""
+    """The trials that have ended and can be promoted, best first; of a trial and its tails the best; no averages.
+
+    Only those that learnt from the same rows as the best: the file of a search's data may have changed meanwhile.
+    """
     seen: set[str] = set()
+    rows: tuple[object, ...] | None = None
     for entry in entries:
         if entry.rank is None or entry.key is None or entry.status not in ("paused", "succeeded"):
             continue
         config = TrialConfig.read_if_whole(store.trial(entry.key).config)
         if config is None or config.members is not None:
             continue
-        origin = config.parent or config.key
-        if origin not in seen:
+        rows, origin = rows or _learnt_from(config), config.parent or config.key
+        if origin not in seen and _learnt_from(config) == rows:
             seen.add(origin)
             yield entry
 
@@ -184,10 +192,7 @@ def _members_of(store: Store, entry: LeaderboardEntry) -> tuple[Member, ...] | N
 def _over(store: Store, spec: Spec, chosen: Sequence[LeaderboardEntry], keys: Sequence[str]) -> bool:
     """Whether an average of these is over the budget, as far as that is known."""
     bounds = spec.trainer.budget
-    params, macs = (
-        sum(count or 0 for count in counts) for counts in zip(*((e.params, e.macs) for e in chosen), strict=True)
-    )
-    if budget.exceeded(bounds, params, macs, None):
+    if budget.exceeded(bounds, sum(e.params or 0 for e in chosen), sum(e.macs or 0 for e in chosen), None):
         return True
     key = _key(store, keys) if bounds.latency_ms is not None else None
     card = Card.read_if_whole(store.trial(key).card) if key is not None else None

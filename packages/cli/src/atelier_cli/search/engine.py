@@ -147,7 +147,7 @@ class Engine:
         return description
 
     def search(self, description: DataDescription) -> None:
-        """Search, train the best trial to its end, then try its tail and the average of the best if the spec says so."""
+        """Search, train the best trial to its end, then try tail and average if the spec has them."""
         started = time.monotonic()
         with (
             Lease.acquire(self.experiment.lease, f"search {self.spec.experiment_name}"),
