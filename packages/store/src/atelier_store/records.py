@@ -521,7 +521,8 @@ class HistoryLine(Record):
 class KatibPick(Record):
     """Katib's own best trial, compared with the promoted one.
 
-    key and value are None if the store or Katib does not know them. agrees: it is the promoted trial, or its parent.
+    key and value are None if the store or Katib does not know them. agrees: it is the promoted trial, its parent, or in
+    it, if that is an average.
     """
 
     trial: str
