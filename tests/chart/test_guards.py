@@ -111,6 +111,8 @@ SCHEMA: dict[str, tuple[list[tuple[str, Any]], str]] = {
         "trainer.threshold",
     ),
     "a threshold that is no share": ([("trainer.threshold", 1.5)], "trainer.threshold"),
+    "an average of folds": ([("trainer.data.folds", 5), ("trainer.finish.average", 3)], "trainer.finish.average"),
+    "an average of one": ([("trainer.finish.average", 1)], "trainer.finish.average"),
     "a threshold of folds": ([("trainer.data.folds", 5), ("trainer.threshold", "f1")], "trainer.threshold"),
     "a metric that there is": ([("trainer.metrics", {"accuracy": "prices:cost"})], "trainer.metrics.accuracy"),
     "a class that weighs nothing": ([("trainer.classWeights", {"1": 0})], "trainer.classWeights.1"),
@@ -349,11 +351,6 @@ BOTH: dict[str, tuple[list[tuple[str, Any]], str]] = {
         [("experiment.stopWhen", {"expectedGainBelow": "0"})],
         "experiment.stopWhen.expectedGainBelow: 0 is not allowed; allowed: numbers above 0",
     ),
-    "an average where no row is left to score it": (
-        [("trainer.data", {"folds": 3}), ("trainer.finish", {"average": 2})],
-        "trainer.finish.average: 2 is not allowed where data.folds is given, and no example is left",
-    ),
-    "an average of one": ([("trainer.finish", {"average": 1})], "trainer.finish.average: 1 is not allowed"),
     "no name of a function": ([("trainer.loss", "focal")], 'trainer.loss: "focal" is not allowed'),
     "unknown source": (
         [("trainer.data", {"source": "parquet", "name": None})],
