@@ -8,6 +8,7 @@ import pytest
 from atelier_server.models.verification import verify
 from atelier_store.audit import audit
 from atelier_store.columns import inputs as columns_inputs
+from atelier_store.exit_codes import ExitCode
 from atelier_store.layout import Store
 from atelier_store.ranking import rank
 from atelier_store.records import Card, DataDescription, Manifest, TrialRecord
@@ -142,7 +143,7 @@ def test_a_member_that_changes_meanwhile_fails_the_average(searched: Workplace, 
         end = searched.run(profile(2), *members, name="torn")
     finally:
         files.network.write_bytes(content)
-    assert end.code == 1
+    assert end.code == ExitCode.FAILED
     assert f"the network of {keys['third']} has changed since it was chosen" in end.err
 
 
