@@ -54,24 +54,26 @@ def main() -> None:
     options.add_argument("--seeds", type=int, default=3)
     options.add_argument("--trials", type=int, default=12)
     options.add_argument("--epochs", type=int, default=27)
+    options.add_argument("--early", choices=("halving", "none"), default="halving")
     given = options.parse_args()
     heads = [f"{what} {part}" for what in ("single", *(f"mean of {k}" for k in COUNTS)) for part in ("val", "test")]
     print(f"| table | seed | {' | '.join(heads)} | kept |\n|{'---|' * (len(heads) + 3)}")
     for name in given.only or TABLES:
         found = []
         for seed in range(given.seeds):
+            search = spec(name, seed, given.trials, given.epochs, given.early)
             with tempfile.TemporaryDirectory() as folder:
-                values, kept = compared(Store(Path(folder)), name, seed, given.trials, given.epochs)
+                values, kept = compared(Store(Path(folder)), search)
             found.append(values)
             print(f"| {name} | {seed} | {' | '.join(f'{v:.4g}' for v in values)} | {kept} |", flush=True)
         mean = np.mean(found, 0)
         print(f"| {name} | mean | {' | '.join(f'{v:.4g}' for v in mean)} | |", flush=True)
 
 
-def compared(store: Store, name: str, seed: int, trials: int, epochs: int) -> tuple[list[float], str]:
+def compared(store: Store, search: Spec) -> tuple[list[float], str]:
     """Validation and test scores of the best trial and of each average, and the counts whose average is kept."""
-    search = spec(name, seed, trials, epochs)
-    values, kept = [], []
+    values: list[float] = []
+    kept: list[str] = []
     for count in COUNTS:
         finish = search.trainer.finish.model_copy(update={"average": count})
         search = search.model_copy(update={"trainer": search.trainer.model_copy(update={"finish": finish})})
@@ -97,13 +99,14 @@ def of(store: Store, search: Spec, entry: LeaderboardEntry) -> list[float]:
     return [manifest.metrics[metric], test[metric.replace("val_", "test_")]]
 
 
-def spec(name: str, seed: int, trials: int, epochs: int) -> Spec:
+def spec(name: str, seed: int, trials: int, epochs: int, early: str) -> Spec:
     """A search of a minute."""
     metric = "val_rmse" if TABLES[name] == "regression" else "val_loss"
     experiment: dict[str, Any] = {
         "name": "finish",
         "objective": {"type": "minimize", "objectiveMetricName": metric},
         "algorithm": {"algorithmSettings": [{"name": "random_state", "value": str(seed)}]},
+        "earlyStopping": {"algorithmName": early},
         "parallelTrialCount": 1,
         "maxTrialCount": trials,
         "maxFailedTrialCount": 1,

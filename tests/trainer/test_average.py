@@ -9,6 +9,7 @@ from atelier_server.models.verification import verify
 from atelier_store.audit import audit
 from atelier_store.columns import inputs as columns_inputs
 from atelier_store.exit_codes import ExitCode
+from atelier_store.files import sha256_file
 from atelier_store.layout import Store
 from atelier_store.ranking import rank
 from atelier_store.records import Card, DataDescription, Manifest, TrialRecord
@@ -145,6 +146,22 @@ def test_a_member_that_changes_meanwhile_fails_the_average(searched: Workplace, 
         files.network.write_bytes(content)
     assert end.code == ExitCode.FAILED
     assert f"the network of {keys['third']} has changed since it was chosen" in end.err
+
+
+@pytest.mark.process
+def test_an_average_that_fails_leaves_the_search_finished(work: Workplace) -> None:
+    for name, lr in {"first": "lr=0.01", "second": "lr=0.008"}.items():
+        assert work.run(profile(1), *NETWORK, lr, name=name).code == 0
+    files = work.store.trial(keys_of(work.store)["second"]).bundle
+    files.network.write_bytes(b"no network")
+    manifest = Manifest.read(files.manifest)
+    digests = manifest.files | {files.network.name: sha256_file(files.network)}
+    manifest.model_copy(update={"files": digests}).write(files.manifest)
+    end = work.run(profile(1, finish={"average": 2}), "--finish", name=None)
+    assert end.code == 0, end.err
+    assert "the average failed: " in end.err
+    (line,) = rank(work.store, profile(1, finish={"average": 2})).finish
+    assert (line.kept, line.reason) == (False, "failed; the leaderboard says why")
 
 
 @pytest.mark.process

@@ -214,7 +214,8 @@ def join(networks: Sequence[bytes]) -> bytes:
     inputs, output = [value.name for value in first.graph.input], first.graph.output[0].name
     prefix = apart_from([*inputs, output], "member")
     graph = onnx.GraphProto(name="mean", input=first.graph.input, output=first.graph.output)
-    answers, functions = [], []
+    answers: list[str] = []
+    functions: list[onnx.FunctionProto] = []
     for number, model in enumerate(models):
         own = f"{prefix}{number}/"
         member = onnx.compose.add_prefix(model, own)

@@ -53,11 +53,15 @@ def finish(request: Request, stop: StopRequest) -> Card | None:
         card = run_trial(replace(_of(request, best), bars={}), stop)
     if request.spec.trainer.tail_epochs and not stop():
         card = run_trial(replace(request, trial=TAIL, params={}, number=None, tail_of=BEST), stop)
-    return _average(request, stop) or card
+    averaged = _average(request, stop)
+    return card if card is not None and card.status == "failed" else averaged or card
 
 
 def _average(request: Request, stop: StopRequest) -> Card | None:
-    """Try the average of the best trials, of fewer while it is measured over the budget; the last one's card."""
+    """Try the average of the best trials, of fewer while it is measured over the budget; the last one's card.
+
+    None if it failed: the best trial is promoted without it.
+    """
     card: Card | None = None
     tried: set[str] = set()
     while not stop() and (members := average_members(request.store, request.spec)):
@@ -67,6 +71,9 @@ def _average(request: Request, stop: StopRequest) -> Card | None:
         tried.add(key)
         log.info("the average of %s is tried", ", ".join(members))
         card = run_trial(replace(request, trial=average_name(key), params={}, number=None, average_of=members), stop)
+    if card is not None and card.status == "failed":
+        log.warning("the average failed: %s", card.reason)
+        return None
     return card
 
 
