@@ -188,6 +188,11 @@ def conditions() -> dict[str, list[Json]]:
                 within("data.weight", NULL),
             ),
             condition(
+                "data.folds is given, and no example is left to score an average on",
+                within("data.folds", {"type": "integer"}, required=True),
+                within("finish.average", NULL),
+            ),
+            condition(
                 "a metric has that name already",
                 within("metrics", {"not": NULL}, required=True),
                 within("metrics", {"properties": dict.fromkeys(taken, NULL)}),

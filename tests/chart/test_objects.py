@@ -62,6 +62,7 @@ LEFT_OUT = {
         "split",
     },
     "trainer": {"modules", "loss", "metrics", "threshold"},  # of another network, and of two classes
+    "trainer.finish": {"average"},  # it has folds
     "experiment": {"objectives"},  # one machine's
     "experiment.stopWhen": {"expectedGainBelow"},
     "trainer.image": {"digest"},  # it has a tag

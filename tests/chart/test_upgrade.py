@@ -192,10 +192,20 @@ def test_what_is_promoted_does_not_make_another_search() -> None:
     assert len(names) == 1
 
 
-@pytest.mark.parametrize(("tail", "rule", "trains"), [(0, "none", False), (0, "halving", True), (2, "none", True)])
-def test_a_trainer_is_pulled_only_where_something_may_be_left_to_train(tail: int, rule: str, trains: bool) -> None:
+@pytest.mark.parametrize(
+    ("trainer", "rule", "trains"),
+    [
+        ({"tailEpochs": 0}, "none", False),
+        ({"tailEpochs": 0}, "halving", True),
+        ({"tailEpochs": 2}, "none", True),
+        ({"tailEpochs": 0, "finish": {"average": 2}}, "none", True),
+    ],
+)
+def test_a_trainer_is_pulled_only_where_something_may_be_left_to_train(
+    trainer: dict[str, Any], rule: str, trains: bool
+) -> None:
     stopping = {"algorithmName": rule, "algorithmSettings": []}
-    found = render(QUICKSTART, values={"trainer": {"tailEpochs": tail}, "experiment": {"earlyStopping": stopping}})
+    found = render(QUICKSTART, values={"trainer": trainer, "experiment": {"earlyStopping": stopping}})
     (job,) = by_kind(found, "Job")
     pod = job["spec"]["template"]["spec"]
     assert [c["name"] for c in pod["initContainers"]] == ["wait", "finish"][: 1 + trains]

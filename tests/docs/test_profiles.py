@@ -76,6 +76,7 @@ CHANGES: dict[str, Any] = {
     "experiment.maxFailedTrialCount": 1,
     "trainer.maxEpochs": 50,
     "trainer.tailEpochs": 4,
+    "trainer.finish.average": 3,
     "server.port": 9000,
     "experiment.name": "other",
     "experiment.parameters": [

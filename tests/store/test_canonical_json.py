@@ -66,6 +66,7 @@ def test_a_key_is_16_hex_digits_of_everything_that_decides_a_training() -> None:
         {"validation_fraction": 0.3},
     ]
     changes += [{"params": {"lr": 0.2, "depth": 1}}, {"parent": key, "parent_epochs": 3, "tail_epochs": 2}]
+    changes += [{"members": ({"key": key, "epochs": epochs, "onnx_sha256": "o"},)} for epochs in (1, 2)]
     keys = [TrialConfig(**{**CONFIG, "seed": 0, **change}).key for change in changes]
     assert len({key, *keys}) == len(changes) + 1
     assert TrialConfig(**{**CONFIG, "params": {"depth": 1.0, "lr": 0.1}}, seed=0).key == key
@@ -91,6 +92,7 @@ def digest(value: dict[str, Any]) -> str:
         ("experiment", {"name": "other"}),
         ("trainer", {"maxEpochs": 27}),
         ("trainer", {"tailEpochs": 4}),
+        ("trainer", {"finish": {"average": 3}}),
     ],
 )
 def test_counts_and_epochs_and_the_name_leave_a_search_the_same(section: str, change: Any) -> None:

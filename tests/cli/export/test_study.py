@@ -7,7 +7,7 @@ import optuna
 import pytest
 from atelier_store.curve import read_curve
 from atelier_store.layout import Store
-from atelier_store.records import Card
+from atelier_store.records import Card, Member
 from atelier_store.spec import Spec
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.storages import JournalStorage
@@ -15,6 +15,8 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial
 
 from tests.cli.export.conftest import ORDER, SUGGESTED
+from tests.support.experiments import add_trial
+from tests.support.onnx_bundles import image_bundle
 from tests.support.searches import atelier
 
 
@@ -48,6 +50,22 @@ def test_optuna_reads_every_trial_with_its_state(study: optuna.Study, by_name: d
         "torn": "FAIL",
     }
     assert study.direction.name == "MAXIMIZE" and study.metric_names == ["val_accuracy"]
+
+
+def test_an_average_which_has_no_parameters_is_no_trial_of_a_study(
+    store: Store, searched: Spec, tmp_path: Path
+) -> None:
+    made = image_bundle(50)
+    member = Member(key="0" * 16, epochs=3, onnx_sha256="0" * 64)
+    made.fields["config"] = made.fields["config"].model_copy(update={"params": {}, "members": (member, member)})
+    add_trial(store, searched, made, "average")
+    file = tmp_path / "study.log"
+    done = atelier("export", "optuna", searched.experiment_name, "--store", str(store.root), "--file", str(file))
+    assert done.returncode == 0, done.stderr
+    study = optuna.load_study(
+        study_name=searched.experiment_name, storage=JournalStorage(JournalFileBackend(str(file)))
+    )
+    assert [trial.user_attrs["trial"] for trial in study.trials] == ORDER
 
 
 def test_values_parameters_and_distributions_are_those_of_the_search(by_name: dict[str, FrozenTrial]) -> None:

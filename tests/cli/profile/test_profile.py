@@ -516,6 +516,7 @@ def test_only_pictures_become_something(tmp_path: Path) -> None:
             "experiment.objectives=[{metric: params}, {metric: params}]",
             "experiment.objectives[1].metric: params is an objective already",
         ),
+        ("trainer.finish.average=1", "trainer.finish.average: 1 is less than 2, the least allowed"),
         (
             "experiment.tolerance=0.01",
             "experiment.tolerance: 0.01 needs experiment.objectives, to choose by",

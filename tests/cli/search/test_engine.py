@@ -14,10 +14,20 @@ from atelier_store.audit import audit
 from atelier_store.curve import read_curve
 from atelier_store.layout import Store
 from atelier_store.ranking import rank
-from atelier_store.records import Manifest, TrialRecord
+from atelier_store.records import Manifest, TrialConfig, TrialRecord
 from atelier_store.spec import Spec
 
-from tests.support.searches import Edit, Finished, Searches, fork_servers, held, suggested, trial_processes, weights
+from tests.support.searches import (
+    Edit,
+    Finished,
+    Searches,
+    atelier,
+    fork_servers,
+    held,
+    suggested,
+    trial_processes,
+    weights,
+)
 from tests.support.server_process import eventually
 
 pytestmark = pytest.mark.process
@@ -161,6 +171,20 @@ def test_more_trials_and_more_epochs_continue_instead_of_starting_over(
     assert more["epochs"] == sum(map(len, after.values())) - sum(map(len, curves.values()))
     for key, curve in curves.items():
         assert after[key][: len(curve)] == curve
+
+
+def test_the_average_of_the_best_is_tried_at_the_end_found_again_and_replayed(
+    searches: Searches, finished: Finished, copied: Path
+) -> None:
+    first, again = (searches.run(copied, "--set", "trainer.finish.average=2") for _ in range(2))
+    assert counted(first.stdout)["epochs"] == counted(again.stdout)["epochs"] == 0
+    (average,) = [path for path in Store(copied).trials() if TrialConfig.read(path.config).members]
+    assert first.stdout.count("average of ") == again.stdout.count("average of ") == 1
+    assert weights(copied).keys() == {*weights(finished[0]), average.key}
+    assert audit(Store(copied)).mismatches == []
+    replayed = atelier("replay", average.key, "--store", str(copied))
+    assert replayed.returncode == 0, replayed.stdout + replayed.stderr
+    assert re.search(r"\d+ tensors compared, 0 differ", replayed.stdout)
 
 
 def test_another_number_at_a_time_goes_on_with_the_trials_there_are(

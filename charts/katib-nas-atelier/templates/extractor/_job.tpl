@@ -229,8 +229,8 @@ template:
 {{- ternary .Values.extractor.mode "none" .Values.experiment.enabled -}}
 {{- end -}}
 
-{{/* "true" if there may be epochs left to train after the Experiment has ended. */}}
+{{/* "true" if there may be something left to train, or to put together, after the Experiment has ended. */}}
 {{- define "atelier.finishes" -}}
 {{- $isHalving := eq .Values.experiment.earlyStopping.algorithmName "halving" -}}
-{{- if or $isHalving (gt (.Values.trainer.tailEpochs | int64) 0) }}true{{ end -}}
+{{- if or $isHalving (gt (.Values.trainer.tailEpochs | int64) 0) .Values.trainer.finish.average }}true{{ end -}}
 {{- end -}}

@@ -65,7 +65,7 @@ def parser() -> argparse.ArgumentParser:
     which.add_argument(
         "--finish",
         action="store_true",
-        help="resume the paused trials that are among the best by now, then train the tail of the best",
+        help="resume the paused trials that are among the best by now, train the tail of the best, average the best",
     )
     command.add_argument("--number", type=int, help="the order of suggestion, from 0")
     command.add_argument(
@@ -82,6 +82,12 @@ def parser() -> argparse.ArgumentParser:
         metavar="KEY",
         help="train the tail of this trial: the learning rate falls to zero over tailEpochs; "
         f"{BEST}: of the experiment's best trial",
+    )
+    command.add_argument(
+        "--average-of",
+        action="append",
+        metavar="KEY",
+        help="put the networks of these trials together into one that answers their mean; the best first",
     )
     command.add_argument("--threads", type=int, default=cores(), help="default: the CPU quota")
     command.add_argument("--data-dir", type=Path, help="files already downloaded; also where downloads go")
@@ -124,6 +130,7 @@ def request_of(arguments: argparse.Namespace) -> Request:
         bars=bars if arguments.bar is not None else None,
         resumed_at=arguments.resumed_at,
         tail_of=arguments.tail_of,
+        average_of=tuple(arguments.average_of or ()),
         threads=arguments.threads,
         data_dir=arguments.data_dir,
     )

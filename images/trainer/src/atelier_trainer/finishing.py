@@ -1,5 +1,7 @@
 """The end of a search whose trials something else has started: resume what paused too early, train winner and tail.
 
+After them comes the average of the best trials, if the spec asks for one.
+
 Halving (Li et al. 2020) resumes a paused trial once it is among the best of its rung. The laptop engine does so between
 trials; Katib starts each trial once and never resumes one. So this runs after the last trial on a cluster.
 """
@@ -11,9 +13,10 @@ from dataclasses import replace
 
 from atelier_store import halving
 from atelier_store.current import successor
-from atelier_store.ranking import trial_records, unfinished_winner
+from atelier_store.finish import configuration as average
+from atelier_store.ranking import average_members, trial_records, unfinished_winner
 from atelier_store.records import Card, TrialRecord
-from atelier_trial.request import BEST, Request, StopRequest
+from atelier_trial.request import BEST, Request, StopRequest, average_name
 from atelier_trial.target import rung_values
 
 from atelier_trainer.trial import run_trial
@@ -27,7 +30,8 @@ TAIL = "tail"
 def finish(request: Request, stop: StopRequest) -> Card | None:
     """Resume every paused trial that may go on, best first, train the winner to its end, then its tail; the last card.
 
-    There is a tail if the spec has one. Nothing is trained if another search has taken this one's place in its release.
+    There is a tail, and an average, if the spec asks for one. Nothing is trained if another search has taken this one's
+    place in its release.
 
     Trial and parameters of the request are not read. Safe to run again: what is trained already is not trained again.
     """
@@ -49,6 +53,27 @@ def finish(request: Request, stop: StopRequest) -> Card | None:
         card = run_trial(replace(_of(request, best), bars={}), stop)
     if request.spec.trainer.tail_epochs and not stop():
         card = run_trial(replace(request, trial=TAIL, params={}, number=None, tail_of=BEST), stop)
+    averaged = _average(request, stop)
+    return card if card is not None and card.status == "failed" else averaged or card
+
+
+def _average(request: Request, stop: StopRequest) -> Card | None:
+    """Try the average of the best trials, of fewer while it is measured over the budget; the last one's card.
+
+    None if it failed: the best trial is promoted without it.
+    """
+    card: Card | None = None
+    tried: set[str] = set()
+    while not stop() and (members := average_members(request.store, request.spec)):
+        key = average(request.store, members).key
+        if key in tried:
+            break
+        tried.add(key)
+        log.info("the average of %s is tried", ", ".join(members))
+        card = run_trial(replace(request, trial=average_name(key), params={}, number=None, average_of=members), stop)
+    if card is not None and card.status == "failed":
+        log.warning("the average failed: %s", card.reason)
+        return None
     return card
 
 

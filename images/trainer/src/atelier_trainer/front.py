@@ -44,7 +44,7 @@ def to_onnx(answer: nn.Module, columns: Sequence[Column], output: str) -> bytes:
     names = [f"column.{number}" for number in range(len(columns))]
     traced, _ = trace(Front(answer, columns).eval(), example, names, output)
     model = onnx.load_from_string(traced)
-    inner = _apart_from([column.name for column in columns] + [output])
+    inner = apart_from([column.name for column in columns] + [output], "network/")
     model = onnx.compose.add_prefix(model, inner)
     graph = model.graph
     last = next(node for node in graph.node if f"{inner}{output}" in node.output)
@@ -83,9 +83,8 @@ def _same(column: Column, output: str) -> onnx.NodeProto:
     return helper.make_node("Identity", [column.name], [output])
 
 
-def _apart_from(names: Sequence[str]) -> str:
-    """A beginning that none of these names has, for the names inside the network."""
-    prefix = "network/"
+def apart_from(names: Sequence[str], prefix: str) -> str:
+    """A beginning that none of these names has, for the names inside a network: this one if it is free."""
     while any(name.startswith(prefix) for name in names):
         prefix = f"_{prefix}"
     return prefix

@@ -46,6 +46,10 @@ def run_trial(request: Request, stop: StopRequest) -> Card:
             if finished is not None:
                 target.print_stored(paths, finished)
                 return finished
+            if target.is_average:
+                from atelier_trainer.average import Averaging  # imports torch
+
+                return Averaging(trial, target, lease, stop).finish()
             baselines.ensure(request.store, request.spec, description, stop=stop)
             from atelier_trainer.run import Run  # imports torch, which takes seconds that a finished trial saves
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from atelier_store import baselines, budget, bundle, objectives
+from atelier_store import baselines, budget, bundle, finish, objectives
 from atelier_store.clock import now
 from atelier_store.index import read_rows
 from atelier_store.layout import ExperimentPaths, Store
@@ -67,6 +67,7 @@ def leaderboard(store: Store, spec: Spec, standings: Sequence[Standing], rejecte
         objective_metric_name=spec.experiment.objective.objective_metric_name,
         entries=found,
         baselines=tuple(score for digest in digests for score in baselines.scores(store, spec, digest)),
+        finish=finish.lines(store, spec, found),
         written_at=now(),
     )
 
@@ -113,9 +114,14 @@ def _with_objectives(
 
 
 def best_parent(store: Store, spec: Spec) -> str | None:
-    """The key of the best trial that is paused or succeeded and no tail itself: the one whose tail is trained."""
+    """The key of the best trial that is paused or succeeded and neither tail nor average: the one that gets a tail."""
     best = _best_trial(store, spec)
     return best.key if best else None
+
+
+def average_members(store: Store, spec: Spec) -> tuple[str, ...]:
+    """The keys of the trials whose average is tried at the end of the search, the best first; none if there is none."""
+    return finish.members(store, spec, rank(store, spec).entries)
 
 
 def unfinished_winner(store: Store, spec: Spec) -> TrialRecord | None:
@@ -134,12 +140,12 @@ def unfinished_winner(store: Store, spec: Spec) -> TrialRecord | None:
 
 
 def _best_trial(store: Store, spec: Spec) -> LeaderboardEntry | None:
-    """The first on the leaderboard that is paused or succeeded and no tail."""
+    """The first on the leaderboard that is paused or succeeded and neither tail nor average."""
     for entry in rank(store, spec).entries:
         if entry.rank is None or entry.key is None or entry.status not in ("paused", "succeeded"):
             continue
         config = TrialConfig.read_if_whole(store.trial(entry.key).config)
-        if config is not None and config.parent is None:
+        if config is not None and config.parent is None and config.members is None:
             return entry
     return None
 

@@ -103,12 +103,22 @@ Folds = Annotated[int | None, Field(exclude_if=lambda folds: folds is None)]
 """In how many folds the training rows are validated with. Not written if they are not, as before there were folds."""
 
 
+class Member(Record):
+    """A network that an average is of: the key of its trial, that of its epochs, and the sha256 of its ONNX file."""
+
+    key: str
+    epochs: int
+    onnx_sha256: str
+
+
 class TrialConfig(Record):
     """`config.json`: the canonical configuration; its digest is the trial's key.
 
     A tail (parent, parent_epochs and tail_epochs are set) goes on from its parent's weights at that epoch, with a
-    learning rate that falls to zero. class_weights are written with the labels whose weight is not 1; they, loss_digest
-    and metric_digests, of a loss and metrics of the user's own, only if they are not none, as before they were there.
+    learning rate that falls to zero. An average has members, the best first, and is not trained: it has no params, and
+    what else it has is that of its best member. class_weights are written with the labels whose weight is not 1; they,
+    loss_digest and metric_digests, of a loss and metrics of the user's own, only if they are not none, as before they
+    were there.
     """
 
     schema_version: Literal[1] = 1
@@ -125,6 +135,7 @@ class TrialConfig(Record):
     parent: str | None = None
     parent_epochs: int | None = None
     tail_epochs: int | None = None
+    members: tuple[Member, ...] | None = Field(default=None, exclude_if=lambda members: members is None)
 
     @property
     def key(self) -> str:
@@ -301,7 +312,10 @@ class Provenance(Record):
 
 
 class Parity(Record):
-    """ONNX Runtime against torch on every validation row. argmax_equal is None for regression."""
+    """ONNX Runtime against torch on every validation row. argmax_equal is None for regression.
+
+    Of an average: against the mean of what its members' networks answer one by one, which were compared with torch.
+    """
 
     rows: int
     argmax_equal: bool | None
@@ -507,7 +521,8 @@ class HistoryLine(Record):
 class KatibPick(Record):
     """Katib's own best trial, compared with the promoted one.
 
-    key and value are None if the store or Katib does not know them. agrees: it is the promoted trial, or its parent.
+    key and value are None if the store or Katib does not know them. agrees: it is the promoted trial, its parent, or in
+    it, if that is an average.
     """
 
     trial: str
@@ -631,6 +646,37 @@ class LeaderboardEntry(Record):
     on_front: bool = Field(default=False, exclude_if=lambda is_on: not is_on)
 
 
+class AveragedTrial(Record):
+    """A trial whose network is in an average, its epochs, and the sha256 of its ONNX file."""
+
+    trial: str
+    key: str
+    epochs: int
+    onnx_sha256: str
+
+
+class FinishLine(Record):
+    """One thing that was tried at the end of a search, and what came of it.
+
+    trial and key are None where there was nothing to try. metric is its value of the objective, best that of the best
+    trial that was trained, best_trial. kept: it ranks before that one. reason says why, or why not.
+    """
+
+    what: Literal["average"]
+    trial: str | None
+    key: str | None
+    members: tuple[AveragedTrial, ...]
+    metric: float | None
+    best: float | None
+    best_trial: str | None
+    kept: bool
+    reason: str
+
+
+OptionalFinish = Annotated[tuple[FinishLine, ...], Field(exclude_if=lambda lines: not lines)]
+"""Not written if nothing was tried, as before anything was."""
+
+
 class TriedTrial(Record):
     """One trial of a search in its report; rank is None if it could not be promoted."""
 
@@ -748,6 +794,7 @@ class Report(Record):
     target_metrics: OptionalTargetMetrics = None
     trials: tuple[TriedTrial, ...]
     baselines: OptionalBaselines = ()
+    finish: OptionalFinish = ()
     curve: tuple[Epoch, ...]
     quality: Annotated[dict[Part, Quality], Field(exclude_if=lambda quality: not quality)] = {}
     shortfall: str | None = Field(default=None, exclude_if=lambda words: words is None)
@@ -761,4 +808,5 @@ class Leaderboard(Record):
     objective_metric_name: str
     entries: tuple[LeaderboardEntry, ...]
     baselines: OptionalBaselines = ()
+    finish: OptionalFinish = ()
     written_at: str

@@ -30,6 +30,7 @@ def report(store: Store, spec: Spec, leaderboard: Leaderboard, winner: Manifest)
         target_metrics=winner.target_metrics,
         trials=tuple(map(_tried, leaderboard.entries)),
         baselines=leaderboard.baselines,
+        finish=leaderboard.finish,
         curve=_curve(store, winner),
         shortfall=shortfall(spec, winner),
     )
@@ -38,6 +39,8 @@ def report(store: Store, spec: Spec, leaderboard: Leaderboard, winner: Manifest)
 def shortfall(spec: Spec, winner: Manifest) -> str | None:
     """That a network was not trained to the end that its search sets, in words; None if it was."""
     trained, most = winner.config.parent_epochs or winner.provenance.epochs, spec.trainer.max_epochs
+    if winner.config.members is not None:
+        trained = winner.config.members[0].epochs
     if trained >= most:
         return None
     return f"not trained to its end: it stopped after epoch {trained} of {most}, and no search has trained it on since"

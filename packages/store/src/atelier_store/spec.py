@@ -305,15 +305,22 @@ class Budget(SpecModel):
     latency_ms: float | None = Field(default=None, gt=0)
 
 
+class Finish(SpecModel):
+    """What is tried at the end of a search, beside a tail; None is nothing. average: of so many of the best trials."""
+
+    average: int | None = Field(default=None, ge=2)
+
+
 class Trainer(SpecModel):
     """How a trial trains, and by which threshold its model tells two classes apart.
 
-    class_weights, loss, metrics and threshold are written only if they are not none, as before they were there.
+    finish, class_weights, loss, metrics and threshold are written only if they are not none, as before they were there.
     """
 
     data: Data
     max_epochs: int = Field(ge=1)
     tail_epochs: int = Field(default=0, ge=0)
+    finish: Finish = Field(default=Finish(), exclude_if=lambda finish: finish == Finish())
     seed: int = Field(default=0, ge=0, lt=2**31)
     class_weights: ClassWeights = Field(default="none", exclude_if=lambda weights: weights == "none")
     loss: OwnFunction | None = Field(default=None, exclude_if=_unset)
@@ -365,12 +372,12 @@ class Spec(SpecModel):
     def search_digest(self) -> str:
         """sha256 of everything that makes it another search.
 
-        Not counts, when it stops, epochs, parallelism or the threshold.
+        Not counts, when it stops, epochs, what is tried at its end, parallelism or the threshold.
         """
         spec = self.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"name"})
         for counter in ("parallelTrialCount", "maxTrialCount", "maxFailedTrialCount", "stopWhen", "tolerance", "name"):
             spec["experiment"].pop(counter, None)
-        for other in ("maxEpochs", "tailEpochs", "threshold"):
+        for other in ("maxEpochs", "tailEpochs", "finish", "threshold"):
             spec["trainer"].pop(other, None)
         for file in spec["trainer"]["data"]["files"].values():
             if "sha256" in file:  # the content counts, not where it is read from

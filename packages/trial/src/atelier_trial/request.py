@@ -8,7 +8,7 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-from atelier_store import names
+from atelier_store import finish, names
 from atelier_store.errors import InvalidInput
 from atelier_store.layout import ExperimentPaths, Store, TrialPaths
 from atelier_store.ranking import best_parent
@@ -24,9 +24,16 @@ BEST = "best"
 """In the place of a key: the best trial of the experiment."""
 
 
+def average_name(key: str) -> str:
+    """The name of the trial that is the average with this key."""
+    return f"average-{key}"
+
+
 @dataclass(frozen=True)
 class Request:
     """What the command line says. If bars is None, the trial takes them from the store; tail_of is a key, or BEST.
+
+    average_of are the keys of trials whose average is asked for, the best first.
 
     resumed_at is the rung at which the trial was paused and goes on, whatever the bars there and below; 0 if it is new.
     """
@@ -39,6 +46,7 @@ class Request:
     bars: dict[int, float | None] | None = None
     resumed_at: int = 0
     tail_of: str | None = None
+    average_of: tuple[str, ...] = ()
     threads: int = 1
     data_dir: Path | None = None
 
@@ -75,6 +83,8 @@ def configuration(request: Request, description: DataDescription) -> TrialConfig
     """The canonical configuration of the requested trial. InvalidInput."""
     if wrong := fitness.violations(request.spec.trainer, description):
         raise InvalidInput(wrong)
+    if request.average_of:
+        return finish.configuration(request.store, request.average_of)
     if request.tail_of is None:
         return identity.trial_config(request.spec, description, request.params)
     parent = request.store.trial(parent_of(request, request.tail_of))

@@ -33,7 +33,9 @@ class Target:
 
     @classmethod
     def of(cls, request: Request, experiment: ExperimentPaths, config: TrialConfig) -> Target:
-        """The target of a request; a tail has no rungs."""
+        """The target of a request; a tail has no rungs, and an average no epochs."""
+        if config.members is not None:
+            return cls(request.spec, experiment, config.key, 0, (), {})
         if config.tail_epochs is not None:
             return cls(request.spec, experiment, config.key, config.tail_epochs, (), {})
         max_epochs = request.spec.trainer.max_epochs
@@ -45,6 +47,11 @@ class Target:
     @property
     def objective(self) -> Objective:
         return self.spec.experiment.objective
+
+    @property
+    def is_average(self) -> bool:
+        """Whether nothing is trained: networks that were are put together."""
+        return self.max_epochs == 0
 
     def bar(self, epoch: int) -> float | None:
         """The value that the trial needs at a rung to go on: as requested, or by the values in the store now."""
@@ -72,7 +79,9 @@ class Target:
         ):
             return card.model_copy(update={"status": "over_budget"})
         curve = read_curve(paths.metrics)
-        if self.lacks_objective(curve):
+        if self.lacks_objective(curve) or (
+            self.is_average and self.objective.objective_metric_name not in card.metrics
+        ):
             return None
         if card.status == "failed":
             return card if card.reason is not None and card.reason.startswith(DIVERGED) else None

@@ -31,9 +31,8 @@ def katibs_pick(store: Store, done: Promoted, namespace: str) -> KatibPick | Non
     key, value = record.key if record else None, experiment.pick_value
     agrees = key in (done.promotion.key, *done.manifest.provenance.parents)
     if agrees:
-        log.info(
-            "Katib's pick agrees: %s%s", experiment.pick, "" if key == done.promotion.key else ", whose tail this is"
-        )
+        of = ", which is in this average" if done.manifest.config.members else ", whose tail this is"
+        log.info("Katib's pick agrees: %s%s", experiment.pick, "" if key == done.promotion.key else of)
     else:
         shown = "no finite value" if value is None else f"{value:.6g}"
         log.info("Katib would have chosen %s (%s): %s", experiment.pick, shown, _why_not(done, experiment.pick, key))

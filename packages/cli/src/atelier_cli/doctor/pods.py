@@ -111,7 +111,8 @@ def _extractor(values: Values) -> Pod:
     resources = find(values, "extractor.resources") or {}
     wait, promote = (Container.of(name, resources, "extractor.resources") for name in ("wait", "promote"))
     first = [wait]
-    finishes = find(values, "experiment.earlyStopping.algorithmName") == "halving" or find(values, "trainer.tailEpochs")
+    more = find(values, "trainer.tailEpochs") or find(values, "trainer.finish.average")
+    finishes = find(values, "experiment.earlyStopping.algorithmName") == "halving" or more
     if finishes:
         # it trains, so it may use what a trial may, and it reserves no more than the others
         of_trial = {"requests": resources.get("requests"), "limits": find(values, "trainer.resources.limits")}

@@ -143,6 +143,9 @@ def _search(store: Store, spec: Spec, trials: Sequence[Trial]) -> Run:
 def _trial(store: Store, spec: Spec, trial: Trial, parent: str) -> Run:
     entry, paths = trial.entry, trial.paths
     started = trial.started_at or trial.ended_at or trial.suggested_at
+    curve = [(epoch.epoch, datetime.fromisoformat(epoch.finished_at), epoch.metrics) for epoch in trial.curve]
+    if trial.is_average and trial.card is not None and trial.card.metrics:
+        curve = [(0, started, trial.card.metrics)]
     tags = {
         PARENT: parent,
         SEARCH: spec.experiment_name,
@@ -173,7 +176,7 @@ def _trial(store: Store, spec: Spec, trial: Trial, parent: str) -> Run:
         ended_at=None if entry.status == "running" else max(started, trial.ended_at or started),
         tags=tags,
         params=trial.parameters,
-        metrics=[(epoch.epoch, datetime.fromisoformat(epoch.finished_at), epoch.metrics) for epoch in trial.curve],
+        metrics=curve,
         files=[path for path in (*files, *bundle) if path.exists()],
         data=_data(store, spec, [trial]),
     )

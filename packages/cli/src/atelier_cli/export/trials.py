@@ -37,6 +37,11 @@ class Trial:
         return self.config.parent if self.config else None
 
     @property
+    def is_average(self) -> bool:
+        """Whether it was put together from other trials: it has no parameters and no epochs."""
+        return self.config is not None and self.config.members is not None
+
+    @property
     def started_at(self) -> datetime | None:
         if not self.curve:
             return None

@@ -51,7 +51,8 @@ def check(values: Values, broken: Sequence[Where]) -> Iterator[Finding]:
             return None
 
     has_token = bool(sound("server.token.existingSecret"))
-    finishes = sound("experiment.earlyStopping.algorithmName") == "halving" or bool(sound("trainer.tailEpochs"))
+    more = bool(sound("trainer.tailEpochs")) or bool(sound("trainer.finish.average"))
+    finishes = sound("experiment.earlyStopping.algorithmName") == "halving" or more
     own = (("store", "tmp"), ("/store", "/tmp"))  # noqa: S108 (a path in a pod)
     file = "/etc/atelier"
     training = {"modules": sound("trainer.modules"), "trusted-ca": sound("trustedCA.configMap")}

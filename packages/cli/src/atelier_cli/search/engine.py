@@ -20,12 +20,12 @@ from atelier_store.exit_codes import ExitCode
 from atelier_store.files import write_text
 from atelier_store.layout import ExperimentPaths, Store, TrialPaths
 from atelier_store.lease import Lease
-from atelier_store.ranking import best_parent, trial_records, unfinished_winner
+from atelier_store.ranking import average_members, best_parent, trial_records, unfinished_winner
 from atelier_store.records import Card, DataDescription, TrialRecord
 from atelier_store.spec import Spec
 from atelier_store.trial_rows import bundle_row
 from atelier_trial import data, fitness, identity
-from atelier_trial.request import Request, configuration, record
+from atelier_trial.request import Request, average_name, configuration, record
 from atelier_trial.target import Target
 
 from atelier_cli.profile import InvalidProfile, rules
@@ -82,7 +82,7 @@ class Totals:
 
 @dataclass(frozen=True)
 class Assignment:
-    """A trial to run, unless its result is in the store; job is None for the winner's last epochs and its tail."""
+    """A trial to run, unless its result is in the store; job is None for what comes after the last trial."""
 
     name: str
     request: Request
@@ -147,7 +147,7 @@ class Engine:
         return description
 
     def search(self, description: DataDescription) -> None:
-        """Search, train the best trial to its end, then its tail if the spec asks for one."""
+        """Search, train the best trial to its end, then try tail and average if the spec has them."""
         started = time.monotonic()
         with (
             Lease.acquire(self.experiment.lease, f"search {self.spec.experiment_name}"),
@@ -159,6 +159,7 @@ class Engine:
                 if not self.totals.gave_up:
                     self._finish_winner(description)
                     self._tail(description)
+                    self._average(description)
             except KeyboardInterrupt:
                 running = self._assignments()
                 raise KeyboardInterrupt(_left(running, killed=self._stop_trials())) from None
@@ -376,6 +377,8 @@ class Engine:
         metric = self.spec.experiment.objective.objective_metric_name
         paths = self.store.trial(card.key)
         curve = read_curve(paths.metrics)
+        if target.is_average:
+            return Result("succeeded", (card.metrics[metric],))
         end = target.end([epoch.metrics[metric] for epoch in curve])
         assert end is not None  # a finished trial has an end
         others = objectives.others(self.spec.experiment, bundle_row(paths), curve[end[0] - 1].metrics)
@@ -404,6 +407,25 @@ class Engine:
             data_dir=self.data_dir,
         )
         self._train(self._assignment(request, description, job=None))
+
+    def _average(self, description: DataDescription) -> None:
+        """Try the average of the best trials, if the spec asks for one; of fewer while it is measured over budget."""
+        tried: set[str] = set()
+        while members := average_members(self.store, self.spec):
+            request = Request(
+                spec=self.spec,
+                store=self.store,
+                trial="",
+                params={},
+                average_of=members,
+                threads=machine.cores(),
+                data_dir=self.data_dir,
+            )
+            key = configuration(request, description).key
+            if key in tried:
+                return
+            tried.add(key)
+            self._train(self._assignment(replace(request, trial=average_name(key)), description, job=None))
 
     def _train(self, assignment: Assignment) -> None:
         """Run one assignment to its end, unless its result is in the store."""

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from atelier_store.clock import now
-from atelier_store.layout import Store
+from atelier_store.finish import configuration
+from atelier_store.layout import BundlePaths, Store
 from atelier_store.ranking import trial_records
 from atelier_store.records import Card, Environment, Manifest, Replay, TrialConfig, TrialRecord
-from atelier_store.spec import Spec
+from atelier_store.spec import Budget, Spec
 from atelier_trial.request import Request
 
 from atelier_cli.errors import CannotReplay
@@ -52,7 +53,10 @@ def replay(store: Store, key: str, scratch: Store) -> Replayed:
         raise CannotReplay(f"{key}: no trial with a bundle has this key in {store.root}; it has: {_known(store)}")
     manifest = Manifest.read(bundle.manifest)
     _link_data(store, scratch, manifest.provenance.data_digest)
-    _train(store, scratch, key, manifest.provenance.epochs)
+    if manifest.config.members is None:
+        _train(store, scratch, key, manifest.provenance.epochs)
+    else:
+        bundle_again = _average(store, scratch, manifest)
     again = Manifest.read(bundle_again.manifest)
     return Replayed(
         key=key,
@@ -118,6 +122,28 @@ def _origin(store: Store, key: str) -> tuple[Spec, TrialRecord]:
     raise CannotReplay(f"{key}: no experiment in {store.root} says how it was suggested")
 
 
+def _average(store: Store, scratch: Store, manifest: Manifest) -> BundlePaths:
+    """Train the members of an average in scratch, and put them together there; its bundle.
+
+    Where their weights are others, so is the key of their average.
+    """
+    members = [Manifest.read(store.trial(member.key).bundle.manifest) for member in manifest.config.members or ()]
+    for member in members:
+        _train(store, scratch, member.config.key, member.provenance.epochs)
+    spec, record = _origin(store, manifest.config.key)
+    trainer = spec.trainer.model_copy(update={"budget": Budget()})  # a latency is another each time
+    request = Request(
+        spec.model_copy(update={"trainer": trainer}),
+        scratch,
+        record.trial,
+        {},
+        average_of=tuple(member.config.key for member in members),
+        threads=manifest.provenance.environment.threads,
+    )
+    _run(request, configuration(scratch, request.average_of).key)
+    return scratch.trial(configuration(scratch, request.average_of).key).bundle
+
+
 def _train(store: Store, scratch: Store, key: str, epochs: int) -> None:
     """Train one trial in scratch up to an epoch, with as many threads as before; of a tail, the parent first."""
     spec, record = _origin(store, key)
@@ -130,18 +156,23 @@ def _train(store: Store, scratch: Store, key: str, epochs: int) -> None:
     else:
         trainer = spec.trainer.model_copy(update={"max_epochs": epochs})
     spec = spec.model_copy(update={"trainer": trainer})
-    path = scratch.root / f"{record.trial}.json"
-    spec.write(path)
     straight_through: dict[int, float | None] = {}
     request = Request(
         spec, scratch, record.trial, record.params, bars=straight_through, tail_of=config.parent, threads=threads
     )
+    _run(request, config.key)
+
+
+def _run(request: Request, key: str) -> None:
+    """Run the trial program in a process of its own; the trial has this key. CannotReplay."""
+    path = request.store.root / f"{request.trial}.json"
+    request.spec.write(path)
     command = [sys.executable, "-m", "atelier_trainer", *command_line(request, path)]
     completed = subprocess.run(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, encoding="utf-8", errors="replace"
     )
-    card = Card.read_if_whole(scratch.trial(config.key).card)
+    card = Card.read_if_whole(request.store.trial(key).card)
     if completed.returncode or card is None or card.weights_sha256 is None:
         lines = completed.stderr.strip().splitlines()
         reason = lines[-1] if lines else f"exit code {completed.returncode}"
-        raise CannotReplay(f"{config.key}: training it again failed: {reason}")
+        raise CannotReplay(f"{key}: training it again failed: {reason}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from atelier_store.records import BaselineScore, Leaderboard, LeaderboardEntry
+from atelier_store.records import BaselineScore, FinishLine, Leaderboard, LeaderboardEntry
 from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -45,7 +45,8 @@ def leaderboard(board: Leaderboard, most: int = 10) -> RenderableType:
     if len(ranked) > len(shown):
         table.caption = f"and {len(ranked) - len(shown)} more: atelier leaderboard --all"
     unranked = [entry for entry in board.entries if entry.rank is None]
-    return Group(table, *to_beat(board.baselines), *(line for entry in unranked for line in _unranked(entry)))
+    lines = (line for entry in unranked for line in _unranked(entry))
+    return Group(table, *to_beat(board.baselines), *finish_lines(board.finish), *lines)
 
 
 def _number(value: float) -> str:
@@ -58,6 +59,13 @@ def to_beat(baselines: Sequence[BaselineScore]) -> Iterator[Text]:
     if baselines:
         each = ", ".join(f"{baseline.name} {baseline.metric:.4f}" for baseline in baselines)
         yield Text(f"to beat: {each}", "cyan")
+
+
+def finish_lines(lines: Sequence[FinishLine]) -> Iterator[Text]:
+    """What was tried at the end of the search, of what, and what came of it."""
+    for line in lines:
+        of = f" of {', '.join(member.trial for member in line.members)}" if line.members else ""
+        yield Text(f"{line.what}{of}: {'kept' if line.kept else 'not kept'}: {line.reason}", "cyan")
 
 
 def _unranked(entry: LeaderboardEntry) -> Iterator[Text]:

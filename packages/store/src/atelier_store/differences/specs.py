@@ -89,10 +89,11 @@ def _trainer(a: Trainer, b: Trainer) -> Iterator[Difference]:
     yield from _data(a.data, b.data)
     yield from _fields("trainer", _training(a), _training(b))
     yield from _fields("trainer.budget", _dump(a.budget), _dump(b.budget))
+    yield from _fields("trainer.finish", _dump(a.finish), _dump(b.finish))
 
 
 def _training(trainer: Trainer) -> dict[str, Any]:
-    return _dump(trainer, "data", "budget") | {"classWeights": trainer.class_weights}
+    return _dump(trainer, "data", "budget", "finish") | {"classWeights": trainer.class_weights}
 
 
 def _data(a: Data, b: Data) -> Iterator[Difference]:

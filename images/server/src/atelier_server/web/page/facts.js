@@ -101,7 +101,7 @@ export function showProvenance({ version, manifest, promotion, signed_by }, repo
   at("provenance").replaceChildren(...facts([
     ["Promoted", promotion && `${moment(promotion.promoted_at)} by ${promotion.promoted_by}, for ${lower(metricName(promotion.objective_metric_name))} ${score(promotion.objective_metric_name, promotion.metric)}`],
     ["Experiment", make("code", {}, provenance.experiment)],
-    ["Trial", `${provenance.trial}, ${count(provenance.epochs, "epoch")}${afterParent(manifest.config)}, seed ${provenance.seed}`],
+    ["Trial", `${provenance.trial}, ${howTrained(manifest)}, seed ${provenance.seed}`],
     ["Key", digest(provenance.key)],
     ["Parents", provenance.parents.length ? make("code", {}, provenance.parents.join(", ")) : ""],
     ["Version", digest(version)],
@@ -117,6 +117,8 @@ export function showProvenance({ version, manifest, promotion, signed_by }, repo
     ["ONNX against torch", parityInWords(parity)],
   ]));
 }
+
+const howTrained = ({ config, provenance }) => config.members ? `the mean of ${count(config.members.length, "network")}` : `${count(provenance.epochs, "epoch")}${afterParent(config)}`;
 
 const afterParent = ({ parent_epochs }) => parent_epochs ? ` after ${parent_epochs} of its parent` : "";
 

@@ -9,13 +9,18 @@ const HOLDS = "Ringed: the best epoch. The model has the weights of the last.";
 
 export function showCurve(manifest, report) {
   const curve = report ? report.curve : [];
-  if (!curve.length) return at("curve").replaceChildren(make("p", { class: "quiet" }, report ? "The store had lost the curve by the time of the promotion." : before("the curve")));
+  if (!curve.length) return at("curve").replaceChildren(...(report ? short(report) : []), make("p", { class: "quiet" }, noCurve(manifest, report)));
   const names = Object.keys(curve[0].metrics).sort((a, b) => (b === manifest.objective_metric_name) - (a === manifest.objective_metric_name) || a.localeCompare(b));
   const holder = make("div", { class: "holder" }), choice = make("select", { id: "measure" }, ...names.map(name => make("option", { value: name }, metricName(name))));
   const paint = () => chart(holder, curveOf(choice.value, curve, manifest.config.parent_epochs, report.objective));
   choice.addEventListener("change", paint);
   at("curve").replaceChildren(...short(report), make("p", { class: "choice" }, make("label", { for: "measure" }, "Show "), choice), holder, make("p", { class: "quiet legend" }, HOLDS), asTable(curve, names));
   paint();
+}
+
+function noCurve({ config }, report) {
+  if (!report) return before("the curve");
+  return config.members ? "A mean of trained networks has no curve of its own." : "The store had lost the curve by the time of the promotion.";
 }
 
 /** That the network was not trained to its end, which older reports do not say. */
@@ -51,7 +56,7 @@ export function showTrials({ manifest, promotion }, report) {
   if (!report) return at("trials").replaceChildren(make("p", { class: "quiet" }, before("the search")));
   const drawn = report.trials.filter(trial => trial.metric !== null && trial.params !== null);
   const holder = make("div", { class: "holder" });
-  at("trials").replaceChildren(make("p", {}, inWords(report.trials)), ...toBeat(report), holder, make("p", { class: "quiet legend" }, legend(drawn, promotion)));
+  at("trials").replaceChildren(make("p", {}, inWords(report.trials)), ...toBeat(report), ...atTheEnd(report), holder, make("p", { class: "quiet legend" }, legend(drawn, promotion)));
   if (drawn.length) chart(holder, trialsOf(drawn, manifest, promotion, report));
 }
 
@@ -65,6 +70,11 @@ function toBeat({ baselines = [], objective }) {
   const name = objective.objective_metric_name;
   const each = baselines.map(baseline => `${BASELINES[baseline.name] || baseline.name} ${score(name, baseline.metric)}`);
   return each.length ? [make("p", { class: "baselines" }, `To beat, by ${lower(metricName(name))}: ${each.join(", ")}.`)] : [];
+}
+
+/** What was tried at the end of the search, and what came of it; most searches, and older reports, have nothing. */
+function atTheEnd({ finish = [] }) {
+  return finish.map(({ what, members, kept, reason }) => make("p", { class: "finish" }, `At the end, an ${what}${members.length ? ` of ${members.map(({ trial }) => trial).join(", ")}` : ""}: ${kept ? "kept" : "not kept"}: ${reason}.`));
 }
 
 const BASELINES = { hist_gradient_boosting: "boosted trees", logistic_regression: "logistic regression", linear_regression: "linear regression", majority: "the majority", mean: "the mean" };

@@ -27,7 +27,13 @@ const MOST_DRAWN = 6;  // layers of one stage; the words say how many there are
 /** The parts of a drawing. other: a manifest, of which what differs is marked. */
 export function networkParts(manifest, report, other) {
   const { params } = manifest.config;
+  if (manifest.config.members) return averaged(manifest);
   return [...(params.stages ? builtIn(manifest, other) : own(manifest, report)), training(params)];
+}
+
+function averaged({ config: { members } }) {
+  const each = members.map(({ key, epochs }) => make("li", {}, "the network of trial ", make("code", {}, key), `, after ${count(epochs, "epoch")}`));
+  return [make("p", {}, `The mean of what ${count(members.length, "network")} answer, in one file:`), make("ol", {}, ...each)];
 }
 
 function builtIn(manifest, other) {

@@ -1,0 +1,213 @@
+"""What is tried at the end of a search beside its trials: an average of the best of them as one network.
+
+The mean of what several trained networks answer errs less than each of them where they err differently (Hansen and
+Salamon 1990, Neural Network Ensembles). Which are averaged follows from the leaderboard alone; the average is then
+ranked like a trial, by its own score on the validation rows. Of equal values fewer parameters rank first, so it has to
+be better than the best of its members.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any
+
+from atelier_store import budget, names
+from atelier_store.errors import InvalidInput
+from atelier_store.layout import Store
+from atelier_store.records import (
+    AveragedTrial,
+    Card,
+    FinishLine,
+    LeaderboardEntry,
+    Manifest,
+    Member,
+    TornRecord,
+    TrialConfig,
+)
+from atelier_store.spec import Spec, sha256_of
+
+FEWEST = 2
+"""Networks of an average."""
+
+
+def members(store: Store, spec: Spec, entries: Sequence[LeaderboardEntry]) -> tuple[str, ...]:
+    """The keys of the trials to average, the best first: as many of the best as the spec says and the budget allows.
+
+    A trial and its tail count once, as the better of them. The worst are left out until the sums of parameters and
+    multiply-adds are within the budget, and no average of just these was measured to be over it. Empty if fewer than
+    two are left.
+    """
+    most = spec.trainer.finish.average
+    if most is None:
+        return ()
+    chosen = list(islice(_distinct(store, entries), most))
+    while len(chosen) >= FEWEST:
+        keys = tuple(entry.key for entry in chosen if entry.key is not None)
+        if not _over(store, spec, chosen, keys):
+            return keys
+        chosen.pop()
+    return ()
+
+
+def configuration(store: Store, keys: Sequence[str]) -> TrialConfig:
+    """The configuration of the average of the trials with these keys, as their bundles are now. InvalidInput."""
+    manifests, violations = [], []
+    for key in keys:
+        if not names.KEY.accepts(key):
+            violations.append(f"{key}: {names.KEY.refusal(key)}")
+            continue
+        try:
+            manifests.append(Manifest.read(store.trial(key).bundle.manifest))
+        except (FileNotFoundError, TornRecord) as error:
+            violations.append(f"{key}: no trial with a whole bundle has this key: {error}")
+    if len(set(keys)) < FEWEST or len(set(keys)) < len(keys):
+        violations.append(f"{', '.join(keys)}; an average is of {FEWEST} trials or more, each once")
+    if not violations:
+        first = manifests[0]
+        violations += [
+            f"{manifest.config.key}: learnt from other data, or another split, than {first.config.key}"
+            for manifest in manifests[1:]
+            if _learnt_from(manifest.config) != _learnt_from(first.config)
+        ]
+        violations += [f"{one.config.key}: is an average itself" for one in manifests if one.config.members]
+        violations += [
+            f"{one.config.key}: has folds, and no row is left that all have not learnt from"
+            for one in manifests
+            if one.config.folds
+        ]
+    if violations:
+        raise InvalidInput([f"--average-of: {violation}" for violation in violations])
+    of = tuple(
+        Member(key=one.config.key, epochs=trained(one), onnx_sha256=one.files["model.onnx"]) for one in manifests
+    )
+    other: dict[str, Any] = {
+        "params": {},
+        "network_digest": sha256_of([one.config.network_digest for one in manifests]),
+        **dict.fromkeys(("parent", "parent_epochs", "tail_epochs")),
+        "members": of,
+    }
+    return first.config.model_copy(update=other)
+
+
+def trained(manifest: Manifest) -> int:
+    """For how many epochs a network was trained, those of a tail's parent among them."""
+    return (manifest.config.parent_epochs or 0) + manifest.provenance.epochs
+
+
+def lines(store: Store, spec: Spec, entries: Sequence[LeaderboardEntry]) -> tuple[FinishLine, ...]:
+    """What was tried at the end of this search, in the order of the leaderboard, and what came of it."""
+    averages = [(entry, of) for entry in entries if not entry.parameters and (of := _members_of(store, entry))]
+    if not averages and spec.trainer.finish.average is None:
+        return ()
+    trials = {entry.key: entry.trial for entry in entries if entry.key is not None}
+    best = next(_distinct(store, entries), None)
+    found = [_line(spec, entry, of, best, trials) for entry, of in averages]
+    if spec.trainer.finish.average is not None and best is not None:
+        found += _untried(store, spec, entries, best, [entry.key for entry, _ in averages])
+    return tuple(found)
+
+
+def _untried(
+    store: Store, spec: Spec, entries: Sequence[LeaderboardEntry], best: LeaderboardEntry, tried: Sequence[str | None]
+) -> Iterator[FinishLine]:
+    """That there is no average of the trials as they are now, and why."""
+    keys = members(store, spec, entries)
+    if keys and _key(store, keys) in tried:
+        return
+    reason = "not tried yet" if keys else f"fewer than {FEWEST} of the best trials are within the budget together"
+    yield FinishLine(
+        what="average",
+        trial=None,
+        key=None,
+        members=(),
+        metric=None,
+        best=best.metric,
+        best_trial=best.trial,
+        kept=False,
+        reason=reason,
+    )
+
+
+def _line(
+    spec: Spec,
+    entry: LeaderboardEntry,
+    of: Sequence[Member],
+    best: LeaderboardEntry | None,
+    trials: Mapping[str, str],
+) -> FinishLine:
+    kept = entry.rank is not None and best is not None and best.rank is not None and entry.rank < best.rank
+    return FinishLine(
+        what="average",
+        trial=entry.trial,
+        key=entry.key,
+        members=tuple(AveragedTrial(trial=trials.get(one.key, one.key), **one.model_dump()) for one in of),
+        metric=entry.metric,
+        best=best.metric if best else None,
+        best_trial=best.trial if best else None,
+        kept=kept,
+        reason=_why(spec, entry, best, kept),
+    )
+
+
+def _why(spec: Spec, entry: LeaderboardEntry, best: LeaderboardEntry | None, kept: bool) -> str:
+    if entry.status == "over_budget":
+        return entry.reason or "over budget"
+    if entry.rank is None or entry.metric is None or best is None or best.metric is None:
+        return f"{entry.status}; the leaderboard says why"
+    objective = spec.experiment.objective
+    values = f"{objective.objective_metric_name} {entry.metric:.6g}, {best.trial} {best.metric:.6g}"
+    if entry.metric == best.metric:
+        return f"{values}: equal, and larger"
+    is_better = objective.better(entry.metric, best.metric)
+    if kept == is_better:
+        return f"{values}: {'better' if kept else 'worse'}"
+    return f"{values}: {'before' if kept else 'after'} it by all objectives"
+
+
+def _distinct(store: Store, entries: Sequence[LeaderboardEntry]) -> Iterator[LeaderboardEntry]:
+    """The trials that have ended and can be promoted, best first; of a trial and its tails the best; no averages.
+
+    Only those that learnt from the same rows as the best: the file of a search's data may have changed meanwhile.
+    """
+    seen: set[str] = set()
+    rows: tuple[object, ...] | None = None
+    for entry in entries:
+        if entry.rank is None or entry.key is None or entry.status not in ("paused", "succeeded"):
+            continue
+        config = TrialConfig.read_if_whole(store.trial(entry.key).config)
+        if config is None or config.members is not None:
+            continue
+        rows, origin = rows or _learnt_from(config), config.parent or config.key
+        if origin not in seen and _learnt_from(config) == rows:
+            seen.add(origin)
+            yield entry
+
+
+def _members_of(store: Store, entry: LeaderboardEntry) -> tuple[Member, ...] | None:
+    config = TrialConfig.read_if_whole(store.trial(entry.key).config) if entry.key is not None else None
+    return config.members if config is not None else None
+
+
+def _over(store: Store, spec: Spec, chosen: Sequence[LeaderboardEntry], keys: Sequence[str]) -> bool:
+    """Whether an average of these is over the budget, as far as that is known."""
+    bounds = spec.trainer.budget
+    if budget.exceeded(bounds, sum(e.params or 0 for e in chosen), sum(e.macs or 0 for e in chosen), None):
+        return True
+    key = _key(store, keys) if bounds.latency_ms is not None else None
+    card = Card.read_if_whole(store.trial(key).card) if key is not None else None
+    return card is not None and bool(
+        budget.exceeded(bounds, card.params, card.macs, card.latency.p50_ms if card.latency else None)
+    )
+
+
+def _key(store: Store, keys: Sequence[str]) -> str | None:
+    """The key of the average of these trials; None if one of their bundles is not whole."""
+    try:
+        return configuration(store, keys).key
+    except InvalidInput:
+        return None
+
+
+def _learnt_from(config: TrialConfig) -> tuple[object, ...]:
+    return config.data_digest, config.validation_fraction, config.folds, config.seed
