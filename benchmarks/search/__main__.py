@@ -22,7 +22,7 @@ from atelier_cli.search.schedule import Result, Schedule
 from atelier_searcher.decision import NO_SHORTLIST
 from atelier_searcher.shortlist import Shortlist
 from atelier_searcher.space import Space
-from atelier_store.spec import AlgorithmName, Proxy
+from atelier_store.spec import AlgorithmName, Decisions, Proxy
 
 from benchmarks.search import tables
 from benchmarks.search.tables import Believed, Table
@@ -37,11 +37,12 @@ def product(
     table: Table,
     seed: int,
     workers: int,
-    algorithm: AlgorithmName = "multivariate-tpe",
+    algorithm: AlgorithmName = "atelier",
     shortlist: Callable[[Table, int], Shortlist] | None = None,
+    decisions: Decisions = "by-epochs",
 ) -> Iterator[str]:
     """The product's own search: its schedule of jobs, with the lag that several workers have."""
-    spec = tables.spec(table.name, algorithm, MOST, seed)
+    spec = tables.spec(table.name, algorithm, MOST, seed).model_copy(update={"decisions": decisions})
     scored = NO_SHORTLIST if shortlist is None else shortlist(table, seed)
     schedule = Schedule(spec, table.networks, workers, shortlist=scored)
     while not schedule.is_done:
@@ -92,7 +93,10 @@ def listed(believed: Believed = "as they are", **options: Any) -> Search:
 
 
 SEARCHES: dict[str, Search] = {
-    "multivariate-tpe (the default)": product,
+    "atelier (the default)": product,
+    "atelier, decisions by jobs": partial(product, decisions="by-jobs"),
+    "multivariate-tpe": partial(product, algorithm="multivariate-tpe"),
+    "multivariate-tpe, decisions by jobs (0.1)": partial(product, algorithm="multivariate-tpe", decisions="by-jobs"),
     "random": partial(product, algorithm="random"),
     "regularised evolution 20/5": evolution,
     "tpe": partial(product, algorithm="tpe"),

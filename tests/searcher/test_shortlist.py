@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from atelier_searcher.decision import NO_SHORTLIST, Networks, Suggestion, decide
 from atelier_searcher.history import Trial
-from atelier_searcher.shortlist import DRAWN, EVERY, LEAST_RESULTS, OPENING, Shortlist, aggregate, standing
+from atelier_searcher.sampling import standing
+from atelier_searcher.shortlist import DRAWN, EVERY, LEAST_RESULTS, OPENING, Shortlist, aggregate
 from atelier_store.records import Candidate
 from atelier_store.spec import Spec
 
