@@ -87,6 +87,25 @@ def evolution(table: Table, seed: int, workers: int, population: int = 20, sampl
             return
 
 
+def local_search(table: Table, seed: int, workers: int) -> Iterator[str]:
+    """The nearest network to the best that is not trained yet, after ten at random; it sees results as 0.1 did."""
+    space = Space(tables.spec(table.name).experiment.parameters)
+    lag = 1 if workers == 1 else 2 * workers
+    seen: dict[str, float] = {}
+    left = iter(space.points(seed))
+    while True:
+        known = list(seen.items())[: max(0, len(seen) - lag + 1)]
+        best = min(known, key=lambda item: item[1])[0] if len(known) >= 10 else None
+        for point in left if best is None else space.around(space.point(table.points[int(best)]), seed + len(seen)):
+            key = table.networks.key(space.params(point))
+            if key not in seen and table.networks.refusal(space.params(point)) is None:
+                seen[key] = table.values(key)[-1]
+                yield key
+                break
+        else:
+            return
+
+
 def listed(believed: Believed = "as they are", **options: Any) -> Search:
     """The product with a shortlist."""
     return partial(product, shortlist=partial(shortlist, believed=believed, **options))
@@ -99,6 +118,7 @@ SEARCHES: dict[str, Search] = {
     "multivariate-tpe, decisions by jobs (0.1)": partial(product, algorithm="multivariate-tpe", decisions="by-jobs"),
     "random": partial(product, algorithm="random"),
     "regularised evolution 20/5": evolution,
+    "local search": local_search,
     "tpe": partial(product, algorithm="tpe"),
     "bayesianoptimization (GP)": partial(product, algorithm="bayesianoptimization"),
     "shortlist": listed(),

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,6 +21,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from scipy.linalg import cho_factor, cho_solve, solve_triangular
 from scipy.optimize import minimize
 from scipy.special import erfcx, log_ndtr, ndtri
+from threadpoolctl import ThreadpoolController
 
 from atelier_searcher.space import MOST_NEIGHBOURS, Point, Space
 
@@ -71,8 +73,25 @@ def proposals(
 ) -> list[Point]:
     """Points of the space, the best first. Scores (n,) are of the known points: more is better, and their order counts.
 
-    Equal arguments give equal points.
+    Equal arguments give equal points: one thread computes, for so small matrices faster than several.
     """
+    with _threads().limit(limits=1, user_api="blas"):
+        return _proposals(space, known, scores, running, seed, features)
+
+
+@lru_cache(maxsize=1)
+def _threads() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
+def _proposals(
+    space: Space,
+    known: Sequence[Point],
+    scores: Array,
+    running: Sequence[Point],
+    seed: int,
+    features: Features | None,
+) -> list[Point]:
     chosen = modelled(scores)
     points, results = [known[n] for n in chosen], normal_scores(scores)[chosen]
     encoding = Encoding(space.distributions, features)

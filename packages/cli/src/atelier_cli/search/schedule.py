@@ -263,8 +263,8 @@ def virtual_workers(parallel: int) -> int:
     return parallel + math.ceil((parallel - 1) * AHEAD)
 
 
-AHEAD = 0.25
-"""Jobs that are decided ahead, as a share of those at a time."""
+AHEAD = 0.5
+"""Jobs decided ahead, for each trial at a time but the first: more keep workers busy, and let decisions see less."""
 
 MOST_SIMULATED = 200
 """Trials of a search that is simulated; more take about as many epochs each."""
