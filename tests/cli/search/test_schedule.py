@@ -88,8 +88,8 @@ def search(
                 waiting.append(jobs[-1])
         if waiting:
             ended = waiting.pop(shuffle.randrange(len(waiting)) if shuffle else 0)
-            for job, result in [*waiting, ended] if shuffle else ():
-                if result.values[job.resumed_at :]:
+            for job, result in [*waiting, ended]:
+                if shuffle and result.values[job.resumed_at :]:
                     schedule.progress(job, shuffle.randint(job.resumed_at + 1, len(result.values)))
             schedule.report(*ended)
     return jobs

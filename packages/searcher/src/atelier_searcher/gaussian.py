@@ -226,7 +226,8 @@ def log_gain(z: Array) -> Array:
         tail = -(low**2) / 2 - c + np.log1p(np.maximum(low * ratio, -1 + 1e-12))
     high = np.maximum(z, -1.0)
     plain = np.log(np.exp(-(high**2) / 2 - c) + high * np.exp(log_ndtr(high)))
-    return np.where(z < -1, tail, plain)
+    gains: Array = np.where(z < -1, tail, plain)
+    return gains
 
 
 def _fitted(points: Array, results: Array, encoding: Encoding) -> Array:
