@@ -80,6 +80,14 @@ def test_it_finds_what_random_search_does_not() -> None:
     assert best[0] > 1.9 > best[1]  # of 2
 
 
+def test_it_may_begin_with_the_first_result() -> None:
+    chosen = {"algorithmName": "atelier", "algorithmSettings": [{"name": "n_startup_trials", "value": "0"}]}
+    values = spec().model_dump(by_alias=True)
+    of = Spec.model_validate(values | {"experiment": values["experiment"] | {"algorithm": chosen}})
+    assert proposed(known(1), of)[0] != proposed(known(1))[0]
+    assert len(proposed([], of)) == 1
+
+
 def test_proposals_are_points_of_the_space_each_with_a_value_for_every_parameter() -> None:
     space = Space(PARAMETERS_AS_SPEC)
     points = proposed(known())

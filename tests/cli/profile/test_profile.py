@@ -512,7 +512,7 @@ def test_only_pictures_become_something(tmp_path: Path) -> None:
         ),
         (
             "experiment.algorithm={algorithmName: hyperband}",
-            'experiment.algorithm.algorithmName: "hyperband" is not allowed; allowed: atelier, random',
+            'experiment.algorithm.algorithmName: "hyperband" is not allowed; allowed: auto, atelier, random',
         ),
         (
             "experiment.algorithm={algorithmName: tpe, algorithmSettings: [{name: sigma, value: 1}]}",

@@ -101,7 +101,7 @@ def learns(spec: Spec, history: History, has_features: bool = False) -> bool:
     default = 1 if name == "cmaes" else LEAST_WITH_FEATURES if has_features and is_modelled(spec) else 10
     least = int(settings.get("n_startup_trials") or settings.get("n_initial_points") or default)
     known = sum(trial.status not in ("running", "failed") for trial in history)
-    return name not in LEARNS_FROM_NOTHING and known >= least
+    return name not in LEARNS_FROM_NOTHING and known >= max(least, 1 if is_modelled(spec) else 0)
 
 
 def is_modelled(spec: Spec) -> bool:
