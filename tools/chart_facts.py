@@ -24,6 +24,7 @@ from atelier_cli.profile.facts import (
     EARLY_STOPPING_SETTINGS,
     KINDS,
     METRICS,
+    ON_A_CLUSTER,
     Choice,
     Number,
 )
@@ -43,7 +44,7 @@ Json = dict[str, Any]
 
 
 def facts() -> Json:
-    """Domains by kind and task, settings by algorithm, kinds by source, and what auto is of failed trials."""
+    """Domains by kind and task, settings by algorithm, kinds by source, and what each auto is."""
     return {
         "domains": {
             f"{kind} {task}": {name: of_domain(domain) for name, domain in domains(kind, task).items()}
@@ -57,6 +58,7 @@ def facts() -> Json:
         "kinds": KINDS,
         "metrics": {task: list(names) for task, names in METRICS.items()},
         "failedTrials": FAILED_TRIALS,
+        "algorithm": ON_A_CLUSTER,
         "defaults": defaults(),
         "keptNulls": sorted(".".join(map(str, at)) for at in kept_nulls(defaults())),
         "texts": {

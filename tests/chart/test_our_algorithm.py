@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from atelier_cli.profile.facts import ON_A_CLUSTER
+from atelier_cli.profile.loading import chart_defaults
 from atelier_store import marks
 from atelier_store.spec import Spec
 from atelier_suggestion import katib_pb2 as katib
@@ -103,3 +105,18 @@ def test_other_algorithms_have_neither_marks_nor_the_spec() -> None:
 def test_medianstop_is_refused_whose_trials_end_where_no_mark_is() -> None:
     error = refused(QUICKSTART, set=[ATELIER, "experiment.earlyStopping.algorithmName=medianstop"])
     assert "earlyStopping" in error and "algorithmName" in error, error
+
+
+@pytest.mark.parametrize("sets", [(), ("experiment.algorithm.algorithmSettings[0].value=5",)])
+def test_auto_is_an_algorithm_that_katib_has_and_the_same_search_as_by_its_name(sets: tuple[str, ...]) -> None:
+    chosen = [
+        render(QUICKSTART, set=[f"experiment.algorithm.algorithmName={name}", *sets]) for name in ("auto", ON_A_CLUSTER)
+    ]
+    assert chosen[0] == chosen[1]
+    assert only(chosen[0], "Experiment")["spec"]["algorithm"]["algorithmName"] == ON_A_CLUSTER
+
+
+def test_auto_is_what_a_profile_gets_that_names_no_algorithm() -> None:
+    experiment = only(render(QUICKSTART, set=["experiment.algorithm=null"]), "Experiment")
+    assert experiment["spec"]["algorithm"]["algorithmName"] == ON_A_CLUSTER
+    assert chart_defaults()["experiment"]["algorithm"]["algorithmName"] == "auto"

@@ -269,6 +269,7 @@ def test_the_model_of_an_old_store_is_served_and_answers_as_it_did(old: Path) ->
 
 ADDED_FIELDS = (
     f"experiments/{EXPERIMENT}/leaderboard.json > entries[].parameters",
+    f"experiments/{EXPERIMENT}/spec.json > decisions",
     f"experiments/{EXPERIMENT}/trials/<trial>.json > reason",
     "models/tiny/versions/<digest>/report.json > quality",
 )

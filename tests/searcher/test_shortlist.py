@@ -9,7 +9,18 @@ import numpy as np
 import pytest
 from atelier_searcher.decision import NO_SHORTLIST, Networks, Suggestion, decide
 from atelier_searcher.history import Trial
-from atelier_searcher.shortlist import DRAWN, EVERY, LEAST_RESULTS, OPENING, Shortlist, aggregate, standing
+from atelier_searcher.sampling import standing
+from atelier_searcher.shortlist import (
+    DRAWN,
+    EVERY,
+    LEAST_RESULTS,
+    MOST_BLIND,
+    OPENING,
+    Features,
+    Shortlist,
+    aggregate,
+)
+from atelier_searcher.space import Space
 from atelier_store.records import Candidate
 from atelier_store.spec import Spec
 
@@ -18,13 +29,14 @@ RATE = {"name": "lr", "parameterType": "double", "feasibleSpace": {"min": "0.1",
 NETWORKS = Networks(lambda params: hashlib.sha256(json.dumps(params, sort_keys=True).encode()).hexdigest()[:16])
 
 
-def spec(*others: dict[str, Any]) -> Spec:
+def spec(*others: dict[str, Any], algorithm: str = "multivariate-tpe") -> Spec:
     parameters = [
         {"name": name, "parameterType": "categorical", "feasibleSpace": {"list": widths}}
         for name, widths in WIDTHS.items()
     ]
     counts = {"maxTrialCount": 64, "maxFailedTrialCount": 3}
-    experiment = {"name": "tests", "parameters": [*parameters, *others], **counts}
+    chosen = {"algorithm": {"algorithmName": algorithm}}
+    experiment = {"name": "tests", "parameters": [*parameters, *others], **chosen, **counts}
     trainer = {"data": {"source": "sklearn", "name": "digits"}, "maxEpochs": 9}
     return Spec.model_validate({"experiment": experiment, "trainer": trainer})
 
@@ -74,6 +86,35 @@ def test_scores_that_mislead_are_dropped_for_the_algorithm_as_soon_as_results_sa
     believed = [suggestion.number for suggestion in made if "on the shortlist" in str(suggestion.reason)]
     assert believed and max(believed) <= LEAST_RESULTS
     assert any("multivariate-tpe" in str(suggestion.reason) for suggestion in made)
+
+
+def test_the_gaussian_process_learns_that_scores_mislead() -> None:
+    history, made = searched(spec(algorithm="atelier"), shortlist(sign=-1.0), LEAST_RESULTS + 8)
+    later = range(LEAST_RESULTS, len(made))
+    assert all(str(made[n].reason).startswith("atelier") for n in later)
+    assert max(width(history[n].params) for n in later) == 96  # the best of 64, and the last by its score
+
+
+def test_before_the_first_result_most_suggestions_do_not_believe_the_scores() -> None:
+    of, history, believed = spec(algorithm="atelier"), list[Trial](), 0
+    for _ in range(16):
+        decision = decide(of, history, NETWORKS, shortlist=shortlist())
+        assert isinstance(decision, Suggestion)
+        believed += "on the shortlist" in str(decision.reason)
+        history.append(Trial(decision.params, decision.key))
+    assert believed == MOST_BLIND * (EVERY - 1) / EVERY
+
+
+def test_of_a_network_without_a_score_those_near_it_say_what_it_may_be() -> None:
+    space = Space(spec().experiment.parameters)
+    some = Shortlist(shortlist().candidates[:48])
+    points = list(space.points(0))
+    places = Features(some, space)(points)[:, 0]
+    assert (places > 0).all() and (places <= 1).all()
+    assert np.corrcoef(places, [width(space.params(point)) for point in points])[0, 1] > 0.9
+    own = Features(some, space)([space.point(candidate.params) for candidate in some.candidates])[:, 0]
+    best = some.candidates[int(np.argmax(own))].params
+    assert width(best) == max(width(candidate.params) for candidate in some.candidates)
 
 
 def test_parameters_without_a_score_are_the_algorithms() -> None:

@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 import yaml
 from atelier_cli.profile import InvalidProfile, Profile, load
-from atelier_cli.profile.facts import ALGORITHM_SETTINGS, METRICS
+from atelier_cli.profile.facts import ALGORITHM_SETTINGS, METRICS, ON_A_CLUSTER, ON_ONE_MACHINE
 from atelier_cli.profile.rules import check_builders
+from atelier_store.layout import Store
 from atelier_store.scores import scores
 from atelier_store.spec import AlgorithmName, Kind, Parameter, Spec
 from hypothesis import given
@@ -110,6 +111,43 @@ def test_a_file_name_that_is_no_name_needs_one_said(tmp_path: Path) -> None:
     violations = refused(written(tmp_path, SOUND.replace("  name: sound\n", ""), "My Search.yaml"))
     assert len(violations) == 1
     assert "experiment.name: is empty, and the file's name 'My Search' cannot stand for it" in violations[0]
+
+
+# what a store knows of its search
+
+
+def begun(folder: Path, store: Store, *overrides: str) -> Profile:
+    """The sound profile as a store knows it, whose search it has from then on."""
+    profile = load(written(folder, SOUND), overrides).begun_in(store)
+    profile.spec.write(store.experiment(profile.spec.experiment_name).spec)
+    return profile
+
+
+def test_a_new_search_without_an_algorithm_gets_the_one_of_today(tmp_path: Path) -> None:
+    spec = begun(tmp_path, Store(tmp_path / "store")).spec
+    assert (spec.experiment.algorithm.algorithm_name, spec.decisions) == (ON_ONE_MACHINE, "by-epochs")
+    assert load(tmp_path / "x.yaml", laptop=False).spec.experiment.algorithm.algorithm_name == ON_A_CLUSTER
+
+
+def test_a_search_goes_on_by_the_rules_that_it_began_with(tmp_path: Path) -> None:
+    """As 0.1.0 left it: multivariate-tpe by default, and nothing said of decisions."""
+    store = Store(tmp_path / "store")
+    path = written(tmp_path, SOUND)
+    old = load(path, ["experiment.algorithm.algorithmName=multivariate-tpe"]).spec
+    old.write(store.experiment(old.experiment_name).spec)
+    assert "decisions" not in json.loads(store.experiment(old.experiment_name).spec.read_text())
+    for overrides in ((), ("experiment.maxTrialCount=20",), ("experiment.algorithm.algorithmName=multivariate-tpe",)):
+        spec = begun(tmp_path, store, *overrides).spec
+        assert (spec.experiment_name, spec.decisions) == (old.experiment_name, "by-jobs")
+        assert spec.experiment.algorithm.algorithm_name == "multivariate-tpe"
+    asked = begun(tmp_path, store, "experiment.algorithm.algorithmName=atelier").spec
+    assert (asked.experiment.algorithm.algorithm_name, asked.decisions) == ("atelier", "by-epochs")
+    assert len(store.experiments()) == 2
+
+
+def test_how_decisions_are_made_is_no_part_of_a_searchs_name(tmp_path: Path) -> None:
+    spec = load(written(tmp_path, SOUND)).spec
+    assert spec.model_copy(update={"decisions": "by-epochs"}).experiment_name == spec.experiment_name
 
 
 # several files
@@ -474,7 +512,7 @@ def test_only_pictures_become_something(tmp_path: Path) -> None:
         ),
         (
             "experiment.algorithm={algorithmName: hyperband}",
-            'experiment.algorithm.algorithmName: "hyperband" is not allowed; allowed: atelier, random',
+            'experiment.algorithm.algorithmName: "hyperband" is not allowed; allowed: auto, atelier, random',
         ),
         (
             "experiment.algorithm={algorithmName: tpe, algorithmSettings: [{name: sigma, value: 1}]}",

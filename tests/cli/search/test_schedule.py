@@ -5,13 +5,13 @@ import json
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal, get_args
 
 import pytest
-from atelier_cli.search.schedule import Job, Result, Schedule, expected_epochs
+from atelier_cli.search.schedule import Job, Result, Schedule, expected_epochs, virtual_workers
 from atelier_searcher.decision import Networks
 from atelier_store import halving
-from atelier_store.spec import Spec
+from atelier_store.spec import Decisions, Spec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -33,6 +33,7 @@ def spec(
     early: str = "halving",
     parameters: list[dict[str, Any]] | None = None,
     objectives: Sequence[dict[str, Any]] = (),
+    decisions: Decisions = "by-jobs",
 ) -> Spec:
     experiment = {
         "name": "tests",
@@ -45,7 +46,7 @@ def spec(
         "maxFailedTrialCount": failed,
     }
     trainer = {"data": {"source": "sklearn", "name": "digits"}, "maxEpochs": max_epochs}
-    return Spec.model_validate({"experiment": experiment, "trainer": trainer})
+    return Spec.model_validate({"experiment": experiment, "trainer": trainer, "decisions": decisions})
 
 
 def key_of(params: dict[str, str]) -> str:
@@ -86,7 +87,11 @@ def search(
                 jobs.append((job, reply(job, of)))
                 waiting.append(jobs[-1])
         if waiting:
-            schedule.report(*waiting.pop(shuffle.randrange(len(waiting)) if shuffle else 0))
+            ended = waiting.pop(shuffle.randrange(len(waiting)) if shuffle else 0)
+            for job, result in [*waiting, ended]:
+                if shuffle and result.values[job.resumed_at :]:
+                    schedule.progress(job, shuffle.randint(job.resumed_at + 1, len(result.values)))
+            schedule.report(*ended)
     return jobs
 
 
@@ -104,13 +109,70 @@ def test_with_several_objectives_a_trial_pauses_at_each_rung_until_what_it_costs
     st.integers(1, 20),
     st.integers(1, 4),
     st.randoms(use_true_random=False),
-    st.sampled_from(["random", "tpe", "multivariate-tpe"]),
+    st.sampled_from(["random", "tpe", "multivariate-tpe", "atelier"]),
+    st.sampled_from(get_args(Decisions)),
 )
 def test_whatever_ends_first_the_same_jobs_are_decided(
-    trials: int, parallel: int, shuffle: random.Random, algorithm: str
+    trials: int, parallel: int, shuffle: random.Random, algorithm: str, decisions: Decisions
 ) -> None:
-    of = spec(trials, algorithm=algorithm)
+    of = spec(trials, algorithm=algorithm, decisions=decisions)
     assert search(of, parallel, shuffle) == search(of, parallel)
+
+
+@pytest.mark.parametrize("parallel", [1, 2, 8])
+def test_by_epochs_a_decision_sees_the_jobs_that_have_ended_by_the_clock(parallel: int) -> None:
+    """Without early stopping, jobs end in the order in which they began."""
+    of = spec(30, early="none", algorithm="random", decisions="by-epochs")
+    schedule, jobs = Schedule(of, Networks(key_of), parallel), list[Job]()
+    while not schedule.is_done:
+        while schedule.ready and not schedule.is_done:
+            job = schedule.decide()
+            if job is not None:
+                jobs.append(job)
+        ended = next((job for job in jobs if job.number not in reported(schedule)), None)
+        assert ended is None or len(jobs) - ended.number <= virtual_workers(parallel)
+        if ended is not None:
+            schedule.report(ended, answer(ended, of))
+    assert len(jobs) == 30
+
+
+def reported(schedule: Schedule) -> set[int]:
+    """The numbers of the jobs whose results a schedule has."""
+    return set(schedule._results)
+
+
+def test_by_epochs_a_long_job_holds_nothing_back_once_it_is_past_its_rung() -> None:
+    of = spec(40, algorithm="random", decisions="by-epochs")
+    schedule = Schedule(of, Networks(key_of), parallel=2)
+    first = list(iter(lambda: schedule.decide() if schedule.ready else None, None))
+    assert len(first) == virtual_workers(2) and not schedule.ready
+    for job in first[1:]:
+        schedule.report(job, Result("paused", curve(job.suggestion.params, 3)))
+    assert not schedule.ready  # the first job may still end at its third epoch, and comes before the others then
+    schedule.progress(first[0], 4)
+    assert schedule.ready
+
+
+@pytest.mark.parametrize("parallel", [2, 4])
+def test_by_epochs_a_search_that_goes_on_half_way_decides_as_if_it_had_never_stopped(parallel: int) -> None:
+    of = spec(24, algorithm="atelier", decisions="by-epochs")
+    whole = search(of, parallel)
+    for count in (0, 5, 15, 24):
+        made = {number: params for number, params in suggested(whole).items() if number < count}
+        assert search(of, parallel, random.Random(count), made=made) == whole
+
+
+@pytest.mark.parametrize("outcome", ["failed", "over_budget"])
+def test_by_epochs_jobs_without_a_result_end_too(outcome: Literal["failed", "over_budget"]) -> None:
+    of = spec(12, algorithm="random", failed=12, decisions="by-epochs")
+
+    def reply(job: Job, of: Spec) -> Result:
+        return Result(outcome) if job.number % 3 == 0 else answer(job, of)
+
+    jobs = search(of, 3, reply=reply)
+    trainings = {job.key for job, result in jobs if result.outcome != "over_budget"}
+    assert len(trainings) == 12
+    assert search(of, 3, random.Random(1), reply) == jobs
 
 
 @settings(deadline=None, max_examples=15)

@@ -57,6 +57,7 @@ Experiment. Both take (dict "root" $ "name" NAME); the hash in the name is that 
 {{- $settings := include "atelier.search.settings" $chosen.algorithmSettings | fromYamlArray -}}
 {{- $_ := set $experiment $chooser (set (omit $chosen "algorithmSettings") "algorithmSettings" $settings) -}}
 {{- end -}}
+{{- $_ := set $experiment.algorithm "algorithmName" (include "atelier.search.algorithm" .root) -}}
 {{- $trainer := omit .root.Values.trainer "resources" "image" "pod" "modules" -}}
 {{- if eq (toString $trainer.classWeights) "none" -}}{{- $trainer = omit $trainer "classWeights" -}}{{- end -}}
 {{- if not $trainer.finish.average -}}{{- $trainer = omit $trainer "finish" -}}{{- end -}}
@@ -86,9 +87,15 @@ Experiment. Both take (dict "root" $ "name" NAME); the hash in the name is that 
 {{- end -}}
 {{- end -}}
 
+{{/* The algorithm that suggests; auto is one that Katib has in every cluster. */}}
+{{- define "atelier.search.algorithm" -}}
+{{- $name := .Values.experiment.algorithm.algorithmName -}}
+{{- if eq $name "auto" }}{{ (.Files.Get "files/facts.json" | fromJson).algorithm }}{{ else }}{{ $name }}{{ end -}}
+{{- end -}}
+
 {{/* "true" if the searcher of this project suggests, which a cluster's administrator registers in Katib. */}}
 {{- define "atelier.search.ours" -}}
-{{- if eq .Values.experiment.algorithm.algorithmName "atelier" }}true{{ end -}}
+{{- if eq (include "atelier.search.algorithm" .) "atelier" }}true{{ end -}}
 {{- end -}}
 
 {{/*
@@ -149,7 +156,7 @@ objective:
       value: latest
     {{- end }}
 algorithm:
-  algorithmName: {{ $experiment.algorithm.algorithmName }}
+  algorithmName: {{ include "atelier.search.algorithm" $root }}
   {{- if include "atelier.search.ours" $root }}
   # what the suggestion service knows of the search: it has neither the store nor the ConfigMap
   algorithmSettings:

@@ -15,7 +15,7 @@ from atelier_store.spec import AlgorithmName, Spec
 
 from atelier_searcher import sampling, several, stopping
 from atelier_searcher.history import History, by_key
-from atelier_searcher.shortlist import Shortlist, points
+from atelier_searcher.shortlist import Features, Shortlist, points
 from atelier_searcher.space import Point, Space
 
 NO_SHORTLIST = Shortlist(())
@@ -123,7 +123,7 @@ def _suggest(spec: Spec, history: History, networks: Networks, shortlist: Shortl
     space = Space(spec.experiment.parameters)
     known = {trial.key for trial in history}
     refused: dict[str, str] = {}
-    for point, why in chain(points(spec, space, history, shortlist), _points(spec, space, history)):
+    for point, why in chain(points(spec, space, history, shortlist), _points(spec, space, history, shortlist)):
         params = space.params(point)
         key = networks.key(params)
         if key in known or key in refused:
@@ -135,20 +135,25 @@ def _suggest(spec: Spec, history: History, networks: Networks, shortlist: Shortl
     return Nothing(_exhausted(space, len(known), refused))
 
 
-def _points(spec: Spec, space: Space, history: History) -> Iterator[tuple[Point, str]]:
+def _points(spec: Spec, space: Space, history: History, shortlist: Shortlist) -> Iterator[tuple[Point, str]]:
     """What the algorithm proposes and what is near that; then all of a small space, or random points of a larger one.
 
     An algorithm that learns proposes the best region again and again, so what is new there is better than another draw:
     local search is as good as any (White et al. 2021, Exploring the Loss Landscape in Neural Architecture Search).
     """
-    proposals, seed, number = sampling.proposals(spec, space, history), sampling.seed_of(spec), len(history)
-    name, learns = spec.experiment.algorithm.algorithm_name, sampling.learns(spec, history)
+    features = Features(shortlist, space) if shortlist.candidates else None
+    proposals = sampling.proposals(spec, space, history, features)
+    seed, number = sampling.seed_of(spec), len(history)
+    name, learns = spec.experiment.algorithm.algorithm_name, sampling.learns(spec, history, features is not None)
     if name == "grid":
         yield from ((point, "next of the grid") for point in islice(proposals, number + SMALL_SPACE))
         return
     proposal = next(proposals)
-    yield proposal, f"{name}, from {len(history)} trials" if learns else _before(name)
+    yield proposal, f"{name}, from {number} trials" if learns else _before(name)
     if learns:
+        yield from (
+            (point, f"{name}, from {number} trials: what is better is known or not trained") for point in proposals
+        )
         near = islice(space.around(proposal, seed + number), MOST_NEAR)
         yield from ((point, f"near what {name} proposed, which is known or not trained") for point in near)
     is_small = space.size <= SMALL_SPACE

@@ -1,4 +1,4 @@
-"""Proposals of Optuna's samplers, under Katib's algorithm names, from nothing but the spec and the history.
+"""Proposals under Katib's algorithm names, of Optuna's samplers and our own, from nothing but the spec and the history.
 
 A sampler lives for one decision: its seed is that of the search and the suggestion's number, and it is told the whole
 history. So a search that was stopped, or goes on in another process, gets the proposals that it would have got.
@@ -20,6 +20,7 @@ from optuna.samplers import BaseSampler
 from optuna.storages import InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState
 
+from atelier_searcher import gaussian
 from atelier_searcher.history import History, Trial
 from atelier_searcher.space import Point, Space
 
@@ -31,16 +32,24 @@ LEARNS_FROM_NOTHING: tuple[AlgorithmName, ...] = ("random", "sobol", "grid")
 
 MAXIMIZE = Objective()
 
+LEAST_WITH_FEATURES = 6
+"""Results from which the Gaussian process suggests where it is told features; else it is 10, as of TPE."""
 
-def proposals(spec: Spec, space: Space, history: History) -> Iterator[Point]:
-    """Points for the next trial, the best first: one, or of a grid all. Equal arguments give equal points."""
+
+def proposals(spec: Spec, space: Space, history: History, features: gaussian.Features | None = None) -> Iterator[Point]:
+    """Points for the next trial, the best first: one, of a grid all, of a Gaussian process many.
+
+    features tell the Gaussian process more of a point. Equal arguments give equal points.
+    """
     name, number = spec.experiment.algorithm.algorithm_name, len(history)
     settings, seed = _settings(spec)
     if name == "grid":
         yield from space.points(seed)
-    elif not learns(spec, history):
+    elif not learns(spec, history, features is not None):
         stream = _stream(name if name in LEARNS_FROM_NOTHING else "random", seed, tuple(space.distributions.items()))
         yield stream.point(number)
+    elif is_modelled(spec):
+        yield from _modelled(spec, space, history, _seed_of(seed, number), features)
     else:
         aims = (spec.experiment.objective, *spec.experiment.objectives)
         told = _told(spec, space, history)
@@ -52,6 +61,29 @@ def proposals(spec: Spec, space: Space, history: History) -> Iterator[Point]:
         yield study.ask(space.distributions).params
 
 
+def _modelled(
+    spec: Spec, space: Space, history: History, seed: int, features: gaussian.Features | None
+) -> Iterator[Point]:
+    """What the Gaussian process proposes. It learns from how trials stand; one over budget stands behind all others."""
+    stands = standing(spec, history)
+    stands |= {n: -1.0 for n, trial in enumerate(history) if trial.status == "over_budget" and n not in stands}
+    known = [space.point(history[n].params) for n in sorted(stands)]
+    scores = np.array([stands[n] for n in sorted(stands)])
+    running = [space.point(t.params) for n, t in enumerate(history) if t.status == "running" and n not in stands]
+    yield from gaussian.proposals(space, known, scores, running, seed, features)
+
+
+def standing(spec: Spec, history: History) -> dict[int, float]:
+    """How trials stand, by number: more is better. Who came further is better; of those, who has the better value.
+
+    So with early stopping no values of different epochs are compared.
+    """
+    objective = spec.experiment.objective
+    stands = {n: (len(t.values), -objective.rank_key(t.values[-1])) for n, t in enumerate(history) if t.values}
+    places = {stand: float(place) for place, stand in enumerate(sorted(set(stands.values())))}
+    return {n: places[stand] for n, stand in stands.items()}
+
+
 def draws(space: Space, seed: int, number: int) -> Iterator[Point]:
     """Random points for the suggestion with this number, without end."""
     study = _study(optuna.samplers.RandomSampler(_seed_of(seed, number)))
@@ -59,14 +91,22 @@ def draws(space: Space, seed: int, number: int) -> Iterator[Point]:
         yield study.ask(space.distributions).params
 
 
-def learns(spec: Spec, history: History) -> bool:
-    """Whether the algorithm learns, and knows enough results for it; else it draws at random."""
+def learns(spec: Spec, history: History, has_features: bool = False) -> bool:
+    """Whether the algorithm learns, and knows enough results for it; else it draws at random.
+
+    has_features: the Gaussian process is told features, and so needs fewer.
+    """
     name = spec.experiment.algorithm.algorithm_name
     settings, _ = _settings(spec)
-    default = 1 if name == "cmaes" else 10
+    default = 1 if name == "cmaes" else LEAST_WITH_FEATURES if has_features and is_modelled(spec) else 10
     least = int(settings.get("n_startup_trials") or settings.get("n_initial_points") or default)
     known = sum(trial.status not in ("running", "failed") for trial in history)
-    return name not in LEARNS_FROM_NOTHING and known >= least
+    return name not in LEARNS_FROM_NOTHING and known >= max(least, 1 if is_modelled(spec) else 0)
+
+
+def is_modelled(spec: Spec) -> bool:
+    """Whether our own Gaussian process suggests, which learns from features as well. It has one objective."""
+    return spec.experiment.algorithm.algorithm_name == "atelier" and not spec.experiment.objectives
 
 
 def seed_of(spec: Spec) -> int:

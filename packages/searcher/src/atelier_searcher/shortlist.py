@@ -17,7 +17,7 @@ from atelier_store.records import Candidate
 from atelier_store.spec import Proxy, Spec
 from numpy.typing import NDArray
 
-from atelier_searcher import sampling
+from atelier_searcher import gaussian, sampling
 from atelier_searcher.history import History, Trial
 from atelier_searcher.space import Point, Space
 
@@ -32,8 +32,17 @@ DRAWN = "drawn from the shortlist, to tell what its scores are worth"
 MOST_NEAR = 500
 """Points around the best trial, nearest first, that come into question."""
 
+MOST_BLIND = 8
+"""Suggestions before a Gaussian process that may believe the scores, until LEAST_RESULTS say what they are worth."""
+
 LEAST_RESULTS = 6
 """Results of scored networks, below which nothing is said of the proxies."""
+
+FALLS = 4.0
+"""How fast the weight of a scored network falls with its squared distance; two other choices are 1 apart."""
+
+SAME = 1e-9
+"""Squared distance of networks, below which they are the same."""
 
 UNSEEN = ("dropout",)
 """Parameters of networks that no proxy sees; like those of the training they are the sampler's."""
@@ -97,22 +106,52 @@ def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return ranks
 
 
+class Features:
+    """What scores say of points, which the Gaussian process may believe or not: a number from 0 to 1 by each proxy.
+
+    A network that was scored has the place of its score among all; another has the mean of those near it, each with a
+    weight that falls with its squared distance (Nadaraya 1964).
+    """
+
+    def __init__(self, shortlist: Shortlist, space: Space) -> None:
+        scores = [candidate.scores for candidate in shortlist.candidates]
+        proxies = sorted({proxy for of in scores for proxy in of})
+        by_proxy = [_ranks(np.array([of.get(proxy, -np.inf) for of in scores])) for proxy in proxies]
+        self.count = len(proxies)
+        self._places = np.stack(by_proxy, axis=1) / len(scores)
+        self._encoding = gaussian.Encoding({name: space.distributions[name] for name in shortlist.names})
+        self._scored = self._encoding([space.point(candidate.params) for candidate in shortlist.candidates])
+
+    def __call__(self, points: Sequence[Point]) -> NDArray[np.float64]:
+        """The numbers of points (n, count)."""
+        apart = gaussian.squares(self._encoding(points), self._scored)
+        least = apart.min(axis=1)
+        weights = np.exp(-FALLS * (apart - least[:, None]))
+        places: NDArray[np.float64] = weights @ self._places / weights.sum(axis=1, keepdims=True)
+        is_scored = least < SAME
+        places[is_scored] = self._places[apart[is_scored].argmin(axis=1)]
+        return places
+
+
 def points(spec: Spec, space: Space, history: History, shortlist: Shortlist) -> Iterator[tuple[Point, str]]:
     """Points for the next trial, the best first, each with the reason; none where the algorithm is to suggest.
 
     First the best of the shortlist, and some of it at random, which tell what the scores are worth; then what is near
-    the best trial; neither while the scores mislead. Parameters without a score have the values of the algorithm.
+    the best trial, unless the algorithm learns from the scores itself; neither while the scores mislead. Parameters
+    without a score have the values of the algorithm.
     """
-    if not shortlist.candidates:
+    is_modelled = sampling.is_modelled(spec)
+    if not shortlist.candidates or (is_modelled and sampling.learns(spec, history, has_features=True)):
         return
-    number, ranks = len(history), standing(spec, history)
+    number, ranks = len(history), sampling.standing(spec, history)
     turn, trust = number % EVERY == EVERY - 1, trusted(ranks, history, shortlist)
+    is_blind = is_modelled and number >= MOST_BLIND and len(ranks) < LEAST_RESULTS
     others = _others(spec, space, history, shortlist)
     if len(ranks) < OPENING:
         if turn:
             for candidate in shortlist.candidates[number // EVERY :]:
                 yield space.ordered(others | space.point(candidate.params)), DRAWN
-        elif trust:
+        elif trust and not is_blind:
             for place, network in enumerate(shortlist.best, 1):
                 yield space.ordered(others | space.point(network)), f"{place} of {len(shortlist.best)} on the shortlist"
     elif trust and not turn:
@@ -122,20 +161,12 @@ def points(spec: Spec, space: Space, history: History, shortlist: Shortlist) -> 
 
 
 def trusted(ranks: Mapping[int, float], history: History, shortlist: Shortlist) -> bool:
-    """Whether networks of better score turned out better, or too few are known to tell; ranks by `standing`."""
+    """Whether networks of better score turned out better, or too few are known to tell; ranks are from `standing`."""
     scored = [(score, ranks[n]) for n in ranks if (score := shortlist.score(history[n].params)) is not None]
     if len(scored) < LEAST_RESULTS:
         return True
     scores, results = (_ranks(np.array(side)) for side in zip(*scored, strict=True))
     return bool(np.cov(scores, results)[0, 1] >= 0)  # the sign of Spearman's correlation; 0 where all are equal
-
-
-def standing(spec: Spec, history: History) -> dict[int, float]:
-    """How trials stand, by number: more is better. Who came further is better; of those, who has the better value."""
-    objective = spec.experiment.objective
-    stands = {n: (len(t.values), -objective.rank_key(t.values[-1])) for n, t in enumerate(history) if t.values}
-    places = {stand: float(place) for place, stand in enumerate(sorted(set(stands.values())))}
-    return {n: places[stand] for n, stand in stands.items()}
 
 
 def _others(spec: Spec, space: Space, history: History, shortlist: Shortlist) -> Point:

@@ -25,6 +25,9 @@ AlgorithmName = Literal[
     "atelier", "random", "tpe", "multivariate-tpe", "grid", "cmaes", "sobol", "bayesianoptimization"
 ]
 """Katib's names; `atelier` is the searcher of this project, on a cluster as a suggestion service of its own."""
+Decisions = Literal["by-jobs", "by-epochs"]
+"""Which results a decision of several trials at a time sees on one machine: those of all but the last jobs (releases up
+to 0.1, and searches that they began), or of those that have ended by a clock of epochs."""
 EarlyStoppingName = Literal["halving", "medianstop", "none"]
 Proxy = Literal["synflow", "naswot", "params", "macs"]
 """A score of an untrained network; atelier_trainer/proxies.py says what each is."""
@@ -334,12 +337,14 @@ class Spec(SpecModel):
     """`experiments/<name>/spec.json`: everything that a trial depends on, and nothing about where it runs.
 
     name is the experiment's whole name if a cluster has named it, which is then its name in Katib too.
+    decisions is of one machine, and no value of a profile: a search keeps what it began with.
     """
 
     schema_version: Literal[1] = 1
     name: str = Field(default="", pattern=r"^([a-z]([-a-z0-9]{0,38}[a-z0-9])?)?$")
     experiment: Experiment
     trainer: Trainer
+    decisions: Decisions = Field(default="by-jobs", exclude_if=lambda kind: kind == "by-jobs")
 
     def write(self, path: Path) -> None:
         """Write to path, atomically, in the values' spelling, with its digest; of urls what may be public."""
@@ -374,7 +379,7 @@ class Spec(SpecModel):
 
         Not counts, when it stops, epochs, what is tried at its end, parallelism or the threshold.
         """
-        spec = self.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"name"})
+        spec = self.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"name", "decisions"})
         for counter in ("parallelTrialCount", "maxTrialCount", "maxFailedTrialCount", "stopWhen", "tolerance", "name"):
             spec["experiment"].pop(counter, None)
         for other in ("maxEpochs", "tailEpochs", "finish", "threshold"):

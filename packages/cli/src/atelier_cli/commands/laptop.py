@@ -79,7 +79,8 @@ def up(
         from atelier_cli.serving import check_free, predict_samples, serving
         from atelier_cli.show.predictions import predictions
 
-        profile, place = load(values, set_), Store(store.absolute())
+        place = Store(store.absolute())
+        profile = load(values, set_).begun_in(place)
         port = port or profile.values["server"]["port"]
         check_free(host, port)  # now rather than after an hour of search
         promotes, promotion = promoter(place.model(profile.model), sign, for_promotion), profile.values["promotion"]
@@ -119,7 +120,8 @@ def search(
 
         from atelier_cli.profile import load
 
-        _search(load(values, set_), Store(store.absolute()), data_dir)
+        place = Store(store.absolute())
+        _search(load(values, set_).begun_in(place), place, data_dir)
 
 
 def data(

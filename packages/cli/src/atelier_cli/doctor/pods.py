@@ -9,6 +9,7 @@ from typing import Any
 
 from atelier_cli.doctor.cluster import Quantities, amounts
 from atelier_cli.doctor.katib import Configuration, Entry
+from atelier_cli.profile.facts import ON_A_CLUSTER
 from atelier_cli.profile.merging import Values, find
 
 KATIB_REQUESTS = {"cpu": "50m", "memory": "10Mi", "ephemeral-storage": "500Mi"}
@@ -96,6 +97,7 @@ def _trial(values: Values, known: Configuration | None) -> Pod:
 
 def _suggestion(values: Values, known: Configuration) -> Iterator[Pod]:
     name = find(values, "experiment.algorithm.algorithmName") or ""
+    name = ON_A_CLUSTER if name == "auto" else name
     entry = known.suggestion(name)
     if entry is None:
         return

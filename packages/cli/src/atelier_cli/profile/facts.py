@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 from atelier_store.spec import AlgorithmName, Data, EarlyStoppingName, Kind, Task
 from atelier_trial.data.sources import BUNDLED
@@ -84,7 +85,8 @@ class Choice:
 
 
 SEED = Number(0, 2**32 - 1)
-ALGORITHM_SETTINGS: dict[AlgorithmName, dict[str, Number | Choice]] = {
+ALGORITHM_SETTINGS: dict[AlgorithmName | Literal["auto"], dict[str, Number | Choice]] = {
+    "auto": {"n_startup_trials": Number(0), "n_ei_candidates": Number(1), "random_state": SEED},
     "atelier": {"n_startup_trials": Number(0), "n_ei_candidates": Number(1), "random_state": SEED},
     "random": {"random_state": SEED},
     "tpe": {
@@ -109,12 +111,17 @@ ALGORITHM_SETTINGS: dict[AlgorithmName, dict[str, Number | Choice]] = {
         "random_state": SEED,
     },
 }
-"""Katib's settings (v0.19, pkg/suggestion/v1beta1); those of atelier are this project's own."""
+"""Katib's settings (v0.19, pkg/suggestion/v1beta1); those of atelier are this project's own, of auto those that both
+have which it may be."""
 EARLY_STOPPING_SETTINGS: dict[EarlyStoppingName, dict[str, Number | Choice]] = {
     "halving": {"eta": Number(2), "min_epochs": Number(1)},
     "medianstop": {"min_trials_required": Number(1), "start_step": Number(1)},
     "none": {},
 }
+ON_ONE_MACHINE: AlgorithmName = "atelier"
+ON_A_CLUSTER: AlgorithmName = "multivariate-tpe"
+"""What algorithmName: auto is. Katib has multivariate-tpe in every cluster; ours would have to be registered first."""
+
 DRAWS_NORMAL: tuple[AlgorithmName, ...] = ("random", "tpe")
 """Algorithms of Katib that can draw from the distributions normal and logNormal."""
 

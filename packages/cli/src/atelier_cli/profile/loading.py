@@ -6,17 +6,19 @@ Relative paths in `trainer.data.files` are relative to the folder where the comm
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from atelier_store.errors import InvalidInput
-from atelier_store.spec import FAILED_TRIALS, Parameter, Spec
+from atelier_store.layout import Store
+from atelier_store.spec import FAILED_TRIALS, AlgorithmName, Decisions, Parameter, Spec
 from pydantic import ValidationError
 
 from atelier_cli.profile import pods, rules, schema, set_values, yaml_lines
 from atelier_cli.profile.chart_files import chart_file
 from atelier_cli.profile.completing import complete
+from atelier_cli.profile.facts import ON_A_CLUSTER, ON_ONE_MACHINE
 from atelier_cli.profile.findings import Finding, Where, at, public
 from atelier_cli.profile.merging import Values, lookup, merge, overlay, with_value
 from atelier_cli.profile.texts import TEXTS
@@ -35,6 +37,25 @@ class Profile:
     spec: Spec
     model: str
 
+    def begun_in(self, store: Store) -> Profile:
+        """The profile as this store knows its search: one that it has goes on by the rules that it began with.
+
+        Those are which algorithm auto is, and which results a decision sees. ValueError if the search's spec.json is
+        damaged.
+        """
+        is_auto = self.values["experiment"]["algorithm"]["algorithmName"] == "auto"
+        for spec in (self.spec, *([_with_algorithm(self.spec, BEFORE_ATELIER)] if is_auto else [])):
+            begun = store.experiment(spec.experiment_name).spec
+            if begun.exists():
+                return self._with(spec, Spec.read(begun).decisions)
+        return self._with(self.spec, "by-epochs")
+
+    def _with(self, spec: Spec, decisions: Decisions) -> Profile:
+        return replace(self, spec=spec.model_copy(update={"decisions": decisions}))
+
+
+BEFORE_ATELIER: AlgorithmName = "multivariate-tpe"
+"""What a profile that names no algorithm got on one machine, up to release 0.1."""
 
 PARAMETERS = at("experiment.parameters")
 SOURCE = at("trainer.data.source")
@@ -67,7 +88,7 @@ def load(paths: Path | Sequence[Path], overrides: Sequence[str] = (), laptop: bo
     broken = [finding.where for finding in findings] if searches else [*broken, SOURCE]
     parameters = _parameters(layers.values, broken)
     try:
-        spec = _spec(layers, broken, [parameter for _, parameter in parameters])
+        spec = _spec(layers, broken, [parameter for _, parameter in parameters], laptop)
         if searches:
             findings += rules.check(spec, parameters, broken, laptop)
     except ValidationError as error:  # what the schema lets through and the spec does not
@@ -188,7 +209,7 @@ def _parameter(raw: Values) -> Parameter:
     return Parameter.model_validate(raw | {"feasibleSpace": _as_text(feasible)})
 
 
-def _spec(layers: _Layers, broken: Sequence[Where], parameters: Sequence[Parameter]) -> Spec:
+def _spec(layers: _Layers, broken: Sequence[Where], parameters: Sequence[Parameter], laptop: bool) -> Spec:
     """The spec of the values. A default replaces what is broken in them, so that the rest can be checked."""
     values = layers.values
     for where in broken:
@@ -199,6 +220,9 @@ def _spec(layers: _Layers, broken: Sequence[Where], parameters: Sequence[Paramet
     experiment |= {"name": experiment["name"] or layers.paths[0].stem, "parameters": parameters}
     if experiment.get("maxFailedTrialCount") == "auto":
         experiment["maxFailedTrialCount"] = min(FAILED_TRIALS, experiment["maxTrialCount"])
+    if experiment.get("algorithm", {}).get("algorithmName") == "auto":
+        name = ON_ONE_MACHINE if laptop else ON_A_CLUSTER
+        experiment["algorithm"] = experiment["algorithm"] | {"algorithmName": name}
     for chooser in ("algorithm", "earlyStopping"):
         if "algorithmSettings" in experiment.get(chooser, {}):
             settings = [_as_text(setting) for setting in experiment[chooser]["algorithmSettings"]]
@@ -211,6 +235,12 @@ def _spec(layers: _Layers, broken: Sequence[Where], parameters: Sequence[Paramet
     cluster_only = ("resources", "image", "pod", "modules")
     trainer = {key: value for key, value in trainer.items() if key not in cluster_only} | {"data": data}
     return Spec.model_validate({"experiment": experiment, "trainer": trainer})
+
+
+def _with_algorithm(spec: Spec, name: AlgorithmName) -> Spec:
+    """The spec with this algorithm; settings stay."""
+    algorithm = spec.experiment.algorithm.model_copy(update={"algorithm_name": name})
+    return spec.model_copy(update={"experiment": spec.experiment.model_copy(update={"algorithm": algorithm})})
 
 
 def _without(values: Values, defaults: Values, where: Where) -> Values:

@@ -321,6 +321,8 @@ class Engine:
         metric, _, value = line.partition(" ")[2].strip().partition("=")
         if metric == self.spec.experiment.objective.objective_metric_name:
             run.printed += 1
+            if run.assignment.job is not None:
+                self._schedule.progress(run.assignment.job, run.printed)
             self.watcher.epoch(run.assignment.name, run.printed, float(value))
 
     def _handle_exit(self, run: _Running, code: int) -> None:

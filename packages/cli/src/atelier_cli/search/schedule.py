@@ -1,12 +1,13 @@
 """The jobs of one machine: which trial runs next, with several at a time and always the same decisions.
 
-Pure: no clock, no file, no process. Jobs are numbered, and the decision for job j sees exactly the results of the jobs
-up to j - lag, in whatever order they ended. So the same profile, seed and results give the same decisions, and a search
-is replayed from its store.
+Pure: no time, no file, no process. A decision sees the results of the jobs that have ended by a clock of epochs, in
+whatever order they really ended. So the same profile, seed and results give the same decisions, and a search is
+replayed from its store.
 """
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -53,6 +54,64 @@ class Result:
     others: tuple[float, ...] = ()
 
 
+class Clock:
+    """Workers that take a unit of time for each epoch: in which order jobs end, whatever a real epoch takes.
+
+    ends are the epochs at which a job may end, ascending. The order is known as far as no job that runs may end before.
+    """
+
+    def __init__(self, workers: int, ends: Sequence[int]) -> None:
+        self._workers, self._ends = workers, ends
+        self._now = 0
+        self._earliest: dict[int, int] = {}  # by job: when it ends, or may end at the earliest
+        self._started: dict[int, tuple[Job, int]] = {}
+        self._ended: set[int] = set()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether a worker has nothing to do."""
+        return len(self._started) < self._workers
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a worker has something to do."""
+        return bool(self._started)
+
+    @property
+    def first(self) -> int | None:
+        """The number of the job that ends first; None where that cannot be said yet, or nothing runs."""
+        number = min(self._started, key=lambda n: (self._earliest[n], n), default=None)
+        return number if number in self._ended else None
+
+    def start(self, job: Job) -> None:
+        """An idle worker begins a job now."""
+        self._started[job.number] = job, self._now
+        self.progress(job, job.resumed_at + 1)
+
+    def progress(self, job: Job, epochs: int) -> None:
+        """A job has trained so many epochs of its trial, and has not ended before."""
+        if job.number in self._started and job.number not in self._ended:
+            self._ends_at(job, next((end for end in self._ends if end >= epochs), self._ends[-1]))
+
+    def end(self, job: Job, result: Result) -> None:
+        """How a job ended. What failed or was over budget takes a time that the job could have been known to take."""
+        if result.outcome == "failed":
+            self._ends_at(job, self._ends[-1])
+        elif result.outcome == "over_budget":
+            self._ends_at(job, next(end for end in self._ends if end > job.resumed_at))
+        else:
+            self._ends_at(job, len(result.values))
+        self._ended.add(job.number)
+
+    def remove(self, number: int) -> None:
+        """It is now when this job, the first, ends."""
+        self._now = max(self._now, self._earliest[number])
+        del self._started[number]
+
+    def _ends_at(self, job: Job, epochs: int) -> None:
+        self._earliest[job.number] = self._started[job.number][1] + epochs - job.resumed_at
+
+
 def trial_name(number: int) -> str:
     """The name of the trial that was suggested as this number."""
     return f"trial-{number:04}"
@@ -79,6 +138,9 @@ class Schedule:
         self._shortlist = shortlist
         self._lag = 1 if parallel == 1 else 2 * parallel
         self._rungs = halving.rungs(spec.experiment.early_stopping, spec.trainer.max_epochs)
+        ends = [*self._rungs, spec.trainer.max_epochs]
+        self._clock = Clock(virtual_workers(parallel), ends) if spec.decisions == "by-epochs" else None
+        self._waits = False
         self._jobs: list[Job | None] = []
         self._results: dict[int, Result] = {}
         self._applied = 0
@@ -95,6 +157,8 @@ class Schedule:
         had the result, which is known when a trial is suggested.
         """
         self._results[job.number] = result
+        if self._clock is not None:
+            self._clock.end(job, result)
         number = job.suggestion.number
         if result.outcome == "failed":
             self._failed.add(number)
@@ -104,6 +168,9 @@ class Schedule:
     @property
     def ready(self) -> bool:
         """Whether every result that the next decision has to see is there."""
+        if self._clock is not None:
+            is_free = self._clock.is_idle and not self._waits
+            return not self.is_done and (is_free or self._clock.first is not None)
         seen = len(self._jobs) - self._lag + 1
         return not self.is_done and all(
             self._jobs[n] is None or n in self._results for n in range(self._applied, max(seen, 0))
@@ -111,12 +178,36 @@ class Schedule:
 
     def decide(self) -> Job | None:
         """The next job; None if there is none now. `is_done` is true once there will be no other."""
+        if self._clock is not None:
+            return self._decide_by(self._clock)
         number = len(self._jobs)
         self._apply_results(max(number - self._lag + 1, 0))
         job = None if self.gave_up else self._next(number)
         self._jobs.append(job)
         outstanding = [j for j in self._jobs[self._applied :] if j is not None]
         self.is_done = job is None and (not outstanding or self._has_ended())
+        return job
+
+    def progress(self, job: Job, epochs: int) -> None:
+        """Record that a job has trained so many epochs of its trial, which lets a decision come earlier."""
+        if self._clock is not None:
+            self._clock.progress(job, epochs)
+
+    def _decide_by(self, clock: Clock) -> Job | None:
+        """The next job, of a worker that was idle or whose job is the first to end."""
+        if self._waits or not clock.is_idle:
+            first = clock.first
+            assert first is not None
+            clock.remove(first)
+            ended = self._jobs[first]
+            assert ended is not None
+            self._apply(ended, self._results[first])
+        job = None if self.gave_up else self._next(len(self._jobs))
+        self._jobs.append(job)
+        self._waits = job is None
+        if job is not None:
+            clock.start(job)
+        self.is_done = job is None and (not clock.is_running or self._has_ended())
         return job
 
     def _apply_results(self, count: int) -> None:
@@ -166,6 +257,14 @@ class Schedule:
         others = [value for other, value in values_at(self._trials, rung).items() if other != key]
         return halving.bar(others, self._spec.experiment.objective, self._spec.experiment.early_stopping.eta)
 
+
+def virtual_workers(parallel: int) -> int:
+    """Workers of the clock: more than there are, so that a job waits for each that becomes free."""
+    return parallel + math.ceil((parallel - 1) * AHEAD)
+
+
+AHEAD = 0.5
+"""Jobs decided ahead, for each trial at a time but the first: more keep workers busy, and let decisions see less."""
 
 MOST_SIMULATED = 200
 """Trials of a search that is simulated; more take about as many epochs each."""

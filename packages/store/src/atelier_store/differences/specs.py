@@ -37,7 +37,11 @@ class SpecDifferences:
 
 def compare(a: Spec, b: Spec) -> SpecDifferences:
     """What differs between two specs, in the order of the values. Their names on a cluster are no part of it."""
-    found = [*_experiment(a.experiment, b.experiment), *_trainer(a.trainer, b.trainer)]
+    found = [
+        *_experiment(a.experiment, b.experiment),
+        *_trainer(a.trainer, b.trainer),
+        *_field("decisions", a.decisions, b.decisions),
+    ]
     before, after = _written(a), _written(b)
     restated = [
         name

@@ -1,0 +1,311 @@
+"""Proposals of a Gaussian process over mixed spaces: of the points that come into question, the best by expected gain.
+
+Steps of numbers are distances, choices differ or do not (Hutter et al. 2011, SMAC); each parameter has a length of its
+own in a Matérn 5/2 kernel, with the prior of Hvarfner et al. 2024, Vanilla Bayesian Optimization Performs Great in High
+Dimensions. Expected improvement (Jones et al. 1998) in logarithms (Ament et al. 2023) is climbed from random points and
+from the neighbours of the best trials, as SMAC does. Trials that run are believed to give what is predicted of them
+(kriging believer: Ginsbourger et al. 2010).
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from scipy.linalg import cho_factor, cho_solve, solve_triangular
+from scipy.optimize import minimize
+from scipy.special import erfcx, log_ndtr, ndtri
+from threadpoolctl import ThreadpoolController
+
+from atelier_searcher.space import MOST_NEIGHBOURS, Point, Space
+
+Array = NDArray[np.float64]
+
+MOST_MODELLED = 100
+"""Trials that are learnt from: the best ones and the last ones, half each; time grows with the cube of their number."""
+
+DRAWN = 500
+"""Random points among the candidates."""
+
+BEST = 5
+"""Trials whose neighbours are candidates."""
+
+CLIMBS = 10
+"""Steps uphill from the best candidate, at most."""
+
+NEAR_DRAWS = 4
+"""Neighbours of a point along a parameter with more than MOST_NEIGHBOURS values, drawn by a normal distribution."""
+
+NEAR_DEVIATION = 0.1
+"""Its deviation, of the parameter's range."""
+
+ITERATIONS = 25
+"""Steps in which the lengths are fitted, at most."""
+
+NOISE = (-4.0, 1.0)
+"""Mean and deviation of the logarithm of the noise's variance; that of the results is 1."""
+
+
+class Features(Protocol):
+    """What else is known of points, as `count` numbers from 0 to 1 for each."""
+
+    @property
+    def count(self) -> int:
+        """How many numbers a point has."""
+
+    def __call__(self, points: Sequence[Point]) -> Array:
+        """The numbers of points (n, count)."""
+
+
+def proposals(
+    space: Space,
+    known: Sequence[Point],
+    scores: Array,
+    running: Sequence[Point],
+    seed: int,
+    features: Features | None = None,
+) -> list[Point]:
+    """Points of the space, the best first. Scores (n,) are of the known points: more is better, and their order counts.
+
+    Equal arguments give equal points: one thread computes, for so small matrices faster than several.
+    """
+    with _threads().limit(limits=1, user_api="blas"):
+        return _proposals(space, known, scores, running, seed, features)
+
+
+@lru_cache(maxsize=1)
+def _threads() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
+def _proposals(
+    space: Space,
+    known: Sequence[Point],
+    scores: Array,
+    running: Sequence[Point],
+    seed: int,
+    features: Features | None,
+) -> list[Point]:
+    chosen = modelled(scores)
+    points, results = [known[n] for n in chosen], normal_scores(scores)[chosen]
+    encoding = Encoding(space.distributions, features)
+    model = Model(encoding(points), results, encoding)
+    if running:
+        model = model.believing(encoding(running))
+    draw = random.Random(seed)  # noqa: S311  # no secret
+    best = [points[n] for n in np.argsort(-results, kind="stable")[:BEST]]
+    found = [_drawn(space, draw) for _ in range(DRAWN)] + [near for point in best for near in _near(space, point, draw)]
+    gains = model.gains(encoding(found))
+    for _ in range(CLIMBS):
+        top = int(np.argmax(gains))
+        around = _near(space, found[top], draw)
+        if not around:
+            break
+        more = model.gains(encoding(around))
+        found, gains, is_higher = found + around, np.concatenate([gains, more]), more.max() > gains[top]
+        if not is_higher:
+            break
+    return [found[n] for n in np.argsort(-gains, kind="stable")]
+
+
+def normal_scores(scores: Array) -> Array:
+    """The quantiles of a normal distribution at the places of the scores; equal ones share the middle of theirs."""
+    ascending = np.sort(scores)
+    places = (np.searchsorted(ascending, scores) + np.searchsorted(ascending, scores, "right")) / 2
+    quantiles: Array = ndtri(places / len(scores))
+    return quantiles
+
+
+def modelled(scores: Array) -> list[int]:
+    """The places of the trials that are learnt from, in their order."""
+    if len(scores) <= MOST_MODELLED:
+        return list(range(len(scores)))
+    half = MOST_MODELLED // 2
+    best = set(np.argsort(-scores, kind="stable")[:half].tolist())
+    others = [n for n in range(len(scores)) if n not in best]
+    return sorted([*best, *others[-half:]])
+
+
+class Encoding:
+    """Points as rows of numbers. A number is from 0 to 1; two choices are as far apart as the ends of a number.
+
+    parameter has the place of the parameter, or of the feature, that a column belongs to; count is how many there are.
+    """
+
+    def __init__(self, distributions: Mapping[str, BaseDistribution], features: Features | None = None) -> None:
+        self._distributions, self._features = distributions, features
+        widths = [len(d.choices) if isinstance(d, CategoricalDistribution) else 1 for d in distributions.values()]
+        widths += [1] * (0 if features is None else features.count)
+        self.parameter = np.repeat(np.arange(len(widths)), widths)
+        self.count = len(widths)
+
+    def __call__(self, points: Sequence[Point]) -> Array:
+        columns: list[Array] = []
+        for name, distribution in self._distributions.items():
+            values = [point[name] for point in points]
+            if isinstance(distribution, CategoricalDistribution):
+                places = {choice: place for place, choice in enumerate(distribution.choices)}
+                of = np.array([places[value] for value in values])
+                columns += [np.where(of == place, math.sqrt(0.5), 0.0) for place in range(len(places))]
+            else:
+                columns.append(_unit(distribution, np.array(values, np.float64)))
+        encoded = np.stack(columns, axis=1)
+        return encoded if self._features is None else np.concatenate([encoded, self._features(points)], axis=1)
+
+
+def _unit(distribution: BaseDistribution, values: Array) -> Array:
+    """Numbers as shares of their range."""
+    assert isinstance(distribution, (IntDistribution, FloatDistribution))
+    low, high = float(distribution.low), float(distribution.high)
+    if low == high:
+        return np.zeros(len(values))
+    if distribution.log:
+        return np.asarray(np.log(values / low) / math.log(high / low))
+    return (values - low) / (high - low)
+
+
+class Model:
+    """A Gaussian process of mean 0 and variance 1 over encoded points (n, columns), fitted to results (n,)."""
+
+    def __init__(self, points: Array, results: Array, encoding: Encoding, logs: Array | None = None) -> None:
+        self._encoding = encoding
+        self._points, self._results = points, results
+        self._logs = _fitted(points, results, encoding) if logs is None else logs
+        kernel = self._kernel(points, points)
+        kernel[np.diag_indices_from(kernel)] += np.exp(self._logs[-1])
+        self._factor = cho_factor(kernel, lower=True)
+        self._weights = cho_solve(self._factor, results)
+        self._best = float((kernel @ self._weights - np.exp(self._logs[-1]) * self._weights).max())
+
+    def _kernel(self, a: Array, b: Array) -> Array:
+        scale = np.exp(-self._logs[:-1])[self._encoding.parameter]
+        return _matern(squares(a * scale, b * scale))
+
+    def predict(self, points: Array) -> tuple[Array, Array]:
+        """Mean and deviation at points."""
+        cross = self._kernel(points, self._points)
+        half = solve_triangular(self._factor[0], cross.T, lower=True)
+        return cross @ self._weights, np.sqrt(np.maximum(1 - (half**2).sum(axis=0), 1e-12))
+
+    def believing(self, points: Array) -> Model:
+        """The model if these points gave what it predicts of them."""
+        results = np.concatenate([self._results, self.predict(points)[0]])
+        return Model(np.concatenate([self._points, points]), results, self._encoding, self._logs)
+
+    def gains(self, points: Array) -> Array:
+        """The logarithm of the expected improvement at points."""
+        mean, deviation = self.predict(points)
+        return log_gain((mean - self._best) / deviation) + np.log(deviation)
+
+
+def squares(a: Array, b: Array) -> Array:
+    """Squared distances between the rows of two arrays."""
+    apart: Array = np.maximum((a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1)[None, :] - 2 * a @ b.T, 0)
+    return apart
+
+
+def _matern(squares: Array) -> Array:
+    """Matérn 5/2 of squared distances."""
+    root = np.sqrt(5 * squares)
+    kernel: Array = (1 + root + root**2 / 3) * np.exp(-root)
+    return kernel
+
+
+def log_gain(z: Array) -> Array:
+    """log(phi(z) + z Phi(z)), also where both are too small for a float."""
+    c = math.log(2 * math.pi) / 2
+    low = np.minimum(z, -1.0)
+    ratio = math.sqrt(math.pi / 2) * erfcx(-low / math.sqrt(2))  # Phi(z) / phi(z)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        tail = -(low**2) / 2 - c + np.log1p(np.maximum(low * ratio, -1 + 1e-12))
+    high = np.maximum(z, -1.0)
+    plain = np.log(np.exp(-(high**2) / 2 - c) + high * np.exp(log_ndtr(high)))
+    gains: Array = np.where(z < -1, tail, plain)
+    return gains
+
+
+def _fitted(points: Array, results: Array, encoding: Encoding) -> Array:
+    """Logarithms of each parameter's length, and of the noise, where the posterior density is highest."""
+    count = encoding.count
+    distances = np.stack([squares(part, part) for part in (points[:, encoding.parameter == p] for p in range(count))])
+    middle = np.append(np.full(count, math.sqrt(2) + math.log(count) / 2), NOISE[0])
+    deviation = np.append(np.full(count, math.sqrt(3)), NOISE[1])
+    identity = np.eye(len(results))
+
+    def loss(logs: Array) -> tuple[float, Array]:
+        inverse = np.exp(-2 * logs[:-1])
+        root = np.sqrt(5 * np.tensordot(inverse, distances, 1))
+        decay = np.exp(-root)
+        noise = math.exp(logs[-1])
+        kernel = (1 + root + root**2 / 3) * decay + (noise + 1e-8) * identity
+        factor = cho_factor(kernel, lower=True)
+        weights = cho_solve(factor, results)
+        value = results @ weights / 2 + np.log(np.diag(factor[0])).sum()
+        outer = cho_solve(factor, identity) - np.outer(weights, weights)
+        slope = outer * (1 + root) * decay * (5 / 6)  # of the kernel by a squared distance, but for its sign
+        by_length = 2 * inverse * np.tensordot(distances, slope, 2) / 2
+        gradient = np.append(by_length, noise * np.trace(outer) / 2)
+        away = (logs - middle) / deviation
+        return float(value + (away**2).sum() / 2), gradient + away / deviation
+
+    start = np.append(np.full(count, math.log(count) / 2), NOISE[0])
+    bounds = [(-4.0, 8.0)] * count + [(-9.0, 1.0)]
+    fitted = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": ITERATIONS})
+    logs: Array = fitted.x
+    return logs
+
+
+# points
+
+
+def _drawn(space: Space, draw: random.Random) -> Point:
+    return {name: _value_at(distribution, draw.random()) for name, distribution in space.distributions.items()}
+
+
+def _value_at(distribution: BaseDistribution, share: float) -> Any:
+    """The value at a share of the range; each step of a number has as much of it as another."""
+    if isinstance(distribution, CategoricalDistribution):
+        return distribution.choices[min(int(share * len(distribution.choices)), len(distribution.choices) - 1)]
+    assert isinstance(distribution, (IntDistribution, FloatDistribution))
+    low, high = distribution.low, distribution.high
+    if distribution.log:
+        value = min(max(math.exp(math.log(low) + share * math.log(high / low)), low), high)
+        return round(value) if isinstance(distribution, IntDistribution) else value
+    if distribution.step is None:
+        return low + share * (high - low)
+    steps = math.floor((high - low) / distribution.step + 1e-9)
+    return low + min(int(share * (steps + 1)), steps) * distribution.step
+
+
+def _near(space: Space, point: Point, draw: random.Random) -> list[Point]:
+    """Points that differ by one parameter: all of its other values if they are few, else some near its value."""
+    return [
+        {**point, name: value}
+        for name, distribution in space.distributions.items()
+        for value in _near_values(distribution, point[name], draw)
+        if value != point[name]
+    ]
+
+
+def _near_values(distribution: BaseDistribution, value: Any, draw: random.Random) -> Iterator[Any]:
+    if isinstance(distribution, CategoricalDistribution):
+        yield from distribution.choices
+        return
+    assert isinstance(distribution, (IntDistribution, FloatDistribution))
+    if distribution.single():
+        return
+    step = distribution.step
+    if not distribution.log and step is not None:
+        steps = math.floor((distribution.high - distribution.low) / step + 1e-9)
+        if steps < MOST_NEIGHBOURS:
+            yield from (distribution.low + n * step for n in range(steps + 1))
+            return
+    share = float(_unit(distribution, np.array([value], np.float64))[0])
+    for _ in range(NEAR_DRAWS):
+        yield _value_at(distribution, min(max(draw.gauss(share, NEAR_DEVIATION), 0.0), 1.0))
