@@ -5,7 +5,7 @@
 
 Nothing is trained. The earlier searches are the product's own, with halving, on the data of benchmarks/search/
 relatives.py; the search that learns from them is on the table of rows, with halving too. It counts the epochs until a
-network of the best 1 % of the table has been trained to its last epoch, or all that it trained if none was.
+network of the best 3 % of the table has been trained to its last epoch, or all that it trained if none was.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ from benchmarks.search.tables import EPOCHS, Table
 EARLIER = 40
 """Trials of an earlier search."""
 
-MOST = 150
+MOST = 100
 """Trials of the search that learns."""
 
-SHARE = 0.01
+SHARE = 0.03
 DRAWS = 5
 """Times that the earlier searches are made, each by another seed."""
 

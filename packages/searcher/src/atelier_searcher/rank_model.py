@@ -28,7 +28,7 @@ LEAST_TRIALS = 10
 MOST_FOLDS = 5
 """Groups of earlier searches, of which each is foretold from the others."""
 
-BETTER = 0.05
+BETTER = 0.02
 """By how much the model has to be more right than the values are; else the parameters tell nothing beside them."""
 
 MOST_CATEGORIES = 200

@@ -94,10 +94,12 @@ def _rank(spec: Spec, earlier: EarlierSearches, search: EarlierSearch) -> tuple[
 
 def _searches(spec: Spec, store: Store, description: DataDescription) -> Iterator[EarlierSearch]:
     """The related searches of all stores, the latest first, up to MOST_TRIALS."""
-    found = [(None, one) for one in store.experiments() if one.folder.name != spec.experiment_name]
-    for folder in spec.experiment.experience.stores:
-        if Path(folder).resolve() != store.root.resolve():
-            found += [(folder, one) for one in Store(Path(folder).absolute()).experiments()]
+    found: list[tuple[str | None, ExperimentPaths]] = [
+        (None, one) for one in store.experiments() if one.folder.name != spec.experiment_name
+    ]
+    for other in spec.experiment.experience.stores:
+        if Path(other).resolve() != store.root.resolve():
+            found += [(other, one) for one in Store(Path(other).absolute()).experiments()]
     left = MOST_TRIALS
     for folder, paths in sorted(found, key=lambda one: (-_began(one[1]), one[1].folder.name)):
         search = _search(spec, description, paths, folder)
