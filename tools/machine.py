@@ -9,6 +9,7 @@ On Debian and Ubuntu as root, missing programs are installed as packages. Needs 
 from __future__ import annotations
 
 import argparse
+import ctypes
 import importlib.util
 import os
 import platform
@@ -43,9 +44,10 @@ class Requirement:
 VENV = Requirement("venv", "python3-venv", "the part of Python that makes .venv", lambda: _python_has("ensurepip"))
 GIT = Requirement("git", "git", "the commit that images and releases are labelled with", lambda: shutil.which("git"))
 MOUNT = Requirement("mount", "mount", "tests of a full disk and of a read-only one", lambda: shutil.which("mount"))
+ATOMIC = Requirement("libatomic", "libatomic1", "the Node.js with which Playwright drives a browser", lambda: _has_atomic())
 BROWSER = Requirement("chromium", "chromium", "tests of the server's page", chromium)
 ENGINE = Requirement("docker, podman or buildah", "buildah", "builds the images", lambda: _has_engine())
-NEEDED = {"setup": [VENV], "test": [VENV, GIT, MOUNT, BROWSER], "e2e": [VENV, GIT, ENGINE]}
+NEEDED = {"setup": [VENV], "test": [VENV, GIT, MOUNT, ATOMIC, BROWSER], "e2e": [VENV, GIT, ENGINE]}
 
 
 def provide(target: str) -> None:
@@ -87,6 +89,15 @@ def _failure_to_open() -> str:
 
 def _python_has(module: str) -> bool:
     return importlib.util.find_spec(module) is not None
+
+
+def _has_atomic() -> bool:
+    """Whether the library is there; only a Linux can be without it."""
+    try:
+        ctypes.CDLL("libatomic.so.1")
+    except OSError:
+        return sys.platform != "linux"
+    return True
 
 
 def _has_engine() -> bool:

@@ -355,6 +355,10 @@ BOTH: dict[str, tuple[list[tuple[str, Any]], str]] = {
         [("experiment.stopWhen", {"expectedGainBelow": 0.002})],
         "experiment.stopWhen.expectedGainBelow: 0.002 is for one machine only: Katib ends a search by its counts",
     ),
+    "experience": (
+        [("experiment.experience", {"enabled": True})],
+        "experiment.experience.enabled: true is for one machine only: a cluster's searcher has no store to learn from",
+    ),
     "several objectives": (
         [("experiment.objectives", [{"metric": "params"}]), ("experiment.tolerance", 0.01)],
         "experiment.objectives: is for one machine only: an Experiment of Katib has one objective",

@@ -64,6 +64,7 @@ LEFT_OUT = {
     "trainer": {"modules", "loss", "metrics", "threshold"},  # of another network, and of two classes
     "trainer.finish": {"average"},  # it has folds
     "experiment": {"objectives"},  # one machine's
+    "experiment.experience": {"stores"},
     "experiment.stopWhen": {"expectedGainBelow"},
     "trainer.image": {"digest"},  # it has a tag
     "server.image": {"tag"},  # it has a digest

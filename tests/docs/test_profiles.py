@@ -85,6 +85,7 @@ CHANGES: dict[str, Any] = {
     "experiment.algorithm.algorithmName": "random",
     "experiment.objective.goal": 1,
     "experiment.objectives": [{"metric": "params"}],
+    "experiment.experience.enabled": True,
     "experiment.earlyStopping.algorithmName": "none",
     "trainer.budget.params": 10000,
     "trainer.seed": 1,

@@ -17,6 +17,9 @@ from atelier_store.records import (
     Current,
     DataDescription,
     DataSource,
+    EarlierSearch,
+    EarlierSearches,
+    EarlierTrial,
     HistoryLine,
     KeptExperiment,
     Report,
@@ -48,10 +51,20 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Store:
     model, kept = store.model("digits"), KeptExperiment(manifest={"spec": {"maxTrialCount": 12}})
     shutil.copy(model.history, model.next_history)  # as a promotion leaves them that is killed, and a wait
     kept.write(store.experiment(of.experiment_name).kept_experiment)
+    learnt_from(store, key, (0.5, 0.8))
     source = DataSource(digest=place_data(store))
     source.write(store.data_sources / f"{'1' * 64}.json")
     add_baselines(store, of, source.digest, mean={"val_rmse": 1.5})
     return store
+
+
+def learnt_from(store: Store, key: str, values: tuple[float, ...], folder: str | None = None) -> Path:
+    """What the last search knows of a trial of an earlier one; the file."""
+    trial = EarlierTrial(trial="trial-0000", key=key, params={}, values=values)
+    search = EarlierSearch(name="a", store=folder, data_digest="0" * 64, trials=(trial,))
+    path = store.experiments()[-1].experience
+    EarlierSearches(data_digest="0" * 64, searches=(search,)).write(path)
+    return path
 
 
 def place_data(store: Store) -> str:
@@ -125,6 +138,7 @@ RECORDS = (
     "experiments/*/rungs/3/*.json",
     "experiments/*/leaderboard.json",
     "experiments/*/katib-experiment.json",
+    "experiments/*/experience.json",
     "models/*/versions/*/promotion.json",
     "models/*/versions/*/report.json",
     "models/*/versions/*/provenance.json",
@@ -279,3 +293,13 @@ def test_a_folder_where_a_file_should_be_is_named_and_ends_no_audit(store: Store
     path.mkdir()
     found = audit(store)
     assert (path, "cannot be read: Is a directory") in [(one.path, one.problem) for one in found.mismatches]
+
+
+def test_values_that_a_search_learnt_from_and_that_the_curve_contradicts_are_named(store: Store) -> None:
+    key = store.trials()[0].key
+    path = learnt_from(store, key, (0.5, 0.7))
+    (found,) = audit(store).mismatches
+    assert (found.path, found.problem) == (path, f"has values of {key} that are not those of its curve")
+    for values, folder, of in (((0.5, 0.8, 0.9, 0.9), None, key), ((0.1,), "../other", key), ((0.1,), None, "0" * 16)):
+        learnt_from(store, of, values, folder)  # longer than the curve, of another store, of a trial that is gone
+        assert audit(store).mismatches == []

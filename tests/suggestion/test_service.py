@@ -182,6 +182,10 @@ def refused(experiment: katib.Experiment, method: str) -> tuple[grpc.StatusCode,
             setting(spec()).replace('"algorithmName": "atelier"', '"algorithmName": "tpe"'),
             "algorithmName: tpe; allowed: atelier",
         ),
+        (
+            setting(spec()).replace('"experiment": {', '"experiment": {"experience": {"enabled": true}, '),
+            "experiment.experience.enabled: true is for one machine only: the service has no store to learn from",
+        ),
     ],
 )
 def test_an_experiment_that_is_not_as_the_chart_writes_it_is_refused(value: str | None, said: str, method: str) -> None:

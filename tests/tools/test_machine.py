@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
 from pathlib import Path
@@ -37,6 +38,10 @@ def add(programs: Path, *names: str, script: str = "") -> None:
         (programs / name).chmod(0o755)
 
 
+def no_library(name: str) -> None:
+    raise OSError(f"{name}: cannot open shared object file")
+
+
 def message(target: str) -> str:
     """What the target exits with."""
     with pytest.raises(SystemExit) as exit_:
@@ -59,12 +64,14 @@ def test_all_that_is_missing_is_named_at_once_with_the_command_that_installs_it(
     programs: Path, user: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(machine, "_python_has", lambda module: False)
+    monkeypatch.setattr(ctypes, "CDLL", no_library)
     assert message("test").splitlines() == [
         "make test needs what this machine does not have:",
-        "  venv   the part of Python that makes .venv",
-        "  git    the commit that images and releases are labelled with",
-        "  mount  tests of a full disk and of a read-only one",
-        "On Debian and Ubuntu, as root: apt-get install python3-venv git mount",
+        "  venv       the part of Python that makes .venv",
+        "  git        the commit that images and releases are labelled with",
+        "  mount      tests of a full disk and of a read-only one",
+        "  libatomic  the Node.js with which Playwright drives a browser",
+        "On Debian and Ubuntu, as root: apt-get install python3-venv git mount libatomic1",
     ]
 
 

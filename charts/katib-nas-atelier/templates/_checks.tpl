@@ -116,6 +116,9 @@ experiment.objectives: is for one machine only: an Experiment of Katib has one o
 {{- with .root.Values.experiment.tolerance | float64 }}
 experiment.tolerance: {{ toJson . }} is for one machine only: an Experiment of Katib has one objective; leave it out
 {{- end }}
+{{- if .root.Values.experiment.experience.enabled }}
+experiment.experience.enabled: true is for one machine only: a cluster's searcher has no store to learn from; leave it out
+{{- end }}
 {{- with .root.Values.experiment.stopWhen.expectedGainBelow }}
 experiment.stopWhen.expectedGainBelow: {{ toJson . }} is for one machine only: Katib ends a search by its counts and its goal; leave it out
 {{- end }}

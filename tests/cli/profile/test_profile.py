@@ -560,6 +560,10 @@ def test_only_pictures_become_something(tmp_path: Path) -> None:
             "experiment.tolerance: 0.01 needs experiment.objectives, to choose by",
         ),
         (
+            "experiment.experience.searches=[digits]",
+            "experiment.experience.searches: unknown key; allowed: enabled, stores",
+        ),
+        (
             "experiment.stopWhen.expectedGainBelow=0",
             "experiment.stopWhen.expectedGainBelow: 0 is not allowed; it must be more than 0",
         ),

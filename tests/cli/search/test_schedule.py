@@ -9,8 +9,11 @@ from typing import Any, Literal, get_args
 
 import pytest
 from atelier_cli.search.schedule import Job, Result, Schedule, expected_epochs, virtual_workers
-from atelier_searcher.decision import Networks
+from atelier_searcher.decision import NO_EXPERIENCE, Networks
+from atelier_searcher.experience import Experience
+from atelier_searcher.rank_model import taught
 from atelier_store import halving
+from atelier_store.records import EarlierSearch, EarlierTrial
 from atelier_store.spec import Decisions, Spec
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -75,9 +78,10 @@ def search(
     shuffle: random.Random | None = None,
     reply: Callable[[Job, Spec], Result] = answer,
     made: dict[int, dict[str, str]] | None = None,
+    known: Experience = NO_EXPERIENCE,
 ) -> Jobs:
     """All jobs with their results; shuffle draws which waiting result is reported next, made is what was suggested."""
-    schedule = Schedule(of, Networks(key_of), parallel, made)
+    schedule = Schedule(of, Networks(key_of), parallel, made, experience=known)
     jobs: Jobs = []
     waiting: Jobs = []
     while not schedule.is_done or waiting:
@@ -356,3 +360,65 @@ def test_without_early_stopping_every_epoch_is_expected() -> None:
 def test_the_expected_epochs_of_many_trials_are_in_proportion() -> None:
     assert expected_epochs(spec(3000)) == pytest.approx(10 * expected_epochs(spec(300)), abs=10)
     assert expected_epochs(spec(100)) / 100 == pytest.approx(expected_epochs(spec(3000)) / 3000, rel=0.1)
+
+
+def learnt(of: Spec, sign: int = 1) -> Experience:
+    """What two earlier searches teach, whose curves were these, or the opposite."""
+    searches = []
+    for name, seed in (("a", 1), ("b", 2)):
+        draw = random.Random(seed)
+        tried = [{"stem_width": str(draw.randint(1, 400)), "stage1_op": "conv3"} for _ in range(40)]
+        trials = [
+            EarlierTrial(trial=name, key=key_of(params), params=params, values=noisy(params, sign)) for params in tried
+        ]
+        searches.append(EarlierSearch(name=name, data_digest="d", trials=tuple(trials)))
+    model = taught(of, searches)
+    assert model is not None and model.is_worth_asking
+    return Experience("d", (), model)
+
+
+def noisy(params: dict[str, str], sign: int = 1) -> tuple[float, ...]:
+    """A curve whose first epoch tells less than the parameters do."""
+    noise = int(key_of(params)[4:8], 16) / 65536
+    first, *others = (sign * value for value in curve(params, 27))
+    return (first + noise, *others)
+
+
+def noisily(job: Job, of: Spec) -> Result:
+    ended = halving.end_of_run(noisy(job.suggestion.params), job.bars, 27, of.experiment.objective)
+    assert ended
+    return Result(ended[1], noisy(job.suggestion.params)[: ended[0]])
+
+
+def epochs(jobs: Jobs) -> int:
+    return sum(len(result.values) - job.resumed_at for job, result in jobs)
+
+
+def test_what_earlier_searches_teach_saves_epochs_and_says_why_a_trial_goes_on() -> None:
+    of = spec(24, algorithm="random")
+    jobs, without = (search(of, reply=noisily, known=known) for known in (learnt(of), NO_EXPERIENCE))
+    assert [job.suggestion for job, _ in jobs if not job.resumed_at] == [
+        job.suggestion for job, _ in without if not job.resumed_at
+    ]
+    assert epochs(jobs) < 0.8 * epochs(without)
+    went_on = [job for job, _ in jobs if job.resumed_at == 1]
+    assert went_on and all("by what earlier searches teach" in str(job.why) for job in went_on)
+    assert all(job.why is None for job, _ in without)
+
+
+def test_decisions_by_what_was_taught_do_not_depend_on_the_order_of_results_in_time() -> None:
+    of = spec(24, algorithm="random")
+    known = learnt(of)
+    assert search(of, 2, random.Random(1), noisily, known=known) == search(of, 2, None, noisily, known=known)
+
+
+def test_where_the_opposite_was_taught_the_search_falls_back_to_halving() -> None:
+    of = spec(24, algorithm="random")
+    jobs = search(of, reply=noisily, known=learnt(of, sign=-1))
+    late = [job for job, _ in jobs if not job.resumed_at][12:]
+    assert late and not any(1 in job.bars for job in late), "no rung but halving's"
+    assert not any(len(result.values) == 1 for _, result in last_results(jobs).values()), "none is left behind there"
+
+
+def last_results(jobs: Jobs) -> dict[str, tuple[Job, Result]]:
+    return {job.key: (job, result) for job, result in jobs}

@@ -48,7 +48,7 @@ Experiment. Both take (dict "root" $ "name" NAME); the hash in the name is that 
 
 {{/* spec.json: the merged profile without the values of the cluster. */}}
 {{- define "atelier.search.spec" -}}
-{{- $experiment := omit .root.Values.experiment "enabled" "parameters" "algorithm" "earlyStopping" "stopWhen" "objectives" "tolerance" -}}
+{{- $experiment := omit .root.Values.experiment "enabled" "parameters" "algorithm" "earlyStopping" "stopWhen" "objectives" "tolerance" "experience" -}}
 {{- $_ := set $experiment "name" (include "atelier.search.prefix" .root) -}}
 {{- $_ := set $experiment "parameters" (include "atelier.search.parameters" .root | fromYamlArray) -}}
 {{- $_ := set $experiment "maxFailedTrialCount" (include "atelier.search.failed" .root | int64) -}}

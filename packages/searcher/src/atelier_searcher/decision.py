@@ -13,12 +13,14 @@ from itertools import chain, islice
 from atelier_store import halving
 from atelier_store.spec import AlgorithmName, Spec
 
-from atelier_searcher import sampling, several, stopping
+from atelier_searcher import experience, sampling, several, stopping
+from atelier_searcher.experience import Experience
 from atelier_searcher.history import History, by_key
 from atelier_searcher.shortlist import Features, Shortlist, points
 from atelier_searcher.space import Point, Space
 
 NO_SHORTLIST = Shortlist(())
+NO_EXPERIENCE = Experience("", ())
 
 MOST_NEAR = 500
 """Points around the algorithm's proposal, nearest first, that are tried if it is refused."""
@@ -35,10 +37,11 @@ MOST_REFUSED = 100
 
 @dataclass(frozen=True)
 class Resume:
-    """The trial with this key goes on from the rung where it paused."""
+    """The trial with this key goes on from the rung where it paused. reason: why, if not by its value there."""
 
     key: str
     rung: int
+    reason: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -79,15 +82,17 @@ def decide(
     networks: Networks,
     made: Mapping[int, dict[str, str]] | None = None,
     shortlist: Shortlist = NO_SHORTLIST,
+    known: Experience = NO_EXPERIENCE,
 ) -> Decision:
     """What to do next, from what is known now; equal arguments give equal decisions.
 
     made has the params of suggestions that were made before, by number: they are kept, whatever would be suggested now.
+    known is what earlier searches came to.
     """
     experiment = spec.experiment
     if any(trial.values and experiment.objective.reaches(trial.values[-1]) for trial in history):
         return Nothing()
-    if (resumed := _resume(spec, history)) is not None:
+    if (resumed := _resume(spec, history, known)) is not None:
         return resumed
     if sum(trial.counts for trial in history) >= experiment.max_trial_count:
         return Nothing()
@@ -98,7 +103,7 @@ def decide(
         return Nothing(f"the last {MOST_REFUSED} networks were over trainer.budget")
     if (reason := stopping.reason(spec, history)) is not None:
         return Nothing(reason)
-    return _suggest(spec, history, networks, shortlist)
+    return _suggest(spec, history, networks, shortlist, known)
 
 
 def values_at(history: History, rung: int) -> dict[str, float]:
@@ -106,8 +111,8 @@ def values_at(history: History, rung: int) -> dict[str, float]:
     return {key: trial.values[rung - 1] for key, trial in by_key(history).items() if len(trial.values) >= rung}
 
 
-def _resume(spec: Spec, history: History) -> Resume | None:
-    """The paused trial that goes on by halving's rule."""
+def _resume(spec: Spec, history: History, known: Experience) -> Resume | None:
+    """The paused trial that goes on by halving's rule, or before its first rung by what earlier searches teach."""
     early = spec.experiment.early_stopping
     paused = {key: len(trial.values) for key, trial in by_key(history).items() if trial.status == "paused"}
     values = {rung: values_at(history, rung) for rung in halving.rungs(early, spec.trainer.max_epochs)}
@@ -115,15 +120,25 @@ def _resume(spec: Spec, history: History) -> Resume | None:
         key = several.to_resume(spec, history, values, paused)
     else:
         key = halving.to_resume(values, paused, spec.experiment.objective, early.eta)
-    return None if key is None else Resume(key, paused[key])
+    if key is not None:
+        return Resume(key, paused[key])
+    early_one = experience.to_resume(spec, history, paused, known)
+    return None if early_one is None else Resume(early_one[0], paused[early_one[0]], early_one[1])
 
 
-def _suggest(spec: Spec, history: History, networks: Networks, shortlist: Shortlist) -> Suggestion | Nothing:
+def _suggest(
+    spec: Spec, history: History, networks: Networks, shortlist: Shortlist, earlier: Experience
+) -> Suggestion | Nothing:
     """The first point of those that come into question whose network is new and not refused."""
     space = Space(spec.experiment.parameters)
     known = {trial.key for trial in history}
     refused: dict[str, str] = {}
-    for point, why in chain(points(spec, space, history, shortlist), _points(spec, space, history, shortlist)):
+    proposed = chain(
+        experience.points(spec, space, history, earlier),
+        points(spec, space, history, shortlist),
+        _points(spec, space, history, shortlist),
+    )
+    for point, why in proposed:
         params = space.params(point)
         key = networks.key(params)
         if key in known or key in refused:

@@ -93,11 +93,11 @@ def aggregate(scores: Sequence[Mapping[Proxy, float]]) -> NDArray[np.float64]:
     total = np.zeros(len(scores))
     for proxy in sorted({proxy for of in scores for proxy in of}):
         values = np.array([of.get(proxy, -np.inf) for of in scores])
-        total += np.log(_ranks(values) / len(values))
+        total += np.log(ranked(values) / len(values))
     return total
 
 
-def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def ranked(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """The rank of each value, from 1 for the least; equal values share the mean of theirs."""
     ascending = np.sort(values)
     ranks: NDArray[np.float64] = (
@@ -165,7 +165,7 @@ def trusted(ranks: Mapping[int, float], history: History, shortlist: Shortlist) 
     scored = [(score, ranks[n]) for n in ranks if (score := shortlist.score(history[n].params)) is not None]
     if len(scored) < LEAST_RESULTS:
         return True
-    scores, results = (_ranks(np.array(side)) for side in zip(*scored, strict=True))
+    scores, results = (ranked(np.array(side)) for side in zip(*scored, strict=True))
     return bool(np.cov(scores, results)[0, 1] >= 0)  # the sign of Spearman's correlation; 0 where all are equal
 
 

@@ -18,6 +18,10 @@ MOST_NEIGHBOURS = 16
 """Values of a parameter that are all next to each other; of more, only the two beside one are."""
 
 
+ON_A_STEP = 1e-6
+"""Of a step; as far as a number that was written as text may be from it."""
+
+
 class Space:
     """The parameters of a search. params are the texts of a point, as Katib would pass them to a trial."""
 
@@ -34,6 +38,17 @@ class Space:
     def point(self, params: Mapping[str, str]) -> Point:
         """The point that has these texts."""
         return {name: self._value(name, text) for name, text in params.items()}
+
+    def shared(self, params: Mapping[str, str]) -> Point | None:
+        """The values of those parameters that are of this space too; None if one of them lies outside of it."""
+        point: Point = {}
+        for name, text in params.items():
+            if name in self.distributions:
+                value = self._within(name, text)
+                if value is None:
+                    return None
+                point[name] = value
+        return point
 
     def ordered(self, point: Point) -> Point:
         """The point, with its parameters in the order of the space."""
@@ -84,6 +99,23 @@ class Space:
             return self._choices[name][int(value)] if isinstance(value, int) else str(value)
         return f"{value:.10g}" if isinstance(value, float) else str(value)
 
+    def _within(self, name: str, text: str) -> Any:
+        """The value of a text that may come from another space; None if this one has no such value."""
+        distribution, number = self.distributions[name], _number(text)
+        if isinstance(distribution, CategoricalDistribution):
+            return text if text in distribution.choices else None
+        if number is None:
+            return None
+        if name in self._choices:
+            return next((place for place, choice in enumerate(self._choices[name]) if float(choice) == number), None)
+        assert isinstance(distribution, (IntDistribution, FloatDistribution))
+        if not distribution.low <= number <= distribution.high:
+            return None
+        steps = (number - distribution.low) / distribution.step if distribution.step else 0.0
+        if abs(steps - round(steps)) > ON_A_STEP:
+            return None
+        return int(number) if isinstance(distribution, IntDistribution) else number
+
     def _value(self, name: str, text: str) -> Any:
         distribution = self.distributions[name]
         if isinstance(distribution, CategoricalDistribution):
@@ -91,6 +123,13 @@ class Space:
         if name in self._choices:
             return self._choices[name].index(text)
         return int(text) if isinstance(distribution, IntDistribution) else float(text)
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
 
 
 def _sorted_choices(parameter: Parameter) -> list[str]:

@@ -32,6 +32,7 @@ from atelier_store.records import (
     DataDescription,
     DataSource,
     Decision,
+    EarlierSearches,
     HistoryLine,
     KeptExperiment,
     Leaderboard,
@@ -113,7 +114,7 @@ def _records(store: Store, data: list[DataPaths]) -> Iterator[Path]:
         yield from (trial.card, *_replays(trial))
     for experiment in store.experiments():
         yield from (experiment.spec, *_trial_records(experiment), *_rungs(experiment), experiment.leaderboard)
-        yield experiment.kept_experiment
+        yield from (experiment.kept_experiment, experiment.experience)
     for model in store.models():
         for version in _versions(model):
             yield from (version.promotion, version.report, version.provenance)
@@ -266,6 +267,23 @@ def _experiment(paths: ExperimentPaths) -> Iterator[Mismatch]:
         yield from _read(Leaderboard, paths.leaderboard)[1]
     if paths.kept_experiment.exists():
         yield from _read(KeptExperiment, paths.kept_experiment)[1]
+    if paths.experience.exists():
+        yield from _experience(paths)
+
+
+def _experience(paths: ExperimentPaths) -> Iterator[Mismatch]:
+    """Values that the search learnt from and that the curves of this store contradict; curves may go on or be gone."""
+    earlier, mismatches = _read(EarlierSearches, paths.experience)
+    yield from mismatches
+    try:
+        metric = Spec.read(paths.spec).experiment.objective.objective_metric_name
+    except (OSError, ValueError):
+        return  # which is named already
+    own = [search for search in earlier.searches if search.store is None] if earlier else []
+    for trial in (trial for search in own for trial in search.trials):
+        curve = read_curve(paths.store.trial(trial.key).metrics)
+        if any(epoch.metrics.get(metric) != value for epoch, value in zip(curve, trial.values, strict=False)):
+            yield Mismatch(paths.experience, f"has values of {trial.key} that are not those of its curve")
 
 
 def _model(paths: ModelPaths) -> Iterator[Mismatch]:

@@ -140,6 +140,11 @@ class ExperimentPaths:
         """What the last run of a trial wrote to standard error, where an engine keeps it."""
         return self.folder / "messages" / f"{names.TRIAL.checked(name)}.log"
 
+    @property
+    def experience(self) -> Path:
+        """What earlier searches had come to when this one began."""
+        return self.folder / "experience.json"
+
     def rung(self, epoch: int) -> Path:
         return self.folder / "rungs" / str(epoch)
 

@@ -246,7 +246,8 @@ class TrialRecord(Record):
 
     number is its place in the order of suggestions, from 0, if the engine counts them. found: the store had the result
     before this search suggested it, so the trial does not count in maxTrialCount; written only if true. reason says why
-    the searcher suggested it; records of others, and of older releases, have none.
+    the searcher suggested it; records of others, and of older releases, have none. rungs says, by epoch, why it went on
+    where that was not for its value.
     """
 
     schema_version: Literal[1] = 1
@@ -257,6 +258,7 @@ class TrialRecord(Record):
     error: str | None = None
     found: bool = Field(default=False, exclude_if=lambda found: not found)
     reason: str | None = Field(default=None, exclude_if=lambda reason: reason is None)
+    rungs: dict[int, str] = Field(default={}, exclude_if=lambda rungs: not rungs)
 
 
 class Candidate(Record):
@@ -277,6 +279,35 @@ class ScoredNetworks(Record):
     digest: str
     drawn: int
     networks: tuple[Candidate, ...]
+
+
+class EarlierTrial(Record):
+    """A trial of an earlier search: what was suggested, and the objective after each epoch that it had ended."""
+
+    trial: str
+    key: str
+    params: dict[str, str]
+    values: Annotated[tuple[float, ...], Field(min_length=1)]
+
+
+class EarlierSearch(Record):
+    """A search as far as it had come. store is the folder of its store, if that is another one."""
+
+    name: str
+    store: str | None = Field(default=None, exclude_if=lambda store: store is None)
+    data_digest: str
+    trials: Annotated[tuple[EarlierTrial, ...], Field(min_length=1)]
+
+
+class EarlierSearches(Record):
+    """`experiments/<name>/experience.json`: what a search could know of earlier ones when it began, on which data.
+
+    Every decision of the search is made from it, whatever becomes of the earlier ones. The latest is the first.
+    """
+
+    schema_version: Literal[1] = 1
+    data_digest: str
+    searches: tuple[EarlierSearch, ...]
 
 
 class RungValue(Record):

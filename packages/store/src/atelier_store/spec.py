@@ -171,6 +171,13 @@ class Shortlist(SpecModel):
     proxies: tuple[Proxy, ...] = Field(default=("synflow", "naswot"), min_length=1)
 
 
+class Experience(SpecModel):
+    """Whether a search learns from earlier ones: of its own store, and of those in these folders."""
+
+    enabled: bool = False
+    stores: tuple[str, ...] = ()
+
+
 class StopWhen(SpecModel):
     """What ends a search before its counts do; None is nothing."""
 
@@ -181,7 +188,7 @@ class Experiment(SpecModel):
     """The search: objectives, algorithm, search space, counts, and when it ends.
 
     objectives are those beside the objective. tolerance is how much worse than the best by the objective a winner may
-    be that is better by them. They and stop_when are written if they are set.
+    be that is better by them. They and stop_when are written if they are set, experience if it is enabled.
     """
 
     name: str
@@ -195,6 +202,7 @@ class Experiment(SpecModel):
     max_trial_count: int = Field(ge=1)
     max_failed_trial_count: int = Field(ge=0)
     shortlist: Shortlist | None = Field(default=None, exclude_if=lambda chosen: chosen is None)
+    experience: Experience = Field(default=Experience(), exclude_if=lambda chosen: not chosen.enabled)
     stop_when: StopWhen = Field(default=StopWhen(), exclude_if=lambda when: when == StopWhen())
 
 

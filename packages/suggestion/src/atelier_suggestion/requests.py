@@ -58,6 +58,9 @@ def spec_of(experiment: katib.Experiment, asked_for: int = 1) -> Spec:
         raise InvalidSettings([f"{WHERE}: is no spec of a search: {type(error).__name__}: {error}"]) from error
     if (name := spec.experiment.algorithm.algorithm_name) != ALGORITHM:
         raise InvalidSettings([f"{WHERE}: experiment.algorithm.algorithmName: {name}; allowed: {ALGORITHM}"])
+    if spec.experiment.experience.enabled:
+        only = "is for one machine only: the service has no store to learn from"
+        raise InvalidSettings([f"{WHERE}: experiment.experience.enabled: true {only}"])
     return spec
 
 

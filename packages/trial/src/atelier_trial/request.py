@@ -115,15 +115,18 @@ def record(
     error: str | None = None,
     found: bool = False,
     reason: str | None = None,
+    rungs: dict[int, str] | None = None,
 ) -> None:
     """Write to the experiment which key this trial has, or why it has none, and whether the store had its result.
 
-    What was found then stays found, whoever writes the record again; so does the reason of its suggestion.
+    What was found then stays found, whoever writes the record again; so do the reasons of its suggestion, and for which
+    it went on at rungs.
     """
     path = experiment.trial(request.trial)
     before = TrialRecord.read_if_whole(path)
     if before is not None and before.key == key:
         found, reason = found or before.found, reason or before.reason
+        rungs = before.rungs | (rungs or {})
     TrialRecord(
         trial=request.trial,
         number=request.number,
@@ -132,6 +135,7 @@ def record(
         error=error,
         found=found,
         reason=reason,
+        rungs=rungs or {},
     ).write(path)
     if not experiment.spec.exists():
         request.spec.write(experiment.spec)

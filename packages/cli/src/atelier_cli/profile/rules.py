@@ -42,6 +42,7 @@ def check(
         (lambda: check_grid(experiment), (*space_and_algorithm, "experiment.maxTrialCount")),
         (lambda: check_early_stopping(experiment, laptop), ("experiment.earlyStopping",)),
         (lambda: check_searcher(experiment, laptop), ("experiment.stopWhen", "experiment.tolerance")),
+        (lambda: check_experience(experiment, laptop), ("experiment.experience",)),
         (lambda: check_objectives(experiment, laptop), ("experiment.objectives", "experiment.objective")),
         (lambda: check_several(experiment), ("experiment.objectives", "experiment.algorithm", "experiment.tolerance")),
         (lambda: check_parallel(experiment), ("experiment.parallelTrialCount", "experiment.maxTrialCount")),
@@ -251,6 +252,15 @@ def check_searcher(experiment: Experiment, laptop: bool) -> Iterator[Finding]:
         yield Finding(
             (*EXPERIMENT, "stopWhen", "expectedGainBelow"),
             f"{gain:g} is for one machine only: Katib ends a search by its counts and its goal; leave it out",
+        )
+
+
+def check_experience(experiment: Experiment, laptop: bool) -> Iterator[Finding]:
+    """What a searcher without a store cannot learn from; the chart's _checks.tpl says the same."""
+    if not laptop and experiment.experience.enabled:
+        yield Finding(
+            (*EXPERIMENT, "experience", "enabled"),
+            "true is for one machine only: a cluster's searcher has no store to learn from; leave it out",
         )
 
 

@@ -29,7 +29,7 @@ from atelier_trial.request import Request, average_name, configuration, record
 from atelier_trial.target import Target
 
 from atelier_cli.profile import InvalidProfile, rules
-from atelier_cli.search import shortlisting
+from atelier_cli.search import experience, shortlisting
 from atelier_cli.search.appraising import Appraisers
 from atelier_cli.search.children import STOP_TIMEOUT, Children, Exited, start_fork_server
 from atelier_cli.search.command_line import command_line
@@ -142,6 +142,7 @@ class Engine:
             raise KeyboardInterrupt  # Python drops one that is raised while it cleans up after an import
         violations = fitness.violations(trainer, description)
         violations += [str(finding) for finding in rules.check_builders(self.spec, description.kind)]
+        violations += experience.violations(self.spec, self.store)
         if violations:
             raise InvalidProfile(violations)
         return description
@@ -201,8 +202,9 @@ class Engine:
                 key=lambda params: identity.trial_config(self.spec, description, params).key,
                 refusal=appraisers.refusal,
             )
+            known = experience.ensure(self.spec, self.store, description, self.watcher.note)
             shortlist = shortlisting.ensure(self.spec, self.store, description, self._scoring_goes_on)
-            self._schedule = schedule = Schedule(self.spec, networks, self.parallel, made, shortlist)
+            self._schedule = schedule = Schedule(self.spec, networks, self.parallel, made, shortlist, known)
             while not schedule.gave_up and (not schedule.is_done or self._queued or self._running):
                 while schedule.ready and not schedule.is_done:
                     self._raise_if_stopped()
@@ -236,13 +238,14 @@ class Engine:
         card = assignment.target.finished(assignment.paths)
         if card is not None and is_new:
             self._found.add(assignment.name)
-        reason = assignment.job.suggestion.reason if assignment.job is not None else None
+        job = assignment.job
         record(
             self.experiment,
             assignment.request,
             assignment.target.key,
             found=assignment.name in self._found,
-            reason=reason,
+            reason=job.suggestion.reason if job is not None else None,
+            rungs={job.resumed_at: job.why} if job is not None and job.why is not None else None,
         )
         if card is None:
             self._queued.append(assignment)

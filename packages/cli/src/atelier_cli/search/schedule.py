@@ -14,7 +14,17 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal
 
-from atelier_searcher.decision import NO_SHORTLIST, Networks, Nothing, Resume, Suggestion, decide, values_at
+from atelier_searcher.decision import (
+    NO_EXPERIENCE,
+    NO_SHORTLIST,
+    Networks,
+    Nothing,
+    Resume,
+    Suggestion,
+    decide,
+    values_at,
+)
+from atelier_searcher.experience import Experience, early_rung
 from atelier_searcher.history import Trial
 from atelier_searcher.shortlist import Shortlist
 from atelier_store import halving
@@ -23,12 +33,16 @@ from atelier_store.spec import EarlyStopping, Objective, Spec
 
 @dataclass(frozen=True)
 class Job:
-    """One run of a trial. bars are the values to reach at each rung to go on; resumed_at is its last rung, 0 if new."""
+    """One run of a trial. bars are the values to reach at each rung to go on; resumed_at is its last rung, 0 if new.
+
+    why: the reason for which it goes on there, if that is not its value.
+    """
 
     number: int
     suggestion: Suggestion
     bars: dict[int, float | None]
     resumed_at: int = 0
+    why: str | None = None
 
     @property
     def key(self) -> str:
@@ -131,11 +145,13 @@ class Schedule:
         parallel: int,
         made: Mapping[int, dict[str, str]] | None = None,
         shortlist: Shortlist = NO_SHORTLIST,
+        experience: Experience = NO_EXPERIENCE,
     ) -> None:
         self._spec = spec
         self._networks = networks
         self._made = made or {}
         self._shortlist = shortlist
+        self._experience = experience
         self._lag = 1 if parallel == 1 else 2 * parallel
         self._rungs = halving.rungs(spec.experiment.early_stopping, spec.trainer.max_epochs)
         ends = [*self._rungs, spec.trainer.max_epochs]
@@ -235,7 +251,7 @@ class Schedule:
         return len(self._failed) >= max(1, self._spec.experiment.max_failed_trial_count)
 
     def _next(self, number: int) -> Job | None:
-        decision = decide(self._spec, self._trials, self._networks, self._made, self._shortlist)
+        decision = decide(self._spec, self._trials, self._networks, self._made, self._shortlist, self._experience)
         self.exhausted = decision.reason if isinstance(decision, Nothing) else None
         if isinstance(decision, Nothing):
             return None
@@ -247,11 +263,13 @@ class Schedule:
     def _resume(self, number: int, decision: Resume) -> Job:
         first = next(job.suggestion for job in self._jobs if job is not None and job.key == decision.key)
         self._trials[first.number] = replace(self._trials[first.number], status="running")
-        return Job(number, first, self._bars(decision.key, above=decision.rung), resumed_at=decision.rung)
+        return Job(number, first, self._bars(decision.key, above=decision.rung), decision.rung, decision.reason)
 
     def _bars(self, key: str, above: int) -> dict[int, float | None]:
         several = bool(self._spec.experiment.objectives)  # what a trial costs is known where it pauses
-        return {rung: None if several else self._bar(rung, key) for rung in self._rungs if rung > above}
+        early = early_rung(self._trials, self._experience) if above == 0 else None  # so is its place by the model
+        bars = {} if early is None else {early: None}
+        return bars | {rung: None if several else self._bar(rung, key) for rung in self._rungs if rung > above}
 
     def _bar(self, rung: int, key: str) -> float | None:
         others = [value for other, value in values_at(self._trials, rung).items() if other != key]

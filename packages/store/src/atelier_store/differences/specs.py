@@ -66,6 +66,8 @@ def _experiment(a: Experiment, b: Experiment) -> Iterator[Difference]:
     yield from _field("experiment.maxTrialCount", a.max_trial_count, b.max_trial_count)
     if not all(one.max_failed_trial_count == min(FAILED_TRIALS, one.max_trial_count) for one in (a, b)):  # not auto
         yield from _field("experiment.maxFailedTrialCount", a.max_failed_trial_count, b.max_failed_trial_count)
+    yield from _field("experiment.shortlist", a.shortlist and _dump(a.shortlist), b.shortlist and _dump(b.shortlist))
+    yield from _fields("experiment.experience", _dump(a.experience), _dump(b.experience))
     yield from _fields("experiment.stopWhen", _dump(a.stop_when), _dump(b.stop_when))
 
 
