@@ -44,7 +44,9 @@ class Requirement:
 VENV = Requirement("venv", "python3-venv", "the part of Python that makes .venv", lambda: _python_has("ensurepip"))
 GIT = Requirement("git", "git", "the commit that images and releases are labelled with", lambda: shutil.which("git"))
 MOUNT = Requirement("mount", "mount", "tests of a full disk and of a read-only one", lambda: shutil.which("mount"))
-ATOMIC = Requirement("libatomic", "libatomic1", "the Node.js with which Playwright drives a browser", lambda: _has_atomic())
+ATOMIC = Requirement(
+    "libatomic", "libatomic1", "the Node.js with which Playwright drives a browser", lambda: _has_atomic()
+)
 BROWSER = Requirement("chromium", "chromium", "tests of the server's page", chromium)
 ENGINE = Requirement("docker, podman or buildah", "buildah", "builds the images", lambda: _has_engine())
 NEEDED = {"setup": [VENV], "test": [VENV, GIT, MOUNT, ATOMIC, BROWSER], "e2e": [VENV, GIT, ENGINE]}

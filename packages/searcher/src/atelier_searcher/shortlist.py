@@ -116,7 +116,7 @@ class Features:
     def __init__(self, shortlist: Shortlist, space: Space) -> None:
         scores = [candidate.scores for candidate in shortlist.candidates]
         proxies = sorted({proxy for of in scores for proxy in of})
-        by_proxy = [_ranks(np.array([of.get(proxy, -np.inf) for of in scores])) for proxy in proxies]
+        by_proxy = [ranked(np.array([of.get(proxy, -np.inf) for of in scores])) for proxy in proxies]
         self.count = len(proxies)
         self._places = np.stack(by_proxy, axis=1) / len(scores)
         self._encoding = gaussian.Encoding({name: space.distributions[name] for name in shortlist.names})
