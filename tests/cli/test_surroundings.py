@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from urllib.request import proxy_bypass_environment
+from urllib.request import proxy_bypass
 
 import pytest
 from atelier_cli.__main__ import prepare_environment
@@ -56,7 +56,7 @@ def test_what_is_said_of_proxies_is_kept_beside_this_machine(
     prepare_environment()
 
     hosts = ("example.org", "localhost", "127.0.0.1", "::1")
-    assert [host for host in hosts if not proxy_bypass_environment(host)] == through
+    assert [host for host in hosts if not proxy_bypass(host)] == through
 
 
 def test_files_named_like_modules_and_a_long_tmpdir_do_no_harm(

@@ -52,10 +52,13 @@ class _Loader(yaml.SafeLoader):
             return value
         raise yaml.constructor.ConstructorError(None, None, f"{node.value!r} is no {tag}", node.start_mark)
 
+    def construct_text(self, node: yaml.ScalarNode) -> str:
+        return str(self.construct_scalar(node))
+
 
 for _kind in ("null", "bool", "int", "float"):
     _Loader.add_constructor(f"tag:yaml.org,2002:{_kind}", _Loader.construct_plain)
-_Loader.add_constructor("tag:yaml.org,2002:merge", _Loader.construct_scalar)  # where it is no key, << is text
+_Loader.add_constructor("tag:yaml.org,2002:merge", _Loader.construct_text)  # where it is no key, << is text
 
 BOOLEANS = {
     word: truth

@@ -16,8 +16,6 @@ from atelier_trial.data.raw import Array, Part, RawData, counts_up, few, names_o
 
 TABLES = "trainer.data.source: table reads words, dates and gaps too"
 
-INDEX = "(pandas writes its index so, unless to_csv has index=False)"
-
 
 @dataclass(frozen=True)
 class Table:
@@ -76,8 +74,10 @@ def _of_header(path: Path, header: Sequence[str], targets: Sequence[str], weight
     twice = sorted({name for name in header if name and header.count(name) > 1})
     violations = [f"{path}: column {name!r} is there more than once" for name in twice]
     if nameless := [f"column {number}" for number, name in enumerate(header, 1) if not name]:
-        which = f"{len(nameless)} ({few(nameless)})"
-        violations.append(f"{path}: columns without a name: {which}; allowed: a name for each column {INDEX}")
+        violations.append(
+            f"{path}: columns without a name: {len(nameless)} ({few(nameless)}); allowed: a name for each column "
+            "(pandas writes its index so, unless to_csv has index=False)"
+        )
     if weight is not None and weight not in header:
         violations.append(
             f"trainer.data.weight: {path} has no column {weight!r}; allowed: {', '.join(header) or 'none'}"
@@ -153,7 +153,8 @@ def _of_index(table: Table) -> tuple[str, ...]:
     """Notes of columns that are learnt from although they can tell nothing of new rows."""
     indexes = [name for name, values in zip(table.features, table.x.T, strict=True) if counts_up(values)]
     return tuple(
-        f"{table.path.name}: column {name!r} numbers the rows, which tells nothing of new ones: leave it out {INDEX}"
+        f"{table.path.name}: column {name!r} numbers the rows, which tells nothing of new ones: leave it out, as "
+        "trainer.data.source: table does"
         for name in indexes
     )
 
