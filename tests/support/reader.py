@@ -12,6 +12,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import chdir
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -77,15 +78,14 @@ def write_files(place: Path) -> None:
         write_idx(place / "data" / f"{part}-images-idx3-ubyte.gz", random.integers(0, 256, (count, 8, 8)))
         write_idx(place / "data" / f"{part}-labels-idx1-ubyte.gz", np.arange(count) % 4)
     leaves = place / "data" / "leaves"
-    for tree in ("oak", "elm"):
-        (leaves / "train" / tree).mkdir(parents=True)
+    for part, tree in product(("train", "validation"), ("oak", "elm")):
+        (leaves / part / tree).mkdir(parents=True)
         for number in range(3):
-            Image.fromarray(random.integers(0, 256, (8, 8, 3), dtype=np.uint8)).save(
-                leaves / "train" / tree / f"{number}.png"
-            )
+            picture = Image.fromarray(random.integers(0, 256, (8, 8, 3), dtype=np.uint8))
+            picture.save(leaves / part / tree / f"{number}.png")
     with zipfile.ZipFile(leaves / "test.zip", "w") as archive:
-        for picture in (leaves / "train").rglob("*.png"):
-            archive.write(picture, picture.relative_to(leaves / "train"))
+        for path in (leaves / "train").rglob("*.png"):
+            archive.write(path, path.relative_to(leaves / "train"))
 
 
 def flats() -> Iterator[str]:
