@@ -10,7 +10,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from atelier_board import check
 from atelier_board.app import create
 from atelier_store import audit, clock
 from atelier_store.layout import Store
@@ -140,7 +139,7 @@ def test_a_check_that_cannot_be_finished_says_why(store: Store, monkeypatch: pyt
     def broken(*_: object) -> audit.Audit:
         raise PermissionError(13, "Permission denied", "trials")
 
-    monkeypatch.setattr(check.threading, "excepthook", lambda _: pytest.fail("the thread has ended by an exception"))
+    monkeypatch.setattr(threading, "excepthook", lambda _: pytest.fail("the thread has ended by an exception"))
     monkeypatch.setattr(audit, "audit", broken)
     assert "Permission denied" in checked(client(store))["failed"]
 

@@ -29,9 +29,10 @@ def test_a_column_is_read_as_it_was(values: list[str | int | None]) -> None:
 def test_columns_of_many_are_read_as_they_were(
     names: list[str], keys: list[str], others: list[tuple[int, str | None]]
 ) -> None:
-    for values in ([*names], [*keys]):
+    for of in (names, keys):
+        values: list[str | None] = list(of)
         for place, other in others:
-            values[place] = other  # type: ignore[call-overload]
+            values[place] = other
         assert column(json.loads(json.dumps(packed.column(values)))) == values
 
 

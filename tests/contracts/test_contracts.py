@@ -284,6 +284,7 @@ def test_a_new_store_has_the_files_and_fields_of_an_old_one(new: Path) -> None:
     before = recorded("store-listing")
     digests = {name: {"sha256": None} if name.endswith((".json", ".jsonl")) else {} for name in before}  # added since
     now = {name: fields for name, fields in capture.listing(new).items() if not ADDED_FILES.fullmatch(name)}
+    assert Store(new).experiment(EXPERIMENT).report.is_file()  # since
     lines = differences({name: before[name] | digests[name] for name in before}, now)
     agree(line for line in lines if not line.startswith(ADDED_FIELDS) and not ADDED_METRICS.search(line))
 

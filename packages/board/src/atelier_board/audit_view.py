@@ -36,7 +36,7 @@ def _last_first(rows: list[dict[str, Any]], time: str) -> list[dict[str, Any]]:
 
 
 def _moves(paths: ModelPaths, problems: list[str]) -> Iterator[dict[str, Any]]:
-    for line in attempt(lambda: pointer.lines(paths), [], problems):
+    for line in attempt(lambda: pointer.lines(paths), (), problems):
         yield line.model_dump(mode="json", exclude={"schema_version"}) | {"model": paths.name}
 
 

@@ -10,6 +10,7 @@ from atelier_store.records import Record, TornRecord
 
 R = TypeVar("R", bound=Record)
 T = TypeVar("T")
+U = TypeVar("U")
 
 
 def read(kind: type[R], path: Path, problems: list[str], with_folder: bool = False) -> R | None:
@@ -27,7 +28,7 @@ def read(kind: type[R], path: Path, problems: list[str], with_folder: bool = Fal
     return None
 
 
-def attempt(look: Callable[[], T], otherwise: T, problems: list[str]) -> T:
+def attempt(look: Callable[[], T], otherwise: U, problems: list[str]) -> T | U:
     """What a look at several files gives; otherwise if one cannot be read at all, which is added to problems."""
     try:
         return look()

@@ -23,7 +23,7 @@ def _model(paths: ModelPaths) -> dict[str, Any]:
     decision = read(Decision, paths.decision, problems, with_folder=True)
     versions = [paths.version(folder.name) for folder in paths.versions.glob("[!.]*")]
     promoted = [one for files in versions if (one := read(Promotion, files.promotion, problems, with_folder=True))]
-    lines = attempt(lambda: pointer.lines(paths), [], problems)
+    lines = attempt(lambda: pointer.lines(paths), (), problems)
     return {
         "name": paths.name,
         "served": attempt(lambda: _served(paths, problems), None, problems),

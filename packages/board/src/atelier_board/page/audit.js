@@ -44,7 +44,7 @@ const quiet = words => make("p", { class: "quiet" }, words);
 const code = text => text ? make("code", {}, text) : "none";
 
 const moved = ({ promoted_at: when, model, version, previous, experiment, trial, promoted_by: by, policy, reason }) => [
-  moment(when), model, code(version), code(previous), link(toTrial(experiment, trial), trial), by, policy ? `the rule, promotion.policy ${policy}` : /^best /.test(reason) ? "the rule" : "a person", reason,
+  moment(when), model, code(version), code(previous), link(toTrial(experiment, trial), trial), by, policy ? `the rule, promotion.policy ${policy}` : reason.startsWith("best ") ? "the rule" : "a person", reason,
 ];
 
 const read = ({ read_at: when, model, version, search, purpose, rows, read_by: by }) => [
