@@ -1,11 +1,12 @@
-"""How many epochs does a search save that learns from five earlier ones, replayed on recorded tables?
+"""What does a search save that learns from five earlier ones, replayed on recorded tables?
 
     uv run python -m benchmarks.search.experience
     uv run python -m benchmarks.search.experience --seeds 20 --only off on
 
 Nothing is trained. The earlier searches are the product's own, with halving, on the data of benchmarks/search/
-relatives.py; the search that learns from them is on the table of rows, with halving too. It counts the epochs until a
-network of the best 3 % of the table has been trained to its last epoch, or all that it trained if none was.
+relatives.py; the search that learns from them is on the table of rows, with halving too. Of TRIALS trials it counts the
+epochs, the last ones of the winner included, and the regret: by how much the winner's last val_loss is above the lowest
+of the table.
 """
 
 from __future__ import annotations
@@ -32,10 +33,9 @@ from benchmarks.search.tables import EPOCHS, Table
 EARLIER = 40
 """Trials of an earlier search."""
 
-MOST = 100
+TRIALS = 60
 """Trials of the search that learns."""
 
-SHARE = 0.03
 DRAWS = 5
 """Times that the earlier searches are made, each by another seed."""
 
@@ -58,9 +58,9 @@ def networks(table: Table, curves: NDArray[np.float32]) -> Networks:
 
 
 def searched(
-    of: Spec, table: Table, curves: NDArray[np.float32], known: Experience = NO_EXPERIENCE, bound: float | None = None
-) -> tuple[Trained, Mapping[str, dict[str, str]], bool]:
-    """The curves by key as far as they were trained, the params, and whether one came to a value in the bound."""
+    of: Spec, table: Table, curves: NDArray[np.float32], known: Experience = NO_EXPERIENCE
+) -> tuple[Trained, Mapping[str, dict[str, str]]]:
+    """The curves by key as far as they were trained, and the params."""
     schedule = Schedule(of, networks(table, curves), parallel=1, experience=known)
     trained, params = Trained(), dict[str, dict[str, str]]()
     while not schedule.is_done:
@@ -73,9 +73,7 @@ def searched(
         schedule.report(job, Result(ended[1], values[: ended[0]]))
         trained[job.key] = values[: max(ended[0], len(trained.get(job.key, ())))]
         params[job.key] = job.suggestion.params
-        if bound is not None and ended[0] == EPOCHS and values[-1] <= bound:
-            return trained, params, True
-    return trained, params, False
+    return trained, params
 
 
 @lru_cache(maxsize=DRAWS)
@@ -85,7 +83,7 @@ def earlier(draw: int) -> tuple[EarlierSearch, ...]:
     for name, curves in relatives.read().items():
         if np.isnan(curves).all():  # not recorded
             continue
-        trained, params, _ = searched(spec(EARLIER, 1000 + draw), table, curves)
+        trained, params = searched(spec(EARLIER, 1000 + draw), table, curves)
         trials = [
             EarlierTrial(trial=f"trial-{place:04}", key=f"{int(key):016x}", params=params[key], values=values)
             for place, (key, values) in enumerate(trained.items())
@@ -133,38 +131,43 @@ def experience(arm: str, of: Spec, seed: int) -> Experience:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print a line for each arm."""
+    """Print a line for each arm: epochs, regret, their ratios to the first arm's, how often the rung was believed."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
     parser.add_argument("--seeds", type=int, default=50)
     parser.add_argument("--only", nargs="+", choices=ARMS, default=ARMS)
     options = parser.parse_args(arguments)
     table = Table.read("rows")
-    curves, bound = table.columns["val_loss"], table.bound(SHARE)
-    print(
-        f"best {SHARE:.0%} of {len(table.recorded)} networks: val_loss {bound:.4f}; {options.seeds} seeds", flush=True
-    )
-    first: NDArray[np.float64] | None = None
-    for arm in options.only:
-        epochs, reached, trusted, started = list[float](), 0, 0, time.process_time()
-        for seed in range(options.seeds):
-            of = spec(MOST, seed)
+    curves = table.columns["val_loss"]
+    print(f"{TRIALS} trials of {len(table.recorded)} networks; {options.seeds} seeds", flush=True)
+    found = {arm: np.zeros((options.seeds, 2)) for arm in options.only}
+    trusted, seconds = dict.fromkeys(options.only, 0), dict.fromkeys(options.only, 0.0)
+    for seed in range(options.seeds):
+        for arm in options.only:
+            started, of = time.process_time(), spec(TRIALS, seed)
             known = experience(arm, of, seed)
-            trained, _, got_there = searched(of, table, curves, known, bound)
-            epochs.append(sum(map(len, trained.values())))
-            reached += got_there
-            trusted += known.model is not None and known.model.is_worth_asking
-        counts = np.array(epochs)
-        first = counts if first is None else first
-        half = 1.96 * counts.std(ddof=1) / np.sqrt(len(counts))
-        print(
-            f"| {arm} | {counts.mean():.0f} ± {half:.0f} | {_ratio(counts, first)} | {reached / len(counts):.0%} "
-            f"| {trusted / len(counts):.0%} | {time.process_time() - started:.0f} s |",
-            flush=True,
-        )
+            found[arm][seed] = outcome(searched(of, table, curves, known)[0], curves)
+            trusted[arm] += known.model is not None and known.model.is_worth_asking
+            seconds[arm] += time.process_time() - started
+    for arm, counts in found.items():
+        epochs, regret = (_words(column) for column in counts.T)
+        ratios = " | ".join(_ratio(counts[:, side], found[options.only[0]][:, side]) for side in (0, 1))
+        print(f"| {arm} | {epochs} | {regret} | {ratios} | {trusted[arm] / options.seeds:.0%} | {seconds[arm]:.0f} s |")
+
+
+def outcome(trained: Trained, curves: NDArray[np.float32]) -> tuple[float, float]:
+    """The epochs, with those to the end of the winner, and its regret."""
+    winner = min(trained, key=lambda key: (-len(trained[key]), trained[key][-1]))
+    epochs = sum(map(len, trained.values())) + EPOCHS - len(trained[winner])
+    return epochs, float(curves[int(winner), -1] - np.nanmin(curves[:, -1]))
+
+
+def _words(counts: NDArray[np.float64]) -> str:
+    """The mean with its 95 % interval (normal)."""
+    return f"{counts.mean():.4g} ± {1.96 * counts.std(ddof=1) / np.sqrt(len(counts)):.2g}"
 
 
 def _ratio(counts: NDArray[np.float64], first: NDArray[np.float64]) -> str:
-    """The ratio of the means to those of the first arm, with its 95 % interval (bootstrap over the seeds, in pairs)."""
+    """The ratio of the mean to that of the first arm, with its 95 % interval (bootstrap over the seeds, in pairs)."""
     drawn = np.random.default_rng(0).integers(0, len(counts), (2000, len(counts)))
     low, high = np.percentile(counts[drawn].mean(axis=1) / first[drawn].mean(axis=1), [2.5, 97.5])
     return f"{counts.mean() / first.mean():.2f} ({low:.2f} to {high:.2f})"
