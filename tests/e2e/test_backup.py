@@ -22,7 +22,7 @@ def test_a_store_that_was_backed_up_serves_and_is_searched_again_without_trainin
 ) -> None:
     where = release.namespace
     kubectl = [kubectl_program(), "-n", where.name]
-    release.upgrade(TWO, "inspector.enabled=true", flags=("--wait", "--timeout=3m"))
+    release.upgrade(TWO, "inspector.enabled=true", flags=("--wait", "--timeout=10m"))
     with release.client() as client:
         version = release.model_of(release.experiment, client)["version"]
     trained = {key: card["updated_at"] for key, card in release.store(STORE)["trials"].items()}
@@ -38,10 +38,10 @@ def test_a_store_that_was_backed_up_serves_and_is_searched_again_without_trainin
     release.uninstall()
     where.kubectl("delete", EXPERIMENT, "--all")
     where.kubectl("delete", "pods,jobs,persistentvolumeclaims", "--all")
-    release.upgrade("experiment.enabled=false", flags=("--wait", "--timeout=3m"))
+    release.upgrade("experiment.enabled=false", flags=("--wait", "--timeout=10m"))
     (writer,) = re.findall(r"^```yaml\n# writer.yaml\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
     where.apply(yaml.safe_load(writer))
-    where.kubectl("wait", "--for=condition=Ready", "pod/store-writer", "--timeout=60s")
+    where.kubectl("wait", "--for=condition=Ready", "pod/store-writer", "--timeout=180s")
     into = ["exec", "-i", "store-writer", "--", "tar", "-xf", "-", "-C", "/store"]
     with (tmp_path / "store.tar").open("rb") as archive:
         subprocess.run([*kubectl, *into], stdin=archive, check=True)

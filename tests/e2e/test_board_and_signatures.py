@@ -21,7 +21,7 @@ def test_a_signed_model_is_served_and_whoever_has_the_token_sees_its_search(rele
         "server": {"signedBy": {"publicKey": key.with_suffix(".pub").read_text()}},
         "board": {"enabled": True, "token": {"existingSecret": "looks"}},
     }
-    release.upgrade(values=ONE_SHORT_TRIAL | signing, flags=("--wait", "--timeout=5m"))
+    release.upgrade(values=ONE_SHORT_TRIAL | signing, flags=("--wait", "--timeout=10m"))
 
     with release.client() as client:
         card = release.model_of(release.experiment, client)

@@ -23,7 +23,7 @@ from tests.e2e.cluster_access import (
 @pytest.fixture(autouse=True, scope="module")
 def search(release: Release) -> None:
     """One search, trained once; later releases find it trained."""
-    release.upgrade("extractor.mode=none", flags=("--wait", "--timeout=3m"))
+    release.upgrade("extractor.mode=none", flags=("--wait", "--timeout=10m"))
     release.search_ends()
 
 

@@ -31,7 +31,7 @@ from tests.e2e.cluster_access import (
 def test_a_trial_that_is_evicted_goes_on_from_its_checkpoint() -> None:
     """By the eviction API, as when a node is drained: its Job does not count an evicted pod as a failure."""
     with a_release() as release:
-        release.upgrade("extractor.mode=none", values=LONGER, flags=("--wait", "--timeout=3m"))
+        release.upgrade("extractor.mode=none", values=LONGER, flags=("--wait", "--timeout=10m"))
         pod, where = running_trial(release), release.namespace
         # Katib's shell does not pass SIGTERM on: SIGKILL ends the trial when the grace period is over.
         where.evict(pod)
@@ -46,7 +46,7 @@ def test_a_trial_whose_pod_is_deleted_fails_alone_and_the_next_search_resumes_it
     """Katib cannot know that it was no fault of the trial; what it trained is not lost."""
     with a_release() as release:
         release.upgrade(
-            "extractor.mode=none", "experiment.maxFailedTrialCount=1", values=LONGER, flags=("--wait", "--timeout=3m")
+            "extractor.mode=none", "experiment.maxFailedTrialCount=1", values=LONGER, flags=("--wait", "--timeout=10m")
         )
         release.namespace.kubectl("delete", "pod", running_trial(release), "--grace-period=1")
         status = release.search_ends("Failed", 3 * MINUTES)
@@ -65,7 +65,7 @@ def test_a_search_survives_a_drained_node_and_more_evictions_of_its_extractor() 
             "trainer": {"maxEpochs": 2, "tailEpochs": 0},
             "experiment": {"parallelTrialCount": 1, "maxTrialCount": 4},
         }
-        release.upgrade("extractor.mode=job", values=one_by_one, flags=("--wait", "--timeout=3m"))
+        release.upgrade("extractor.mode=job", values=one_by_one, flags=("--wait", "--timeout=10m"))
 
         def succeeded() -> bool:
             (experiment,) = where.get(EXPERIMENT, release.experiment)
@@ -156,7 +156,7 @@ def test_a_full_store_stops_the_search_with_its_reason_and_room_lets_it_go_on(sm
         a_claim(release.namespace, "small", {"hostPath": {"path": str(small_disk), "type": "Directory"}}),
     ):
         short = {"trainer": {"tailEpochs": 0}, "experiment": {"maxTrialCount": 2, "maxFailedTrialCount": 1}}
-        release.upgrade("storage.existingClaim=small", values=short, flags=("--wait", "--timeout=3m"))
+        release.upgrade("storage.existingClaim=small", values=short, flags=("--wait", "--timeout=10m"))
         release.search_ends("Failed", 3 * MINUTES)
         logs = " ".join(map(release.namespace.logs, release.namespace.names("pods", TRIALS)))
         with release.client() as client:

@@ -93,9 +93,9 @@ def test_a_restricted_namespace_takes_every_pod_of_the_chart() -> None:
     """The server, the inspector, helm test, the extractor; what Katib adds to trials has no security context."""
     with a_release(LABEL, "pod-security.kubernetes.io/enforce=restricted") as release:
         on = ("inspector.enabled=true", "networkPolicy.enabled=true")
-        said = release.upgrade("experiment.enabled=false", *on, flags=("--wait", "--timeout=3m"))
+        said = release.upgrade("experiment.enabled=false", *on, flags=("--wait", "--timeout=10m"))
         assert "violates PodSecurity" not in said
-        assert "Succeeded" in release.helm("test", release.name, "--timeout=3m")
+        assert "Succeeded" in release.helm("test", release.name, "--timeout=10m")
         release.upgrade(*on)
 
         def extracts() -> bool:

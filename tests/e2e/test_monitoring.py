@@ -21,7 +21,7 @@ ON = (
 @pytest.fixture(scope="module")
 def prometheus(release: Release) -> Any:
     """A client of the cluster's Prometheus; the release is installed with everything that it wants to see."""
-    release.upgrade("extractor.mode=none", *ON, values=ONE_SHORT_TRIAL, flags=("--wait", "--timeout=3m"))
+    release.upgrade("extractor.mode=none", *ON, values=ONE_SHORT_TRIAL, flags=("--wait", "--timeout=10m"))
     address = forwarded(MONITORING, "service/prometheus-operated", 9090)
     with address as port, httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v1", timeout=30) as client:
         yield client

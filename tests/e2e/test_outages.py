@@ -39,7 +39,7 @@ TWO_LONGER = {
 @pytest.fixture(scope="module")
 def searching(release: Release) -> Release:
     """A release whose first trial of two trains."""
-    release.upgrade("extractor.mode=none", values=TWO_LONGER, flags=("--wait", "--timeout=3m"))
+    release.upgrade("extractor.mode=none", values=TWO_LONGER, flags=("--wait", "--timeout=10m"))
     running_trial(release)
     return release
 
@@ -48,7 +48,7 @@ def searching(release: Release) -> Release:
 def apart() -> Iterator[Release]:
     """A release that serves another one's model, in a namespace that Katib does not watch."""
     with a_release() as promoting:
-        promoting.upgrade(values=ONE_SHORT_TRIAL, flags=("--wait", "--timeout=3m"))
+        promoting.upgrade(values=ONE_SHORT_TRIAL, flags=("--wait", "--timeout=10m"))
         with promoting.client() as client:
             promoting.model_of(promoting.experiment, client)
         with a_release_that_serves_only(promoting) as made:

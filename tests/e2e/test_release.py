@@ -92,7 +92,7 @@ def seen() -> dict[str, Any]:
 
 
 def test_an_installation_waits_for_a_server_that_is_ready_without_a_model(release: Release) -> None:
-    notes = release.upgrade(ALWAYS, flags=("--wait", "--timeout=3m"))
+    notes = release.upgrade(ALWAYS, flags=("--wait", "--timeout=10m"))
     assert "PROMOTION  job" in notes
     with release.client() as client:
         assert client.get("/v2/health/ready").status_code == 200
@@ -152,7 +152,7 @@ def test_training_on_this_machine_gives_the_same_weights(release: Release, tmp_p
 
 
 def test_helm_test_passes(release: Release) -> None:
-    report = release.helm("test", release.name, "--logs", "--timeout=3m")
+    report = release.helm("test", release.name, "--logs", "--timeout=10m")
     assert "Succeeded" in report
     assert "reference inputs give their reference outputs" in report
 
@@ -201,7 +201,7 @@ def test_a_rollback_brings_the_first_search_and_its_model_back(release: Release,
     """With Helm 4; every released Helm 3 rejects an Experiment that it did not remove."""
     history = release.helm("history", release.name, "--output=json")
     assert history
-    release.helm("rollback", release.name, "3", "--wait", "--timeout=5m")
+    release.helm("rollback", release.name, "3", "--wait", "--timeout=10m")
     assert release.experiment == seen["experiment"]
     with release.client() as client:
         release.model_of(seen["experiment"], client)
@@ -286,7 +286,7 @@ def test_uninstalling_leaves_the_store_and_the_searches(release: Release, seen: 
 
 def test_installing_again_serves_the_model_within_seconds(release: Release, seen: dict[str, Any]) -> None:
     before = release.namespace.uids(EXPERIMENT)
-    release.upgrade(ALWAYS, "experiment.maxTrialCount=6", values=OTHER_SPACE, flags=("--wait", "--timeout=3m"))
+    release.upgrade(ALWAYS, "experiment.maxTrialCount=6", values=OTHER_SPACE, flags=("--wait", "--timeout=10m"))
     with release.client() as client:
         card = release.model_of(seen["second"], client, seconds=20)
     assert card

@@ -11,7 +11,7 @@ from tests.e2e.cluster_access import ONE_SHORT_TRIAL, Release, a_release_that_se
 
 @pytest.fixture(scope="module")
 def apart(release: Release) -> Iterator[Release]:
-    release.upgrade(values=ONE_SHORT_TRIAL, flags=("--wait", "--timeout=3m"))
+    release.upgrade(values=ONE_SHORT_TRIAL, flags=("--wait", "--timeout=10m"))
     with release.client() as client:
         release.model_of(release.experiment, client)
     with a_release_that_serves_only(release) as made:
@@ -23,7 +23,7 @@ def test_it_serves_the_other_releases_model(release: Release, apart: Release) ->
         card = apart.model(served)
         assert card is not None
         assert card == release.model(searched)
-    assert "reference inputs give their reference outputs" in apart.helm("test", apart.name, "--logs", "--timeout=3m")
+    assert "reference inputs give their reference outputs" in apart.helm("test", apart.name, "--logs", "--timeout=10m")
 
 
 def test_it_follows_what_is_promoted_elsewhere(release: Release, apart: Release) -> None:

@@ -100,7 +100,7 @@ def test_the_doctor_finds_what_is_registered_and_registering_again_changes_nothi
 def test_a_search_whose_suggestion_pod_is_evicted_ten_times_ends_with_the_same_winner() -> None:
     with a_release() as undisturbed, a_release() as disturbed:
         for release in (undisturbed, disturbed):
-            release.upgrade(values=OURS, flags=("--wait", "--timeout=3m"))
+            release.upgrade(values=OURS, flags=("--wait", "--timeout=10m"))
         where = disturbed.namespace
         evicted: set[str] = set()
 
@@ -125,7 +125,7 @@ def test_a_search_whose_suggestion_pod_is_evicted_ten_times_ends_with_the_same_w
 
 def test_counts_that_are_raised_go_on_with_the_same_search() -> None:
     with a_release() as release:
-        release.upgrade(values=of(3), flags=("--wait", "--timeout=3m"))
+        release.upgrade(values=of(3), flags=("--wait", "--timeout=10m"))
         release.search_ends()
         first, name = steps(release), release.experiment
         release.upgrade(values=of(5))
