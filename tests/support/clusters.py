@@ -6,7 +6,7 @@ import json
 from base64 import b64encode
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
+from threading import Barrier, Thread
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -151,7 +151,8 @@ def everything() -> dict[str, Any]:
 class ApiServer(ThreadingHTTPServer):
     """Answers from objects; answers 403 for paths in forbidden, and denies rights.
 
-    denied has resources of which everything is denied ("roles"), and single rights ("patch services").
+    denied has resources of which everything is denied ("roles"), and single rights ("patch services"). Questions for
+    rights wait for each other at together, if it is there.
     """
 
     def __init__(self) -> None:
@@ -160,6 +161,7 @@ class ApiServer(ThreadingHTTPServer):
         self.forbidden: set[str] = set()
         self.denied: set[str] = set()
         self.status = 0
+        self.together: Barrier | None = None
         Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
 
     @property
@@ -214,6 +216,8 @@ class _Handler(BaseHTTPRequestHandler):
             right = f"{wanted['verb']} {wanted['resource']}"
             is_known = wanted["namespace"] in ("team", "kubeflow")
             allowed = is_known and not {wanted["resource"], right} & self.server.denied
+            if self.server.together is not None:
+                self.server.together.wait()
             json_answer(review | {"status": {"allowed": allowed}}, 201)(self)
 
     def do_PUT(self) -> None:

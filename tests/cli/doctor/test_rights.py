@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
-from atelier_cli.doctor.rights import GRANTED, rendered
+from atelier_cli.doctor.rights import AT_ONCE, GRANTED, rendered
 from atelier_cli.profile import load
 
 from tests.chart.rendering import PROFILES, by_kind, render
@@ -125,3 +128,23 @@ def test_without_a_profile_the_rights_are_those_of_the_charts_defaults(api: ApiS
     assert "jobs.batch" in lacking.message
     api.denied = {"ingresses", "prometheusrules"}
     assert wrong(examined(kubeconfig)) == []
+
+
+ASKS = """
+import sys
+from pathlib import Path
+from atelier_cli.doctor.cluster import connect
+from atelier_cli.doctor.rights import Right, lacking
+
+sys.setswitchinterval(1e-6)
+lacked = lacking(connect(Path(sys.argv[1]), None, None), {Right(f"kind{number}", "get") for number in range(40)})
+print(len(lacked))
+"""
+
+
+@pytest.mark.process
+def test_many_rights_are_asked_for_at_once_in_a_new_process(api: ApiServer, kubeconfig: Path) -> None:
+    api.denied = {f"kind{number}" for number in range(40)}
+    api.together = Barrier(AT_ONCE)
+    done = subprocess.run([sys.executable, "-c", ASKS, str(kubeconfig)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "40\n"), done.stderr

@@ -79,6 +79,9 @@ class Request(msgspec.Struct, Generic[Value]):
 
 _decoder = msgspec.json.Decoder(Request[int | float])
 _table_decoder = msgspec.json.Decoder(Request[int | float | str | None])
+_LOOSE = Request[Any]
+msgspec.json.Decoder(_LOOSE)
+"""msgspec looks a type up at its first use, and crashes (SIGSEGV) where two threads do so at once."""
 
 
 def decode(content: bytes, header: int, model: Model) -> Inference:
@@ -98,7 +101,7 @@ def decode(content: bytes, header: int, model: Model) -> Inference:
     arrays = _arrays_fast(request.inputs, tail, model, *forms) if request else None
     if request is None or arrays is None or not all(output.name in model.outputs for output in request.wanted):
         loose, arrays = v2_violations.decode(text, tail, model)
-        request = msgspec.convert({**loose, "inputs": []}, Request[Any])
+        request = msgspec.convert({**loose, "inputs": []}, _LOOSE)
     if table:
         arrays = table.settled(arrays)
     if len({len(rows) for rows in arrays.values()}) > 1:

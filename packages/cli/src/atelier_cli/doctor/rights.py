@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import httpx2
 from lightkube.models.authorization_v1 import ResourceAttributes, SelfSubjectAccessReviewSpec
+from lightkube.models.meta_v1 import Status
 from lightkube.resources.authentication_v1 import SelfSubjectReview
 from lightkube.resources.authorization_v1 import SelfSubjectAccessReview
 
@@ -122,6 +123,9 @@ def _rights(verbs: dict[str, tuple[str, ...]]) -> Set[Right]:
 
 def lacking(cluster: Cluster, rights: Set[Right], namespace: str | None = None) -> Set[Right]:
     """Those of the rights that the user does not have in a namespace; the cluster's if left out."""
+    # Lightkube's msgspec looks a type up at its first use, and crashes (SIGSEGV) where two threads do so at once.
+    SelfSubjectAccessReview.from_dict({"spec": {}})
+    Status.from_dict({})
     asked = sorted(rights)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         answers = list(pool.map(lambda right: _may(cluster, right, namespace or cluster.namespace), asked))
