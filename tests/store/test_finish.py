@@ -97,6 +97,13 @@ def test_where_too_few_are_within_the_budget_the_leaderboard_says_so(store: Stor
     assert only.reason == "fewer than 2 of the best trials are within the budget together"
 
 
+def test_one_trial_alone_is_not_said_to_be_over_a_budget(store: Store) -> None:
+    of = spec(finish={"average": 3})
+    begin(store, of)
+    add(store, of, "alone", 0.5, 1)
+    assert line(store, of).reason == "fewer than 2 trials have a network to average"
+
+
 @pytest.mark.parametrize(
     ("accuracy", "kept", "reason"),
     [

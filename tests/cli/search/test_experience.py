@@ -110,8 +110,13 @@ def test_other_stores_count_too_and_a_folder_that_is_none_is_refused_by_name(tmp
     store, other = Store(tmp_path / "store"), Store(tmp_path / "other")
     name = searched(other, spec("there", SPACE), (0.1,))
     of = learning(other.root, store.root)
+    field = "experiment.experience.stores[1]"
     assert list(experience.violations(of, store)) == [
-        f"experiment.experience.stores[1]: {store.root} is no store with searches: it has no folder experiments"
+        f"{field}: {store.root} does not exist; allowed: the folder of a store"
+    ]
+    store.root.mkdir()
+    assert list(experience.violations(of, store)) == [
+        f"{field}: {store.root} is no store with searches: it has no folder experiments"
     ]
     assert ensured(of, store)[0] == [(name, 1)]
     shutil.rmtree(other.root)
@@ -135,6 +140,16 @@ def test_a_damaged_experience_ends_the_search_rather_than_changing_it(tmp_path: 
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(TornRecord, match=r"experience\.json"):
         ensured(learning(), store)
+
+
+def test_stores_that_are_named_but_not_turned_on_are_said_to_be_of_no_use(tmp_path: Path) -> None:
+    of = learning(tmp_path / "other")
+    off = of.experiment.experience.model_copy(update={"enabled": False})
+    of = of.model_copy(update={"experiment": of.experiment.model_copy(update={"experience": off})})
+    assert ensured(of, Store(tmp_path)) == (
+        [],
+        ["experiment.experience.stores is not used: experiment.experience.enabled is false."],
+    )
 
 
 def test_grid_and_searches_that_do_not_ask_for_it_know_nothing(tmp_path: Path) -> None:

@@ -115,7 +115,12 @@ def _untried(
     keys = members(store, spec, entries)
     if keys and _key(store, keys) in tried:
         return
-    reason = "not tried yet" if keys else f"fewer than {FEWEST} of the best trials are within the budget together"
+    if keys:
+        reason = "not tried yet"
+    elif len(list(islice(_distinct(store, entries), FEWEST))) < FEWEST:
+        reason = f"fewer than {FEWEST} trials have a network to average"
+    else:
+        reason = f"fewer than {FEWEST} of the best trials are within the budget together"
     yield FinishLine(
         what="average",
         trial=None,

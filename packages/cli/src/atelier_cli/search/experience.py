@@ -37,7 +37,15 @@ def violations(spec: Spec, store: Store) -> Iterator[str]:
         return
     for index, folder in enumerate(spec.experiment.experience.stores):
         if not (Path(folder) / "experiments").is_dir():
-            yield f"{FIELD}.stores[{index}]: {folder} is no store with searches: it has no folder experiments"
+            yield f"{FIELD}.stores[{index}]: {folder} {_no_store(Path(folder))}"
+
+
+def _no_store(folder: Path) -> str:
+    if not folder.exists():
+        return "does not exist; allowed: the folder of a store"
+    if not folder.is_dir():
+        return "is no folder; allowed: the folder of a store"
+    return "is no store with searches: it has no folder experiments"
 
 
 def ensure(spec: Spec, store: Store, description: DataDescription, say: Callable[[str], object]) -> Experience:
@@ -46,6 +54,8 @@ def ensure(spec: Spec, store: Store, description: DataDescription, say: Callable
     say is told what it starts from. TornRecord, if the file is not as it was written: the search would go on otherwise.
     """
     if not spec.experiment.experience.enabled:
+        if spec.experiment.experience.stores:
+            say(f"{FIELD}.stores is not used: {FIELD}.enabled is false.")
         return NO_EXPERIENCE
     if spec.experiment.algorithm.algorithm_name == "grid":
         say("No experience: grid tries every point in an order of its own.")
