@@ -8,6 +8,7 @@ epochs) of val_loss for each relative; NaN where a network is not recorded.
 
 from __future__ import annotations
 
+import argparse
 import tempfile
 import time
 from collections.abc import Callable
@@ -113,6 +114,7 @@ def record(name: str, curves: dict[str, NDArray[np.float32]]) -> None:
 
 def main() -> None:
     """Record the curves of every relative, or go on with it."""
+    argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None).parse_args()
     curves = read()
     for name in RELATIVES:
         record(name, curves)
