@@ -14,6 +14,10 @@ export function drawCurves(holder, legend, { trials, curve, objective }, { rows 
   const others = ended.filter(row => !isFirst.has(row)), band = bandOf(others.map(curve));
   const points = row => Array.from(curve(row), (found, index) => [index + 1, found]).filter(([, found]) => !Number.isNaN(found));
   const dots = live.flatMap(row => points(row).slice(-1).map(([x, y]) => ({ x, y, class: "early", says: `${trials.trial[row]}, running: ${value(objective, y)} at epoch ${x}` })));
+  for (const row of first) {
+    const [only, ...more] = points(row);  // a line of one epoch cannot be seen
+    if (only && !more.length) dots.push({ x: only[0], y: only[1], class: "dot", says: `${trials.trial[row]}: ${value(objective, only[1])} at epoch ${only[0]}` });
+  }
   legend.textContent = [
     first.length && `Lines: the best ${first.length}.`, band.length && `Band: 10 % to 90 % of the other ${number(others.length)}; dashed: their median.`,
     live.length && `Orange: ${count(live.length, "trial")} that train now.`].filter(Boolean).join(" ");

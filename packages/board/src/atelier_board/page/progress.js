@@ -16,7 +16,7 @@ export function drawProgress(holder, { trials, inTime, objective, name }, { has 
   dots.at(-1).class = "best";
   const points = steps.flatMap(({ at, best }, index) => index ? [[at, steps[index - 1].best], [at, best]] : [[at, best]]);
   return chart(holder, {
-    x: { name: OVER[over], shown: number }, y: { shown: found => axisValue(objective, found) }, dots, lines: [{ class: "line", points }],
+    x: { name: OVER[over], whole: over !== "hours", shown: number }, y: { shown: found => axisValue(objective, found) }, dots, lines: [{ class: "line", points }],
     says: `${metricName(objective.name)} of the best trial so far, over ${OVER[over]}: first ${value(objective, steps[0].best)}, now ${value(objective, steps.at(-1).best)} by ${dots.at(-1).trial}`,
     open: dot => open(toTrial(name, dot.trial)),
   });

@@ -40,7 +40,7 @@ export const percent = (value, digits = 1) => `${(100 * value).toFixed(digits)} 
 
 export const milliseconds = value => `${value < 10 ? significant.format(Number(value.toPrecision(2))) : whole.format(value)} ms`;
 
-export const bytes = size => size < 2 ** 20 ? `${significant.format(Number((size / 1024).toPrecision(3)))} KiB` : `${significant.format(Number((size / 2 ** 20).toPrecision(3)))} MiB`;
+export const bytes = size => size < 2 ** 10 ? `${size} bytes` : size < 2 ** 20 ? `${significant.format(Number((size / 1024).toPrecision(3)))} KiB` : `${significant.format(Number((size / 2 ** 20).toPrecision(3)))} MiB`;
 
 export const moment = text => new Date(text).toLocaleString("en", { dateStyle: "medium", timeStyle: "short" });
 
