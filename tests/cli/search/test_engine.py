@@ -14,7 +14,7 @@ from atelier_store.audit import audit
 from atelier_store.curve import read_curve
 from atelier_store.layout import Store
 from atelier_store.ranking import rank
-from atelier_store.records import Manifest, TrialConfig, TrialRecord
+from atelier_store.records import Card, Manifest, TrialConfig, TrialRecord
 from atelier_store.spec import Spec
 
 from tests.support.searches import (
@@ -182,6 +182,10 @@ def test_the_average_of_the_best_is_tried_at_the_end_found_again_and_replayed(
     assert first.stdout.count("average of ") == again.stdout.count("average of ") == 1
     assert weights(copied).keys() == {*weights(finished[0]), average.key}
     assert audit(Store(copied)).mismatches == []
+    before = {member.key: member.epochs for member in TrialConfig.read(average.config).members or ()}
+    assert searches.run(copied, "--set", "trainer.maxEpochs=8").returncode == 0
+    cards = {paths.key: Card.read(paths.card) for paths in Store(copied).trials()}
+    assert any((cards[key].epochs or 0) > epochs for key, epochs in before.items()), "no member has gone on"
     replayed = atelier("replay", average.key, "--store", str(copied))
     assert replayed.returncode == 0, replayed.stdout + replayed.stderr
     assert re.search(r"\d+ tensors compared, 0 differ", replayed.stdout)

@@ -123,13 +123,13 @@ def _origin(store: Store, key: str) -> tuple[Spec, TrialRecord]:
 
 
 def _average(store: Store, scratch: Store, manifest: Manifest) -> BundlePaths:
-    """Train the members of an average in scratch, and put them together there; its bundle.
+    """Train the members of an average in scratch as far as they were when it was made, and put them together there.
 
-    Where their weights are others, so is the key of their average.
+    Its bundle; where the weights of its members are others, so is the key of their average.
     """
-    members = [Manifest.read(store.trial(member.key).bundle.manifest) for member in manifest.config.members or ()]
+    members = manifest.config.members or ()
     for member in members:
-        _train(store, scratch, member.config.key, member.provenance.epochs)
+        _train(store, scratch, member.key, member.epochs)
     spec, record = _origin(store, manifest.config.key)
     trainer = spec.trainer.model_copy(update={"budget": Budget()})  # a latency is another each time
     request = Request(
@@ -137,7 +137,7 @@ def _average(store: Store, scratch: Store, manifest: Manifest) -> BundlePaths:
         scratch,
         record.trial,
         {},
-        average_of=tuple(member.config.key for member in members),
+        average_of=tuple(member.key for member in members),
         threads=manifest.provenance.environment.threads,
     )
     _run(request, configuration(scratch, request.average_of).key)
