@@ -21,7 +21,9 @@ WORSE = (
     "experiment.parallelTrialCount=1",
     "trainer.maxEpochs=1",
     "trainer.tailEpochs=0",
+    "experiment.parameters[3].feasibleSpace.list={32}",
 )
+"""One training of one epoch, with another batch size, so that the search shares no trial with the first."""
 
 
 def served(store: Path) -> str | None:

@@ -12,6 +12,8 @@ from atelier_store.records import EarlierSearch, EarlierTrial
 from atelier_store.spec import Spec
 from threadpoolctl import threadpool_limits
 
+pytestmark = pytest.mark.process  # scikit-learn asks lscpu for the cores, once for each process
+
 PARAMETERS: list[dict[str, Any]] = [
     {"name": "width", "parameterType": "int", "feasibleSpace": {"min": "1", "max": "64"}},
     {"name": "op", "parameterType": "categorical", "feasibleSpace": {"list": ["dense", "gated"]}},

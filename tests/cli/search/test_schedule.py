@@ -394,6 +394,7 @@ def epochs(jobs: Jobs) -> int:
     return sum(len(result.values) - job.resumed_at for job, result in jobs)
 
 
+@pytest.mark.process  # scikit-learn asks lscpu for the cores, once for each process
 def test_what_earlier_searches_teach_saves_epochs_and_says_why_a_trial_goes_on() -> None:
     of = spec(24, algorithm="random")
     jobs, without = (search(of, reply=noisily, known=known) for known in (learnt(of), NO_EXPERIENCE))
@@ -406,12 +407,14 @@ def test_what_earlier_searches_teach_saves_epochs_and_says_why_a_trial_goes_on()
     assert all(job.why is None for job, _ in without)
 
 
+@pytest.mark.process  # scikit-learn asks lscpu for the cores, once for each process
 def test_decisions_by_what_was_taught_do_not_depend_on_the_order_of_results_in_time() -> None:
     of = spec(24, algorithm="random")
     known = learnt(of)
     assert search(of, 2, random.Random(1), noisily, known=known) == search(of, 2, None, noisily, known=known)
 
 
+@pytest.mark.process  # scikit-learn asks lscpu for the cores, once for each process
 def test_where_the_opposite_was_taught_the_search_falls_back_to_halving() -> None:
     of = spec(24, algorithm="random")
     jobs = search(of, reply=noisily, known=learnt(of, sign=-1))
