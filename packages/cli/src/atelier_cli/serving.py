@@ -24,8 +24,8 @@ from atelier_store.records import DataDescription
 from atelier_cli.errors import CannotServe
 from atelier_cli.signals import ctrl_c_blocked_in_children
 
-START_TIMEOUT = 60.0
-"""Seconds that a server gets to load its model."""
+START_TIMEOUT = 600.0
+"""Seconds that a server gets to load its model, as the chart gives it: a starved machine takes minutes."""
 
 
 @dataclass(frozen=True)
