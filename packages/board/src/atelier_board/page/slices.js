@@ -8,6 +8,11 @@ import { drawSeen } from "./seen.js";
 export function slicesView(grid) {
   const holders = new Map();
   return (told, shown) => {
+    if (!told.spec.parameters.some(parameter => againstParameter(told, shown.rows, parameter))) {
+      holders.clear();
+      grid.replaceChildren(make("p", { class: "quiet" }, "No trial has both yet."));
+      return;
+    }
     const names = told.spec.parameters.map(({ name }) => name);
     if (names.some(name => !holders.has(name))) {
       holders.clear();
