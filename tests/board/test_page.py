@@ -56,7 +56,7 @@ def shown(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Boar
 def opened(page: Page, shown: Board, view: str = "") -> Page:
     page.goto("about:blank")
     page.goto(f"{shown.url}/{view}")
-    expect(page.locator("#state")).not_to_have_text("Reading the store…", timeout=60_000)
+    expect(page.locator("#state")).not_to_have_text("Reading the store…", timeout=180_000)
     return page
 
 
