@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -21,7 +21,7 @@ import numpy as np
 from atelier_cli.search.schedule import Result, Schedule
 from atelier_searcher.decision import NO_SHORTLIST
 from atelier_searcher.shortlist import Shortlist
-from atelier_searcher.space import Space
+from atelier_searcher.space import Point, Space
 from atelier_store.spec import AlgorithmName, Decisions, Proxy
 
 from benchmarks.search import tables
@@ -64,46 +64,52 @@ def shortlist(
 
 
 def evolution(table: Table, seed: int, workers: int, population: int = 20, sample: int = 5) -> Iterator[str]:
-    """Regularised evolution (Real et al. 2019), which trains no network twice; it sees results as the product does."""
+    """Regularised evolution (Real et al. 2019), which trains no network twice; it sees results as 0.1 did."""
     draw = random.Random(seed)  # no secret
     space = Space(tables.spec(table.name).experiment.parameters)
-    lag = 1 if workers == 1 else 2 * workers
     seen: dict[str, float] = {}
     left = iter(space.points(seed))
     while True:
-        known = list(seen.items())[: max(0, len(seen) - lag + 1)][-population:]
+        known = _results(seen, workers)[-population:]
         if len(known) < population:
             proposed = left
         else:
             parent = min(draw.sample(known, sample), key=lambda item: item[1])[0]
             proposed = space.around(space.point(table.points[int(parent)]), draw.randrange(2**31))
-        for point in proposed:
-            key = table.networks.key(space.params(point))
-            if key not in seen and table.networks.refusal(space.params(point)) is None:
-                seen[key] = table.values(key)[-1]
-                yield key
-                break
-        else:
+        if (key := _first_new(table, space, proposed, seen)) is None:
             return
+        seen[key] = table.values(key)[-1]
+        yield key
 
 
 def local_search(table: Table, seed: int, workers: int) -> Iterator[str]:
     """The nearest network to the best that is not trained yet, after ten at random; it sees results as 0.1 did."""
     space = Space(tables.spec(table.name).experiment.parameters)
-    lag = 1 if workers == 1 else 2 * workers
     seen: dict[str, float] = {}
     left = iter(space.points(seed))
     while True:
-        known = list(seen.items())[: max(0, len(seen) - lag + 1)]
+        known = _results(seen, workers)
         best = min(known, key=lambda item: item[1])[0] if len(known) >= 10 else None
-        for point in left if best is None else space.around(space.point(table.points[int(best)]), seed + len(seen)):
-            key = table.networks.key(space.params(point))
-            if key not in seen and table.networks.refusal(space.params(point)) is None:
-                seen[key] = table.values(key)[-1]
-                yield key
-                break
-        else:
+        proposed = left if best is None else space.around(space.point(table.points[int(best)]), seed + len(seen))
+        if (key := _first_new(table, space, proposed, seen)) is None:
             return
+        seen[key] = table.values(key)[-1]
+        yield key
+
+
+def _results(seen: Mapping[str, float], workers: int) -> list[tuple[str, float]]:
+    """The results, by key, that a decision of 0.1 saw: of all but the last jobs."""
+    lag = 1 if workers == 1 else 2 * workers
+    return list(seen.items())[: max(0, len(seen) - lag + 1)]
+
+
+def _first_new(table: Table, space: Space, proposed: Iterable[Point], seen: Mapping[str, float]) -> str | None:
+    """The key of the first of these points whose network is neither trained nor refused."""
+    for point in proposed:
+        key = table.networks.key(space.params(point))
+        if key not in seen and table.networks.refusal(space.params(point)) is None:
+            return key
+    return None
 
 
 def listed(believed: Believed = "as they are", **options: Any) -> Search:
