@@ -308,7 +308,7 @@ experiment.maxTrialCount: {{ $experiment.maxTrialCount }} is more than the {{ $p
 {{- else -}}
 {{- $source := $data.source | default "" -}}
 {{- if eq $source "sklearn" }}{{ $source = printf "sklearn %s" $data.name }}{{ end -}}
-{{- index (.Files.Get "files/facts.json" | fromJson).kinds $source | default "" -}}
+{{- index .Facts.kinds $source | default "" -}}
 {{- end -}}
 {{- end -}}
 

@@ -1,13 +1,16 @@
 {{/*
 Makes .Values complete, in place: null is the default of its key, though Helm takes the key away, and text where a
-number is meant is that number (--set has no fractions). Every template begins with it; the command does the same.
+number is meant is that number (--set has no fractions). The command does the same. Every template begins with it, and
+the first does the work: Helm renders all of a chart with one root, which keeps what it read as .Facts.
 */}}
 {{- define "atelier.complete" -}}
-{{- $facts := .Files.Get "files/facts.json" | fromJson -}}
-{{- include "atelier.complete.fill" (dict "values" .Values "defaults" $facts.defaults "kept" $facts.keptNulls "at" "") -}}
-{{- range $facts.places -}}
+{{- if not (hasKey . "Facts") -}}
+{{- $_ := set . "Facts" (.Files.Get "files/facts.json" | fromJson) -}}
+{{- include "atelier.complete.fill" (dict "values" .Values "defaults" .Facts.defaults "kept" .Facts.keptNulls "at" "") -}}
+{{- range .Facts.places -}}
 {{- if eq .kind "decimal" -}}
 {{- include "atelier.complete.number" (dict "block" $.Values "steps" .at) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

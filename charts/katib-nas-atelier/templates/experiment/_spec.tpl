@@ -80,7 +80,7 @@ Experiment. Both take (dict "root" $ "name" NAME); the hash in the name is that 
 {{- define "atelier.search.failed" -}}
 {{- $experiment := .Values.experiment -}}
 {{- if eq (toString $experiment.maxFailedTrialCount) "auto" -}}
-{{- $most := (.Files.Get "files/facts.json" | fromJson).failedTrials | int64 -}}
+{{- $most := .Facts.failedTrials | int64 -}}
 {{- min $most ($experiment.maxTrialCount | int64) -}}
 {{- else -}}
 {{- $experiment.maxFailedTrialCount | int64 -}}
@@ -90,7 +90,7 @@ Experiment. Both take (dict "root" $ "name" NAME); the hash in the name is that 
 {{/* The algorithm that suggests; auto is one that Katib has in every cluster. */}}
 {{- define "atelier.search.algorithm" -}}
 {{- $name := .Values.experiment.algorithm.algorithmName -}}
-{{- if eq $name "auto" }}{{ (.Files.Get "files/facts.json" | fromJson).algorithm }}{{ else }}{{ $name }}{{ end -}}
+{{- if eq $name "auto" }}{{ .Facts.algorithm }}{{ else }}{{ $name }}{{ end -}}
 {{- end -}}
 
 {{/* "true" if the searcher of this project suggests, which a cluster's administrator registers in Katib. */}}
@@ -203,9 +203,11 @@ trialTemplate:
 
 {{/*
 Hash of all that defines a search: fields of the Experiment that Katib does not let change, and the spec of trials.
-Counts are left out, as they may be raised; labels, key order and the chart's version do not matter.
+Counts are left out, as they may be raised; labels, key order and the chart's version do not matter. The root keeps it:
+many names need it, and it costs as much as the rest of the chart.
 */}}
 {{- define "atelier.experiment.hash" -}}
+{{- if not (hasKey . "SearchHash") -}}
 {{- $nameless := dict "root" . "name" "" -}}
 {{- $counts := list "parallelTrialCount" "maxTrialCount" "maxFailedTrialCount" -}}
 {{- $spec := include "atelier.experiment.spec" $nameless | fromYaml -}}
@@ -214,5 +216,8 @@ Counts are left out, as they may be raised; labels, key order and the chart's ve
 {{- $_ := unset $spec . -}}
 {{- $_ := unset $config.experiment . -}}
 {{- end -}}
-{{- list .Release.Namespace (include "atelier.instance" .) $spec $config | toJson | sha256sum | trunc 8 -}}
+{{- $all := list .Release.Namespace (include "atelier.instance" .) $spec $config -}}
+{{- $_ := set . "SearchHash" ($all | toJson | sha256sum | trunc 8) -}}
+{{- end -}}
+{{- .SearchHash -}}
 {{- end -}}
