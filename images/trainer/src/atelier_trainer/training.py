@@ -158,7 +158,7 @@ class Training:
 
     def _train_batch(self, index: Tensor, x: Tensor) -> float:
         generator = self._generator("batch", self.position)
-        torch.manual_seed(self._number("dropout", self.position))
+        self._seed(self._number("dropout", self.position))
         raw = augment(x, self.recipe.augment, generator, self.model.scale.cpu())
         raw = photos.change(raw, self.recipe.photos, lambda purpose: self._generator(purpose, self.position))
         raw, mixed = photos.mix(raw, self.recipe.photos, self._number("mix", self.position))
@@ -174,6 +174,16 @@ class Training:
         loss.backward()  # type: ignore[no-untyped-call]  # torch does not annotate it
         self.optimizer.step(self.learning_rate())
         return loss.item()
+
+    def _seed(self, number: int) -> None:
+        """Seed what the network draws from, as torch.manual_seed does.
+
+        That asks for every other kind of device too, which takes a tenth of a small batch.
+        """
+        if self.device.type == "cpu":
+            torch.default_generator.manual_seed(number)
+        else:
+            torch.manual_seed(number)
 
     def _batch_loss(self, scores: Tensor, y: Tensor, weight: Tensor | None) -> Tensor:
         """The loss, with y and weight of rows where the scores are."""

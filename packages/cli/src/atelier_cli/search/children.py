@@ -25,6 +25,7 @@ PRELOADED = [
     "atelier_cli.__main__",  # a child runs the script `atelier` again, as far as its `if __name__ == "__main__"`
     "atelier_cli.search.children",
     # a trial would import these late, when it splits and exports
+    "numpy.ma",
     "numpy.random",
     "onnx",
     "torch.onnx",
