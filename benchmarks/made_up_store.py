@@ -130,7 +130,12 @@ class Maker:
     """Values on each rung, the best last."""
     free: list[datetime] = field(default_factory=lambda: [BEGAN] * WORKERS)
     """When each worker is free."""
+    name: str = field(init=False)
+    spec_digest: str = field(init=False)
     keys: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.name, self.spec_digest = self.spec.experiment_name, self.spec.search_digest  # each takes a millisecond
 
     def add(self, number: int, running: bool = False) -> None:
         """One trial."""
@@ -161,7 +166,7 @@ class Maker:
         for epoch in curve:
             if epoch.epoch in halving.rungs(self.spec.experiment.early_stopping, self.spec.trainer.max_epochs):
                 mark = RungValue(key=config.key, value=epoch.metrics["val_accuracy"])
-                rung = self.store.experiment(self.spec.experiment_name).rung(epoch.epoch)
+                rung = self.store.experiment(self.name).rung(epoch.epoch)
                 _write(rung / f"{config.key}.json", mark)
         fields |= {"status": status, "reason": failure, "updated_at": curve[-1].finished_at}
         if status in ("succeeded", "paused"):
@@ -241,8 +246,8 @@ class Maker:
             parity=Parity(rows=12_000, argmax_equal=True, max_abs_difference=1e-6),
             weights_sha256=hashlib.sha256(config.key.encode()).hexdigest(),
             provenance=Provenance(
-                experiment=self.spec.experiment_name,
-                spec_digest=self.spec.search_digest,
+                experiment=self.name,
+                spec_digest=self.spec_digest,
                 data_digest=DATA.digest,
                 network_digest=config.network_digest,
                 recipe_version=config.recipe_version,
@@ -258,7 +263,7 @@ class Maker:
         return manifest
 
     def _record(self, record: TrialRecord) -> None:
-        _write(self.store.experiment(self.spec.experiment_name).trial(record.trial), record)
+        _write(self.store.experiment(self.name).trial(record.trial), record)
 
 
 NETWORK = random.Random(0).randbytes(16 * 1024)
