@@ -103,7 +103,7 @@ def curl(line: str, addresses: dict[str, str], folder: Path) -> httpx.Response:
     files = [(n, (p, (folder / p).read_bytes())) for n, p in (form.split("=@") for form in options.F)]
     url = options.url.replace(f"http://127.0.0.1:{port}", addresses[port])
     return httpx.request(
-        "POST" if content or files else "GET", url, headers=headers, content=content, files=files or None
+        "POST" if content or files else "GET", url, headers=headers, content=content, files=files or None, verify=False
     )
 
 

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import httpx
-
 from tests.support.onnx_bundles import image_bundle
 from tests.support.server_process import Server, workers
 
@@ -44,7 +42,7 @@ class unharmed:
     def __exit__(self, kind: object, *rest: object) -> None:
         if kind:
             return
-        for _ in range(4):  # over connections of their own, which any worker may take
-            httpx.post(f"{self._server.url}/predict", json=GOOD[self._model], timeout=30).raise_for_status()
+        for _ in range(4):
+            self._server.alone("POST", "/predict", json=GOOD[self._model]).raise_for_status()
         assert workers(self._server) == self._workers
         assert "Traceback" not in self._server.log[self._logged :]

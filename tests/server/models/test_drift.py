@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 
-import httpx
 import numpy as np
 import pytest
 from atelier_server.models import drift
@@ -147,7 +146,7 @@ def test_two_workers_show_the_shift_of_what_they_were_sent_together(store: Store
     sent = bundle.inputs + shifts * bundle.inputs.std(0, dtype=np.float64)
     with serving(store, "house", "--workers", "2") as server:
         for row in sent:  # each by a connection of its own, and the system divides those among the workers
-            httpx.post(f"{server.url}/predict", json={"instances": [row.tolist()]}).raise_for_status()
+            server.alone("POST", "/predict", json={"instances": [row.tolist()]}).raise_for_status()
         eventually(lambda: server.metric("atelier_input_rows_total", model="house") == len(sent))
         assert [counted(server, "house", name) for name in FEATURES] == pytest.approx(shifts, abs=1e-6)
 

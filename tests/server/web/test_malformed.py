@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from io import BytesIO
 from typing import Any
 
-import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -313,7 +312,7 @@ MOST_MEMORY = 256 * MEBIBYTE
 def test_a_small_file_that_is_a_huge_picture_takes_little_memory(images: Server, bomb: bytes, status: int) -> None:
     before = {pid: status_field(pid, "VmHWM") for pid in workers(images)}
     with unharmed(images):
-        answer = httpx.post(f"{images.url}/predict", content=bomb, headers={"Content-Type": "image/png"}, timeout=60)
+        answer = images.alone("POST", "/predict", content=bomb, headers={"Content-Type": "image/png"})
         assert answer.status_code == status, answer.text
     assert all(status_field(pid, "VmHWM") - peak < MOST_MEMORY for pid, peak in before.items())
 

@@ -27,7 +27,7 @@ def lives(pid: int) -> bool:
 
 def ask(server: Server) -> httpx.Response:
     """A prediction over a connection of its own, which any worker may take."""
-    return httpx.post(f"{server.url}/predict", json=ROW, timeout=30)
+    return server.alone("POST", "/predict", json=ROW)
 
 
 @pytest.mark.parametrize("count", [1, 3])
