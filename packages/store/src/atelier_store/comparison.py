@@ -1,7 +1,7 @@
 """Whether a winner is worse than the version that is served, where the two can be compared at all.
 
-Two values can be compared if they are of the same rows, by the same code: the validation rows are the same where data, split and seed
-are; the test rows are the same where the stored arrays are. Anything else is for a person to judge.
+Two values can be compared if they are of the same rows, by the same code: the validation rows are the same where data,
+split and seed are; the test rows are the same where the stored arrays are. Anything else is for a person to judge.
 """
 
 from __future__ import annotations

@@ -131,9 +131,9 @@ def test_a_line_of_json_that_readers_take_differently_is_named(place: Place, lin
 @pytest.mark.parametrize(("raised", "given"), [(PanicException, DataError), (KeyboardInterrupt, KeyboardInterrupt)])
 def test_a_file_that_its_reader_panics_on_is_refused(raised: type[BaseException], given: type[BaseException]) -> None:
     """What polars raises of some damaged Parquet files, as many libraries of Rust do, is no Exception."""
-    with pytest.raises(given, match="t.parquet: not a whole Parquet file: no row" if given is DataError else "no row"):
-        with reading(Path("t.parquet"), "a whole Parquet file"):
-            raise raised("no row\nat all")
+    said = "t.parquet: not a whole Parquet file: no row" if given is DataError else "no row"
+    with pytest.raises(given, match=said), reading(Path("t.parquet"), "a whole Parquet file"):
+        raise raised("no row\nat all")
 
 
 def test_an_archive_that_has_a_table_twice_is_refused(place: Place) -> None:
