@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,11 +17,15 @@ from tests.e2e.cluster_access import (
     EXTRACTOR,
     LONGER,
     MINUTES,
+    MODEL,
+    ONE_SHORT_TRIAL,
     OURS,
     STORE,
     TRIALS,
+    Release,
     a_claim,
     a_release,
+    condition,
     epochs_trained,
     eventually,
     ours_only,
@@ -26,6 +33,7 @@ from tests.e2e.cluster_access import (
     running_trial,
     was_resumed,
 )
+from tests.support import ROOT
 
 
 def test_a_trial_that_is_evicted_goes_on_from_its_checkpoint() -> None:
@@ -85,6 +93,73 @@ def test_a_search_survives_a_drained_node_and_more_evictions_of_its_extractor() 
         with release.client() as client:
             assert release.model_of(release.experiment, client, 6 * MINUTES)
         assert release.search_ends()["trialsSucceeded"] == 4
+
+
+HELD: dict[str, Any] = {
+    "experiment": {
+        **ONE_SHORT_TRIAL["experiment"],
+        "parameters": [{"name": "width", "parameterType": "int", "feasibleSpace": {"min": 8, "max": 64}}],
+    },
+    "trainer": {
+        **ONE_SHORT_TRIAL["trainer"],
+        "network": "held_network:build",
+        "modules": {"held_network.py": (Path(__file__).parent / "held_network.py").read_text()},
+    },
+}
+"""A search whose one trial begins to train when /tmp/go is there."""
+EVICTIONS = 10
+
+
+def restart_controllers() -> None:
+    """Kubernetes' own, which so forget how often a Job's pods have failed."""
+    again = "processes.stop('kube-controller-manager'); processes.ensure(control_plane.controller_manager())"
+    command = [sys.executable, "-c", f"from tools.cluster import control_plane, processes; {again}"]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+
+
+@ours_only
+def test_an_extractor_that_is_evicted_ten_times_promotes_when_the_search_ends() -> None:
+    """Before its search's trial runs, and while it does.
+
+    A Job waits twice as long before each next pod, up to 10 minutes from the start of the last one. That costs nothing
+    where days lie between evictions; here its controller is restarted instead.
+    """
+    with a_release() as release:
+        where = release.namespace
+        release.upgrade("extractor.mode=job", values=HELD, flags=("--wait", "--timeout=10m"))
+        evicted: set[str] = set()
+
+        def another() -> str | None:
+            """A pod of the extractor that was not evicted; from the fourth on one that waits for the search."""
+            for pod in where.get("pods", selector=EXTRACTOR):
+                wait: dict[str, Any] = next(iter(pod["status"].get("initContainerStatuses", [])), {})
+                if pod["metadata"]["name"] in evicted or not pod["spec"].get("nodeName"):
+                    continue
+                if len(evicted) < 3 or "running" in wait.get("state", {}):
+                    name: str = pod["metadata"]["name"]
+                    return name
+            return None
+
+        while len(evicted) < EVICTIONS:
+            pod = eventually(another, 2 * MINUTES, f"pod {len(evicted) + 1} of the extractor")
+            evicted.add(pod)
+            where.evict(pod)
+            restart_controllers()
+        eventually(lambda: MODEL in release.store(STORE)["searches"], 2 * MINUTES, "another pod that waits")
+        assert release.store(STORE)["searches"][MODEL]["state"] == "running"
+        (trial,) = eventually(lambda: ready(release, TRIALS), 3 * MINUTES, "the trial")
+        where.kubectl("exec", trial, "--container=trial", "--", "touch", "/tmp/go")
+        assert release.search_ends()["trialsSucceeded"] == 1
+        with release.client() as client:
+            assert release.model_of(release.experiment, client)
+        (job,) = where.get("jobs", selector=EXTRACTOR)
+        assert not job["status"].get("failed"), "an eviction is no failure"
+
+
+def ready(release: Release, selector: str) -> list[str]:
+    """The names of the ready pods with this label."""
+    pods = release.namespace.get("pods", selector=selector)
+    return [one["metadata"]["name"] for one in pods if condition(one, "Ready")]
 
 
 def test_trials_that_diverge_or_take_too_much_memory_fail_alone() -> None:

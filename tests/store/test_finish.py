@@ -108,7 +108,7 @@ def test_one_trial_alone_is_not_said_to_be_over_a_budget(store: Store) -> None:
     ("accuracy", "kept", "reason"),
     [
         (0.85, True, "val_accuracy 0.85, t3 0.8: better"),
-        (0.8, False, "val_accuracy 0.8, t3 0.8: equal, and larger"),
+        (0.8, False, "val_accuracy 0.8, t3 0.8: equal, and of equal networks the one with fewer parameters is taken"),
         (0.75, False, "val_accuracy 0.75, t3 0.8: worse"),
     ],
 )
@@ -130,10 +130,14 @@ def test_a_member_with_another_network_makes_another_average(store: Store) -> No
     of, keys = searched(store)
     before = configuration(store, average_members(store, of))
     assert before.key == configuration(store, average_members(store, of)).key
+    average(store, of, 0.75)
+    assert line(store, of).reason == "val_accuracy 0.75, t3 0.8: worse"
     path = store.trial(keys["t2"]).bundle.manifest
     manifest = Manifest.read(path)
     manifest.model_copy(update={"files": manifest.files | {"model.onnx": "0" * 64}}).write(path)
     assert configuration(store, tuple(member.key for member in before.members or ())).key != before.key
+    of_before = rank(store, of).finish[0].reason
+    assert of_before == "val_accuracy 0.75, t3 0.8: worse; of these networks as they were before they were trained on"
 
 
 def test_everything_that_cannot_be_averaged_is_named(store: Store) -> None:

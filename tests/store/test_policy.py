@@ -361,3 +361,19 @@ def test_an_old_history_is_read_and_gone_on_with(store: Store, tmp_path: Path) -
     assert [line.previous for line in history_of(store, "digits")] == [None, first]
     assert path.read_text().splitlines()[0] == json.dumps(old)
     assert audit(store).mismatches == []
+
+
+@pytest.mark.parametrize(("digests", "outcome"), [(("a", "a"), "worse"), (("a", "b"), "not_comparable")])
+def test_a_metric_of_the_users_own_is_compared_with_one_of_the_same_code(
+    store: Store, digests: tuple[str, str], outcome: str
+) -> None:
+    for number, (digest, value) in enumerate(zip(digests, (0.9, 0.8), strict=True)):
+        of = spec(f"s{number}", objective={"objectiveMetricName": "val_gain"})
+        made = bundle_of(number, 0.5)
+        made.fields["metrics"]["val_gain"] = value
+        made.fields["config"] = made.fields["config"].model_copy(update={"metric_digests": {"gain": digest}})
+        experiment = begin(store, of)
+        add_trial(store, of, made, f"t{number}")
+        decision = promoter(store).best(experiment).decision
+    assert decision and decision.outcome == outcome
+    assert outcome == "worse" or decision.reason.startswith("the served version's val_gain is of other code, and ")

@@ -72,6 +72,9 @@ def test_a_target_of_a_regression_is_a_number_as_a_feature_is(place: Place) -> N
         (gzip.compress(b"a,y\n", mtime=0), "it begins as gzip"),
         ("a,y\n1,b\n".encode("utf-16"), "it begins as UTF-16"),
         (b"PAR1\xff", "it begins as Parquet"),
+        (b"<!doctype html><p>404</p>\n", "it begins as HTML or XML"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "a pointer of Git LFS"),
+        ("a,y\n1,b\n".encode("utf-16-be"), "a zero byte on line 1, as UTF-16 has"),
     ],
 )
 def test_another_format_is_named(place: Place, content: bytes, reason: str) -> None:
@@ -79,3 +82,18 @@ def test_another_format_is_named(place: Place, content: bytes, reason: str) -> N
     (place.folder / "t.csv").write_bytes(content)
     (violation,) = place.refused("csv", **data)
     assert reason in violation
+
+
+def test_marks_of_files_that_were_put_together_are_no_part_of_a_name(place: Place) -> None:
+    rows = "".join(f"{row % 7},{row % 2}\n" for row in range(18))
+    assert place.prepare("csv", **place.csv("\ufeff\ufeffa,y\n" + rows)).feature_names == ("a",)
+
+
+@pytest.mark.parametrize(
+    ("first", "is_refused"), [(2**53, True), (2**60, True), (-(2**60) - 100, True), (2**53 - 100, False)]
+)
+def test_whole_numbers_that_are_the_same_as_floats_are_refused(place: Place, first: int, is_refused: bool) -> None:
+    rows = "".join(f"{first + row % 8},{row},{row % 2}\n" for row in range(18))
+    violations = place.refused("csv", **place.csv("id,a,y\n" + rows))  # float32 holds none of them
+    assert all("column 'id': " in violation for violation in violations)
+    assert any("are the same number from 2^53 on; leave it out" in violation for violation in violations) == is_refused

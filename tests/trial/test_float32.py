@@ -79,3 +79,9 @@ def test_series_that_look_swapped_are_said_to(place: Place) -> None:
     other = place.npz(RANDOM.normal(size=(60, 9, 2)), CLASSES, x_test=np.zeros((9, 2, 9)), y_test=CLASSES[:9])
     (violation,) = place.refused("npz", **other, kind="signals")
     assert "(their axes are in another order)" in violation
+
+
+@pytest.mark.parametrize("first", [2**60, -(2**60), 2**53, 2**62 + 2**40])
+def test_whole_numbers_of_which_float32_holds_one_exactly_are_refused_too(place: Place, first: int) -> None:
+    (violation,) = place.refused("npz", **place.npz((first + np.arange(60))[:, None], CLASSES))
+    assert "feature 0: float32" in violation

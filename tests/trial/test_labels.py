@@ -129,3 +129,52 @@ def test_a_share_for_validation_that_leaves_too_few_rows_is_refused_for_prepared
 def test_a_class_that_looks_like_a_missing_label_is_pointed_at(place: Place, missing: str) -> None:
     description = place.prepare("csv", **place.csv(csv_of([missing, "hi", "lo"] * 9)))
     assert f"classes called {missing}: if that means no label, leave these examples out" in description.notes
+
+
+UNSEEN = ["\u200b", "\ufeff", "\u200f\u2060", "\u00a0\u00ad"]
+
+
+@pytest.mark.parametrize("unseen", UNSEEN)
+@pytest.mark.parametrize("source", ["csv", "table"])
+def test_a_label_of_which_nobody_sees_anything_is_no_label(place: Place, source: str, unseen: str) -> None:
+    rows = "".join(f"{row % 7},{label}\n" for row, label in enumerate(["hi", "lo", unseen] * 9))
+    (violation,) = place.refused(source, **place.csv("a,y\n" + rows))
+    assert violation.startswith("t.csv, line 4: no label; there are 9 such")
+    numbers = place.csv("a,y\n" + "".join(f"{row % 7},{row % 2}\n" for row in range(18)))
+    assert place.refused(source, **numbers, labels=["no", unseen]) == [
+        "trainer.data.labels: some are empty; allowed: a name for each class"
+    ]
+
+
+@pytest.mark.parametrize("unseen", UNSEEN)
+@pytest.mark.parametrize("source", ["csv", "table"])
+def test_a_column_of_which_nobody_sees_the_name_has_none(place: Place, source: str, unseen: str) -> None:
+    rows = "".join(f"{row},{row % 7},{row % 2}\n" for row in range(18))
+    (violation,) = place.refused(source, **place.csv(f"{unseen},b,y\n" + rows))
+    assert "columns without a name: 1 (column 1)" in violation
+
+
+@pytest.mark.parametrize("source", ["csv", "table"])
+def test_characters_that_nobody_sees_in_names_are_pointed_out(place: Place, source: str) -> None:
+    rows = "".join(f"{row},{row % 7},{'lo' if row % 2 else 'lo' + UNSEEN[0]}\n" for row in range(18))
+    notes = place.prepare(source, **place.csv(f"a,a{UNSEEN[0]},y\n" + rows)).notes
+    assert "classes that differ by their spelling alone: 'lo', 'lo\\u200b'; if each means one, spell it alike" in notes
+    assert "columns with characters that nobody sees: 'a\\u200b'; requests must have them too" in notes
+
+
+@pytest.mark.parametrize(
+    ("labels", "alike"),
+    [
+        (["1e3", "1000", "2"], "'1000', '1e3'"),
+        (["0.50", "0.5", "1"], "'0.5', '0.50'"),
+        (["-0.0", "0", "1"], "'-0.0', '0'"),
+        (["\uff11", "1", "2"], "'1', '\uff11'"),
+        (["1e9999999", "1", "2"], None),
+        (["12345678901234567890121", "12345678901234567890122", "2"], None),
+    ],
+)
+def test_numbers_that_are_the_same_are_classes_that_differ_by_spelling(
+    place: Place, labels: list[str], alike: str | None
+) -> None:
+    notes = " ".join(place.prepare("csv", **place.csv(csv_of(labels * 9))).notes)
+    assert (f"by their spelling alone: {alike}; " in notes) if alike else ("spelling" not in notes)

@@ -34,6 +34,9 @@ def module(place: Place, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         "return {'x': x, 'y': y}",
         "yield from ((x[at : at + 15], y[at : at + 15]) for at in range(0, 40, 15))",
         "return [(x[:1], y[:1]), (x[1:], y[1:])]",
+        "return x, y.astype(object)",
+        "return x, y.astype(np.dtypes.StringDType())",
+        "return np.ma.masked_array(x, False), y",
     ],
 )
 def test_arrays_come_as_a_tuple_by_name_or_in_batches(place: Place, module: Path, body: str) -> None:
@@ -108,11 +111,15 @@ def test_data_that_are_prepared_are_not_asked_for_again(place: Place, module: Pa
         ("return x, y, x", "it returned a tuple of 3; allowed:"),
         ("return {'x': x}", "array 'y' is missing"),
         ("return {'x': x, 'y': y, 'z': y}", "unknown: z; allowed: x, y, x_test, y_test, feature_names"),
+        ("return np.ma.masked_less(x, 0), y", "x has 55 masked values; allowed: none"),
+        ("return [(x, np.ma.masked_equal(y, 'up'))]", "masked values; allowed: none"),
+        ("return [{'x': x, 'y': y}]", "batch 0 is a dict; allowed: (x, y)"),
+        ("raise SystemExit(0)", "mydata:load raised SystemExit: 0 (mydata.py:"),
         ("return x, [object()] * 40", "y holds Python objects; allowed: numbers, for y also texts"),
         ("return 3, y", "x is a int; allowed: an array of examples"),
         ("return {'x': x, 'y': y, 'feature_names': ['a']}", "1 feature_names for x of shape (40, 3)"),
         ("return iter(())", "it gave no batch"),
-        ("return [(x,)]", "batch 0 has 1 parts"),
+        ("return [(x,)]", "batch 0 is of 1 parts"),
         ("return x[:30], y", "30 examples but 40 labels"),
     ],
 )
@@ -128,6 +135,8 @@ def test_a_function_that_is_not_there_is_named(place: Place, module: Path) -> No
     module.write_text("import nothing_such\n")
     assert "trainer.data.source: 'mydata:load' cannot be imported: No module named" in place.refused("mydata:load")[0]
     assert "trainer.data.source: module 'absent' not found" in place.refused("absent:load")[0]
+    module.write_text("raise SystemExit(2)\n")
+    assert "'mydata:load' cannot be imported: SystemExit: 2 (mydata.py:1" in place.refused("mydata:load")[0]
     module.write_text("x = 1\n")
     assert "has no attribute 'load'" in place.refused("mydata:load")[0]
     assert "is not a function" in place.refused("mydata:x")[0]

@@ -190,7 +190,12 @@ def test_a_damaged_or_encrypted_zip_is_refused_in_one_line(place: Place) -> None
     locked = bytearray(whole)
     for mark, at in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
         locked[whole.index(mark) + at] |= 1
-    for content, reason in ((flipped, "Bad CRC-32"), (locked, "encrypted"), (whole[:-40], "not a zip file")):
+    for content, reason in (
+        (flipped, "Bad CRC-32"),
+        (locked, "encrypted"),
+        (whole[:-40], "not a zip file"),
+        (whole + whole, f"{len(whole):,} bytes stand before its first entry; allowed: one archive"),
+    ):
         (violation,) = place.refused("images", **archive(place, "a.zip", bytes(content)))
         assert "a.zip: not a whole zip or tar archive: " in violation
         assert reason in violation

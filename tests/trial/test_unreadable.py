@@ -38,6 +38,15 @@ def zipped(**files: bytes) -> bytes:
     return file.getvalue()
 
 
+def repeated(**arrays: np.ndarray) -> bytes:
+    """An archive that has each array twice."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive, pytest.warns(UserWarning, match="Duplicate"):
+        for name, array in [*arrays.items()] * 2:
+            archive.writestr(f"{name}.npy", npy(array))
+    return file.getvalue()
+
+
 def changed(content: bytes, at: int, value: int) -> bytes:
     return content[:at] + bytes([value]) + content[at + 1 :]
 
@@ -69,6 +78,8 @@ IMAGES = idx(RANDOM.integers(0, 256, (30, 4, 4), dtype=np.uint8))
         (zipped(x=npy(FEATURES)[:-9], y=npy(CLASSES)), "EOF"),
         (zipped(x=b"abc", y=npy(CLASSES)), "'x' is no array of examples"),
         (npz(x=np.array(1.0), y=CLASSES), "'x' is no array of examples"),
+        (repeated(x=FEATURES, y=CLASSES), "array 'x' is there more than once"),
+        (PLAIN + PACKED, f"{len(PLAIN):,} bytes stand before its first entry"),
         (b"\x80\x04K\x01.", "it begins as a pickle, which is never loaded"),
         (b"a,y\n1,2\n", "it is no zip archive"),
         (b"", "it is no zip archive"),

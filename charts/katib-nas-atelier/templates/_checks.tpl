@@ -314,7 +314,7 @@ experiment.maxTrialCount: {{ $experiment.maxTrialCount }} is more than the {{ $p
 
 {{- define "atelier.check.data" -}}
 {{- if not .root.Values.trainer.data.source }}
-trainer.data.source: is missing; allowed: sklearn, npz, idx, images, csv
+trainer.data.source: is missing; allowed: {{ .facts.texts.source.words }}
 {{- end }}
 {{- range $role, $file := .root.Values.trainer.data.files }}
 {{- if and $file.path (not (hasPrefix "/" $file.path)) }}

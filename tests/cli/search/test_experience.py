@@ -88,8 +88,13 @@ def test_what_cannot_be_compared_does_not_count(tmp_path: Path) -> None:
     searched(store, spec("failed", SPACE), (0.1,), status="failed")
     assert ensured(learning(), store) == (
         [],
-        ["No experience: no earlier search has these parameters and this objective."],
+        [
+            "No experience: of 5 earlier searches, 1 for another objective, 1 of another network, 1 on data of another "
+            "kind or task, 1 with less than half of the parameters, 1 without a trial that has ended."
+        ],
     )
+    assert ensured(learning(), store)[1] == ["No experience: there was none before it."]
+    assert ensured(learning(), Store(tmp_path / "empty"))[1] == ["No experience: there was none before it."]
 
 
 def test_the_search_says_what_it_starts_from(tmp_path: Path) -> None:

@@ -606,6 +606,8 @@ def test_where_the_model_errs_is_shown_of_classes(page: Page, store: Store) -> N
             re.compile(f"^{first['row']}{said['truth']}{said['predicted']}")
         )
         expect(errs.get_by_role("region", name="Scores of each class").get_by_role("row")).to_have_count(4)
+        error = sum(one["rows"] * abs(one["accuracy"] - one["confidence"]) for one in told["calibration"]) / 90
+        expect(errs).to_contain_text(re.compile(rf"Calibration error of these rows: {error:.3f}"[:-1]))
         violations = Axe().run(page, context="#quality-section").response["violations"]
         assert [violation["id"] for violation in violations] == []
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from atelier_store.differences import subjects, trials
 from atelier_store.errors import InvalidInput
+from atelier_store.finish import configuration
 from atelier_store.layout import Store
 from atelier_store.records import TrialRecord
 from atelier_store.spec import Spec
@@ -72,6 +73,20 @@ def test_why_a_trial_ended_and_what_it_was_trained_with_are_told(store: Store, s
         "metrics status": ("succeeded", "failed"),
         "metrics reason": (None, "diverged"),
     }
+
+
+@pytest.mark.parametrize(("other", "code"), [("n", None), ("m", ("n" * 64, ["m" * 64, "n" * 64]))])
+def test_an_average_is_of_the_code_of_its_members(
+    store: Store, search: Spec, other: str, code: tuple[str, list[str]] | None
+) -> None:
+    keys = [
+        add_trial(store, search, bundle(n, params={"lr": n}, network_digest=d * 64), f"t{n}")
+        for n, d in enumerate(("n", other))
+    ]
+    made = image_bundle(9)
+    made.fields["config"] = configuration(store, keys)
+    add_trial(store, search, made, "average")
+    assert differing(store, "t0", "average").get("code network_digest") == code
 
 
 def refusal(store: Store, a: str, b: str) -> list[str]:

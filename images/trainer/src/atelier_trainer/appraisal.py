@@ -70,7 +70,7 @@ class Appraiser:
         for proxy in by:
             try:
                 scores[proxy] = self._score(proxy, params)
-            except Exception as error:  # whatever a user's network raises
+            except (Exception, SystemExit) as error:  # whatever a user's network raises
                 unscored[proxy] = own_code.reason(error)
         return Candidate(params=params, scores=scores, unscored=unscored)
 

@@ -79,7 +79,10 @@ class Run:
             raise
         except Diverged as error:
             return self._write_card("failed", f"{DIVERGED}: {error}")
-        except Exception as error:  # whatever a user's network raises fails this trial alone, with its reason
+        except (
+            Exception,
+            SystemExit,
+        ) as error:  # whatever a user's network raises fails this trial alone, with its reason
             log.error("%s", traceback.format_exc())
             return self._write_card("failed", own_code.reason(error))
 

@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from atelier_cli.commands import doctor, export, katib, laptop, report, store
+from atelier_cli.commands.messages import messages, out
 
 LOOPBACK = "localhost,127.0.0.1,::1"
 
@@ -31,7 +32,8 @@ def options(
     if version:
         from importlib import metadata  # `--help` starts faster without it
 
-        typer.echo(f"atelier {metadata.version('atelier-cli')}")
+        with messages():
+            out.print(f"atelier {metadata.version('atelier-cli')}")
         raise typer.Exit
 
 

@@ -1,7 +1,7 @@
 """Whether a winner is worse than the version that is served, where the two can be compared at all.
 
-Two values can be compared if they are of the same rows: the validation rows are the same where data, split and seed
-are; the test rows are the same where the stored arrays are. Anything else is for a person to judge.
+Two values can be compared if they are of the same rows, by the same code: the validation rows are the same where data,
+split and seed are; the test rows are the same where the stored arrays are. Anything else is for a person to judge.
 """
 
 from __future__ import annotations
@@ -44,6 +44,8 @@ def judge(
     why_not = "the data, the split or the seed is another"
     if _validation_rows(winner) == _validation_rows(served):
         why_not = f"the served version has no {name}"
+        if name in served.metrics:
+            why_not = f"the served version's {name} is of other code"
     tested = promotion.test_metrics or {}
     test_name = f"test_{name.removeprefix('val_')}"
     if test_name not in tested:
@@ -64,7 +66,8 @@ def judge(
 def beside(version: Manifest, served: Manifest, name: str) -> Comparison:
     """Both values of a metric as they were measured in training; no test row is looked at."""
     value = served.metrics.get(name)
-    same = name.startswith("val_") and value is not None and _validation_rows(version) == _validation_rows(served)
+    same_rows = name.startswith("val_") and _validation_rows(version) == _validation_rows(served)
+    same = value is not None and same_rows and _code(version, name) == _code(served, name)
     rows = "validation" if same else "different"
     return Comparison(metric_name=name, rows=rows, value=version.metrics[name], served=value)
 
@@ -91,6 +94,11 @@ def _verdict(objective: Objective, comparison: Comparison) -> Verdict:
 def _validation_rows(manifest: Manifest) -> tuple[str, float, int | None, int]:
     config = manifest.config
     return config.data_digest, config.validation_fraction, config.folds, config.seed
+
+
+def _code(manifest: Manifest, name: str) -> str | None:
+    """The digest of a metric of the user's own; None for ours."""
+    return (manifest.config.metric_digests or {}).get(name.removeprefix("val_"))
 
 
 def _same_test_rows(store: Store, a: Manifest, b: Manifest) -> bool:

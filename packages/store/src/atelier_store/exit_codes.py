@@ -13,6 +13,7 @@ class ExitCode(IntEnum):
     WRONG_INPUT = 2
     FAILED = 3
     INTERRUPTED = 130
+    UNREAD = 141
     STOPPED = 143
 
 
@@ -39,6 +40,7 @@ MEANINGS: dict[ExitCode, dict[str, str]] = {
         "atelier_trainer": "the trial failed; its card says why",
     },
     ExitCode.INTERRUPTED: {"atelier": "interrupted by Ctrl-C or SIGTERM; the same command goes on"},
+    ExitCode.UNREAD: {"atelier": "nobody reads any more what it prints: a pager or `head` has ended before it"},
     ExitCode.STOPPED: {
         "atelier_trainer": "stopped by SIGTERM or Ctrl-C before its end; the next run goes on",
         "atelier_server": "`wait`: stopped by SIGTERM",

@@ -102,7 +102,7 @@ def lines(store: Store, spec: Spec, entries: Sequence[LeaderboardEntry]) -> tupl
         return ()
     trials = {entry.key: entry.trial for entry in entries if entry.key is not None}
     best = next(_distinct(store, entries), None)
-    found = [_line(spec, entry, of, best, trials) for entry, of in averages]
+    found = [_line(store, spec, entry, of, best, trials) for entry, of in averages]
     if spec.trainer.finish.average is not None and best is not None:
         found += _untried(store, spec, entries, best, [entry.key for entry, _ in averages])
     return tuple(found)
@@ -135,6 +135,7 @@ def _untried(
 
 
 def _line(
+    store: Store,
     spec: Spec,
     entry: LeaderboardEntry,
     of: Sequence[Member],
@@ -142,6 +143,9 @@ def _line(
     trials: Mapping[str, str],
 ) -> FinishLine:
     kept = entry.rank is not None and best is not None and best.rank is not None and entry.rank < best.rank
+    reason = _why(spec, entry, best, kept)
+    if not all(_is_as_it_was(store, member) for member in of):
+        reason += "; of these networks as they were before they were trained on"
     return FinishLine(
         what="average",
         trial=entry.trial,
@@ -151,7 +155,7 @@ def _line(
         best=best.metric if best else None,
         best_trial=best.trial if best else None,
         kept=kept,
-        reason=_why(spec, entry, best, kept),
+        reason=reason,
     )
 
 
@@ -163,7 +167,7 @@ def _why(spec: Spec, entry: LeaderboardEntry, best: LeaderboardEntry | None, kep
     objective = spec.experiment.objective
     values = f"{objective.objective_metric_name} {entry.metric:.6g}, {best.trial} {best.metric:.6g}"
     if entry.metric == best.metric:
-        return f"{values}: equal, and larger"
+        return f"{values}: equal, and of equal networks the one with fewer parameters is taken"
     is_better = objective.better(entry.metric, best.metric)
     if kept == is_better:
         return f"{values}: {'better' if kept else 'worse'}"
@@ -192,6 +196,11 @@ def _distinct(store: Store, entries: Sequence[LeaderboardEntry]) -> Iterator[Lea
 def _members_of(store: Store, entry: LeaderboardEntry) -> tuple[Member, ...] | None:
     config = TrialConfig.read_if_whole(store.trial(entry.key).config) if entry.key is not None else None
     return config.members if config is not None else None
+
+
+def _is_as_it_was(store: Store, member: Member) -> bool:
+    manifest = Manifest.read_if_whole(store.trial(member.key).bundle.manifest)
+    return manifest is None or manifest.files.get("model.onnx") == member.onnx_sha256
 
 
 def _over(store: Store, spec: Spec, chosen: Sequence[LeaderboardEntry], keys: Sequence[str]) -> bool:

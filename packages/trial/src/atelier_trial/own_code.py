@@ -54,7 +54,7 @@ def function(field: str, named: str) -> Any:
             found = getattr(importlib.import_module(module_name), name)
     except (ImportError, AttributeError) as error:
         raise InvalidInput([f"{field}: {named!r} cannot be imported: {error}"]) from error
-    except Exception as error:  # whatever a user's module raises
+    except (Exception, SystemExit) as error:  # whatever a user's module raises
         raise InvalidInput([f"{field}: {named!r} cannot be imported: {reason(error)}"]) from error
     if not callable(found):
         raise InvalidInput([f"{field}: {named!r} is not a function"])

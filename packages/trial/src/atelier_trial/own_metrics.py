@@ -46,7 +46,7 @@ def _named(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     def metric(truth: Any, answers: Any) -> Any:
         try:
             return function(truth, answers)
-        except Exception as error:  # whatever the user's code raises
+        except (Exception, SystemExit) as error:  # whatever the user's code raises
             raise InvalidInput([f"{field(name)}: raised {own_code.reason(error)}"]) from error
 
     return metric

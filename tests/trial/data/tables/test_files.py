@@ -16,7 +16,9 @@ import pytest
 from atelier_store.layout import Store
 from atelier_store.spec import Data
 from atelier_trial.data import DataError, prepare
+from atelier_trial.data.errors import reading
 from atelier_trial.data.tables import members
+from polars.exceptions import PanicException
 
 from tests.trial.data.tables.rows import HEADER, TABLE, cells, lines
 from tests.trial.place import Place
@@ -49,7 +51,10 @@ FORMATS = {
     "t.zip": zipped(**{"t.csv": TABLE}),
     "t.parquet": by(lambda one, file: one.write_parquet(file)),
     "t.feather": by(lambda one, file: one.write_ipc(file)),
+    "t.arrows": by(lambda one, file: one.write_ipc_stream(file)),
     "t.jsonl": by(lambda one, file: one.write_ndjson(file)),
+    "marked.jsonl": b"\xef\xbb\xbf" + by(lambda one, file: one.write_ndjson(file)),
+    "utf16.jsonl": by(lambda one, file: one.write_ndjson(file)).decode().encode("utf-16"),
     "t.jsonl.gz": gzip.compress(by(lambda one, file: one.write_ndjson(file))),
 }
 
@@ -104,6 +109,40 @@ def test_a_type_that_is_no_column_is_refused_unless_it_is_dropped(place: Place) 
 def test_lines_that_are_no_json_are_named(place: Place) -> None:
     violations = place.refused("table", **place.table('{"a": 1, "y": 2}\n\n{"a":\n[1]\n', name="t.jsonl"))
     assert "t.jsonl, line 3: not JSON" in violations[0] and "t.jsonl, line 4: not an object" in violations[1]
+
+
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [
+        ('{"a": 1, "a": 2, "b": "red", "y": "no"}', "'a' is there more than once"),
+        ('{"a": 1, "a": 2, "b": null, "y": "no"}', "'a' is there more than once"),
+        ('{"a": NaN, "b": "red", "y": "no"}', "NaN is none of its numbers; a gap is null"),
+        ('{"a": -Infinity, "b": "red", "y": "no"}', "-Infinity is none of its numbers"),
+        ('{"a": ' + "[" * 5000 + "]" * 5000 + "}", "too deep"),
+    ],
+    ids=["twice", "twice and a gap", "nan", "infinite", "deep"],
+)
+def test_a_line_of_json_that_readers_take_differently_is_named(place: Place, line: str, fault: str) -> None:
+    text = FORMATS["t.jsonl"].decode() + line + "\n"
+    (violation,) = place.refused("table", **place.table(text, name="t.jsonl"))
+    assert violation.startswith(f"t.jsonl, line 41: not JSON: {fault}")
+
+
+@pytest.mark.parametrize(("raised", "given"), [(PanicException, DataError), (KeyboardInterrupt, KeyboardInterrupt)])
+def test_a_file_that_its_reader_panics_on_is_refused(raised: type[BaseException], given: type[BaseException]) -> None:
+    """What polars raises of some damaged Parquet files, as many libraries of Rust do, is no Exception."""
+    said = "t.parquet: not a whole Parquet file: no row" if given is DataError else "no row"
+    with pytest.raises(given, match=said), reading(Path("t.parquet"), "a whole Parquet file"):
+        raise raised("no row\nat all")
+
+
+def test_an_archive_that_has_a_table_twice_is_refused(place: Place) -> None:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive, pytest.warns(UserWarning, match="Duplicate"):
+        archive.writestr("t.csv", TABLE)
+        archive.writestr("t.csv", TABLE)
+    (violation,) = place.refused("table", **place.table(file.getvalue(), name="t.zip"))
+    assert violation.endswith("t.zip: t.csv is there more than once; allowed: each name once")
 
 
 @pytest.mark.parametrize("kind", ["folder", "archive", "pattern"])
@@ -166,6 +205,11 @@ def test_another_file_that_matches_is_other_data(place: Place) -> None:
         ((HEADER + lines(3) + '1,"red,no\n' + lines(9)).encode(), "t.csv", "t.csv, line 5: a quote is not closed"),
         ((HEADER + lines(9) + '1.5,"re').encode(), "t.csv", "t.csv, line 11: a quote is not closed"),
         (b"a,a,y\n1,2,3\n", "t.csv", "t.csv: column 'a' is there more than once"),
+        (zipped(), "t.zip", "t.zip: no tables in it"),
+        (b"Obj\x01" + bytes(40), "t.avro", "t.avro: not a table: it begins as Avro"),
+        (b"PARE" + bytes(40), "t.parquet", "it begins as Parquet that is encrypted"),
+        (b"\xd0\xcf\x11\xe0" + bytes(40), "t.xls", "it begins as a workbook"),
+        (b"a,b,y\n1,2,\x00\n", "t.csv", "t.csv: not a table: a zero byte on line 2"),
         (b",b,y\n1,2,3\n", "t.csv", 'leave it out by trainer.data.columns: {"": drop}'),
         (b"a,b,y\n1,\xff\x81,3\n", "t.csv", "t.csv: not in utf-8: byte 0xff on line 2"),
     ],

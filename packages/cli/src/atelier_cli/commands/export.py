@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from atelier_cli.commands.messages import err, fail, messages, out
+from atelier_cli.commands.messages import err, fail, messages, out, print_text
 from atelier_cli.commands.options import DEFAULT_STORE, ExperimentArgument, StoreOption
 from atelier_cli.commands.store import check_store, experiment_paths
 
@@ -118,7 +117,7 @@ def _write(text: str, file: Path | None) -> None:
     from atelier_store.files import write_text
 
     if file is None:
-        sys.stdout.write(text)
+        print_text(text)
     else:
         write_text(file, text)
         err.print(f"written: {escape(str(file))}")

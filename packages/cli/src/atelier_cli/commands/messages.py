@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,8 +13,26 @@ from typing import Any, NoReturn
 import typer
 from rich.console import Console
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+class Terminal(Console):
+    """A console that ends the command when nobody reads it any more."""
+
+    def on_broken_pipe(self) -> None:
+        nobody_reads()
+
+
+def nobody_reads() -> NoReturn:
+    """End at once and without a word, as a program that SIGPIPE ends: in `atelier audit | head` nothing is wrong."""
+    from atelier_store.exit_codes import ExitCode
+
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(nowhere, stream.fileno())  # what is buffered is flushed at the end
+    raise SystemExit(ExitCode.UNREAD)
+
+
+out = Terminal(highlight=False, soft_wrap=True)
+err = Terminal(stderr=True, highlight=False, soft_wrap=True)
 
 
 @contextmanager
@@ -46,7 +65,16 @@ def messages() -> Iterator[None]:
 
 def print_json(value: Any) -> None:
     """Print JSON on standard output, unbroken and without colours."""
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    print_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def print_text(text: str) -> None:
+    """Print a text for programs on standard output, as it is."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        nobody_reads()
 
 
 def fail(lines: list[str], code: int | None = None) -> NoReturn:

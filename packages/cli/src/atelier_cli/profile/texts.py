@@ -41,6 +41,9 @@ PARTS = r"[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*"
 FIELD = "[0-9A-Za-z*,/?-]+"
 OWN = "[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*"
 """A function of the user's own."""
+INNER = r"([^/.][^/]*|\.[^/.][^/]*|\.\.[^/]+)"
+"""A folder or file in a path that does not lead out of where it begins."""
+OCTET = "(25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])"
 NAME = Text(
     DOMAIN, 'a name of Kubernetes: lower case letters, digits, "-" and ".", beginning and ending with a letter or digit'
 )
@@ -50,6 +53,7 @@ LABEL_KEY = Text(
     "and /",
 )
 LABEL_VALUE = Text(f"({WORD})?", 'at most 63 letters, digits, "-", "_" and ".", beginning and ending with no sign')
+INNER_PATH = Text(f"{INNER}(/{INNER})*/?", 'relative paths without ".."')
 PUBLIC_KEYS = Text(
     r"(\s*-----BEGIN PUBLIC KEY-----[A-Za-z0-9+/=\s]+-----END PUBLIC KEY-----\s*)*",
     "public keys in PEM, as openssl ec -in key.pem -pubout writes one; or empty",
@@ -124,6 +128,27 @@ TEXTS: dict[str, Text] = {
     "key": Text("[-._a-zA-Z0-9]{1,253}", 'letters, digits, "-", "_" and "."'),
     "variable": Text("[-._a-zA-Z][-._a-zA-Z0-9]*", 'letters, digits, "_", "-" and ".", not beginning with a digit'),
     "mount": Text("/[^:]*", 'absolute paths without ":"'),
+    "inner path": INNER_PATH,
+    "optional inner path": or_empty(INNER_PATH),
+    "field": Text(
+        r"metadata\.(name|namespace|uid|(labels|annotations)\['[^']+'\])|spec\.(nodeName|serviceAccountName)|"
+        r"status\.(hostIPs?|podIPs?)",
+        "fields of a pod that a variable may have, such as metadata.name or status.podIP",
+    ),
+    "resource field": Text(
+        r"(limits|requests)\.(cpu|memory|ephemeral-storage|hugepages-[0-9]+[KMGT]i)",
+        "limits or requests of cpu, memory or ephemeral-storage, such as limits.memory",
+    ),
+    "medium": or_empty(Text("Memory|HugePages(-[0-9]+[KMGT]i)?", "Memory, HugePages, or HugePages-2Mi")),
+    "cidr": Text(
+        rf"{OCTET}(\.{OCTET}){{3}}/([0-9]|[12][0-9]|3[0-2])|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*/([1-9]?[0-9]|1[01][0-9]|12[0-8])",
+        "addresses with a mask, such as 10.0.0.0/8 or fd00::/8",
+    ),
+    "port": Text(
+        "[a-z0-9]([-a-z0-9]{0,13}[a-z0-9])?",
+        'a port from 1 to 65535, or its name: at most 15 lower case letters, digits and "-"',
+        may_be_number=True,
+    ),
     "path": Text(f"/({SEGMENT}(/{SEGMENT})*/?)?", "paths that begin with /, without //, /./ and /../"),
     "duration": Text("([0-9]+(ms|s|m|h))+", "times such as 30s or 1m30s"),
     "schedule": Text(

@@ -61,22 +61,28 @@ def ensure(spec: Spec, store: Store, description: DataDescription, say: Callable
         say("No experience: grid tries every point in an order of its own.")
         return NO_EXPERIENCE
     path = store.experiment(spec.experiment_name).experience
-    earlier = EarlierSearches.read_if_there(path)
+    earlier, unlike = EarlierSearches.read_if_there(path), Counter[str]()
     if earlier is None:
-        earlier = EarlierSearches(data_digest=description.digest, searches=tuple(_searches(spec, store, description)))
+        found = tuple(_searches(spec, store, description, unlike))
+        earlier = EarlierSearches(data_digest=description.digest, searches=found)
         earlier.write(path)
     model = taught(spec, earlier.searches)
-    for line in lines(earlier, model):
+    for line in lines(earlier, model, unlike):
         say(line)
     searches = tuple(sorted(earlier.searches, key=lambda one: _rank(spec, earlier, one)))
     return Experience(earlier.data_digest, searches, model)
 
 
-def lines(earlier: EarlierSearches, model: RankModel | None) -> Iterator[str]:
-    """What the search starts from, for people."""
+def lines(earlier: EarlierSearches, model: RankModel | None, unlike: Counter[str]) -> Iterator[str]:
+    """What the search starts from, for people. unlike counts why earlier searches teach it nothing, if it begins."""
     searches = earlier.searches
     if not searches:
-        yield "No experience: no earlier search has these parameters and this objective."
+        why = (
+            f"of {_counted(unlike.total(), 'earlier search')}, {_each(unlike)}"
+            if unlike
+            else "there was none before it"
+        )
+        yield f"No experience: {why}."
         return
     count, names = sum(len(search.trials) for search in searches), ", ".join(search.name for search in searches)
     yield f"Learns from {_counted(len(searches), 'search')}, {_counted(count, 'trial')}: {names}"
@@ -88,6 +94,12 @@ def lines(earlier: EarlierSearches, model: RankModel | None) -> Iterator[str]:
     if model is not None:
         decides = "who goes on is decided" if model.is_worth_asking else "nothing is decided"
         yield f"At epoch {model.rung} {decides} by what they teach: {model.words}."
+
+
+def _each(reasons: Counter[str]) -> str:
+    return ", ".join(
+        f"{count} {reason}" for reason, count in sorted(reasons.items(), key=lambda one: (-one[1], one[0]))
+    )
 
 
 def _counted(count: int, noun: str) -> str:
@@ -102,8 +114,8 @@ def _rank(spec: Spec, earlier: EarlierSearches, search: EarlierSearch) -> tuple[
     return search.data_digest != earlier.data_digest, -shared
 
 
-def _searches(spec: Spec, store: Store, description: DataDescription) -> Iterator[EarlierSearch]:
-    """The related searches of all stores, the latest first, up to MOST_TRIALS."""
+def _searches(spec: Spec, store: Store, description: DataDescription, unlike: Counter[str]) -> Iterator[EarlierSearch]:
+    """The related searches of all stores, the latest first, up to MOST_TRIALS; unlike counts why others are none."""
     found: list[tuple[str | None, ExperimentPaths]] = [
         (None, one) for one in store.experiments() if one.folder.name != spec.experiment_name
     ]
@@ -113,7 +125,9 @@ def _searches(spec: Spec, store: Store, description: DataDescription) -> Iterato
     left = MOST_TRIALS
     for folder, paths in sorted(found, key=lambda one: (-_began(one[1]), one[1].folder.name)):
         search = _search(spec, description, paths, folder)
-        if search is not None and left > 0:
+        if isinstance(search, str):
+            unlike[search] += 1
+        elif left > 0:
             search = search.model_copy(update={"trials": search.trials[:left]})
             left -= len(search.trials)
             yield search
@@ -128,8 +142,8 @@ def _began(paths: ExperimentPaths) -> int:
 
 def _search(
     spec: Spec, description: DataDescription, paths: ExperimentPaths, folder: str | None
-) -> EarlierSearch | None:
-    """What a search has come to by now; None if there is nothing to learn from it.
+) -> EarlierSearch | str:
+    """What a search has come to by now, or why there is nothing to learn from it.
 
     It has to be of the same network function and objective, of data of the same kind and task, and with half of the
     parameters at least.
@@ -137,16 +151,20 @@ def _search(
     try:
         other = Spec.read(paths.spec)
     except (OSError, ValueError):
-        return None
+        return "cannot be read"
     mine, theirs = spec.experiment, other.experiment
     names, others = ({parameter.name for parameter in one.parameters} for one in (mine, theirs))
     aims = [(one.objective.type, one.objective.objective_metric_name) for one in (mine, theirs)]
-    if spec.trainer.network != other.trainer.network or aims[0] != aims[1] or 2 * len(names & others) < len(names):
-        return None
+    if spec.trainer.network != other.trainer.network:
+        return "of another network"
+    if aims[0] != aims[1]:
+        return "for another objective"
+    if 2 * len(names & others) < len(names):
+        return "with less than half of the parameters"
     trials = [(digest, trial) for digest, trial in _trials(paths, aims[0][1])]
     digests = Counter(digest for digest, _ in trials if _is_of_kind(paths.store, digest, description))
     if not digests:
-        return None
+        return "on data of another kind or task" if trials else "without a trial that has ended"
     ((digest, _),) = digests.most_common(1)  # data under one name may have changed meanwhile
     of_data = tuple(trial for its, trial in trials if its == digest)
     return EarlierSearch(name=paths.folder.name, store=folder, data_digest=digest, trials=of_data)

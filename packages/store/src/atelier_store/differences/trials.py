@@ -16,10 +16,11 @@ from atelier_store.records import Card, DataDescription, TornRecord, TrialConfig
 
 @dataclass(frozen=True)
 class Trial:
-    """A trial as the store has it. data is None if they are not in the store any more."""
+    """A trial as the store has it. network is the digest of its code; data is None if they are not there any more."""
 
     config: TrialConfig
     card: Card
+    network: Any
     data: DataDescription | None
     seconds: float
     bundle_bytes: int | None
@@ -36,7 +37,9 @@ def read(store: Store, paths: TrialPaths) -> Trial:
     data = DataDescription.read_if_whole(store.data(config.data_digest).description)
     seconds = round(sum(epoch.seconds for epoch in read_curve(paths.metrics)), 3)
     network = paths.bundle.network
-    return Trial(config, card, data, seconds, network.stat().st_size if network.exists() else None)
+    return Trial(
+        config, card, network_digest(store, config), data, seconds, network.stat().st_size if network.exists() else None
+    )
 
 
 def compare(store: Store, a: TrialSubject, b: TrialSubject) -> list[Difference]:
@@ -58,7 +61,7 @@ def _compare(a: Trial, b: Trial) -> Iterator[Difference]:
     yield from compared("data", "data_digest", a.config.data_digest, b.config.data_digest)
     if a.data and b.data:
         yield from compared_each("data", described(a.data), described(b.data))
-    yield from compared_each("code", code(a.config, a.card), code(b.config, b.card))
+    yield from compared_each("code", code(a.config, a.card, a.network), code(b.config, b.card, b.network))
     yield from compared_each("environment", environment(a.card), environment(b.card))
     yield from compared_each("metrics", _outcome(a.card), _outcome(b.card))
     yield from compared_each("cost", _cost(a), _cost(b))
@@ -92,11 +95,20 @@ def described(data: DataDescription) -> dict[str, Any]:
     return data.model_dump(mode="json", exclude={"schema_version", "digest", "source"})
 
 
-def code(config: TrialConfig, card: Card) -> dict[str, Any]:
-    """What code trained it."""
+def network_digest(store: Store, config: TrialConfig) -> Any:
+    """The digest of the code that builds the network: of an average that of its members, or each if they differ."""
+    if config.members is None:
+        return config.network_digest
+    members = [TrialConfig.read_if_whole(store.trial(member.key).config) for member in config.members]
+    digests = sorted({member.network_digest for member in members if member is not None})
+    return digests[0] if len(digests) == 1 else digests
+
+
+def code(config: TrialConfig, card: Card, network: Any) -> dict[str, Any]:
+    """What code trained it; network is the digest of that which builds it."""
     release = card.environment.code_version if card.environment else None
     return {
-        "network_digest": config.network_digest,
+        "network_digest": network,
         "loss_digest": config.loss_digest,
         **{f"metric_digests.{name}": digest for name, digest in (config.metric_digests or {}).items()},
         "recipe_version": config.recipe_version,

@@ -65,10 +65,17 @@ def _in_folder(folder: Path, wanted: Callable[[str], bool]) -> Iterator[Entry]:
 
 def _in_zip(path: Path, wanted: Callable[[str], bool]) -> Iterator[Entry]:
     with zipfile.ZipFile(path) as archive:
+        check_start(archive)
         for info in archive.infolist():
             name = _zip_name(info)
             if wanted(name):
                 yield Entry(name, None if name.endswith("/") else archive.read(info))  # which checks its CRC
+
+
+def check_start(archive: zipfile.ZipFile) -> None:
+    """ValueError if bytes stand before the first entry: of two zips one after the other, only the last has a table."""
+    if first := min((info.header_offset for info in archive.infolist()), default=0):
+        raise ValueError(f"{first:,} bytes stand before its first entry; allowed: one archive")
 
 
 def _zip_name(info: zipfile.ZipInfo) -> str:

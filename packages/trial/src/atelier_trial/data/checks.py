@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -26,6 +28,9 @@ LEAST_TRAINED_ON = 2
 
 MISSING = ("nan", "na", "n/a", "<na>", "null", "nil", "none", "?", "-")
 """How programs write that there is no label, in lower case."""
+
+MOST_DIGITS = 20
+"""Of a number whose spellings are compared."""
 
 WHOLE = re.compile(r"[+-]?\d{1,18}(\.0*)?", re.ASCII)
 
@@ -96,7 +101,7 @@ def check(data: Data, raw: RawData, seed: int) -> Checked:
             of["training"], of["test"] = of["training"][train_rows], of["training"][test_rows]
         order = order if order is None else order[train_rows]
     notes = [note for part in parts.values() for note in part.notes]
-    notes += _of_series(kind, x["training"]) + _of_labels(labels or ())
+    notes += _of_series(kind, x["training"]) + _of_labels(labels or ()) + _of_names(raw)
     if data.limit is not None and len(x["training"]) > data.limit:
         left_out = f"left out: {len(x['training']) - data.limit:,} training examples (beyond trainer.data.limit)"
         notes.append(f"{raw.train.where}: {left_out}")
@@ -301,13 +306,33 @@ def _of_labels(labels: Sequence[str]) -> list[str]:
         alike.setdefault(_alike(label), []).append(label)
     if several := [", ".join(map(repr, found)) for found in alike.values() if len(found) > 1]:
         notes.append(f"classes that differ by their spelling alone: {few(several)}; if each means one, spell it alike")
+    if hidden := [repr(label) for label in labels if tables.seen(label) != label]:
+        notes.append(f"classes with characters that nobody sees: {few(hidden)}")
     return notes
 
 
+def _of_names(raw: RawData) -> list[str]:
+    """A note of columns that a request can hardly name, which only a person can tell."""
+    hidden = [repr(name) for name in raw.feature_names or () if tables.seen(name) != name]
+    return [f"columns with characters that nobody sees: {few(hidden)}; requests must have them too"] if hidden else []
+
+
 def _alike(label: str) -> str:
-    """What labels have in common that differ by case, spaces, or zeros of a number: 1, 01 and 1.0; Yes and yes."""
-    text = label.strip()
-    return str(int(text.partition(".")[0])) if WHOLE.fullmatch(text) else text.casefold()
+    """What labels have in common that differ by case, width, what nobody sees, or how a number is written.
+
+    1, 01, 1.0 and 1e0 are alike, and so are Yes and yes.
+    """
+    text = tables.seen(unicodedata.normalize("NFKC", label)).strip()
+    if not tables.NUMBER.fullmatch(text) or len(text) > MOST_DIGITS:
+        return text.casefold()
+    number = Decimal(text).as_tuple()
+    digits = "".join(map(str, number.digits)).lstrip("0")
+    without_zeros = digits.rstrip("0")
+    return (
+        f"{'-' * number.sign}{without_zeros} {int(number.exponent) + len(digits) - len(without_zeros)}"
+        if digits
+        else "0"
+    )
 
 
 def _float32(part: Part, values: Array, column: Callable[..., str], violations: list[str], gaps: bool = False) -> Array:
@@ -353,16 +378,33 @@ def _is_coarse(table: Array) -> Array:
     """Whether float32 moves the values of each column of (N, F) by much, in terms of how far they lie apart.
 
     The middle half of a column is also looked at by itself: one outlier must not hide that all others are the same.
+    The last bits of a float may be noise of how it was computed, unless all are whole numbers.
     """
-    moved = np.abs(table - table.astype(np.float32).astype(np.float64))
+    moved = np.abs(_moved(table))
     least = table.min(0)
     above = table - least  # exact for large whole numbers, too
     first, third, high = np.percentile(above, [25, 75, 100], axis=0)
     middle = np.where((above >= first) & (above <= third), moved, 0).max(0)
-    noise = 16 * np.finfo(table.dtype).eps if table.dtype.kind == "f" else 0  # the last bits of their own type
+    noise = np.where(_are_whole(table), 0, 16 * np.finfo(table.dtype).eps) if table.dtype.kind == "f" else 0
     whole = (moved.max(0) > COARSEST * above.std(0, dtype=np.float64)) & (high > noise * np.abs(table).max(0))
     coarse: Array = whole | (middle > COARSEST * (third - first)) & (third - first > noise * np.abs(least + third))
     return coarse
+
+
+def _are_whole(table: Array) -> Array:
+    """Which columns of floats (N, F) are whole numbers that their type holds exactly."""
+    most = 2.0 ** (np.finfo(table.dtype).nmant + 1)
+    whole: Array = ((table == np.floor(table)) & (np.abs(table) < most)).all(0)
+    return whole
+
+
+def _moved(table: Array) -> Array:
+    """How far float32 moves values (N, F): exact also of whole numbers that float64 does not hold."""
+    rounded = table.astype(np.float32).astype(np.float64)
+    if table.dtype.kind == "f":
+        return table - rounded
+    high = table // 2**32 * 2**32
+    return (high.astype(np.float64) - rounded) + (table - high).astype(np.float64)
 
 
 def _targets(raw: RawData, part: Part, violations: list[str]) -> Array:
@@ -426,7 +468,7 @@ def _classes(
     labels = data.labels and tuple(map(tables.spelling, data.labels))
     if labels is not None and len(set(labels)) < len(labels):
         violations.append("trainer.data.labels: some are there twice; allowed: each once")
-    if labels is not None and not all(label.strip() for label in labels):
+    if labels is not None and not all(map(tables.name, labels)):
         violations.append("trainer.data.labels: some are empty; allowed: a name for each class")
     before = len(violations)
     named = [_names(part, violations) for part in parts]
@@ -460,7 +502,7 @@ def _texts(part: Part, y: Array, violations: list[str]) -> Array:
     distinct, of_row = np.unique(y, return_inverse=True)
     as_text = [text.decode(errors="backslashreplace") if isinstance(text, bytes) else str(text) for text in distinct]
     spelt = np.array([tables.spelling(text) for text in as_text], dtype=str)[of_row]
-    nameless = np.flatnonzero(np.char.strip(spelt) == "")
+    nameless = np.flatnonzero(~np.array([bool(tables.name(text)) for text in as_text])[of_row])
     if nameless.size:
         violations.append(f"{part.place(nameless[0])}: no label; {part.such(nameless)}; allowed: none")
     return spelt

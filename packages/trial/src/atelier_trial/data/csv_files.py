@@ -11,7 +11,7 @@ import numpy as np
 from atelier_store import tables
 from atelier_store.spec import Data
 
-from atelier_trial.data.errors import DataError, gather, reading
+from atelier_trial.data.errors import DataError, begins_as, gather, reading
 from atelier_trial.data.raw import Array, Part, RawData, counts_up, few, names_of
 
 TABLES = "trainer.data.source: table reads words, dates and gaps too"
@@ -43,8 +43,11 @@ def read(data: Data, files: Mapping[str, Path]) -> RawData:
 
 def _table(path: Path, targets: Sequence[str], weight: str | None) -> Table:
     with reading(path, "a CSV file"):
-        rows = tables.lines(path.read_bytes())
-    header = rows.pop(0).cells if rows else []
+        content = path.read_bytes()
+        rows = tables.lines(content)
+    header = [tables.name(cell) for cell in rows.pop(0).cells] if rows else []
+    if not set(targets) & set(header) and (other := begins_as(content)):
+        raise DataError([f"{path}: not a CSV file: it begins as {other}"])
     if violations := _of_header(path, header, targets, weight) + _ragged(path, header, rows):
         raise DataError(violations)
     lines = [f"line {row.number}" for row in rows]
@@ -61,6 +64,8 @@ def _table(path: Path, targets: Sequence[str], weight: str | None) -> Table:
         values = _numbers(cells[name])
         if values is None:
             violations.append(_not_numeric(path, name, cells[name], lines))
+        elif merged := _merged(cells[name], values):
+            violations.append(f"{path}: column {name!r}: {merged}; leave it out, or subtract a constant in all files")
         elif into is not None:
             into[:] = values
             if into is not weights:
@@ -114,6 +119,21 @@ def _numbers(cells: Sequence[str]) -> list[float] | None:
         return values
     found = iter(values)
     return [next(found) if cell else math.nan for cell in cells]
+
+
+def _merged(cells: Sequence[str], values: Sequence[float]) -> str | None:
+    """That two different whole numbers are the same as floats, which none can tell apart from 2^53 on."""
+    if max(map(abs, values), default=0) < tables.EXACT:  # nan is not more
+        return None
+    texts: dict[float, int] = {}
+    for cell, value in zip(cells, values, strict=True):
+        if (
+            abs(value) >= tables.EXACT
+            and cell.lstrip("+-").isdigit()
+            and texts.setdefault(value, int(cell)) != int(cell)
+        ):
+            return f"{texts[value]} and {int(cell)} are the same number from 2^53 on"
+    return None
 
 
 def _gaps(path: Path, name: str, values: Array, lines: Sequence[str], remedy: str = TABLES) -> list[str]:

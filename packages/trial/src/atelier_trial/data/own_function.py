@@ -48,7 +48,7 @@ def read(named: str, files: Mapping[str, Path], folder: Path, weight: str | None
         arrays = _by_name(returned, folder)
     except DataError:
         raise
-    except Exception as error:  # whatever the user's code raises
+    except (Exception, SystemExit) as error:  # whatever the user's code raises
         log.error("%s", traceback.format_exc())
         raise DataError([f"{FIELD}: {named} raised {own_code.reason(error)}"]) from error
     return _checked(named, arrays, weight)
@@ -74,11 +74,12 @@ def _by_name(returned: Any, folder: Path) -> dict[str, Any]:
     xs: list[Stored] = []
     ys: list[Any] = []
     for number, batch in enumerate(returned):
-        parts = tuple(batch)
+        parts = () if isinstance(batch, Mapping) else tuple(batch)
         if len(parts) != 2:
-            raise DataError([f"{FIELD}: batch {number} has {len(parts)} parts; {WANTED}"])
-        xs.append(_kept(np.asarray(parts[0]), folder / f"batch-{number}.npy"))
-        ys.append(parts[1])
+            what = _words(batch) if isinstance(batch, Mapping) else f"of {len(parts)} parts"
+            raise DataError([f"{FIELD}: batch {number} is {what}; {WANTED}"])
+        xs.append(_kept(_array(parts[0], "x"), folder / f"batch-{number}.npy"))
+        ys.append(_array(parts[1], "y"))
     if not xs:
         raise DataError([f"{FIELD}: it gave no batch; {WANTED}"])
     return {"x": _together(xs), "y": np.concatenate(ys)}
@@ -110,7 +111,7 @@ def _checked(named: str, arrays: dict[str, Any], weight: str | None) -> RawData:
     found: dict[str, Any] = {}
     for name in known:
         if name in arrays:
-            found[name] = arrays[name] if isinstance(arrays[name], InFiles) else np.asarray(arrays[name])
+            found[name] = arrays[name] if isinstance(arrays[name], InFiles) else _array(arrays[name], name)
             if found[name].dtype == object:
                 violations.append(f"{FIELD}: {named}: {name} holds Python objects; allowed: numbers, for y also texts")
             elif found[name].ndim == 0:
@@ -128,6 +129,16 @@ def _checked(named: str, arrays: dict[str, Any], weight: str | None) -> RawData:
         test,
         feature_names=None if names is None else tuple(map(str, names)),
     )
+
+
+def _array(values: Any, name: str) -> Array:
+    """The values as an array; texts that are objects of Python, as pandas has them, as texts. DataError if masked."""
+    if np.ma.is_masked(values):
+        raise DataError([f"{FIELD}: {name} has {np.ma.count_masked(values):,} masked values; allowed: none"])
+    array: Array = np.asarray(values)
+    if array.dtype.kind not in "OT" or not array.size or not all(isinstance(value, str) for value in array.flat):
+        return array
+    return np.array(array.tolist(), dtype=str)
 
 
 def _words(value: Any) -> str:

@@ -19,7 +19,7 @@ from atelier_store.arrays import StoredArray
 from atelier_store.files import named_in_errors
 from atelier_store.spec import Data
 
-from atelier_trial.data import csv_files, own_function, picture_files
+from atelier_trial.data import archives, csv_files, own_function, picture_files
 from atelier_trial.data.errors import DataError, gather, reading
 from atelier_trial.data.raw import ARRAYS, Array, InFiles, Part, RawData, few, held, weight_arrays
 
@@ -101,6 +101,9 @@ def _npz(path: Path, folder: Path, weight: str | None) -> tuple[dict[str, Any], 
             if file.read(2) != b"PK":
                 raise ValueError("it is no zip archive")
         with np.load(path, allow_pickle=False) as archive:
+            archives.check_start(archive.zip)
+            if twice := sorted({name for name in archive.files if archive.files.count(name) > 1}):
+                raise ValueError(f"array {twice[0]!r} is there more than once")
             unknown = [name for name in archive.files if name not in names]
             large = [info.filename.removesuffix(".npy") for info in archive.zip.infolist() if info.file_size > LARGE]
             arrays = {

@@ -27,7 +27,7 @@ const labelled = ({ labels }) => number => (labels || [])[number] === undefined 
 function shown(part, name, { manifest, promotion }) {
   const label = labelled(manifest);
   const blocks = part.classes
-    ? [block("Taken for each other", ...confusion(part, label)), block("How sure, how right", ...confidence(part, name, manifest, promotion)), block("Class by class", ...classes(part.classes, label))]
+    ? [block("Taken for each other", ...confusion(part, label)), block("How sure, how right", ...confidence(part, name, manifest)), block("Class by class", ...classes(part.classes, label))]
     : [block("How far off", ...residuals(part.residuals, manifest))];
   return [make("div", { class: "blocks" }, ...blocks, block("The worst mistakes", ...worst(part, label, manifest)))];
 }
@@ -77,9 +77,10 @@ function classes({ rows, predicted, precision, recall, f1 }, label) {
   return [scroll("Scores of each class", table(["Class", "Rows", "Taken for it", "Precision", "Recall", "F1"], lines))];
 }
 
-/** How often it is right, by how sure it is: on the line both are the same. */
-function confidence({ calibration, rows }, name, manifest, promotion) {
-  const holder = make("div", { class: "holder" }), metrics = name === "test" ? (promotion && promotion.test_metrics) || {} : manifest.metrics, ece = metrics[`${name === "test" ? "test" : "val"}_ece`];
+/** How often it is right, by how sure it is: on the line both are the same. The error is of the rows that are shown. */
+function confidence({ calibration, rows }, name, manifest) {
+  const holder = make("div", { class: "holder" }), error = calibration.reduce((sum, one) => sum + one.rows * Math.abs(one.accuracy - one.confidence), 0) / rows;
+  const mean = name === "validation" && manifest.config.folds ? manifest.metrics.val_ece : undefined;
   const says = one => `${number(one.rows)} rows with ${percent(one.above, 0)} to ${percent(one.up_to, 0)}: on average ${percent(one.confidence)} sure, ${percent(one.accuracy)} right`;
   queueMicrotask(() => chart(holder, {
     x: { name: "how sure", shown: value => percent(value, 0) },
@@ -89,7 +90,7 @@ function confidence({ calibration, rows }, name, manifest, promotion) {
     lines: [{ points: [[0, 0], [1, 1]], class: "even" }],
     says: `How often it is right by how sure it is, over ${count(rows, "row")}: ${calibration.map(says).join("; ")}`,
   }));
-  return [holder, make("p", { class: "quiet legend" }, `Above the line it is right more often than it says.${ece === undefined ? "" : ` Calibration error ${number(ece)}${name === "validation" && manifest.config.folds ? ", the mean over the folds" : ""}.`}`)];
+  return [holder, make("p", { class: "quiet legend" }, `Above the line it is right more often than it says. Calibration error of these rows: ${number(error)}.${mean === undefined ? "" : ` val_ece, the mean over the folds: ${number(mean)}.`}`)];
 }
 
 /** Predictions minus targets: how many are how far off. */

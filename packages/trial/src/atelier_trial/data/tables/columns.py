@@ -11,15 +11,13 @@ import polars as pl
 from atelier_store.columns import FIRST_LEVEL, MISSING, UNSEEN, date_features, level
 from atelier_store.records import Column
 from atelier_store.spec import ColumnKind
+from atelier_store.tables import EXACT
 from numpy.typing import NDArray
 
 from atelier_trial.data.errors import DataError
 from atelier_trial.data.raw import few
 from atelier_trial.data.tables import dates, numbers
 from atelier_trial.data.tables.reading import Places
-
-EXACT = 2**53
-"""Whole numbers below this one are told apart by floats."""
 
 FEW_WORDS, MANY_NUMBERS = 3, 20
 """A column of more distinct numbers than this with at most so many distinct words is one of numbers, with faults."""

@@ -11,6 +11,7 @@ from io import StringIO
 from itertools import islice
 
 from atelier_store.spec import TableFormat
+from atelier_store.tables import name as name_of
 from atelier_store.tables import spelling
 
 from atelier_trial.data.errors import DataError
@@ -52,7 +53,8 @@ def decode(content: bytes, encoding: str | None, where: str) -> tuple[bytes, tup
     """
     mark, marked = next(((mark, name) for mark, name in MARKS.items() if content.startswith(mark)), (b"", None))
     notes: tuple[str, ...] = ()
-    content = content[len(mark) :] if mark else content
+    while mark and content.startswith(mark):  # a file that was put together from several has more
+        content = content[len(mark) :]
     used = encoding or marked or _unmarked(content)
     if not is_known(used):
         raise DataError([f"trainer.data.table.encoding: {used!r} is unknown; allowed: such as utf-8, cp1252, utf-16"])
@@ -135,7 +137,7 @@ def find(content: bytes, declared: TableFormat, target: str, where: str) -> Dial
     begin = sample.rindex("\n", 0, skipped) + 1 if lines else 0
     reader = _reader(sample[begin:], delimiter)
     try:
-        first = [spelling(cell).strip() for cell in next(reader)]
+        first = [name_of(cell) for cell in next(reader)]
     except csv.Error as error:
         raise DataError([f"{where}, line {lines + 1}: not a header: {error}"]) from error
     numbered = [f"column {number}" for number in range(1, len(first) + 1)]

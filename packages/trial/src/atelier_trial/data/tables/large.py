@@ -120,9 +120,11 @@ def spilled(parts: Sequence[Path], names: Sequence[str], height: int, name: str)
 def head(file: IO[bytes], encoding: str | None, comment: str | None) -> bytes | None:
     """The beginning of a text in UTF-8 without comments, after a mark; None if it is another, or may be."""
     start = file.read(2 * dialect.SAMPLE)
-    mark = codecs.BOM_UTF8 if start.startswith(codecs.BOM_UTF8) else b""
-    file.seek(len(mark))
-    start = start[len(mark) :]
+    marks = 0
+    while start.startswith(codecs.BOM_UTF8, marks):
+        marks += len(codecs.BOM_UTF8)
+    file.seek(marks)
+    start = start[marks:]
     is_utf8 = encoding is None or (dialect.is_known(encoding) and codecs.lookup(encoding).name == "utf-8")
     has_zeros = b"\0" in start[:1000]
     if not is_utf8 or has_zeros or comment is not None or re.match(rb"[ \t\r\n]*#", start) or b"\n" not in start:
@@ -131,7 +133,7 @@ def head(file: IO[bytes], encoding: str | None, comment: str | None) -> bytes | 
 
 
 def pieces(file: IO[bytes]) -> Iterator[bytes | None]:
-    """The rest of a text in pieces of whole lines; None for one that has quotes, or is no UTF-8.
+    """The rest of a text in pieces of whole lines; None for one that has quotes or zeros, or is no UTF-8.
 
     Without quotes a line is a record, so that pieces of a text hold the records of the whole.
     """
@@ -143,7 +145,7 @@ def pieces(file: IO[bytes]) -> Iterator[bytes | None]:
             end = piece.rfind(b"\n") + 1
             piece, rest = piece[:end], piece[end:]
         if piece:
-            yield None if b'"' in piece or not dialect.is_valid(piece, "utf-8") else piece
+            yield None if b'"' in piece or b"\0" in piece or not dialect.is_valid(piece, "utf-8") else piece
         elif more:
             yield None  # a line of more than a piece
         if not more:

@@ -24,6 +24,9 @@ SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".data", ".parquet", ".feather", ".a
 
 PACKED = (".gz", ".zst")
 GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+ZIPS = (b"PK\x03\x04", b"PK\x05\x06")
+"""What a zip begins with; the second is an empty one."""
+
 ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 
 
@@ -93,7 +96,7 @@ def _is_archive(path: Path) -> bool:
         if not path.is_file():
             return False
         with path.open("rb") as file:
-            return file.read(4) == b"PK\x03\x04"
+            return file.read(4) in ZIPS
 
 
 def _of_entries(path: Path) -> Members:
@@ -101,6 +104,8 @@ def _of_entries(path: Path) -> Members:
     with reading(path, "a whole folder or archive of tables", "zip", "gzip", "bzip2", "xz"):
         for name, content in _visible(path):
             if PurePosixPath(_plain(name)).suffix.lower() in SUFFIXES:
+                if name in (file.name for file in found.files):
+                    raise DataError([f"{path}: {name} is there more than once; allowed: each name once"])
                 found.files.append(_unpacked(name, content, path))
             else:
                 found.others.append(name)

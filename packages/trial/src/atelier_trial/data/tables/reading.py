@@ -11,22 +11,27 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
-from typing import IO, overload
+from typing import IO, Any, overload
 
 import numpy as np
 import polars as pl
 from atelier_store.files import named_in_errors
 from atelier_store.spec import TableFormat
-from atelier_store.tables import spelling
+from atelier_store.tables import name as name_of
 from numpy.typing import NDArray
 
-from atelier_trial.data.errors import BEGINNINGS, DataError, gather, reading
+from atelier_trial.data.errors import DataError, begins_as, gather, reading
 from atelier_trial.data.raw import few
 from atelier_trial.data.tables import dialect, large, members
 from atelier_trial.data.tables.members import Member
 from atelier_trial.data.tables.records import Records, rewritten, scan
 
 Lines = NDArray[np.int64] | None
+
+STREAM = b"\xff\xff\xff\xff"
+"""What a stream of Arrow begins with, which is no file of Arrow."""
+
+FORMATS = "CSV, Parquet, Arrow or JSON lines"
 
 LONG = 1_000_000
 """Bytes of a text; one that is longer was written by a program, which ends the last line."""
@@ -143,19 +148,21 @@ def _piece(
     if content.startswith(b"ARROW1"):
         with reading(path, "a whole Arrow file"):
             return _typed(pl.read_ipc(BytesIO(content)), name, may_be_nameless)
-    other = next((what for magic, what in BEGINNINGS.items() if content.startswith(magic)), None)
-    if other in ("HTML or XML", "UTF-16") and content[:2] != b"<!":
-        other = None  # a text, whose first name may be <DATE>
-    if content.startswith(b"FEA1"):
-        other = "the first version of Feather, which pandas wrote until 2020"
-    if other:
-        raise DataError([f"{name}: not a table: it begins as {other}; allowed: CSV, Parquet, Arrow or JSON lines"])
+    if content.startswith(STREAM):
+        with reading(path, "a whole Arrow stream"):
+            return _typed(pl.read_ipc_stream(BytesIO(content)), name, may_be_nameless)
+    if (other := begins_as(content)) and other != "UTF-16":
+        raise DataError([f"{name}: not a table: it begins as {other}; allowed: {FORMATS}"])
+    content, notes = dialect.decode(content, declared.encoding, name)
+    if (at := content.find(b"\0")) >= 0:
+        line = content.count(b"\n", 0, at) + 1
+        raise DataError([f"{name}: not a table: a zero byte on line {line}, which no text has; allowed: {FORMATS}"])
     if re.match(rb"\s*\[\s*[\[{]", content):
         raise DataError([f"{name}: not a table: one array of JSON; allowed: JSON lines, an object on each"])
     if content.lstrip()[:1] == b"{" or Path(name).suffix.lower() in (".jsonl", ".ndjson"):
         frame, lines = _json_lines(name, content)
-        return _typed(frame, name, may_be_nameless, lines)
-    return _delimited(name, content, declared, target, may_be_nameless)
+        return replace(_typed(frame, name, may_be_nameless, lines), notes=notes)
+    return _delimited(name, content, declared, target, may_be_nameless, notes)
 
 
 def _large(member: Member, declared: TableFormat, target: str, may_be_nameless: bool, folder: Path) -> Piece | None:
@@ -167,8 +174,7 @@ def _large(member: Member, declared: TableFormat, target: str, may_be_nameless: 
         return _typed(columns, name, may_be_nameless)
     with reading(path, "a file"), path.open("rb") as file:
         start = large.head(file, declared.encoding, declared.comment)
-        others = (*BEGINNINGS, b"FEA1")
-        if start is None or start.startswith(others) or re.match(rb"\s*[\[{]", start):
+        if start is None or begins_as(start) or re.match(rb"\s*[\[{]", start):
             return None
         if Path(name).suffix.lower() in (".jsonl", ".ndjson"):
             return None
@@ -224,7 +230,7 @@ def _unended(name: str) -> str:
 
 
 def _typed(frame: large.Frame, name: str, may_be_nameless: bool, lines: Lines = None) -> Piece:
-    names = [spelling(column).strip() for column in frame.columns]
+    names = [name_of(column) for column in frame.columns]
     _check_names(name, names, may_be_nameless)
     return Piece(frame.rename(dict(zip(frame.columns, names, strict=True))), lines)
 
@@ -253,28 +259,57 @@ def _json_lines(name: str, content: bytes) -> tuple[pl.DataFrame, Lines]:
     try:
         frame = pl.read_ndjson(BytesIO(content), infer_schema_length=None)
     except Exception as error:  # polars has no base class of its errors
-        raise DataError(_faults_of_json(name, content) or [f"{name}: not JSON lines: {error}"]) from error
-    if faults := _faults_of_json(name, content) if frame.height != len(given) else []:
+        reason = " ".join(str(error).split())
+        raise DataError(_faults_of_json(name, content) or [f"{name}: not JSON lines: {reason}"]) from error
+    if faults := _faults_of_json(name, content) if frame.height != len(given) or _may_repeat(content, frame) else []:
         raise DataError(faults)
     return frame, np.array(given)
+
+
+def _may_repeat(content: bytes, frame: pl.DataFrame) -> bool:
+    """Whether an object may have a name twice, of which polars takes one: there are more of them than values."""
+    return any(
+        len(re.findall(re.escape(json.dumps(column, ensure_ascii=False).encode()) + rb"\s*:", content))
+        + frame[column].null_count()
+        > frame.height
+        for column in frame.columns
+    )
 
 
 def _faults_of_json(name: str, content: bytes) -> list[str]:
     faults = []
     for number, line in enumerate(content.split(b"\n"), 1):
         try:
-            if line.strip() and not isinstance(json.loads(line), dict):
-                faults.append(f"{name}, line {number}: not an object; allowed: {{name: value, …}} on each line")
+            value = json.loads(line, object_pairs_hook=_once, parse_constant=_no_number) if line.strip() else {}
+            fault = None if isinstance(value, dict) else "not an object"
         except ValueError as error:
-            faults.append(f"{name}, line {number}: not JSON: {error}; allowed: {{name: value, …}} on each line")
+            fault = f"not JSON: {error}"
+        except RecursionError:
+            fault = "not JSON: too deep"
+        if fault:
+            faults.append(f"{name}, line {number}: {fault}; allowed: {{name: value, …}} on each line")
     return faults[:5]
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(key for key, _ in pairs if [other for other, _ in pairs].count(key) > 1)
+        raise ValueError(f"{twice!r} is there more than once")
+    return found
+
+
+def _no_number(word: str) -> float:
+    raise ValueError(f"{word} is none of its numbers; a gap is null")
 
 
 # delimited text
 
 
-def _delimited(name: str, content: bytes, declared: TableFormat, target: str, may_be_nameless: bool) -> Piece:
-    content, notes = dialect.decode(content, declared.encoding, name)
+def _delimited(
+    name: str, content: bytes, declared: TableFormat, target: str, may_be_nameless: bool, notes: tuple[str, ...]
+) -> Piece:
+    """The rows of a text in UTF-8."""
     if len(content) > LONG and not content.endswith(b"\n"):
         notes += (_unended(name),)
     content = dialect.without_comments(content, declared.comment)
