@@ -151,7 +151,7 @@ def pieces(file: IO[bytes]) -> Iterator[bytes | None]:
 
 
 def _end_of_records(text: bytes) -> int:
-    """Where the last record ends of a text that begins with one: after a line feed that is in no quotes; 0 if none is."""
+    """Where the last whole record of a text ends, after a line feed that is in no quotes; 0 if it has none."""
     end = text.rfind(b"\n") + 1
     is_inside = text.count(b'"', 0, end) % 2 == 1
     while is_inside and end:
