@@ -1,6 +1,7 @@
 {{/*
 Makes .Values complete, in place: null is the default of its key, though Helm takes the key away, and text where a
-number is meant is that number (--set has no fractions). Every template begins with it; the command does the same.
+number is meant is that number (--set has no fractions). A search without parameters gets those that its kind of data has
+by default. Every template begins with it; the command does the same.
 */}}
 {{- define "atelier.complete" -}}
 {{- $facts := .Files.Get "files/facts.json" | fromJson -}}
@@ -9,6 +10,9 @@ number is meant is that number (--set has no fractions). Every template begins w
 {{- if eq .kind "decimal" -}}
 {{- include "atelier.complete.number" (dict "block" $.Values "steps" .at) -}}
 {{- end -}}
+{{- end -}}
+{{- if and (not .Values.experiment.parameters) (eq .Values.trainer.network "atelier") -}}
+{{- $_ := set .Values.experiment "parameters" (index $facts.spaces (include "atelier.kind" .) | default list) -}}
 {{- end -}}
 {{- end -}}
 
