@@ -261,6 +261,7 @@ def conditions() -> dict[str, list[Json]]:
                 )
                 for one, other in (("validation", "test"), (PAIRS[0][0], PAIRS[1][0]))
             ),
+            when({"source": ["images"]}, within("task", one_of(["classification"]))),
             when({"task": ["regression"]}, within("labels", NULL)),
             when({"task": ["classification"]}, within("target", {"type": ["string", "number", "boolean", "null"]})),
         ],

@@ -471,6 +471,11 @@ def test_what_has_no_space_by_default_needs_a_list(tmp_path: Path, data: str) ->
             'x.yaml:17: trainer.data.name: "digit" is not allowed; did you mean digits? allowed: ',
         ),
         ("source: sklearn", "source: csv", "x.yaml:15: trainer.data.target: is missing where source is csv"),
+        (
+            "source: sklearn\n    name: digits",
+            "source: images\n    files: {train: {path: x}}\n    task: multilabel",
+            'x.yaml:18: trainer.data.task: "multilabel" is not allowed; allowed: classification where source is images',
+        ),
         ("source: sklearn", "source: idx", "x.yaml:15: trainer.data.files.trainImages: is missing where source is idx"),
         (
             "name: digits",
