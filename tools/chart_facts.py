@@ -35,6 +35,7 @@ from atelier_store.objectives import COSTS
 from atelier_store.spec import FAILED_TRIALS
 from atelier_trial.data.files import LABELS, OPTIONAL, PAIRS, REQUIRED
 from atelier_trial.data.sources import BUNDLED
+from atelier_trial.default_space import default_space
 from atelier_trial.space import AUGMENTATIONS, Domain, domains
 
 CHART = Path(__file__).resolve().parents[1] / "charts" / "katib-nas-atelier"
@@ -44,7 +45,7 @@ Json = dict[str, Any]
 
 
 def facts() -> Json:
-    """Domains by kind and task, settings by algorithm, kinds by source, and what each auto is."""
+    """Domains by kind and task, spaces by kind, settings by algorithm, kinds by source, and what each auto is."""
     return {
         "domains": {
             f"{kind} {task}": {name: of_domain(domain) for name, domain in domains(kind, task).items()}
@@ -56,6 +57,7 @@ def facts() -> Json:
             for name, rules in (ALGORITHM_SETTINGS | EARLY_STOPPING_SETTINGS).items()
         },
         "kinds": KINDS,
+        "spaces": {kind: space for kind in AUGMENTATIONS if (space := default_space(kind))},
         "metrics": {task: list(names) for task, names in METRICS.items()},
         "failedTrials": FAILED_TRIALS,
         "algorithm": ON_A_CLUSTER,
@@ -259,6 +261,7 @@ def conditions() -> dict[str, list[Json]]:
                 )
                 for one, other in (("validation", "test"), (PAIRS[0][0], PAIRS[1][0]))
             ),
+            when({"source": ["images"]}, within("task", one_of(["classification"]))),
             when({"task": ["regression"]}, within("labels", NULL)),
             when({"task": ["classification"]}, within("target", {"type": ["string", "number", "boolean", "null"]})),
         ],

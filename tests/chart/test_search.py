@@ -12,6 +12,7 @@ import pytest
 from atelier_cli.profile import load
 from atelier_store.spec import FAILED_TRIALS, PictureShape, Spec
 from atelier_trainer.__main__ import parser, request_of
+from atelier_trial.default_space import default_space
 
 from tests.chart.rendering import BARE, PROFILES, notes, only, render
 from tests.chart.schemas import violations
@@ -41,6 +42,18 @@ def test_trials_read_the_spec_that_the_command_makes_of_the_profile(profile: Pat
     assert on_cluster.experiment_name == experiment["metadata"]["name"]
     assert on_cluster.model_copy(update={"name": ""}) == load(profile, laptop=False).spec
     assert on_cluster.search_digest == load(profile, laptop=False).spec.search_digest
+
+
+def test_rows_without_a_list_are_searched_in_the_same_space_by_both_engines(tmp_path: Path) -> None:
+    profile = tmp_path / "people.yaml"
+    profile.write_text("""
+experiment: {name: people}
+trainer: {data: {source: table, target: survived, files: {train: {path: /data/people.csv}}}}
+""")
+    experiment, config = search(profile)
+    on_cluster = Spec.model_validate_json(config["data"]["spec.json"])
+    assert on_cluster.model_copy(update={"name": ""}) == load(profile, laptop=False).spec
+    assert [one["name"] for one in experiment["spec"]["parameters"]] == [one["name"] for one in default_space("rows")]
 
 
 def test_class_weights_are_in_the_spec_of_both_engines_and_make_it_another_search() -> None:

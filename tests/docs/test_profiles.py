@@ -15,6 +15,7 @@ from atelier_store.layout import Store
 from atelier_trial import data, identity, space
 from atelier_trial.data.files import OPTIONAL, REQUIRED
 from atelier_trial.data.sources import BUNDLED
+from atelier_trial.default_space import default_space
 
 from tests.support import ROOT
 from tests.support.pages import PROFILES, named, table
@@ -30,6 +31,14 @@ def test_the_search_space_listed_is_the_one_that_builders_accept() -> None:
                 if {"all", kind, task} & set(owners.split(", ")):
                     found |= {one: (accepted, value) for one, value in each_stage(name, default)}
             assert found == expected, (kind, task)
+
+
+def test_the_space_listed_for_rows_is_the_one_that_is_searched_by_default() -> None:
+    spaces = {one["name"]: one["feasibleSpace"] for one in default_space("rows")}
+    shown = {
+        name: ", ".join(of["list"]) if "list" in of else f"{of['min']} to {of['max']}" for name, of in spaces.items()
+    }
+    assert dict(table(PROFILES, "searched by default", "values")) == shown
 
 
 def each_stage(name: str, default: str) -> Iterator[tuple[str, str]]:

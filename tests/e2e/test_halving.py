@@ -1,16 +1,40 @@
-"""Early stopping in pods: a paused trial counts as succeeded in Katib, and the best by the store's rule is promoted."""
+"""Early stopping in pods: a paused trial counts as succeeded in Katib, and the best by the store's rule is promoted.
+
+Data, loss and a metric are functions of one's own, which come to the pods as text in the values.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import pytest
 from atelier_store.layout import Store
 from atelier_store.ranking import rank
 from atelier_store.spec import Spec
 
 from tests.e2e.cluster_access import STORE, Release
 
-HALVING = {
+OWN = """\
+import numpy as np
+from sklearn.datasets import load_digits
+from torch.nn import functional
+
+
+def pictures():
+    digits = load_digits()
+    return {"x": (digits.images * 15).astype(np.uint8), "y": [f"a {number}" for number in digits.target]}
+
+
+def loss(scores, y):
+    return functional.cross_entropy(scores, y, label_smoothing=0.1)
+
+
+def missed(truth, answers):
+    return float(np.mean(answers.argmax(1) != truth))
+"""
+
+HALVING: dict[str, Any] = {
     "experiment": {
         "earlyStopping": {
             "algorithmName": "halving",
@@ -27,7 +51,13 @@ HALVING = {
             },
         ],
     },
-    "trainer": {"tailEpochs": 0},
+    "trainer": {
+        "tailEpochs": 0,
+        "data": {"source": "own:pictures", "name": None},
+        "loss": "own:loss",
+        "metrics": {"missed": "own:missed"},
+        "modules": {"own.py": OWN},
+    },
 }
 
 
@@ -36,7 +66,10 @@ def test_paused_trials_are_no_failures_and_the_best_of_all_is_promoted(release: 
     status = release.search_ends()
     assert (status["trialsSucceeded"], status.get("trialsFailed", 0)) == (6, 0)
     with release.client() as client:
-        promoted = release.model_of(release.experiment, client)["promotion"]
+        model = release.model_of(release.experiment, client)
+    promoted, manifest = model["promotion"], model["manifest"]
+    assert manifest["labels"] == [f"a {number}" for number in range(10)]
+    assert manifest["metrics"]["val_missed"] == pytest.approx(1 - manifest["metrics"]["val_accuracy"])
     states = [card["status"] for card in release.store(STORE)["trials"].values()]
     assert {"paused", "succeeded"} <= set(states)
     store = Store(release.copy_store(tmp_path / "store"))

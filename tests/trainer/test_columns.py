@@ -24,6 +24,7 @@ from tests.support.table_features import features
 WORDS = Column(name="sex", kind="category", levels=("female", "male"))
 CITIES = Column(name="city", kind="category", levels=tuple(f"city {number}" for number in range(30)))
 TABLE = (Column(name="age", kind="number"), WORDS, Column(name="joined", kind="date"), CITIES)
+TWO_DATES = (*TABLE, Column(name="left", kind="date"))
 SECONDS = st.datetimes(datetime.datetime(1, 1, 1), datetime.datetime(9999, 12, 31)).map(
     lambda date: date.replace(tzinfo=datetime.UTC).timestamp()
 )
@@ -74,23 +75,24 @@ def test_torch_and_numpy_agree_on_the_calendar(seconds: list[float]) -> None:
             st.one_of(st.sampled_from(["", "female", "male"]), st.text(st.characters(exclude_categories=["Cs", "Cc"]))),
             st.one_of(st.just(float("nan")), SECONDS),
             st.sampled_from(["", "city 0", "city 29", "elsewhere"]),
+            st.one_of(st.just(float("nan")), SECONDS),
         ),
         min_size=1,
     )
 )
 def test_the_front_of_a_bundle_gives_the_features_that_preparation_gave(
-    given_rows: list[tuple[float, str, float, str]],
+    given_rows: list[tuple[float, str, float, str, float]],
 ) -> None:
-    running = export.session(front.to_onnx(Features(), TABLE, "features"), threads=1)
+    running = export.session(front.to_onnx(Features(), TWO_DATES, "features"), threads=1)
     values = {
         column.name: np.array(of, dtype=object if column.kind == "category" else None).reshape(-1, 1)
-        for column, of in zip(TABLE, zip(*given_rows, strict=True), strict=True)
+        for column, of in zip(TWO_DATES, zip(*given_rows, strict=True), strict=True)
     }
     values["age"] = values["age"].astype(np.float32)
 
     [found] = running.run(None, values)
 
-    np.testing.assert_array_equal(found, features(values, TABLE))
+    np.testing.assert_array_equal(found, features(values, TWO_DATES))
 
 
 @pytest.mark.parametrize("params", [{}, {"embedding": "piecewise", "members": 4}], ids=["dense", "ensemble"])

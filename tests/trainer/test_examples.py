@@ -99,8 +99,9 @@ def test_examples_in_a_file_are_gone_through_in_parts_of_bounded_size(
     assert torch.equal(torch.cat(parts), given.x[:])
 
 
-def test_statistics_of_parts_are_those_of_all() -> None:
-    x = np.random.default_rng(0).integers(0, 256, (50, 6, 5, 3)).astype(np.uint8)
+@pytest.mark.parametrize("channels", [(), (3,)])
+def test_statistics_of_parts_are_those_of_all(channels: tuple[int, ...]) -> None:
+    x = np.random.default_rng(0).integers(0, 256, (50, 6, 5, *channels)).astype(np.uint8)
     whole, parts = input_statistics(x, "images"), statistics_of_parts(np.split(x, [1, 20, 49]), "images")
     assert parts.count == whole.count
     assert parts.mean == pytest.approx(whole.mean, rel=1e-14)

@@ -96,9 +96,10 @@ def test_what_is_not_used_is_named_even_if_the_data_are_prepared_already(place: 
 
 
 def test_a_broken_picture_is_refused_whatever_its_ending(place: Place) -> None:
-    write(place.folder / "pics", entries("PNG") | {"cat/torn.jfif": encoded("JPEG")[:-200], "dog/no.PNG": b"x"})
+    wrong = {"cat/torn.jfif": encoded("JPEG")[:-200], "dog/no.PNG": b"x", "dog/of a phone.HEIC": b"ftypheic"}
+    write(place.folder / "pics", entries("PNG") | wrong)
     violations = place.refused("images", **PICS)
-    assert [violation.split(": ")[1] for violation in violations] == ["cat/torn.jfif", "dog/no.PNG"]
+    assert [violation.split(": ")[1] for violation in violations] == [*wrong]
 
 
 def test_a_link_to_a_folder_that_it_lies_in_is_refused(place: Place) -> None:

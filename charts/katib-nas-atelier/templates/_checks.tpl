@@ -169,7 +169,7 @@ experiment.stopWhen.expectedGainBelow: {{ toJson . }} is for one machine only: K
 
 {{- define "atelier.check.parameters" -}}
 {{- if not .root.Values.experiment.parameters }}
-experiment.parameters: is empty; a search needs at least one parameter
+experiment.parameters: is empty; allowed: at least one parameter; only the built-in networks for rows have a space by default
 {{- end }}
 {{- $names := list }}
 {{- range $index, $parameter := .root.Values.experiment.parameters }}

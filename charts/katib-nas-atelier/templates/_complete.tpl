@@ -1,7 +1,8 @@
 {{/*
 Makes .Values complete, in place: null is the default of its key, though Helm takes the key away, and text where a
-number is meant is that number (--set has no fractions). The command does the same. Every template begins with it, and
-the first does the work: Helm renders all of a chart with one root, which keeps what it read as .Facts.
+ number is meant is that number (--set has no fractions). A search without parameters gets those that its kind of data
+ has by default. The command does the same. Every template begins with it, and the first does the work: Helm renders all
+ of a chart with one root, which keeps what it read as .Facts.
 */}}
 {{- define "atelier.complete" -}}
 {{- if not (hasKey . "Facts") -}}
@@ -11,6 +12,9 @@ the first does the work: Helm renders all of a chart with one root, which keeps 
 {{- if eq .kind "decimal" -}}
 {{- include "atelier.complete.number" (dict "block" $.Values "steps" .at) -}}
 {{- end -}}
+{{- end -}}
+{{- if and (not .Values.experiment.parameters) (eq .Values.trainer.network "atelier") -}}
+{{- $_ := set .Values.experiment "parameters" (index .Facts.spaces (include "atelier.kind" .) | default list) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

@@ -19,6 +19,7 @@ from atelier_cli.profile.rules import check_builders
 from atelier_store.layout import Store
 from atelier_store.scores import scores
 from atelier_store.spec import AlgorithmName, Kind, Parameter, Spec
+from atelier_trial.default_space import default_space
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -316,8 +317,43 @@ def test_an_empty_file_lacks_what_has_no_default(tmp_path: Path) -> None:
     assert refused(written(tmp_path, "")) == [
         "x.yaml: trainer.data.source: is missing; allowed: sklearn, npz, csv, table, images, idx, "
         "or a function of yours as module:function",
-        "x.yaml (default of the chart): experiment.parameters: is empty; a search needs at least one parameter",
+        "x.yaml (default of the chart): experiment.parameters: is empty; allowed: at least one parameter; "
+        "only the built-in networks for rows have a space by default",
     ]
+
+
+NO_LIST = """
+trainer: {data: {source: table, target: survived, files: {train: {path: titanic.csv}}}}
+"""
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        "source: table, target: survived",
+        "source: csv, target: survived",
+        "source: npz, kind: rows",
+        "source: sklearn, name: wine",
+    ],
+)
+def test_rows_have_a_search_space_by_default(tmp_path: Path, data: str) -> None:
+    text = NO_LIST.replace("source: table, target: survived", data)
+    if "sklearn" in data:
+        text = text.replace(", files: {train: {path: titanic.csv}}", "")
+    parameters = load(written(tmp_path, text)).spec.experiment.parameters
+    assert parameters == tuple(map(Parameter.model_validate, default_space("rows")))
+
+
+def test_a_list_of_ones_own_takes_the_place_of_the_whole_space(tmp_path: Path) -> None:
+    own = {"name": "lr", "parameterType": "double", "feasibleSpace": {"min": "0.001", "max": "0.01"}}
+    parameters = load(written(tmp_path, NO_LIST), [space_of(own)]).spec.experiment.parameters
+    assert [p.name for p in parameters] == ["lr"]
+
+
+@pytest.mark.parametrize("data", ["source: npz", "source: images"])
+def test_what_has_no_space_by_default_needs_a_list(tmp_path: Path, data: str) -> None:
+    (violation,) = refused(written(tmp_path, NO_LIST.replace("source: table, target: survived", data)))
+    assert "experiment.parameters: is empty; allowed: at least one parameter" in violation
 
 
 # wrong values, each at its line
@@ -435,6 +471,11 @@ def test_an_empty_file_lacks_what_has_no_default(tmp_path: Path) -> None:
             'x.yaml:17: trainer.data.name: "digit" is not allowed; did you mean digits? allowed: ',
         ),
         ("source: sklearn", "source: csv", "x.yaml:15: trainer.data.target: is missing where source is csv"),
+        (
+            "source: sklearn\n    name: digits",
+            "source: images\n    files: {train: {path: x}}\n    task: multilabel",
+            'x.yaml:18: trainer.data.task: "multilabel" is not allowed; allowed: classification where source is images',
+        ),
         ("source: sklearn", "source: idx", "x.yaml:15: trainer.data.files.trainImages: is missing where source is idx"),
         (
             "name: digits",

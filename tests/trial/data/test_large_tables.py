@@ -121,9 +121,14 @@ BY_PARTS = {
     "words of other alphabets": WHOLE.replace("yes", "\u0434\u0430"),
     "no line feed at its end": WHOLE[:-1],
     "gaps": WHOLE.replace(",3.5,", ",NA,").replace(",2.5,", ", ,"),
+    "quotes": WHOLE.replace("yes", '"ye\ns,""indeed"" "'),
+    "quotes around everything": '"' + WHOLE.replace(",", '","').replace("\n", '"\r\n"')[:-1],
+    "records of many lines": WHOLE.replace(",0.5,no", ',0.5,"no' + "\n1,1,1" * 90 + '"'),
 }
 AT_ONCE: dict[str, tuple[str, dict[str, Any]]] = {
-    "quotes": (WHOLE.replace("yes", '"ye\ns, ""indeed"""'), {}),
+    "quotes after spaces": (WHOLE.replace("yes", ' "yes"'), {}),
+    "a quote within a cell": (WHOLE.replace("yes", '5" pipe'), {}),
+    "records of more than a piece": (WHOLE.replace(",0.5,no", ',0.5,"no' + "\n1,1,1" * 400 + '"'), {}),
     "comments": (WHOLE.replace("350,", "#,\n350,"), {"comment": "#"}),
     "a comment on top": ("# made up\n" + WHOLE, {}),
     "another encoding": (WHOLE.replace("yes", "j\u00e4"), {"encoding": "cp1252"}),
@@ -159,6 +164,7 @@ REFUSED = {
     "numbers that float32 cannot tell apart": "n,x,y\n"
     + "".join(f"{10**12 + number},{line.partition(',')[2]}\n" for number, line in enumerate(LINES)),
     "columns of one name": WHOLE.replace("n,x", "x,x"),
+    "a quote that is not closed": WHOLE.replace("105,0.5,no", '105,0.5,"no'),
     "no target": WHOLE.replace(",y", ",z"),
 }
 

@@ -11,7 +11,7 @@ from typing import cast
 
 import onnx
 import torch
-from atelier_store.columns import DATATYPES, FIRST_LEVEL, MISSING, UNSEEN
+from atelier_store.columns import DATATYPES, DATE_FEATURES, FIRST_LEVEL, MISSING, UNSEEN
 from atelier_store.records import Column
 from onnx import TensorProto, helper
 from torch import Tensor, nn
@@ -26,16 +26,29 @@ ELEMENTS = {"FP32": TensorProto.FLOAT, "FP64": TensorProto.DOUBLE, "BYTES": Tens
 
 
 class Front(nn.Module):
-    """One tensor (N, 1) for each column, of a category the number of its level, to the answers to these rows."""
+    """One tensor (N, 1) for each column, of a category the number of its level, to the answers to these rows.
+
+    All dates go through one calendar: a node of a graph costs a row as much as many numbers in it.
+    """
+
+    order: Tensor
 
     def __init__(self, answer: nn.Module, columns: Sequence[Column]) -> None:
         super().__init__()
         self.answer = answer
-        self.dates = [column.kind == "date" for column in columns]
+        self.dates = [number for number, column in enumerate(columns) if column.kind == "date"]
+        self.others = [number for number in range(len(columns)) if number not in self.dates]
+        width = {number: len(DATE_FEATURES) if number in self.dates else 1 for number in range(len(columns))}
+        of_feature = [number for number in (*self.others, *self.dates) for _ in range(width[number])]
+        self.register_buffer("order", torch.tensor(of_feature).argsort(stable=True))
 
     def forward(self, *values: Tensor) -> Tensor:
-        features = [calendar(value) if date else value for value, date in zip(values, self.dates, strict=True)]
-        return cast(Tensor, self.answer(torch.cat(features, 1)))
+        parts = [values[number] for number in self.others]
+        if not self.dates:
+            return cast(Tensor, self.answer(torch.cat(parts, 1)))
+        seconds = torch.cat([values[number] for number in self.dates], 1).reshape(-1, 1)
+        parts.append(calendar(seconds).reshape(-1, len(self.dates) * len(DATE_FEATURES)))
+        return cast(Tensor, self.answer(torch.cat(parts, 1)[:, self.order]))
 
 
 def to_onnx(answer: nn.Module, columns: Sequence[Column], output: str) -> bytes:

@@ -25,6 +25,11 @@ ROWS = range(30)
         ([str(row) for row in ROWS], "numbers the rows"),
         ([str(row + 1) for row in ROWS], "numbers the rows"),
         ([f"w{row}" for row in ROWS], "has 30 different words, of which none is in more than 1 rows"),
+        (
+            [f"{row}.5 %" for row in ROWS],
+            "has 30 different words, of which none is in more than 1 rows (they would be numbers without '%'; "
+            "write them so, for the network to know their order)",
+        ),
         ([str(int(row * 7 % 3 > 0)) for row in ROWS], "tells the target: each of its values goes with one value of it"),
         (["ft"[row * 7 % 3 > 0] for row in ROWS], "tells the target: each of its values goes with one value of it"),
     ],
@@ -57,6 +62,20 @@ def test_a_column_whose_name_is_an_identifiers_is_warned_of(place: Place) -> Non
     described = place.prepare("table", **place.table(text))
     assert described.feature_names == ("customer_id", "n")
     assert described.notes[0].startswith("column 'customer_id' looks like an identifier: its numbers all differ")
+
+
+@pytest.mark.parametrize(("cell", "unit"), [("${}.50", "$"), ("{} kg", "kg"), ("{}%", "%"), ("-{},5€", "€")])
+def test_numbers_with_a_unit_are_words_that_are_warned_of(place: Place, cell: str, unit: str) -> None:
+    quoted = [f'"{cell.format(row % 3)}"' for row in ROWS]
+    (note,) = place.prepare("table", **place.table(beside(quoted))).notes
+    assert note.startswith(f"column 'x' is taken for words: they would be numbers without '{unit}'; write them so")
+
+
+@pytest.mark.parametrize(
+    "cells", [["C85", "C12", "B3"], ["1st", "2nd", "3rd"], ["5 kg", "7 m"], ["3 to 4", "5"]]
+)
+def test_other_words_with_digits_are_words(place: Place, cells: list[str]) -> None:
+    assert place.prepare("table", **place.table(beside([cells[row % len(cells)] for row in ROWS]))).notes == ()
 
 
 def test_a_target_of_numbers_is_found_in_another_column(place: Place) -> None:

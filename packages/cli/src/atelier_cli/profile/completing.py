@@ -8,7 +8,11 @@ from collections.abc import Collection
 from functools import cache
 from typing import Any
 
+from atelier_trial.default_space import default_space
+from atelier_trial.space import BUILT_IN
+
 from atelier_cli.profile import schema, yaml_lines
+from atelier_cli.profile.facts import kind_of_source
 from atelier_cli.profile.findings import Where
 from atelier_cli.profile.merging import Values, lookup
 from atelier_cli.profile.texts import NUMBER
@@ -17,14 +21,26 @@ from atelier_cli.profile.texts import NUMBER
 def complete(values: Values, defaults: Values) -> Values:
     """Merged values with the defaults of all keys that null took away, and with text where a number is meant as one.
 
-    null stays what it is where the schema gives it a meaning of its own (security.runAsUser), and takes entries out of
-    maps with names of the user's own (resources, labels).
+    A search without parameters gets those that its kind of data has by default, if it has any. null stays what it is
+    where the schema gives it a meaning of its own (security.runAsUser), and takes entries out of maps with names of the
+    user's own (resources, labels).
     """
     completed = copy.deepcopy(values)
     _fill(completed, defaults, kept_nulls(defaults), ())
     for at in decimals():
         _as_number(completed, at)
+    experiment = completed.get("experiment")
+    if isinstance(experiment, dict) and experiment.get("parameters") == []:
+        experiment["parameters"] = copy.deepcopy(_space(completed.get("trainer")))
     return completed
+
+
+def _space(trainer: Any) -> list[Values]:
+    """The search space that the built-in networks have by default for data of this kind, if it is known."""
+    data = trainer.get("data") if isinstance(trainer, dict) and trainer.get("network") == BUILT_IN else None
+    if not isinstance(data, dict) or not isinstance(kind := data.get("kind"), str):
+        return []
+    return default_space(kind_of_source(data.get("source"), data.get("name")) if kind == "auto" else kind)
 
 
 def kept_nulls(defaults: Values) -> Collection[Where]:

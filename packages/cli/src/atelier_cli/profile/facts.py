@@ -137,6 +137,9 @@ KINDS: dict[str, Kind] = {
 
 def known_kind(data: Data) -> Kind | None:
     """What the examples are, as far as that is known before the data are opened."""
-    if data.kind != "auto":
-        return data.kind
-    return KINDS.get(f"{data.source} {data.name}" if data.source == "sklearn" else data.source)
+    return data.kind if data.kind != "auto" else kind_of_source(data.source, data.name)
+
+
+def kind_of_source(source: str | None, name: str | None) -> Kind | None:
+    """What the examples of a source are, if their arrays do not decide it."""
+    return KINDS.get(f"{source} {name}" if source == "sklearn" else str(source))

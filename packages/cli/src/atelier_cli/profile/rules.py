@@ -73,7 +73,8 @@ def check_parameters(parameters: Sequence[tuple[int, Parameter]], broken: bool) 
     """No parameters, names that repeat, and values of a parameter that contradict each other."""
     where = (*EXPERIMENT, "parameters")
     if not parameters and not broken:
-        yield Finding(where, "is empty; a search needs at least one parameter")
+        by_default = "only the built-in networks for rows have a space by default"
+        yield Finding(where, f"is empty; allowed: at least one parameter; {by_default}")
     first: dict[str, int] = {}
     for index, parameter in parameters:
         if first.setdefault(parameter.name, index) != index:

@@ -29,6 +29,9 @@ Found = TypeVar("Found")
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm")
 """What a picture's name ends in: such a file has to be one. Others are pictures if their content is one."""
 
+PHOTOS = (".heic", ".heif", ".avif", ".jxl", ".jp2", ".dng", ".cr2", ".cr3", ".nef", ".arw")
+"""What photos of cameras and phones end in whose formats are not read. A person who has some of them has to know."""
+
 LONGEST, STEP = 64, 8
 """Pixels on a side that is chosen where pictures have several sizes: at most so many, and a multiple of so many."""
 
@@ -275,7 +278,7 @@ class _Found:
     def _none(self, name: str, why: UnreadablePicture) -> None:
         from atelier_store import pictures
 
-        is_claimed = self._labels is not None or name.lower().endswith(PICTURES)
+        is_claimed = self._labels is not None or name.lower().endswith((*PICTURES, *PHOTOS))
         if isinstance(why, pictures.UnknownFormat) and not is_claimed:
             self._left_out["no pictures in a known format"].append(name)
         else:

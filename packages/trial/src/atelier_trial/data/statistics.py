@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -25,6 +26,8 @@ def statistics_of_parts(parts: Iterable[NDArray[Any]], kind: Kind) -> InputStati
     Those of two parts come to those of both as in Chan, Golub & LeVeque 1983, Algorithms for Computing the Sample
     Variance: Analysis and Recommendations.
     """
+    if kind == "images":
+        return _of_pixels(parts)
     count, mean, squares = 0, np.zeros(1), np.zeros(1)
     for part in parts:
         axes = _axes(part, kind)
@@ -34,6 +37,23 @@ def statistics_of_parts(parts: Iterable[NDArray[Any]], kind: Kind) -> InputStati
         squares = squares + own_variance * own + apart**2 * (before * own / count)
         mean = mean + apart * (own / count)
     return InputStatistics(mean=tuple(mean.tolist()), std=tuple(np.sqrt(squares / count).tolist()), count=count)
+
+
+def _of_pixels(parts: Iterable[NDArray[np.uint8]]) -> InputStatistics:
+    """The same of pictures (n, H, W[, C]), exactly: from the sums of their pixels and of the squares of these."""
+    count, total, squared = 0, np.zeros(1, np.uint64), np.zeros(1, np.uint64)
+    for part in parts:
+        channels = part.shape[3] if has_channels("images", part.shape[1:]) else 1
+        squares = part.astype(np.uint16)
+        squares *= squares
+        count += part.size // channels
+        total, squared = (
+            sums + of.sum(0, dtype=np.uint64).reshape(-1, channels).sum(0)
+            for sums, of in ((total, part), (squared, squares))
+        )
+    sums = list(zip(total.tolist(), squared.tolist(), strict=True))
+    std = tuple(math.sqrt((count * squares - of * of) / count**2) for of, squares in sums)
+    return InputStatistics(mean=tuple(of / count for of, _ in sums), std=std, count=count)
 
 
 def _axes(x: NDArray[Any], kind: Kind) -> Any:

@@ -10,6 +10,10 @@ from atelier_store.records import Column
 from atelier_trial.data.raw import ENOUGH, counts_up
 from atelier_trial.data.tables.columns import spelt
 from atelier_trial.data.tables.levels import RARE
+from atelier_trial.data.tables.numbers import LOOKED_AT, SAMPLE
+
+UNIT = r"^(?P<before>[$€£¥₹]\s?)?[+-]?\d[\d.,']*(?P<after>\s?[^\W\d_]{1,10}|\s?[%‰°$€£¥₹]\S?)?$"
+"""A number with a currency before it, or a unit after it."""
 
 LIKE_AN_ID = re.compile(r"(?i:(?:^|[\W_])(?:id|uuid|guid|key|index|row|nr|no)$)|[a-z](?:Id|ID)$")
 """Names that identifiers have."""
@@ -27,7 +31,8 @@ def useless(cells: pl.Series) -> str | None:
 def misleading(cells: pl.Series, column: Column, target: pl.Series) -> str | None:
     """Why a column that the profile does not name is left out: it identifies the row, or tells the target."""
     if column.kind == "category" and (most := _most_frequent(cells)) < RARE:
-        return f"has {len(column.levels):,} different words, of which none is in more than {most} rows"
+        hint = f" ({unit})" if (unit := measured(cells)) else ""
+        return f"has {len(column.levels):,} different words, of which none is in more than {most} rows{hint}"
     if len(cells) < ENOUGH or cells.null_count():
         return None
     if column.kind == "number" and counts_up(cells.cast(pl.Float64, strict=False).to_numpy()):
@@ -36,10 +41,25 @@ def misleading(cells: pl.Series, column: Column, target: pl.Series) -> str | Non
 
 
 def doubtful(cells: pl.Series, column: Column) -> str | None:
-    """Why a person should look at a column that is kept."""
+    """Why a person should look at a column that is kept, and what to do then."""
+    if column.kind == "category" and (unit := measured(cells)):
+        return f"is taken for words: {unit}"
     if len(cells) < ENOUGH or column.kind != "number" or cells.null_count() or not LIKE_AN_ID.search(column.name):
         return None
-    return "looks like an identifier: its numbers all differ" if cells.n_unique() == len(cells) else None
+    remedy = f"if so, write trainer.data.columns: {{{column.name}: drop}}"
+    return f"looks like an identifier: its numbers all differ; {remedy}" if cells.n_unique() == len(cells) else None
+
+
+def measured(cells: pl.Series) -> str | None:
+    """By which unit the words of a column are no numbers, if all have the same one."""
+    if cells.dtype != pl.String:
+        return None
+    words = cells.drop_nulls().head(LOOKED_AT).unique(maintain_order=True).head(SAMPLE)
+    units = words.str.extract_groups(UNIT).struct.unnest().select(pl.all().str.strip_chars()).unique()
+    if units.height != 1 or len(words) == 1 or None not in units.row(0) or units.row(0) == (None, None):
+        return None
+    unit = next(filter(None, units.row(0)))
+    return f"they would be numbers without {unit!r}; write them so, for the network to know their order"
 
 
 def _most_frequent(cells: pl.Series) -> int:

@@ -133,20 +133,31 @@ def head(file: IO[bytes], encoding: str | None, comment: str | None) -> bytes | 
 
 
 def pieces(file: IO[bytes]) -> Iterator[bytes | None]:
-    """The rest of a text in pieces of whole lines; None for one that has quotes or zeros, or is no UTF-8.
+    """The rest of a text in pieces of whole records; None for one with zeros or that is no UTF-8, or for a longer record.
 
-    Without quotes a line is a record, so that pieces of a text hold the records of the whole.
+    Their records are those of the whole, as long as quotes enclose whole cells: each piece says whether its own do.
     """
     rest = b""
     while True:
         more = file.read(PIECE)
         piece, rest = rest + more, b""
         if more:
-            end = piece.rfind(b"\n") + 1
+            end = _end_of_records(piece)
             piece, rest = piece[:end], piece[end:]
         if piece:
-            yield None if b'"' in piece or b"\0" in piece or not dialect.is_valid(piece, "utf-8") else piece
+            yield piece if b"\0" not in piece and dialect.is_valid(piece, "utf-8") else None
         elif more:
-            yield None  # a line of more than a piece
+            yield None
         if not more:
             return
+
+
+def _end_of_records(text: bytes) -> int:
+    """Where the last whole record of a text ends, after a line feed that is in no quotes; 0 if it has none."""
+    end = text.rfind(b"\n") + 1
+    is_inside = text.count(b'"', 0, end) % 2 == 1
+    while is_inside and end:
+        before = text.rfind(b"\n", 0, end - 1) + 1
+        is_inside = text.count(b'"', before, end) % 2 == 0
+        end = before
+    return end

@@ -192,7 +192,7 @@ def _large(member: Member, declared: TableFormat, target: str, may_be_nameless: 
 
 
 def _by_pieces(file: IO[bytes], found: dialect.Dialect, name: str, folder: Path) -> Piece | None:
-    """The rows of a text without quotes, whose cells are left in the folder; None if it has to be read whole."""
+    """The rows of a text whose cells are left in the folder; None if it has to be read whole."""
     parts: list[Path] = []
     lines: list[NDArray[np.int64]] = []
     line, last = found.line, b""
@@ -204,7 +204,7 @@ def _by_pieces(file: IO[bytes], found: dialect.Dialect, name: str, folder: Path)
         if not (body := body[begin:]):
             continue
         records = scan(body, found.delimiter)
-        if _ragged(body, records, found).size:
+        if not _is_regular(body, records, found.delimiter) or _ragged(body, records, found).size:
             return None
         try:
             frame = _cells(body, found.delimiter, len(found.names), True, name)
@@ -348,7 +348,7 @@ def _cells(body: bytes, delimiter: str, width: int, is_quoted: bool, name: str) 
 def _regular(body: bytes, found: dialect.Dialect, name: str) -> tuple[bytes, Records, bool]:
     """The rows, as they are or rewritten, that all have the header's cells; and whether quotes are quotes in them."""
     records = scan(body, found.delimiter)
-    if found.delimiter != " " and records.misquoted is None and not _spaced(body, found.delimiter):
+    if _is_regular(body, records, found.delimiter):
         _check_width(body, records, found, name)
         return body, records, True
     try:
@@ -369,9 +369,9 @@ def _regular(body: bytes, found: dialect.Dialect, name: str) -> tuple[bytes, Rec
         raise DataError([f'{what} ({error}); allowed: "…" around a cell, "" for a quote within it']) from error
 
 
-def _spaced(body: bytes, delimiter: str) -> bool:
-    """Whether there may be a quote after a space, which is then no character of the cell."""
-    return f'{delimiter} "'.encode() in body
+def _is_regular(body: bytes, records: Records, delimiter: str) -> bool:
+    """Whether quotes enclose whole cells alone. A quote after a space may do so too: then the space is no character."""
+    return delimiter != " " and records.misquoted is None and f'{delimiter} "'.encode() not in body
 
 
 def _blank(body: bytes, records: Records) -> NDArray[np.bool_]:

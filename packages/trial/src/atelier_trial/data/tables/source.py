@@ -280,7 +280,7 @@ def _kept(
         if reason:
             left_out.append(f"column {name!r} is left out: it {reason}")
         elif found and said is None and (doubt := dropping.doubtful(cells, found.column)):
-            doubts.append(f"column {name!r} {doubt}; if so, write trainer.data.columns: {{{name}: drop}}")
+            doubts.append(f"column {name!r} {doubt}")
     if violations:
         raise DataError(violations)
     if not kept:
