@@ -11,7 +11,7 @@ from atelier_store.clock import now
 from atelier_store.index import read_rows
 from atelier_store.layout import ExperimentPaths, Store
 from atelier_store.records import Leaderboard, LeaderboardEntry, TornRecord, TrialConfig, TrialRecord
-from atelier_store.spec import Experiment, Spec
+from atelier_store.spec import Spec
 from atelier_store.trial_rows import BundleRow, CardRow, TrialRow
 
 
@@ -28,8 +28,9 @@ class Standing:
         return self.row.bundle if self.reason is None and isinstance(self.row.bundle, BundleRow) else None
 
 
-def rule(experiment: Experiment) -> str:
+def rule(spec: Spec) -> str:
     """By what trials are ranked, in words."""
+    experiment, which = spec.experiment, spec.trainer.keep_weights
     objective = experiment.objective
     best = "highest" if objective.type == "maximize" else "lowest"
     name = objective.objective_metric_name
@@ -37,7 +38,7 @@ def rule(experiment: Experiment) -> str:
     if experiment.tolerance:
         others = ", ".join(f"{other.type} {other.metric}" for other in experiment.objectives)
         first.append(f"of those within {experiment.tolerance:g} of the best {name}, {others}")
-    rest = f"{best} {name} of the last epoch's weights; of equal ones fewer parameters, lower val_loss, then the key"
+    rest = f"{best} {name} of the {which} epoch's weights; of equal ones fewer parameters, lower val_loss, then the key"
     return "; ".join([*first, rest])
 
 
@@ -221,6 +222,7 @@ def _entry(spec: Spec, standing: Standing, rank: int | None, rejected: str | Non
         status=status,
         metric=bundle.metrics[objective] if bundle else value,
         epochs=bundle.epochs if bundle else card.epochs if card else 0,
+        best_epoch=bundle.best_epoch if bundle else None,
         params=card.params if card else None,
         macs=card.macs if card else None,
         latency_p50_ms=bundle.latency_p50_ms if bundle else None,

@@ -58,7 +58,7 @@ def _tried(entry: LeaderboardEntry) -> TriedTrial:
 
 
 def _curve(store: Store, winner: Manifest) -> tuple[Epoch, ...]:
-    """The epochs up to the bundle's weights: the trial may have gone on since."""
+    """The epochs that were trained for the bundle: the trial may have gone on since."""
     own = read_curve(store.trial(winner.config.key).metrics)[: winner.provenance.epochs]
     if winner.config.parent is None:
         return tuple(own)

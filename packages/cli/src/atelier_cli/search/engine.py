@@ -384,10 +384,11 @@ class Engine:
         curve = read_curve(paths.metrics)
         if target.is_average:
             return Result("succeeded", (card.metrics[metric],))
-        end = target.end([epoch.metrics[metric] for epoch in curve])
+        end = target.end(target.values(curve))
         assert end is not None  # a finished trial has an end
-        others = objectives.others(self.spec.experiment, bundle_row(paths), curve[end[0] - 1].metrics)
-        return Result(end[1], tuple(epoch.metrics[metric] for epoch in curve[: end[0]]), others=others)
+        kept = target.kept(curve)[: end[0]]
+        others = objectives.others(self.spec.experiment, bundle_row(paths), kept[-1].metrics)
+        return Result(end[1], tuple(epoch.metrics[metric] for epoch in kept), others=others)
 
     def _finish_winner(self, description: DataDescription) -> None:
         """Train the best trial to its end, if halving paused it; again, should another be the best then."""

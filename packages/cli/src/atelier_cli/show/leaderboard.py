@@ -34,7 +34,7 @@ def leaderboard(board: Leaderboard, most: int = 10) -> RenderableType:
             short_name(entry.trial),
             entry.key,
             "" if entry.metric is None else score(entry.metric),
-            str(entry.epochs),
+            str(entry.epochs) if entry.best_epoch is None else f"{entry.best_epoch} of {entry.epochs}",
             f"{entry.params:,}",
             f"{entry.latency_p50_ms:.2f}",
             *(_number(entry.objectives[name]) if name in entry.objectives else "" for name in beside),

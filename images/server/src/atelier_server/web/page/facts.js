@@ -118,7 +118,9 @@ export function showProvenance({ version, manifest, promotion, signed_by }, repo
   ]));
 }
 
-const howTrained = ({ config, provenance }) => config.members ? `the mean of ${count(config.members.length, "network")}` : `${count(provenance.epochs, "epoch")}${afterParent(config)}`;
+const howTrained = ({ config, provenance }) => config.members ? `the mean of ${count(config.members.length, "network")}` : `${count(provenance.epochs, "epoch")}${afterParent(config)}${ofTheBest(provenance)}`;
+
+const ofTheBest = ({ best_epoch }) => best_epoch ? `, weights of epoch ${best_epoch}, the best` : "";
 
 const afterParent = ({ parent_epochs }) => parent_epochs ? ` after ${parent_epochs} of its parent` : "";
 

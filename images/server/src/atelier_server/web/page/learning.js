@@ -5,7 +5,10 @@ import { at, count, lower, make, metricName, number, score } from "./elements.js
 
 const before = what => `This version was promoted before ${what} was kept with it.`;
 
-const HOLDS = "Ringed: the best epoch. The model has the weights of the last.";
+function holds({ config, provenance: { best_epoch }, objective_metric_name: name }) {
+  const kept = best_epoch ? `of epoch ${(config.parent_epochs || 0) + best_epoch}, the best by ${lower(metricName(name))}` : "of the last";
+  return `Ringed: the best epoch. The model has the weights ${kept}.`;
+}
 
 export function showCurve(manifest, report) {
   const curve = report ? report.curve : [];
@@ -14,7 +17,7 @@ export function showCurve(manifest, report) {
   const holder = make("div", { class: "holder" }), choice = make("select", { id: "measure" }, ...names.map(name => make("option", { value: name }, metricName(name))));
   const paint = () => chart(holder, curveOf(choice.value, curve, manifest.config.parent_epochs, report.objective));
   choice.addEventListener("change", paint);
-  at("curve").replaceChildren(...short(report), make("p", { class: "choice" }, make("label", { for: "measure" }, "Show "), choice), holder, make("p", { class: "quiet legend" }, HOLDS), asTable(curve, names));
+  at("curve").replaceChildren(...short(report), make("p", { class: "choice" }, make("label", { for: "measure" }, "Show "), choice), holder, make("p", { class: "quiet legend" }, holds(manifest)), asTable(curve, names));
   paint();
 }
 
