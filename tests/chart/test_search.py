@@ -57,11 +57,11 @@ def test_class_weights_are_in_the_spec_of_both_engines_and_make_it_another_searc
 
 
 def test_which_weights_are_kept_is_in_the_spec_of_both_engines_and_makes_it_another_search() -> None:
-    set_ = ["trainer.keepWeights=best"]
+    set_ = ["trainer.keepWeights=best", "trainer.finish.retrain=always"]
     experiment, config = search(QUICKSTART, set=set_)
     of = Spec.model_validate_json(config["data"]["spec.json"])
     assert of.model_copy(update={"name": ""}) == load(QUICKSTART, set_, laptop=False).spec
-    assert of.trainer.keep_weights == "best"
+    assert (of.trainer.keep_weights, of.trainer.finish.retrain) == ("best", "always")
     assert experiment["metadata"]["name"] != search(QUICKSTART)[0]["metadata"]["name"]
 
 

@@ -20,7 +20,7 @@ from atelier_store.scores import DEFINED_FOR, mean_scores, of_targets
 from atelier_trial.data.files import words_of_size
 from atelier_trial.request import StopRequest, Trial
 from atelier_trial.space import BUILT_IN
-from atelier_trial.target import Target
+from atelier_trial.target import TRAIN_LOSS, Target
 
 from atelier_trainer import checkpoint, describe, environment, export, exportable
 from atelier_trainer.attempt import Attempt, Diverged, Exported, Progress
@@ -119,7 +119,7 @@ class Run(Attempt):
         training = setup.training
         started = time.monotonic()
         loss = training.train_epoch(lambda: self._must_stop(training))
-        metrics = {**setup.evaluate(), "train_loss": loss}
+        metrics = {**setup.evaluate(), TRAIN_LOSS: loss}
         if not all(map(math.isfinite, metrics.values())):
             values = ", ".join(f"{name} {value}" for name, value in metrics.items())
             raise Diverged(f"epoch {training.epoch}: {values}")
@@ -230,9 +230,9 @@ class Run(Attempt):
         return (path,)
 
     def _of_targets(self, setup: Setup) -> dict[str, dict[str, float]] | None:
-        """The validation scores of each of several named targets; with folds their means."""
+        """The validation scores of each of several named targets, if there are any; with folds their means."""
         names = self.trial.description.target_names
-        if names is None:
+        if names is None or self.trial.config.retrained_epochs is not None:
             return None
         each = [
             of_targets(training.answers(rows.x), rows.y.numpy(), "val", names, rows.weights)
@@ -241,7 +241,7 @@ class Run(Attempt):
         return {name: mean_scores([of[name] for of in each]) for name in names}
 
     def _provenance(self, setup: Setup) -> Provenance:
-        config, spec = self.trial.config, self.target.spec
+        config, spec = self.trial.config, self.trial.request.spec
         return Provenance(
             experiment=spec.experiment_name,
             spec_digest=spec.search_digest,
@@ -253,7 +253,7 @@ class Run(Attempt):
             key=config.key,
             epochs=setup.training.epoch,
             best_epoch=self.best.epoch if self.best is not None else None,
-            parents=(config.parent,) if config.parent is not None else (),
+            parents=tuple(key for key in (config.parent or self.trial.request.retrain_of,) if key is not None),
             environment=setup.environment,
         )
 

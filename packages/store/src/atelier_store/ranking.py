@@ -10,7 +10,7 @@ from atelier_store import baselines, budget, bundle, finish, objectives
 from atelier_store.clock import now
 from atelier_store.index import read_rows
 from atelier_store.layout import ExperimentPaths, Store
-from atelier_store.records import Leaderboard, LeaderboardEntry, TornRecord, TrialConfig, TrialRecord
+from atelier_store.records import Leaderboard, LeaderboardEntry, Manifest, TornRecord, TrialConfig, TrialRecord
 from atelier_store.spec import Spec
 from atelier_store.trial_rows import BundleRow, CardRow, TrialRow
 
@@ -125,6 +125,11 @@ def average_members(store: Store, spec: Spec) -> tuple[str, ...]:
     return finish.members(store, spec, rank(store, spec).entries)
 
 
+def to_retrain(store: Store, spec: Spec) -> Manifest | None:
+    """The manifest of the winner, if the spec asks for it to be retrained and it can be; None else."""
+    return finish.to_retrain(store, spec, rank(store, spec).entries)
+
+
 def unfinished_winner(store: Store, spec: Spec) -> TrialRecord | None:
     """The best trial, if halving paused it before maxEpochs: to be trained on, for it would be promoted half-trained.
 
@@ -194,6 +199,8 @@ def _reason(spec: Spec, row: TrialRow) -> str | None:
         return bundle
     if bundle.key != row.key:
         return f"its bundle is of trial {bundle.key}"
+    if bundle.retrained_epochs is not None:
+        return "not measurable: it was retrained on the validation rows too"
     objective = spec.experiment.objective.objective_metric_name
     return None if objective in bundle.metrics else f"its bundle has no {objective}"
 

@@ -124,8 +124,11 @@ class TrialConfig(Record):
     A tail (parent, parent_epochs and tail_epochs are set) goes on from its parent's weights at that epoch, with a
     learning rate that falls to zero. An average has members, the best first, and is not trained: it has no params, and
     what else it has is that of its best member. With keep_weights a trial keeps those of the best epoch by that, else
-    of the last one. class_weights are written with the labels whose weight is not 1; they, keep_weights, loss_digest
-    and metric_digests, of a loss and metrics of the user's own, only if they are not none, as before they were there.
+    of the last one. With retrained_epochs it is another trial retrained, for so many epochs (of a tail, its parent), on
+    training and validation rows, so that none is left to score it on.
+
+    class_weights are written with the labels whose weight is not 1; they, keep_weights, loss_digest and metric_digests,
+    of a loss and metrics of the user's own, only if they are not none, as before they were there.
     """
 
     schema_version: Literal[1] = 1
@@ -143,6 +146,7 @@ class TrialConfig(Record):
     parent: str | None = None
     parent_epochs: int | None = None
     tail_epochs: int | None = None
+    retrained_epochs: int | None = Field(default=None, exclude_if=lambda epochs: epochs is None)
     members: tuple[Member, ...] | None = Field(default=None, exclude_if=lambda members: members is None)
 
     @property
@@ -478,14 +482,17 @@ class Manifest(Record):
 
 
 class Promotion(Record):
-    """`versions/<version>/promotion.json`: why this bundle was promoted, and its test metrics, computed once."""
+    """`versions/<version>/promotion.json`: why this bundle was promoted, and its test metrics, computed once.
+
+    metric is None if it has learnt from the validation rows, and so has no value of the objective.
+    """
 
     schema_version: Literal[1] = 1
     version: str
     experiment: str
     trial: str
     key: str
-    metric: float
+    metric: float | None
     objective_metric_name: str
     test_metrics: dict[str, float] | None
     test_thresholds: OptionalThresholds = None
@@ -493,6 +500,12 @@ class Promotion(Record):
     test_rows: int
     promoted_at: str
     promoted_by: str
+
+    @property
+    def value(self) -> str:
+        """The objective and its value, in words."""
+        known = "not measurable, since it was retrained" if self.metric is None else f"{self.metric:.6g}"
+        return f"{self.objective_metric_name} {known}"
 
 
 class Current(Record):
@@ -705,11 +718,12 @@ class AveragedTrial(Member):
 class FinishLine(Record):
     """One thing that was tried at the end of a search, and what came of it.
 
-    trial and key are None where there was nothing to try. metric is its value of the objective, best that of the best
-    trial that was trained, best_trial. kept: it ranks before that one. reason says why, or why not.
+    trial and key are None where there was nothing to try. Of an average, metric is its value of the objective. best is
+    that of the best trial, best_trial. kept: an average ranks before that one; what was retrained, which has no value,
+    takes the place of the best at a promotion. reason says why, or why not.
     """
 
-    what: Literal["average"]
+    what: Literal["average", "retraining"]
     trial: str | None
     key: str | None
     members: tuple[AveragedTrial, ...]

@@ -320,9 +320,14 @@ class Budget(SpecModel):
 
 
 class Finish(SpecModel):
-    """What is tried at the end of a search, beside a tail; None is nothing. average: of so many of the best trials."""
+    """What is tried at the end of a search, beside a tail; None is nothing. average: of so many of the best trials.
+
+    retrain: the winner on training and validation rows, and when that takes its place: always, or if it is not worse on
+    the test rows (neverWorse).
+    """
 
     average: int | None = Field(default=None, ge=2)
+    retrain: Literal["always", "neverWorse"] | None = Field(default=None, exclude_if=_unset)
 
 
 class Trainer(SpecModel):

@@ -43,6 +43,7 @@ class BundleRow(NamedTuple):
     architecture: str
     onnx_bytes: int | None
     best_epoch: int | None = None
+    retrained_epochs: int | None = None
 
 
 class TrialRow(NamedTuple):
@@ -129,6 +130,7 @@ def bundle_row(paths: TrialPaths) -> BundleRow | str | None:
         architecture=manifest.architecture,
         onnx_bytes=_size(files.network),
         best_epoch=manifest.provenance.best_epoch,
+        retrained_epochs=manifest.config.retrained_epochs,
     )
 
 

@@ -18,11 +18,15 @@ from atelier_trial.request import Request
 log = logging.getLogger("atelier.trial")
 
 DIVERGED = "diverged"
+TRAIN_LOSS = "train_loss"
 
 
 @dataclass(frozen=True)
 class Target:
-    """How far this trial is to train, and the bars that it has to reach on the way."""
+    """How far this trial is to train, and the bars that it has to reach on the way.
+
+    spec is the search's as this trial has it: what is retrained is not measured, and has but its loss of training.
+    """
 
     spec: Spec
     experiment: ExperimentPaths
@@ -30,14 +34,16 @@ class Target:
     max_epochs: int
     rungs: tuple[int, ...]
     bars: dict[int, float | None] | None
+    is_measured: bool = True
 
     @classmethod
     def of(cls, request: Request, experiment: ExperimentPaths, config: TrialConfig) -> Target:
-        """The target of a request; a tail has no rungs, and an average no epochs."""
+        """The target of a request; a tail and what is retrained have no rungs, and an average no epochs."""
         if config.members is not None:
             return cls(request.spec, experiment, config.key, 0, (), {})
-        if config.tail_epochs is not None:
-            return cls(request.spec, experiment, config.key, config.tail_epochs, (), {})
+        spec = request.spec if config.retrained_epochs is None else _unmeasured(request.spec)
+        if (epochs := config.tail_epochs or config.retrained_epochs) is not None:
+            return cls(spec, experiment, config.key, epochs, (), {}, config.retrained_epochs is None)
         max_epochs = request.spec.trainer.max_epochs
         own = halving.rungs(request.spec.experiment.early_stopping, max_epochs)
         chosen = own if request.bars is None else sorted(e for e in request.bars if e < max_epochs)
@@ -132,6 +138,14 @@ class Target:
     def values(self, curve: list[Epoch]) -> list[float]:
         """For each epoch, the objective of those weights."""
         return [epoch.metrics[self.objective.objective_metric_name] for epoch in self.kept(curve)]
+
+
+def _unmeasured(spec: Spec) -> Spec:
+    """The spec of a trial that learns from the validation rows too: by its loss alone, keeping the last weights."""
+    objective = Objective(type="minimize", objective_metric_name=TRAIN_LOSS)
+    experiment = spec.experiment.model_copy(update={"objective": objective})
+    trainer = spec.trainer.model_copy(update={"keep_weights": "last"})
+    return spec.model_copy(update={"experiment": experiment, "trainer": trainer})
 
 
 def rung_values(experiment: ExperimentPaths, epoch: int) -> dict[str, float]:

@@ -77,7 +77,8 @@ function toBeat({ baselines = [], objective }) {
 
 /** What was tried at the end of the search, and what came of it; most searches, and older reports, have nothing. */
 function atTheEnd({ finish = [] }) {
-  return finish.map(({ what, members, kept, reason }) => make("p", { class: "finish" }, `At the end, an ${what}${members.length ? ` of ${members.map(({ trial }) => trial).join(", ")}` : ""}: ${kept ? "kept" : "not kept"}: ${reason}.`));
+  const of = { average: "an average", retraining: "the best, retrained on the validation rows too" };
+  return finish.map(({ what, members, kept, reason }) => make("p", { class: "finish" }, `At the end, ${of[what]}${members.length ? ` of ${members.map(({ trial }) => trial).join(", ")}` : ""}: ${kept ? "kept" : "not kept"}: ${reason}.`));
 }
 
 const BASELINES = { hist_gradient_boosting: "boosted trees", logistic_regression: "logistic regression", linear_regression: "linear regression", majority: "the majority", mean: "the mean" };
@@ -101,6 +102,6 @@ function trialsOf(trials, manifest, promotion, { objective, budget }) {
       says: `${trial.trial}${trial.trial === won ? ", the winner" : ""}: ${metricName(name)} ${score(name, trial.metric)}, ${count(trial.params, "parameter")}, ${count(trial.epochs, "epoch")}, ${STATUSES[trial.status]}`,
     })),
     bound: budget.params && budget.params < 20 * Math.max(...trials.map(trial => trial.params)) ? { x: budget.params, says: "budget" } : undefined,
-    says: `${metricName(name)} and size of ${count(trials.length, "trial")}; the winner, ringed, has ${score(name, manifest.metrics[name])} with ${count(manifest.params, "parameter")}`,
+    says: `${metricName(name)} and size of ${count(trials.length, "trial")}; ${manifest.metrics[name] === undefined ? "the winner was retrained and has no value" : `the winner, ringed, has ${score(name, manifest.metrics[name])}`} with ${count(manifest.params, "parameter")}`,
   };
 }
