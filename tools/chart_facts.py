@@ -192,9 +192,10 @@ def conditions() -> dict[str, list[Json]]:
                 within("data.weight", NULL),
             ),
             condition(
-                "data.folds is given, and no example is left to score an average on",
+                "data.folds is given: the network learns from every example, and none is left to score an average on",
                 within("data.folds", {"type": "integer"}, required=True),
                 within("finish.average", NULL),
+                within("finish.retrain", NULL),
             ),
             condition(
                 "a metric has that name already",

@@ -69,7 +69,7 @@ def test_who_promoted_what_by_which_rule_and_when_test_rows_were_read(store: Sto
     ]
     assert {move["promoted_by"] for move in found["moves"]} == {"tests"}
     spec = Spec.read(store.experiment(THIRTY).spec)
-    assert found["rules"][THIRTY] == rule(spec.experiment)
+    assert found["rules"][THIRTY] == rule(spec)
     readings = [(one["search"], one["version"], one["purpose"], one["rows"]) for one in found["readings"]]
     assert readings == [(THIRTY, thirty.version, "score", 90), (ONE, one.version, "score", 90)]
 

@@ -80,7 +80,10 @@ CHANGES: dict[str, tuple[Edit, Found]] = {
     "data, split and limits": (
         [
             ("    name: digits\n", "    name: digits\n    limit: 500\n    validationFraction: 0.25\n"),
-            ("  tailEpochs: 6", "  seed: 7\n  classWeights: balanced\n  budget: {params: 20000, latencyMs: 0.5}"),
+            (
+                "  tailEpochs: 6",
+                "  seed: 7\n  keepWeights: best\n  classWeights: balanced\n  budget: {params: 20000, latencyMs: 0.5}",
+            ),
         ],
         [
             ("trainer.data.limit", "added", None, 500),
@@ -88,6 +91,7 @@ CHANGES: dict[str, tuple[Edit, Found]] = {
             ("trainer.tailEpochs", "lowered", 6, 0),
             ("trainer.seed", "raised", 0, 7),
             ("trainer.classWeights", "changed", "none", "balanced"),
+            ("trainer.keepWeights", "changed", "last", "best"),
             ("trainer.budget.params", "added", None, 20000),
             ("trainer.budget.latencyMs", "added", None, 0.5),
         ],

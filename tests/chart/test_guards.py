@@ -113,6 +113,11 @@ SCHEMA: dict[str, tuple[list[tuple[str, Any]], str]] = {
     ),
     "a threshold that is no share": ([("trainer.threshold", 1.5)], "trainer.threshold"),
     "an average of folds": ([("trainer.data.folds", 5), ("trainer.finish.average", 3)], "trainer.finish.average"),
+    "weights of the first epoch": ([("trainer.keepWeights", "first")], "trainer.keepWeights"),
+    "folds are retrained": (
+        [("trainer.data.folds", 5), ("trainer.finish.retrain", "always")],
+        "trainer.finish.retrain",
+    ),
     "an average of one": ([("trainer.finish.average", 1)], "trainer.finish.average"),
     "a metric that there is": ([("trainer.metrics", {"accuracy": "prices:cost"})], "trainer.metrics.accuracy"),
     "a class that weighs nothing": ([("trainer.classWeights", {"1": 0})], "trainer.classWeights.1"),

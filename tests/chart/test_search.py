@@ -69,6 +69,15 @@ def test_class_weights_are_in_the_spec_of_both_engines_and_make_it_another_searc
     assert of.search_digest != load(QUICKSTART, laptop=False).spec.search_digest
 
 
+def test_which_weights_are_kept_is_in_the_spec_of_both_engines_and_makes_it_another_search() -> None:
+    set_ = ["trainer.keepWeights=best", "trainer.finish.retrain=always"]
+    experiment, config = search(QUICKSTART, set=set_)
+    of = Spec.model_validate_json(config["data"]["spec.json"])
+    assert of.model_copy(update={"name": ""}) == load(QUICKSTART, set_, laptop=False).spec
+    assert (of.trainer.keep_weights, of.trainer.finish.retrain) == ("best", "always")
+    assert experiment["metadata"]["name"] != search(QUICKSTART)[0]["metadata"]["name"]
+
+
 @pytest.mark.parametrize("rule", ["recall>=0.9", "0.25"])
 def test_a_threshold_is_in_the_spec_of_both_engines(rule: str) -> None:
     config = search(QUICKSTART, set=[f"trainer.threshold={rule}"])[1]

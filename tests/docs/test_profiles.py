@@ -86,6 +86,8 @@ CHANGES: dict[str, Any] = {
     "trainer.maxEpochs": 50,
     "trainer.tailEpochs": 4,
     "trainer.finish.average": 3,
+    "trainer.finish.retrain": "always",
+    "trainer.keepWeights": "best",
     "server.port": 9000,
     "experiment.name": "other",
     "experiment.parameters": [

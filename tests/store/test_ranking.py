@@ -72,7 +72,7 @@ def test_several_objectives_are_on_the_leaderboard_with_their_front_and_choose_t
         ("small", True),
     ]
     assert board.entries[0].objectives == {"val_accuracy": 0.895, "params": 20}
-    assert rule(of.experiment).startswith("of those within 0.01 of the best val_accuracy, minimize params; highest")
+    assert rule(of).startswith("of those within 0.01 of the best val_accuracy, minimize params; highest")
 
 
 def test_baselines_stand_beside_the_trials_by_the_same_objective_best_first(store: Store) -> None:

@@ -7,12 +7,13 @@ from atelier_store.differences import subjects, trials
 from atelier_store.errors import InvalidInput
 from atelier_store.finish import configuration
 from atelier_store.layout import Store
-from atelier_store.records import TrialRecord
+from atelier_store.records import BestBy, TrialRecord
 from atelier_store.spec import Spec
 
 from tests.support.experiments import add_curve, add_trial, begin, spec
 from tests.support.onnx_bundles import ENVIRONMENT, Bundle, configured, image_bundle
 
+BEST = BestBy(metric="val_accuracy", type="maximize")
 STAGE = {"depth": 1, "width": 8, "op": "conv3", "stride": 1}
 
 
@@ -62,10 +63,11 @@ def test_equal_networks_under_two_names_do_not_differ(store: Store, search: Spec
 def test_why_a_trial_ended_and_what_it_was_trained_with_are_told(store: Store, search: Spec) -> None:
     add_trial(store, search, bundle(), "a", environment=ENVIRONMENT)
     later = ENVIRONMENT.model_copy(update={"cpu": "another CPU", "code_version": "1"})
-    other = bundle(2, network_digest="m" * 64, data_digest="e" * 64, class_weights="balanced")
+    other = bundle(2, network_digest="m" * 64, data_digest="e" * 64, class_weights="balanced", keep_weights=BEST)
     add_trial(store, search, other, "b", status="failed", reason="diverged", environment=later)
     assert differing(store, "a", "b") == {
         "spec trainer.classWeights": ("none", "balanced"),
+        "spec trainer.keepWeights": ("last", "best by val_accuracy"),
         "data data_digest": ("d" * 64, "e" * 64),
         "code network_digest": ("n" * 64, "m" * 64),
         "code code_version": ("0", "1"),

@@ -60,7 +60,8 @@ Experiment. Both take (dict "root" $ "name" NAME); the hash in the name is that 
 {{- $_ := set $experiment.algorithm "algorithmName" (include "atelier.search.algorithm" .root) -}}
 {{- $trainer := omit .root.Values.trainer "resources" "image" "pod" "modules" -}}
 {{- if eq (toString $trainer.classWeights) "none" -}}{{- $trainer = omit $trainer "classWeights" -}}{{- end -}}
-{{- if not $trainer.finish.average -}}{{- $trainer = omit $trainer "finish" -}}{{- end -}}
+{{- if ne (toString $trainer.keepWeights) "best" -}}{{- $trainer = omit $trainer "keepWeights" -}}{{- end -}}
+{{- if not (or $trainer.finish.average $trainer.finish.retrain) -}}{{- $trainer = omit $trainer "finish" -}}{{- end -}}
 {{- $spec := dict "schemaVersion" 1 "experiment" $experiment "trainer" $trainer -}}
 {{- with .name -}}{{- $_ := set $spec "name" . -}}{{- end -}}
 {{- include "atelier.said" $spec -}}
@@ -149,7 +150,7 @@ objective:
   {{- with $others }}
   additionalMetricNames: {{ toJson . }}
   {{- end }}
-  # latest: a bundle has the weights of the last epoch, so its value is that of the last epoch
+  # latest: a trial prints the value of the weights that it keeps
   metricStrategies:
     {{- range prepend $others $objective.objectiveMetricName }}
     - name: {{ . }}

@@ -232,5 +232,6 @@ template:
 {{/* "true" if there may be something left to train, or to put together, after the Experiment has ended. */}}
 {{- define "atelier.finishes" -}}
 {{- $isHalving := eq .Values.experiment.earlyStopping.algorithmName "halving" -}}
-{{- if or $isHalving (gt (.Values.trainer.tailEpochs | int64) 0) .Values.trainer.finish.average }}true{{ end -}}
+{{- $finish := .Values.trainer.finish -}}
+{{- if or $isHalving (gt (.Values.trainer.tailEpochs | int64) 0) $finish.average $finish.retrain }}true{{ end -}}
 {{- end -}}

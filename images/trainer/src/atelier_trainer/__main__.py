@@ -65,7 +65,8 @@ def parser() -> argparse.ArgumentParser:
     which.add_argument(
         "--finish",
         action="store_true",
-        help="resume the paused trials that are among the best by now, train the tail of the best, average the best",
+        help="resume the paused trials that are among the best by now, train the tail of the best, average the best, "
+        "retrain it",
     )
     command.add_argument("--number", type=int, help="the order of suggestion, from 0")
     command.add_argument(
@@ -88,6 +89,11 @@ def parser() -> argparse.ArgumentParser:
         action="append",
         metavar="KEY",
         help="put the networks of these trials together into one that answers their mean; the best first",
+    )
+    command.add_argument(
+        "--retrain-of",
+        metavar="KEY",
+        help="train this trial again, or the parent of this tail, on the validation rows too",
     )
     command.add_argument("--threads", type=int, default=cores(), help="default: the CPU quota")
     command.add_argument("--data-dir", type=Path, help="files already downloaded; also where downloads go")
@@ -131,6 +137,7 @@ def request_of(arguments: argparse.Namespace) -> Request:
         resumed_at=arguments.resumed_at,
         tail_of=arguments.tail_of,
         average_of=tuple(arguments.average_of or ()),
+        retrain_of=arguments.retrain_of,
         threads=arguments.threads,
         data_dir=arguments.data_dir,
     )

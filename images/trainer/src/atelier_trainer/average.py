@@ -7,7 +7,6 @@ answers, the scores of the validation rows, and what it costs.
 from __future__ import annotations
 
 import logging
-import traceback
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 from typing import Any
@@ -15,19 +14,15 @@ from typing import Any
 import numpy as np
 import onnx
 from atelier_store import columns as table
-from atelier_store.clock import now
-from atelier_store.files import sha256_file
-from atelier_store.lease import Lease, LeaseLost
-from atelier_store.records import Card, Environment, Manifest, Provenance, Status
+from atelier_store.records import Card, Manifest, Provenance
 from atelier_store.scores import of_targets, scores
 from atelier_store.spec import sha256_of
-from atelier_trial import data, own_code, own_metrics
-from atelier_trial.request import StopRequest, Trial
-from atelier_trial.target import DIVERGED, Target
+from atelier_trial import data, own_metrics
 from numpy.typing import NDArray
 from onnx import helper
 
 from atelier_trainer import environment, export
+from atelier_trainer.attempt import Attempt, Diverged, Exported, Progress
 from atelier_trainer.cost import Cost
 from atelier_trainer.examples import Examples, in_order, training_examples
 from atelier_trainer.front import apart_from
@@ -39,34 +34,20 @@ class StoppedBetween(Exception):
     """The process was asked to stop; nothing of the average is kept, and the next run begins it again."""
 
 
-class Averaging:
-    """One run of an average by the process that holds its lease; `finish` puts it together."""
+class Averaging(Attempt):
+    """A run that puts an average together from the bundles of its members."""
 
-    def __init__(self, trial: Trial, target: Target, lease: Lease, stop: StopRequest) -> None:
-        self.trial = trial
-        self.target = target
-        self.lease = lease
-        self.stop = stop
-        self.paths = trial.paths
-        self.environment: Environment | None = None
-        self.cost: Cost | None = None
-
-    def finish(self) -> Card:
+    def work(self) -> Card:
         """Put it together, measure it, and write its bundle; the card that is then in the store."""
         try:
             return self._average()
-        except LeaseLost:
-            raise
         except StoppedBetween:
-            return self._write_card("stopped", "asked to stop; begins again")
-        except Exception as error:  # a member's network may be of the user
-            log.error("%s", traceback.format_exc())
-            return self._write_card("failed", own_code.reason(error))
+            return self.write_card("stopped", "asked to stop; begins again")
 
     def _average(self) -> Card:
         device = environment.configure(self.trial.request.threads)
         self.environment = environment.describe(device, "float32")
-        self._write_card("running")
+        self.write_card("running")
         description, store = self.trial.description, self.trial.request.store
         members = self.trial.config.members or ()
         bundles = [store.trial(member.key).bundle for member in members]
@@ -82,9 +63,8 @@ class Averaging:
         x = training_examples(store.data(description.digest), description, arrays.train_x, index)
         first = export.inputs(x[:1].numpy(), description.columns)
         params, macs = (sum(counts) for counts in zip(*((one.params, one.macs) for one in manifests), strict=True))
-        self.cost = Cost(params, macs, export.measure_latency(joined, first))
-        if over := self.cost.over(self.target.spec.trainer.budget):
-            return self._write_card("over_budget", "over budget: " + "; ".join(over))
+        if (over := self.over_budget(Cost(params, macs, export.measure_latency(joined, first)))) is not None:
+            return over
         weight = None if arrays.train_weight is None else arrays.train_weight[index]
         return self._export(manifests, networks, joined, x, arrays.train_y[index], weight)
 
@@ -103,7 +83,7 @@ class Averaging:
         answers = self._mean([joined], self._inputs(x))
         metrics = scores(task, answers, y, "val", weight, own_metrics.functions(self.target.spec.trainer))
         if not all(map(np.isfinite, metrics.values())):
-            raise ValueError(f"{DIVERGED}: {', '.join(f'{name} {value}' for name, value in metrics.items())}")
+            raise Diverged(", ".join(f"{name} {value}" for name, value in metrics.items()))
         parity = export.parity(joined, self._inputs(x), expected, task, self.trial.request.threads)
         reference = export.reference_rows(x[: export.REFERENCE_ROWS].numpy(), columns)
         given = export.inputs(reference, columns)
@@ -132,9 +112,9 @@ class Averaging:
             "the mean of %d networks: %s", len(networks), ", ".join(f"{n} {value:.4g}" for n, value in metrics.items())
         )
         bundle = self.paths.bundle
-        written = (bundle.manifest, *bundle.contents, self.paths.config)
-        files = {path.relative_to(self.paths.folder).as_posix(): sha256_file(path) for path in written}
-        return self._write_card("succeeded", None, metrics, weights, files)
+        files = self.digests((bundle.manifest, *bundle.contents, self.paths.config))
+        progress = Progress(metric=metrics[self.target.objective.objective_metric_name])
+        return self.write_card("succeeded", None, progress, Exported(weights, metrics, files))
 
     def _inputs(self, x: Examples) -> Iterator[table.Inputs]:
         """What bundles are given for raw x, a batch after the other. StoppedBetween."""
@@ -165,38 +145,11 @@ class Averaging:
                 "trial": self.trial.request.trial,
                 "key": config.key,
                 "epochs": 0,
+                "best_epoch": None,
                 "parents": tuple(member.key for member in config.members or ()),
                 "environment": self.environment,
             }
         )
-
-    def _write_card(
-        self,
-        status: Status,
-        reason: str | None = None,
-        metrics: dict[str, float] | None = None,
-        weights_sha256: str | None = None,
-        files: dict[str, str] | None = None,
-    ) -> Card:
-        self.lease.check()
-        name, cost = self.target.objective.objective_metric_name, self.cost
-        card = Card(
-            key=self.trial.config.key,
-            status=status,
-            reason=reason,
-            objective_metric_name=name,
-            metric=(metrics or {}).get(name),
-            metrics=metrics or {},
-            params=cost.params if cost else None,
-            macs=cost.macs if cost else None,
-            latency=cost.latency if cost else None,
-            weights_sha256=weights_sha256,
-            environment=self.environment,
-            files=files or {},
-            updated_at=now(),
-        )
-        card.write(self.paths.card)
-        return card
 
 
 def join(networks: Sequence[bytes]) -> bytes:

@@ -52,6 +52,14 @@ class FoldedTraining(Training):
     def has_begun(self) -> bool:
         return super().has_begun or any(training.has_begun for training, _ in self.folds)
 
+    def averaged_state(self) -> dict[str, Any]:
+        return {**super().averaged_state(), "folds": [training.averaged_state() for training, _ in self.folds]}
+
+    def load_averaged_state(self, state: dict[str, Any]) -> None:
+        super().load_averaged_state(state)
+        for (training, _), own in zip(self.folds, state["folds"], strict=True):
+            training.load_averaged_state(own)
+
     def state_dict(self) -> dict[str, Any]:
         folds = [training.state_dict() for training, _ in self.folds]
         return {**super().state_dict(), "folds": folds, "losses": list(self.losses)}

@@ -96,6 +96,17 @@ class AveragedAdamW:
             else:
                 averaged.copy_(buffer)
 
+    def averaged_state(self) -> dict[str, Any]:
+        """A copy of the averages alone."""
+        buffers = {name: buffer.clone() for name, buffer in self.average.named_buffers()}
+        return {"average": self.flat_average.vector.clone(), "average_buffers": buffers}
+
+    def load_averaged_state(self, state: dict[str, Any]) -> None:
+        """Put the averages back; what is trained stays as it is."""
+        self.flat_average.vector.copy_(state["average"])
+        for name, buffer in self.average.named_buffers():
+            buffer.copy_(state["average_buffers"][name])
+
     def state_dict(self) -> dict[str, Any]:
         """Everything needed to go on, as tensors and numbers."""
         return {
@@ -112,9 +123,8 @@ class AveragedAdamW:
         """Go on from a state_dict. RuntimeError or KeyError if it is of another network."""
         self.steps = state["steps"]
         self.flat.vector.copy_(state["weights"])
-        self.flat_average.vector.copy_(state["average"])
         self.first.copy_(state["first"])
         self.second.copy_(state["second"])
-        for module, buffers in ((self.module, state["buffers"]), (self.average, state["average_buffers"])):
-            for name, buffer in module.named_buffers():
-                buffer.copy_(buffers[name])
+        for name, buffer in self.module.named_buffers():
+            buffer.copy_(state["buffers"][name])
+        self.load_averaged_state(state)

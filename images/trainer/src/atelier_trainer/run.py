@@ -5,26 +5,25 @@ from __future__ import annotations
 import logging
 import math
 import time
-import traceback
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from atelier_store import machine, out_of_fold
 from atelier_store.clock import now
 from atelier_store.curve import append_epoch, read_curve, truncate
-from atelier_store.files import sha256_file
-from atelier_store.lease import Lease, LeaseLost
+from atelier_store.lease import Lease
 from atelier_store.out_of_fold import OutOfFold
-from atelier_store.records import Card, Environment, Epoch, Manifest, Provenance, Status
+from atelier_store.records import Card, Epoch, Manifest, Provenance
 from atelier_store.scores import DEFINED_FOR, mean_scores, of_targets
-from atelier_trial import own_code
 from atelier_trial.data.files import words_of_size
 from atelier_trial.request import StopRequest, Trial
 from atelier_trial.space import BUILT_IN
-from atelier_trial.target import DIVERGED, Target
+from atelier_trial.target import TRAIN_LOSS, Target
 
 from atelier_trainer import checkpoint, describe, environment, export, exportable
+from atelier_trainer.attempt import Attempt, Diverged, Exported, Progress
 from atelier_trainer.cost import Cost, cost_of
 from atelier_trainer.examples import in_order
 from atelier_trainer.setup import Setup, outputs_of, set_up
@@ -35,76 +34,41 @@ log = logging.getLogger("atelier.trial")
 FIRST_STEP = "first training step done"
 
 
-class Diverged(Exception):
-    """Training gave a value that is not finite."""
-
-
 @dataclass(frozen=True)
-class Progress:
-    """How far a trial has come: epochs, the objective after the last of them, and the epoch where it was best."""
+class Best:
+    """The epoch that is the best so far, and its averaged weights."""
 
-    epochs: int = 0
-    metric: float | None = None
-    best_epoch: int | None = None
-
-
-@dataclass(frozen=True)
-class Exported:
-    """What a card says about the bundle. files maps a path below the trial's folder to its sha256."""
-
-    weights_sha256: str | None = None
-    metrics: dict[str, float] = field(default_factory=dict)
-    files: dict[str, str] = field(default_factory=dict)
+    epoch: int
+    weights: dict[str, Any]
 
 
-class Run:
-    """One run of a trial by the process that holds its lease; `finish` trains to the end, or until a stop request."""
+class Run(Attempt):
+    """A run that trains: `finish` goes on to the trial's end, or until a stop request."""
 
     def __init__(self, trial: Trial, target: Target, lease: Lease, stop: StopRequest) -> None:
-        self.trial = trial
-        self.target = target
-        self.lease = lease
-        self.stop = stop
-        self.paths = trial.paths
+        super().__init__(trial, target, lease, stop)
         self.lines = target.lines()
-        self.values: list[float] = []
-        self.environment: Environment | None = None
-        self.cost: Cost | None = None
+        self.curve: list[Epoch] = []
+        self.best: Best | None = None
 
-    def finish(self) -> Card:
-        """Train to the target, or until a stop request; the card that is then in the store."""
-        try:
-            return self._train()
-        except LeaseLost:
-            raise
-        except Diverged as error:
-            return self._write_card("failed", f"{DIVERGED}: {error}")
-        except (
-            Exception,
-            SystemExit,
-        ) as error:  # whatever a user's network raises fails this trial alone, with its reason
-            log.error("%s", traceback.format_exc())
-            return self._write_card("failed", own_code.reason(error))
-
-    def _train(self) -> Card:
+    def work(self) -> Card:
         device = environment.configure(self.trial.request.threads)
         setup = set_up(self.trial, device)
         training = setup.training
         self.environment = setup.environment
         budget = self.target.spec.trainer.budget
-        self.cost = cost_of(training.model, self.trial.description, has_latency=budget.latency_ms is not None)
-        over = self.cost.over(budget)
-        if over:
+        cost = cost_of(training.model, self.trial.description, has_latency=budget.latency_ms is not None)
+        if (over := self.over_budget(cost)) is not None:
             self.lines.print({self.target.objective.objective_metric_name: self.target.worst()})
-            return self._write_card("over_budget", "over budget: " + "; ".join(over))
+            return over
         if self.target.spec.trainer.network != BUILT_IN and not self.paths.checkpoint.exists():
             outputs = outputs_of(self.trial.description, setup.validation.y.numpy())
             examples = setup.validation.x[: max(exportable.BATCHES)]
             exportable.check(training.model, self.trial.description.task, examples, outputs)
         self._resume(training, device)
-        self._write_card("running")
+        self.write_card("running")
         try:
-            while (end := self.target.end(self.values)) is None and not self.stop():
+            while (end := self.target.end(self.target.values(self.curve))) is None and not self.stop():
                 self._epoch(setup)
         except Stopped:
             self._checkpoint(training)
@@ -113,11 +77,14 @@ class Run:
                 "stopped after epoch %d, batch %d; the next run goes on from there", training.epoch, training.position
             )
             reason = "asked to stop; runs on from its checkpoint"
-            return self._write_card("stopped", reason, self._progress(training))
+            return self.write_card("stopped", reason, self._progress(training))
         log.info("%s after epoch %d", end[1], training.epoch)
-        exported, self.cost = self._export(setup, self.cost)
+        if self.best is not None:
+            log.info("its weights are those of epoch %d, the best", self.best.epoch)
+            training.load_averaged_state(self.best.weights)
+        exported, self.cost = self._export(setup, cost)
         log.info("at most %s in memory", words_of_size(machine.peak_memory()))
-        return self._write_card(end[1], None, self._progress(training), exported)
+        return self.write_card(end[1], None, self._progress(training), exported)
 
     def _resume(self, training: Training, device: torch.device) -> None:
         config = self.trial.config
@@ -126,7 +93,9 @@ class Run:
             self.paths.checkpoint.unlink(missing_ok=True)
         if self.paths.checkpoint.exists():
             try:
-                training.load_state_dict(checkpoint.load(self.paths.checkpoint, device)["training"])
+                state = checkpoint.load(self.paths.checkpoint, device)
+                training.load_state_dict(state["training"])
+                self.best = Best(**state["best"]) if "best" in state else None
                 log.info("resuming after epoch %d, batch %d", training.epoch, training.position)
             except (checkpoint.TornCheckpoint, KeyError, RuntimeError) as error:
                 log.warning("the checkpoint is torn (%s); starting over", error)
@@ -143,28 +112,28 @@ class Run:
         if len(curve) < training.epoch:
             held = f"holds {len(curve)} of {training.epoch} epochs; remove the trial's folder to train it again"
             raise ValueError(f"{self.paths.metrics}: {held}")
-        self.values = [self._objective(epoch.metrics) for epoch in curve]
+        self.curve = curve
         self.target.print_again(self.lines, curve)
 
     def _epoch(self, setup: Setup) -> None:
         training = setup.training
         started = time.monotonic()
         loss = training.train_epoch(lambda: self._must_stop(training))
-        metrics = {**setup.evaluate(), "train_loss": loss}
+        metrics = {**setup.evaluate(), TRAIN_LOSS: loss}
         if not all(map(math.isfinite, metrics.values())):
             values = ", ".join(f"{name} {value}" for name, value in metrics.items())
             raise Diverged(f"epoch {training.epoch}: {values}")
-        value = self._objective(metrics)
+        self._check_objective(metrics)
         seconds = round(time.monotonic() - started, 3)
+        epoch = Epoch(epoch=training.epoch, metrics=metrics, seconds=seconds, finished_at=now())
+        self.curve.append(epoch)
+        kept = self.target.kept(self.curve)[-1]
+        if self.trial.config.keep_weights is not None and kept is epoch:
+            self.best = Best(epoch.epoch, training.averaged_state())
         self.lease.check()
-        append_epoch(
-            self.paths.metrics, Epoch(epoch=training.epoch, metrics=metrics, seconds=seconds, finished_at=now())
-        )
+        append_epoch(self.paths.metrics, epoch)
         self._checkpoint(training)
-        self.values.append(value)
-        if training.epoch in self.target.rungs:
-            self.target.mark(training.epoch, self.values[-1])
-        self.lines.print(metrics, training.epoch)
+        self.target.tell(self.lines, epoch.epoch, kept)
         log.info("epoch %d: %s", training.epoch, ", ".join(f"{name} {value:.4g}" for name, value in metrics.items()))
 
     def _must_stop(self, training: Training) -> bool:
@@ -175,9 +144,12 @@ class Run:
 
     def _checkpoint(self, training: Training) -> None:
         self.lease.check()
-        checkpoint.save(self.paths.checkpoint, {"key": self.trial.config.key, "training": training.state_dict()})
+        state = {"key": self.trial.config.key, "training": training.state_dict()}
+        best = {"best": vars(self.best)} if self.best is not None else {}
+        checkpoint.save(self.paths.checkpoint, state | best)
 
-    def _objective(self, metrics: dict[str, float]) -> float:
+    def _check_objective(self, metrics: dict[str, float]) -> None:
+        """ValueError if the objective is not defined for the validation rows."""
         name = self.target.objective.objective_metric_name
         if name not in metrics:
             needed = DEFINED_FOR.get(name.removeprefix("val_"), "other rows")
@@ -185,7 +157,6 @@ class Run:
                 f"experiment.objective.objectiveMetricName: {name} is defined for {needed}, which the validation rows "
                 f"are not; allowed: {', '.join(metrics)}"
             )
-        return metrics[name]
 
     def _export(self, setup: Setup, cost: Cost) -> tuple[Exported, Cost]:
         """Write the bundle; what the card says of it, and the cost with the latency of the network as it is served."""
@@ -197,7 +168,7 @@ class Run:
         weights = checkpoint.weights_sha256(training.averaged)
         onnx = export.to_onnx(training.averaged, task, validation[:1], columns)
         latency = export.measure_latency(onnx, export.inputs(x[:1], columns))
-        metrics = read_curve(self.paths.metrics)[-1].metrics
+        metrics = self.target.kept(self.curve)[-1].metrics
         self.lease.check()
         manifest = Manifest(
             kind=description.kind,
@@ -240,8 +211,7 @@ class Run:
             *(self.paths.config, self.paths.metrics, self.paths.checkpoint),
             *kept,
         )
-        files = {path.relative_to(self.paths.folder).as_posix(): sha256_file(path) for path in written}
-        return Exported(weights, metrics, files), replace(cost, latency=latency)
+        return Exported(weights, metrics, self.digests(written)), replace(cost, latency=latency)
 
     def _keep_out_of_fold(self, setup: Setup, weights_sha256: str) -> tuple[Path, ...]:
         """Keep what the networks of the folds answer, each to the rows that it has not learnt from; the file."""
@@ -260,9 +230,9 @@ class Run:
         return (path,)
 
     def _of_targets(self, setup: Setup) -> dict[str, dict[str, float]] | None:
-        """The validation scores of each of several named targets; with folds their means."""
+        """The validation scores of each of several named targets, if there are any; with folds their means."""
         names = self.trial.description.target_names
-        if names is None:
+        if names is None or self.trial.config.retrained_epochs is not None:
             return None
         each = [
             of_targets(training.answers(rows.x), rows.y.numpy(), "val", names, rows.weights)
@@ -271,7 +241,7 @@ class Run:
         return {name: mean_scores([of[name] for of in each]) for name in names}
 
     def _provenance(self, setup: Setup) -> Provenance:
-        config, spec = self.trial.config, self.target.spec
+        config, spec = self.trial.config, self.trial.request.spec
         return Provenance(
             experiment=spec.experiment_name,
             spec_digest=spec.search_digest,
@@ -282,43 +252,14 @@ class Run:
             trial=self.trial.request.trial,
             key=config.key,
             epochs=setup.training.epoch,
-            parents=(config.parent,) if config.parent is not None else (),
+            best_epoch=self.best.epoch if self.best is not None else None,
+            parents=tuple(key for key in (config.parent or self.trial.request.retrain_of,) if key is not None),
             environment=setup.environment,
         )
 
     def _progress(self, training: Training) -> Progress:
-        best = min(range(len(self.values)), key=lambda i: self.target.objective.rank_key(self.values[i]), default=None)
-        if best is None:
+        if not self.curve:
             return Progress(training.epoch)
-        return Progress(training.epoch, self.values[-1], best + 1)
-
-    def _write_card(
-        self,
-        status: Status,
-        reason: str | None = None,
-        progress: Progress = Progress(),  # immutable
-        exported: Exported = Exported(),
-    ) -> Card:
-        self.lease.check()
-        cost = self.cost
-        before = Card.read_if_whole(self.paths.card)
-        card = Card(
-            key=self.trial.config.key,
-            status=status,
-            reason=reason,
-            objective_metric_name=self.target.objective.objective_metric_name,
-            metric=progress.metric,
-            best_epoch=progress.best_epoch,
-            metrics=exported.metrics,
-            epochs=progress.epochs,
-            params=cost.params if cost else None,
-            macs=cost.macs if cost else None,
-            latency=cost.latency if cost else None,
-            peak_memory_bytes=max(machine.peak_memory(), (before and before.peak_memory_bytes) or 0),
-            weights_sha256=exported.weights_sha256,
-            environment=self.environment,
-            files=exported.files,
-            updated_at=now(),
-        )
-        card.write(self.paths.card)
-        return card
+        name, rank_key = self.target.objective.objective_metric_name, self.target.objective.rank_key
+        best = min(self.curve, key=lambda epoch: rank_key(epoch.metrics[name]))
+        return Progress(training.epoch, self.target.values(self.curve)[-1], best.epoch)

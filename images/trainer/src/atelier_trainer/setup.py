@@ -36,7 +36,7 @@ class Setup:
 
     evaluate gives the scores of a curve; validated are the trainings that they are of, each with rows that it has not
     learnt from, and numbers are those of these rows in the training arrays. The first of these rows are those to
-    compare ONNX with torch on.
+    compare ONNX with torch on. A training that learns from the validation rows too gives no scores.
     """
 
     training: Training
@@ -65,12 +65,14 @@ def set_up(trial: Trial, device: torch.device) -> Setup:
         weight = None if arrays.train_weight is None else torch.from_numpy(arrays.train_weight[index])
         return Rows(x, torch.from_numpy(arrays.train_y[index]), weight)
 
-    arguments, of_inputs = _arguments(trial, rows(parts.training), outputs, precision, device)
     numbers = [validated for _, validated in parts.splits]
+    retrains = config.retrained_epochs is not None
+    learnt_from = np.sort(np.concatenate([parts.training, *numbers])) if retrains else parts.training
+    arguments, of_inputs = _arguments(trial, rows(learnt_from), outputs, precision, device)
     describes = environment.describe(device, precision)
     if config.folds is None:
         training, validation = Training(*arguments), rows(numbers[0])
-        evaluate = partial(training.evaluate, validation)
+        evaluate = _no_scores if retrains else partial(training.evaluate, validation)
         return Setup(training, [(training, validation)], numbers, evaluate, of_inputs, describes)
     folds = [
         (Training(*_arguments(trial, rows(learnt), outputs, precision, device)[0]), rows(validated))
@@ -78,6 +80,11 @@ def set_up(trial: Trial, device: torch.device) -> Setup:
     ]
     folded = FoldedTraining(folds, *arguments)
     return Setup(folded, folds, numbers, folded.evaluate_folds, of_inputs, describes)
+
+
+def _no_scores() -> dict[str, float]:
+    """What is measured of a training that has learnt from every row."""
+    return {}
 
 
 def _arguments(

@@ -260,6 +260,14 @@ class Training:
         """The model with averaged weights."""
         return self.optimizer.average  # type: ignore[return-value]  # a deep copy of self.model
 
+    def averaged_state(self) -> dict[str, Any]:
+        """A copy of the averaged weights as they are now, to go back to."""
+        return self.optimizer.averaged_state()
+
+    def load_averaged_state(self, state: dict[str, Any]) -> None:
+        """Answer with the averaged weights of an earlier epoch; the training itself could not go on from them."""
+        self.optimizer.load_averaged_state(state)
+
     def state_dict(self) -> dict[str, Any]:
         """Everything needed to go on after the batch just done."""
         return {

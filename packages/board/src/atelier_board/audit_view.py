@@ -23,7 +23,7 @@ def whole(store: Store, looks: Sequence[Look]) -> dict[str, Any]:
     models = store.models()
     return {
         "searches": [look.name for look in looks],
-        "rules": {look.name: ranking.rule(look.spec.experiment) for look in looks if look.spec},
+        "rules": {look.name: ranking.rule(look.spec) for look in looks if look.spec},
         "moves": _last_first([one for paths in models for one in _moves(paths, problems)], "promoted_at"),
         "readings": _last_first([one for paths in models for one in _readings(paths, looks, problems)], "read_at"),
         "replays": _last_first(list(_replays(store, looks, problems)), "replayed_at"),

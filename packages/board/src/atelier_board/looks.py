@@ -10,6 +10,7 @@ from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
+from atelier_store import keeping
 from atelier_store.curve import read_curve
 from atelier_store.index import Index
 from atelier_store.layout import ExperimentPaths, Store
@@ -30,6 +31,8 @@ REST = 10.0
 @dataclass(frozen=True)
 class Curve:
     """The learning curve of a trial: values of the objective, None where an epoch has none, and seconds of training.
+
+    A value is that of the weights that the trial keeps if it ends there.
 
     spans are the times when it was at work, from and to, in seconds since 1970.
     """
@@ -126,13 +129,12 @@ class Watched:
             problem = f"{error.filename}: {error.strerror}"
         except ValueError as error:
             problem = f"{self._paths.spec.name}: {error}"
-        objective = spec.experiment.objective.objective_metric_name if spec else ""
         number = self._last.number + 1 if self._last else 1
-        curves = self._curves(rows, objective)
+        curves = self._curves(rows, spec)
         has_report = self._paths.report.exists()
         return Look(number, self._paths.folder.name, spec, summary, problem, rows, curves, notes, has_report)
 
-    def _curves(self, rows: Sequence[TrialRow], objective: str) -> dict[str, Curve]:
+    def _curves(self, rows: Sequence[TrialRow], spec: Spec | None) -> dict[str, Curve]:
         """The curve of each key; of a trial that has ended it is read again only if its row is another."""
         known: dict[str, tuple[TrialRow, Curve]] = {}
         for row in rows:
@@ -143,18 +145,21 @@ class Watched:
             if before is not None and has_ended and before[0] is row:
                 known[row.key] = before
             else:
-                known[row.key] = row, _curve(self._store, row.key, objective)
+                known[row.key] = row, _curve(self._store, row.key, spec)
         self._known = known
         return {key: curve for key, (_, curve) in known.items()}
 
 
-def _curve(store: Store, key: str, objective: str) -> Curve:
+def _curve(store: Store, key: str, spec: Spec | None) -> Curve:
     try:
         epochs = read_curve(store.trial(key).metrics)
     except OSError:
         return NO_CURVE
-    values, seconds = [epoch.metrics.get(objective) for epoch in epochs], [epoch.seconds for epoch in epochs]
-    return Curve(tuple(values), sum(seconds), tuple(_spans(epochs)))
+    objective = spec.experiment.objective.objective_metric_name if spec else ""
+    measured = [epoch.metrics.get(objective) for epoch in epochs]
+    whole = [value for value in measured if value is not None]
+    values = keeping.values(spec, whole) if spec and len(whole) == len(measured) else measured
+    return Curve(tuple(values), sum(epoch.seconds for epoch in epochs), tuple(_spans(epochs)))
 
 
 def _spans(epochs: Sequence[Epoch]) -> Iterator[tuple[float, float]]:

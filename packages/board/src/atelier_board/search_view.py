@@ -90,6 +90,7 @@ def _asked(spec: Spec) -> dict[str, Any]:
         "early_stopping": experiment.early_stopping.algorithm_name,
         "rungs": rungs(experiment.early_stopping, trainer.max_epochs),
         "max_epochs": trainer.max_epochs,
+        "keep_weights": trainer.keep_weights,
         "data": trainer.data.words,
         "network": trainer.network,
         "budget": trainer.budget.model_dump(),
@@ -148,7 +149,7 @@ def _by_name(dicts: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:
 
 
 def _value(look: Look, row: TrialRow, objective: Objective | None) -> float | None:
-    """The objective of the last epoch's weights; of one that trains, of its last epoch. A card may be of another."""
+    """The objective of the weights that it keeps; of one that trains, of those so far. A card may be of another."""
     if objective is None or not isinstance(row.card, CardRow):
         return None
     if row.card.status != "running" and row.card.value is not None:

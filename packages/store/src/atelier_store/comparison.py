@@ -37,12 +37,14 @@ def judge(
     """
     name = objective.objective_metric_name
     on_validation = beside(winner, served, name)
-    if on_validation.rows == "validation":
+    if on_validation is not None and on_validation.rows == "validation":
         return _verdict(objective, on_validation)
     if not name.startswith("val_"):
         return Verdict("not_comparable", f"{name} is not measured on rows that were held back", on_validation)
     why_not = "the data, the split or the seed is another"
-    if _validation_rows(winner) == _validation_rows(served):
+    if on_validation is None:
+        why_not = "it was retrained on the validation rows too"
+    elif _validation_rows(winner) == _validation_rows(served):
         why_not = f"the served version has no {name}"
         if name in served.metrics:
             why_not = f"the served version's {name} is of other code"
@@ -63,8 +65,13 @@ def judge(
     return _verdict(objective, Comparison(metric_name=test_name, rows="test", value=tested[test_name], served=value))
 
 
-def beside(version: Manifest, served: Manifest, name: str) -> Comparison:
-    """Both values of a metric as they were measured in training; no test row is looked at."""
+def beside(version: Manifest, served: Manifest, name: str) -> Comparison | None:
+    """Both values of a metric as they were measured in training; no test row is looked at.
+
+    None if the version has none, since it was retrained.
+    """
+    if name not in version.metrics:
+        return None
     value = served.metrics.get(name)
     same_rows = name.startswith("val_") and _validation_rows(version) == _validation_rows(served)
     same = value is not None and same_rows and _code(version, name) == _code(served, name)

@@ -1,9 +1,12 @@
-"""What is tried at the end of a search beside its trials: an average of the best of them as one network.
+"""What is tried at the end of a search beside its trials: an average of the best of them, and the winner retrained.
 
 The mean of what several trained networks answer errs less than each of them where they err differently (Hansen and
 Salamon 1990, Neural Network Ensembles). Which are averaged follows from the leaderboard alone; the average is then
 ranked like a trial, by its own score on the validation rows. Of equal values fewer parameters rank first, so it has to
 be better than the best of its members.
+
+What is retrained on the validation rows too has no score that could be compared. It has no rank; a promotion puts it in
+the place of the winner, by the rule that the spec names.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from atelier_store.records import (
     AveragedTrial,
     Card,
     FinishLine,
+    Leaderboard,
     LeaderboardEntry,
     Manifest,
     Member,
@@ -90,6 +94,54 @@ def configuration(store: Store, keys: Sequence[str]) -> TrialConfig:
     return first.config.model_copy(update=other)
 
 
+def retraining(manifest: Manifest) -> tuple[TrialConfig, ...]:
+    """The configurations that retrain a network on training and validation rows, the last of them the network's.
+
+    It has the parameters, the seed, the epochs and the schedule of what won: of a tail the parent is retrained before
+    it. The epochs are those of the weights that were kept.
+    """
+    config, epochs = manifest.config, manifest.provenance.best_epoch or manifest.provenance.epochs
+    update: dict[str, Any] = dict.fromkeys(("parent", "parent_epochs", "tail_epochs", "keep_weights"))
+    first = config.model_copy(update={**update, "retrained_epochs": config.parent_epochs or epochs})
+    if config.tail_epochs is None:
+        return (first,)
+    tail = {"parent": first.key, "parent_epochs": config.parent_epochs, "tail_epochs": config.tail_epochs}
+    return first, first.model_copy(update=tail)
+
+
+def to_retrain(store: Store, spec: Spec, entries: Sequence[LeaderboardEntry]) -> Manifest | None:
+    """The manifest of the winner on the leaderboard, if the spec asks for it to be retrained and it can be."""
+    best = entries[0] if entries else None
+    if spec.trainer.finish.retrain is None or best is None or best.rank is None or best.key is None:
+        return None
+    manifest = Manifest.read_if_whole(store.trial(best.key).bundle.manifest)
+    return None if manifest is None or _why_not_retrained(spec, manifest) else manifest
+
+
+def _why_not_retrained(spec: Spec, manifest: Manifest) -> str | None:
+    config = manifest.config
+    if config.members is not None:
+        return "the best is an average, which is not retrained"
+    if config.tail_epochs not in (None, spec.trainer.tail_epochs):
+        return f"the best is a tail of {config.tail_epochs} epochs, and trainer.tailEpochs is another number now"
+    return None
+
+
+def retrained(store: Store, spec: Spec, entries: Sequence[LeaderboardEntry]) -> LeaderboardEntry | None:
+    """The winner, retrained, if that has a whole bundle within the budget."""
+    manifest = to_retrain(store, spec, entries)
+    key = retraining(manifest)[-1].key if manifest else None
+    entry = next((entry for entry in entries if key is not None and entry.key == key), None)
+    return entry if entry is not None and entry.status == "succeeded" else None
+
+
+def with_verdict(board: Leaderboard, kept: bool, reason: str) -> Leaderboard:
+    """The leaderboard that says whether what was retrained takes the winner's place, and why."""
+    verdict = {"kept": kept, "reason": reason}
+    lines = [line.model_copy(update=verdict) if line.what == "retraining" else line for line in board.finish]
+    return board.model_copy(update={"finish": tuple(lines)})
+
+
 def trained(manifest: Manifest) -> int:
     """For how many epochs a network was trained, those of a tail's parent among them."""
     return (manifest.config.parent_epochs or 0) + manifest.provenance.epochs
@@ -97,6 +149,40 @@ def trained(manifest: Manifest) -> int:
 
 def lines(store: Store, spec: Spec, entries: Sequence[LeaderboardEntry]) -> tuple[FinishLine, ...]:
     """What was tried at the end of this search, in the order of the leaderboard, and what came of it."""
+    return (*_averages(store, spec, entries), *_retrainings(store, spec, entries))
+
+
+def _retrainings(store: Store, spec: Spec, entries: Sequence[LeaderboardEntry]) -> Iterator[FinishLine]:
+    """What is known of the winner, retrained, before a promotion decides whether it takes its place."""
+    best = entries[0] if entries else None
+    if spec.trainer.finish.retrain is None or best is None or best.rank is None or best.key is None:
+        return
+    manifest = Manifest.read_if_whole(store.trial(best.key).bundle.manifest)
+    if manifest is None:
+        return
+    why_not = _why_not_retrained(spec, manifest)
+    key = retraining(manifest)[-1].key if why_not is None else None
+    entry = next((entry for entry in entries if key is not None and entry.key == key), None)
+    if entry is None:
+        reason = why_not or "not tried yet"
+    elif entry.status == "succeeded":
+        reason = f"not measurable; a promotion decides by the rule {spec.trainer.finish.retrain}"
+    else:
+        reason = entry.reason or entry.status
+    yield FinishLine(
+        what="retraining",
+        trial=entry.trial if entry else None,
+        key=key,
+        members=(),
+        metric=None,
+        best=best.metric,
+        best_trial=best.trial,
+        kept=False,
+        reason=reason,
+    )
+
+
+def _averages(store: Store, spec: Spec, entries: Sequence[LeaderboardEntry]) -> tuple[FinishLine, ...]:
     averages = [(entry, of) for entry in entries if not entry.parameters and (of := _members_of(store, entry))]
     if not averages and spec.trainer.finish.average is None:
         return ()
@@ -224,4 +310,4 @@ def _key(store: Store, keys: Sequence[str]) -> str | None:
 
 
 def _learnt_from(config: TrialConfig) -> tuple[object, ...]:
-    return config.data_digest, config.validation_fraction, config.folds, config.seed
+    return config.data_digest, config.validation_fraction, config.folds, config.seed, config.retrained_epochs

@@ -34,13 +34,14 @@ def with_line(content: bytes, line: HistoryLine) -> bytes:
 
 def line_of(promotion: Promotion) -> HistoryLine:
     """The line of a version that was promoted because its trial was the best; what came before it is left open."""
+    known = promotion.value.removeprefix(f"{promotion.objective_metric_name} ")
     return HistoryLine(
         version=promotion.version,
         previous=None,
         experiment=promotion.experiment,
         trial=promotion.trial,
         key=promotion.key,
-        reason=f"best {promotion.objective_metric_name} of {promotion.experiment}: {promotion.metric:.6g}",
+        reason=f"best {promotion.objective_metric_name} of {promotion.experiment}: {known}",
         promoted_at=promotion.promoted_at,
         promoted_by=promotion.promoted_by,
     )

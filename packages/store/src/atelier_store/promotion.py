@@ -11,10 +11,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, get_args
 
-from atelier_store import answers, bundle, comparison, history, names, pointer, provenance, sealed, thresholds
+from atelier_store import answers, bundle, comparison, finish, history, names, pointer, provenance, sealed, thresholds
 from atelier_store.answers import Answer
 from atelier_store.clock import now
 from atelier_store.comparison import Verdict
@@ -71,7 +71,10 @@ class NothingToPromote(RuntimeError):
 
 @dataclass(frozen=True)
 class Winner:
-    """A trial whose bundle is verified; content is that of its manifest, with the thresholds that were chosen."""
+    """A trial whose bundle is verified; content is that of its manifest, with the thresholds that were chosen.
+
+    original is the manifest of what was retrained to it. looked: test rows have said whether that takes its place.
+    """
 
     spec: Spec
     entry: LeaderboardEntry
@@ -79,6 +82,8 @@ class Winner:
     manifest: Manifest
     content: bytes
     leaderboard: Leaderboard
+    original: Manifest | None = None
+    looked: bool = False
 
     @property
     def digest(self) -> str:
@@ -199,9 +204,59 @@ class Promoter:
                 )
             winner, problems = self._examined(spec, board, best)
             if not problems:
-                board.write(store.experiment(spec.experiment_name).leaderboard)
+                winner = self._retrained(winner)
+                winner.leaderboard.write(store.experiment(spec.experiment_name).leaderboard)
                 return winner
             rejected[best.key] = "; ".join(problems)
+
+    def _retrained(self, winner: Winner) -> Winner:
+        """The winner; or what it was retrained to, if the spec's rule puts that in its place. The leaderboard says so.
+
+        Its thresholds are the winner's: it has learnt from the rows that they are chosen on.
+        """
+        entry = finish.retrained(self.paths.store, winner.spec, winner.leaderboard.entries)
+        if entry is None or entry.key is None:
+            return winner
+        files = self.paths.store.trial(entry.key).bundle
+        content = files.manifest.read_bytes()
+        manifest = Manifest.parse(content, files.manifest)
+        looked = winner.spec.trainer.finish.retrain == "neverWorse"
+        problems = self.verify(files, manifest)
+        why = (
+            Verdict("not_comparable", "; ".join(problems))
+            if problems
+            else self._beside_original(winner, files, manifest)
+        )
+        kept = why.outcome == "promoted"
+        judged = replace(
+            winner,
+            leaderboard=finish.with_verdict(winner.leaderboard, kept, why.reason),
+            looked=looked and not problems,
+        )
+        if not kept:
+            return judged
+        if winner.manifest.thresholds is not None:
+            manifest = manifest.model_copy(update={"thresholds": winner.manifest.thresholds})
+            content = manifest.document.encode()
+        return replace(judged, entry=entry, bundle=files, manifest=manifest, content=content, original=winner.manifest)
+
+    def _beside_original(self, winner: Winner, files: BundlePaths, manifest: Manifest) -> Verdict:
+        """Whether what was retrained takes the winner's place: always, or if it is not worse on the test rows."""
+        if winner.spec.trainer.finish.retrain == "always":
+            return Verdict("promoted", "trainer.finish.retrain is always")
+        objective = winner.spec.experiment.objective
+        name = f"test_{objective.objective_metric_name.removeprefix('val_')}"
+        own = self.metrics(winner.spec, winner.manifest.config)
+        values = []
+        for of, its in ((files, manifest), (winner.bundle, winner.manifest)):
+            tested = self.answer(of, its, "test")
+            values.append(answers.test_scores(its, tested, own).get(name) if tested else None)
+        value, before = values
+        if value is None or before is None:
+            return Verdict("not_comparable", f"the test rows give no {name} to compare it by")
+        is_worse = objective.better(before, value)
+        words = f"{name} {value:.6g}, {winner.entry.trial} {before:.6g}: {'worse' if is_worse else 'not worse'}"
+        return Verdict("worse" if is_worse else "promoted", words)
 
     def _chosen(self, spec: Spec, trial: str) -> Winner:
         """The trial of this name or key, if it can be promoted."""
@@ -257,7 +312,7 @@ class Promoter:
             reason=verdict.reason,
             served=served.name if served else None,
             comparison=verdict.comparison,
-            test_looks=looks + by_test_rows,
+            test_looks=looks + (by_test_rows or winner.looked),
             decided_at=now(),
             decided_by=self.by,
         )
@@ -301,7 +356,8 @@ class Promoter:
         if stored is not None and _is_whole(version, stored, winner):
             self._sign_once(version)
             return stored
-        summary = report(self.paths.store, winner.spec, winner.leaderboard, winner.manifest)
+        origin = winner.original or winner.manifest
+        summary = report(self.paths.store, winner.spec, winner.leaderboard, winner.manifest, origin)
         with publish_folder(version.folder) as folder:
             staged = VersionPaths(folder)
             for path in winner.bundle.contents:
@@ -423,7 +479,7 @@ def _promotion(winner: Winner, promoted_by: str) -> Promotion:
         experiment=winner.spec.experiment_name,
         trial=winner.entry.trial,
         key=winner.manifest.config.key,
-        metric=winner.manifest.metrics[objective],
+        metric=winner.manifest.metrics.get(objective),
         objective_metric_name=objective,
         test_metrics=None,
         test_rows=0,

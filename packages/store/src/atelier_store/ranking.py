@@ -10,8 +10,8 @@ from atelier_store import baselines, budget, bundle, finish, objectives
 from atelier_store.clock import now
 from atelier_store.index import read_rows
 from atelier_store.layout import ExperimentPaths, Store
-from atelier_store.records import Leaderboard, LeaderboardEntry, TornRecord, TrialConfig, TrialRecord
-from atelier_store.spec import Experiment, Spec
+from atelier_store.records import Leaderboard, LeaderboardEntry, Manifest, TornRecord, TrialConfig, TrialRecord
+from atelier_store.spec import Spec
 from atelier_store.trial_rows import BundleRow, CardRow, TrialRow
 
 
@@ -28,8 +28,9 @@ class Standing:
         return self.row.bundle if self.reason is None and isinstance(self.row.bundle, BundleRow) else None
 
 
-def rule(experiment: Experiment) -> str:
+def rule(spec: Spec) -> str:
     """By what trials are ranked, in words."""
+    experiment, which = spec.experiment, spec.trainer.keep_weights
     objective = experiment.objective
     best = "highest" if objective.type == "maximize" else "lowest"
     name = objective.objective_metric_name
@@ -37,7 +38,7 @@ def rule(experiment: Experiment) -> str:
     if experiment.tolerance:
         others = ", ".join(f"{other.type} {other.metric}" for other in experiment.objectives)
         first.append(f"of those within {experiment.tolerance:g} of the best {name}, {others}")
-    rest = f"{best} {name} of the last epoch's weights; of equal ones fewer parameters, lower val_loss, then the key"
+    rest = f"{best} {name} of the {which} epoch's weights; of equal ones fewer parameters, lower val_loss, then the key"
     return "; ".join([*first, rest])
 
 
@@ -124,6 +125,11 @@ def average_members(store: Store, spec: Spec) -> tuple[str, ...]:
     return finish.members(store, spec, rank(store, spec).entries)
 
 
+def to_retrain(store: Store, spec: Spec) -> Manifest | None:
+    """The manifest of the winner, if the spec asks for it to be retrained and it can be; None else."""
+    return finish.to_retrain(store, spec, rank(store, spec).entries)
+
+
 def unfinished_winner(store: Store, spec: Spec) -> TrialRecord | None:
     """The best trial, if halving paused it before maxEpochs: to be trained on, for it would be promoted half-trained.
 
@@ -193,6 +199,8 @@ def _reason(spec: Spec, row: TrialRow) -> str | None:
         return bundle
     if bundle.key != row.key:
         return f"its bundle is of trial {bundle.key}"
+    if bundle.retrained_epochs is not None:
+        return "not measurable: it was retrained on the validation rows too"
     objective = spec.experiment.objective.objective_metric_name
     return None if objective in bundle.metrics else f"its bundle has no {objective}"
 
@@ -221,6 +229,7 @@ def _entry(spec: Spec, standing: Standing, rank: int | None, rejected: str | Non
         status=status,
         metric=bundle.metrics[objective] if bundle else value,
         epochs=bundle.epochs if bundle else card.epochs if card else 0,
+        best_epoch=bundle.best_epoch if bundle else None,
         params=card.params if card else None,
         macs=card.macs if card else None,
         latency_p50_ms=bundle.latency_p50_ms if bundle else None,

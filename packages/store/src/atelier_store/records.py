@@ -111,14 +111,24 @@ class Member(Record):
     onnx_sha256: str
 
 
+class BestBy(Record):
+    """By which metric an epoch is the best, and in which direction."""
+
+    metric: str
+    type: Literal["maximize", "minimize"]
+
+
 class TrialConfig(Record):
     """`config.json`: the canonical configuration; its digest is the trial's key.
 
     A tail (parent, parent_epochs and tail_epochs are set) goes on from its parent's weights at that epoch, with a
     learning rate that falls to zero. An average has members, the best first, and is not trained: it has no params, and
-    what else it has is that of its best member. class_weights are written with the labels whose weight is not 1; they,
-    loss_digest and metric_digests, of a loss and metrics of the user's own, only if they are not none, as before they
-    were there.
+    what else it has is that of its best member. With keep_weights a trial keeps those of the best epoch by that, else
+    of the last one. With retrained_epochs it is another trial retrained, for so many epochs (of a tail, its parent), on
+    training and validation rows, so that none is left to score it on.
+
+    class_weights are written with the labels whose weight is not 1; they, keep_weights, loss_digest and metric_digests,
+    of a loss and metrics of the user's own, only if they are not none, as before they were there.
     """
 
     schema_version: Literal[1] = 1
@@ -130,11 +140,13 @@ class TrialConfig(Record):
     recipe_version: int
     seed: int
     class_weights: ClassWeights = Field(default="none", exclude_if=lambda weights: weights == "none")
+    keep_weights: BestBy | None = Field(default=None, exclude_if=lambda best: best is None)
     loss_digest: str | None = Field(default=None, exclude_if=lambda digest: digest is None)
     metric_digests: dict[str, str] | None = Field(default=None, exclude_if=lambda digests: digests is None)
     parent: str | None = None
     parent_epochs: int | None = None
     tail_epochs: int | None = None
+    retrained_epochs: int | None = Field(default=None, exclude_if=lambda epochs: epochs is None)
     members: tuple[Member, ...] | None = Field(default=None, exclude_if=lambda members: members is None)
 
     @property
@@ -184,8 +196,9 @@ class Environment(Record):
 class Card(Record):
     """`card.json`: the state of a trial.
 
-    metric is the objective of the last epoch's weights, which are those in the bundle; metrics are all that was
-    measured of them. best_epoch is where the curve was best; cards of 0.1.0 have its value as metric.
+    metric is the objective of the weights that the trial keeps, which are those in the bundle: of the last epoch, or of
+    the best one if the config says so; metrics are all that was measured of them. best_epoch is where the curve was
+    best; cards of 0.1.0 have its value as metric.
     files maps a path below the trial's folder to its sha256; weights_sha256 is over the EMA weights. peak_memory_bytes
     is the most that a process of the trial has had in memory, preparation of the data included if it made them; cards
     of older releases have none.
@@ -211,7 +224,7 @@ class Card(Record):
 
     @property
     def value(self) -> float | None:
-        """The objective of the last epoch's weights, whichever release wrote the card."""
+        """The objective of the weights that the trial keeps, whichever release wrote the card."""
         return self.metrics.get(self.objective_metric_name, self.metric)
 
 
@@ -326,8 +339,15 @@ class Tensor(Record):
     shape: tuple[int, ...]
 
 
+BestEpoch = Annotated[int | None, Field(exclude_if=lambda epoch: epoch is None)]
+"""The epoch whose weights a bundle has. Written only if they are the best and not the last."""
+
+
 class Provenance(Record):
-    """Where a bundle comes from. experiment and trial are the first that trained it."""
+    """Where a bundle comes from. experiment and trial are the first that trained it.
+
+    epochs were trained. The weights are those of best_epoch if the trial keeps the best, else of the last one.
+    """
 
     experiment: str
     spec_digest: str
@@ -338,6 +358,7 @@ class Provenance(Record):
     trial: str
     key: str
     epochs: int
+    best_epoch: BestEpoch = None
     parents: tuple[str, ...] = ()
     environment: Environment
 
@@ -461,14 +482,17 @@ class Manifest(Record):
 
 
 class Promotion(Record):
-    """`versions/<version>/promotion.json`: why this bundle was promoted, and its test metrics, computed once."""
+    """`versions/<version>/promotion.json`: why this bundle was promoted, and its test metrics, computed once.
+
+    metric is None if it has learnt from the validation rows, and so has no value of the objective.
+    """
 
     schema_version: Literal[1] = 1
     version: str
     experiment: str
     trial: str
     key: str
-    metric: float
+    metric: float | None
     objective_metric_name: str
     test_metrics: dict[str, float] | None
     test_thresholds: OptionalThresholds = None
@@ -476,6 +500,12 @@ class Promotion(Record):
     test_rows: int
     promoted_at: str
     promoted_by: str
+
+    @property
+    def value(self) -> str:
+        """The objective and its value, in words."""
+        known = "not measurable, since it was retrained" if self.metric is None else f"{self.metric:.6g}"
+        return f"{self.objective_metric_name} {known}"
 
 
 class Current(Record):
@@ -657,7 +687,8 @@ OptionalBaselines = Annotated[tuple[BaselineScore, ...], Field(exclude_if=lambda
 class LeaderboardEntry(Record):
     """One trial on the leaderboard; if it cannot be promoted, rank is None and reason says why.
 
-    parameters are as suggested; leaderboards of 0.1.0 have none. objectives, by name, and on_front, whether no other
+    parameters are as suggested; leaderboards of 0.1.0 have none. epochs were trained, and best_epoch is the one whose
+    weights its network has, if the search keeps the best. objectives, by name, and on_front, whether no other
     trial is better than this by all of them, are written where a search has several.
     """
 
@@ -668,6 +699,7 @@ class LeaderboardEntry(Record):
     status: Status | Literal["rejected"]
     metric: float | None
     epochs: int
+    best_epoch: BestEpoch = None
     params: int | None
     macs: int | None
     latency_p50_ms: float | None
@@ -677,23 +709,21 @@ class LeaderboardEntry(Record):
     on_front: bool = Field(default=False, exclude_if=lambda is_on: not is_on)
 
 
-class AveragedTrial(Record):
-    """A trial whose network is in an average, its epochs, and the sha256 of its ONNX file."""
+class AveragedTrial(Member):
+    """A member of an average, with the name of its trial in the search."""
 
     trial: str
-    key: str
-    epochs: int
-    onnx_sha256: str
 
 
 class FinishLine(Record):
     """One thing that was tried at the end of a search, and what came of it.
 
-    trial and key are None where there was nothing to try. metric is its value of the objective, best that of the best
-    trial that was trained, best_trial. kept: it ranks before that one. reason says why, or why not.
+    trial and key are None where there was nothing to try. Of an average, metric is its value of the objective. best is
+    that of the best trial, best_trial. kept: an average ranks before that one; what was retrained, which has no value,
+    takes the place of the best at a promotion. reason says why, or why not.
     """
 
-    what: Literal["average"]
+    what: Literal["average", "retraining"]
     trial: str | None
     key: str | None
     members: tuple[AveragedTrial, ...]

@@ -9,8 +9,11 @@ from atelier_store.records import DataDescription, Epoch, Leaderboard, Leaderboa
 from atelier_store.spec import Spec
 
 
-def report(store: Store, spec: Spec, leaderboard: Leaderboard, winner: Manifest) -> Report:
-    """The search space, the trials on the leaderboard, and the winner's learning curve."""
+def report(store: Store, spec: Spec, leaderboard: Leaderboard, winner: Manifest, origin: Manifest) -> Report:
+    """The search space, the trials on the leaderboard, and the winner's learning curve.
+
+    origin is the winner itself, or what was retrained to it.
+    """
     experiment, trainer = spec.experiment, spec.trainer
     data = DataDescription.read_if_whole(store.data(winner.provenance.data_digest).description)
     return Report(
@@ -24,7 +27,7 @@ def report(store: Store, spec: Spec, leaderboard: Leaderboard, winner: Manifest)
         max_epochs=trainer.max_epochs,
         budget=trainer.budget,
         parameters=experiment.parameters,
-        chosen=_chosen(store, spec, winner),
+        chosen=_chosen(store, spec, origin),
         folds=winner.config.folds,
         thresholds=winner.thresholds,
         target_metrics=winner.target_metrics,
@@ -32,7 +35,7 @@ def report(store: Store, spec: Spec, leaderboard: Leaderboard, winner: Manifest)
         baselines=leaderboard.baselines,
         finish=leaderboard.finish,
         curve=_curve(store, winner),
-        shortfall=shortfall(spec, winner),
+        shortfall=shortfall(spec, origin),
     )
 
 
@@ -58,7 +61,7 @@ def _tried(entry: LeaderboardEntry) -> TriedTrial:
 
 
 def _curve(store: Store, winner: Manifest) -> tuple[Epoch, ...]:
-    """The epochs up to the bundle's weights: the trial may have gone on since."""
+    """The epochs that were trained for the bundle: the trial may have gone on since."""
     own = read_curve(store.trial(winner.config.key).metrics)[: winner.provenance.epochs]
     if winner.config.parent is None:
         return tuple(own)

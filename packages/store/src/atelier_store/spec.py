@@ -40,6 +40,9 @@ Kind = Literal["images", "signals", "rows"]
 Task = Literal["classification", "multilabel", "regression"]
 """One class of several; any number of labels, each given or not; numbers."""
 
+KeepWeights = Literal["last", "best"]
+"""Of which epoch a trial keeps the weights; keeping.py says more."""
+
 ClassWeights = Literal["none", "balanced"] | dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]]
 """How much a row of each class weighs in the loss of training; by label, 1 where nothing is said."""
 
@@ -317,20 +320,27 @@ class Budget(SpecModel):
 
 
 class Finish(SpecModel):
-    """What is tried at the end of a search, beside a tail; None is nothing. average: of so many of the best trials."""
+    """What is tried at the end of a search, beside a tail; None is nothing. average: of so many of the best trials.
+
+    retrain: the winner on training and validation rows, and when that takes its place: always, or if it is not worse on
+    the test rows (neverWorse).
+    """
 
     average: int | None = Field(default=None, ge=2)
+    retrain: Literal["always", "neverWorse"] | None = Field(default=None, exclude_if=_unset)
 
 
 class Trainer(SpecModel):
     """How a trial trains, and by which threshold its model tells two classes apart.
 
-    finish, class_weights, loss, metrics and threshold are written only if they are not none, as before they were there.
+    keep_weights, finish, class_weights, loss, metrics and threshold are written only if they are not the default, as
+    before they were there.
     """
 
     data: Data
     max_epochs: int = Field(ge=1)
     tail_epochs: int = Field(default=0, ge=0)
+    keep_weights: KeepWeights = Field(default="last", exclude_if=lambda which: which == "last")
     finish: Finish = Field(default=Finish(), exclude_if=lambda finish: finish == Finish())
     seed: int = Field(default=0, ge=0, lt=2**31)
     class_weights: ClassWeights = Field(default="none", exclude_if=lambda weights: weights == "none")

@@ -42,6 +42,8 @@ class BundleRow(NamedTuple):
     latency_p50_ms: float
     architecture: str
     onnx_bytes: int | None
+    best_epoch: int | None = None
+    retrained_epochs: int | None = None
 
 
 class TrialRow(NamedTuple):
@@ -127,6 +129,8 @@ def bundle_row(paths: TrialPaths) -> BundleRow | str | None:
         latency_p50_ms=manifest.latency.p50_ms,
         architecture=manifest.architecture,
         onnx_bytes=_size(files.network),
+        best_epoch=manifest.provenance.best_epoch,
+        retrained_epochs=manifest.config.retrained_epochs,
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from atelier_store.files import sha256_file
-from atelier_store.records import DataDescription, TrialConfig
+from atelier_store.records import BestBy, DataDescription, TrialConfig
 from atelier_store.spec import ClassWeights, Spec, sha256_of
 
 from atelier_trial import own_code, own_metrics
@@ -29,9 +29,17 @@ def trial_config(spec: Spec, data: DataDescription, params: dict[str, str]) -> T
         recipe_version=RECIPE_VERSION,
         seed=spec.trainer.seed,
         class_weights=canonical_weights(spec.trainer.class_weights),
+        keep_weights=_best_by(spec),
         loss_digest=spec.trainer.loss and own_code.digest("trainer.loss", spec.trainer.loss),
         metric_digests=own_metrics.digests(spec.trainer),
     )
+
+
+def _best_by(spec: Spec) -> BestBy | None:
+    """By what an epoch is the best, if a trial keeps its weights."""
+    objective = spec.experiment.objective
+    kept = BestBy(metric=objective.objective_metric_name, type=objective.type)
+    return kept if spec.trainer.keep_weights == "best" else None
 
 
 def canonical_weights(weights: ClassWeights) -> ClassWeights:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 import signal
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from atelier_store import finish, names
 from atelier_store.errors import InvalidInput
 from atelier_store.layout import ExperimentPaths, Store, TrialPaths
-from atelier_store.ranking import best_parent
-from atelier_store.records import Card, DataDescription, TrialConfig, TrialRecord
+from atelier_store.ranking import best_parent, to_retrain
+from atelier_store.records import Card, DataDescription, Manifest, TornRecord, TrialConfig, TrialRecord
 from atelier_store.spec import Spec
 
 from atelier_trial import fitness, identity
@@ -33,7 +33,8 @@ def average_name(key: str) -> str:
 class Request:
     """What the command line says. If bars is None, the trial takes them from the store; tail_of is a key, or BEST.
 
-    average_of are the keys of trials whose average is asked for, the best first.
+    average_of are the keys of trials whose average is asked for, the best first. retrain_of is the key of a trial that
+    is to be trained again on training and validation rows, or of the tail whose parent is.
 
     resumed_at is the rung at which the trial was paused and goes on, whatever the bars there and below; 0 if it is new.
     """
@@ -47,6 +48,7 @@ class Request:
     resumed_at: int = 0
     tail_of: str | None = None
     average_of: tuple[str, ...] = ()
+    retrain_of: str | None = None
     threads: int = 1
     data_dir: Path | None = None
 
@@ -85,11 +87,32 @@ def configuration(request: Request, description: DataDescription) -> TrialConfig
         raise InvalidInput(wrong)
     if request.average_of:
         return finish.configuration(request.store, request.average_of)
+    if request.retrain_of is not None:
+        return finish.retraining(_trained(request.store, request.retrain_of))[0]
     if request.tail_of is None:
         return identity.trial_config(request.spec, description, request.params)
     parent = request.store.trial(parent_of(request, request.tail_of))
     card = Card.read(parent.card)
     return identity.tail_config(TrialConfig.read(parent.config), card.epochs, request.spec.trainer.tail_epochs)
+
+
+def retrainings(request: Request) -> list[Request]:
+    """What retrains the winner on the validation rows too, if the spec asks for it: of a tail, the parent first."""
+    manifest = to_retrain(request.store, request.spec)
+    if manifest is None:
+        return []
+    base, key = replace(request, params={}, number=None), manifest.config.key
+    first, *tails = finish.retraining(manifest)
+    tail = [replace(base, trial=f"tail-{first.key}", tail_of=first.key) for _ in tails]
+    return [replace(base, trial=f"retrained-{key}", retrain_of=key), *tail]
+
+
+def _trained(store: Store, key: str) -> Manifest:
+    """The manifest of a trained trial. InvalidParams."""
+    try:
+        return Manifest.read(store.trial(names.KEY.checked(key)).bundle.manifest)
+    except (FileNotFoundError, TornRecord) as error:
+        raise InvalidParams([f"--retrain-of: {key}: no trial with a whole bundle has this key: {error}"]) from error
 
 
 def parent_of(request: Request, tail_of: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
-from atelier_store import budget, halving, marks
+from atelier_store import budget, halving, keeping, marks
 from atelier_store.bundle import check_digests
 from atelier_store.curve import read_curve
 from atelier_store.layout import ExperimentPaths, TrialPaths
@@ -18,11 +18,15 @@ from atelier_trial.request import Request
 log = logging.getLogger("atelier.trial")
 
 DIVERGED = "diverged"
+TRAIN_LOSS = "train_loss"
 
 
 @dataclass(frozen=True)
 class Target:
-    """How far this trial is to train, and the bars that it has to reach on the way."""
+    """How far this trial is to train, and the bars that it has to reach on the way.
+
+    spec is the search's as this trial has it: what is retrained is not measured, and has but its loss of training.
+    """
 
     spec: Spec
     experiment: ExperimentPaths
@@ -30,14 +34,16 @@ class Target:
     max_epochs: int
     rungs: tuple[int, ...]
     bars: dict[int, float | None] | None
+    is_measured: bool = True
 
     @classmethod
     def of(cls, request: Request, experiment: ExperimentPaths, config: TrialConfig) -> Target:
-        """The target of a request; a tail has no rungs, and an average no epochs."""
+        """The target of a request; a tail and what is retrained have no rungs, and an average no epochs."""
         if config.members is not None:
             return cls(request.spec, experiment, config.key, 0, (), {})
-        if config.tail_epochs is not None:
-            return cls(request.spec, experiment, config.key, config.tail_epochs, (), {})
+        spec = request.spec if config.retrained_epochs is None else _unmeasured(request.spec)
+        if (epochs := config.tail_epochs or config.retrained_epochs) is not None:
+            return cls(spec, experiment, config.key, epochs, (), {}, config.retrained_epochs is None)
         max_epochs = request.spec.trainer.max_epochs
         own = halving.rungs(request.spec.experiment.early_stopping, max_epochs)
         chosen = own if request.bars is None else sorted(e for e in request.bars if e < max_epochs)
@@ -61,7 +67,7 @@ class Target:
         return halving.bar(others, self.objective, self.spec.experiment.early_stopping.eta)
 
     def end(self, values: list[float]) -> tuple[int, halving.Outcome] | None:
-        """Where a trial with these values ends, or None if it has to go on."""
+        """Where a trial ends that has these values if it ends at these epochs, or None if it has to go on."""
         bars = {epoch: self.bar(epoch) for epoch in self.rungs if epoch <= len(values)}
         return halving.end_of_run(values, bars, self.max_epochs, self.objective)
 
@@ -85,7 +91,7 @@ class Target:
             return None
         if card.status == "failed":
             return card if card.reason is not None and card.reason.startswith(DIVERGED) else None
-        is_at_its_end = card.epochs == len(curve) and self.end(self._values(curve)) is not None
+        is_at_its_end = card.epochs == len(curve) and self.end(self.values(curve)) is not None
         return card if is_at_its_end and card.weights_sha256 is not None and not check_digests(paths.bundle) else None
 
     def lines(self) -> MetricLines:
@@ -99,20 +105,21 @@ class Target:
             lines.print({self.objective.objective_metric_name: self.worst()})
             return
         curve = read_curve(paths.metrics)
-        end = self.end(self._values(curve))
+        end = self.end(self.values(curve))
         self.print_again(lines, curve[: end[0] if end else len(curve)])
         log.info("already trained for %d epochs: nothing to do", card.epochs)
 
     def print_again(self, lines: MetricLines, curve: list[Epoch]) -> None:
         """Print the metrics of epochs that an earlier run trained, and write their values to the rungs."""
-        for epoch in curve:
-            if epoch.epoch in self.rungs:
-                self.mark(epoch.epoch, epoch.metrics[self.objective.objective_metric_name])
-            lines.print(epoch.metrics, epoch.epoch)
+        for epoch, kept in zip(curve, self.kept(curve), strict=True):
+            self.tell(lines, epoch.epoch, kept)
 
-    def mark(self, epoch: int, value: float) -> None:
-        """Write a value to a rung."""
-        RungValue(key=self.key, value=value).write(self.experiment.rung(epoch) / f"{self.key}.json")
+    def tell(self, lines: MetricLines, epoch: int, kept: Epoch) -> None:
+        """Print the metrics of the weights that the trial keeps if it ends after this epoch, and mark its rung."""
+        if epoch in self.rungs:
+            value = kept.metrics[self.objective.objective_metric_name]
+            RungValue(key=self.key, value=value).write(self.experiment.rung(epoch) / f"{self.key}.json")
+        lines.print(kept.metrics, epoch)
 
     def worst(self) -> float:
         """The worst value on the rungs of this experiment; 0 if there is none yet."""
@@ -123,8 +130,22 @@ class Target:
         """Whether an epoch was trained without this objective, by a release that did not know it."""
         return any(self.objective.objective_metric_name not in epoch.metrics for epoch in curve)
 
-    def _values(self, curve: list[Epoch]) -> list[float]:
-        return [epoch.metrics[self.objective.objective_metric_name] for epoch in curve]
+    def kept(self, curve: list[Epoch]) -> list[Epoch]:
+        """For each epoch, the one whose weights the trial keeps if it ends there."""
+        measured = [epoch.metrics[self.objective.objective_metric_name] for epoch in curve]
+        return [curve[epoch - 1] for epoch in keeping.epochs(self.spec, measured)]
+
+    def values(self, curve: list[Epoch]) -> list[float]:
+        """For each epoch, the objective of those weights."""
+        return [epoch.metrics[self.objective.objective_metric_name] for epoch in self.kept(curve)]
+
+
+def _unmeasured(spec: Spec) -> Spec:
+    """The spec of a trial that learns from the validation rows too: by its loss alone, keeping the last weights."""
+    objective = Objective(type="minimize", objective_metric_name=TRAIN_LOSS)
+    experiment = spec.experiment.model_copy(update={"objective": objective})
+    trainer = spec.trainer.model_copy(update={"keep_weights": "last"})
+    return spec.model_copy(update={"experiment": experiment, "trainer": trainer})
 
 
 def rung_values(experiment: ExperimentPaths, epoch: int) -> dict[str, float]:

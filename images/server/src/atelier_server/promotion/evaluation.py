@@ -27,7 +27,10 @@ def answer(store: Store, bundle: BundlePaths, manifest: Manifest, part: Part) ->
     """The answers to these rows, with the truth; None if the store has none for this bundle's data.
 
     A bundle of a trial with folds has learnt from all validation rows: the networks of the folds have answered those.
+    Nobody has for what was retrained.
     """
+    if part == "validation" and manifest.config.retrained_epochs is not None:
+        return None
     data = store.data(manifest.provenance.data_digest)
     try:
         if part == "validation" and manifest.config.folds is not None:

@@ -31,7 +31,9 @@ def katibs_pick(store: Store, done: Promoted, namespace: str) -> KatibPick | Non
     key, value = record.key if record else None, experiment.pick_value
     agrees = key in (done.promotion.key, *done.manifest.provenance.parents)
     if agrees:
-        of = ", which is in this average" if done.manifest.config.members else ", whose tail this is"
+        config = done.manifest.config
+        of = ", which is in this average" if config.members else ", whose tail this is"
+        of = ", which was retrained" if config.retrained_epochs is not None else of
         log.info("Katib's pick agrees: %s%s", experiment.pick, "" if key == done.promotion.key else of)
     else:
         shown = "no finite value" if value is None else f"{value:.6g}"

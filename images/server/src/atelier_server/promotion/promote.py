@@ -137,8 +137,7 @@ def _log_decided(done: Promoted, model: str) -> None:
         log.warning("%s", outcome(done, model))
         return
     promotion = done.promotion
-    objective = f"{promotion.objective_metric_name} {promotion.metric:.6g}"
-    what = f"{model} version {promotion.version}: trial {promotion.trial}, {objective}"
+    what = f"{model} version {promotion.version}: trial {promotion.trial}, {promotion.value}"
     why = f"; {done.decision.reason}" if done.is_new and done.decision and done.decision.comparison else ""
     log.info("%s %s%s", "promoted" if done.is_new else "already promoted:", what, why)
 

@@ -31,7 +31,7 @@ function shownModel({ name, served, versions, moves, decision, problems }) {
 const state = ({ version, signed, problem }, served) => make("span", {}, version === served ? badge("running", "served") : "", signed ? " signed" : "", problem ? make("span", { class: "wrong" }, ` ${problem}`) : "");
 
 const scores = ({ objective_metric_name: name, metric, test_metrics: test, test_rows: rows }) => [
-  `${metricName(name)} ${score(name, metric)}`, ...Object.entries(test || {}).map(([one, value]) => `${metricName(one)} ${score(one, value)}`), test ? `on ${number(rows)} test rows` : ""].filter(Boolean).join(", ");
+  `${metricName(name)} ${metric === null ? "not measurable" : score(name, metric)}`, ...Object.entries(test || {}).map(([one, value]) => `${metricName(one)} ${score(one, value)}`), test ? `on ${number(rows)} test rows` : ""].filter(Boolean).join(", ");
 
 function why({ reason, comparison }) {
   if (!comparison || comparison.served === null) return reason;

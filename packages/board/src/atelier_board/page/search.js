@@ -166,12 +166,13 @@ function columnsOf({ trials, objective, name }) {
 
 const shownParameter = found => found === null || found === undefined ? "" : found !== "" && Number.isFinite(Number(found)) ? number(Number(found)) : found;
 
-function shownSpec({ algorithm, early_stopping: early, rungs, max_epochs: most, data, network, budget, parameters }) {
+function shownSpec({ algorithm, early_stopping: early, rungs, max_epochs: most, keep_weights: weights, data, network, budget, parameters }) {
   const bounds = [budget.params && `${number(budget.params)} parameters`, budget.macs && `${number(budget.macs)} multiply-adds`, budget.latency_ms && milliseconds(budget.latency_ms)].filter(Boolean);
   const rows = parameters.map(({ name, feasible_space: space }) => make("tr", {}, make("th", { scope: "row" }, make("code", {}, name)), make("td", { class: "words" }, space.list ? space.list.join(", ") : `${space.min} to ${space.max}${space.distribution ? `, ${space.distribution}` : ""}`)));
   return [
     make("dl", { class: "facts" }, ...facts([
       ["Data", data], ["Network", make("code", {}, network)], ["Suggested by", algorithm], ["Early stopping", rungs.length ? `${early} at epochs ${rungs.join(", ")} of ${most}` : early],
+      ["Weights", `of a trial's ${weights} epoch`],
       ["Budget", bounds.length ? `at most ${bounds.join(", ")}` : lower("None set")],
     ])),
     make("details", {}, make("summary", {}, `${count(parameters.length, "parameter")} of the search space`), scrolled("The search space", headed("Parameter", "Could be"), make("tbody", {}, ...rows))),

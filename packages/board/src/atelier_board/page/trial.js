@@ -97,14 +97,15 @@ function curveOf({ curve, status }, name) {
   };
 }
 
-function endedFacts({ search: { objective }, rank, reason, card, curve, status, error }) {
+function endedFacts({ search: { objective }, rank, reason, card, config, curve, status, error }) {
   const seconds = curve.reduce((sum, epoch) => sum + epoch.seconds, 0), measured = card?.latency;
+  const kept = config?.keep_weights && card?.best_epoch ? `; its weights are those of epoch ${card.best_epoch}, the best` : "";
   return [
     ["Status", badge(status)],
     ["Why", (status === "paused" && !card?.reason ? "halving: others were better at this rung" : card?.reason) || error],
     ["Rank", rank === null ? `none${reason ? `: ${reason}` : ""}` : number(rank)],
     [objective ? metricName(objective.name) : "", card && card.objective_metric_name === objective?.name ? value(objective, card.metrics[objective.name] ?? card.metric) : ""],
-    ["Epochs", number(curve.length)],
+    ["Epochs", `${number(curve.length)}${kept}`],
     ["Training", duration(seconds)],
     ["Parameters", card?.params ? number(card.params) : ""],
     ["Multiply-adds", card?.macs ? number(card.macs) : ""],

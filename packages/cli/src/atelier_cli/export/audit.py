@@ -154,7 +154,7 @@ def _winner(spec: Spec, trials: Sequence[Trial]) -> Winner | None:
         return None
     behind = second.metric if second else None
     return Winner(
-        rule=ranking.rule(spec.experiment),
+        rule=ranking.rule(spec),
         trial=best.trial,
         key=best.key,
         value=best.metric,

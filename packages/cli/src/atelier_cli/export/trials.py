@@ -42,6 +42,11 @@ class Trial:
         return self.config is not None and self.config.members is not None
 
     @property
+    def is_retrained(self) -> bool:
+        """Whether it is another trial on more rows, which has no value."""
+        return self.config is not None and self.config.retrained_epochs is not None
+
+    @property
     def started_at(self) -> datetime | None:
         if not self.curve:
             return None

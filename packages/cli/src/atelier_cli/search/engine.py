@@ -25,7 +25,7 @@ from atelier_store.records import Card, DataDescription, TrialRecord
 from atelier_store.spec import Spec
 from atelier_store.trial_rows import bundle_row
 from atelier_trial import data, fitness, identity
-from atelier_trial.request import Request, average_name, configuration, record
+from atelier_trial.request import Request, average_name, configuration, record, retrainings
 from atelier_trial.target import Target
 
 from atelier_cli.profile import InvalidProfile, rules
@@ -148,7 +148,7 @@ class Engine:
         return description
 
     def search(self, description: DataDescription) -> None:
-        """Search, train the best trial to its end, then try tail and average if the spec has them."""
+        """Search, train the best trial to its end, then try tail and average and retrain it, as the spec says."""
         started = time.monotonic()
         with (
             Lease.acquire(self.experiment.lease, f"search {self.spec.experiment_name}"),
@@ -161,6 +161,7 @@ class Engine:
                     self._finish_winner(description)
                     self._tail(description)
                     self._average(description)
+                    self._retrain(description)
             except KeyboardInterrupt:
                 running = self._assignments()
                 raise KeyboardInterrupt(_left(running, killed=self._stop_trials())) from None
@@ -322,7 +323,7 @@ class Engine:
 
     def _handle_line(self, run: _Running, line: str) -> None:
         metric, _, value = line.partition(" ")[2].strip().partition("=")
-        if metric == self.spec.experiment.objective.objective_metric_name:
+        if metric == self.spec.experiment.objective.objective_metric_name and run.assignment.target.is_measured:
             run.printed += 1
             if run.assignment.job is not None:
                 self._schedule.progress(run.assignment.job, run.printed)
@@ -379,15 +380,18 @@ class Engine:
             return Result("over_budget")
         if card.status == "failed":
             return Result("failed")
+        if not target.is_measured:
+            return Result("succeeded")
         metric = self.spec.experiment.objective.objective_metric_name
         paths = self.store.trial(card.key)
         curve = read_curve(paths.metrics)
         if target.is_average:
             return Result("succeeded", (card.metrics[metric],))
-        end = target.end([epoch.metrics[metric] for epoch in curve])
+        end = target.end(target.values(curve))
         assert end is not None  # a finished trial has an end
-        others = objectives.others(self.spec.experiment, bundle_row(paths), curve[end[0] - 1].metrics)
-        return Result(end[1], tuple(epoch.metrics[metric] for epoch in curve[: end[0]]), others=others)
+        kept = target.kept(curve)[: end[0]]
+        others = objectives.others(self.spec.experiment, bundle_row(paths), kept[-1].metrics)
+        return Result(end[1], tuple(epoch.metrics[metric] for epoch in kept), others=others)
 
     def _finish_winner(self, description: DataDescription) -> None:
         """Train the best trial to its end, if halving paused it; again, should another be the best then."""
@@ -431,6 +435,16 @@ class Engine:
                 return
             tried.add(key)
             self._train(self._assignment(replace(request, trial=average_name(key)), description, job=None))
+
+    def _retrain(self, description: DataDescription) -> None:
+        """Retrain the winner on training and validation rows, if the spec asks for it."""
+        base = Request(self.spec, self.store, "", {}, threads=machine.cores(), data_dir=self.data_dir)
+        for request in retrainings(base):
+            assignment = self._assignment(request, description, job=None)
+            self._train(assignment)
+            card = assignment.target.finished(assignment.paths)
+            if card is None or card.status != "succeeded":
+                return
 
     def _train(self, assignment: Assignment) -> None:
         """Run one assignment to its end, unless its result is in the store."""

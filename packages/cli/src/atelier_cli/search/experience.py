@@ -9,6 +9,7 @@ from pathlib import Path
 from atelier_searcher.decision import NO_EXPERIENCE
 from atelier_searcher.experience import Experience
 from atelier_searcher.rank_model import RankModel, taught
+from atelier_store import keeping
 from atelier_store.curve import read_curve
 from atelier_store.layout import ExperimentPaths, Store
 from atelier_store.ranking import trial_records
@@ -66,11 +67,18 @@ def ensure(spec: Spec, store: Store, description: DataDescription, say: Callable
         found = tuple(_searches(spec, store, description, unlike))
         earlier = EarlierSearches(data_digest=description.digest, searches=found)
         earlier.write(path)
-    model = taught(spec, earlier.searches)
+    known = [_as_kept(spec, search) for search in earlier.searches]
+    model = taught(spec, known)
     for line in lines(earlier, model, unlike):
         say(line)
-    searches = tuple(sorted(earlier.searches, key=lambda one: _rank(spec, earlier, one)))
+    searches = tuple(sorted(known, key=lambda one: _rank(spec, earlier, one)))
     return Experience(earlier.data_digest, searches, model)
+
+
+def _as_kept(spec: Spec, search: EarlierSearch) -> EarlierSearch:
+    """An earlier search with the values of the weights that its trials would keep in this one."""
+    trials = [one.model_copy(update={"values": tuple(keeping.values(spec, one.values))}) for one in search.trials]
+    return search.model_copy(update={"trials": tuple(trials)})
 
 
 def lines(earlier: EarlierSearches, model: RankModel | None, unlike: Counter[str]) -> Iterator[str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from atelier_store.clock import now
+from atelier_store.files import write_bytes
 from atelier_store.finish import configuration
 from atelier_store.layout import BundlePaths, Store
 from atelier_store.ranking import trial_records
@@ -149,7 +150,13 @@ def _train(store: Store, scratch: Store, key: str, epochs: int) -> None:
     spec, record = _origin(store, key)
     config = TrialConfig.read(store.trial(key).config)
     threads = Manifest.read(store.trial(key).bundle.manifest).provenance.environment.threads
-    if config.parent is not None:
+    retrain_of = None
+    if config.retrained_epochs is not None and config.parent is None:
+        (retrain_of,) = Manifest.read(store.trial(key).bundle.manifest).provenance.parents
+        manifest = store.trial(retrain_of).bundle.manifest
+        write_bytes(scratch.trial(retrain_of).bundle.manifest, manifest.read_bytes())
+        trainer = spec.trainer
+    elif config.parent is not None:
         assert config.parent_epochs is not None
         _train(store, scratch, config.parent, config.parent_epochs)
         trainer = spec.trainer.model_copy(update={"tail_epochs": config.tail_epochs})
@@ -158,7 +165,11 @@ def _train(store: Store, scratch: Store, key: str, epochs: int) -> None:
     spec = spec.model_copy(update={"trainer": trainer})
     straight_through: dict[int, float | None] = {}
     request = Request(
-        spec, scratch, record.trial, record.params, bars=straight_through, tail_of=config.parent, threads=threads
+        *(spec, scratch, record.trial, record.params),
+        bars=straight_through,
+        tail_of=config.parent,
+        retrain_of=retrain_of,
+        threads=threads,
     )
     _run(request, config.key)
 

@@ -34,7 +34,7 @@ def leaderboard(board: Leaderboard, most: int = 10) -> RenderableType:
             short_name(entry.trial),
             entry.key,
             "" if entry.metric is None else score(entry.metric),
-            str(entry.epochs),
+            str(entry.epochs) if entry.best_epoch is None else f"{entry.best_epoch} of {entry.epochs}",
             f"{entry.params:,}",
             f"{entry.latency_p50_ms:.2f}",
             *(_number(entry.objectives[name]) if name in entry.objectives else "" for name in beside),
@@ -64,7 +64,8 @@ def to_beat(baselines: Sequence[BaselineScore]) -> Iterator[Text]:
 def finish_lines(lines: Sequence[FinishLine]) -> Iterator[Text]:
     """What was tried at the end of the search, of what, and what came of it."""
     for line in lines:
-        of = f" of {', '.join(member.trial for member in line.members)}" if line.members else ""
+        trials = [line.best_trial] if line.what == "retraining" else [member.trial for member in line.members]
+        of = f" of {', '.join(filter(None, trials))}" if trials else ""
         yield Text(f"{line.what}{of}: {'kept' if line.kept else 'not kept'}: {line.reason}", "cyan")
 
 

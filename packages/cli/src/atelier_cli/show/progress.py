@@ -80,7 +80,11 @@ class SearchDisplay(AbstractContextManager["SearchDisplay"]):
     def saved(self) -> int:
         """Epochs that were not trained, compared with training every trial that ended to maxEpochs."""
         most = self._spec.trainer.max_epochs
-        trained = (epochs for name, epochs in self._last_epochs.items() if not name.startswith(("tail-", "average-")))
+        trained = (
+            epochs
+            for name, epochs in self._last_epochs.items()
+            if not name.startswith(("tail-", "average-", "retrained-"))
+        )
         return sum(max(0, most - epochs) for epochs in trained)
 
     def _is_best_so_far(self, value: float) -> bool:
@@ -132,7 +136,7 @@ class SearchDisplay(AbstractContextManager["SearchDisplay"]):
         table = Table.grid(padding=(0, 2))
         for name, curve in self._curves.items():
             latest = score(curve[-1]) if curve else "…"
-            kind = next((of for of in ("tail", "average") if name.startswith(f"{of}-")), None)
+            kind = next((of for of in ("tail", "average", "retrained") if name.startswith(f"{of}-")), None)
             kind = kind or ("goes on" if self._epochs_before[name] else "new")
             table.add_row(short_name(name), kind, f"epoch {len(curve)}", latest, sparkline(curve))
         return table

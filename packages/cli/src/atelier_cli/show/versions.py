@@ -74,7 +74,8 @@ def _read(files: VersionPaths) -> Promotion | str:
 def _scores(promotion: Promotion) -> str:
     name = promotion.objective_metric_name
     tested = (promotion.test_metrics or {}).get(f"test_{name.removeprefix('val_')}")
-    return f"{name} {score(promotion.metric)}" + ("" if tested is None else f", test {score(tested)}")
+    value = promotion.value if promotion.metric is None else f"{name} {score(promotion.metric)}"
+    return value + ("" if tested is None else f", test {score(tested)}")
 
 
 def _minute(time: str) -> str:

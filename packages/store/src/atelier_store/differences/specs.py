@@ -99,7 +99,8 @@ def _trainer(a: Trainer, b: Trainer) -> Iterator[Difference]:
 
 
 def _training(trainer: Trainer) -> dict[str, Any]:
-    return _dump(trainer, "data", "budget", "finish") | {"classWeights": trainer.class_weights}
+    defaults = {"classWeights": trainer.class_weights, "keepWeights": trainer.keep_weights}
+    return _dump(trainer, "data", "budget", "finish") | defaults
 
 
 def _data(a: Data, b: Data) -> Iterator[Difference]:

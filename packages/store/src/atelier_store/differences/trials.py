@@ -75,6 +75,8 @@ def _asked(config: TrialConfig) -> dict[str, Any]:
         "trainer.seed": config.seed,
         "trainer.classWeights": config.class_weights,
         "trainer.tailEpochs": config.tail_epochs,
+        "trainer.keepWeights": f"best by {config.keep_weights.metric}" if config.keep_weights else "last",
+        "retrained_epochs": config.retrained_epochs,
         "members": [member.key for member in config.members] if config.members else None,
         "parent": config.parent,
         "parent_epochs": config.parent_epochs,

@@ -3,9 +3,10 @@
 import { at, bytes, count, facts, lower, make, metric, metricName, milliseconds, moment, number, percent, score, short } from "./elements.js";
 
 export function showTiles({ manifest, promotion, onnx_bytes }) {
-  const name = manifest.objective_metric_name, tested = promotion && promotion.test_metrics;
+  const name = promotion ? promotion.objective_metric_name : manifest.objective_metric_name, tested = promotion && promotion.test_metrics;
+  const validated = manifest.metrics[name] === undefined ? "no validation row is left" : `${metricName(name)} ${score(name, manifest.metrics[name])}`;
   const atTest = tested && tested[name.replace(/^val_/, "test_")];
-  const best = atTest === undefined || atTest === null ? [name, manifest.metrics[name], "no test set"] : [name.replace(/^val_/, "test_"), atTest, `${metricName(name)} ${score(name, manifest.metrics[name])}`];
+  const best = atTest === undefined || atTest === null ? [manifest.objective_metric_name, manifest.metrics[manifest.objective_metric_name], "no test set"] : [name.replace(/^val_/, "test_"), atTest, validated];
   at("tiles").replaceChildren(
     tile(metricName(best[0]), score(best[0], best[1]), best[2]),
     tile("Parameters", short(manifest.params), `${short(manifest.macs)} multiply-adds`),
@@ -99,7 +100,7 @@ export function showProvenance({ version, manifest, promotion, signed_by }, repo
   const { provenance, parity } = manifest, { environment } = provenance;
   const digest = text => text && make("code", { class: "digest" }, text);
   at("provenance").replaceChildren(...facts([
-    ["Promoted", promotion && `${moment(promotion.promoted_at)} by ${promotion.promoted_by}, for ${lower(metricName(promotion.objective_metric_name))} ${score(promotion.objective_metric_name, promotion.metric)}`],
+    ["Promoted", promotion && `${moment(promotion.promoted_at)} by ${promotion.promoted_by}, ${forWhat(promotion)}`],
     ["Experiment", make("code", {}, provenance.experiment)],
     ["Trial", `${provenance.trial}, ${howTrained(manifest)}, seed ${provenance.seed}`],
     ["Key", digest(provenance.key)],
@@ -118,7 +119,11 @@ export function showProvenance({ version, manifest, promotion, signed_by }, repo
   ]));
 }
 
-const howTrained = ({ config, provenance }) => config.members ? `the mean of ${count(config.members.length, "network")}` : `${count(provenance.epochs, "epoch")}${afterParent(config)}`;
+const forWhat = ({ metric, objective_metric_name: name }) => metric === null ? "retrained from the best, which leaves no row to score it on" : `for ${lower(metricName(name))} ${score(name, metric)}`;
+
+const howTrained = ({ config, provenance }) => config.members ? `the mean of ${count(config.members.length, "network")}` : `${count(provenance.epochs, "epoch")}${afterParent(config)}${ofTheBest(provenance)}${config.retrained_epochs ? ", on training and validation rows" : ""}`;
+
+const ofTheBest = ({ best_epoch }) => best_epoch ? `, weights of epoch ${best_epoch}, the best` : "";
 
 const afterParent = ({ parent_epochs }) => parent_epochs ? ` after ${parent_epochs} of its parent` : "";
 

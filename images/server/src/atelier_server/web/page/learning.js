@@ -5,7 +5,10 @@ import { at, count, lower, make, metricName, number, score } from "./elements.js
 
 const before = what => `This version was promoted before ${what} was kept with it.`;
 
-const HOLDS = "Ringed: the best epoch. The model has the weights of the last.";
+function holds({ config, provenance: { best_epoch }, objective_metric_name: name }) {
+  const kept = best_epoch ? `of epoch ${(config.parent_epochs || 0) + best_epoch}, the best by ${lower(metricName(name))}` : "of the last";
+  return `Ringed: the best epoch. The model has the weights ${kept}.`;
+}
 
 export function showCurve(manifest, report) {
   const curve = report ? report.curve : [];
@@ -14,7 +17,7 @@ export function showCurve(manifest, report) {
   const holder = make("div", { class: "holder" }), choice = make("select", { id: "measure" }, ...names.map(name => make("option", { value: name }, metricName(name))));
   const paint = () => chart(holder, curveOf(choice.value, curve, manifest.config.parent_epochs, report.objective));
   choice.addEventListener("change", paint);
-  at("curve").replaceChildren(...short(report), make("p", { class: "choice" }, make("label", { for: "measure" }, "Show "), choice), holder, make("p", { class: "quiet legend" }, HOLDS), asTable(curve, names));
+  at("curve").replaceChildren(...short(report), make("p", { class: "choice" }, make("label", { for: "measure" }, "Show "), choice), holder, make("p", { class: "quiet legend" }, holds(manifest)), asTable(curve, names));
   paint();
 }
 
@@ -74,7 +77,8 @@ function toBeat({ baselines = [], objective }) {
 
 /** What was tried at the end of the search, and what came of it; most searches, and older reports, have nothing. */
 function atTheEnd({ finish = [] }) {
-  return finish.map(({ what, members, kept, reason }) => make("p", { class: "finish" }, `At the end, an ${what}${members.length ? ` of ${members.map(({ trial }) => trial).join(", ")}` : ""}: ${kept ? "kept" : "not kept"}: ${reason}.`));
+  const of = { average: "an average", retraining: "the best, retrained on the validation rows too" };
+  return finish.map(({ what, members, kept, reason }) => make("p", { class: "finish" }, `At the end, ${of[what]}${members.length ? ` of ${members.map(({ trial }) => trial).join(", ")}` : ""}: ${kept ? "kept" : "not kept"}: ${reason}.`));
 }
 
 const BASELINES = { hist_gradient_boosting: "boosted trees", logistic_regression: "logistic regression", linear_regression: "linear regression", majority: "the majority", mean: "the mean" };
@@ -98,6 +102,6 @@ function trialsOf(trials, manifest, promotion, { objective, budget }) {
       says: `${trial.trial}${trial.trial === won ? ", the winner" : ""}: ${metricName(name)} ${score(name, trial.metric)}, ${count(trial.params, "parameter")}, ${count(trial.epochs, "epoch")}, ${STATUSES[trial.status]}`,
     })),
     bound: budget.params && budget.params < 20 * Math.max(...trials.map(trial => trial.params)) ? { x: budget.params, says: "budget" } : undefined,
-    says: `${metricName(name)} and size of ${count(trials.length, "trial")}; the winner, ringed, has ${score(name, manifest.metrics[name])} with ${count(manifest.params, "parameter")}`,
+    says: `${metricName(name)} and size of ${count(trials.length, "trial")}; ${manifest.metrics[name] === undefined ? "the winner was retrained and has no value" : `the winner, ringed, has ${score(name, manifest.metrics[name])}`} with ${count(manifest.params, "parameter")}`,
   };
 }
