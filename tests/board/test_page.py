@@ -6,19 +6,19 @@ import math
 import random
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import optuna
 import pytest
-from atelier_board import files
+from atelier_board import files, joined
 from atelier_store.layout import Store
 from atelier_store.ranking import rank
 from atelier_store.records import TrialRecord
 from atelier_store.spec import Spec
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from benchmarks.made_up_store import make
 from tests.board.conftest import EMPTY, ONE, THIRTY
@@ -185,10 +185,10 @@ def test_importance_is_that_of_optuna(page: Page, shown: Board) -> None:
     }
     opened(page, shown)
     found = page.evaluate(
-        """async ([told, values]) => {
-            const { importance } = await import("./page/importance.js");
-            return importance({ ...told, curve: row => [values[row]] }, values.map((_, row) => row), 1);
-        }""",
+        f"""([told, values]) => {{
+            {joined.script(files.load(), "importance")}
+            return importance_.importance({{ ...told, curve: row => [values[row]] }}, values.map((_, row) => row), 1);
+        }}""",
         [told, [value for _, value in rows]],
     )
     assert (found["all"], found["top"]) == (200, 20)
@@ -198,7 +198,8 @@ def test_importance_is_that_of_optuna(page: Page, shown: Board) -> None:
 def test_rank_correlation_is_that_of_scipy(page: Page, shown: Board) -> None:
     opened(page, shown)
     a, b = [3, 1, 4, 1, 5, 9, 2, 6], [2, 7, 1, 8, 2, 8, 1, 8]
-    found = page.evaluate("async ([a, b]) => (await import('./page/halving.js')).spearman(a, b)", [a, b])
+    script = joined.script(files.load(), "halving")
+    found = page.evaluate(f"([a, b]) => {{ {script} return halving_.spearman(a, b); }}", [a, b])
     assert found == pytest.approx(0.19885368120992467)  # scipy.stats.spearmanr
 
 
@@ -315,6 +316,40 @@ def test_what_changes_appears_by_itself_and_what_was_chosen_stays(page: Page, st
         assert Axe().run(page).violations_count == 0
         assert shown.stop() == 0
         expect(page.locator("#notice")).to_contain_text("The board does not answer", timeout=30_000)
+
+
+def test_a_question_that_is_not_answered_is_said_and_asked_again(browser: Browser, shown: Board) -> None:
+    page, asked = browser.new_page(), list[str | None]()
+    html = {"status": 502, "content_type": "text/html", "body": "<h1>Bad gateway</h1>"}
+    faults: list[tuple[str, Callable[[Route], None]]] = [
+        ("The board does not answer. It may have been ended.", lambda route: route.abort("connectionreset")),
+        ("What came is not an answer of the board", lambda route: route.fulfill(**html)),
+        ("What came is not an answer of the board", lambda route: route.fulfill(body='[{"name": "th')),
+        ("Another answers than the board: status 503.", lambda route: route.fulfill(status=503, json={"error": "no"})),
+        ("The board has not answered for 60 seconds.", lambda route: None),
+        ("This page cannot show what it was told", lambda route: route.fulfill(body="null", headers={"ETag": '"7"'})),
+    ]
+    waiting = iter(faults)
+
+    def answer(route: Route) -> None:
+        asked.append(route.request.headers.get("if-none-match"))
+        _, fault = next(waiting, (None, Route.continue_))
+        fault(route)
+
+    page.clock.install()
+    page.route("**/api/searches", answer)
+    page.goto(shown.url)
+    for words, _ in faults:
+        if "60 seconds" in words:
+            page.clock.run_for(60_000)
+        expect(page.get_by_role("alert")).to_contain_text(words)
+        expect(page.locator("#state")).to_have_text("Reading the store…")
+        page.clock.run_for(5000)
+    expect(page.locator("#state")).to_contain_text("searches in the store")
+    expect(page.locator("#notice")).to_be_hidden()
+    assert asked == [None] * 7  # the tag of what could not be shown was not kept
+    page.unroute_all()
+    page.close()
 
 
 def test_while_nobody_looks_nothing_is_asked(page: Page, shown: Board) -> None:

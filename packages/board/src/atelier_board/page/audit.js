@@ -1,5 +1,6 @@
 /** What an audit tells: who promoted what by which rule, when test rows were read, what was replayed, and what matches. */
 
+import { Unanswered, ask } from "./asking.js";
 import { at, count, facts, make, moment, number } from "./elements.js";
 import { chosen, keep, link, toSearch, toTrial } from "./route.js";
 import { badge, duration } from "./words.js";
@@ -71,13 +72,13 @@ function matching() {
   const look = async begin => {
     clearTimeout(due);
     try {
-      const answer = await fetch(`api/audit/check${begin ? "?begin" : ""}`, { cache: "no-store" }), told = await answer.json();
-      if (!section.isConnected) return;
-      if (answer.ok) show(told);
-      else says.textContent = told.detail;
+      const { content } = await ask(`api/audit/check${begin ? "?begin" : ""}`);
+      if (section.isConnected) show(content);
     } catch (error) {
-      if (!(error instanceof TypeError)) throw error;  // fetch() throws these, if it reaches nobody
+      if (!section.isConnected) return;
+      says.textContent = error.message;
       due = setTimeout(look, 5 * EVERY);
+      if (!(error instanceof Unanswered)) throw error;
     }
   };
   const show = ({ under_way: now, last }) => {
