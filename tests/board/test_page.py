@@ -7,6 +7,7 @@ import random
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -278,8 +279,8 @@ def test_the_audit_tells_of_promotions_and_checks_when_it_is_asked_to(page: Page
     opened(page, shown, f"#/audit?of={THIRTY}")
     moves = page.get_by_label("Every change of what is served")
     expect(moves.get_by_role("row")).to_have_count(3)
-    expect(moves.get_by_role("row").nth(1)).to_contain_text(f"trial {second} was chosen")
-    expect(moves.get_by_role("row").nth(2)).to_contain_text("the rule, promotion.policy always")
+    expect(moves.get_by_role("row").nth(1)).to_contain_text(f"A person: trial {second} was chosen")
+    expect(moves.get_by_role("row").nth(2)).to_contain_text("The rule, promotion.policy always")
     rule = page.locator(f"section[aria-labelledby=moves-title] dt:has-text('{THIRTY}') + dd")
     expect(rule).to_contain_text("highest val_accuracy of the last epoch's weights")
     expect(page.get_by_label("Readings of the test rows").get_by_role("row")).to_have_count(3)
@@ -319,14 +320,14 @@ def test_what_changes_appears_by_itself_and_what_was_chosen_stays(page: Page, st
 
 
 def test_a_question_that_is_not_answered_is_said_and_asked_again(browser: Browser, shown: Board) -> None:
-    page, asked = browser.new_page(), list[str | None]()
+    page, asked, held = browser.new_page(), list[str | None](), list[Route]()
     html = {"status": 502, "content_type": "text/html", "body": "<h1>Bad gateway</h1>"}
     faults: list[tuple[str, Callable[[Route], None]]] = [
         ("The board does not answer. It may have been ended.", lambda route: route.abort("connectionreset")),
         ("What came is not an answer of the board", lambda route: route.fulfill(**html)),
         ("What came is not an answer of the board", lambda route: route.fulfill(body='[{"name": "th')),
         ("Another answers than the board: status 503.", lambda route: route.fulfill(status=503, json={"error": "no"})),
-        ("The board has not answered for 60 seconds.", lambda route: None),
+        ("The board has not answered for 60 seconds.", held.append),
         ("This page cannot show what it was told", lambda route: route.fulfill(body="null", headers={"ETag": '"7"'})),
     ]
     waiting = iter(faults)
@@ -348,7 +349,7 @@ def test_a_question_that_is_not_answered_is_said_and_asked_again(browser: Browse
     expect(page.locator("#state")).to_contain_text("searches in the store")
     expect(page.locator("#notice")).to_be_hidden()
     assert asked == [None] * 7  # the tag of what could not be shown was not kept
-    page.unroute_all()
+    held[0].abort()
     page.close()
 
 
@@ -400,11 +401,31 @@ def test_axe_finds_nothing_to_object_to(page: Page, shown: Board, scheme: Any) -
         assert found.violations_count == 0, f"{view}\n{found.generate_report()}"
 
 
+def test_names_beside_each_other_on_an_axis_do_not_touch(page: Page, shown: Board) -> None:
+    page.set_viewport_size({"width": 1400, "height": 900})
+    opened(page, shown, f"#/s/{THIRTY}")
+    labels(page)
+    ticks = page.locator("figure:has-text('stage1_op') text.tick").evaluate_all(
+        "some => some.map(one => one.getBoundingClientRect()).map(({ left, right, top }) => [left, right, top])"
+    )
+    rows = {top: [(left, right) for left, right, at in ticks if at == top] for _, _, top in ticks}
+    assert len(ticks) > 6
+    assert all(right < left for row in rows.values() for (_, right), (left, _) in pairwise(sorted(row)))
+
+
 def test_nothing_is_wider_than_a_phone(page: Page, shown: Board) -> None:
     page.set_viewport_size({"width": 320, "height": 640})
     for view in views(shown):
         opened(page, shown, view)
         assert page.evaluate("() => document.documentElement.scrollWidth") <= 320, view
+        cards = page.locator(".stacks").evaluate_all("some => some.every(one => one.scrollWidth <= one.clientWidth)")
+        assert cards, view  # each row is a card, and nothing is cut
+
+
+def test_a_search_without_trials_offers_no_choice_of_what_there_is_not(page: Page, shown: Board) -> None:
+    opened(page, shown, f"#/s/{EMPTY}")
+    expect(page.get_by_label("At epoch")).to_be_hidden()
+    assert page.locator("select:visible").evaluate_all("some => some.every(one => one.options.length)")
 
 
 def test_a_search_that_is_not_there_is_named(page: Page, shown: Board) -> None:
