@@ -25,7 +25,7 @@ def guarded(made: Path, tmp_path: Path) -> TestClient:
 
 def test_the_token_is_taken_as_a_password_and_as_a_bearer_token(guarded: TestClient) -> None:
     for authorization in ("Bearer s3cret", "Basic YW55Ym9keTpzM2NyZXQ="):  # anybody:s3cret
-        for path in ("/", "/page/board.js", "/api/searches"):
+        for path in ("/", "/api/searches"):
             assert guarded.get(path, headers={"Authorization": authorization}).status_code == 200, path
 
 
@@ -35,7 +35,7 @@ def test_the_token_is_taken_as_a_password_and_as_a_bearer_token(guarded: TestCli
 )
 def test_without_it_nothing_is_shown_and_a_browser_asks_for_it(guarded: TestClient, authorization: str | None) -> None:
     headers = {} if authorization is None else {"Authorization": authorization}
-    for path in ("/", "/page/board.js", "/api/searches", "/nowhere"):
+    for path in ("/", "/api/searches", "/nowhere"):
         refused = guarded.get(path, headers=headers)
         assert refused.status_code == 401 and refused.headers["www-authenticate"].startswith("Basic realm=")
         assert refused.headers["content-type"] == "application/problem+json" and THIRTY not in refused.text

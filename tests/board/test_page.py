@@ -6,19 +6,20 @@ import math
 import random
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import optuna
 import pytest
-from atelier_board import files
+from atelier_board import files, joined
 from atelier_store.layout import Store
 from atelier_store.ranking import rank
 from atelier_store.records import TrialRecord
 from atelier_store.spec import Spec
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from benchmarks.made_up_store import make
 from tests.board.conftest import EMPTY, ONE, THIRTY
@@ -185,10 +186,10 @@ def test_importance_is_that_of_optuna(page: Page, shown: Board) -> None:
     }
     opened(page, shown)
     found = page.evaluate(
-        """async ([told, values]) => {
-            const { importance } = await import("./page/importance.js");
-            return importance({ ...told, curve: row => [values[row]] }, values.map((_, row) => row), 1);
-        }""",
+        f"""([told, values]) => {{
+            {joined.script(files.load(), "importance")}
+            return importance_.importance({{ ...told, curve: row => [values[row]] }}, values.map((_, row) => row), 1);
+        }}""",
         [told, [value for _, value in rows]],
     )
     assert (found["all"], found["top"]) == (200, 20)
@@ -198,7 +199,8 @@ def test_importance_is_that_of_optuna(page: Page, shown: Board) -> None:
 def test_rank_correlation_is_that_of_scipy(page: Page, shown: Board) -> None:
     opened(page, shown)
     a, b = [3, 1, 4, 1, 5, 9, 2, 6], [2, 7, 1, 8, 2, 8, 1, 8]
-    found = page.evaluate("async ([a, b]) => (await import('./page/halving.js')).spearman(a, b)", [a, b])
+    script = joined.script(files.load(), "halving")
+    found = page.evaluate(f"([a, b]) => {{ {script} return halving_.spearman(a, b); }}", [a, b])
     assert found == pytest.approx(0.19885368120992467)  # scipy.stats.spearmanr
 
 
@@ -277,8 +279,8 @@ def test_the_audit_tells_of_promotions_and_checks_when_it_is_asked_to(page: Page
     opened(page, shown, f"#/audit?of={THIRTY}")
     moves = page.get_by_label("Every change of what is served")
     expect(moves.get_by_role("row")).to_have_count(3)
-    expect(moves.get_by_role("row").nth(1)).to_contain_text(f"trial {second} was chosen")
-    expect(moves.get_by_role("row").nth(2)).to_contain_text("the rule, promotion.policy always")
+    expect(moves.get_by_role("row").nth(1)).to_contain_text(f"A person: trial {second} was chosen")
+    expect(moves.get_by_role("row").nth(2)).to_contain_text("The rule, promotion.policy always")
     rule = page.locator(f"section[aria-labelledby=moves-title] dt:has-text('{THIRTY}') + dd")
     expect(rule).to_contain_text("highest val_accuracy of the last epoch's weights")
     expect(page.get_by_label("Readings of the test rows").get_by_role("row")).to_have_count(3)
@@ -315,6 +317,40 @@ def test_what_changes_appears_by_itself_and_what_was_chosen_stays(page: Page, st
         assert Axe().run(page).violations_count == 0
         assert shown.stop() == 0
         expect(page.locator("#notice")).to_contain_text("The board does not answer", timeout=30_000)
+
+
+def test_a_question_that_is_not_answered_is_said_and_asked_again(browser: Browser, shown: Board) -> None:
+    page, asked, held = browser.new_page(), list[str | None](), list[Route]()
+    html = {"status": 502, "content_type": "text/html", "body": "<h1>Bad gateway</h1>"}
+    faults: list[tuple[str, Callable[[Route], None]]] = [
+        ("The board does not answer. It may have been ended.", lambda route: route.abort("connectionreset")),
+        ("What came is not an answer of the board", lambda route: route.fulfill(**html)),
+        ("What came is not an answer of the board", lambda route: route.fulfill(body='[{"name": "th')),
+        ("Another answers than the board: status 503.", lambda route: route.fulfill(status=503, json={"error": "no"})),
+        ("The board has not answered for 60 seconds.", held.append),
+        ("This page cannot show what it was told", lambda route: route.fulfill(body="null", headers={"ETag": '"7"'})),
+    ]
+    waiting = iter(faults)
+
+    def answer(route: Route) -> None:
+        asked.append(route.request.headers.get("if-none-match"))
+        _, fault = next(waiting, (None, Route.continue_))
+        fault(route)
+
+    page.clock.install()
+    page.route("**/api/searches", answer)
+    page.goto(shown.url)
+    for words, _ in faults:
+        if "60 seconds" in words:
+            page.clock.run_for(60_000)
+        expect(page.get_by_role("alert")).to_contain_text(words)
+        expect(page.locator("#state")).to_have_text("Reading the store…")
+        page.clock.run_for(5000)
+    expect(page.locator("#state")).to_contain_text("searches in the store")
+    expect(page.locator("#notice")).to_be_hidden()
+    assert asked == [None] * 7  # the tag of what could not be shown was not kept
+    held[0].abort()
+    page.close()
 
 
 def test_while_nobody_looks_nothing_is_asked(page: Page, shown: Board) -> None:
@@ -365,11 +401,31 @@ def test_axe_finds_nothing_to_object_to(page: Page, shown: Board, scheme: Any) -
         assert found.violations_count == 0, f"{view}\n{found.generate_report()}"
 
 
+def test_names_beside_each_other_on_an_axis_do_not_touch(page: Page, shown: Board) -> None:
+    page.set_viewport_size({"width": 1400, "height": 900})
+    opened(page, shown, f"#/s/{THIRTY}")
+    labels(page)
+    ticks = page.locator("figure:has-text('stage1_op') text.tick").evaluate_all(
+        "some => some.map(one => one.getBoundingClientRect()).map(({ left, right, top }) => [left, right, top])"
+    )
+    rows = {top: [(left, right) for left, right, at in ticks if at == top] for _, _, top in ticks}
+    assert len(ticks) > 6
+    assert all(right < left for row in rows.values() for (_, right), (left, _) in pairwise(sorted(row)))
+
+
 def test_nothing_is_wider_than_a_phone(page: Page, shown: Board) -> None:
     page.set_viewport_size({"width": 320, "height": 640})
     for view in views(shown):
         opened(page, shown, view)
         assert page.evaluate("() => document.documentElement.scrollWidth") <= 320, view
+        cards = page.locator(".stacks").evaluate_all("some => some.every(one => one.scrollWidth <= one.clientWidth)")
+        assert cards, view  # each row is a card, and nothing is cut
+
+
+def test_a_search_without_trials_offers_no_choice_of_what_there_is_not(page: Page, shown: Board) -> None:
+    opened(page, shown, f"#/s/{EMPTY}")
+    expect(page.get_by_label("At epoch")).to_be_hidden()
+    assert page.locator("select:visible").evaluate_all("some => some.every(one => one.options.length)")
 
 
 def test_a_search_that_is_not_there_is_named(page: Page, shown: Board) -> None:

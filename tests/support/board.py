@@ -47,7 +47,7 @@ class Board:
 
     def _answers(self) -> bool:
         try:
-            return self.client.get("/page/icon.svg").status_code == 200
+            return self.client.get("/health").status_code == 200
         except httpx.TransportError:
             return False
 

@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Callable
 from http import HTTPStatus
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 from atelier_store import notes, stored_page
@@ -25,18 +25,26 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from atelier_board import audit_view, comparison_view, files, models_view, search_view, trial_view
+from atelier_board import audit_view, comparison_view, models_view, search_view, trial_view
 from atelier_board.access import HEALTH, Access
 from atelier_board.check import Check
+from atelier_board.document import document
 from atelier_board.looks import Look, Looks
 
 HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-cache",
 }
+
+REACHES = "connect-src 'self'; form-action 'none'; frame-ancestors 'none'"
+"""What the policy of the page has beside what a file's has."""
+
+NO_SCRIPT = (
+    '<noscript><p class="notice">This page is drawn by a script, and scripts are off. '
+    '<a href="api/searches">The searches</a> as JSON say the same.</p></noscript>'
+)
 
 MOST_BYTES = 64 * 1024
 """Of a note."""
@@ -51,19 +59,14 @@ def create(store: Store, hosts: list[str], token: Token | None = None, cache: Pa
     With a token, for whoever sends it. Indexes are kept in cache, or in the store.
     """
     looks, answers, checking = Looks(store, cache), Answers(), Check(store)
-    page = files.load()
+    page = document("board", "Searches", "Reading the store…", NO_SCRIPT)
+    page_headers = HEADERS | {"Content-Security-Policy": f"{page.policy}; {REACHES}"}
 
     def health(_: Request) -> Response:
         return Response(b"the board answers\n", media_type="text/plain", headers=HEADERS)
 
     def home(_: Request) -> Response:
-        return Response(page["index.html"], media_type=files.TYPES[".html"], headers=HEADERS)
-
-    def file(request: Request) -> Response:
-        name = request.path_params["name"]
-        if name not in page:
-            raise HTTPException(404, f"the page has no file {name!r}")
-        return Response(page[name], media_type=files.TYPES[PurePath(name).suffix], headers=HEADERS)
+        return Response(page.html, media_type="text/html", headers=page_headers)
 
     def searches(request: Request) -> Response:
         every = looks.all()
@@ -137,7 +140,6 @@ def create(store: Store, hosts: list[str], token: Token | None = None, cache: Pa
         routes=[
             Route("/", home),
             Route(HEALTH, health),
-            Route("/page/{name}", file),
             Route("/api/audit", audit),
             Route("/api/audit/check", check),
             Route("/api/compare", compare),

@@ -11,7 +11,9 @@ import re
 from collections.abc import Iterator, Mapping
 
 IMPORT = re.compile(r'^import \{ ([^}]*) \} from "\./([a-z]+)\.js";\n', re.MULTILINE)
-EXPORT = re.compile(r"^export (?=(?:async )?(?:function|const) (\w+))", re.MULTILINE)
+EXPORT = re.compile(r"^export (?=(?:async )?(?:function|const|class) (\w+))", re.MULTILINE)
+COMMENT = re.compile(r"^\s*/\*\*.*?\*/\n|  // [^\n]*", re.MULTILINE | re.DOTALL)
+INDENT = re.compile(r"^\s+", re.MULTILINE)
 
 
 def script(page: Mapping[str, bytes], entry: str) -> str:
@@ -34,4 +36,4 @@ def _body(page: Mapping[str, bytes], name: str) -> str:
 
 
 def _text(page: Mapping[str, bytes], name: str) -> str:
-    return page[f"{name}.js"].decode()
+    return INDENT.sub("", COMMENT.sub("", page[f"{name}.js"].decode()))

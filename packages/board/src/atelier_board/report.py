@@ -8,47 +8,19 @@ from __future__ import annotations
 
 import base64
 import gzip
-import hashlib
 import json
-from html import escape
 from typing import Any
 from urllib.parse import quote
 
 from atelier_store.files import write_text
 from atelier_store.layout import ExperimentPaths, Store
 
-from atelier_board import comparison_view, files, joined, plain, search_view, trial_view
+from atelier_board import comparison_view, plain, search_view, trial_view
+from atelier_board.document import document
 from atelier_board.looks import Looks
 
 TRIALS = 30
 """Trials that have a page of their own: the best."""
-
-PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<link rel="icon" href="data:image/svg+xml;base64,{icon}">
-<style>{style}</style>
-</head>
-<body>
-<header class="top">
-  <img src="data:image/svg+xml;base64,{icon}" alt="" width="40" height="40">
-  <div>
-    <h1 id="name" tabindex="-1">{title}</h1>
-    <p id="state" class="quiet" role="status">{state}</p>
-  </div>
-  <nav id="path" aria-label="Where you are"></nav>
-</header>
-<main id="view">{plain}</main>
-<script id="answers" type="application/gzip">{answers}</script>
-<script>{script}</script>
-</body>
-</html>
-"""
-
 
 def leave(paths: ExperimentPaths) -> None:
     """Write the report of a search beside its leaderboard, whole or not at all. OSError."""
@@ -83,27 +55,9 @@ def of_comparison(store: Store, a: str, b: str) -> str:
 
 def file(title: str, state: str, plain: str, home: str, answers: dict[str, Any]) -> str:
     """A page with these answers by address, which begins at home; plain is its content until a script runs."""
-    page = files.load()
-    style = (page["style.css"] + page["board.css"]).decode()
-    script = joined.script(page, "report")
     content = json.dumps({"home": home, "answers": answers}, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     packed = gzip.compress(content.encode(errors="replace"), mtime=0)
-    policy = f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; img-src data:; base-uri 'none'"
-    return PAGE.format(
-        policy=policy,
-        title=escape(title),
-        state=escape(state),
-        icon=base64.b64encode(page["icon.svg"]).decode(),
-        style=style,
-        plain=plain,
-        answers=base64.b64encode(packed).decode(),
-        script=script,
-    )
-
-
-def _hash(content: str) -> str:
-    """A source of a policy: content that is in the page itself."""
-    return f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"
+    return document("report", title, state, plain, base64.b64encode(packed).decode()).html
 
 
 def _part(name: str) -> str:

@@ -1,6 +1,8 @@
 /** What an audit tells: who promoted what by which rule, when test rows were read, what was replayed, and what matches. */
 
+import { Unanswered, ask } from "./asking.js";
 import { at, count, facts, make, moment, number } from "./elements.js";
+import { quiet, section, table } from "./parts.js";
 import { chosen, keep, link, toSearch, toTrial } from "./route.js";
 import { badge, duration } from "./words.js";
 
@@ -11,12 +13,12 @@ export function auditView(root) {
   const problems = make("div", { class: "notice wrong", role: "alert", hidden: true });
   const of = make("select", { id: "of" }), [moves, readings, replays] = Array.from({ length: 3 }, () => make("div")), rules = make("dl", { class: "facts" });
   root.replaceChildren(problems, matching(), make("div", { class: "controls" }, make("label", { for: "of" }, "Of", of)),
-    part("moves", "Who promoted what, by which rule", moves, rules), part("readings", "When the test rows were read", readings),
-    part("replays", "What was trained again", replays));
+    section("moves", "Who promoted what, by which rule", moves, rules), section("readings", "When the test rows were read", readings),
+    section("replays", "What was trained again", replays));
   let told;
   const paint = () => {
     const isOf = ({ experiment, search }) => !of.value || of.value === (experiment ?? search);
-    shown(moves, "Every change of what is served", ["When", "Model", "Version", "Before", "Trial", "By", "Decided by", "Why"], told.moves.filter(isOf).map(moved), "Nothing was promoted.");
+    shown(moves, "Every change of what is served", ["When", "Model", "Version", "Before", "Trial", "By", "Why"], told.moves.filter(isOf).map(moved), "Nothing was promoted.");
     const ruled = [...new Set(told.moves.filter(isOf).map(one => one.experiment))];
     rules.replaceChildren(...facts(ruled.map(name => [link(toSearch(name), name), told.rules[name] || "cannot be read, so its rule is not known"])));
     shown(readings, "Readings of the test rows", ["When", "Model", "Version", "Search", "What for", "Rows", "By"], told.readings.filter(isOf).map(read), "Never.");
@@ -37,14 +39,10 @@ export function auditView(root) {
   };
 }
 
-const part = (id, title, ...content) => make("section", { "aria-labelledby": `${id}-title` }, make("h2", { id: `${id}-title` }, title), ...content);
-
-const quiet = words => make("p", { class: "quiet" }, words);
-
 const code = text => text ? make("code", {}, text) : "none";
 
 const moved = ({ promoted_at: when, model, version, previous, experiment, trial, promoted_by: by, policy, reason }) => [
-  moment(when), model, code(version), code(previous), link(toTrial(experiment, trial), trial), by, policy ? `the rule, promotion.policy ${policy}` : reason.startsWith("best ") ? "the rule" : "a person", reason,
+  moment(when), model, code(version), code(previous), link(toTrial(experiment, trial), trial), by, `${policy ? `The rule, promotion.policy ${policy}` : reason.startsWith("best ") ? "The rule" : "A person"}: ${reason}`,
 ];
 
 const read = ({ read_at: when, model, version, search, purpose, rows, read_by: by }) => [
@@ -56,28 +54,23 @@ const replayed = ({ replayed_at: when, key, search, trial, epochs, tensors, diff
   different.length ? badge("failed", `${number(different.length)} differ: ${different.slice(0, 3).join(", ")}${different.length > 3 ? ", …" : ""}`) : badge("ended", "every one the same, bit for bit"), cpu,
 ];
 
-function shown(holder, label, heads, rows, nothing) {
-  if (!rows.length) return holder.replaceChildren(quiet(nothing));
-  const cell = (found, index) => make(index ? "td" : "th", { scope: !index && "row", class: heads[index] === "Why" && "words" }, found);
-  holder.replaceChildren(make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": label }, make("table", {},
-    make("thead", {}, make("tr", {}, ...heads.map(head => make("th", { scope: "col" }, head)))), make("tbody", {}, ...rows.map(row => make("tr", {}, ...row.map(cell)))))));
-}
+const shown = (holder, label, heads, rows, nothing) => holder.replaceChildren(rows.length ? table(label, heads, rows, ["Why"]) : quiet(nothing));
 
 /** Digests are computed when somebody asks for it; the board says how far it is, and keeps what came of it. */
 function matching() {
   const button = make("button", { type: "button", class: "main" }, "Check every digest now"), says = make("p", { role: "status" }), found = make("div");
-  const section = part("matching", "What matches", quiet("Everything in the store is hashed again, as atelier audit does: trials, data, searches, models. That reads all of it, so it is done when somebody asks."), button, says, found);
+  const whole = section("matching", "What matches", quiet("Everything in the store is hashed again, as atelier audit does: trials, data, searches, models. That reads all of it, so it is done when somebody asks."), button, says, found);
   let due;
   const look = async begin => {
     clearTimeout(due);
     try {
-      const answer = await fetch(`api/audit/check${begin ? "?begin" : ""}`, { cache: "no-store" }), told = await answer.json();
-      if (!section.isConnected) return;
-      if (answer.ok) show(told);
-      else says.textContent = told.detail;
+      const { content } = await ask(`api/audit/check${begin ? "?begin" : ""}`);
+      if (whole.isConnected) show(content);
     } catch (error) {
-      if (!(error instanceof TypeError)) throw error;  // fetch() throws these, if it reaches nobody
+      if (!whole.isConnected) return;
+      says.textContent = error.message;
       due = setTimeout(look, 5 * EVERY);
+      if (!(error instanceof Unanswered)) throw error;
     }
   };
   const show = ({ under_way: now, last }) => {
@@ -89,9 +82,9 @@ function matching() {
     if (now && !document.hidden) due = setTimeout(look, EVERY);
   };
   button.addEventListener("click", () => look(true));
-  document.addEventListener("visibilitychange", () => section.isConnected && !document.hidden && button.disabled && look());
+  document.addEventListener("visibilitychange", () => whole.isConnected && !document.hidden && button.disabled && look());
   requestAnimationFrame(() => look());  // once it is on the page
-  return section;
+  return whole;
 }
 
 function came({ began_at: when, seconds, failed, checked, mismatches, mismatched, leftovers, unprotected }) {

@@ -1,5 +1,6 @@
 /** The board: shows what the address names, and asks for it again while somebody may see it. */
 
+import { Refused, Unanswered, ask } from "./asking.js";
 import { at } from "./elements.js";
 import { viewOf } from "./views.js";
 
@@ -12,30 +13,31 @@ function follow() {
   if (next === view) return;
   view = next;
   at("state").textContent = "Reading the store…";
-  ask();
+  look();
 }
 
 /** Ask once, and again after a while; never twice at a time, and not while nobody looks. */
-async function ask() {
+async function look() {
   clearTimeout(due);
   const asked = view;
   try {
-    const answer = await fetch(asked.address, { cache: "no-store", headers: asked.etag ? { "If-None-Match": asked.etag } : {} });
-    const content = answer.status === 304 ? undefined : await answer.json();
+    const { content, etag } = await ask(asked.address, asked.etag ? { headers: { "If-None-Match": asked.etag } } : {});
     if (asked !== view) return;
-    notice(answer.ok || answer.status === 304 ? "" : content.detail);
-    if (answer.ok) {
-      asked.etag = answer.headers.get("ETag");
-      asked.update(content);
-      asked.isDone = asked.once;
-    }
+    if (content !== undefined) asked.update(content);
+    [asked.etag, asked.isDone] = [etag, asked.once];  // not before it is shown
+    notice("");
   } catch (error) {
     if (asked !== view) return;
-    if (!(error instanceof TypeError)) throw error;  // fetch() throws these, if it reaches nobody
-    notice("The board does not answer. It may have been ended; this page tries again.");
+    notice(inWords(error));
+    if (!(error instanceof Unanswered)) throw error;
   } finally {
-    if (asked === view && !document.hidden && !asked.isDone) due = setTimeout(ask, EVERY);
+    if (asked === view && !document.hidden && !asked.isDone) due = setTimeout(look, EVERY);
   }
+}
+
+function inWords(error) {
+  if (error instanceof Refused) return error.message;
+  return error instanceof Unanswered ? `${error.message} This page asks again.` : `This page cannot show what it was told: ${error}.`;
 }
 
 function notice(text) {
@@ -43,6 +45,6 @@ function notice(text) {
   if (at("notice").textContent !== text) at("notice").textContent = text;
 }
 
-document.addEventListener("visibilitychange", () => document.hidden ? clearTimeout(due) : view.isDone || ask());
+document.addEventListener("visibilitychange", () => document.hidden ? clearTimeout(due) : view.isDone || look());
 addEventListener("hashchange", follow);
 follow();

@@ -4,6 +4,7 @@ import { chart } from "./charts.js";
 import { at, count, make, metricName, number, score } from "./elements.js";
 import { networkParts } from "./network.js";
 import { OVER, stepsOf } from "./progress.js";
+import { quiet, section, table } from "./parts.js";
 import { PARTS as ROWS, confused } from "./quality.js";
 import { chosen, keep, link, open, toCompare, toSearch, toTrial } from "./route.js";
 import { columns } from "./unpacked.js";
@@ -41,11 +42,9 @@ function whichTwo(a, b) {
   return { element, offer: names => list.replaceChildren(...names.map(name => make("option", { value: name }))) };
 }
 
-const section = (title, ...content) => make("section", {}, make("h2", {}, title), ...content);
-
 function twoTrials({ a, b, differences }) {
-  const parts = [section("What differs", differing(a, b, differences, ({ search, trial, name }) => search ? link(toTrial(search, trial), name) : name))];
-  if (a.network || b.network) parts.push(...[[a, b], [b, a]].map(([one, other]) => section(`The network of ${one.name}`, ...(one.network ? networkParts(one.network, undefined, other.network) : [quiet("It has no bundle, so its network is not known.")]))));
+  const parts = [section("differs", "What differs", differing(a, b, differences, ({ search, trial, name }) => search ? link(toTrial(search, trial), name) : name))];
+  if (a.network || b.network) parts.push(...[[a, b], [b, a]].map(([one, other], index) => section(`network-${index}`, `The network of ${one.name}`, ...(one.network ? networkParts(one.network, undefined, other.network) : [quiet("It has no bundle, so its network is not known.")]))));
   const names = [...new Set([a, b].flatMap(({ curve }) => curve.flatMap(epoch => Object.keys(epoch.metrics))))].sort();
   if (names.length) parts.push(overlaid("How they learned", "measure", "Show", names.map(name => [name, metricName(name)]), names.find(name => name === "val_accuracy") || names.find(name => name.startsWith("val_")) || names[0], [a, b], name => ({
     x: { name: "epoch", whole: true, shown: number }, y: { shown: found => axisValue({ name }, found) },
@@ -61,26 +60,24 @@ function bothConfused(a, b) {
   const rows = Object.keys(ROWS).find(part => [a, b].every(({ promoted }) => promoted?.report.quality[part]?.classes));
   if (!rows) return [];
   const block = ({ name, promoted }) => make("div", {}, make("h3", {}, name), ...confused(promoted.report.quality[rows], promoted));
-  return [section("Taken for each other", quiet(`On ${[...new Set([a, b].map(({ promoted }) => ROWS[rows](promoted.report.folds)))].join(" and ")}, as promoted.`), make("div", { class: "blocks" }, block(a), block(b)))];
+  return [section("confused", "Taken for each other", quiet(`On ${[...new Set([a, b].map(({ promoted }) => ROWS[rows](promoted.report.folds)))].join(" and ")}, as promoted.`), make("div", { class: "blocks" }, block(a), block(b)))];
 }
 
 function twoSearches({ a, b, differences, restated, shared_trials: shared, at_equal_cost: equal, same_rows: same }) {
   const { objective } = a;
-  const parts = [section("What differs", differing(a, b, differences, ({ name }) => link(toSearch(name), name)), restated.length ? quiet(`Written otherwise, with the same meaning: ${restated.join(", ")}.`) : null)];
+  const parts = [section("differs", "What differs", differing(a, b, differences, ({ name }) => link(toSearch(name), name)), restated.length ? quiet(`Written otherwise, with the same meaning: ${restated.join(", ")}.`) : null)];
   if (equal.length) {
     parts.push(overlaid("The best so far", "over", "Over", Object.entries(OVER), "epochs", [a, b], over => ({
       x: { name: OVER[over], shown: number }, y: { shown: found => axisValue(objective, found) },
       points: ({ trials }) => stairs(stepsOf(trials, trials.trial.map((_, row) => row), better(objective), over)), says: `The best ${metricName(objective.name)} so far of both, over ${OVER[over]}`, shown: found => value(objective, found),
     })));
-    parts.push(section("The best at equal cost",
-      quiet(`${metricName(objective.name)} on ${same ? "the same" : "different"} validation rows, after so many trained epochs; reused ones count.`),
-      table("The best at equal cost", ["Epochs", a.name, b.name], equal.map(one => [number(one.epochs), value(objective, one.a), value(objective, one.b)]))));
+    parts.push(section("equal", "The best at equal cost",
+      quiet(`${metricName(objective.name)} on ${same ? "the same" : "different"} validation rows, of the best epoch of any trial after so many trained ones; reused ones count.`),
+      table("Table of the best at equal cost", ["Epochs", a.name, b.name], equal.map(one => [number(one.epochs), value(objective, one.a), value(objective, one.b)]))));
   }
-  parts.push(section("Trials that both have", shared.length ? table("Trials that both have", ["Key", a.name, b.name], shared.map(one => [make("code", {}, one.key), link(toTrial(a.name, one.a), one.a), link(toTrial(b.name, one.b), one.b)])) : quiet("None.")));
+  parts.push(section("shared", "Trials that both have", shared.length ? table("Table of shared trials", ["Key", a.name, b.name], shared.map(one => [make("code", {}, one.key), link(toTrial(a.name, one.a), one.a), link(toTrial(b.name, one.b), one.b)])) : quiet("None.")));
   return parts;
 }
-
-const quiet = words => make("p", { class: "quiet" }, words);
 
 const stairs = steps => steps.flatMap(({ at: reached, best }, index) => index ? [[reached, steps[index - 1].best], [reached, best]] : [[reached, best]]);
 
@@ -90,12 +87,8 @@ function differing(a, b, differences, linked) {
     const some = differences.filter(one => one.part === part);
     return some.length ? [[make("strong", {}, title)], ...some.map(one => [make("code", {}, one.name), one.change, ...words(one.a, one.b)])] : [];
   });
-  return table("What differs", ["", "Change", linked(a), linked(b)], rows);
-}
-
-function table(label, heads, rows) {
-  const cells = row => row.map((found, index) => make(index ? "td" : "th", { scope: !index && "row", colspan: row.length === 1 && heads.length, class: index > 1 && "words" }, found));
-  return make("div", { class: "scroll wide", tabindex: 0, role: "region", "aria-label": label }, make("table", {}, make("thead", {}, make("tr", {}, ...heads.map(head => head === "" ? make("td") : make("th", { scope: "col" }, head)))), make("tbody", {}, ...rows.map(row => make("tr", {}, ...cells(row))))));
+  const names = [linked(a), linked(b)];
+  return table("Table of what differs", ["", "Change", ...names], rows, names);
 }
 
 /** Both as lines in one chart, of what is chosen; each dot says what it is of. */
@@ -114,7 +107,7 @@ function overlaid(title, name, label, options, usual, both, described) {
     paint();
   });
   requestAnimationFrame(paint);  // once it has a width
-  return section(title, make("div", { class: "controls" }, make("label", { for: name }, label, select)), holder, make("p", { class: "quiet legend" }, make("span", { class: "key" }, both[0].name), make("span", { class: "key running" }, both[1].name)));
+  return section(name, title, make("div", { class: "controls" }, make("label", { for: name }, label, select)), holder, make("p", { class: "quiet legend" }, make("span", { class: "key" }, both[0].name), make("span", { class: "key running" }, both[1].name)));
 }
 
 /** Both values, with as many digits as tell them apart. */

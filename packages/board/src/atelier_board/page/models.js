@@ -1,6 +1,7 @@
 /** The models of the store: their versions, which one is served, and every change of that. */
 
 import { at, count, make, metricName, moment, number, score } from "./elements.js";
+import { quiet, section, table } from "./parts.js";
 import { link, toSearch, toTrial } from "./route.js";
 import { badge } from "./words.js";
 
@@ -11,34 +12,21 @@ export function modelsView(root) {
   };
 }
 
-const quiet = words => make("p", { class: "quiet" }, words);
-
 function shownModel({ name, served, versions, moves, decision, problems }) {
   const waits = decision && decision.outcome !== "promoted" && decision.version !== served;
-  return make("section", { "aria-labelledby": `model-${name}` },
-    make("h2", { id: `model-${name}` }, name),
+  return section(`model-${name}`, name,
     ...problems.map(problem => make("p", { class: "notice wrong" }, problem)),
     waits ? make("p", { class: "notice" }, `Version ${decision.version} ${decision.outcome === "worse" ? "was refused" : "is not served"}: ${decision.reason}`) : null,
-    versions.length ? scrolled(`Versions of ${name}`, ["Version", "", "Trial", "Search", "Scores", "Promoted", "By"], versions.map(one => [
+    versions.length ? table(`Versions of ${name}`, ["Version", "State", "Trial", "Search", "Scores", "Promoted", "By"], versions.map(one => [
       make("code", {}, one.version), state(one, served), link(toTrial(one.experiment, one.trial), one.trial), link(toSearch(one.experiment), one.experiment), scores(one), moment(one.promoted_at), one.promoted_by,
-    ])) : quiet("It has no version."),
+    ]), ["Scores"]) : quiet("It has no version."),
     make("h3", {}, "What was served"),
-    moves.length ? scrolled(`What was served as ${name}`, ["When", "Version", "Before", "By", "Why"], moves.map(one => [
-      moment(one.promoted_at), make("code", {}, one.version), one.previous ? make("code", {}, one.previous) : "none", one.promoted_by, why(one),
-    ])) : quiet("Nothing yet."));
+    moves.length ? table(`What was served as ${name}`, ["When", "Version", "Before", "By", "Why"], moves.map(one => [
+      moment(one.promoted_at), make("code", {}, one.version), one.previous ? make("code", {}, one.previous) : "none", one.promoted_by, one.reason,
+    ]), ["Why"]) : quiet("Nothing yet."));
 }
 
 const state = ({ version, signed, problem }, served) => make("span", {}, version === served ? badge("running", "served") : "", signed ? " signed" : "", problem ? make("span", { class: "wrong" }, ` ${problem}`) : "");
 
 const scores = ({ objective_metric_name: name, metric, test_metrics: test, test_rows: rows }) => [
   `${metricName(name)} ${metric === null ? "not measurable" : score(name, metric)}`, ...Object.entries(test || {}).map(([one, value]) => `${metricName(one)} ${score(one, value)}`), test ? `on ${number(rows)} test rows` : ""].filter(Boolean).join(", ");
-
-function why({ reason, comparison }) {
-  if (!comparison || comparison.served === null) return reason;
-  const rows = comparison.rows === "different" ? "different rows" : `the same ${comparison.rows} rows`;
-  return `${reason}; ${metricName(comparison.metric_name)} ${score(comparison.metric_name, comparison.value)} beside ${score(comparison.metric_name, comparison.served)} of the one before, on ${rows}`;
-}
-
-const scrolled = (label, heads, rows) => make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": label }, make("table", {},
-  make("thead", {}, make("tr", {}, ...heads.map(head => head ? make("th", { scope: "col" }, head) : make("td")))),
-  make("tbody", {}, ...rows.map(row => make("tr", {}, ...row.map((found, index) => make(index ? "td" : "th", { scope: !index && "row", class: index >= 4 && "words" }, found)))))));

@@ -1,5 +1,6 @@
 /** What a person says of a trial, and whether it has a star; kept in the store. */
 
+import { Unanswered, ask } from "./asking.js";
 import { make } from "./elements.js";
 import { has } from "./route.js";
 
@@ -30,10 +31,10 @@ export function noteView(root) {
 
 async function saved(key, note) {
   try {
-    const answer = await fetch(`api/notes/${key}`, { method: "PUT", headers: { "Content-Type": "application/json" }, body: JSON.stringify(note) });
-    return answer.ok ? "Saved." : (await answer.json()).detail;
+    await ask(`api/notes/${key}`, { method: "PUT", headers: { "Content-Type": "application/json" }, body: JSON.stringify(note) });
+    return "Saved.";
   } catch (error) {
-    if (!(error instanceof TypeError)) throw error;
-    return "The board does not answer; it is not saved.";
+    if (!(error instanceof Unanswered)) throw error;
+    return `It is not saved. ${error.message}`;
   }
 }

@@ -8,6 +8,7 @@ import { bounded, matching } from "./filter.js";
 import { drawHalving } from "./halving.js";
 import { drawImportance, epochsOf, usualEpoch } from "./importance.js";
 import { drawParallel } from "./parallel.js";
+import { headed, scrolled, section as plain } from "./parts.js";
 import { OVER, drawProgress } from "./progress.js";
 import { addressOf, chosen, has, keep, link, toTrial } from "./route.js";
 import { drawSeen } from "./seen.js";
@@ -91,6 +92,7 @@ export function searchView(root, { search }) {
       over.offer(Object.entries(OVER), "trials");
       axis.offer([...Object.entries(COSTS).map(([name, { name: words }]) => [name, words]), ...now.spec.parameters.map(({ name }) => [`:${name}`, name])], "params");
       epoch.offer(epochs.map(([number, many]) => [String(number), `${number} (${count(many, "trial")})`]), String(usualEpoch(epochs)));
+      epoch.field.hidden = !epochs.length;
     } else for (const holder of [progress, curves, costs, parallel, timeline]) clear(holder, make("p", { class: "quiet" }, "The search itself cannot be read, so its objective is not known."));
     showFound();
     asked.replaceChildren(...(now.spec ? shownSpec(now.spec) : []));
@@ -105,12 +107,8 @@ function section(id, title, ...content) {
     keep("view", id);
     here.scrollIntoView();
   };
-  return make("section", { "aria-labelledby": `${id}-title` }, make("h2", { id: `${id}-title` }, title), here, ...content);
+  return plain(id, title, here, ...content);
 }
-
-const headed = (...names) => make("tr", {}, ...names.map(name => make("th", { scope: "col" }, name)));
-
-const scrolled = (label, head, body) => make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": label }, make("table", {}, make("thead", {}, head), body));
 
 /** A choice that the address keeps. */
 function choice(name, words) {

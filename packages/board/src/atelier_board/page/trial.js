@@ -4,6 +4,7 @@ import { chart, clear } from "./charts.js";
 import { at, bytes, count, facts, make, metricName, milliseconds, moment, number, score } from "./elements.js";
 import { networkParts } from "./network.js";
 import { noteView } from "./note.js";
+import { headed, scrolled, section } from "./parts.js";
 import { qualityParts } from "./quality.js";
 import { chosen, has, keep, link, toCompare, toTrial } from "./route.js";
 import { axisValue, badge, duration, value } from "./words.js";
@@ -13,17 +14,17 @@ export function trialView(root) {
   const ended = make("dl", { class: "facts" }), parameters = make("dl", { class: "facts" }), from = make("dl", { class: "facts" });
   const holder = make("div", { class: "holder" }), measure = make("select", { id: "measure" }), table = make("tbody"), heads = make("tr");
   const files = make("tbody"), log = make("pre", { tabindex: 0 }), messages = make("pre", { tabindex: 0 });
-  const note = make("div"), noted = part("noted", "What you say of it", note), showNote = noteView(note);
-  const mistakes = make("div"), errs = part("errs", "Where it errs", mistakes);
-  const network = make("div"), drawn = part("network", "Its network", network);
-  const logs = [part("log", "Its log", log), part("messages", "What it wrote to standard error", messages)];
+  const note = make("div"), noted = section("noted", "What you say of it", note), showNote = noteView(note);
+  const mistakes = make("div"), errs = section("errs", "Where it errs", mistakes);
+  const network = make("div"), drawn = section("network", "Its network", network);
+  const logs = [section("log", "Its log", log), section("messages", "What it wrote to standard error", messages)];
   root.replaceChildren(problems,
-    make("div", { class: "pair" }, part("ended", "How it ended", ended), part("curve", "How it learned", make("div", { class: "controls" }, make("label", { for: "measure" }, "Show", measure)), holder, asTable(heads, table))),
+    make("div", { class: "pair" }, section("ended", "How it ended", ended), section("curve", "How it learned", make("div", { class: "controls" }, make("label", { for: "measure" }, "Show", measure)), holder, asTable(heads, table))),
     drawn,
     errs,
-    make("div", { class: "pair" }, part("parameters", "Parameters", parameters), part("from", "Where it comes from", from)),
+    make("div", { class: "pair" }, section("parameters", "Parameters", parameters), section("from", "Where it comes from", from)),
     noted,
-    part("files", "Files", make("p", { class: "quiet" }, "Digests are those of its card; atelier audit computes them again."), scrolled("Table of files", head("File", "Size", "sha256"), files)),
+    section("files", "Files", make("p", { class: "quiet" }, "Digests are those of its card; atelier audit computes them again."), scrolled("Table of files", headed("File", "Size", "sha256"), files)),
     ...logs);
   let told, judged;
   const paint = () => told.curve.length ? chart(holder, curveOf(told, measure.value)) : clear(holder, make("p", { class: "quiet" }, "It has ended no epoch."));
@@ -73,12 +74,6 @@ function asPromoted({ model, version, report, ...of }) {
   const found = qualityParts(report, of), named = make("p", { class: "quiet" }, `Promoted as ${model}, version `, make("code", {}, version), ".");
   return [named, ...(found.length ? found : [make("p", { class: "quiet" }, "Its promotion has kept nothing of it: it is of an older release, or there were no rows to ask.")])];
 }
-
-const part = (id, title, ...content) => make("section", { "aria-labelledby": `${id}-title` }, make("h2", { id: `${id}-title` }, title), ...content);
-
-const head = (...names) => make("tr", {}, ...names.map(name => make("th", { scope: "col" }, name)));
-
-const scrolled = (label, first, rows) => make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": label }, make("table", {}, make("thead", {}, first), rows));
 
 const asTable = (heads, rows) => make("details", {}, make("summary", {}, "As a table"), scrolled("Metrics by epoch", heads, rows));
 

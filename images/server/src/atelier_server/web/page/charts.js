@@ -4,6 +4,7 @@ import { draw, make, number, short } from "./elements.js";
 
 const HEIGHT = 260;
 const MARGIN = { top: 14, right: 16, bottom: 42, left: 54 };
+const LETTER = 7.2;  // pixels that a letter of a tick takes, about
 const MOST_DRAWN = 2000;  // dots as elements, with a title each; more are painted
 
 const painters = new Map();
@@ -40,11 +41,12 @@ function painted({ x, y, dots, line, lines = [], area = [], bound, band, says, o
     parts.push(draw("line", { class: "grid", x1: MARGIN.left, x2: right, y1: along(tick), y2: along(tick) }));
     parts.push(draw("text", { class: "tick", x: MARGIN.left - 8, y: along(tick) + 4, "text-anchor": "end" }, (y.shown || number)(tick)));
   }
-  for (const tick of across.ticks) {
-    parts.push(draw("text", { class: "tick", x: across(tick), y: bottom + 18, "text-anchor": "middle" }, (x.shown || short)(tick)));
-  }
+  const words = across.ticks.map(x.shown || short), inTwoRows = x.names && touch(words, across.ticks.map(across));
+  across.ticks.forEach((tick, index) => {
+    parts.push(draw("text", { class: "tick", x: across(tick), y: bottom + (inTwoRows && index % 2 ? 32 : 18), "text-anchor": "middle" }, words[index]));
+  });
   parts.push(draw("line", { class: "axis", x1: MARGIN.left, x2: right, y1: bottom, y2: bottom }));
-  parts.push(draw("text", { class: "name", x: right, y: height - 6, "text-anchor": "end" }, x.name));
+  if (!inTwoRows) parts.push(draw("text", { class: "name", x: right, y: height - 6, "text-anchor": "end" }, x.name));
   if (bound) parts.push(...boundParts(across(bound.x), bottom, bound));
   if (area.length) parts.push(draw("polygon", { class: "area", points: [...area.map(([at, low]) => [at, low]), ...area.map(([at, , high]) => [at, high]).toReversed()].map(place).join(" ") }));
   for (const one of lines) parts.push(draw("polyline", { class: one.class, points: one.points.map(place).join(" ") }));
@@ -58,6 +60,9 @@ function painted({ x, y, dots, line, lines = [], area = [], bound, band, says, o
   if (many) pointAt(drawn, at, dots);
   return many ? [marks(dots, at, [width, height], style), drawn] : [drawn];
 }
+
+/** Whether words beside each other, centred at these places, would touch. */
+const touch = (words, at) => words.some((word, index) => index && (word.length + words[index - 1].length) / 2 * LETTER + 6 > Math.abs(at[index] - at[index - 1]));
 
 /** Thousands of dots on a canvas, below the axes. */
 function marks(dots, at, [width, height], style) {

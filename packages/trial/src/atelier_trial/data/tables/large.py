@@ -133,7 +133,7 @@ def head(file: IO[bytes], encoding: str | None, comment: str | None) -> bytes | 
 
 
 def pieces(file: IO[bytes]) -> Iterator[bytes | None]:
-    """The rest of a text in pieces of whole records; None for one with zeros, or no UTF-8, or a record of more than one.
+    """The rest of a text in pieces of whole records; None for one with zeros, or no UTF-8, or a longer record.
 
     Their records are those of the whole, as long as quotes enclose whole cells: each piece says whether its own do.
     """
