@@ -130,7 +130,8 @@ bench-serving: setup ## Predictions a second beside the limit, MLServer and KSer
 # Tests
 
 # Fails a test that starts a process and does not say so by its mark.
-PYTEST := $(RUN) python -m pytest -p tests.support.process_guard --numprocesses=logical --dist=loadfile
+PYTEST := $(RUN) python -m pytest -p tests.support.process_guard --numprocesses=logical --dist=loadfile \
+	--no-loadscope-reorder
 
 check: setup lint ## Lint and run the tests that start no process and train nothing (a minute)
 	@$(PYTEST) -m "not process and not training and not soak"
