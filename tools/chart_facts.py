@@ -32,7 +32,7 @@ from atelier_cli.profile.merging import merge
 from atelier_cli.profile.schema import places
 from atelier_cli.profile.texts import TEXTS
 from atelier_store.objectives import COSTS
-from atelier_store.spec import FAILED_TRIALS
+from atelier_store.spec import FAILED_TRIALS, EarlyStopping
 from atelier_trial.data.files import LABELS, OPTIONAL, PAIRS, REQUIRED
 from atelier_trial.data.sources import BUNDLED
 from atelier_trial.space import AUGMENTATIONS, Domain, domains
@@ -44,7 +44,8 @@ Json = dict[str, Any]
 
 
 def facts() -> Json:
-    """Domains by kind and task, settings by algorithm, kinds by source, and what each auto is."""
+    """Domains by kind and task, settings by algorithm, kinds by source, what each auto is, and halving's defaults."""
+    halving = EarlyStopping()
     return {
         "domains": {
             f"{kind} {task}": {name: of_domain(domain) for name, domain in domains(kind, task).items()}
@@ -59,6 +60,7 @@ def facts() -> Json:
         "metrics": {task: list(names) for task, names in METRICS.items()},
         "failedTrials": FAILED_TRIALS,
         "algorithm": ON_A_CLUSTER,
+        "halving": {"eta": halving.eta, "min_epochs": halving.min_epochs},
         "defaults": defaults(),
         "keptNulls": sorted(".".join(map(str, at)) for at in kept_nulls(defaults())),
         "texts": {
