@@ -130,7 +130,8 @@ bench-serving: setup ## Predictions a second beside the limit, MLServer and KSer
 # Tests
 
 # Fails a test that starts a process and does not say so by its mark.
-PYTEST := $(RUN) python -m pytest -p tests.support.process_guard --numprocesses=logical --dist=loadfile
+PYTEST := $(RUN) python -m pytest -p tests.support.process_guard --numprocesses=logical --dist=loadfile \
+	--no-loadscope-reorder
 
 check: setup lint ## Lint and run the tests that start no process and train nothing (a minute)
 	@$(PYTEST) -m "not process and not training and not soak"
@@ -160,16 +161,22 @@ coverage: machine browser tools ## Run them with coverage, and print it for ever
 soak: setup ## Long tests: fuzzing, a million requests, each byte of a store flipped, a real MLflow (an hour)
 	@PYTEST_TIMEOUT=0 $(RUN) pytest -m soak
 
+# Two at a time: mypy, which begins, takes as long as all others.
+define LINTERS
+mypy
+ruff check
+ruff format --check
+lint-imports --no-logo
+oxlint --config tools/lint/oxlint.json images/server/src packages/board/src
+shellcheck $(SHELL_SCRIPTS)
+hadolint images/*/Dockerfile
+yamllint --strict --config-file tools/lint/yamllint.yaml .
+codespell
+endef
+export LINTERS
+
 lint: setup ## Check the style, the types and the walls of all code, pages included
-	@$(RUN) ruff check
-	@$(RUN) ruff format --check
-	@$(RUN) mypy
-	@$(RUN) lint-imports --no-logo
-	@$(RUN) oxlint --config tools/lint/oxlint.json images/server/src packages/board/src
-	@$(RUN) shellcheck $(SHELL_SCRIPTS)
-	@$(RUN) hadolint images/*/Dockerfile
-	@$(RUN) yamllint --strict --config-file tools/lint/yamllint.yaml .
-	@$(RUN) codespell
+	@echo "$$LINTERS" | xargs -P 2 -I {} $(RUN) sh -c "{}"
 
 clean: ## Remove what was installed; stores stay
 	rm -rf .tools .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage .coverage.json

@@ -226,8 +226,8 @@ class Maker:
     def _bundle(
         self, paths: TrialPaths, config: TrialConfig, name: str, curve: list[Epoch], params: int, macs: int, ms: float
     ) -> Manifest:
-        files = {"model.onnx": NETWORK, "reference.npz": REFERENCE}
-        for path, content in zip(paths.bundle.contents, files.values(), strict=True):
+        files = dict(zip(paths.bundle.contents, (NETWORK, REFERENCE), strict=True))
+        for path, content in files.items():
             _write_bytes(path, content)
         stages = ", then ".join(f"{stage['depth']} × {stage['op']}" for stage in config.params["stages"])
         manifest = Manifest(
@@ -257,7 +257,7 @@ class Maker:
                 epochs=len(curve),
                 environment=ENVIRONMENT,
             ),
-            files={path: hashlib.sha256(content).hexdigest() for path, content in files.items()},
+            files={path.name: hashlib.sha256(content).hexdigest() for path, content in files.items()},
         )
         _write(paths.bundle.manifest, manifest)
         return manifest

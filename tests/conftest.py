@@ -1,4 +1,7 @@
-"""Tests run alike everywhere: property tests draw the same examples, a busy machine fails none, Ctrl-C works."""
+"""Tests run alike everywhere: property tests draw the same examples, a busy machine fails none, Ctrl-C works.
+
+Of two processes that share the files none waits long for the other: the short files come last.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,19 @@ settings.load_profile("repeatable")
 
 # A shell ignores Ctrl-C for what it starts in the background, and every command that a test starts would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+SLOW = ("training", "process")
+"""Marks of tests that take long, the longest first."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests first, each as it was; needs --no-loadscope-reorder, or pytest-xdist has an order too."""
+    place = dict.fromkeys((item.path for item in items), len(SLOW))
+    for item in items:
+        marks = [number for number, mark in enumerate(SLOW) if item.get_closest_marker(mark)]
+        place[item.path] = min([place[item.path], *marks])
+    items.sort(key=lambda item: place[item.path])
 
 
 @pytest.fixture(scope="session")

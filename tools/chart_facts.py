@@ -32,7 +32,7 @@ from atelier_cli.profile.merging import merge
 from atelier_cli.profile.schema import places
 from atelier_cli.profile.texts import TEXTS
 from atelier_store.objectives import COSTS
-from atelier_store.spec import FAILED_TRIALS
+from atelier_store.spec import FAILED_TRIALS, EarlyStopping
 from atelier_trial.data.files import LABELS, OPTIONAL, PAIRS, REQUIRED
 from atelier_trial.data.sources import BUNDLED
 from atelier_trial.default_space import default_space
@@ -45,7 +45,8 @@ Json = dict[str, Any]
 
 
 def facts() -> Json:
-    """Domains by kind and task, spaces by kind, settings by algorithm, kinds by source, and what each auto is."""
+    """Domains by kind and task, spaces by kind, settings by algorithm, kinds by source, each auto, defaults of halving."""
+    halving = EarlyStopping()
     return {
         "domains": {
             f"{kind} {task}": {name: of_domain(domain) for name, domain in domains(kind, task).items()}
@@ -61,6 +62,7 @@ def facts() -> Json:
         "metrics": {task: list(names) for task, names in METRICS.items()},
         "failedTrials": FAILED_TRIALS,
         "algorithm": ON_A_CLUSTER,
+        "halving": {"eta": halving.eta, "min_epochs": halving.min_epochs},
         "defaults": defaults(),
         "keptNulls": sorted(".".join(map(str, at)) for at in kept_nulls(defaults())),
         "texts": {

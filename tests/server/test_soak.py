@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable
 from functools import partial
 
-import httpx
 import pytest
 from atelier_store.layout import Store
 
@@ -38,7 +37,7 @@ def test_memory_stays_flat_over_requests(
         load, samples = Load(REQUEST, versions.verdict, [server.port]), []
         for _ in range(SAMPLES):
             asyncio.run(load.run(requests // SAMPLES))
-            httpx.get(f"{server.url}/metrics", timeout=30).raise_for_status()  # as Prometheus does all the time
+            server.alone("GET", "/metrics").raise_for_status()  # as Prometheus does all the time
             samples.append(held(server))
         assert not load.failures and load.done == requests
         record_property("measured", f"{requests:,} requests: {told(samples)}; {latencies(load)}")

@@ -11,8 +11,7 @@ import yaml
 from tests.support import ROOT
 
 HOOKS = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
-RECIPE = (ROOT / "Makefile").read_text().partition("\nlint:")[2].partition("\n\n")[0]
-COMMANDS = re.findall(r"^\t@\$\(RUN\) (.+)$", RECIPE, re.MULTILINE)
+COMMANDS = (ROOT / "Makefile").read_text().partition("\ndefine LINTERS\n")[2].partition("\nendef")[0].splitlines()
 
 
 @pytest.mark.parametrize("command", COMMANDS)

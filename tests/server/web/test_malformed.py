@@ -19,7 +19,7 @@ from tests.support.sizes import sizes
 
 pytestmark = pytest.mark.process
 
-EXAMPLES = sizes(60, 3000)
+EXAMPLES = sizes(25, 3000)
 LENGTH = "Inference-Header-Content-Length"
 
 

@@ -175,13 +175,6 @@ def test_a_store_that_is_a_file_is_named(tmp_path: Path) -> None:
         assert "Not a directory" in problem(server.client.get("/model"), 503)["detail"]
 
 
-def test_it_serves_on_ipv6_too(store: Store) -> None:
-    publish(store, image_bundle())
-    with serving(store, "digits", "--host", "::1") as server:
-        assert server.url.startswith("http://[::1]:")
-        assert httpx.get(f"{server.url}/model").status_code == 200
-
-
 IMPORT_EVERYTHING = """
 import pkgutil, sys
 
@@ -237,10 +230,8 @@ def test_an_ipv6_address_is_served_as_127_0_0_1_is(store: Store, host: str, answ
 @pytest.mark.parametrize("proxy", ["http_proxy", "HTTP_PROXY", "ALL_PROXY"])
 @pytest.mark.parametrize("address", ["http://127.0.0.1:9", "socks5://127.0.0.1:9"])
 def test_a_check_asks_the_server_and_no_proxy(
-    store: Store, monkeypatch: pytest.MonkeyPatch, proxy: str, address: str
+    images: Server, monkeypatch: pytest.MonkeyPatch, proxy: str, address: str
 ) -> None:
-    publish(store, image_bundle())
-    with serving(store, "digits", "--workers", "1") as server:
-        monkeypatch.setenv(proxy, address)
-        checked = run("check", "--store", str(store.root), "--model", "digits", "--url", server.url)
+    monkeypatch.setenv(proxy, address)
+    checked = run("check", "--store", str(images.store.root), "--model", "digits", "--url", images.url)
     assert checked.returncode == 0, checked.stderr

@@ -110,7 +110,7 @@ the last epoch, a list as JSON. atelier_store/marks.py has the same names.
 {{- $last := .Values.trainer.maxEpochs | int64 -}}
 {{- $epochs := list -}}
 {{- if eq $stopping.algorithmName "halving" -}}
-{{- $chosen := dict "eta" 3 "min_epochs" 3 -}}
+{{- $chosen := deepCopy .Facts.halving -}}
 {{- range $stopping.algorithmSettings }}{{ $_ := set $chosen .name (include "atelier.text" .value | int64) }}{{ end -}}
 {{- $epoch := $chosen.min_epochs | int64 -}}
 {{- range until 64 -}}

@@ -17,7 +17,7 @@ from typing import Any
 
 from atelier_store import budget, names
 from atelier_store.errors import InvalidInput
-from atelier_store.layout import Store
+from atelier_store.layout import NETWORK, Store
 from atelier_store.records import (
     AveragedTrial,
     Card,
@@ -82,9 +82,7 @@ def configuration(store: Store, keys: Sequence[str]) -> TrialConfig:
         ]
     if violations:
         raise InvalidInput([f"--average-of: {violation}" for violation in violations])
-    of = tuple(
-        Member(key=one.config.key, epochs=trained(one), onnx_sha256=one.files["model.onnx"]) for one in manifests
-    )
+    of = tuple(Member(key=one.config.key, epochs=trained(one), onnx_sha256=one.files[NETWORK]) for one in manifests)
     other: dict[str, Any] = {
         "params": {},
         "network_digest": sha256_of([one.config.network_digest for one in manifests]),

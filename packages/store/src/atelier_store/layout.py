@@ -10,6 +10,9 @@ from pathlib import Path
 
 from atelier_store import names
 
+NETWORK = "model.onnx"
+"""A bundle's network; its digest is in the manifest under this name."""
+
 
 @dataclass(frozen=True)
 class BundlePaths:
@@ -27,7 +30,7 @@ class BundlePaths:
 
     @property
     def network(self) -> Path:
-        return self / "model.onnx"
+        return self / NETWORK
 
     @property
     def reference(self) -> Path:

@@ -5,7 +5,9 @@ Relative paths in `trainer.data.files` are relative to the folder where the comm
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -64,7 +66,13 @@ ENABLED = at("experiment.enabled")
 
 def chart_defaults() -> Values:
     """The values of a profile that says nothing."""
-    return yaml_lines.read(chart_file("values.yaml")).values
+    return deepcopy(_values_of(chart_file("values.yaml")))
+
+
+@functools.cache
+def _values_of(path: Path) -> Values:
+    """The values of a file of the chart: to read its YAML takes longer than all checks of a profile."""
+    return yaml_lines.read(path).values
 
 
 def load(paths: Path | Sequence[Path], overrides: Sequence[str] = (), laptop: bool = True) -> Profile:

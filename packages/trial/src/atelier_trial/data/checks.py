@@ -2,40 +2,24 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 import numpy as np
-from atelier_store import tables
 from atelier_store.arrays import ORDER, TEST_WEIGHT, TRAIN_WEIGHT
 from atelier_store.records import Column, DataDescription
-from atelier_store.spec import Data, Kind, has_channels
+from atelier_store.spec import Data, Kind
 from atelier_store.split import TEST, share, split
 
 from atelier_trial.data.errors import DataError
-from atelier_trial.data.raw import Array, Examples, InColumns, Part, RawData, Readable, beneath, few, held
+from atelier_trial.data.features import features_of, kind_of, note_of_names, note_of_series
+from atelier_trial.data.predicted import check_classes, classes_of, labels_of, notes_of_labels, targets_of
+from atelier_trial.data.raw import Array, InColumns, Part, RawData, Readable, beneath, few, held
 from atelier_trial.data.tables.levels import join_rare
-
-LEAST = {"training": 1, "training, validation": 2, "training, test": 2, "training, validation, test": 3}
-"""How many examples of a class are needed for these purposes."""
 
 LEAST_TRAINED_ON = 2
 """Examples; the built-in networks normalise over a batch, which one alone does not allow."""
-
-MISSING = ("nan", "na", "n/a", "<na>", "null", "nil", "none", "?", "-")
-"""How programs write that there is no label, in lower case."""
-
-MOST_DIGITS = 20
-"""Of a number whose spellings are compared."""
-
-WHOLE = re.compile(r"[+-]?\d{1,18}(\.0*)?", re.ASCII)
-
-COARSEST = 1e-3
-"""How far float32 may move a value, in standard deviations of its feature."""
 
 
 @dataclass(frozen=True)
@@ -58,21 +42,21 @@ def check(data: Data, raw: RawData, seed: int) -> Checked:
     violations: list[str] = []
     given = {"training": raw.train, "validation": raw.validation, "test": raw.test}
     parts = {name: part for name, part in given.items() if part is not None}
-    kind = _kind(data, raw.train.x, violations)
+    kind = kind_of(data, raw.train.x, violations)
     if raw.columns is not None and kind != "rows":
         violations.append(f"trainer.data.kind: is {kind}; allowed for a table: rows or auto")
-    x = {name: _features(kind, part, raw, violations) for name, part in parts.items()}
+    x = {name: features_of(kind, part, raw, violations) for name, part in parts.items()}
     violations += [
         _of_another_shape(name, of.shape[1:], x["training"].shape[1:])
         for name, of in x.items()
         if of.shape[1:] != x["training"].shape[1:]
     ]
     if data.task == "classification":
-        labels, ys = _classes(data, raw, list(parts.values()), violations)
+        labels, ys = classes_of(data, raw, list(parts.values()), violations)
     elif data.task == "multilabel":
-        labels, ys = _labels(data, raw, list(parts.values()), violations)
+        labels, ys = labels_of(data, raw, list(parts.values()), violations)
     else:
-        labels, ys = None, [_targets(raw, part, violations) for part in parts.values()]
+        labels, ys = None, [targets_of(raw, part, violations) for part in parts.values()]
         violations += [
             f"{part.where}: targets have shape {of.shape}; allowed: as many as in training, {ys[0].shape}"
             for part, of in zip(parts.values(), ys, strict=True)
@@ -94,14 +78,14 @@ def check(data: Data, raw: RawData, seed: int) -> Checked:
     needed = "training" if raw.validation else "training, validation"
     if raw.test is None:
         if labels and data.task == "classification":
-            _enough(raw.train.where, y["training"], labels, f"{needed}, test")
+            check_classes(raw.train.where, y["training"], labels, f"{needed}, test")
         _enough_ranks(data, raw.train, order, f"{needed}, test")
         train_rows, test_rows = split(y["training"], data.test_fraction, seed, TEST, by, order)
         for of in of_rows:
             of["training"], of["test"] = of["training"][train_rows], of["training"][test_rows]
         order = order if order is None else order[train_rows]
     notes = [note for part in parts.values() for note in part.notes]
-    notes += _of_series(kind, x["training"]) + _of_labels(labels or ()) + _of_names(raw)
+    notes += note_of_series(kind, x["training"]) + notes_of_labels(labels or ()) + note_of_names(raw)
     if data.limit is not None and len(x["training"]) > data.limit:
         left_out = f"left out: {len(x['training']) - data.limit:,} training examples (beyond trainer.data.limit)"
         notes.append(f"{raw.train.where}: {left_out}")
@@ -119,7 +103,7 @@ def check(data: Data, raw: RawData, seed: int) -> Checked:
     if labels and data.task == "classification":
         limited = data.limit is not None and data.limit == rows
         where = f"{raw.train.where}, the first {rows:,} of trainer.data.limit" if limited else raw.train.where
-        _enough(where, y["training"], labels, needed)
+        check_classes(where, y["training"], labels, needed)
     else:
         check_training_rows(raw.train.where, rows, share(rows, data.validation_fraction) if validated is None else 0)
     check_weights(data, raw.train.where, {f"of the {name}": of for name, of in weight.items()})
@@ -228,354 +212,3 @@ def describe(data: Data, raw: RawData, checked: Checked, source: str) -> DataDes
         test_rows=len(checked.arrays["test_x"]),
         source=source,
     )
-
-
-def _kind(data: Data, x: Examples, violations: list[str]) -> Kind:
-    if data.kind != "auto":
-        return data.kind
-    if x.dtype == np.uint8 and x.ndim in (3, 4):
-        return "images"
-    if x.ndim != 2:
-        violations.append(
-            f"trainer.data.kind: {x.dtype} examples of shape {x.shape[1:]} may be several things; "
-            "say images, signals or rows"
-        )
-    return "rows"
-
-
-DIMENSIONS: dict[Kind, tuple[int, ...]] = {"images": (3, 4), "signals": (2, 3), "rows": (2,)}
-SHAPES: dict[Kind, str] = {"images": "(N, H, W) or (N, H, W, C)", "signals": "(N, L) or (N, L, C)", "rows": "(N, F)"}
-
-
-def _features(kind: Kind, part: Part, raw: RawData, violations: list[str]) -> Examples:
-    if raw.columns is not None:
-        return _of_columns(part, raw.columns, violations)
-    x, names = part.x, raw.feature_names
-    if x.ndim not in DIMENSIONS[kind] or 0 in x.shape:
-        violations.append(
-            f"{part.where}: examples have shape {x.shape}; allowed for {kind}: {SHAPES[kind]}, nothing empty"
-        )
-        return x
-    if kind == "images":
-        if x.dtype != np.uint8:
-            violations.append(f"{part.where}: pixels are {x.dtype}; allowed: uint8, from 0 to 255")
-        if x.ndim == 4 and x.shape[3] > 4 >= x.shape[1]:
-            violations.append(f"{part.where}: pictures have shape {x.shape[1:]}; channels must come last")
-        return x
-    x = held(x)
-    if x.dtype.kind not in "fiub":
-        violations.append(f"{part.where}: features are {x.dtype}; allowed: numbers")
-        return x
-
-    def column(*index: int) -> str:
-        return f"column {names[index[0]]!r}" if names else f"feature {', '.join(map(str, index))}"
-
-    if kind == "rows":
-        return _float32(part, x, column, violations)
-    channels = x.reshape(len(x), -1, x.shape[-1] if has_channels(kind, x.shape[1:]) else 1)
-    return _float32(part, channels, lambda *index: f"step {index[0]}, channel {index[1]}", violations).reshape(x.shape)
-
-
-def _of_columns(part: Part, columns: Sequence[Column], violations: list[str]) -> InColumns:
-    """Features of a table's columns, in which numbers may be missing."""
-    x = part.x
-    assert isinstance(x, InColumns)
-    for number, column in enumerate(columns):
-        if column.kind == "number":
-            _float32(part, x.column(number), lambda *_, name=column.name: f"column {name!r}", violations, gaps=True)
-    return x.astype(np.float32)
-
-
-def _of_series(kind: Kind, x: Examples) -> list[str]:
-    """A note if series look as if their axes were swapped, which only a person can tell."""
-    if kind != "signals" or x.ndim != 3 or x.shape[2] <= x.shape[1]:
-        return []
-    return [
-        f"series have {x.shape[1]:,} steps of {x.shape[2]:,} channels: if it is the other way round, "
-        "swap the axes; allowed: (N, length, channels)"
-    ]
-
-
-def _of_labels(labels: Sequence[str]) -> list[str]:
-    """Notes of classes that look like a missing label, or like each other, which only a person can tell."""
-    notes = []
-    if missing := [label for label in labels if label.strip().lower() in MISSING]:
-        notes.append(f"classes called {', '.join(missing)}: if that means no label, leave these examples out")
-    alike: dict[str, list[str]] = {}
-    for label in labels:
-        alike.setdefault(_alike(label), []).append(label)
-    if several := [", ".join(map(repr, found)) for found in alike.values() if len(found) > 1]:
-        notes.append(f"classes that differ by their spelling alone: {few(several)}; if each means one, spell it alike")
-    if hidden := [repr(label) for label in labels if tables.seen(label) != label]:
-        notes.append(f"classes with characters that nobody sees: {few(hidden)}")
-    return notes
-
-
-def _of_names(raw: RawData) -> list[str]:
-    """A note of columns that a request can hardly name, which only a person can tell."""
-    hidden = [repr(name) for name in raw.feature_names or () if tables.seen(name) != name]
-    return [f"columns with characters that nobody sees: {few(hidden)}; requests must have them too"] if hidden else []
-
-
-def _alike(label: str) -> str:
-    """What labels have in common that differ by case, width, what nobody sees, or how a number is written.
-
-    1, 01, 1.0 and 1e0 are alike, and so are Yes and yes.
-    """
-    text = tables.seen(unicodedata.normalize("NFKC", label)).strip()
-    if not tables.NUMBER.fullmatch(text) or len(text) > MOST_DIGITS:
-        return text.casefold()
-    number = Decimal(text).as_tuple()
-    digits = "".join(map(str, number.digits)).lstrip("0")
-    without_zeros = digits.rstrip("0")
-    return (
-        f"{'-' * number.sign}{without_zeros} {int(number.exponent) + len(digits) - len(without_zeros)}"
-        if digits
-        else "0"
-    )
-
-
-def _float32(part: Part, values: Array, column: Callable[..., str], violations: list[str], gaps: bool = False) -> Array:
-    """The values (N, F), or (N, L, C), as float32; column names the place of one by its index without the row.
-
-    With gaps, values (N, 1) may be NaN.
-    """
-    with np.errstate(over="ignore"):  # a number beyond float32 becomes infinite, and is reported as such
-        converted = values.astype(np.float32)
-    wrong = ~(np.isfinite(converted) | (np.isnan(values) if gaps else False))
-    if wrong.any():
-        first = tuple(int(i) for i in np.unravel_index(int(wrong.argmax()), wrong.shape))
-        value = f"{part.place(first[0])}, {column(*first[1:])}: {values[first]}"
-        violations.append(
-            f"{value} is not a finite float32 number; there are {int(wrong.sum())} such values; allowed: none"
-        )
-    elif not np.can_cast(values.dtype, np.float32):
-        violations += [
-            f"{part.where}, {column(*(0,) * (values.ndim - 2), number)}: {reason}"
-            for number, reason in _indistinct(values[np.isfinite(values).all(1)] if gaps else values)
-        ]
-    return converted
-
-
-def _indistinct(values: Array) -> list[tuple[int, str]]:
-    """The number of each column, along the last axis, whose values float32 holds too coarsely, and why."""
-    table = values.reshape(-1, values.shape[-1])
-    table = table[:: max(1, len(table) // 1_000_000)]  # as good as all, and far less memory
-    width = max(1, 4_000_000 // len(table))
-    coarse = np.concatenate([_is_coarse(table[:, at : at + width]) for at in range(0, table.shape[1], width)])
-    remedy = "scale them" if np.abs(table).max() < np.finfo(np.float32).tiny else "subtract a constant"
-    return [
-        (
-            number,
-            f"float32, which networks compute in, does not tell values near {np.median(table[:, number])} apart; "
-            f"{remedy}, here and in requests",
-        )
-        for number in np.flatnonzero(coarse).tolist()[:20]
-    ]
-
-
-def _is_coarse(table: Array) -> Array:
-    """Whether float32 moves the values of each column of (N, F) by much, in terms of how far they lie apart.
-
-    The middle half of a column is also looked at by itself: one outlier must not hide that all others are the same.
-    The last bits of a float may be noise of how it was computed, unless all are whole numbers.
-    """
-    moved = np.abs(_moved(table))
-    least = table.min(0)
-    above = table - least  # exact for large whole numbers, too
-    first, third, high = np.percentile(above, [25, 75, 100], axis=0)
-    middle = np.where((above >= first) & (above <= third), moved, 0).max(0)
-    noise = np.where(_are_whole(table), 0, 16 * np.finfo(table.dtype).eps) if table.dtype.kind == "f" else 0
-    whole = (moved.max(0) > COARSEST * above.std(0, dtype=np.float64)) & (high > noise * np.abs(table).max(0))
-    coarse: Array = whole | (middle > COARSEST * (third - first)) & (third - first > noise * np.abs(least + third))
-    return coarse
-
-
-def _are_whole(table: Array) -> Array:
-    """Which columns of floats (N, F) are whole numbers that their type holds exactly."""
-    most = 2.0 ** (np.finfo(table.dtype).nmant + 1)
-    whole: Array = ((table == np.floor(table)) & (np.abs(table) < most)).all(0)
-    return whole
-
-
-def _moved(table: Array) -> Array:
-    """How far float32 moves values (N, F): exact also of whole numbers that float64 does not hold."""
-    rounded = table.astype(np.float32).astype(np.float64)
-    if table.dtype.kind == "f":
-        return table - rounded
-    high = table // 2**32 * 2**32
-    return (high.astype(np.float64) - rounded) + (table - high).astype(np.float64)
-
-
-def _targets(raw: RawData, part: Part, violations: list[str]) -> Array:
-    names = raw.target_names
-    y = part.y.reshape(-1, 1) if part.y.ndim == 1 else part.y
-    if y.dtype.kind not in "fiub" or y.ndim != 2 or 0 in y.shape:
-        violations.append(
-            f"{part.where}: targets are {y.dtype} of shape {part.y.shape}; "
-            "allowed: numbers, (N,) or (N, T), nothing empty"
-        )
-        return y
-    before = len(violations)
-    targets = _float32(part, y, lambda number: f"target {repr(names[number]) if names else number}", violations)
-    if part is not raw.train or len(violations) > before:
-        return targets
-    constant = (targets == targets[0]).all(0)
-    if constant.all():
-        value = ", ".join(f"{target:.6g}" for target in targets[0].tolist())
-        violations.append(f"{part.where}: every target is {value}; there is nothing to learn")
-    elif names:
-        violations += [
-            f"{part.where}: target {names[place]!r} is {targets[0, place]:.6g} in every row; leave it out"
-            for place in np.flatnonzero(constant).tolist()
-        ]
-    return targets
-
-
-def _labels(
-    data: Data, raw: RawData, parts: Sequence[Part], violations: list[str]
-) -> tuple[tuple[str, ...], list[Array]]:
-    """The names of labels that a row may have, and 1 or 0 for each (N, T), float32."""
-    ys = [part.y.reshape(-1, 1) if part.y.ndim == 1 else part.y for part in parts]
-    width = ys[0].shape[1] if ys[0].ndim == 2 else 0
-    own = raw.target_names or (raw.target_name and (raw.target_name,)) or tuple(map(str, range(width)))
-    labels = tuple(map(tables.spelling, data.labels)) if data.labels is not None else own
-    if len(labels) != width:
-        violations.append(f"trainer.data.labels: {len(labels)} names for {width} labels; allowed: one for each")
-    for part, y in zip(parts, ys, strict=True):
-        if y.dtype.kind not in "fiub" or y.ndim != 2 or 0 in y.shape or y.shape[1] != width:
-            found = f"{y.dtype} of shape {part.y.shape}"
-            violations.append(f"{part.where}: labels are {found}; allowed: 0 and 1, (N, T), as many in every part")
-            continue
-        wrong = np.argwhere((y != 0) & (y != 1))
-        if wrong.size:
-            row, place = wrong[0]
-            value = f"{part.place(row)}, label {own[place]!r}: {y[row, place]}"
-            violations.append(f"{value}; {part.such(np.unique(wrong[:, 0]))}; allowed: 0 and 1")
-    if not violations:
-        violations += [
-            f"{raw.train.where}: label {label!r} is {int(of[0])} in every row; leave it out"
-            for label, of in zip(labels, ys[0].T, strict=True)
-            if (of == of[0]).all()
-        ]
-    return labels, [y.astype(np.float32) for y in ys] if not violations else [np.zeros(len(y), np.float32) for y in ys]
-
-
-def _classes(
-    data: Data, raw: RawData, parts: Sequence[Part], violations: list[str]
-) -> tuple[tuple[str, ...], list[Array]]:
-    """Labels, and class numbers (N,) int64 of each part."""
-    labels = data.labels and tuple(map(tables.spelling, data.labels))
-    if labels is not None and len(set(labels)) < len(labels):
-        violations.append("trainer.data.labels: some are there twice; allowed: each once")
-    if labels is not None and not all(map(tables.name, labels)):
-        violations.append("trainer.data.labels: some are empty; allowed: a name for each class")
-    before = len(violations)
-    named = [_names(part, violations) for part in parts]
-    if len(violations) > before:
-        return (), [np.zeros(len(part.y), np.int64) for part in parts]
-    if raw.labels and not labels:
-        return raw.labels, [part.y.astype(np.int64) for part in parts]
-    is_numeric = raw.train.y.dtype.kind not in "US"
-    names = _ordered(named[0], is_numeric)
-    number = _given(names, labels, is_numeric) if labels else {name: index for index, name in enumerate(names)}
-    return labels or tuple(names), [
-        _numbered(part, texts, number, violations) for part, texts in zip(parts, named, strict=True)
-    ]
-
-
-def _names(part: Part, violations: list[str]) -> Array:
-    """The class of each example as text (N,): a number without a fraction, too."""
-    y = part.y.reshape(-1) if part.y.ndim == 2 and part.y.shape[1] == 1 else part.y
-    if y.ndim != 1 or not y.size:
-        violations.append(f"{part.where}: labels have shape {y.shape}; allowed: (N,), nothing empty")
-    elif y.dtype.kind in "US":
-        return _texts(part, y, violations)
-    elif y.dtype.kind in "fiub":
-        return _whole(part, y, violations)
-    else:
-        violations.append(f"{part.where}: labels are {y.dtype}; allowed: class numbers or names")
-    return np.array([], dtype=str)
-
-
-def _texts(part: Part, y: Array, violations: list[str]) -> Array:
-    distinct, of_row = np.unique(y, return_inverse=True)
-    as_text = [text.decode(errors="backslashreplace") if isinstance(text, bytes) else str(text) for text in distinct]
-    spelt = np.array([tables.spelling(text) for text in as_text], dtype=str)[of_row]
-    nameless = np.flatnonzero(~np.array([bool(tables.name(text)) for text in as_text])[of_row])
-    if nameless.size:
-        violations.append(f"{part.place(nameless[0])}: no label; {part.such(nameless)}; allowed: none")
-    return spelt
-
-
-def _whole(part: Part, y: Array, violations: list[str]) -> Array:
-    if y.dtype.kind == "f":
-        most = 2.0 ** (np.finfo(y.dtype).nmant + 1)  # beyond it, whole numbers share a float
-        with np.errstate(invalid="ignore"):
-            wrong = np.flatnonzero(~(np.isfinite(y) & (np.abs(y) <= most) & (y == np.floor(y))))
-        if wrong.size:
-            violations.append(
-                f"{part.place(wrong[0])}: label {y[wrong[0]]} is not a whole number that {y.dtype} holds exactly; "
-                f"{part.such(wrong)}; allowed: class numbers or names"
-            )
-            return np.array([], dtype=str)
-    distinct, of_row = np.unique(y, return_inverse=True)
-    return np.array([str(int(value)) for value in distinct], dtype=str)[of_row]
-
-
-def _ordered(texts: Array, is_numeric: bool) -> list[str]:
-    """Distinct names: numbers in their order, others in that of their characters."""
-    names = [str(text) for text in np.unique(texts)]
-    is_numeric = is_numeric or all(name.isascii() and name.isdigit() for name in names)
-    return sorted(names, key=int) if is_numeric else names
-
-
-def _given(names: Sequence[str], labels: Sequence[str], is_numeric: bool) -> dict[str, int]:
-    """The class number of each name that is allowed, if the profile has labels.
-
-    Labels are names, or the names of numbers: of those from 0, or of as many others in their order. A text that is a
-    label is never a number; a number in range is never a label.
-    """
-    own = {label: index for index, label in enumerate(labels)}
-    numbers = {name: int(name.partition(".")[0]) for name in names if WHOLE.fullmatch(name)}
-    distinct = sorted(set(numbers.values()))
-    is_named = not own.keys().isdisjoint(names)
-    in_range = all(0 <= value < len(labels) for value in distinct)
-    if len(numbers) < len(names) or (is_named and not (is_numeric and in_range)):
-        return own
-    if in_range:
-        return numbers
-    if len(distinct) == len(labels):
-        return {name: distinct.index(value) for name, value in numbers.items()}
-    return {str(index): index for index in range(len(labels))}
-
-
-def _numbered(part: Part, texts: Array, number: Mapping[str, int], violations: list[str]) -> Array:
-    distinct, of_row = np.unique(texts, return_inverse=True)
-    numbers = np.array([number.get(str(text), -1) for text in distinct], dtype=np.int64)[of_row]
-    unknown = np.flatnonzero(numbers < 0)
-    if unknown.size:
-        violations.append(
-            f"{part.place(unknown[0])}: label {str(texts[unknown[0]])!r} is unknown; {part.such(unknown)}; "
-            f"allowed: {few(list(number), 20)}"
-        )
-    return numbers
-
-
-def _enough(where: str, y: Array, labels: Sequence[str], purposes: str) -> None:
-    """DataError unless every class can be in every part that is needed."""
-    least = LEAST[purposes]
-    counts = np.bincount(y, minlength=len(labels))
-    if np.count_nonzero(counts) < 2:
-        raise DataError(
-            [f"{where}: every example is of class {labels[int(counts.argmax())]!r}; at least two classes are needed"]
-        )
-    scarce = [(label, int(count)) for label, count in zip(labels, counts, strict=True) if count < least]
-    needs = f"at least {least} are needed ({purposes})"
-    if len(scarce) > 20:
-        found = f"{len(scarce):,} of {len(labels):,} classes have too few examples"
-        examples = few([f"{label!r} ({count})" for label, count in scarce])
-        remedy = "numbers to predict need trainer.data.task: regression"
-        raise DataError([f"{where}: {found}: {examples}; {needs}; {remedy}"])
-    if scarce:
-        raise DataError([f"{where}: class {label!r} has {count} examples; {needs}" for label, count in scarce])
