@@ -541,6 +541,14 @@ BOTH: dict[str, tuple[list[tuple[str, Any]], str]] = {
         [parameter("dropout", "double", min="0", max="1")],
         "parameters[0].feasibleSpace.max: dropout: ",
     ),
+    "value twice, written in two ways": (
+        [parameter("batch", "discrete", list=[32, "3.2e1"])],
+        "parameters[0].feasibleSpace.list[1]: 3.2e1 is there twice",
+    ),
+    "a bound that is infinite": (
+        [parameter("lr", "double", min=0.001, max="inf", step="inf")],
+        'parameters[0].feasibleSpace.max: "inf" is not allowed',
+    ),
     "value twice, as a number and as text": (
         [parameter("batch", "discrete", list=[32, "32"])],
         "parameters[0].feasibleSpace.list[1]: 32 is there twice",

@@ -123,6 +123,9 @@ def test_an_edited_module_is_another_search() -> None:
         assert held["data"] == {"mynets.py": text}
         assert held["metadata"]["name"] in str(experiment["spec"])
         assert held["metadata"]["name"] in str(pod(made, "extractor")[1])
+        assert {"name": "ATELIER_MODULES", "value": "/etc/atelier-modules"} in pod(made, "trial")[1]["containers"][0][
+            "env"
+        ]
         return experiment["metadata"]["name"], held["metadata"]["name"], held
 
     before, after = searched("def net(): ...\n"), searched("def net(): pass\n")

@@ -230,13 +230,15 @@ experiment.parameters: is empty; allowed: at least one parameter; only the built
 {{- $seen := list }}
 {{- range $index, $value := .list }}
 {{- $text := include "atelier.text" $value }}
-{{- if has $text $seen }}
+{{- $meant := $text }}
+{{- if and (eq $.type "discrete") (include "atelier.finite" $text) }}{{ $meant = float64 $text | toJson }}{{ end }}
+{{- if has $meant $seen }}
 {{ $where }}.list[{{ $index }}]: {{ $text }} is there twice
 {{- end }}
 {{- if and (eq $.type "discrete") (not (include "atelier.finite" $text)) }}
 {{ $where }}.list[{{ $index }}]: {{ $text | quote }} is not allowed; allowed: numbers, also as text such as "1e-3"
 {{- end }}
-{{- $seen = append $seen $text }}
+{{- $seen = append $seen $meant }}
 {{- end }}
 {{- end -}}
 
@@ -266,12 +268,18 @@ experiment.maxTrialCount: {{ $experiment.maxTrialCount }} is more than the {{ $p
 {{/* How many values a grid has of a parameter; 0 if the parameter is wrong in itself. */}}
 {{- define "atelier.points" -}}
 {{- $space := .feasibleSpace -}}
-{{- $step := float64 ($space.step | default 1) -}}
 {{- if $space.list -}}
 {{- len $space.list -}}
-{{- else if and (gt $step 0.0) (le (float64 $space.min) (float64 $space.max)) -}}
-{{- add1 (floor (addf (divf (subf (float64 $space.max) (float64 $space.min)) $step) 1e-9)) -}}
+{{- else -}}
+{{- $step := $space.step | default 1 -}}
+{{- $sound := list -}}
+{{- range $value := list $space.min $space.max $step -}}
+{{- with include "atelier.finite" (include "atelier.text" $value) }}{{ $sound = append $sound . }}{{ end -}}
+{{- end -}}
+{{- if and (eq (len $sound) 3) (gt (float64 $step) 0.0) (le (float64 $space.min) (float64 $space.max)) -}}
+{{- add1 (floor (addf (divf (subf (float64 $space.max) (float64 $space.min)) (float64 $step)) 1e-9)) -}}
 {{- else -}}0{{- end -}}
+{{- end -}}
 {{- end -}}
 
 {{- define "atelier.check.builders" -}}

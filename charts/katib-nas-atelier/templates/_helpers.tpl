@@ -211,7 +211,7 @@ Takes (dict "root" $ "pod" POD); "trains" true adds what trials need to download
 {{- $more := list (dict "name" "HOME" "value" "/tmp") -}}
 {{- if .trains -}}
 {{- if .root.Values.trainer.modules -}}
-{{- $more = append $more (dict "name" "PYTHONPATH" "value" "/etc/atelier-modules") -}}
+{{- $more = append $more (dict "name" "ATELIER_MODULES" "value" "/etc/atelier-modules") -}}
 {{- end -}}
 {{- if .root.Values.trustedCA.configMap -}}
 {{- $file := printf "/etc/atelier-ca/%s" .root.Values.trustedCA.key -}}

@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one trial; the exit code, as atelier_store.exit_codes has it."""
     stop = StopRequest()
     stop.install()
-    sys.path.append(str(Path.cwd()))  # a network of one's own; after everything else, should it be named like something
+    sys.path += own_folders()
     options = parser().parse_args(arguments)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     try:
@@ -51,6 +51,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return ExitCode.STOPPED
     wait_until_seen(stop)
     return ExitCode.OK
+
+
+def own_folders() -> list[str]:
+    """Where a network of one's own may be: after everything else, should a file there be named like a module of Python.
+
+    ATELIER_MODULES are those of a cluster's ConfigMap, trainer.modules.
+    """
+    return [str(Path.cwd()), *filter(None, os.environ.get("ATELIER_MODULES", "").split(os.pathsep))]
 
 
 def parser() -> argparse.ArgumentParser:

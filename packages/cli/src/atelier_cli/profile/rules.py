@@ -112,8 +112,9 @@ def _check_range(where: Where, parameter: Parameter) -> Iterator[Finding]:
 
 def _check_list(where: Where, parameter: Parameter) -> Iterator[Finding]:
     texts = parameter.feasible_space.list or ()
+    meant = [float(text) if parameter.parameter_type == "discrete" else text for text in texts]  # 8 and 8.0 are one
     for index, text in enumerate(texts):
-        if text in texts[:index]:
+        if meant[index] in meant[:index]:
             yield Finding((*where, "list", index), f"{text} is there twice")
         if parameter.parameter_type == "discrete" and not math.isfinite(float(text)):
             yield Finding((*where, "list", index), f"{text} is not a finite number")

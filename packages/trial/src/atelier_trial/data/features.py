@@ -155,7 +155,6 @@ def _are_whole(table: Array) -> Array:
 def _moved(table: Array) -> Array:
     """How far float32 moves values (N, F): exact also of whole numbers that float64 does not hold."""
     rounded = table.astype(np.float32).astype(np.float64)
-    if table.dtype.kind == "f":
-        return table - rounded
-    high = table // 2**32 * 2**32
-    return (high.astype(np.float64) - rounded) + (table - high).astype(np.float64)
+    high = table if table.dtype.kind == "f" else table // 2**32 * 2**32
+    moved: Array = (high.astype(np.float64) - rounded) + (table - high).astype(np.float64)
+    return moved

@@ -134,7 +134,8 @@ def _checked(named: str, arrays: dict[str, Any], weight: str | None) -> RawData:
 def _array(values: Any, name: str) -> Array:
     """The values as an array; texts that are objects of Python, as pandas has them, as texts. DataError if masked."""
     if np.ma.is_masked(values):
-        raise DataError([f"{FIELD}: {name} has {np.ma.count_masked(values):,} masked values; allowed: none"])
+        count = int(np.ma.getmaskarray(values).sum())
+        raise DataError([f"{FIELD}: {name} has {count:,} masked values; allowed: none"])
     array: Array = np.asarray(values)
     if array.dtype.kind not in "OT" or not array.size or not all(isinstance(value, str) for value in array.flat):
         return array
