@@ -71,9 +71,7 @@ def test_numbers_with_a_unit_are_words_that_are_warned_of(place: Place, cell: st
     assert note.startswith(f"column 'x' is taken for words: they would be numbers without '{unit}'; write them so")
 
 
-@pytest.mark.parametrize(
-    "cells", [["C85", "C12", "B3"], ["1st", "2nd", "3rd"], ["5 kg", "7 m"], ["3 to 4", "5"]]
-)
+@pytest.mark.parametrize("cells", [["C85", "C12", "B3"], ["1st", "2nd", "3rd"], ["5 kg", "7 m"], ["3 to 4", "5"]])
 def test_other_words_with_digits_are_words(place: Place, cells: list[str]) -> None:
     assert place.prepare("table", **place.table(beside([cells[row % len(cells)] for row in ROWS]))).notes == ()
 

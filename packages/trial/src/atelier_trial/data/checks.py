@@ -57,6 +57,7 @@ def check(data: Data, raw: RawData, seed: int) -> Checked:
     if raw.columns is not None and kind != "rows":
         violations.append(f"trainer.data.kind: is {kind}; allowed for a table: rows or auto")
     x = {name: _features(kind, part, raw, violations) for name, part in parts.items()}
+    violations += [] if violations else _of_constants(kind, raw.train, x["training"])
     violations += [
         _of_another_shape(name, of.shape[1:], x["training"].shape[1:])
         for name, of in x.items()
@@ -279,6 +280,13 @@ def _of_columns(part: Part, columns: Sequence[Column], violations: list[str]) ->
         if column.kind == "number":
             _float32(part, x.column(number), lambda *_, name=column.name: f"column {name!r}", violations, gaps=True)
     return x.astype(np.float32)
+
+
+def _of_constants(kind: Kind, part: Part, x: Examples) -> list[str]:
+    """A line if no row of numbers is other than the first. Of a table, columns of one value are left out one by one."""
+    if kind != "rows" or not isinstance(x, np.ndarray) or len(x) < 2 or (x != x[0]).any():
+        return []
+    return [f"{part.where}: every feature is the same in every row; there is nothing to learn from"]
 
 
 def _of_series(kind: Kind, x: Examples) -> list[str]:
