@@ -31,6 +31,7 @@ TABLES = "trainer.data.source: table reads words, dates and gaps too"
             "column 'y': 9 empty cells, the first at line 3; allowed: none; leave these rows out",
         ),
         ("csv", "a,y\n" + "1,5\n2,5\n" * 9, {"task": "regression"}, "every target is 5; there is nothing to learn"),
+        ("csv", "a,y\n" + "1,no\n1,yes\n" * 9, {}, "every feature is the same in every row; there is nothing to learn"),
         (
             "csv",
             "a,y\n" + ROWS,

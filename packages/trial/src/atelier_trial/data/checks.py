@@ -13,7 +13,7 @@ from atelier_store.spec import Data, Kind
 from atelier_store.split import TEST, share, split
 
 from atelier_trial.data.errors import DataError
-from atelier_trial.data.features import features_of, kind_of, note_of_names, note_of_series
+from atelier_trial.data.features import features_of, kind_of, note_of_names, note_of_series, of_constants
 from atelier_trial.data.predicted import check_classes, classes_of, labels_of, notes_of_labels, targets_of
 from atelier_trial.data.raw import Array, InColumns, Part, RawData, Readable, beneath, few, held
 from atelier_trial.data.tables.levels import join_rare
@@ -46,6 +46,7 @@ def check(data: Data, raw: RawData, seed: int) -> Checked:
     if raw.columns is not None and kind != "rows":
         violations.append(f"trainer.data.kind: is {kind}; allowed for a table: rows or auto")
     x = {name: features_of(kind, part, raw, violations) for name, part in parts.items()}
+    violations += [] if violations else of_constants(kind, raw.train, x["training"])
     violations += [
         _of_another_shape(name, of.shape[1:], x["training"].shape[1:])
         for name, of in x.items()

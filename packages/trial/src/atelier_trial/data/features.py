@@ -73,6 +73,13 @@ def _of_columns(part: Part, columns: Sequence[Column], violations: list[str]) ->
     return x.astype(np.float32)
 
 
+def of_constants(kind: Kind, part: Part, x: Examples) -> list[str]:
+    """A line if no row of numbers is other than the first. Of a table, columns of one value are left out one by one."""
+    if kind != "rows" or not isinstance(x, np.ndarray) or len(x) < 2 or (x != x[0]).any():
+        return []
+    return [f"{part.where}: every feature is the same in every row; there is nothing to learn from"]
+
+
 def note_of_series(kind: Kind, x: Examples) -> list[str]:
     """A note if series look as if their axes were swapped, which only a person can tell."""
     if kind != "signals" or x.ndim != 3 or x.shape[2] <= x.shape[1]:
