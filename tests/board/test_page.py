@@ -298,6 +298,7 @@ def test_the_audit_tells_of_promotions_and_checks_when_it_is_asked_to(page: Page
 
 
 def test_what_changes_appears_by_itself_and_what_was_chosen_stays(page: Page, store: Store) -> None:
+    store.experiment(ONE).spec.write_text("{")
     with board(store.root) as shown:
         opened(page, shown, f"#/s/{THIRTY}")
         page.get_by_label("Find trials").fill("trial-00")
@@ -314,6 +315,10 @@ def test_what_changes_appears_by_itself_and_what_was_chosen_stays(page: Page, st
         expect(page.locator("#state")).to_contain_text("1 damaged", timeout=30_000)
         opened(page, shown, f"#/s/{THIRTY}/t/{best.trial}")
         expect(page.locator("#problems")).to_contain_text("card.json: not a whole Card")
+        assert Axe().run(page).violations_count == 0
+        opened(page, shown, f"#/s/{ONE}")
+        expect(page.get_by_role("alert")).to_have_text(re.compile(r"spec\.json: not a whole Spec: file: Invalid JSON: .*"))
+        assert page.locator("select:visible, section:visible").count() == 1  # the table of its trials
         assert Axe().run(page).violations_count == 0
         assert shown.stop() == 0
         expect(page.locator("#notice")).to_contain_text("The board does not answer", timeout=30_000)
@@ -384,13 +389,15 @@ VIEWS = [
     "#/audit",
     "#/compare",
     f"#/compare?a={THIRTY}&b={ONE}",
+    f"#/compare?a={THIRTY}/BEST&b={THIRTY}/SECOND",
     "#/s/none",
 ]
 
 
 def views(shown: Board) -> list[str]:
-    """All of them but the last, which is not there; one is of a promoted trial."""
-    return [view.replace("BEST", best_of(shown, THIRTY)) for view in VIEWS[:-1]]
+    """All of them but the last, which is not there; BEST and SECOND are promoted trials."""
+    best, second = best_of(shown, THIRTY), second_of(shown)
+    return [view.replace("BEST", best).replace("SECOND", second) for view in VIEWS[:-1]]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -15,10 +15,11 @@ from atelier_store.index import Index
 from atelier_store.layout import ExperimentPaths, Store
 from atelier_store.notes import read_all as read_notes
 from atelier_store.ranking import entries, standings
-from atelier_store.records import Epoch, Note
+from atelier_store.records import Epoch, Note, reasons
 from atelier_store.searches import Searched, of_rows
 from atelier_store.spec import Spec
 from atelier_store.trial_rows import CardRow, TrialRow
+from pydantic import ValidationError
 
 EVERY = 2.0
 """Seconds from one look at a search to the next, while it is asked for."""
@@ -124,6 +125,8 @@ class Watched:
             spec, summary = Spec.read(self._paths.spec), of_rows(self._paths, rows)
         except OSError as error:
             problem = f"{error.filename}: {error.strerror}"
+        except ValidationError as error:
+            problem = f"{self._paths.spec.name}: not a whole {Spec.__name__}: {reasons(error)}"
         except ValueError as error:
             problem = f"{self._paths.spec.name}: {error}"
         objective = spec.experiment.objective.objective_metric_name if spec else ""
