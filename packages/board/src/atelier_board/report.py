@@ -22,6 +22,7 @@ from atelier_board.looks import Looks
 TRIALS = 30
 """Trials that have a page of their own: the best."""
 
+
 def leave(paths: ExperimentPaths) -> None:
     """Write the report of a search beside its leaderboard, whole or not at all. OSError."""
     write_text(paths.report, of_search(paths.store, paths.folder.name))

@@ -27,6 +27,8 @@ def serve(
     token is asked for, if there is one; cache is the folder for indexes of a store that cannot be written.
     """
     hosts = ["*"] if addresses.reachable(host) != host else [*LOOPBACK, addresses.url(host, 0)[7:].rpartition(":")[0]]
-    config = uvicorn.Config(create(store, hosts, token, cache), log_level="warning", server_header=False, timeout_keep_alive=KEEP_ALIVE)
+    config = uvicorn.Config(
+        create(store, hosts, token, cache), log_level="warning", server_header=False, timeout_keep_alive=KEEP_ALIVE
+    )
     with suppress(KeyboardInterrupt):  # uvicorn raises the signal that ended it again
         uvicorn.Server(config).run(sockets=[listening])
