@@ -18,7 +18,7 @@ export PATH := $(CURDIR)/.tools/go/go/bin:$(PATH)
 unexport PYTHONDONTWRITEBYTECODE
 .NOTPARALLEL:
 
-.PHONY: help setup demo tools go machine browser images images-import-microk8s bench-serving check test coverage soak
+.PHONY: help setup demo picture tools go machine browser images images-import-microk8s bench-serving check test coverage soak
 .PHONY: lint clean
 
 help: ## Show the targets
@@ -44,6 +44,9 @@ browser: setup # Playwright's, where the machine has none
 
 demo: setup ## Search, promote, predict and serve on scikit-learn's digits (SERVE=0 ends after the predictions)
 	@$(RUN) atelier up --values values/quickstart.yaml --store $(STORE) $(if $(filter 0,$(SERVE)),--no-serve)
+
+picture: setup browser ## Draw the picture of the board in README.md anew
+	@$(RUN) python -m benchmarks.board --trials 300 --name fashion --picture docs/board.png
 
 # Programs that are built from Go modules
 

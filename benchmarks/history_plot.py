@@ -44,8 +44,8 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(command: Sequence[str], url: str) -> Iterator[None]:
-    """The command, from when it answers at this address."""
+def running(command: Sequence[str], url: str) -> Iterator[int]:
+    """The command, from when it answers at this address, as the number of its process."""
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + PATIENCE
     try:
@@ -57,7 +57,7 @@ def running(command: Sequence[str], url: str) -> Iterator[None]:
                 if process.poll() is not None or time.monotonic() > deadline:
                     raise SystemExit(f"it does not answer: {' '.join(command)}") from None
                 time.sleep(0.05)
-        yield
+        yield process.pid
     finally:
         process.terminate()
         process.wait()

@@ -298,6 +298,7 @@ def test_the_audit_tells_of_promotions_and_checks_when_it_is_asked_to(page: Page
 
 
 def test_what_changes_appears_by_itself_and_what_was_chosen_stays(page: Page, store: Store) -> None:
+    store.experiment(ONE).spec.write_text("{")
     with board(store.root) as shown:
         opened(page, shown, f"#/s/{THIRTY}")
         page.get_by_label("Find trials").fill("trial-00")
@@ -315,19 +316,27 @@ def test_what_changes_appears_by_itself_and_what_was_chosen_stays(page: Page, st
         opened(page, shown, f"#/s/{THIRTY}/t/{best.trial}")
         expect(page.locator("#problems")).to_contain_text("card.json: not a whole Card")
         assert Axe().run(page).violations_count == 0
+        opened(page, shown, f"#/s/{ONE}")
+        expect(page.get_by_role("alert")).to_have_text(
+            re.compile(r"spec\.json: not a whole Spec: file: Invalid JSON: ")
+        )
+        assert page.locator("select:visible, section:visible").count() == 1  # the table of its trials
+        assert Axe().run(page).violations_count == 0
         assert shown.stop() == 0
         expect(page.locator("#notice")).to_contain_text("The board does not answer", timeout=30_000)
 
 
 def test_a_question_that_is_not_answered_is_said_and_asked_again(browser: Browser, shown: Board) -> None:
     page, asked, held = browser.new_page(), list[str | None](), list[Route]()
-    html = {"status": 502, "content_type": "text/html", "body": "<h1>Bad gateway</h1>"}
     faults: list[tuple[str, Callable[[Route], None]]] = [
         ("The board does not answer. It may have been ended.", lambda route: route.abort("connectionreset")),
-        ("What came is not an answer of the board", lambda route: route.fulfill(**html)),
+        (
+            "What came is not an answer of the board",
+            lambda route: route.fulfill(status=502, body="<h1>Bad gateway</h1>"),
+        ),
         ("What came is not an answer of the board", lambda route: route.fulfill(body='[{"name": "th')),
         ("Another answers than the board: status 503.", lambda route: route.fulfill(status=503, json={"error": "no"})),
-        ("The board has not answered for 60 seconds.", held.append),
+        ("The board has not answered for 60 seconds, ", held.append),
         ("This page cannot show what it was told", lambda route: route.fulfill(body="null", headers={"ETag": '"7"'})),
     ]
     waiting = iter(faults)
@@ -384,13 +393,15 @@ VIEWS = [
     "#/audit",
     "#/compare",
     f"#/compare?a={THIRTY}&b={ONE}",
+    f"#/compare?a={THIRTY}/BEST&b={THIRTY}/SECOND",
     "#/s/none",
 ]
 
 
 def views(shown: Board) -> list[str]:
-    """All of them but the last, which is not there; one is of a promoted trial."""
-    return [view.replace("BEST", best_of(shown, THIRTY)) for view in VIEWS[:-1]]
+    """All of them but the last, which is not there; BEST and SECOND are promoted trials."""
+    best, second = best_of(shown, THIRTY), second_of(shown)
+    return [view.replace("BEST", best).replace("SECOND", second) for view in VIEWS[:-1]]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

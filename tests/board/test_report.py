@@ -96,7 +96,9 @@ def test_a_report_opens_from_a_disk_at_any_of_its_views(page: Page, made: Path, 
     file.write_text(html)
     page.goto(f"{file.as_uri()}#/s/{THIRTY}?find=lr%3C0.004&x=lr")
     expect(page.get_by_label("Find trials")).to_have_value("lr<0.004")
-    assert Axe().run(page).violations_count == 0
+    for scheme in ("dark", "light"):
+        page.emulate_media(color_scheme=scheme)
+        assert Axe().run(page).violations_count == 0
     with page.expect_download() as downloading:
         page.get_by_role("button", name="Download these").click()
     lines = Path(downloading.value.path()).read_text().splitlines()

@@ -1,8 +1,8 @@
 """A page as one document, with its script and style in it: it is there whole, or not at all.
 
-A browser gives up the requests that are under way when the machine's network changes: a cable, a VPN, a pod that starts.
-It does not repeat those of modules, so of a page of many files a part would come, and say nothing. What the document's
-script asks for then, it asks for again. A policy by hashes lets no other script and no other style in.
+A browser gives up the requests that are under way when the machine's network changes: a cable, a VPN, a pod that
+starts. It does not repeat those of modules, so of a page of many files a part would come, and say nothing. What the
+document's script asks for then, it asks for again. A policy by hashes lets no other script and no other style in.
 """
 
 from __future__ import annotations

@@ -16,10 +16,11 @@ from atelier_store.index import Index
 from atelier_store.layout import ExperimentPaths, Store
 from atelier_store.notes import read_all as read_notes
 from atelier_store.ranking import entries, standings
-from atelier_store.records import Epoch, Note
+from atelier_store.records import Epoch, Note, reasons
 from atelier_store.searches import Searched, of_rows
 from atelier_store.spec import Spec
 from atelier_store.trial_rows import CardRow, TrialRow
+from pydantic import ValidationError
 
 EVERY = 2.0
 """Seconds from one look at a search to the next, while it is asked for."""
@@ -127,6 +128,8 @@ class Watched:
             spec, summary = Spec.read(self._paths.spec), of_rows(self._paths, rows)
         except OSError as error:
             problem = f"{error.filename}: {error.strerror}"
+        except ValidationError as error:
+            problem = f"{self._paths.spec.name}: not a whole {Spec.__name__}: {reasons(error)}"
         except ValueError as error:
             problem = f"{self._paths.spec.name}: {error}"
         number = self._last.number + 1 if self._last else 1

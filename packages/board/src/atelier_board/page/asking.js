@@ -27,7 +27,7 @@ export async function ask(address, options = {}) {
 }
 
 function words(error) {
-  if (error.name === "AbortError") return `The board has not answered for ${LONGEST / 1000} seconds.`;
+  if (error.name === "AbortError") return `The board has not answered for ${LONGEST / 1000} seconds, as it may when it reads a large store for the first time.`;
   if (error instanceof SyntaxError) return "What came is not an answer of the board, or not a whole one.";
   return "The board does not answer. It may have been ended.";
 }

@@ -52,7 +52,9 @@ const scattered = ({ trials, objective, name }, rows, x, where) => ({
   dots: rows.map(row => ({
     x: x(row), y: trials.value[row], trial: trials.trial[row],
     class: trials.rank[row] === 1 ? "best" : trials.rank[row] === null ? "lost" : trials.status[row] === "succeeded" ? "dot" : "early",
-    says: `${trials.trial[row]}: ${value(objective, trials.value[row])}, ${where(row)}, ${count(trials.epochs[row], "epoch")}, ${STATUSES[trials.status[row]]}`,
+    get says() {  // of thousands, those alone that are pointed at
+      return `${trials.trial[row]}: ${value(objective, trials.value[row])}, ${where(row)}, ${count(trials.epochs[row], "epoch")}, ${STATUSES[trials.status[row]]}`;
+    },
   })),
   open: dot => open(toTrial(name, dot.trial)),
 });

@@ -15,10 +15,17 @@ export function matching(columns, length, wanted) {
 
 function test(word, columns) {
   const [, name, sign, bound] = word.match(BOUND) || [], column = columns.find(one => one.name.toLowerCase() === name);
-  if (!column) return row => columns.some(one => String(one.at(row) ?? "").toLowerCase().includes(word));
+  if (!column) return row => textOf(columns, row).includes(word);
   if (sign !== "=") return row => !isEmpty(column.at(row)) && HOLDS[sign](Number(column.at(row)), Number(bound));
   const choices = bound.split("|");
   return row => choices.some(choice => isSame(column.at(row), choice));
+}
+
+const texts = new WeakMap();  // by columns: of each row all values, as words are looked for in them
+
+function textOf(columns, row) {
+  if (!texts.has(columns)) texts.set(columns, []);
+  return texts.get(columns)[row] ??= columns.map(one => one.at(row) ?? "").join("\n").toLowerCase();
 }
 
 const isSame = (found, choice) => String(found ?? "").toLowerCase() === choice || (choice !== "" && !isEmpty(found) && Number(found) === Number(choice));

@@ -1,6 +1,5 @@
 /** One search on one page: how the best value came about, what decided it and what it cost, and every trial. */
 
-import { clear } from "./charts.js";
 import { COSTS, drawCosts } from "./costs.js";
 import { drawCurves } from "./curves.js";
 import { at, bytes, count, facts, lower, make, metricName, milliseconds, number, short } from "./elements.js";
@@ -8,7 +7,7 @@ import { bounded, matching } from "./filter.js";
 import { drawHalving } from "./halving.js";
 import { drawImportance, epochsOf, usualEpoch } from "./importance.js";
 import { drawParallel } from "./parallel.js";
-import { headed, scrolled, section as plain } from "./parts.js";
+import { headed, quiet, scrolled, section as plain } from "./parts.js";
 import { OVER, drawProgress } from "./progress.js";
 import { addressOf, chosen, has, keep, link, toTrial } from "./route.js";
 import { drawSeen } from "./seen.js";
@@ -26,18 +25,19 @@ export function searchView(root, { search }) {
   const over = choice("over", "Over"), axis = choice("x", "Against"), epoch = choice("rung", "At epoch");
   const field = make("input", { id: "find", autocomplete: "off", spellcheck: "false", placeholder: "lr<0.01 res3" }), found = make("span", { role: "status" });
   const crosses = make("div", { class: "scroll wide", tabindex: 0, role: "region", "aria-label": "Parallel coordinates" }, parallel);
-  root.replaceChildren(problem, tiles,
-    make("div", { class: "controls find" }, make("label", { class: "wide", for: "find" }, "Find trials by words, or bounds as in lr<0.01 or op=res3|sep5: every view shows only these", field), found),
+  const views = [
     make("div", { class: "pair" }, section("progress", "The best so far", over.field, progress), section("curves", "How they learned", curves, learned)),
     section("costs", "The objective against costs and parameters", axis.field, costs, marks),
-    section("parallel", "All parameters at once", make("p", { class: "quiet" }, "Orange: the best. A drag along an axis shows only trials within it, in every view, and a click there lifts that; the search field does the same."), crosses),
+    section("parallel", "All parameters at once", quiet("Orange: the best. A drag along an axis shows only trials within it, in every view, and a click there lifts that; the search field does the same."), crosses),
     section("slices", "The objective against each parameter", slices),
     make("div", { class: "pair" },
       section("importance", "Which parameters mattered", epoch.field, bars, mattered),
       section("halving", "Was ending trials early right", scrolled("Order of trials at rungs", headed("Rung", "Reached it", "Went on", "Correlation", "The best there"), rungs), halved)),
     section("timeline", "When they trained", timeline, worked),
-    section("trials", "Every trial", table),
-    section("asked", "What was searched", asked));
+  ], wanted = section("asked", "What was searched", asked);
+  root.replaceChildren(problem, tiles,
+    make("div", { class: "controls find" }, make("label", { class: "wide", for: "find" }, "Find trials by words, or bounds as in lr<0.01 or op=res3|sep5: every view shows only these", field), found),
+    ...views, section("trials", "Every trial", table), wanted);
   const file = `${addressOf({ search })}/report.html`, csv = `${addressOf({ search })}/trials.csv`;
   const showTable = tableView(table, "Table of trials", search, has(csv) ? [make("a", { href: csv, download: `${search}.csv` }, "Download all as CSV")] : []);
   const showSlices = slicesView(slices);
@@ -93,7 +93,8 @@ export function searchView(root, { search }) {
       axis.offer([...Object.entries(COSTS).map(([name, { name: words }]) => [name, words]), ...now.spec.parameters.map(({ name }) => [`:${name}`, name])], "params");
       epoch.offer(epochs.map(([number, many]) => [String(number), `${number} (${count(many, "trial")})`]), String(usualEpoch(epochs)));
       epoch.field.hidden = !epochs.length;
-    } else for (const holder of [progress, curves, costs, parallel, timeline]) clear(holder, make("p", { class: "quiet" }, "The search itself cannot be read, so its objective is not known."));
+    }
+    for (const view of [...views, wanted]) view.hidden = !now.objective;  // of a search that cannot be read itself
     showFound();
     asked.replaceChildren(...(now.spec ? shownSpec(now.spec) : []));
     if (first && chosen("view")) at(`${chosen("view")}-title`)?.scrollIntoView();

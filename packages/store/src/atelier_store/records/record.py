@@ -49,7 +49,7 @@ class Record(BaseModel):
         except sealed.Altered as error:
             raise TornRecord(path, str(error)) from error
         except ValidationError as error:
-            raise TornRecord(path, f"not a whole {cls.__name__}: {_reasons(error)}") from error
+            raise TornRecord(path, f"not a whole {cls.__name__}: {reasons(error)}") from error
 
     @classmethod
     def read_if_there(cls, path: Path) -> Self | None:
@@ -68,5 +68,6 @@ class Record(BaseModel):
             return None
 
 
-def _reasons(error: ValidationError) -> str:
+def reasons(error: ValidationError) -> str:
+    """The first three things that are wrong with a file, and where in it."""
     return "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors()[:3])
