@@ -145,6 +145,26 @@ def test_a_search_goes_on_by_the_rules_that_it_began_with(tmp_path: Path) -> Non
     assert len(store.experiments()) == 2
 
 
+def test_a_new_search_is_led_by_what_networks_cost_where_the_algorithm_takes_it(tmp_path: Path) -> None:
+    def shortlist(*overrides: str, laptop: bool = True) -> tuple[str, ...] | None:
+        chosen = load(written(tmp_path, SOUND), overrides, laptop=laptop).spec.experiment.shortlist
+        return None if chosen is None else chosen.proxies
+
+    assert shortlist() == ("params", "macs")
+    assert shortlist("trainer.network=cells:cell") == ("synflow", "params", "macs")
+    assert shortlist("experiment.shortlist.candidates=50") == ("synflow", "naswot")
+    assert shortlist("experiment.shortlist=null") is None
+    assert shortlist("experiment.algorithm.algorithmName=multivariate-tpe") is None
+    assert shortlist(laptop=False) is None
+
+
+def test_a_search_that_began_without_a_shortlist_goes_on_without(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    without = begun(tmp_path, store, "experiment.shortlist=null").spec
+    assert begun(tmp_path, store).spec == without
+    assert begun(tmp_path, store, "experiment.shortlist.candidates=50").spec.experiment_name != without.experiment_name
+
+
 def test_how_decisions_are_made_is_no_part_of_a_searchs_name(tmp_path: Path) -> None:
     spec = load(written(tmp_path, SOUND)).spec
     assert spec.model_copy(update={"decisions": "by-epochs"}).experiment_name == spec.experiment_name
