@@ -13,7 +13,7 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 import yaml
-from atelier_cli.profile import InvalidProfile, Profile, load
+from atelier_cli.profile import InvalidProfile, Profile, facts, load
 from atelier_cli.profile.facts import ALGORITHM_SETTINGS, METRICS, ON_A_CLUSTER, ON_ONE_MACHINE
 from atelier_cli.profile.rules import check_builders
 from atelier_store.layout import Store
@@ -151,7 +151,8 @@ def test_a_new_search_is_led_by_what_networks_cost_where_the_algorithm_takes_it(
         return None if chosen is None else chosen.proxies
 
     assert shortlist() == ("params", "macs")
-    assert shortlist("trainer.network=cells:cell") == ("synflow", "params", "macs")
+    own = facts.shortlist({"algorithm": {"algorithmName": "atelier"}}, "cells:cell")
+    assert own is not None and own["proxies"] == ["synflow", "params", "macs"]
     assert shortlist("experiment.shortlist.candidates=50") == ("synflow", "naswot")
     assert shortlist("experiment.shortlist=null") is None
     assert shortlist("experiment.algorithm.algorithmName=multivariate-tpe") is None
