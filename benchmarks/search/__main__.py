@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from atelier_cli.profile import facts
 from atelier_cli.search.schedule import Result, Schedule
 from atelier_searcher.decision import NO_SHORTLIST
 from atelier_searcher.shortlist import Shortlist
@@ -63,7 +62,7 @@ def shortlist(
     believed: Believed = "as they are",
 ) -> Shortlist:
     """The table's shortlist, drawn by the seed."""
-    return table.shortlist(proxies, candidates, believed, seed)
+    return table.shortlist(seed, proxies, candidates, believed)
 
 
 def evolution(table: Table, seed: int, workers: int, population: int = 20, sample: int = 5) -> Iterator[str]:
@@ -120,16 +119,10 @@ def listed(believed: Believed = "as they are", **options: Any) -> Search:
     return partial(product, shortlist=partial(shortlist, believed=believed, **options))
 
 
-FREE: Mapping[str, Any] = {
-    "proxies": tuple(facts.OF_BUILT_IN["proxies"]),
-    "candidates": facts.OF_BUILT_IN["candidates"],
-}
-"""The shortlist that a profile has which says nothing of it."""
-
 SEARCHES: dict[str, Search] = {
-    "atelier (the default)": listed(**FREE),
-    "atelier, costs shuffled": listed("shuffled", **FREE),
-    "atelier, costs reversed": listed("reversed", **FREE),
+    "atelier (the default)": listed(**tables.FREE),
+    "atelier, costs shuffled": listed("shuffled", **tables.FREE),
+    "atelier, costs reversed": listed("reversed", **tables.FREE),
     "atelier, no shortlist": product,
     "atelier, no shortlist, decisions by jobs": partial(product, decisions="by-jobs"),
     "multivariate-tpe": partial(product, algorithm="multivariate-tpe"),

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from atelier_cli.profile.facts import OF_BUILT_IN
 from atelier_searcher.decision import Networks
 from atelier_searcher.shortlist import Shortlist, aggregate
 from atelier_store.records import Candidate
@@ -25,6 +26,9 @@ FOLDER = Path(__file__).parent / "tables"
 METRICS = ("val_loss", "val_accuracy")
 PROXIES: tuple[Proxy, ...] = ("synflow", "naswot", "params", "macs")
 EPOCHS = 9
+
+FREE: dict[str, Any] = {**OF_BUILT_IN, "proxies": tuple(OF_BUILT_IN["proxies"])}
+"""The shortlist of a search whose profile says nothing of it."""
 
 Believed = Literal["as they are", "shuffled", "reversed"]
 """What becomes of the proxies' scores before a search sees them."""
@@ -171,7 +175,9 @@ class Table:
         final = np.sort(self.columns["val_loss"][self.recorded, -1])
         return float(final[max(3, round(share * len(final))) - 1])
 
-    def shortlist(self, proxies: tuple[Proxy, ...], candidates: int, believed: Believed, seed: int) -> Shortlist:
+    def shortlist(
+        self, seed: int, proxies: tuple[Proxy, ...], candidates: int, believed: Believed = "as they are"
+    ) -> Shortlist:
         """A shortlist of networks drawn at random; of the scores, those of the parameters that build the network."""
         draw = np.random.default_rng(seed)
         drawn = self._architectures(draw.permutation(self.recorded))[:candidates]

@@ -125,7 +125,7 @@ ON_A_CLUSTER: AlgorithmName = "multivariate-tpe"
 """What algorithmName: auto is. Katib has multivariate-tpe in every cluster; ours would have to be registered first."""
 
 OF_BUILT_IN: dict[str, Any] = {"candidates": 200, "proxies": ["params", "macs"]}
-OF_OWN: dict[str, Any] = {"candidates": 1000, "proxies": ["synflow", "params", "macs"]}
+OF_OWN: dict[str, Any] = {"candidates": 500, "proxies": ["synflow", "params", "macs"]}
 """What shortlist: auto is on one machine, where atelier suggests: of the built-in networks, and of one's own. Of the
 built-in ones parameters and multiply-adds tell as much as other scores do."""
 
