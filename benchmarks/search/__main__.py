@@ -2,6 +2,7 @@
 
     uv run python -m benchmarks.search
     uv run python -m benchmarks.search --tables rows --seeds 20 --only shortlist
+    uv run python -m benchmarks.search --tables --cells nats_bench.csv --stages nas-bench-macro_cifar10.json
 
 Nothing is trained: the searcher's decisions are answered from the tables. A search counts as many trainings as are
 suggested until one is among the best 0.3 % (1 %) of the networks, or MOST if none is.
@@ -15,6 +16,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,7 +26,7 @@ from atelier_searcher.shortlist import Shortlist
 from atelier_searcher.space import Point, Space
 from atelier_store.spec import AlgorithmName, Decisions, Proxy
 
-from benchmarks.search import tables
+from benchmarks.search import public, tables
 from benchmarks.search.tables import Believed, Table
 
 MOST = 150
@@ -60,7 +62,7 @@ def shortlist(
     believed: Believed = "as they are",
 ) -> Shortlist:
     """The table's shortlist, drawn by the seed."""
-    return table.shortlist(proxies, candidates, believed, seed)
+    return table.shortlist(seed, proxies, candidates, believed)
 
 
 def evolution(table: Table, seed: int, workers: int, population: int = 20, sample: int = 5) -> Iterator[str]:
@@ -118,8 +120,11 @@ def listed(believed: Believed = "as they are", **options: Any) -> Search:
 
 
 SEARCHES: dict[str, Search] = {
-    "atelier (the default)": product,
-    "atelier, decisions by jobs": partial(product, decisions="by-jobs"),
+    "atelier (the default)": listed(**tables.FREE),
+    "atelier, costs shuffled": listed("shuffled", **tables.FREE),
+    "atelier, costs reversed": listed("reversed", **tables.FREE),
+    "atelier, no shortlist": product,
+    "atelier, no shortlist, decisions by jobs": partial(product, decisions="by-jobs"),
     "multivariate-tpe": partial(product, algorithm="multivariate-tpe"),
     "multivariate-tpe, decisions by jobs (0.1)": partial(product, algorithm="multivariate-tpe", decisions="by-jobs"),
     "random": partial(product, algorithm="random"),
@@ -174,15 +179,20 @@ def count(search: Search, table: Table, seeds: int, workers: int) -> Counts:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print a line for each table, number of workers and search."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
-    parser.add_argument("--tables", nargs="+", choices=list(tables.SPACES), default=list(tables.SPACES))
+    parser.add_argument("--tables", nargs="*", choices=list(tables.SPACES), default=list(tables.SPACES))
+    parser.add_argument("--cells", type=Path, help="also on a table of NAS-Bench-201, a CSV")
+    parser.add_argument("--stages", type=Path, help="also on NAS-Bench-Macro, its JSON")
     parser.add_argument("--seeds", type=int, default=100)
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 8])
     parser.add_argument("--only", nargs="+", choices=list(SEARCHES), default=list(SEARCHES))
     options = parser.parse_args(arguments)
-    for name in options.tables:
-        table = Table.read(name)
+    found = [Table.read(name) for name in options.tables]
+    found += [public.cells(options.cells)] if options.cells else []
+    found += [public.stages(options.stages)] if options.stages else []
+    for table in found:
         print(
-            f"{name}: {len(table.recorded)} of {len(table.points)} networks recorded; {options.seeds} seeds", flush=True
+            f"{table.name}: {len(table.recorded)} of {len(table.points)} networks recorded; {options.seeds} seeds",
+            flush=True,
         )
         for workers in options.workers:
             for search in options.only:

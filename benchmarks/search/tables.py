@@ -1,5 +1,7 @@
 """The tables: two small spaces of the built-in networks whose networks were trained once each, with their curves.
 
+Two public benchmarks can stand beside them.
+
 A table is one npz file, in the order of `points`: val_loss and val_accuracy (points, epochs), scores by each proxy
 (points,); NaN where a network is not recorded.
 """
@@ -13,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from atelier_cli.profile.facts import OF_BUILT_IN
 from atelier_searcher.decision import Networks
 from atelier_searcher.shortlist import Shortlist, aggregate
 from atelier_store.records import Candidate
@@ -23,6 +26,9 @@ FOLDER = Path(__file__).parent / "tables"
 METRICS = ("val_loss", "val_accuracy")
 PROXIES: tuple[Proxy, ...] = ("synflow", "naswot", "params", "macs")
 EPOCHS = 9
+
+FREE: dict[str, Any] = {**OF_BUILT_IN, "proxies": tuple(OF_BUILT_IN["proxies"])}
+"""The shortlist of a search whose profile says nothing of it."""
 
 Believed = Literal["as they are", "shuffled", "reversed"]
 """What becomes of the proxies' scores before a search sees them."""
@@ -57,6 +63,21 @@ SPACES: dict[str, list[dict[str, Any]]] = {
 }
 """1,152 convolutional networks of two stages; 1,296 dense ones, with their learning rates."""
 
+PUBLIC: dict[str, list[dict[str, Any]]] = {
+    "cells": [
+        _choice(f"edge{n}", "none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3") for n in range(6)
+    ],
+    "stages": [_choice(f"layer{n}", "identity", "mb3_k3", "mb6_k5") for n in range(8)],
+}
+"""The spaces of NAS-Bench-201 (Dong and Yang 2020), 15,625 networks, and of NAS-Bench-Macro (Su et al. 2021), 6,561.
+Their results are no part of the repository: `public` reads them."""
+
+
+def parameters(name: str) -> list[dict[str, Any]]:
+    """The space of a table."""
+    return SPACES[name] if name in SPACES else PUBLIC[name]
+
+
 FIXED = {
     "images": {"stem_width": "8", "stage1_stride": "2", "lr": "0.01", "batch": "256"},
     "rows": {"batch": "256", "stage2_width": "32"},
@@ -80,17 +101,17 @@ def spec(name: str, algorithm: AlgorithmName = "multivariate-tpe", trials: int =
             "algorithmSettings": [{"name": "random_state", "value": str(seed)}],
         },
         "earlyStopping": {"algorithmName": "none"},
-        "parameters": SPACES[name],
+        "parameters": parameters(name),
         "maxTrialCount": trials,
         "maxFailedTrialCount": 0,
     }
-    trainer = {"data": DATA[name] | {"validationFraction": 0.4}, "maxEpochs": EPOCHS}
+    trainer = {"data": DATA.get(name, DATA["images"]) | {"validationFraction": 0.4}, "maxEpochs": EPOCHS}
     return Spec.model_validate({"experiment": experiment, "trainer": trainer})
 
 
 def points(name: str) -> list[dict[str, str]]:
     """The params of every point of a table's space, as suggested."""
-    axes = {parameter["name"]: parameter["feasibleSpace"]["list"] for parameter in SPACES[name]}
+    axes = {parameter["name"]: parameter["feasibleSpace"]["list"] for parameter in parameters(name)}
     return [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
 
 
@@ -154,7 +175,9 @@ class Table:
         final = np.sort(self.columns["val_loss"][self.recorded, -1])
         return float(final[max(3, round(share * len(final))) - 1])
 
-    def shortlist(self, proxies: tuple[Proxy, ...], candidates: int, believed: Believed, seed: int) -> Shortlist:
+    def shortlist(
+        self, seed: int, proxies: tuple[Proxy, ...], candidates: int, believed: Believed = "as they are"
+    ) -> Shortlist:
         """A shortlist of networks drawn at random; of the scores, those of the parameters that build the network."""
         draw = np.random.default_rng(seed)
         drawn = self._architectures(draw.permutation(self.recorded))[:candidates]

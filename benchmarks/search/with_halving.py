@@ -14,6 +14,7 @@ from typing import get_args
 
 import numpy as np
 from atelier_cli.search.schedule import Result, Schedule
+from atelier_searcher.decision import NO_SHORTLIST
 from atelier_store import halving
 from atelier_store.spec import AlgorithmName, EarlyStopping, Spec
 
@@ -27,9 +28,11 @@ def spec(name: str, algorithm: AlgorithmName, trials: int, seed: int) -> Spec:
     return of.model_copy(update={"experiment": of.experiment.model_copy(update={"early_stopping": EarlyStopping()})})
 
 
-def search(table: Table, of: Spec) -> tuple[int, int]:
+def search(table: Table, of: Spec, seed: int) -> tuple[int, int]:
     """The place of the best network that was trained to its end, from 1, and the epochs trained."""
-    schedule, best, epochs = Schedule(of, table.networks, 1), np.inf, 0
+    is_ours = of.experiment.algorithm.algorithm_name == "atelier"
+    scored = table.shortlist(seed, **tables.FREE) if is_ours else NO_SHORTLIST
+    schedule, best, epochs = Schedule(of, table.networks, 1, shortlist=scored), np.inf, 0
     while not schedule.is_done:
         job = schedule.decide()
         if job is None:
@@ -56,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     table = Table.read(options.table)
     for algorithm in options.only:
         specs = [spec(options.table, algorithm, options.trials, seed) for seed in range(options.seeds)]
-        found = np.array([search(table, of) for of in specs])
+        found = np.array([search(table, of, seed) for seed, of in enumerate(specs)])
         (place, epochs), half = found.mean(axis=0), 1.96 * found.std(axis=0, ddof=1) / np.sqrt(options.seeds)
         print(f"| {algorithm} | place {place:.1f} ± {half[0]:.1f} | {epochs:.0f} ± {half[1]:.0f} epochs |", flush=True)
 

@@ -15,7 +15,7 @@ from atelier_searcher.decision import Networks, Suggestion, decide
 from atelier_searcher.history import Trial
 from atelier_searcher.sampling import proposals
 from atelier_searcher.space import Point, Space
-from atelier_store.spec import Spec
+from atelier_store.spec import Parameter, Spec
 
 LOG = {"distribution": "logUniform"}
 PARAMETERS: list[dict[str, Any]] = [
@@ -150,7 +150,7 @@ class Told:
     count = 1
 
     def __call__(self, points: Sequence[Point]) -> gaussian.Array:
-        return np.array([[float(point["stage1_op"] == "res3")] for point in points])
+        return np.array([[2.0 if point["stage1_op"] == "res3" else -0.5] for point in points])
 
 
 def test_a_feature_that_tells_results_leads_and_one_that_misled_leads_away() -> None:
@@ -160,6 +160,21 @@ def test_a_feature_that_tells_results_leads_and_one_that_misled_leads_away() -> 
         scores = np.array([sign * (point["stage1_op"] == "res3") for point in points])
         top = gaussian.proposals(space, points, scores, [], 0, Told())[:20]
         assert all((point["stage1_op"] == "res3") == leads for point in top)
+
+
+def test_what_a_choice_is_worth_in_one_place_is_expected_of_the_others() -> None:
+    feasible = {"list": ["conv", "pool", "none", "skip"]}
+    places = [{"name": f"op{n}", "parameterType": "categorical", "feasibleSpace": feasible} for n in range(4)]
+    space = Space([Parameter.model_validate(place) for place in places])
+    assert space.sharing == [["op0", "op1", "op2", "op3"]]
+    points = [
+        {"op0": "conv", "op1": first, "op2": second, "op3": "none"}
+        for first in feasible["list"]
+        for second in feasible["list"]
+    ]
+    scores = np.array([float(list(point.values()).count("pool")) for point in points])
+    best = gaussian.proposals(space, points, scores, [], 0)[0]
+    assert best["op1"] == best["op2"] == "pool" and "pool" in (best["op0"], best["op3"])  # which had been in no trial
 
 
 @pytest.mark.parametrize("z", [-1e6, -100.0, -30.0, -5.0, -1.001, -0.999, 0.0, 5.0, 40.0])

@@ -13,7 +13,7 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 import yaml
-from atelier_cli.profile import InvalidProfile, Profile, load
+from atelier_cli.profile import InvalidProfile, Profile, facts, load
 from atelier_cli.profile.facts import ALGORITHM_SETTINGS, METRICS, ON_A_CLUSTER, ON_ONE_MACHINE
 from atelier_cli.profile.rules import check_builders
 from atelier_store.layout import Store
@@ -144,6 +144,27 @@ def test_a_search_goes_on_by_the_rules_that_it_began_with(tmp_path: Path) -> Non
     asked = begun(tmp_path, store, "experiment.algorithm.algorithmName=atelier").spec
     assert (asked.experiment.algorithm.algorithm_name, asked.decisions) == ("atelier", "by-epochs")
     assert len(store.experiments()) == 2
+
+
+def test_a_new_search_is_led_by_what_networks_cost_where_the_algorithm_takes_it(tmp_path: Path) -> None:
+    def shortlist(*overrides: str, laptop: bool = True) -> tuple[str, ...] | None:
+        chosen = load(written(tmp_path, SOUND), overrides, laptop=laptop).spec.experiment.shortlist
+        return None if chosen is None else chosen.proxies
+
+    assert shortlist() == ("params", "macs")
+    own = facts.shortlist({"algorithm": {"algorithmName": "atelier"}}, "cells:cell")
+    assert own is not None and own["proxies"] == ["synflow", "params", "macs"]
+    assert shortlist("experiment.shortlist.candidates=50") == ("synflow", "naswot")
+    assert shortlist("experiment.shortlist=null") is None
+    assert shortlist("experiment.algorithm.algorithmName=multivariate-tpe") is None
+    assert shortlist(laptop=False) is None
+
+
+def test_a_search_that_began_without_a_shortlist_goes_on_without(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    without = begun(tmp_path, store, "experiment.shortlist=null").spec
+    assert begun(tmp_path, store).spec == without
+    assert begun(tmp_path, store, "experiment.shortlist.candidates=50").spec.experiment_name != without.experiment_name
 
 
 def test_how_decisions_are_made_is_no_part_of_a_searchs_name(tmp_path: Path) -> None:

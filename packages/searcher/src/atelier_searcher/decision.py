@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import chain, islice
 
 from atelier_store import halving
-from atelier_store.spec import AlgorithmName, Spec
+from atelier_store.spec import Spec
 
 from atelier_searcher import experience, sampling, several, stopping
 from atelier_searcher.experience import Experience
@@ -159,16 +159,15 @@ def _points(spec: Spec, space: Space, history: History, shortlist: Shortlist) ->
     features = Features(shortlist, space) if shortlist.candidates else None
     proposals = sampling.proposals(spec, space, history, features)
     seed, number = sampling.seed_of(spec), len(history)
-    name, learns = spec.experiment.algorithm.algorithm_name, sampling.learns(spec, history, features is not None)
+    name, suggests = spec.experiment.algorithm.algorithm_name, sampling.suggests(spec, history, features is not None)
     if name == "grid":
         yield from ((point, "next of the grid") for point in islice(proposals, number + SMALL_SPACE))
         return
     proposal = next(proposals)
-    yield proposal, f"{name}, from {number} trials" if learns else _before(name)
-    if learns:
-        yield from (
-            (point, f"{name}, from {number} trials: what is better is known or not trained") for point in proposals
-        )
+    reason = _reason(spec, history, features is not None)
+    yield proposal, reason
+    if suggests:
+        yield from ((point, f"{reason}: what is better is known or not trained") for point in proposals)
         near = islice(space.around(proposal, seed + number), MOST_NEAR)
         yield from ((point, f"near what {name} proposed, which is known or not trained") for point in near)
     is_small = space.size <= SMALL_SPACE
@@ -176,8 +175,13 @@ def _points(spec: Spec, space: Space, history: History, shortlist: Shortlist) ->
     yield from ((point, f"at random: what {name} proposed is known or not trained") for point in rest)
 
 
-def _before(name: AlgorithmName) -> str:
-    """The reason of a suggestion that does not depend on results."""
+def _reason(spec: Spec, history: History, has_features: bool) -> str:
+    """Why the algorithm proposes what it does."""
+    name = spec.experiment.algorithm.algorithm_name
+    if sampling.learns(spec, history, has_features):
+        return f"{name}, from {len(history)} trials"
+    if sampling.suggests(spec, history, has_features):
+        return f"{name}, by scores of untrained networks, until it has results to learn from"
     return name if name in sampling.LEARNS_FROM_NOTHING else f"at random, until {name} has results to learn from"
 
 

@@ -2,9 +2,13 @@
 
 Steps of numbers are distances, choices differ or do not (Hutter et al. 2011, SMAC); each parameter has a length of its
 own in a Matérn 5/2 kernel, with the prior of Hvarfner et al. 2024, Vanilla Bayesian Optimization Performs Great in High
-Dimensions. Expected improvement (Jones et al. 1998) in logarithms (Ament et al. 2023) is climbed from random points and
-from the neighbours of the best trials, as SMAC does. Trials that run are believed to give what is predicted of them
-(kriging believer: Ginsbourger et al. 2010).
+Dimensions. A second kernel counts how often choices are taken by parameters that have the same ones, as the places of a
+cell have the same operations: what an operation is worth in one place, it is often worth in others. What else is known
+of points, such as scores of untrained networks, is a line in the mean, with a slope that is learnt.
+
+Expected improvement (Jones et al. 1998) in logarithms (Ament et al. 2023) is climbed from random points and from the
+neighbours of the best trials, as SMAC does. Trials that run are believed to give what is predicted of them (kriging
+believer: Ginsbourger et al. 2010).
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -51,9 +56,24 @@ ITERATIONS = 25
 NOISE = (-4.0, 1.0)
 """Mean and deviation of the logarithm of the noise's variance; that of the results is 1."""
 
+BY_VALUES = (0.0, 0.5)
+"""The same of what the values of the parameters explain, each in its place."""
+
+BY_COUNTS = (-1.0, 0.5)
+"""The same of what counts of shared choices explain."""
+
+COUNTS_LENGTH = (0.0, 1.0)
+"""Mean and deviation of the logarithm of the length of these counts."""
+
+LEVEL = 1.0
+"""Variance of what all results have in common."""
+
+SLOPE = (1.0, 0.5)
+"""What a feature is expected to be worth: the slope of the mean of all features, and the deviation by each of them."""
+
 
 class Features(Protocol):
-    """What else is known of points, as `count` numbers from 0 to 1 for each."""
+    """What else is known of points: `count` numbers for each, about normal, of which more is expected to be better."""
 
     @property
     def count(self) -> int:
@@ -73,6 +93,7 @@ def proposals(
 ) -> list[Point]:
     """Points of the space, the best first. Scores (n,) are of the known points: more is better, and their order counts.
 
+    Where nothing is known, those are the best that features promise, if there are any, and that are not alike.
     Equal arguments give equal points: one thread computes, for so small matrices faster than several.
     """
     with _threads().limit(limits=1, user_api="blas"):
@@ -94,8 +115,8 @@ def _proposals(
 ) -> list[Point]:
     chosen = modelled(scores)
     points, results = [known[n] for n in chosen], normal_scores(scores)[chosen]
-    encoding = Encoding(space.distributions, features)
-    model = Model(encoding(points), results, encoding)
+    encoding = Encoding(space.distributions, space.sharing, features)
+    model = Model(encoding, encoding(points), results)
     if running:
         model = model.believing(encoding(running))
     draw = random.Random(seed)  # noqa: S311  # no secret
@@ -118,7 +139,7 @@ def normal_scores(scores: Array) -> Array:
     """The quantiles of a normal distribution at the places of the scores; equal ones share the middle of theirs."""
     ascending = np.sort(scores)
     places = (np.searchsorted(ascending, scores) + np.searchsorted(ascending, scores, "right")) / 2
-    quantiles: Array = ndtri(places / len(scores))
+    quantiles: Array = ndtri(places / max(1, len(scores)))
     return quantiles
 
 
@@ -132,31 +153,56 @@ def modelled(scores: Array) -> list[int]:
     return sorted([*best, *others[-half:]])
 
 
-class Encoding:
-    """Points as rows of numbers. A number is from 0 to 1; two choices are as far apart as the ends of a number.
+@dataclass(frozen=True)
+class Encoded:
+    """Points as rows of numbers: values of their parameters, counts of choices that parameters share, and features."""
 
-    parameter has the place of the parameter, or of the feature, that a column belongs to; count is how many there are.
+    values: Array
+    counts: Array
+    features: Array
+
+    def __add__(self, other: Encoded) -> Encoded:
+        """The rows of both."""
+        pairs = (self.values, other.values), (self.counts, other.counts), (self.features, other.features)
+        return Encoded(*(np.concatenate(pair) for pair in pairs))
+
+
+class Encoding:
+    """Points as rows of numbers. A value is from 0 to 1; two choices are as far apart as the ends of a number.
+
+    parameter has the place of the parameter that a column of values belongs to; count is how many there are. sharing
+    has the names of parameters with the same values, such as the operations of several places.
     """
 
-    def __init__(self, distributions: Mapping[str, BaseDistribution], features: Features | None = None) -> None:
-        self._distributions, self._features = distributions, features
+    def __init__(
+        self,
+        distributions: Mapping[str, BaseDistribution],
+        sharing: Sequence[Sequence[str]] = (),
+        features: Features | None = None,
+    ) -> None:
+        self._distributions, self._sharing, self._features = distributions, sharing, features
         widths = [len(d.choices) if isinstance(d, CategoricalDistribution) else 1 for d in distributions.values()]
-        widths += [1] * (0 if features is None else features.count)
         self.parameter = np.repeat(np.arange(len(widths)), widths)
         self.count = len(widths)
 
-    def __call__(self, points: Sequence[Point]) -> Array:
-        columns: list[Array] = []
-        for name, distribution in self._distributions.items():
-            values = [point[name] for point in points]
-            if isinstance(distribution, CategoricalDistribution):
-                places = {choice: place for place, choice in enumerate(distribution.choices)}
-                of = np.array([places[value] for value in values])
-                columns += [np.where(of == place, math.sqrt(0.5), 0.0) for place in range(len(places))]
-            else:
-                columns.append(_unit(distribution, np.array(values, np.float64)))
-        encoded = np.stack(columns, axis=1)
-        return encoded if self._features is None else np.concatenate([encoded, self._features(points)], axis=1)
+    def __call__(self, points: Sequence[Point]) -> Encoded:
+        columns = {name: _columns(of, [p[name] for p in points]) for name, of in self._distributions.items()}
+        counts = [np.mean([columns[name] for name in names], axis=0) for names in self._sharing]
+        none = np.zeros((len(points), 0))
+        return Encoded(
+            values=np.concatenate(list(columns.values()), axis=1),
+            counts=np.concatenate([none, *counts], axis=1) * math.sqrt(self.count),
+            features=none if self._features is None else self._features(points),
+        )
+
+
+def _columns(distribution: BaseDistribution, values: Sequence[Any]) -> Array:
+    """Values of a parameter as numbers (n, 1), or (n, choices)."""
+    if not isinstance(distribution, CategoricalDistribution):
+        return _unit(distribution, np.array(values, np.float64))[:, None]
+    places = {choice: place for place, choice in enumerate(distribution.choices)}
+    taken = np.array([places[value] for value in values], np.int64)
+    return np.where(taken[:, None] == np.arange(len(places)), math.sqrt(0.5), 0.0)
 
 
 def _unit(distribution: BaseDistribution, values: Array) -> Array:
@@ -171,37 +217,58 @@ def _unit(distribution: BaseDistribution, values: Array) -> Array:
 
 
 class Model:
-    """A Gaussian process of mean 0 and variance 1 over encoded points (n, columns), fitted to results (n,)."""
+    """A Gaussian process over encoded points, fitted to results (n,), whose variance is 1; of none, what is expected.
 
-    def __init__(self, points: Array, results: Array, encoding: Encoding, logs: Array | None = None) -> None:
-        self._encoding = encoding
-        self._points, self._results = points, results
-        self._logs = _fitted(points, results, encoding) if logs is None else logs
+    logs are logarithms: the length of each parameter, the variances by values and by counts, the length of counts, and
+    the noise's variance.
+    """
+
+    def __init__(self, encoding: Encoding, points: Encoded, results: Array, logs: Array | None = None) -> None:
+        self._encoding, self._points, self._results = encoding, points, results
+        self._logs = _fitted(encoding, points, results - _expected(points)) if logs is None else logs
         kernel = self._kernel(points, points)
         kernel[np.diag_indices_from(kernel)] += np.exp(self._logs[-1])
-        self._factor = cho_factor(kernel, lower=True)
-        self._weights = cho_solve(self._factor, results)
-        self._best = float((kernel @ self._weights - np.exp(self._logs[-1]) * self._weights).max())
+        self._factor = np.linalg.cholesky(kernel)
+        self._weights = cho_solve((self._factor, True), results - _expected(points)) if len(results) else results
+        self._best = float(self.predict(points)[0].max()) if len(results) else 0.0
 
-    def _kernel(self, a: Array, b: Array) -> Array:
-        scale = np.exp(-self._logs[:-1])[self._encoding.parameter]
-        return _matern(squares(a * scale, b * scale))
+    def _kernel(self, a: Encoded, b: Encoded) -> Array:
+        lengths, (by_values, by_counts, counts_length, _) = self._logs[:-4], np.exp(self._logs[-4:])
+        scale = np.exp(-lengths)[self._encoding.parameter]
+        kernel: Array = LEVEL + by_values * _matern(squares(a.values * scale, b.values * scale))
+        if a.counts.shape[1]:
+            kernel += by_counts * _matern(squares(a.counts, b.counts) / counts_length**2)
+        kernel += SLOPE[1] ** 2 * a.features @ b.features.T
+        return kernel
 
-    def predict(self, points: Array) -> tuple[Array, Array]:
+    def _variance(self, points: Encoded) -> Array:
+        """The kernel of each point with itself."""
+        by_values, by_counts = np.exp(self._logs[-4:-2])
+        same = LEVEL + by_values + (by_counts if points.counts.shape[1] else 0)
+        return np.asarray(same + SLOPE[1] ** 2 * (points.features**2).sum(axis=1))
+
+    def predict(self, points: Encoded) -> tuple[Array, Array]:
         """Mean and deviation at points."""
         cross = self._kernel(points, self._points)
-        half = solve_triangular(self._factor[0], cross.T, lower=True)
-        return cross @ self._weights, np.sqrt(np.maximum(1 - (half**2).sum(axis=0), 1e-12))
+        half = solve_triangular(self._factor, cross.T, lower=True) if len(self._results) else cross.T
+        variance = self._variance(points) - (half**2).sum(axis=0)
+        return _expected(points) + cross @ self._weights, np.sqrt(np.maximum(variance, 1e-12))
 
-    def believing(self, points: Array) -> Model:
+    def believing(self, points: Encoded) -> Model:
         """The model if these points gave what it predicts of them."""
         results = np.concatenate([self._results, self.predict(points)[0]])
-        return Model(np.concatenate([self._points, points]), results, self._encoding, self._logs)
+        return Model(self._encoding, self._points + points, results, self._logs)
 
-    def gains(self, points: Array) -> Array:
+    def gains(self, points: Encoded) -> Array:
         """The logarithm of the expected improvement at points."""
         mean, deviation = self.predict(points)
         return log_gain((mean - self._best) / deviation) + np.log(deviation)
+
+
+def _expected(points: Encoded) -> Array:
+    """What features lead to expect, before there are results."""
+    features = points.features
+    return SLOPE[0] * features.mean(axis=1) if features.shape[1] else np.zeros(len(features))
 
 
 def squares(a: Array, b: Array) -> Array:
@@ -212,9 +279,14 @@ def squares(a: Array, b: Array) -> Array:
 
 def _matern(squares: Array) -> Array:
     """Matérn 5/2 of squared distances."""
+    return _matern_and_fall(squares)[0]
+
+
+def _matern_and_fall(squares: Array) -> tuple[Array, Array]:
+    """Matérn 5/2 of squared distances, and how fast it falls with them."""
     root = np.sqrt(5 * squares)
-    kernel: Array = (1 + root + root**2 / 3) * np.exp(-root)
-    return kernel
+    decay = np.exp(-root)
+    return (1 + root + root**2 / 3) * decay, (1 + root) * decay * (5 / 6)
 
 
 def log_gain(z: Array) -> Array:
@@ -230,32 +302,45 @@ def log_gain(z: Array) -> Array:
     return gains
 
 
-def _fitted(points: Array, results: Array, encoding: Encoding) -> Array:
-    """Logarithms of each parameter's length, and of the noise, where the posterior density is highest."""
-    count = encoding.count
-    distances = np.stack([squares(part, part) for part in (points[:, encoding.parameter == p] for p in range(count))])
-    middle = np.append(np.full(count, math.sqrt(2) + math.log(count) / 2), NOISE[0])
-    deviation = np.append(np.full(count, math.sqrt(3)), NOISE[1])
+def _fitted(encoding: Encoding, points: Encoded, results: Array) -> Array:
+    """The logarithms of a model where the posterior density of the results is highest; of none, their priors' means."""
+    count, priors = encoding.count, np.array([BY_VALUES, BY_COUNTS, COUNTS_LENGTH, NOISE])
+    middle = np.append(np.full(count, math.sqrt(2) + math.log(count) / 2), priors[:, 0])
+    deviation = np.append(np.full(count, math.sqrt(3)), priors[:, 1])
+    if not len(results):
+        return middle
+    parts = [points.values[:, encoding.parameter == place] for place in range(count)]
+    by_parameter = np.stack([squares(part, part) for part in parts])
+    by_count = squares(points.counts, points.counts)
     identity = np.eye(len(results))
+    common = LEVEL + SLOPE[1] ** 2 * points.features @ points.features.T + 1e-8 * identity
+    has_counts = points.counts.shape[1] > 0
 
     def loss(logs: Array) -> tuple[float, Array]:
-        inverse = np.exp(-2 * logs[:-1])
-        root = np.sqrt(5 * np.tensordot(inverse, distances, 1))
-        decay = np.exp(-root)
-        noise = math.exp(logs[-1])
-        kernel = (1 + root + root**2 / 3) * decay + (noise + 1e-8) * identity
+        inverse = np.exp(-2 * logs[:count])
+        values_variance, counts_variance, counts_length, noise = np.exp(logs[count:])
+        values, values_fall = _matern_and_fall(np.tensordot(inverse, by_parameter, 1))
+        counts, counts_fall = _matern_and_fall(by_count / counts_length**2)
+        counts_variance *= has_counts
+        kernel = common + values_variance * values + counts_variance * counts + noise * identity
         factor = cho_factor(kernel, lower=True)
         weights = cho_solve(factor, results)
         value = results @ weights / 2 + np.log(np.diag(factor[0])).sum()
         outer = cho_solve(factor, identity) - np.outer(weights, weights)
-        slope = outer * (1 + root) * decay * (5 / 6)  # of the kernel by a squared distance, but for its sign
-        by_length = 2 * inverse * np.tensordot(distances, slope, 2) / 2
-        gradient = np.append(by_length, noise * np.trace(outer) / 2)
+        gradient = np.append(
+            inverse * np.tensordot(by_parameter, outer * values_variance * values_fall, 2),
+            [
+                (outer * values_variance * values).sum() / 2,
+                (outer * counts_variance * counts).sum() / 2,
+                (outer * counts_variance * counts_fall * by_count).sum() / counts_length**2,
+                noise * np.trace(outer) / 2,
+            ],
+        )
         away = (logs - middle) / deviation
         return float(value + (away**2).sum() / 2), gradient + away / deviation
 
-    start = np.append(np.full(count, math.log(count) / 2), NOISE[0])
-    bounds = [(-4.0, 8.0)] * count + [(-9.0, 1.0)]
+    start = np.append(np.full(count, math.log(count) / 2), priors[:, 0])
+    bounds = [(-4.0, 8.0)] * count + [(-7.0, 3.0), (-7.0, 3.0), (-4.0, 5.0), (-9.0, 1.0)]
     fitted = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": ITERATIONS})
     logs: Array = fitted.x
     return logs

@@ -32,8 +32,11 @@ LEARNS_FROM_NOTHING: tuple[AlgorithmName, ...] = ("random", "sobol", "grid")
 
 MAXIMIZE = Objective()
 
-LEAST_WITH_FEATURES = 6
-"""Results from which the Gaussian process suggests where it is told features; else it is 10, as of TPE."""
+LEAST = 10
+"""Results that are learnt from; with fewer, suggestions are at random."""
+
+LEAST_WITH_FEATURES = 8
+"""The same of a Gaussian process that is told features; with fewer, it suggests what they promise."""
 
 
 def proposals(spec: Spec, space: Space, history: History, features: gaussian.Features | None = None) -> Iterator[Point]:
@@ -45,7 +48,7 @@ def proposals(spec: Spec, space: Space, history: History, features: gaussian.Fea
     settings, seed = _settings(spec)
     if name == "grid":
         yield from space.points(seed)
-    elif not learns(spec, history, features is not None):
+    elif not suggests(spec, history, features is not None):
         stream = _stream(name if name in LEARNS_FROM_NOTHING else "random", seed, tuple(space.distributions.items()))
         yield stream.point(number)
     elif is_modelled(spec):
@@ -64,13 +67,20 @@ def proposals(spec: Spec, space: Space, history: History, features: gaussian.Fea
 def _modelled(
     spec: Spec, space: Space, history: History, seed: int, features: gaussian.Features | None
 ) -> Iterator[Point]:
-    """What the Gaussian process proposes. It learns from how trials stand; one over budget stands behind all others."""
+    """What the Gaussian process proposes. It learns from how trials stand; one over budget stands behind all others.
+
+    Until it learns, trials are believed to be what features promise: the first few results would tell too little.
+    """
     stands = standing(spec, history)
     stands |= {n: -1.0 for n, trial in enumerate(history) if trial.status == "over_budget" and n not in stands}
-    known = [space.point(history[n].params) for n in sorted(stands)]
-    scores = np.array([stands[n] for n in sorted(stands)])
-    running = [space.point(t.params) for n, t in enumerate(history) if t.status == "running" and n not in stands]
-    yield from gaussian.proposals(space, known, scores, running, seed, features)
+    running = {n for n, trial in enumerate(history) if trial.status == "running"}
+    known = set(stands) if learns(spec, history, features is not None) else set[int]()
+    scores = np.array([stands[n] for n in sorted(known)])
+    points, believed = (
+        [space.point(history[n].params) for n in sorted(numbers)]
+        for numbers in (known, (running | set(stands)) - known)
+    )
+    yield from gaussian.proposals(space, points, scores, believed, seed, features)
 
 
 def standing(spec: Spec, history: History) -> dict[int, float]:
@@ -92,16 +102,21 @@ def draws(space: Space, seed: int, number: int) -> Iterator[Point]:
 
 
 def learns(spec: Spec, history: History, has_features: bool = False) -> bool:
-    """Whether the algorithm learns, and knows enough results for it; else it draws at random.
+    """Whether the algorithm learns, and knows enough results for it.
 
     has_features: the Gaussian process is told features, and so needs fewer.
     """
     name = spec.experiment.algorithm.algorithm_name
     settings, _ = _settings(spec)
-    default = 1 if name == "cmaes" else LEAST_WITH_FEATURES if has_features and is_modelled(spec) else 10
+    default = 1 if name == "cmaes" else LEAST_WITH_FEATURES if has_features and is_modelled(spec) else LEAST
     least = int(settings.get("n_startup_trials") or settings.get("n_initial_points") or default)
     known = sum(trial.status not in ("running", "failed") for trial in history)
     return name not in LEARNS_FROM_NOTHING and known >= max(least, 1 if is_modelled(spec) else 0)
+
+
+def suggests(spec: Spec, history: History, has_features: bool = False) -> bool:
+    """Whether the algorithm suggests; else points are drawn at random. Features lead before anything is learnt."""
+    return (has_features and is_modelled(spec)) or learns(spec, history, has_features)
 
 
 def is_modelled(spec: Spec) -> bool:

@@ -16,6 +16,7 @@ import numpy as np
 from atelier_store.records import Candidate
 from atelier_store.spec import Proxy, Spec
 from numpy.typing import NDArray
+from scipy.special import ndtri
 
 from atelier_searcher import gaussian, sampling
 from atelier_searcher.history import History, Trial
@@ -32,14 +33,14 @@ DRAWN = "drawn from the shortlist, to tell what its scores are worth"
 MOST_NEAR = 500
 """Points around the best trial, nearest first, that come into question."""
 
-MOST_BLIND = 8
-"""Suggestions before a Gaussian process that may believe the scores, until LEAST_RESULTS say what they are worth."""
-
 LEAST_RESULTS = 6
 """Results of scored networks, below which nothing is said of the proxies."""
 
 FALLS = 4.0
 """How fast the weight of a scored network falls with its squared distance; two other choices are 1 apart."""
+
+RIDGE = 1.0
+"""Of the line: what a slope has to be worth, in squared quantiles, for each of its squares."""
 
 SAME = 1e-9
 """Squared distance of networks, below which they are the same."""
@@ -107,10 +108,11 @@ def ranked(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 class Features:
-    """What scores say of points, which the Gaussian process may believe or not: a number from 0 to 1 by each proxy.
+    """What scores say of points, which the Gaussian process may believe or not: a number by each proxy.
 
-    A network that was scored has the place of its score among all; another has the mean of those near it, each with a
-    weight that falls with its squared distance (Nadaraya 1964).
+    A network that was scored has the quantile of a normal distribution at the place of its score among all. Another has
+    what a line through these says of it (ridge regression), and what those near it are off the line, each with a weight
+    that falls with its squared distance (Nadaraya 1964).
     """
 
     def __init__(self, shortlist: Shortlist, space: Space) -> None:
@@ -118,40 +120,43 @@ class Features:
         proxies = sorted({proxy for of in scores for proxy in of})
         by_proxy = [ranked(np.array([of.get(proxy, -np.inf) for of in scores])) for proxy in proxies]
         self.count = len(proxies)
-        self._places = np.stack(by_proxy, axis=1) / len(scores)
         self._encoding = gaussian.Encoding({name: space.distributions[name] for name in shortlist.names})
-        self._scored = self._encoding([space.point(candidate.params) for candidate in shortlist.candidates])
+        self._scored = self._encoding([space.point(candidate.params) for candidate in shortlist.candidates]).values
+        quantiles = ndtri((np.stack(by_proxy, axis=1) - 0.5) / len(scores))
+        columns = self._scored - self._scored.mean(axis=0)
+        square = columns.T @ columns + RIDGE * np.eye(columns.shape[1])
+        self._slopes: NDArray[np.float64] = np.linalg.solve(square, columns.T @ quantiles)
+        self._off = quantiles - self._scored @ self._slopes
 
     def __call__(self, points: Sequence[Point]) -> NDArray[np.float64]:
         """The numbers of points (n, count)."""
-        apart = gaussian.squares(self._encoding(points), self._scored)
+        values = self._encoding(points).values
+        apart = gaussian.squares(values, self._scored)
         least = apart.min(axis=1)
         weights = np.exp(-FALLS * (apart - least[:, None]))
-        places: NDArray[np.float64] = weights @ self._places / weights.sum(axis=1, keepdims=True)
+        off: NDArray[np.float64] = weights @ self._off / weights.sum(axis=1, keepdims=True)
         is_scored = least < SAME
-        places[is_scored] = self._places[apart[is_scored].argmin(axis=1)]
-        return places
+        off[is_scored] = self._off[apart[is_scored].argmin(axis=1)]
+        return values @ self._slopes + off
 
 
 def points(spec: Spec, space: Space, history: History, shortlist: Shortlist) -> Iterator[tuple[Point, str]]:
     """Points for the next trial, the best first, each with the reason; none where the algorithm is to suggest.
 
     First the best of the shortlist, and some of it at random, which tell what the scores are worth; then what is near
-    the best trial, unless the algorithm learns from the scores itself; neither while the scores mislead. Parameters
-    without a score have the values of the algorithm.
+    the best trial; neither while the scores mislead. Parameters without a score have the values of the algorithm. An
+    algorithm that is told the scores suggests itself.
     """
-    is_modelled = sampling.is_modelled(spec)
-    if not shortlist.candidates or (is_modelled and sampling.learns(spec, history, has_features=True)):
+    if not shortlist.candidates or sampling.is_modelled(spec):
         return
     number, ranks = len(history), sampling.standing(spec, history)
     turn, trust = number % EVERY == EVERY - 1, trusted(ranks, history, shortlist)
-    is_blind = is_modelled and number >= MOST_BLIND and len(ranks) < LEAST_RESULTS
     others = _others(spec, space, history, shortlist)
     if len(ranks) < OPENING:
         if turn:
             for candidate in shortlist.candidates[number // EVERY :]:
                 yield space.ordered(others | space.point(candidate.params)), DRAWN
-        elif trust and not is_blind:
+        elif trust:
             for place, network in enumerate(shortlist.best, 1):
                 yield space.ordered(others | space.point(network)), f"{place} of {len(shortlist.best)} on the shortlist"
     elif trust and not turn:

@@ -23,13 +23,17 @@ ON_A_STEP = 1e-6
 
 
 class Space:
-    """The parameters of a search. params are the texts of a point, as Katib would pass them to a trial."""
+    """The parameters of a search. params are the texts of a point, as Katib would pass them to a trial.
+
+    sharing has the names of parameters that have the same values, such as the operations of several places.
+    """
 
     def __init__(self, parameters: Sequence[Parameter]) -> None:
         self._choices = {
             p.name: _sorted_choices(p) for p in parameters if p.parameter_type in ("discrete", "categorical")
         }
         self.distributions: dict[str, BaseDistribution] = {p.name: distribution(p) for p in parameters}
+        self.sharing = _sharing(parameters)
 
     def params(self, point: Mapping[str, Any]) -> dict[str, str]:
         """The texts of a point."""
@@ -130,6 +134,16 @@ def _number(text: str) -> float | None:
         return float(text)
     except ValueError:
         return None
+
+
+def _sharing(parameters: Sequence[Parameter]) -> list[list[str]]:
+    """The names of parameters that have the same values, of which there are few: of two parameters or more."""
+    alike: dict[tuple[str, str], list[str]] = {}
+    for parameter in parameters:
+        if parameter.parameter_type != "double":
+            values = parameter.feasible_space.model_dump_json()
+            alike.setdefault((parameter.parameter_type, values), []).append(parameter.name)
+    return [names for names in alike.values() if len(names) > 1]
 
 
 def _sorted_choices(parameter: Parameter) -> list[str]:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from atelier_store.spec import AlgorithmName, Data, EarlyStoppingName, Kind, Task
 from atelier_trial.data.sources import BUNDLED
+from atelier_trial.space import BUILT_IN
 
 from atelier_cli.profile.findings import allowed
+from atelier_cli.profile.merging import Values
 
 METRICS: dict[Task, dict[str, str]] = {
     "classification": {
@@ -121,6 +123,19 @@ EARLY_STOPPING_SETTINGS: dict[EarlyStoppingName, dict[str, Number | Choice]] = {
 ON_ONE_MACHINE: AlgorithmName = "atelier"
 ON_A_CLUSTER: AlgorithmName = "multivariate-tpe"
 """What algorithmName: auto is. Katib has multivariate-tpe in every cluster; ours would have to be registered first."""
+
+OF_BUILT_IN: dict[str, Any] = {"candidates": 200, "proxies": ["params", "macs"]}
+OF_OWN: dict[str, Any] = {"candidates": 500, "proxies": ["synflow", "params", "macs"]}
+"""What shortlist: auto is on one machine, where atelier suggests: of the built-in networks, and of one's own. Of the
+built-in ones parameters and multiply-adds tell as much as other scores do."""
+
+
+def shortlist(experiment: Values, network: str) -> Values | None:
+    """What shortlist: auto is in an experiment whose algorithm is known. Others than atelier suggest without."""
+    if experiment["algorithm"]["algorithmName"] != "atelier" or experiment.get("objectives"):
+        return None
+    return OF_BUILT_IN if network == BUILT_IN else OF_OWN
+
 
 DRAWS_NORMAL: tuple[AlgorithmName, ...] = ("random", "tpe")
 """Algorithms of Katib that can draw from the distributions normal and logNormal."""

@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from atelier_cli.profile import pods, rules, schema, set_values, yaml_lines
 from atelier_cli.profile.chart_files import chart_file
 from atelier_cli.profile.completing import complete
-from atelier_cli.profile.facts import ON_A_CLUSTER, ON_ONE_MACHINE
+from atelier_cli.profile.facts import ON_A_CLUSTER, ON_ONE_MACHINE, shortlist
 from atelier_cli.profile.findings import Finding, Where, at, public
 from atelier_cli.profile.merging import Values, lookup, merge, overlay, with_value
 from atelier_cli.profile.texts import TEXTS
@@ -42,15 +42,23 @@ class Profile:
     def begun_in(self, store: Store) -> Profile:
         """The profile as this store knows its search: one that it has goes on by the rules that it began with.
 
-        Those are which algorithm auto is, and which results a decision sees. ValueError if the search's spec.json is
-        damaged.
+        Those are which algorithm and which shortlist auto is, and which results a decision sees. ValueError if the
+        search's spec.json is damaged.
         """
-        is_auto = self.values["experiment"]["algorithm"]["algorithmName"] == "auto"
-        for spec in (self.spec, *([_with_algorithm(self.spec, BEFORE_ATELIER)] if is_auto else [])):
+        for spec in (self.spec, *self._before()):
             begun = store.experiment(spec.experiment_name).spec
             if begun.exists():
                 return self._with(spec, Spec.read(begun).decisions)
         return self._with(self.spec, "by-epochs")
+
+    def _before(self) -> Iterator[Spec]:
+        """The spec as this profile had it before auto was what it is."""
+        experiment = self.values["experiment"]
+        spec = _changed(self.spec, shortlist=None) if experiment.get("shortlist") == "auto" else self.spec
+        yield spec
+        if experiment["algorithm"]["algorithmName"] == "auto":
+            algorithm = spec.experiment.algorithm.model_copy(update={"algorithm_name": BEFORE_ATELIER})
+            yield _changed(spec, algorithm=algorithm)
 
     def _with(self, spec: Spec, decisions: Decisions) -> Profile:
         return replace(self, spec=spec.model_copy(update={"decisions": decisions}))
@@ -231,6 +239,8 @@ def _spec(layers: _Layers, broken: Sequence[Where], parameters: Sequence[Paramet
     if experiment.get("algorithm", {}).get("algorithmName") == "auto":
         name = ON_ONE_MACHINE if laptop else ON_A_CLUSTER
         experiment["algorithm"] = experiment["algorithm"] | {"algorithmName": name}
+    if experiment.get("shortlist") == "auto":
+        experiment["shortlist"] = shortlist(experiment, trainer["network"]) if laptop else None
     for chooser in ("algorithm", "earlyStopping"):
         if "algorithmSettings" in experiment.get(chooser, {}):
             settings = [_as_text(setting) for setting in experiment[chooser]["algorithmSettings"]]
@@ -245,10 +255,9 @@ def _spec(layers: _Layers, broken: Sequence[Where], parameters: Sequence[Paramet
     return Spec.model_validate({"experiment": experiment, "trainer": trainer})
 
 
-def _with_algorithm(spec: Spec, name: AlgorithmName) -> Spec:
-    """The spec with this algorithm; settings stay."""
-    algorithm = spec.experiment.algorithm.model_copy(update={"algorithm_name": name})
-    return spec.model_copy(update={"experiment": spec.experiment.model_copy(update={"algorithm": algorithm})})
+def _changed(spec: Spec, **fields: Any) -> Spec:
+    """The spec with these fields of its experiment."""
+    return spec.model_copy(update={"experiment": spec.experiment.model_copy(update=fields)})
 
 
 def _without(values: Values, defaults: Values, where: Where) -> Values:
