@@ -207,10 +207,10 @@ def cases(store: Store) -> tuple[list[Case], np.ndarray]:
         pictures = reference["input"]
     old, new = (version(paths, name, pictures) for name in names)
     first = whole[: whole.index(b"\n") + 1]
-    scores = {line.version: Promotion.read(paths.version(line.version).promotion).metric for line in lines}
-    if scores[old.name] == scores[new.name]:
-        raise RuntimeError("the two versions have the same score: none of them would be refused")
-    better, worse = (old, new) if scores[old.name] > scores[new.name] else (new, old)
+    before, after = (Promotion.read(paths.version(one.name).promotion).metric for one in (old, new))
+    if before is None or after is None or before == after:
+        raise RuntimeError("the two versions have no scores, or the same: none of them would be refused")
+    better, worse = (old, new) if before > after else (new, old)
     experiments = {line.version: line.experiment for line in lines}
     until_better = first if better == old else whole
     return [

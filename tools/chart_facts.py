@@ -45,7 +45,7 @@ Json = dict[str, Any]
 
 
 def facts() -> Json:
-    """Domains by kind and task, spaces by kind, settings by algorithm, kinds by source, each auto, defaults of halving."""
+    """Domains by kind and task, spaces by kind, settings by algorithm, kinds by source, autos, and halving's defaults."""
     halving = EarlyStopping()
     return {
         "domains": {

@@ -17,7 +17,7 @@ class InvalidInput(ValueError):
 
 
 def one_line(text: str) -> str:
-    """The text with line ends, and whatever else a terminal would not show as it is, written as in Python: \\n, \\x1b."""
+    """The text, with line ends and whatever a terminal would not show as it is written as in Python: \\n, \\x1b."""
     if text.isprintable():
         return text
     return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)

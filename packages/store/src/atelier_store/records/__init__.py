@@ -29,7 +29,7 @@ from atelier_store.records.promotions import (
     Search,
     SearchState,
 )
-from atelier_store.records.record import Record, TornRecord
+from atelier_store.records.record import Record, TornRecord, reasons
 from atelier_store.records.reports import (
     ClassScores,
     Confidence,
@@ -142,4 +142,5 @@ __all__ = [
     "TrialConfig",
     "TrialRecord",
     "TriedTrial",
+    "reasons",
 ]
