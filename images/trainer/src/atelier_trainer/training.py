@@ -178,7 +178,7 @@ class Training:
     def _seed(self, number: int) -> None:
         """Seed what the network draws from, as torch.manual_seed does.
 
-        That asks for every other kind of device too, which takes a tenth of a small batch.
+        That asks for every other kind of device too, which takes 0.1 ms of each batch.
         """
         if self.device.type == "cpu":
             torch.default_generator.manual_seed(number)
