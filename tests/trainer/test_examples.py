@@ -89,14 +89,15 @@ def test_folds_and_weights_of_rows_in_a_file_have_the_bits_of_those_in_memory(in
 
 
 @pytest.mark.parametrize("most", [1, 10**6])
-def test_examples_in_a_file_are_gone_through_in_parts_of_bounded_size(
+def test_examples_are_gone_through_in_parts_of_bounded_size(
     in_file: Place, monkeypatch: pytest.MonkeyPatch, most: int
 ) -> None:
     monkeypatch.setattr(examples, "EVALUATED_BYTES", most)
     given = rows(n=700)
-    parts = list(examples.in_order(in_file(given).x))
-    assert [len(part) for part in parts] == ([1] * 700 if most == 1 else [500, 200])
-    assert torch.equal(torch.cat(parts), given.x[:])
+    for x in (given.x, in_file(given).x):
+        parts = list(examples.in_order(x))
+        assert [len(part) for part in parts] == ([1] * 700 if most == 1 else [500, 200])
+        assert torch.equal(torch.cat(parts), given.x[:])
 
 
 @pytest.mark.parametrize("channels", [(), (3,)])
