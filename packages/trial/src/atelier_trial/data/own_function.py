@@ -137,7 +137,7 @@ def _array(values: Any, name: str) -> Array:
         count = int(np.ma.getmaskarray(values).sum())
         raise DataError([f"{FIELD}: {name} has {count:,} masked values; allowed: none"])
     array: Array = np.asarray(values)
-    if array.dtype.kind not in "OT" or not array.size or not all(isinstance(value, str) for value in array.flat):
+    if array.dtype.kind not in ("O", "T") or not array.size or not all(isinstance(value, str) for value in array.flat):
         return array
     return np.array(array.tolist(), dtype=str)
 

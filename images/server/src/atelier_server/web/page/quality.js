@@ -11,7 +11,7 @@ const MOST_LABELLED = 20;  // classes whose names stand beside the matrix
 const MOST_NUMBERED = 12;  // classes whose counts stand in it
 const SIDE = 440;
 
-/** Elements for a report's quality by part, of which one is chosen; model: {manifest, promotion}. None where there is none. */
+/** Elements for a report's quality by part, of which one is chosen; model has a manifest. None where there is none. */
 export function qualityParts({ quality = {}, folds }, model) {
   const parts = Object.keys(PARTS).filter(part => quality[part]);
   if (!parts.length) return [];
@@ -24,7 +24,7 @@ export function qualityParts({ quality = {}, folds }, model) {
 
 const labelled = ({ labels }) => number => (labels || [])[number] === undefined ? String(number) : labels[number];
 
-function shown(part, name, { manifest, promotion }) {
+function shown(part, name, { manifest }) {
   const label = labelled(manifest);
   const blocks = part.classes
     ? [block("Taken for each other", ...confusion(part, label)), block("How sure, how right", ...confidence(part, name, manifest)), block("Class by class", ...classes(part.classes, label))]
