@@ -45,7 +45,7 @@ Json = dict[str, Any]
 
 
 def facts() -> Json:
-    """Domains by kind and task, spaces by kind, settings by algorithm, kinds by source, autos, and halving's defaults."""
+    """Domains by kind and task, spaces by kind, settings by algorithm, kinds by source, autos, defaults of halving."""
     halving = EarlyStopping()
     return {
         "domains": {
