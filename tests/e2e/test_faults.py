@@ -117,6 +117,7 @@ def restart_controllers() -> None:
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
 
 
+@pytest.mark.alone  # it restarts what other tests' Jobs and pods wait for
 @ours_only
 def test_an_extractor_that_is_evicted_ten_times_promotes_when_the_search_ends() -> None:
     """Before its search's trial runs, and while it does.
