@@ -273,7 +273,7 @@ def test_processes_that_prepare_at_once_all_succeed(place: Place) -> None:
         assert process.stdin
         process.stdin.write("\n")
         process.stdin.flush()
-    outs = [process.communicate(timeout=30)[0] for process in processes]
+    outs = [process.communicate(timeout=300)[0] for process in processes]
     assert [process.returncode for process in processes] == [0] * 4
     assert len(set(outs)) == 1
     assert not list((place.folder / "store" / "data").glob(".tmp-*"))
