@@ -25,10 +25,10 @@ EVALUATED = 500
 """Examples that are answered at once."""
 
 EVALUATED_BYTES = 2 * 2**20
-"""Of large examples at most so much is answered at once, and at least one: what a layer makes of them is ten times that.
+"""Of large examples at most so much is answered at once, and at least one: a layer makes ten times that of them.
 
-With 8 MiB of pictures of 128 x 128 at once, a small network needed 200 MiB more in torch, 500 more in ONNX Runtime, and a
-third more time.
+With 8 MiB of pictures of 128 x 128 at once, a small network needed 200 MiB more in torch, 500 more in ONNX Runtime, and
+a third more time.
 """
 
 
