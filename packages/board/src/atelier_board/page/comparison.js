@@ -87,7 +87,7 @@ function differing(a, b, differences, linked) {
     const some = differences.filter(one => one.part === part);
     return some.length ? [[make("strong", {}, title)], ...some.map(one => [make("code", {}, one.name), one.change, ...words(one.a, one.b)])] : [];
   });
-  const names = [linked(a), linked(b)];
+  const names = [["First", a], ["Second", b]].map(([short, one]) => make("span", { "data-short": short }, linked(one)));  // as in the form
   return table("Table of what differs", ["", "Change", ...names], rows, names);
 }
 

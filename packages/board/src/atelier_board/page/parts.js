@@ -18,5 +18,5 @@ export function table(label, heads, rows, long = []) {
 
 /** As cards they lose their heads, and with display: grid a browser forgets that they are rows and cells. */
 export const tableRow = (heads, row, long = []) => make("tr", { role: "row" }, ...row.map((found, index) => make(index ? "td" : "th", {
-  scope: !index && "row", role: index ? "cell" : "rowheader", colspan: row.length === 1 && heads.length, class: long.includes(heads[index]) && "words", "data-head": heads[index].textContent ?? heads[index],
+  scope: !index && "row", role: index ? "cell" : "rowheader", colspan: row.length === 1 && heads.length, class: long.includes(heads[index]) && "words", "data-head": heads[index].dataset?.short ?? heads[index].textContent ?? heads[index],
 }, found)));
