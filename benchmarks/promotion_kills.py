@@ -207,7 +207,8 @@ def cases(store: Store) -> tuple[list[Case], np.ndarray]:
         pictures = reference["input"]
     old, new = (version(paths, name, pictures) for name in names)
     first = whole[: whole.index(b"\n") + 1]
-    scores = {line.version: Promotion.read(paths.version(line.version).promotion).metric for line in lines}
+    measured = ((line.version, Promotion.read(paths.version(line.version).promotion).metric) for line in lines)
+    scores = {name: metric for name, metric in measured if metric is not None}
     if scores[old.name] == scores[new.name]:
         raise RuntimeError("the two versions have the same score: none of them would be refused")
     better, worse = (old, new) if scores[old.name] > scores[new.name] else (new, old)

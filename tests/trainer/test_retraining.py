@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from atelier_cli.search.replay import replay
+from atelier_server.promotion.promote import promoter
 from atelier_store.audit import audit
 from atelier_store.curve import read_curve
 from atelier_store.finish import retraining
@@ -16,7 +17,7 @@ from atelier_store.ranking import rank
 from atelier_store.records import Card, DataDescription, LeaderboardEntry, Manifest, Report
 from atelier_store.spec import Spec
 
-from tests.support.experiments import history_of, promote_best, promoter
+from tests.support.experiments import history_of, promote_best
 from tests.support.onnx_bundles import configured, image_bundle
 from tests.support.workplace import NETWORK, Workplace, profile
 
