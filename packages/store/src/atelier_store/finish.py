@@ -109,11 +109,23 @@ def retraining(manifest: Manifest) -> tuple[TrialConfig, ...]:
 
 def to_retrain(store: Store, spec: Spec, entries: Sequence[LeaderboardEntry]) -> Manifest | None:
     """The manifest of the winner on the leaderboard, if the spec asks for it to be retrained and it can be."""
+    manifest = _winner(store, spec, entries)
+    return None if manifest is None or _why_not_retrained(spec, manifest) else manifest
+
+
+def retrained(store: Store, spec: Spec, entries: Sequence[LeaderboardEntry]) -> LeaderboardEntry | None:
+    """The winner, retrained, if that has a bundle and is within the budget."""
+    manifest = to_retrain(store, spec, entries)
+    entry = _again(manifest, entries) if manifest else None
+    return entry if entry is not None and entry.status == "succeeded" else None
+
+
+def _winner(store: Store, spec: Spec, entries: Sequence[LeaderboardEntry]) -> Manifest | None:
+    """The manifest of the first on the leaderboard, if the spec asks for it to be retrained."""
     best = entries[0] if entries else None
     if spec.trainer.finish.retrain is None or best is None or best.rank is None or best.key is None:
         return None
-    manifest = Manifest.read_if_whole(store.trial(best.key).bundle.manifest)
-    return None if manifest is None or _why_not_retrained(spec, manifest) else manifest
+    return Manifest.read_if_whole(store.trial(best.key).bundle.manifest)
 
 
 def _why_not_retrained(spec: Spec, manifest: Manifest) -> str | None:
@@ -125,12 +137,10 @@ def _why_not_retrained(spec: Spec, manifest: Manifest) -> str | None:
     return None
 
 
-def retrained(store: Store, spec: Spec, entries: Sequence[LeaderboardEntry]) -> LeaderboardEntry | None:
-    """The winner, retrained, if that has a whole bundle within the budget."""
-    manifest = to_retrain(store, spec, entries)
-    key = retraining(manifest)[-1].key if manifest else None
-    entry = next((entry for entry in entries if key is not None and entry.key == key), None)
-    return entry if entry is not None and entry.status == "succeeded" else None
+def _again(manifest: Manifest, entries: Sequence[LeaderboardEntry]) -> LeaderboardEntry | None:
+    """The trial that is this one retrained, if it has begun."""
+    key = retraining(manifest)[-1].key
+    return next((entry for entry in entries if entry.key == key), None)
 
 
 def with_verdict(board: Leaderboard, kept: bool, reason: str) -> Leaderboard:
@@ -152,15 +162,11 @@ def lines(store: Store, spec: Spec, entries: Sequence[LeaderboardEntry]) -> tupl
 
 def _retrainings(store: Store, spec: Spec, entries: Sequence[LeaderboardEntry]) -> Iterator[FinishLine]:
     """What is known of the winner, retrained, before a promotion decides whether it takes its place."""
-    best = entries[0] if entries else None
-    if spec.trainer.finish.retrain is None or best is None or best.rank is None or best.key is None:
-        return
-    manifest = Manifest.read_if_whole(store.trial(best.key).bundle.manifest)
+    manifest = _winner(store, spec, entries)
     if manifest is None:
         return
     why_not = _why_not_retrained(spec, manifest)
-    key = retraining(manifest)[-1].key if why_not is None else None
-    entry = next((entry for entry in entries if key is not None and entry.key == key), None)
+    entry = _again(manifest, entries) if why_not is None else None
     if entry is None:
         reason = why_not or "not tried yet"
     elif entry.status == "succeeded":
@@ -170,11 +176,11 @@ def _retrainings(store: Store, spec: Spec, entries: Sequence[LeaderboardEntry]) 
     yield FinishLine(
         what="retraining",
         trial=entry.trial if entry else None,
-        key=key,
+        key=entry.key if entry else None,
         members=(),
         metric=None,
-        best=best.metric,
-        best_trial=best.trial,
+        best=entries[0].metric,
+        best_trial=entries[0].trial,
         kept=False,
         reason=reason,
     )

@@ -40,7 +40,12 @@ def report(store: Store, spec: Spec, leaderboard: Leaderboard, winner: Manifest,
 
 
 def shortfall(spec: Spec, winner: Manifest) -> str | None:
-    """That a network was not trained to the end that its search sets, in words; None if it was."""
+    """That a network was not trained to the end that its search sets, in words; None if it was, or was retrained.
+
+    What was retrained has as many epochs as the weights of what it was retrained from.
+    """
+    if winner.config.retrained_epochs is not None:
+        return None
     trained, most = winner.config.parent_epochs or winner.provenance.epochs, spec.trainer.max_epochs
     if winner.config.members is not None:
         trained = winner.config.members[0].epochs

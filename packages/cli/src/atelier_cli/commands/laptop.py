@@ -342,7 +342,9 @@ def _show_promoted(store: Store, promoted: Promoted, model: str) -> None:
     out.print(f"  {escape(manifest.architecture)}")
     out.print(f"  {manifest.params:,} parameters, {manifest.macs:,} MACs, {manifest.latency.p50_ms:.2f} ms")
     folds = manifest.config.folds
-    out.print(f"  {f'{folds} folds:   ' if folds else 'validation:'} {_scores(manifest.metrics)}")
+    retrained = manifest.config.retrained_epochs is not None
+    validated = "retrained on these rows too, so not measurable" if retrained else _scores(manifest.metrics)
+    out.print(f"  {f'{folds} folds:   ' if folds else 'validation:'} {validated}")
     if promoted.decision is None or promoted.decision.outcome != "none":  # that is no version, and was not tested
         scores = promotion.test_metrics
         out.print(f"  test:       {f'{_scores(scores)}, {promotion.test_rows:,} rows' if scores else 'no test set'}")
