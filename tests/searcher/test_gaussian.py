@@ -1,4 +1,4 @@
-"""A Gaussian process over mixed spaces: it climbs, keeps away from what runs, and compares no values of two epochs."""
+"""A Gaussian process over mixed spaces: it finds, keeps away from what runs, and compares no values of two epochs."""
 
 from __future__ import annotations
 

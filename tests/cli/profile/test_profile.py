@@ -83,7 +83,7 @@ def test_profiles_of_the_project_are_sound(path: Path) -> None:
 def test_quickstart_is_digits_under_halving() -> None:
     spec = load(ROOT / "values" / "quickstart.yaml").spec
     assert (spec.trainer.data.source, spec.trainer.data.name) == ("sklearn", "digits")
-    assert spec.experiment.algorithm.algorithm_name == "multivariate-tpe"
+    assert spec.experiment.algorithm.algorithm_name == "atelier"
     assert (spec.experiment.early_stopping.eta, spec.experiment.early_stopping.min_epochs) == (3, 3)
 
 
@@ -155,14 +155,14 @@ def test_a_new_search_is_led_by_what_networks_cost_where_the_algorithm_takes_it(
     own = facts.shortlist({"algorithm": {"algorithmName": "atelier"}}, "cells:cell")
     assert own is not None and own["proxies"] == ["synflow", "params", "macs"]
     assert shortlist("experiment.shortlist.candidates=50") == ("synflow", "naswot")
-    assert shortlist("experiment.shortlist=null") is None
+    assert shortlist("experiment.shortlist=none") is None
     assert shortlist("experiment.algorithm.algorithmName=multivariate-tpe") is None
     assert shortlist(laptop=False) is None
 
 
 def test_a_search_that_began_without_a_shortlist_goes_on_without(tmp_path: Path) -> None:
     store = Store(tmp_path / "store")
-    without = begun(tmp_path, store, "experiment.shortlist=null").spec
+    without = begun(tmp_path, store, "experiment.shortlist=none").spec
     assert begun(tmp_path, store).spec == without
     assert begun(tmp_path, store, "experiment.shortlist.candidates=50").spec.experiment_name != without.experiment_name
 

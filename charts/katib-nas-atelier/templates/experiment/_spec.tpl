@@ -58,7 +58,7 @@ Experiment. Both take (dict "root" $ "name" NAME); the hash in the name is that 
 {{- $_ := set $experiment $chooser (set (omit $chosen "algorithmSettings") "algorithmSettings" $settings) -}}
 {{- end -}}
 {{- $_ := set $experiment.algorithm "algorithmName" (include "atelier.search.algorithm" .root) -}}
-{{- if eq (toString $experiment.shortlist) "auto" -}}{{- $experiment = omit $experiment "shortlist" -}}{{- end -}}
+{{- if kindIs "string" $experiment.shortlist -}}{{- $experiment = omit $experiment "shortlist" -}}{{- end -}}
 {{- $trainer := omit .root.Values.trainer "resources" "image" "pod" "modules" -}}
 {{- if eq (toString $trainer.classWeights) "none" -}}{{- $trainer = omit $trainer "classWeights" -}}{{- end -}}
 {{- if ne (toString $trainer.keepWeights) "best" -}}{{- $trainer = omit $trainer "keepWeights" -}}{{- end -}}

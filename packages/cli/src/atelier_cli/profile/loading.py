@@ -54,7 +54,7 @@ class Profile:
     def _before(self) -> Iterator[Spec]:
         """The spec as this profile had it before auto was what it is."""
         experiment = self.values["experiment"]
-        spec = _changed(self.spec, shortlist=None) if experiment.get("shortlist") == "auto" else self.spec
+        spec = _changed(self.spec, shortlist=None) if experiment["shortlist"] == "auto" else self.spec
         yield spec
         if experiment["algorithm"]["algorithmName"] == "auto":
             algorithm = spec.experiment.algorithm.model_copy(update={"algorithm_name": BEFORE_ATELIER})
@@ -239,8 +239,9 @@ def _spec(layers: _Layers, broken: Sequence[Where], parameters: Sequence[Paramet
     if experiment.get("algorithm", {}).get("algorithmName") == "auto":
         name = ON_ONE_MACHINE if laptop else ON_A_CLUSTER
         experiment["algorithm"] = experiment["algorithm"] | {"algorithmName": name}
-    if experiment.get("shortlist") == "auto":
-        experiment["shortlist"] = shortlist(experiment, trainer["network"]) if laptop else None
+    if isinstance(chosen := experiment.get("shortlist"), str):
+        is_wanted = chosen == "auto" and laptop
+        experiment["shortlist"] = shortlist(experiment, trainer["network"]) if is_wanted else None
     for chooser in ("algorithm", "earlyStopping"):
         if "algorithmSettings" in experiment.get(chooser, {}):
             settings = [_as_text(setting) for setting in experiment[chooser]["algorithmSettings"]]

@@ -69,7 +69,7 @@ TEXTS: dict[str, Text] = {
     "decimal": NUMBER,
     "whole": Text("[+-]?[0-9]+", "whole numbers, also as text", may_be_number=True),
     "auto": Text("auto", "a whole number from 1, or auto", may_be_number=True),
-    "shortlist": Text("auto", "a map, auto or null"),
+    "shortlist": Text("auto|none", "a map, auto or none"),
     "search": or_empty(
         Text("[a-z]([-a-z0-9]{0,29}[a-z0-9])?", 'at most 31 lower case letters, digits and "-", from a letter on')
     ),
