@@ -154,7 +154,11 @@ def create(store: Store, hosts: list[str], token: Token | None = None, cache: Pa
             Route("/api/searches/{search}/trials.csv", table),
             Route("/api/searches/{search}/trials/{trial}", trial),
         ],
-        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=hosts), *guards, Middleware(GZipMiddleware, compresslevel=COMPRESSION)],
+        middleware=[
+            Middleware(TrustedHostMiddleware, allowed_hosts=hosts),
+            *guards,
+            Middleware(GZipMiddleware, compresslevel=COMPRESSION),
+        ],
         exception_handlers={HTTPException: _problem, OSError: _unreadable},
     )
 
