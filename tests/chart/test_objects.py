@@ -323,7 +323,7 @@ def test_placement_reaches_the_pod_it_is_said_of(who: str) -> None:
     said = {
         "nodeSelector": {"disk": "ssd"},
         "tolerations": [{"key": "search", "operator": "Exists"}],
-        "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": []}}},
+        "affinity": {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [{"topologyKey": "zone"}]}},
     }
     objects = render(
         QUICKSTART,

@@ -46,5 +46,5 @@ def faultless(
         page.on("response", lambda answer: wrong.append(answer.url) if answer.status == 404 else None)
     yield page
     opened.close()
-    assert wrong == []
+    assert wrong == [], wrong
     assert asked == {*hosts}

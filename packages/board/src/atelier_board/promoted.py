@@ -26,7 +26,6 @@ def of_trial(store: Store, key: str, problems: list[str]) -> dict[str, Any] | No
                 "model": paths.name,
                 "version": promotion.version,
                 "report": report.model_dump(mode="json", include={"quality", "folds"}) if report else {"quality": {}},
-                "promotion": promotion.model_dump(mode="json", include={"test_metrics"}),
                 "manifest": manifest.model_dump(mode="json", include=shown),
             }
     return None

@@ -16,7 +16,7 @@ export function qualityParts({ quality = {}, folds }, model) {
   const parts = Object.keys(PARTS).filter(part => quality[part]);
   if (!parts.length) return [];
   const holder = make("div", {}), choice = make("select", { id: "part" }, ...parts.map(part => make("option", { value: part }, PARTS[part](folds))));
-  const paint = () => holder.replaceChildren(...shown(quality[choice.value], choice.value, model));
+  const paint = () => holder.replaceChildren(...shown(quality[choice.value], choice.value, folds, model));
   choice.addEventListener("change", paint);
   paint();
   return [make("p", { class: "choice" }, make("label", { for: "part" }, "On "), choice), holder];
@@ -24,10 +24,10 @@ export function qualityParts({ quality = {}, folds }, model) {
 
 const labelled = ({ labels }) => number => (labels || [])[number] === undefined ? String(number) : labels[number];
 
-function shown(part, name, { manifest }) {
+function shown(part, name, folds, { manifest }) {
   const label = labelled(manifest);
   const blocks = part.classes
-    ? [block("Taken for each other", ...confusion(part, label)), block("How sure, how right", ...confidence(part, name, manifest)), block("Class by class", ...classes(part.classes, label))]
+    ? [block("Taken for each other", ...confusion(part, label)), block("How sure, how right", ...confidence(part, name, folds, manifest)), block("Class by class", ...classes(part.classes, label))]
     : [block("How far off", ...residuals(part.residuals, manifest))];
   return [make("div", { class: "blocks" }, ...blocks, block("The worst mistakes", ...worst(part, label, manifest)))];
 }
@@ -78,9 +78,9 @@ function classes({ rows, predicted, precision, recall, f1 }, label) {
 }
 
 /** How often it is right, by how sure it is: on the line both are the same. The error is of the rows that are shown. */
-function confidence({ calibration, rows }, name, manifest) {
+function confidence({ calibration, rows }, name, folds, manifest) {
   const holder = make("div", { class: "holder" }), error = calibration.reduce((sum, one) => sum + one.rows * Math.abs(one.accuracy - one.confidence), 0) / rows;
-  const mean = name === "validation" && manifest.config.folds ? manifest.metrics.val_ece : undefined;
+  const mean = name === "validation" && folds ? manifest.metrics.val_ece : undefined;
   const says = one => `${number(one.rows)} rows with ${percent(one.above, 0)} to ${percent(one.up_to, 0)}: on average ${percent(one.confidence)} sure, ${percent(one.accuracy)} right`;
   queueMicrotask(() => chart(holder, {
     x: { name: "how sure", shown: value => percent(value, 0) },
