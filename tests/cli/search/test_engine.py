@@ -183,7 +183,8 @@ def test_the_average_of_the_best_is_tried_at_the_end_found_again_and_replayed(
     assert weights(copied).keys() == {*weights(finished[0]), average.key}
     assert audit(Store(copied)).mismatches == []
     before = {member.key: member.epochs for member in TrialConfig.read(average.config).members or ()}
-    assert searches.run(copied, "--set", "trainer.maxEpochs=8").returncode == 0
+    to_the_end = ("--set", "trainer.maxEpochs=8", "--set", "experiment.earlyStopping.algorithmName=none")
+    assert searches.run(copied, *to_the_end).returncode == 0
     cards = {paths.key: Card.read(paths.card) for paths in Store(copied).trials()}
     assert any((cards[key].epochs or 0) > epochs for key, epochs in before.items()), "no member has gone on"
     replayed = atelier("replay", average.key, "--store", str(copied))
