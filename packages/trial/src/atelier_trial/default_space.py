@@ -32,7 +32,7 @@ ROWS: list[dict[str, Any]] = [
     _choice("parametrisation", "ntk"),
     _choice("norm", "none"),
     _number("members", 8),
-    _choice("scaling", "standard", "robust"),
+    _choice("scaling", "standard", "robust", "linear"),
     _choice("embedding", "none", "piecewise", "pbld"),
     _number("stem_width", 64, 128, 256),
     {"name": "stage1_depth", "parameterType": "int", "feasibleSpace": {"min": "1", "max": "2"}},
