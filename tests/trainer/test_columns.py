@@ -13,6 +13,8 @@ from atelier_store.columns import UNSEEN
 from atelier_store.records import Column
 from atelier_trainer import export, front, model
 from atelier_trainer.columns import Columns, calendar, noise_scale, robust
+from atelier_trainer.linear_scaling import FARTHEST, LinearColumns
+from atelier_trial import space
 from atelier_trial.data import column_statistics
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -29,6 +31,7 @@ SECONDS = st.datetimes(datetime.datetime(1, 1, 1), datetime.datetime(9999, 12, 3
     lambda date: date.replace(tzinfo=datetime.UTC).timestamp()
 )
 DENSE = {"stem_width": 16, "activation": "silu", "dropout": 0.0, "stages": []}
+ROW_NETWORK = space.canonicalise({"parametrisation": "ntk", "members": "2"}, "rows", "classification")
 
 
 def rows(count: int, columns: tuple[Column, ...] = TABLE, seed: int = 0) -> NDArray[np.float32]:
@@ -95,7 +98,12 @@ def test_the_front_of_a_bundle_gives_the_features_that_preparation_gave(
     np.testing.assert_array_equal(found, features(values, TWO_DATES))
 
 
-@pytest.mark.parametrize("params", [{}, {"embedding": "piecewise", "members": 4}], ids=["dense", "ensemble"])
+PIECEWISE = {"embedding": "piecewise", "members": 4}
+
+
+@pytest.mark.parametrize(
+    "params", [{}, PIECEWISE, PIECEWISE | {"scaling": "linear"}], ids=["dense", "ensemble", "linear"]
+)
 @pytest.mark.parametrize("columns", [TABLE, TABLE[:1], (WORDS,), TABLE[2:3]])
 def test_a_bundle_answers_rows_with_gaps_and_unseen_words_as_torch_does(
     columns: tuple[Column, ...], params: dict[str, Any]
@@ -150,6 +158,28 @@ def test_numbers_are_scaled_by_their_middle_half_and_no_outlier_goes_far() -> No
     assert scaled[1] == pytest.approx(0.5 / np.sqrt(1 + (0.5 / 3) ** 2))
     assert scaled[2] == pytest.approx(3)
     assert scaled[3] == 0
+
+
+def test_with_linear_scaling_the_network_is_given_numbers_that_are_not_drawn_in_and_all_else_the_same() -> None:
+    x = rows(40)
+    x[:5, 0] = [1e9, -1e9, np.nan, 25, 40]
+    columns = Columns(TABLE, x)
+    centre, factor = (np.array(of[0]) for of in robust(x[:, :1]))
+    with torch.inference_mode():
+        linear, drawn_in = (front(torch.from_numpy(x)) for front in (LinearColumns(columns), columns))
+
+    np.testing.assert_allclose(linear[:3, 0], [FARTHEST, -FARTHEST, 0])
+    np.testing.assert_allclose(linear[3:5, 0], (x[3:5, 0] - centre) * factor, rtol=1e-5)
+    assert torch.equal(linear[:, columns.numbers :], drawn_in[:, columns.numbers :])
+    model = built(TABLE, x, ROW_NETWORK | {"scaling": "linear"})
+    assert isinstance(model.columns, LinearColumns)
+    assert isinstance(built(TABLE, x, ROW_NETWORK | {"scaling": "robust"}).columns, Columns)
+
+
+def test_a_table_without_numbers_is_the_same_with_linear_scaling() -> None:
+    x = rows(10, (WORDS,))
+    columns = Columns((WORDS,), x)
+    assert torch.equal(LinearColumns(columns)(torch.from_numpy(x)), columns(torch.from_numpy(x)))
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import torch
 from atelier_store.records import TrialConfig
 from atelier_store.spec import Task
 from atelier_trainer import checkpoint, describe, export, model, row_networks
+from atelier_trainer.linear_scaling import FARTHEST, LinearScaling
 from atelier_trainer.training import Recipe, Rows, Stopped, Training
 from atelier_trial import space
 from atelier_trial.data import input_statistics
@@ -25,6 +26,7 @@ FEATURES = 4
 N = 60
 CHOICES = {
     "robust": {"scaling": "robust"},
+    "linear, piecewise": {"scaling": "linear", "embedding": "piecewise", "embedding_bins": "5"},
     "piecewise": {"embedding": "piecewise", "embedding_bins": "5"},
     "periodic": {"embedding": "periodic", "embedding_frequencies": "3"},
     "pbld": {"embedding": "pbld", "embedding_width": "3"},
@@ -200,6 +202,12 @@ def test_robust_scaling_is_by_median_and_quartiles_then_a_smooth_clip() -> None:
     scaled = row_networks.RobustScaling(rows)(torch.tensor([[2.0], [4.0], [100.0]])).flatten()
     at = [(value - 2) / 2 for value in (2, 4, 100)]
     np.testing.assert_allclose(scaled, [z / np.sqrt(1 + (z / 3) ** 2) for z in at], rtol=1e-5)
+
+
+def test_linear_scaling_is_by_median_and_quartiles_and_keeps_distances_up_to_its_bound() -> None:
+    rows = np.array([[0.0], [1], [2], [3], [100]], dtype=np.float32)
+    scaled = LinearScaling(rows)(torch.tensor([[2.0], [4.0], [100.0], [1e9], [-1e9]])).flatten().tolist()
+    assert scaled == [0, 1, 49, FARTHEST, -FARTHEST]
 
 
 def test_only_the_first_entries_are_embedded_where_others_are_no_numbers() -> None:

@@ -12,9 +12,11 @@ from pathlib import Path
 
 import atelier_trainer.networks
 import pytest
+from atelier_store.spec import sha256_of
 from atelier_trial.identity import network_digest
 from atelier_trial.space import canonicalise
 
+NETWORK_FILES = ("networks", "row_networks", "columns", "linear_scaling")
 NETS = "def build(input_shape, outputs): ...\ndef other(input_shape, outputs): ...\n"
 
 Write = Callable[[str, str], None]
@@ -49,6 +51,17 @@ def test_only_a_network_that_the_first_ones_could_not_be_has_the_digest_of_both_
     digests = {network_digest("atelier", canonicalise(params | one, "rows", "regression")) for one in later}
     assert len(digests) == 1
     assert network_digest("atelier", {}) not in digests
+
+
+def test_linear_scaling_has_the_digest_of_its_own_files_too_and_changes_no_other() -> None:
+    linear, robust = (canonicalise({"scaling": name}, "rows", "regression") for name in ("linear", "robust"))
+    files = (Path(atelier_trainer.__path__[0], f"{name}.py") for name in NETWORK_FILES)
+    digests = {file.stem: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+    of_both = {name: digests[name] for name in ("networks", "row_networks")}
+    assert network_digest("atelier", robust) == sha256_of(of_both)
+    assert network_digest("atelier", linear) == sha256_of(digests)
+    of_table = {"network": sha256_of(digests), "columns": digests["columns"]}
+    assert network_digest("atelier", linear, of_table=True) == sha256_of(of_table)
 
 
 def test_two_functions_of_a_module_are_two_networks(write: Write) -> None:

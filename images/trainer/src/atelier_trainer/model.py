@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from atelier_trainer import networks, row_networks
 from atelier_trainer.columns import Columns
+from atelier_trainer.linear_scaling import LinearColumns, LinearScaling
 
 Precision = Literal["float32", "bfloat16"]
 
@@ -38,7 +39,7 @@ class Model(nn.Module):
         kind: Kind,
         has_channels: bool,
         statistics: dict[str, Tensor],
-        columns: Columns | None = None,
+        columns: Columns | LinearColumns | None = None,
     ) -> None:
         super().__init__()
         self.network = network
@@ -98,11 +99,8 @@ def build(
     else:
         input_shape = (shape[-1], *shape[:-1]) if ends_with_channels else (1, *shape)
     if network == BUILT_IN and space.needs_row_networks(params):
-        with torch.no_grad():
-            given = (rows - statistics["mean"]) / statistics["scale"] if columns is None else columns(rows)
-        numbers = None if columns is None else columns.numbers
-        body = row_networks.build(params, input_shape[0], outputs, given.numpy(), numbers)
-    elif network == BUILT_IN:
+        return _of_rows(params, statistics, input_shape[0], outputs, rows, columns)
+    if network == BUILT_IN:
         body = networks.build(params, input_shape, outputs)
     else:
         training = space.training_domains(kind, "classification")
@@ -110,6 +108,26 @@ def build(
             input_shape=input_shape, outputs=outputs, **{k: v for k, v in params.items() if k not in training}
         )
     return Model(body, kind, ends_with_channels, statistics, columns)
+
+
+def _of_rows(
+    params: dict[str, Any],
+    statistics: dict[str, Tensor],
+    inputs: int,
+    outputs: int,
+    rows: Tensor,
+    columns: Columns | None,
+) -> Model:
+    """A model whose network is one of `row_networks`, which are given what linear scaling makes of numbers."""
+    is_linear = params.get("scaling") == "linear"
+    front = LinearColumns(columns) if is_linear and columns is not None else columns
+    with torch.no_grad():
+        given = (rows - statistics["mean"]) / statistics["scale"] if front is None else front(rows)
+        scaling = LinearScaling(given.numpy()) if is_linear and front is None else None
+        scaled = given if scaling is None else scaling(given)
+    numbers = None if front is None else front.numbers
+    body: nn.Module = row_networks.build(params, inputs, outputs, scaled.numpy(), numbers)
+    return Model(body if scaling is None else nn.Sequential(scaling, body), "rows", False, statistics, front)
 
 
 def statistics(inputs: InputStatistics, y: NDArray[Any], task: Task) -> dict[str, Tensor]:

@@ -69,7 +69,10 @@ def _own(params: dict[str, Any]) -> str:
     first = _source_digest("networks")
     if not needs_row_networks(params):
         return first
-    return sha256_of({"networks": first, "row_networks": _source_digest("row_networks")})
+    files = {"networks": first, "row_networks": _source_digest("row_networks")}
+    if params.get("scaling") == "linear":
+        files |= {name: _source_digest(name) for name in ("columns", "linear_scaling")}
+    return sha256_of(files)
 
 
 def _source_digest(module: str) -> str:

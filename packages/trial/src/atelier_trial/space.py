@@ -130,7 +130,7 @@ def network_domains(kind: Kind) -> dict[str, Domain]:
 def row_domains() -> dict[str, Domain]:
     """Parameters of the built-in networks for rows that came later: at its default each changes nothing."""
     return {
-        "scaling": Domain("standard", choices=("standard", "robust")),
+        "scaling": Domain("standard", choices=("standard", "robust", "linear")),
         "embedding": Domain("none", choices=("none", *EMBEDDINGS)),
         "embedding_width": Domain(8, low=2, high=128),
         "embedding_bins": Domain(32, low=2, high=512),
