@@ -170,7 +170,7 @@ mypy
 ruff check
 ruff format --check
 lint-imports --no-logo
-oxlint --config tools/lint/oxlint.json images/server/src packages/board/src
+oxlint --config tools/lint/oxlint.json images/server/src packages/board/src packages/store/src
 shellcheck $(SHELL_SCRIPTS)
 hadolint images/*/Dockerfile
 yamllint --strict --config-file tools/lint/yamllint.yaml .

@@ -6,6 +6,7 @@ import base64
 import csv
 import gzip
 import hashlib
+import json
 import re
 import shutil
 from collections import Counter
@@ -293,12 +294,20 @@ def test_no_damaged_file_breaks_a_view(made: Path, harmed: list[tuple[int, Calla
             files = sorted(path for path in store.root.rglob("*") if path.is_file())
             harm(files[number % len(files)])
         asking = client(store)
-        for search in asking.get("/api/searches").raise_for_status().json():
-            whole = asking.get(f"/api/searches/{search['name']}").raise_for_status().json()
-            asking.get(f"/api/searches/{search['name']}/trials.csv").raise_for_status()
+
+        def asked(address: str) -> str:
+            said: str = asking.get(address).raise_for_status().text
+            assert folder not in said, "paths of the machine are not shown"
+            return said
+
+        asked("/api/models")
+        asked("/api/audit")
+        for search in json.loads(asked("/api/searches")):
+            whole = json.loads(asked(f"/api/searches/{search['name']}"))
+            asked(f"/api/searches/{search['name']}/trials.csv")
             assert search["state"] != "unreadable" or search["problem"]
             for trial, row in rows(whole).items():
-                told = asking.get(f"/api/searches/{search['name']}/trials/{trial}").raise_for_status().json()
+                told = json.loads(asked(f"/api/searches/{search['name']}/trials/{trial}"))
                 assert row["status"] != "damaged" or told["problems"], row
 
 
@@ -311,6 +320,7 @@ def test_a_damaged_file_is_named_where_it_is_shown(store: Store, harm: Callable[
     harm(store.trial(of.key).metrics)
     search = told(store, f"/api/searches/{THIRTY}")
     assert rows(search)[paused.trial]["status"] == "damaged"
+    assert rows(search)[paused.trial]["reason"].startswith(f"trials/{paused.key}/card.json: ")
     assert "card.json" in told(store, f"/api/searches/{THIRTY}/trials/{paused.trial}")["problems"][0]
     harm(store.experiment(ONE).spec)
     (one,) = [search for search in told(store, "/api/searches") if search["name"] == ONE]

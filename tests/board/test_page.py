@@ -13,8 +13,10 @@ from typing import Any
 
 import optuna
 import pytest
-from atelier_board import files, joined
+from atelier_board.document import FILES
 from atelier_store.layout import Store
+from atelier_store.pages import joined
+from atelier_store.pages.document import files
 from atelier_store.ranking import rank
 from atelier_store.records import TrialRecord
 from atelier_store.spec import Spec
@@ -187,7 +189,7 @@ def test_importance_is_that_of_optuna(page: Page, shown: Board) -> None:
     opened(page, shown)
     found = page.evaluate(
         f"""([told, values]) => {{
-            {joined.script(files.load(), "importance")}
+            {joined.script(files(FILES), "importance")}
             return importance_.importance({{ ...told, curve: row => [values[row]] }}, values.map((_, row) => row), 1);
         }}""",
         [told, [value for _, value in rows]],
@@ -199,7 +201,7 @@ def test_importance_is_that_of_optuna(page: Page, shown: Board) -> None:
 def test_rank_correlation_is_that_of_scipy(page: Page, shown: Board) -> None:
     opened(page, shown)
     a, b = [3, 1, 4, 1, 5, 9, 2, 6], [2, 7, 1, 8, 2, 8, 1, 8]
-    script = joined.script(files.load(), "halving")
+    script = joined.script(files(FILES), "halving")
     found = page.evaluate(f"([a, b]) => {{ {script} return halving_.spearman(a, b); }}", [a, b])
     assert found == pytest.approx(0.19885368120992467)  # scipy.stats.spearmanr
 
@@ -453,5 +455,5 @@ def test_a_trial_can_be_opened_without_a_mouse(page: Page, shown: Board) -> None
 
 
 def test_the_page_names_no_address_outside_of_the_board() -> None:
-    names = {found for file in files.load().values() for found in re.findall(rb"https?://[^\s\"'`]+", file)}
-    assert names == {b"http://www.w3.org/2000/svg"}
+    names = {found for file in files(FILES).values() for found in re.findall(r"https?://[^\s\"'`]+", file)}
+    assert names == {"http://www.w3.org/2000/svg"}

@@ -255,5 +255,5 @@ def test_a_file_that_cannot_be_read_is_named(store: Store) -> None:
     trial = store.trials()[0]
     made_a_folder(trial.card)
     (row,) = [row for row in look(store) if row.key == trial.key]
-    assert row.card == f"{trial.card}: cannot be read: Is a directory"
+    assert row.card == f"trials/{trial.key}/card.json: cannot be read: Is a directory"
     assert sum(isinstance(row.card, CardRow) for row in look(store)) == TRIALS - 1

@@ -124,18 +124,17 @@ def test_where_a_token_is_asked_for_nothing_of_the_model_is_told_without_it(guar
     assert guarded.client.get(path, headers=bearer("first-token")).status_code == there
 
 
-@pytest.mark.parametrize("path", ["/v2/health/live", "/v2/health/ready", "/", "/page/page.js", "/page/style.css"])
+@pytest.mark.parametrize("path", ["/v2/health/live", "/v2/health/ready", "/"])
 def test_probes_and_a_browser_that_opens_the_page_need_no_token(guarded: Server, path: str) -> None:
+    version = guarded.client.get("/model", headers=bearer("first-token")).json()["version"]
     for headers in ({}, bearer("another-token")):
         answer = guarded.client.get(path, headers=headers)
         assert answer.status_code == 200
-        assert b"digits" not in answer.content
+        assert ">digits<" not in answer.text and version not in answer.text
 
 
-@pytest.mark.parametrize(
-    "path", ["/page/../model", "/page/..%2fmodel", "/page/%2e%2e/model", "//model", "/page//model"]
-)
-def test_there_is_no_way_round_the_token_through_the_pages_files(guarded: Server, path: str) -> None:
+@pytest.mark.parametrize("path", ["/v2/health/live/../../../model", "/v2/health/ready/..%2f..%2f..%2fmodel", "//model"])
+def test_there_is_no_way_round_the_token_through_what_is_open(guarded: Server, path: str) -> None:
     with socket.create_connection(("127.0.0.1", guarded.port)) as client:  # as it is: httpx would shorten the path
         client.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode())
         answer = b"".join(iter(lambda: client.recv(65536), b""))

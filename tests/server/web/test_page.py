@@ -8,19 +8,21 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
 from atelier_server.promotion.promote import promoter
+from atelier_server.web.routes import about
 from atelier_store.columns import UNSEEN_TEXT
 from atelier_store.layout import Store
+from atelier_store.pages.document import files
 from atelier_store.records import Column, Manifest, Tensor, Threshold
 from axe_playwright_python.sync_playwright import Axe
 from onnx import TensorProto
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.support import ROOT
 from tests.support.browser import faultless
 from tests.support.experiments import add_baselines, add_curve, add_trial, begin, promote_best, spec
 from tests.support.onnx_bundles import (
@@ -695,6 +697,59 @@ def test_what_is_shown_stays_while_the_server_restarts(page: Page, store: Store)
         assert page.get_by_label("age").input_value() == "41"
 
 
+HTML: dict[str, Any] = {"status": 502, "content_type": "text/html", "body": "<h1>Bad gateway</h1>"}
+FAULTS: list[tuple[str, Callable[[Route], None]]] = [
+    ("The server does not answer. It may be restarting", lambda route: route.abort("connectionreset")),
+    ("What came is not an answer of the server", lambda route: route.fulfill(**HTML)),
+    ("Another answers than the server: status 503.", lambda route: route.fulfill(status=503, body="null")),
+    ("What came is not an answer of the server", lambda route: route.fulfill(body='{"version": "th')),
+    ("The server has not answered for 60 seconds.", lambda route: None),
+    ("This page cannot show what it was told", lambda route: route.fulfill(body="null")),
+]
+MIXED = "not of the same version", lambda route: route.fulfill(json={"version": "another"})
+
+
+def test_the_page_comes_whole_although_whatever_it_asks_for_fails_first(
+    browser: Browser, kinds: dict[str, Kind]
+) -> None:
+    page, asked = browser.new_page(), list[str]()
+    faults = {"/model": FAULTS, "/model/report": [*FAULTS, MIXED]}
+    waiting = {path: iter(these) for path, these in faults.items()}
+
+    def answer(route: Route) -> None:
+        asked.append(urlsplit(route.request.url).path)
+        _, fault = next(waiting.get(asked[-1], iter(())), (None, Route.continue_))
+        fault(route)
+
+    page.clock.install()
+    page.route("**/*", answer)
+    for path, words in ((path, words) for path, these in faults.items() for words, _ in these):
+        with page.expect_request(f"**{path}"):
+            page.clock.run_for(2000) if asked else page.goto(kinds["rows"].server.url)
+        if "60 seconds" in words:
+            page.clock.run_for(60_000)
+        expect(page.locator("#notice")).to_contain_text(words)
+        expect(page.locator("#state")).to_have_text("Looking for the model…")
+    page.clock.run_for(2000)
+    expect(page.locator("#served")).to_be_visible()
+    expect(page.locator("#notice")).to_be_hidden()
+    assert set(asked) == {"/", "/model", "/model/report"}, "nothing else is loaded"
+    page.unroute_all()
+    page.close()
+
+
+def test_a_prediction_that_nobody_answers_is_said_and_asked_for_again_by_a_button(
+    page: Page, kinds: dict[str, Kind]
+) -> None:
+    opened(page, kinds["rows"].server)
+    page.route("**/predict", lambda route: route.fulfill(**HTML), times=1)
+    filled_in(page)
+    expect(page.locator("#problems")).to_contain_text("What came is not an answer of the server")
+    page.get_by_role("button", name="Ask again").click()
+    expect(page.locator("#verdict strong")).to_be_visible()
+    expect(page.locator("#problems")).to_be_empty()
+
+
 # where the server asks for a token
 
 
@@ -820,6 +875,6 @@ def test_a_row_can_be_predicted_without_a_mouse(page: Page, kinds: dict[str, Kin
 
 
 def test_the_page_names_no_address_outside_of_this_server() -> None:
-    folder = ROOT / "images" / "server" / "src" / "atelier_server" / "web" / "page"
-    names = {found for file in folder.iterdir() for found in re.findall(r"https?://[^\s\"'`]+", file.read_text())}
+    texts = [about.PAGE.joinpath("content.html").read_text(), *files(about.PAGE).values()]
+    names = {found for text in texts for found in re.findall(r"https?://[^\s\"'`]+", text)}
     assert names == {"http://www.w3.org/2000/svg"}

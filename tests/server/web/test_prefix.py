@@ -95,7 +95,7 @@ class Addresses(HTMLParser):
         for name, value in attrs:
             if tag == "base" and value:
                 self._base = urljoin(self._base, value)
-            elif name in ("src", "href") and value:
+            elif name in ("src", "href") and value and not value.startswith("data:"):
                 self.found.append(urljoin(self._base, value))
 
 
@@ -165,8 +165,8 @@ def test_a_token_is_asked_for_below_the_prefix_as_elsewhere(tmp_path_factory: py
     (folder / "token").write_text("secret")
     arguments = ["--root-path", BELOW, "--token-file", str(folder / "token"), "--workers", "1"]
     with serving(Store(folder / "store"), "digits", *arguments) as server:
-        opened = {path: server.client.get(BELOW + path).status_code for path in ("", "/", "/page/page.js", "/model")}
-    assert opened == {"": 200, "/": 200, "/page/page.js": 200, "/model": 401}
+        opened = {path: server.client.get(BELOW + path).status_code for path in ("", "/", "/model")}
+    assert opened == {"": 200, "/": 200, "/model": 401}
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_a_token_is_asked_for_below_the_prefix_as_elsewhere(tmp_path_factory: py
 )
 def test_a_header_that_is_no_path_is_not_believed(images: Server, header: str) -> None:
     page = images.client.get("/", headers={b"X-Forwarded-Prefix": header.encode("latin-1")}).raise_for_status()
-    assert "<base" not in page.text and "elsewhere" not in page.text and "<script>" not in page.text
+    assert page.text == images.client.get("/").text and "<base" not in page.text
 
 
 def test_a_prefix_is_a_path(tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -186,7 +186,7 @@ def test_a_prefix_is_a_path(tmp_path_factory: pytest.TempPathFactory) -> None:
 def test_the_servers_own_paths_are_no_prefix(images: Server) -> None:
     """A proxy may send on /v2 alone, as it stands."""
     paths = images.client.get("/openapi.json").json()["paths"]
-    begin = {path.split("/")[1] for path in paths} | {"docs", "redoc", "openapi.json", "page", "static-offline-docs"}
+    begin = {path.split("/")[1] for path in paths} | {"docs", "redoc", "openapi.json", "static-offline-docs"}
     assert begin == set(prefix.OWN)
     assert {prefix.parse(f"/{own}") for own in prefix.OWN} == {""}
     assert prefix.parse("/v2x") == "/v2x" and prefix.parse("/") == prefix.parse("") == ""

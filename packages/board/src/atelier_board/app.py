@@ -38,7 +38,7 @@ HEADERS = {
     "Cache-Control": "no-cache",
 }
 
-REACHES = "connect-src 'self'; form-action 'none'; frame-ancestors 'none'"
+REACHES = "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 """What the policy of the page has beside what a file's has."""
 
 NO_SCRIPT = (

@@ -33,5 +33,6 @@ def attempt(look: Callable[[], T], otherwise: U, problems: list[str]) -> T | U:
     try:
         return look()
     except OSError as error:
-        problems.append(f"{error.filename}: cannot be read: {error.strerror}")
+        name = "/".join(Path(error.filename or "a file").parts[-2:])
+        problems.append(f"{name}: cannot be read: {error.strerror}")
         return otherwise

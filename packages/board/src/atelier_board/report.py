@@ -19,6 +19,9 @@ from atelier_board import comparison_view, plain, search_view, trial_view
 from atelier_board.document import document
 from atelier_board.looks import Looks
 
+POLICY = '<meta http-equiv="Content-Security-Policy" content="{}; base-uri \'none\'">'
+"""In the page itself: nobody sends a file with one."""
+
 TRIALS = 30
 """Trials that have a page of their own: the best."""
 
@@ -58,7 +61,8 @@ def file(title: str, state: str, plain: str, home: str, answers: dict[str, Any])
     """A page with these answers by address, which begins at home; plain is its content until a script runs."""
     content = json.dumps({"home": home, "answers": answers}, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     packed = gzip.compress(content.encode(errors="replace"), mtime=0)
-    return document("report", title, state, plain, base64.b64encode(packed).decode()).html
+    page = document("report", title, state, plain, base64.b64encode(packed).decode())
+    return page.with_meta(POLICY.format(page.policy))
 
 
 def _part(name: str) -> str:

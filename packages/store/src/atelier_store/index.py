@@ -119,7 +119,7 @@ def _looked(store: Store, experiment: ExperimentPaths, known: Mapping[str, Entry
 def _read(store: Store, path: Path, records: int | None, trials: int | None, settled_before: int) -> Entry | None:
     """The entry of one trial, its files asked about before they are read: one replaced in between is read again."""
     record_file = _identity(path.name, records)
-    record = read_record(path)
+    record = read_record(store, path)
     if record is None:
         return None
     files = record_file + _of_trial(trials, None if isinstance(record, str) else record.key)

@@ -72,6 +72,11 @@ class TrialPaths:
     folder: Path
 
     @property
+    def store(self) -> Store:
+        """The store that this trial is in."""
+        return Store(self.folder.parents[1])
+
+    @property
     def key(self) -> str:
         return self.folder.name
 

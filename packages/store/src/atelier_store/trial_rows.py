@@ -69,9 +69,9 @@ class TrialRow(NamedTuple):
         return self.damage is not None or isinstance(self.card, str) or isinstance(self.bundle, str)
 
 
-def read_record(path: Path) -> TrialRecord | str | None:
+def read_record(store: Store, path: Path) -> TrialRecord | str | None:
     """The trial record at path; None if it is not there, and why if it cannot be read."""
-    return _read(TrialRecord, path)
+    return _read(TrialRecord, path, store.root)
 
 
 def row_of(store: Store, path: Path, record: TrialRecord | str, recorded_at: float) -> TrialRow:
@@ -93,7 +93,7 @@ def row_of(store: Store, path: Path, record: TrialRecord | str, recorded_at: flo
 
 
 def _card(paths: TrialPaths) -> CardRow | str | None:
-    card = _read(Card, paths.card)
+    card = _read(Card, paths.card, paths.store.root)
     if not isinstance(card, Card):
         return card
     return CardRow(
@@ -112,7 +112,7 @@ def _card(paths: TrialPaths) -> CardRow | str | None:
 def bundle_row(paths: TrialPaths) -> BundleRow | str | None:
     """What the manifest of a trial's bundle says; None if there is no bundle, and why if it cannot be read."""
     files = paths.bundle
-    manifest = _read(Manifest, files.manifest)
+    manifest = _read(Manifest, files.manifest, paths.store.root)
     if manifest is None:
         return f"its bundle has no {files.manifest.name}" if files.folder.exists() else None
     if isinstance(manifest, str):
@@ -134,15 +134,17 @@ def bundle_row(paths: TrialPaths) -> BundleRow | str | None:
     )
 
 
-def _read(kind: type[R], path: Path) -> R | str | None:
+def _read(kind: type[R], path: Path, root: Path) -> R | str | None:
+    """A record, None, or why it cannot be read, with its path in the store alone: a row is shown to many."""
     try:
         return kind.read(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except TornRecord as error:
-        return str(error)
+        problem = error.problem
     except OSError as error:
-        return f"{path}: cannot be read: {error.strerror}"
+        problem = f"cannot be read: {error.strerror}"
+    return f"{path.relative_to(root).as_posix()}: {problem}"
 
 
 def _size(path: Path) -> int | None:

@@ -17,7 +17,7 @@ from atelier_server.web.request import InboundRequest
 from atelier_server.web.routes import v2
 
 OPEN = ("/", v2.HEALTH_LIVE, v2.HEALTH_READY)
-"""Paths that need no token: for probes, and for a browser that opens the page. The page's files are open too."""
+"""Paths that need no token: for probes, and for a browser that opens the page."""
 
 REQUEST_ID = re.compile(rb"[\x21-\x7e]{1,128}")
 
@@ -80,7 +80,7 @@ class Edge:
     async def _short(self, request: InboundRequest) -> Response | None:
         """The response without the application: to a prediction, or to a request without the token; None to others."""
         try:
-            if self._token and not _is_open(request.path):
+            if self._token and request.path not in OPEN:
                 credentials.check(self._token, request.headers.get(b"authorization", b""))
             answer = shortcut.find(self._service, request)
             return await answer if answer else None
@@ -101,7 +101,3 @@ class Edge:
         await self._app(request.scope, request.receive, send_with_headers)
         request.endpoint = getattr(request.scope.get("route"), "path", "none")
         return status
-
-
-def _is_open(path: str) -> bool:
-    return path in OPEN or path.startswith("/page/")

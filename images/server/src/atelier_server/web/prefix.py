@@ -12,7 +12,7 @@ import re
 HEADER = b"x-forwarded-prefix"
 """Set by proxies that strip a prefix."""
 
-OWN = ("docs", "metrics", "model", "openapi.json", "page", "predict", "redoc", "static-offline-docs", "v2")
+OWN = ("docs", "metrics", "model", "openapi.json", "predict", "redoc", "static-offline-docs", "v2")
 """Where the server's own paths begin. None of them is a prefix: a proxy may send on /v2 and nothing else."""
 
 _PREFIX = re.compile(r"((/[A-Za-z0-9._~-]+)*)/?")

@@ -1,8 +1,9 @@
 /** What an audit tells: who promoted what by which rule, when test rows were read, what was replayed, and what matches. */
 
-import { Unanswered, ask } from "./asking.js";
+import { ask } from "./asking.js";
 import { at, count, facts, make, moment, number } from "./elements.js";
 import { quiet, section, table } from "./parts.js";
+import { Unanswered } from "./questions.js";
 import { chosen, keep, link, toSearch, toTrial } from "./route.js";
 import { badge, duration } from "./words.js";
 

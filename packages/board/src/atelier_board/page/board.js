@@ -1,7 +1,8 @@
 /** The board: shows what the address names, and asks for it again while somebody may see it. */
 
-import { Refused, Unanswered, ask } from "./asking.js";
-import { at } from "./elements.js";
+import { ask } from "./asking.js";
+import { at, say } from "./elements.js";
+import { Unanswered, inWords } from "./questions.js";
 import { viewOf } from "./views.js";
 
 const EVERY = 5000;  // milliseconds from an answer to the next question
@@ -35,15 +36,7 @@ async function look() {
   }
 }
 
-function inWords(error) {
-  if (error instanceof Refused) return error.message;
-  return error instanceof Unanswered ? `${error.message} This page asks again.` : `This page cannot show what it was told: ${error}.`;
-}
-
-function notice(text) {
-  at("notice").hidden = !text;
-  if (at("notice").textContent !== text) at("notice").textContent = text;
-}
+const notice = text => say("notice", text);
 
 document.addEventListener("visibilitychange", () => document.hidden ? clearTimeout(due) : view.isDone || look());
 addEventListener("hashchange", follow);

@@ -1,7 +1,8 @@
 /** What a person says of a trial, and whether it has a star; kept in the store. */
 
-import { Unanswered, ask } from "./asking.js";
+import { ask } from "./asking.js";
 import { make } from "./elements.js";
+import { Unanswered } from "./questions.js";
 import { has } from "./route.js";
 
 /** The result takes the trial; what is being written stays until it is saved. */

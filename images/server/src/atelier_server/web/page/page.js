@@ -1,20 +1,25 @@
 /** The page: looks for the model, and shows what it finds. */
 
-import { at, make, metricName, moment, upper } from "./elements.js";
+import { at, make, metricName, moment, say, upper } from "./elements.js";
 import { showProvenance, showScores, showSearch, showTiles } from "./facts.js";
 import { networkParts } from "./network.js";
 import { showCurve, showTrials } from "./learning.js";
 import { qualityParts } from "./quality.js";
-import { fetchWithToken, givenToken, hasToken, unlock } from "./token.js";
+import { Refused, Unanswered, inWords } from "./questions.js";
+import { ask, givenToken, hasToken, unlock } from "./token.js";
 import { offerTrial } from "./trying.js";
 
 const EVERY = 2000;  // milliseconds from one look at the model to the next
-let shown;  // the version on the page
+let shown = null;  // the version on the page
 let takes;  // what its input is like, as text
 
 async function follow() {
   try {
     await look();
+  } catch (error) {
+    if (error instanceof Refused) wait(error.problem);
+    else say("notice", inWords(error));
+    if (!(error instanceof Unanswered)) throw error;
   } finally {
     setTimeout(follow, EVERY);
   }
@@ -22,72 +27,47 @@ async function follow() {
 
 async function look() {
   const card = await admitted("model");
-  if (!card) lose();
-  else if (card.status >= 400) wait(card.title, card.detail);
-  else await show(card);
+  if (card.version !== shown) {
+    const { version, report } = await admitted("model/report");
+    if (version !== card.version) throw new Unanswered("The model's card and its report are not of the same version.");  // a promotion came in between
+    showAll(card, report);
+    shown = card.version;
+  }
+  say("notice", card.refused ? `A later version was refused, and this one goes on: ${card.refused}` : "");
+  say("candidate", card.waiting ? beside(card.waiting) : "");
+  at("search-report").hidden = !card.search_report;
 }
 
-/** What the server says, once it has the token that it may ask for. */
+/** What the server tells, once it has the token that it may ask for. Throws Unanswered. */
 async function admitted(path) {
-  let answer = await asked(path);
-  while (answer && answer.status === 401) {
+  const { content, error } = await ask(path).catch(error => ({ error }));
+  if (error?.status === 401) {
     lock();
     await givenToken();
-    answer = await asked(path);
+    return admitted(path);
   }
   unlock();
   at("links").hidden = hasToken();  // a browser that follows a link sends no token
-  return answer;
+  if (error) throw error;
+  return content;
 }
 
 function lock() {
-  shown = undefined;
+  shown = null;
   at("state").textContent = "A token is needed";
-  notice("");
+  say("notice", "");
   for (const part of ["links", "waiting", "served", "candidate"]) at(part).hidden = true;
 }
 
-/** What the server says, problems too; nothing if it does not answer. */
-async function asked(path) {
-  try {
-    return await (await fetchWithToken(path)).json();
-  } catch {
-    return undefined;
-  }
-}
-
-function lose() {
-  if (shown === undefined) wait("The server does not answer", "It may be restarting, or the network is down.");
-  else notice("The server does not answer. It may be restarting, or the network is down; this page tries again.");
-}
-
-function wait(what, why) {
-  shown = undefined;
+/** Nothing is served, and the server says why. */
+function wait({ title, detail }) {
+  shown = null;
   at("state").textContent = "Nothing is served yet";
-  at("lacking").textContent = what;
-  at("reason").textContent = upper(why.replace(/^no model promoted yet: /, ""));
-  notice("");
+  at("lacking").textContent = title;
+  at("reason").textContent = upper(detail.replace(/^no model promoted yet: /, ""));
+  say("notice", "");
   at("served").hidden = at("candidate").hidden = at("search-report").hidden = true;
   at("waiting").hidden = false;
-}
-
-/** Only when it changes, so that it is read out once. */
-function say(id, text) {
-  at(id).hidden = !text;
-  if (at(id).textContent !== text) at(id).textContent = text;
-}
-
-const notice = text => say("notice", text);
-
-async function show(card) {
-  notice(card.refused ? `A later version was refused, and this one goes on: ${card.refused}` : "");
-  say("candidate", card.waiting ? beside(card.waiting) : "");
-  at("search-report").hidden = !card.search_report;
-  if (card.version === shown) return;
-  const told = await asked("model/report");
-  if (!told || told.version !== card.version) return;  // a promotion came in between: the next look sees it whole
-  shown = card.version;
-  showAll(card, told.report);
 }
 
 /** The last winner that is not served, and why, with both scores. */

@@ -1,15 +1,18 @@
 /** The token that the server may ask for: kept in this tab until it is closed, and sent with whatever the page asks. */
 
 import { at } from "./elements.js";
+import { asker } from "./questions.js";
 
 const KEY = `atelier-token ${new URL(document.baseURI).pathname}`;  // the same host may have other servers at other paths
 
 export const hasToken = () => sessionStorage.getItem(KEY) !== null;
 
-/** fetch(), with the token if there is one. */
-export function fetchWithToken(path, { headers = {}, ...options } = {}) {
+const asked = asker("server", { gone: "It may be restarting, or the network is down." });
+
+/** Ask the server, with the token if there is one. */
+export function ask(path, { headers = {}, ...options } = {}) {
   const authorization = hasToken() ? { Authorization: `Bearer ${bytes(sessionStorage.getItem(KEY))}` } : {};
-  return fetch(path, { ...options, headers: { ...headers, ...authorization } });
+  return asked(path, { ...options, headers: { ...headers, ...authorization } });
 }
 
 /** A header holds bytes; a letter that is none would be a failure of the network, and not a wrong token. */

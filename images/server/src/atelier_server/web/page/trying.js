@@ -5,7 +5,8 @@ import { offerRow } from "./row.js";
 import { offerPicture } from "./picture.js";
 import { offerSignal } from "./signal.js";
 import { offerTable } from "./table.js";
-import { fetchWithToken, hasToken } from "./token.js";
+import { Refused, Unanswered } from "./questions.js";
+import { ask, hasToken } from "./token.js";
 
 const MOST_BARS = 12;
 const OFFERS = { images: offerPicture, signals: offerSignal, rows: offerRow };
@@ -20,10 +21,10 @@ export function offerTrial(manifest) {
   at("input").replaceWith(holder);
   clear();
   at("verdict").textContent = "";
-  const ask = (request, place = () => undefined) => request ? predict(request, place, manifest) : forget();
+  const offer = manifest.columns ? offerTable : OFFERS[manifest.kind];
   at("form").onsubmit = event => event.preventDefault();
   at("terminal").hidden = true;
-  (manifest.columns ? offerTable : OFFERS[manifest.kind])(holder, manifest, ask);
+  offer(holder, manifest, (request, place = () => undefined) => request ? predict(request, place, manifest) : forget());
 }
 
 function forget() {
@@ -32,21 +33,20 @@ function forget() {
   at("verdict").textContent = "";
 }
 
-async function predict({ query = "", body, type, curl }, place, manifest) {
-  const mine = asked += 1, started = performance.now();
-  let answer, problem;
-  try {
-    const response = await fetchWithToken(`predict${query}`, { method: "POST", body, headers: type ? { "Content-Type": type } : {} });
-    const content = await response.json();
-    if (response.ok) answer = content;
-    else problem = content;
-  } catch {
-    problem = { detail: "The server does not answer." };
-  }
+async function predict(request, place, manifest) {
+  const { query = "", body, type, curl } = request, mine = asked += 1, started = performance.now();
+  const { content, error } = await ask(`predict${query}`, { method: "POST", body, headers: type ? { "Content-Type": type } : {} }).catch(error => ({ error }));
   if (mine !== asked) return;
   clear();
-  if (problem) return showProblem(problem, place);
-  showPrediction(answer.predictions[0], manifest, performance.now() - started);
+  try {
+    if (error) throw error;
+    showPrediction(content.predictions[0], manifest, performance.now() - started);
+  } catch (fault) {
+    if (fault instanceof Refused) return showProblem(fault.problem, place);
+    showFault(fault, () => predict(request, place, manifest));
+    if (!(fault instanceof Unanswered)) throw fault;
+    return;
+  }
   at("terminal").hidden = false;
   at("curl").textContent = `curl '${new URL("predict", document.baseURI)}${query}' ${hasToken() ? '-H "Authorization: Bearer $TOKEN" ' : ""}${curl}`;
 }
@@ -59,6 +59,15 @@ function clear() {
     field.removeAttribute("aria-describedby");
   }
   for (const words of document.querySelectorAll("#input .wrong")) words.remove();
+}
+
+/** A prediction is asked for once, since it may be what the server does not survive: again only if somebody wants it. */
+function showFault(fault, again) {
+  at("verdict").textContent = "";
+  const button = make("button", { type: "button" }, "Ask again");
+  button.onclick = again;
+  const words = fault instanceof Unanswered ? fault.message : `This page cannot show what it was told: ${fault}.`;
+  at("problems").replaceChildren(make("p", {}, words), make("p", { class: "buttons" }, button));
 }
 
 /** Every violation at its field; those without one, and what is no violation, below the answer. */

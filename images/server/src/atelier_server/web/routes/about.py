@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import html
 from importlib import resources
-from pathlib import PurePath
-from string import Template
+from pathlib import Path
 from typing import Any
 
 from atelier_store import stored_page
+from atelier_store.pages.document import document
 from fastapi import APIRouter, Request
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from starlette.exceptions import HTTPException
@@ -18,16 +18,16 @@ from atelier_server.inference.service import Service
 from atelier_server.web.openapi import schemas
 from atelier_server.web.request import InboundRequest
 
-PAGE = resources.files("atelier_server.web").joinpath("page")
-TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+PAGE = Path(str(resources.files("atelier_server.web"))) / "page"
 HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-    "connect-src 'self'; base-uri 'self'; form-action 'none'; frame-ancestors 'self'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-cache",
 }
-"""The page loads and runs nothing but its own files, and is not cached across releases of the server."""
+"""The page is not cached across releases of the server."""
+
+REACHES = "connect-src 'self'; base-uri 'self'; form-action 'none'; frame-ancestors 'self'"
+"""What the policy of the page has beside what lets in its own script and style."""
 
 CARD = (
     "The served model's card: its manifest, why it was promoted, and why a later version was refused, if one was. "
@@ -44,30 +44,38 @@ REPORT = (
 SEARCH_REPORT = "model/report.html"
 """A page that the extractor leaves in the store: the whole search as one file."""
 
+NAV = """<nav id="links" aria-label="The server">
+    <a href="docs">API</a>
+    <a href="model">Model card</a>
+    <a id="search-report" href="model/report.html" hidden>Report of its search</a>
+    <a href="v2">Open Inference Protocol</a>
+    {links}
+  </nav>"""
 METRICS_LINK, BOARD_LINK = '<a href="metrics">Metrics</a>', '<a href="{url}">All searches</a>'
-"""Links that not every page has, for `$links` in index.html."""
+"""Links that not every page has."""
 
 
 def router(service: Service, registry: CollectorRegistry, shows_metrics: bool, board_url: str = "") -> APIRouter:
     """The page, which links to the board if that has an address, the card and, unless on another port, the metrics."""
     routes = APIRouter(tags=["about"])
-    page = Template(PAGE.joinpath("index.html").read_text(encoding="utf-8"))
     links = METRICS_LINK if shows_metrics else ""
     if board_url:
         links += BOARD_LINK.format(url=html.escape(board_url))
-    files = {file.name: file.read_bytes() for file in PAGE.iterdir() if PurePath(file.name).suffix in TYPES}
+    page = document(
+        PAGE,
+        "page",
+        title="Katib NAS Atelier",
+        state="Looking for the model…",
+        nav=NAV.format(links=links),
+        content=PAGE.joinpath("content.html").read_text(encoding="utf-8"),
+    )
+    headers = HEADERS | {"Content-Security-Policy": f"{page.policy}; {REACHES}"}
 
     @routes.get("/", include_in_schema=False)
     async def home(request: Request) -> HTMLResponse:
         root = InboundRequest.of(request.scope).root
-        base = f'\n<base href="{root}/">' if root else ""  # without the last slash, links would lead beside the prefix
-        return HTMLResponse(page.substitute(base=base, links=links), headers=HEADERS)
-
-    @routes.get("/page/{name}", include_in_schema=False)
-    async def file(name: str) -> Response:
-        if name not in files:
-            raise HTTPException(404)
-        return Response(files[name], media_type=TYPES[PurePath(name).suffix], headers=HEADERS)
+        # without the last slash, links would lead beside the prefix
+        return HTMLResponse(page.with_meta(f'<base href="{root}/">') if root else page.html, headers=headers)
 
     @routes.get("/model", description=CARD, **schemas.CARD)
     async def card(request: Request) -> dict[str, Any]:

@@ -16,6 +16,12 @@ function filled(element, attributes, children) {
   return element;
 }
 
+/** Show a text, or nothing; only when it changes, so that it is read out once. */
+export function say(id, text) {
+  at(id).hidden = !text;
+  if (at(id).textContent !== text) at(id).textContent = text;
+}
+
 /** Terms and descriptions for a <dl>; what has no value is left out. */
 export const facts = pairs =>
   pairs.filter(([, value]) => value !== undefined && value !== null && value !== "").flatMap(([term, value]) => [
