@@ -135,11 +135,12 @@ RESTATED: dict[str, tuple[Edit, list[str]]] = {
 
 
 def edited(edit: Edit, folder: Path) -> Path:
-    """A copy of the quick start with parts replaced."""
-    text = QUICKSTART.read_text()
+    """A copy of the quick start, with an algorithm that both engines have, and with parts replaced."""
+    text = QUICKSTART.read_text().replace("algorithmName: auto", "algorithmName: multivariate-tpe")
     for old, new in edit:
         assert old in text, old
         text = text.replace(old, new)
+    folder.mkdir()
     (folder / "quickstart.yaml").write_text(text)
     return folder / "quickstart.yaml"
 
@@ -154,8 +155,9 @@ def on_a_cluster(profile: Path) -> Spec:
 @pytest.mark.parametrize("what", CHANGES)
 def test_what_was_changed_in_the_values_is_named_and_nothing_else(what: str, tmp_path: Path) -> None:
     edit, expected = CHANGES[what]
-    profile, store = edited(edit, tmp_path), Store(tmp_path / "store")
-    before, after = on_a_cluster(QUICKSTART), on_a_cluster(profile)
+    as_it_was, profile = edited([], tmp_path / "before"), edited(edit, tmp_path / "after")
+    store = Store(tmp_path / "store")
+    before, after = on_a_cluster(as_it_was), on_a_cluster(profile)
     for spec in (before, after):  # one that is the same search has counters of its own, and is laid elsewhere
         spec.write(store.experiment(spec.experiment_name).spec)
     if before.experiment_name != after.experiment_name:
@@ -164,7 +166,7 @@ def test_what_was_changed_in_the_values_is_named_and_nothing_else(what: str, tmp
         assert done.returncode == 1
         told = json.loads(done.stdout)["differences"]
         assert [(one["name"], one["change"], one["a"], one["b"]) for one in told if one["part"] == "spec"] == expected
-    for a, b in ((before, after), (load(QUICKSTART).spec, load(profile).spec)):
+    for a, b in ((before, after), (load(as_it_was).spec, load(profile).spec)):
         found = compare(a, b)
         assert [(one.name, one.change, one.a, one.b) for one in found.differences] == expected
         assert found.restated == []
@@ -173,7 +175,7 @@ def test_what_was_changed_in_the_values_is_named_and_nothing_else(what: str, tmp
 @pytest.mark.parametrize("what", RESTATED)
 def test_what_means_the_same_is_no_difference(what: str, tmp_path: Path) -> None:
     edit, restated = RESTATED[what]
-    profile = edited(edit, tmp_path)
-    for a, b in ((on_a_cluster(QUICKSTART), on_a_cluster(profile)), (load(QUICKSTART).spec, load(profile).spec)):
+    as_it_was, profile = edited([], tmp_path / "before"), edited(edit, tmp_path / "after")
+    for a, b in ((on_a_cluster(as_it_was), on_a_cluster(profile)), (load(as_it_was).spec, load(profile).spec)):
         found = compare(a, b)
         assert (found.differences, sorted(found.restated)) == ([], sorted(restated))

@@ -183,7 +183,7 @@ def test_spec_and_schema_have_the_same_keys(model: type[SpecModel]) -> None:
     assert set(down(SCHEMA, MODELS[model])["properties"]) == fields | CLUSTER_ONLY.get(model, set())
 
 
-OF_AN_ENGINE = {"Algorithm.algorithmName": "auto"}
+OF_AN_ENGINE = {"Algorithm.algorithmName": "auto", "Experiment.shortlist": "auto"}
 """Values by which each engine gets its own, so that the spec never has them."""
 
 

@@ -66,6 +66,7 @@ STANDS_FOR = {
     "<time>": r"\d{4}-\d\d-\d\dT\d{6}\.\d{3}Z",
     "<experiment>": "[a-z0-9-]+-[0-9a-f]{8}",
     "<trial>": "trial-[0-9]{4}",
+    "<number>": r"\d+",
     "<model>": "[a-z0-9._-]+",
     "<file>": ".+",
 }

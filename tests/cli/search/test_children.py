@@ -10,6 +10,8 @@ from atelier_cli.search.children import PRELOADED, Children, Exited
 
 from tests.support.searches import environment
 
+pytestmark = pytest.mark.process
+
 
 def exit_codes(children: Children, count: int) -> dict[str, int]:
     """Exit codes by name, once this many trials have exited."""
@@ -59,7 +61,6 @@ def exists(name: str) -> bool:
     return place.is_dir() or place.with_suffix(".py").exists()
 
 
-@pytest.mark.process
 def test_what_the_script_of_the_command_imports_is_preloaded(tmp_path: Path) -> None:
     """A trial's process runs the engine's script up to its main guard: that must cost nothing."""
     script = tmp_path / "atelier"
