@@ -34,7 +34,6 @@ ROWS: list[dict[str, Any]] = [
     _number("members", 8),
     _choice("scaling", "standard", "robust", "linear"),
     _choice("embedding", "none", "piecewise", "pbld"),
-    _number("embedding_bins", 32, 128, 512),
     _number("stem_width", 64, 128, 256),
     {"name": "stage1_depth", "parameterType": "int", "feasibleSpace": {"min": "1", "max": "2"}},
     _number("stage1_width", 64, 128, 256),
