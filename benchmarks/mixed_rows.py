@@ -97,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for of, table in frames.items():
             servers[of] = stack.enter_context(serving(trained(folder, of, table), of, "--workers", "1"))
         for server in servers.values():
-            eventually(lambda server=server: server.client.get("/v2/health/ready").is_success)  # type: ignore[misc]
+            eventually(server.is_ready)
         for rows in (1, 100):
             costs: dict[str, list[float]] = {of: [] for of in frames}
             for _ in range(asked.rounds):

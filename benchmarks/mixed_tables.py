@@ -161,7 +161,7 @@ def served(store: Store, model: str, manifest: Manifest, rows: NDArray[np.float3
     columns = manifest.columns or ()
     given, expected = table.inputs(np.asarray(rows), columns), answers(rows)
     with serving(store, model) as server:
-        eventually(lambda: server.client.get("/v2/health/ready").is_success)
+        eventually(server.is_ready)
         ways = {"JSON": by_json(server.client, given, columns), "CSV": by_csv(server.client, given, columns)}
         ways["v2"] = by_v2(server.client, model, given)
     counts = [f"{way} {(np.abs(found - expected).max(1) <= CLOSE).sum()}" for way, found in ways.items()]

@@ -62,6 +62,10 @@ class Server:
         found = re.search(r" on (http://\S+)", self.log)
         return found and found[1]
 
+    def is_ready(self) -> bool:
+        """Whether its model is loaded."""
+        return self.client.get("/v2/health/ready").is_success
+
     @property
     def port(self) -> int:
         return int(self.url.rsplit(":", 1)[1])

@@ -290,7 +290,7 @@ def _members_of(store: Store, entry: LeaderboardEntry) -> tuple[Member, ...] | N
 
 def _is_as_it_was(store: Store, member: Member) -> bool:
     manifest = Manifest.read_if_whole(store.trial(member.key).bundle.manifest)
-    return manifest is None or manifest.files.get("model.onnx") == member.onnx_sha256
+    return manifest is None or manifest.files.get(NETWORK) == member.onnx_sha256
 
 
 def _over(store: Store, spec: Spec, chosen: Sequence[LeaderboardEntry], keys: Sequence[str]) -> bool:
