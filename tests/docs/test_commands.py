@@ -15,13 +15,16 @@ from atelier_cli.__main__ import app
 from atelier_server import __main__ as server_command
 
 from tests.support import ROOT
-from tests.support.pages import BENCHMARKS, PAGES, shown_commands, words_of
+from tests.support.pages import BENCHMARKS, PAGES, anchors, shown_commands, words_of
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_every_relative_link_leads_somewhere(page: Path) -> None:
-    targets = [target for target in re.findall(r"\]\(([^)\s#]+)", page.read_text()) if "://" not in target]
-    assert not [target for target in targets if not (page.parent / target).exists()]
+def test_every_relative_link_leads_to_a_page_and_a_heading_that_are_there(page: Path) -> None:
+    links = re.findall(r"\]\(([^)\s#]*)#?([^)\s]*)\)", page.read_text())
+    for target, heading in [link for link in links if "://" not in link[0]]:
+        place = page.parent / target if target else page
+        assert place.exists(), target
+        assert not heading or heading in anchors(place), f"{target}#{heading}"
 
 
 @pytest.mark.parametrize("line", shown_commands())

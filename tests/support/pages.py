@@ -32,6 +32,13 @@ def named(page: Path, language: str) -> dict[str, str]:
     return {first(r"\A# (\S+)\n", block): block for block in fenced(page, language)}
 
 
+def anchors(page: Path) -> set[str]:
+    """What a link to a heading of this page may say after `#`, as GitHub makes it of the heading's words."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 def table(page: Path, *header: str) -> list[list[str]]:
     """The rows of the table with this header, without back ticks."""
     lines = iter(page.read_text().splitlines())
