@@ -17,7 +17,7 @@ SMALL = " --set experiment.maxTrialCount=2 --set experiment.maxFailedTrialCount=
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The files that docs/profiles.md shows and names."""
+    """The files that docs/data.md and docs/networks.md show and name."""
     place = tmp_path_factory.mktemp("reader")
     write_files(place)
     return place

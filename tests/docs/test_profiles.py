@@ -1,4 +1,4 @@
-"""docs/profiles.md: what its tables list is what there is, and its profiles are sound."""
+"""What the tables about profiles list is what there is, and the profiles shown are sound."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from atelier_trial.data.sources import BUNDLED
 from atelier_trial.default_space import default_space
 
 from tests.support import ROOT
-from tests.support.pages import PROFILES, named, table
+from tests.support.pages import DATA, NETWORKS, PROFILES, SEARCHING, named, table
 
 
 def test_the_search_space_listed_is_the_one_that_builders_accept() -> None:
-    listed = table(PROFILES, "name", "for", "means", "a builder accepts", "default")
+    listed = table(NETWORKS, "name", "for", "means", "a builder accepts", "default")
     for kind in ("images", "signals", "rows"):
         for task in ("classification", "regression"):
             expected = {n: (d.allowed, str(d.default).lower()) for n, d in space.domains(kind, task).items()}
@@ -38,7 +38,7 @@ def test_the_space_listed_for_rows_is_the_one_that_is_searched_by_default() -> N
     shown = {
         name: ", ".join(of["list"]) if "list" in of else f"{of['min']} to {of['max']}" for name, of in spaces.items()
     }
-    assert dict(table(PROFILES, "searched by default", "values")) == shown
+    assert dict(table(NETWORKS, "searched by default", "values")) == shown
 
 
 def each_stage(name: str, default: str) -> Iterator[tuple[str, str]]:
@@ -57,7 +57,7 @@ def test_the_profiles_listed_are_those_that_are_there() -> None:
 
 def test_the_sources_listed_are_those_that_can_be_read() -> None:
     required, optional = ({str(source): names for source, names in of.items()} for of in (REQUIRED, OPTIONAL))
-    rows = {source: files for source, files, _ in table(PROFILES, "source", "files", "what they hold")}
+    rows = {source: files for source, files, _ in table(DATA, "source", "files", "what they hold")}
     assert rows.keys() == required.keys()
     for source, files in rows.items():
         expected = BUNDLED if source == "sklearn" else required[source] + optional[source]
@@ -66,13 +66,13 @@ def test_the_sources_listed_are_those_that_can_be_read() -> None:
 
 def test_the_metrics_listed_are_those_of_each_task() -> None:
     found: dict[str, dict[str, str]] = {}
-    for task, metric, direction, _ in table(PROFILES, "task", "metric", "type", "is"):
+    for task, metric, direction, _ in table(SEARCHING, "task", "metric", "type", "is"):
         found.setdefault(task, {})[metric] = direction
     assert found == METRICS
 
 
 def test_the_algorithms_listed_have_the_settings_listed() -> None:
-    rows = table(PROFILES, "algorithm", "settings", "one machine", "good for")
+    rows = table(SEARCHING, "algorithm", "settings", "one machine", "good for")
     assert {name: set(s.split(", ")) - {"none"} for name, s, _, _ in rows} == {
         n: set(s) for n, s in ALGORITHM_SETTINGS.items()
     }
@@ -111,7 +111,7 @@ def test_what_makes_another_search_and_what_trains_anew_is_as_listed(
 ) -> None:
     monkeypatch.chdir(folder)
     rows = {
-        key: (search, trained) for key, search, trained in table(PROFILES, "changed", "the search", "trained networks")
+        key: (search, trained) for key, search, trained in table(SEARCHING, "changed", "the search", "trained networks")
     }
     assert rows.keys() == CHANGES.keys()
     before = identities(folder, {})
@@ -138,7 +138,7 @@ def identities(folder: Path, changes: dict[str, Any]) -> tuple[str, str]:
     return spec.experiment_name, identity.trial_config(spec, description, {"stage1_width": "16"}).key
 
 
-@pytest.mark.parametrize("name", [name for name, text in named(PROFILES, "yaml").items() if "network:" not in text])
+@pytest.mark.parametrize("name", [name for name, text in named("yaml").items() if "network:" not in text])
 def test_a_shown_profile_is_sound_and_its_data_can_be_prepared(
     name: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

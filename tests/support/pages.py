@@ -11,7 +11,9 @@ from tests.support import ROOT
 PAGES = sorted(
     page for page in ROOT.rglob("*.md") if not any(part.startswith(".") for part in page.relative_to(ROOT).parts)
 )
-PROFILES, STORE, SERVING = (ROOT / "docs" / f"{name}.md" for name in ("profiles", "store", "serving"))
+DOCS = ROOT / "docs"
+PROFILES, DATA, NETWORKS, SEARCHING = (DOCS / f"{name}.md" for name in ("profiles", "data", "networks", "searching"))
+STORE, SERVING = (DOCS / f"{name}.md" for name in ("store", "serving"))
 BENCHMARKS = ROOT / "benchmarks" / "README.md"
 
 
@@ -27,9 +29,9 @@ def fenced(page: Path, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
 
 
-def named(page: Path, language: str) -> dict[str, str]:
-    """Code blocks whose first line is a comment with the name of their file, by that name."""
-    return {first(r"\A# (\S+)\n", block): block for block in fenced(page, language)}
+def named(language: str) -> dict[str, str]:
+    """Code blocks of data and networks whose first line is a comment with the name of their file, by that name."""
+    return {first(r"\A# (\S+)\n", block): block for page in (DATA, NETWORKS) for block in fenced(page, language)}
 
 
 def anchors(page: Path) -> set[str]:

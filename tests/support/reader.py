@@ -21,7 +21,7 @@ from atelier_store.layout import Store
 from PIL import Image
 from typer.testing import CliRunner
 
-from tests.support.pages import PROFILES, named, words_of
+from tests.support.pages import named, words_of
 
 DIGITS = """
 experiment:
@@ -64,8 +64,8 @@ class Reader:
 
 
 def write_files(place: Path) -> None:
-    """The profiles and the module that docs/profiles.md shows, and the files that they name."""
-    for name, text in {**named(PROFILES, "yaml"), **named(PROFILES, "python")}.items():
+    """The profiles and the modules that docs/ shows, and the files that they name."""
+    for name, text in {**named("yaml"), **named("python")}.items():
         (place / name).write_text(text)
     (place / "digits.yaml").write_text(DIGITS)
     random = np.random.default_rng(0)
