@@ -12,7 +12,7 @@ import logging
 from dataclasses import replace
 
 from atelier_store import halving
-from atelier_store.current import successor
+from atelier_store.current_search import successor
 from atelier_store.finish import configuration as average
 from atelier_store.ranking import average_members, trial_records, unfinished_winner
 from atelier_store.records import Card, TrialRecord

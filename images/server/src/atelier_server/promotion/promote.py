@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from atelier_store.current import present, successor
+from atelier_store.current_search import present, successor
 from atelier_store.layout import ExperimentPaths, ModelPaths, Store
 from atelier_store.lease import LeaseLost
 from atelier_store.promotion import NothingToPromote, Promoted, Promoter, Signs
