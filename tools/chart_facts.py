@@ -25,6 +25,7 @@ from atelier_cli.profile.facts import (
     KINDS,
     METRICS,
     ON_A_CLUSTER,
+    PARALLEL_ON_A_CLUSTER,
     Choice,
     Number,
 )
@@ -62,6 +63,7 @@ def facts() -> Json:
         "metrics": {task: list(names) for task, names in METRICS.items()},
         "failedTrials": FAILED_TRIALS,
         "algorithm": ON_A_CLUSTER,
+        "parallelTrials": PARALLEL_ON_A_CLUSTER,
         "halving": {"eta": halving.eta, "min_epochs": halving.min_epochs},
         "defaults": defaults(),
         "keptNulls": sorted(".".join(map(str, at)) for at in kept_nulls(defaults())),

@@ -125,6 +125,9 @@ ON_ONE_MACHINE: AlgorithmName = "atelier"
 ON_A_CLUSTER: AlgorithmName = "multivariate-tpe"
 """What algorithmName: auto is. Katib has multivariate-tpe in every cluster; ours would have to be registered first."""
 
+PARALLEL_ON_A_CLUSTER = 3
+"""What parallelTrialCount: auto is on a cluster, unless there are fewer trials: Katib's default."""
+
 OF_BUILT_IN: dict[str, Any] = {"candidates": 200, "proxies": ["params", "macs"]}
 OF_OWN: dict[str, Any] = {"candidates": 500, "proxies": ["synflow", "params", "macs"]}
 """What shortlist: auto is on one machine, where atelier suggests: of the built-in networks, and of one's own. Of the

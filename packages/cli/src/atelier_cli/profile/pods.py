@@ -73,10 +73,11 @@ OWN = (
 
 def own(value_at: Callable[[str], Any]) -> list[Own]:
     """What the chart gives to pods with these values, each by its dotted path."""
-    return [one for one in OWN if all(_holds(keys, value_at) for keys in one.when)]
+    return [one for one in OWN if all(holds(keys, value_at) for keys in one.when)]
 
 
-def _holds(keys: Sequence[str], value_at: Callable[[str], Any]) -> bool:
+def holds(keys: Sequence[str], value_at: Callable[[str], Any]) -> bool:
+    """Whether one of these keys is set, or is what follows its "="."""
     for path, equals, wanted in (key.partition("=") for key in keys):
         value = value_at(path)
         if isinstance(value, dict):
@@ -114,7 +115,7 @@ def check(values: Values, broken: Sequence[Where]) -> Iterator[Finding]:
         yield from check_volumes(at(f"{pod}.pod"), of_pod, volumes or [], mounts or [], is_known=volumes is not None)
         yield from check_env(at(f"{pod}.pod.env"), sound(f"{pod}.pod.env") or [])
     yield from check_env(at("env"), sound("env") or [])
-    if _holds(FINISHES, sound):
+    if holds(FINISHES, sound):
         for key, name in (("volumes", "name"), ("volumeMounts", "mountPath")):
             ours, theirs = sound(f"extractor.pod.{key}") or [], sound(f"trainer.pod.{key}") or []
             yield from check_shared(at(f"extractor.pod.{key}"), ours, theirs, name)
