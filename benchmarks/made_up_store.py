@@ -142,7 +142,7 @@ class Maker:
         name = f"trial-{number:04d}"
         suggested = self._suggested()
         if not running and self.chance.random() < 0.002:
-            error = "lr: 7 is outside of what a builder accepts: numbers from 1e-06 to 1"
+            error = 'lr: "7" is not allowed; allowed: numbers from 1e-06 to 1'
             self._record(TrialRecord(trial=name, number=number, params=suggested | {"lr": "7"}, key=None, error=error))
             return
         config = trial_config(self.spec, DATA, suggested)

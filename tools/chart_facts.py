@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from atelier_cli.profile import yaml_lines
+from atelier_cli.profile import pods, yaml_lines
 from atelier_cli.profile.completing import kept_nulls
 from atelier_cli.profile.facts import (
     ALGORITHM_SETTINGS,
@@ -25,6 +25,7 @@ from atelier_cli.profile.facts import (
     KINDS,
     METRICS,
     ON_A_CLUSTER,
+    PARALLEL_ON_A_CLUSTER,
     Choice,
     Number,
 )
@@ -62,6 +63,7 @@ def facts() -> Json:
         "metrics": {task: list(names) for task, names in METRICS.items()},
         "failedTrials": FAILED_TRIALS,
         "algorithm": ON_A_CLUSTER,
+        "parallelTrials": PARALLEL_ON_A_CLUSTER,
         "halving": {"eta": halving.eta, "min_epochs": halving.min_epochs},
         "defaults": defaults(),
         "keptNulls": sorted(".".join(map(str, at)) for at in kept_nulls(defaults())),
@@ -69,6 +71,8 @@ def facts() -> Json:
             kind: {"pattern": f"^(?:{text.pattern})$", "words": text.words, "numbers": text.may_be_number}
             for kind, text in TEXTS.items()
         },
+        "finishes": list(pods.FINISHES),
+        "own": [of_own(one) for one in pods.OWN],
         "places": list(of_texts(json.loads((CHART / "values.schema.json").read_text()))),
     }
 
@@ -89,22 +93,32 @@ def of_texts(schema: Json) -> Iterator[Json]:
             yield {"at": list(at), "kind": part["x-text"]} | bounds
 
 
+def of_own(own: pods.Own) -> Json:
+    """What the chart itself gives to a pod, as JSON."""
+    return {
+        "pod": own.pod,
+        "volume": own.volume,
+        "mount": own.mount,
+        "when": [list(keys) for keys in own.when],
+        "beside": own.is_beside,
+    }
+
+
 def of_domain(domain: Domain) -> Json:
     """What a builder accepts of a parameter, as JSON can say it."""
     if isinstance(domain.default, bool) or domain.choices:
-        return {"choices": domain.allowed.split(", ")}
-    return {"low": domain.low, "high": domain.high, "whole": isinstance(domain.default, int)}
+        choices = {"choices": domain.allowed.split(", "), "allowed": domain.allowed}
+        return choices | ({"anyCase": True} if isinstance(domain.default, bool) else {})
+    whole = isinstance(domain.default, int)
+    return {"low": domain.low, "high": domain.high, "whole": whole, "allowed": domain.allowed}
 
 
 def of_setting(rule: Number | Choice) -> Json:
     """What an algorithm accepts as a setting, as JSON can say it."""
     if isinstance(rule, Choice):
-        return {"choices": list(rule.words)}
-    bounds = {"low": rule.low, "high": rule.high}
-    return {key: bound for key, bound in bounds.items() if math.isfinite(bound)} | {
-        "whole": rule.whole,
-        "open": rule.is_open,
-    }
+        return {"choices": list(rule.words), "allowed": ", ".join(rule.words)}
+    bounds = {key: bound for key, bound in (("low", rule.low), ("high", rule.high)) if math.isfinite(bound)}
+    return bounds | {"whole": rule.whole, "open": rule.is_open, "digits": rule.whole, "allowed": rule.allowed}
 
 
 # conditions of values.schema.json

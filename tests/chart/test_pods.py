@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from atelier_cli.profile.merging import merge
+import yaml
+from atelier_cli.profile import pods as profile_pods
+from atelier_cli.profile.loading import chart_defaults
+from atelier_cli.profile.merging import find, merge
 
 from tests.chart.rendering import API_VERSIONS, BARE, HELMS, by_kind, only, render
 from tests.chart.schemas import violations
@@ -97,6 +100,43 @@ def test_the_environment_of_a_pod_comes_before_that_of_all() -> None:
     home = {"name": "HOME", "value": "/home"}
     values = merge(OUTSIDE, {"server": {"pod": {"env": [own, home]}}})
     assert pod(render(QUICKSTART, values=values), "server")[1]["containers"][0]["env"] == [own, home]
+
+
+KEY = "-----BEGIN PUBLIC KEY-----\nMFkw\n-----END PUBLIC KEY-----\n"
+ENDS_AT_ONCE = {
+    "experiment": {"earlyStopping": {"algorithmName": "none", "algorithmSettings": []}},
+    "board": {"enabled": True},
+}
+WITH_VOLUMES: dict[str, dict[str, Any]] = {
+    "nothing is to be finished": ENDS_AT_ONCE,
+    "the winner is retrained": ENDS_AT_ONCE | {"trainer": {"finish": {"retrain": "always"}}},
+    "everything": {
+        "trainer": {"modules": {"mynets.py": ""}},
+        "trustedCA": {"configMap": "corporate"},
+        "promotion": {"sign": {"existingSecret": "key"}},
+        "server": {"token": {"existingSecret": "token"}, "signedBy": {"publicKey": KEY}},
+        "board": {"enabled": True, "token": {"existingSecret": "token"}},
+    },
+}
+
+
+@pytest.mark.parametrize("what", WITH_VOLUMES)
+def test_what_is_said_to_be_the_charts_own_is_what_its_pods_have(what: str) -> None:
+    """Both engines refuse volumes and mounts of these names by one table: a profile would lose its own to them."""
+    given = WITH_VOLUMES[what] | {"inspector": {"enabled": True}}
+    values = merge(merge(chart_defaults(), yaml.safe_load(QUICKSTART.read_text())), given)
+    own = [one for one in profile_pods.own(lambda path: find(values, path)) if one.volume != "metrics-volume"]
+    objects = render(QUICKSTART, values=given)
+    for block in ("trainer", "extractor", "server", "board", "inspector"):
+        _, spec = pod(objects, "trial" if block == "trainer" else block)
+        containers = [*spec.get("initContainers", ()), *spec["containers"]]
+        there = [one for one in own if one.pod == block and not one.is_beside]
+        assert {volume["name"] for volume in spec["volumes"]} == {one.volume for one in there}
+        mounted = {(mount["name"], mount["mountPath"]) for one in containers for mount in one["volumeMounts"]}
+        assert mounted == {(one.volume, one.mount) for one in there}
+    beside = {one.volume for one in own if one.is_beside}
+    of_trials, of_extractor = ({one.volume for one in own if one.pod == block} for block in ("trainer", "extractor"))
+    assert beside == (of_extractor - (of_trials - beside) if "spec" in of_extractor else set())
 
 
 def test_trials_and_what_ends_them_trust_the_authorities_said(objects: list[dict[str, Any]]) -> None:

@@ -18,12 +18,20 @@ from atelier_store.spec import (
     Data,
     DataFile,
     EarlyStopping,
+    Experience,
     Experiment,
     FeasibleSpace,
+    Finish,
     Objective,
+    OtherObjective,
     Parameter,
+    PictureShape,
     Setting,
+    Shortlist,
     SpecModel,
+    Split,
+    StopWhen,
+    TableFormat,
     Trainer,
 )
 from jsonschema import Draft7Validator
@@ -53,6 +61,14 @@ MODELS: dict[type[SpecModel], tuple[str, ...]] = {
     Parameter: ("definitions", "parameter"),
     FeasibleSpace: ("definitions", "parameter", "properties", "feasibleSpace"),
     DataFile: ("definitions", "file"),
+    OtherObjective: ("definitions", "otherObjective"),
+    Shortlist: ("properties", "experiment", "properties", "shortlist"),
+    Experience: ("properties", "experiment", "properties", "experience"),
+    StopWhen: ("properties", "experiment", "properties", "stopWhen"),
+    Finish: ("properties", "trainer", "properties", "finish"),
+    PictureShape: ("properties", "trainer", "properties", "data", "properties", "image"),
+    TableFormat: ("properties", "trainer", "properties", "data", "properties", "table"),
+    Split: ("properties", "trainer", "properties", "data", "properties", "split"),
 }
 BLOCKS = {
     Experiment: ("experiment",),
@@ -62,6 +78,9 @@ BLOCKS = {
     Trainer: ("trainer",),
     Data: ("trainer", "data"),
     Budget: ("trainer", "budget"),
+    Experience: ("experiment", "experience"),
+    StopWhen: ("experiment", "stopWhen"),
+    Finish: ("trainer", "finish"),
 }
 
 
@@ -219,7 +238,8 @@ def test_enumerations_are_those_of_the_spec() -> None:
     for model, path in MODELS.items():
         published = model.model_json_schema(by_alias=True)
         for key, part in down(SCHEMA, path)["properties"].items():
-            words = TEXTS[part["x-text"]].words.split(", ") if "x-text" in part else ()
+            one_word = [part.get("pattern", "").strip("^$")]
+            words = TEXTS[part["x-text"]].words.split(", ") if "x-text" in part else one_word
             ours, theirs = part.get("enum", words), published["properties"].get(key, {})
             options = [theirs, *theirs.get("anyOf", [])]
             enumerated = [
@@ -231,6 +251,35 @@ def test_enumerations_are_those_of_the_spec() -> None:
             if enumerated and key != "parallelTrialCount":
                 assert set(enumerated) <= set(ours), name
                 assert "enum" not in part or set(ours) - {None, OF_AN_ENGINE.get(name)} == set(enumerated), name
+
+
+def bounds(part: dict[str, Any]) -> dict[str, float]:
+    """The bounds of a number, those of whole ones as the least and the most allowed."""
+    found: dict[str, float] = {}
+    for option in [part, *part.get("anyOf", [])]:
+        types = option.get("type", part.get("type", ()))
+        step = 1 if "integer" in types and "number" not in types else 0
+        for key, name, by in (
+            ("minimum", "least", 0),
+            ("exclusiveMinimum", "least" if step else "above", step),
+            ("maximum", "most", 0),
+            ("exclusiveMaximum", "most" if step else "below", -step),
+        ):
+            if key in option:
+                found[name] = option[key] + by
+    return found
+
+
+def test_bounds_of_numbers_are_those_of_the_spec() -> None:
+    """A trial reads the spec alone, and the schema lets nothing through that it would refuse."""
+    compared = 0
+    for model, path in MODELS.items():
+        published = model.model_json_schema(by_alias=True)["properties"]
+        for key, part in down(SCHEMA, path)["properties"].items():
+            of_spec = bounds(published.get(key, {}))
+            assert of_spec.items() <= bounds(part).items(), f"{model.__name__}.{key}"
+            compared += len(of_spec)
+    assert compared
 
 
 def test_every_key_of_the_defaults_has_a_comment_above_it() -> None:

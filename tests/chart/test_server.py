@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -53,6 +54,16 @@ def test_every_value_reaches_the_flag_of_its_name() -> None:
     assert {name for name in before if before[name] != after[name]} == {flag_of(key) for key in CHANGED}
     for key, value in CHANGED.items():
         assert (before[flag_of(key)], after[flag_of(key)]) == (DEFAULTS[key], value), key
+
+
+def test_the_server_takes_whatever_the_schema_lets_through() -> None:
+    schema = json.loads((CHART / "values.schema.json").read_text())["properties"]["server"]["properties"]
+    numbers = [key for key in CHANGED if key != "accessLog"]
+    for key in numbers:
+        for bound in ("minimum", "maximum"):
+            flag = flag_of(key)
+            argument = f"--{flag.replace('_', '-')}={schema[key][bound]}"
+            assert understood(["--store=/store", "--model=digits", argument])[flag] == schema[key][bound], key
 
 
 def test_a_pod_does_what_the_command_does_but_for_its_place_and_its_processes() -> None:

@@ -16,7 +16,7 @@ PAGES = sorted(FOLDER.glob("[0-9]*.md"))
 
 
 def status(page: Path) -> str:
-    return first(r"^- Status: (.+)$", page.read_text())
+    return " ".join(first(r"^- Status: (.+(?:\n  .+)*)$", page.read_text()).split())
 
 
 def replaced_by(page: Path) -> list[str]:
@@ -33,7 +33,9 @@ def test_the_list_of_decisions_has_each_under_its_title() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_a_decision_has_a_date_and_a_state(page: Path) -> None:
-    head = re.match(r"# \d+\. .+\n\n- Date: (\S+)\n- Status: (proposed|accepted|superseded)\b.*\n\n", page.read_text())
+    head = re.match(
+        r"# \d+\. .+\n\n- Date: (\S+)\n- Status: (proposed|accepted|superseded)\b.*(?:\n  .+)*\n\n", page.read_text()
+    )
     assert head and datetime.date.fromisoformat(head[1])
     if head[2] == "superseded":
         assert replaced_by(page)
@@ -50,3 +52,13 @@ def test_a_decision_and_the_one_that_replaces_it_point_at_each_other(page: Path)
         assert re.search(rf"supersedes .*\({re.escape(page.name)}\)", status(FOLDER / name))
     for name in re.findall(r"supersedes .*?\(([^)]+)\)", status(page)):
         assert page.name in replaced_by(FOLDER / name)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_decision_and_the_one_that_amends_it_point_at_each_other(page: Path) -> None:
+    said = status(page)
+    for name in re.findall(r"amended by \[\d+\]\(([^)]+)\)", said):
+        assert re.search(rf"amends [^;]*\({re.escape(page.name)}\)", status(FOLDER / name))
+    for name in re.findall(r"\(([^)]+)\)", "".join(re.findall("amends [^;]*", said))):
+        assert f"]({page.name})" in status(FOLDER / name).partition("amended by")[2]
+    assert not re.search(r"amended by \d|amends decision", said), "a link says which"

@@ -10,8 +10,9 @@ from atelier_store.answers import Answer, Answered
 from atelier_store.audit import audit
 from atelier_store.errors import InvalidInput
 from atelier_store.layout import BundlePaths, Store
-from atelier_store.promotion import NothingToPromote, Promoter
+from atelier_store.promotion import Promoter
 from atelier_store.records import Current, Decision, Manifest, Part, Policy, TornRecord, TrialRecord
+from atelier_store.winners import NothingToPromote
 
 from tests.support.experiments import add_trial, begin, history_of, spec
 from tests.support.onnx_bundles import Bundle, configured, image_bundle

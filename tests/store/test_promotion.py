@@ -16,12 +16,13 @@ from atelier_store.answers import Answer, Answered
 from atelier_store.audit import audit
 from atelier_store.files import sha256_file
 from atelier_store.layout import BundlePaths, Store
-from atelier_store.promotion import NothingToPromote, Promoted, Promoter, Verify
+from atelier_store.promotion import Promoted, Promoter
 from atelier_store.provenance import Statement
 from atelier_store.records import Current, Manifest, Part, Report, TornRecord, TrialRecord
 from atelier_store.signing.keys import read_public
 from atelier_store.signing.models import Signer, signed_by
 from atelier_store.spec import Spec
+from atelier_store.winners import NothingToPromote, Verify
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.support import ROOT

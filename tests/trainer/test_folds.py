@@ -10,10 +10,10 @@ import torch
 from atelier_store import out_of_fold
 from atelier_store.audit import audit
 from atelier_store.folds import folds
-from atelier_store.promotion import NothingToPromote
 from atelier_store.records import DataDescription, Manifest, Report
 from atelier_store.scores import label_scores, scores
 from atelier_store.spec import Spec
+from atelier_store.winners import NothingToPromote
 from atelier_trainer.folds import FoldedTraining
 from atelier_trainer.training import Rows, Stopped, Training
 

@@ -75,11 +75,11 @@ def test_every_violation_is_named_at_once() -> None:
     text = str(error.value)
     assert len(error.value.violations) == len(wrong)
     for part in (
-        "stage1_op: 'conv7'",
-        "lr: 'fast'",
-        "batch: 1",
+        'stage1_op: "conv7"',
+        'lr: "fast"',
+        'batch: "1"',
         "hidden: unknown",
-        "stage1_depth: 2.5",
+        'stage1_depth: "2.5"',
         "whole numbers from 0 to 16",
     ):
         assert part in text

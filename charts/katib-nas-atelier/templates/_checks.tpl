@@ -41,14 +41,18 @@ what is wrong and what is allowed.
 {{ trimPrefix "." .at }}: {{ toJson .value }} is not allowed; allowed: text; put it into quotes
 {{- else if kindIs "float64" .value }}
 {{- $bounds := .rule.bounds }}
-{{- $below := or (and (hasKey $bounds "minimum") (lt .value (float64 $bounds.minimum))) (and (hasKey $bounds "exclusiveMinimum") (le .value (float64 $bounds.exclusiveMinimum))) }}
-{{- $above := or (and (hasKey $bounds "maximum") (gt .value (float64 $bounds.maximum))) (and (hasKey $bounds "exclusiveMaximum") (ge .value (float64 $bounds.exclusiveMaximum))) }}
-{{- if or $below $above }}
-{{ trimPrefix "." .at }}: {{ toJson .value }} is not allowed; allowed: numbers
-{{- with $bounds.minimum }} from {{ . }}{{ end }}
-{{- if hasKey $bounds "exclusiveMinimum" }} above {{ $bounds.exclusiveMinimum }}{{ end }}
-{{- with $bounds.maximum }} to {{ . }}{{ end }}
-{{- with $bounds.exclusiveMaximum }} and below {{ . }}{{ end }}
+{{- $at := trimPrefix "." .at }}
+{{- if and (hasKey $bounds "minimum") (lt .value (float64 $bounds.minimum)) }}
+{{ $at }}: {{ toJson .value }} is less than {{ $bounds.minimum }}, the least allowed
+{{- end }}
+{{- if and (hasKey $bounds "exclusiveMinimum") (le .value (float64 $bounds.exclusiveMinimum)) }}
+{{ $at }}: {{ toJson .value }} is not allowed; it must be more than {{ $bounds.exclusiveMinimum }}
+{{- end }}
+{{- if and (hasKey $bounds "maximum") (gt .value (float64 $bounds.maximum)) }}
+{{ $at }}: {{ toJson .value }} is more than {{ $bounds.maximum }}, the most allowed
+{{- end }}
+{{- if and (hasKey $bounds "exclusiveMaximum") (ge .value (float64 $bounds.exclusiveMaximum)) }}
+{{ $at }}: {{ toJson .value }} is not allowed; it must be less than {{ $bounds.exclusiveMaximum }}
 {{- end }}
 {{- end }}
 {{- end -}}
@@ -136,7 +140,7 @@ experiment.stopWhen.expectedGainBelow: {{ toJson . }} is for one machine only: K
 {{ $where }}.name: {{ $setting.name }} is there twice
 {{- end }}
 {{- $rule := index $rules $setting.name }}
-{{- with include "atelier.refused" (dict "rule" $rule "text" (include "atelier.text" $setting.value)) }}
+{{- with include "atelier.refused" (dict "facts" $facts "rule" $rule "text" (include "atelier.text" $setting.value)) }}
 {{ $where }}.value: {{ $setting.name }}: {{ . }}
 {{- end }}
 {{- $seen = append $seen $setting.name }}
@@ -144,26 +148,21 @@ experiment.stopWhen.expectedGainBelow: {{ toJson . }} is for one machine only: K
 {{- end }}
 {{- end -}}
 
-{{/* Why a text does not fit a rule of facts.json, or nothing. Takes (dict "rule" RULE "text" TEXT). */}}
+{{/* Why a text does not fit a rule of facts.json, or nothing. Takes (dict "facts" FACTS "rule" RULE "text" TEXT). */}}
 {{- define "atelier.refused" -}}
+{{- $fits := false -}}
 {{- if hasKey .rule "choices" -}}
-{{- if not (has .text .rule.choices) -}}
-{{ .text | quote }} is not allowed; allowed: {{ join ", " .rule.choices }}
-{{- end -}}
-{{- else -}}
-{{- $isNumber := regexMatch "^[+-]?(\\d+\\.?\\d*|\\.\\d+)([eE][+-]?\\d+)?$" .text -}}
+{{- $fits = has (ternary (lower .text) .text (.rule.anyCase | default false)) .rule.choices -}}
+{{- else if regexMatch (ternary .facts.texts.whole .facts.texts.number (.rule.digits | default false)).pattern .text -}}
 {{- $value := float64 .text -}}
-{{- $isWhole := eq $value (floor $value) -}}
 {{- $low := float64 (.rule.low | default 0) -}}
 {{- $tooLow := and (hasKey .rule "low") (or (lt $value $low) (and .rule.open (eq $value $low))) -}}
 {{- $high := float64 (.rule.high | default 0) -}}
 {{- $tooHigh := and (hasKey .rule "high") (or (gt $value $high) (and .rule.open (eq $value $high))) -}}
-{{- if or (not $isNumber) (and .rule.whole (not $isWhole)) $tooLow $tooHigh -}}
-{{- $numbers := ternary "whole numbers" "numbers" .rule.whole -}}
-{{- $from := printf "%s %s" (ternary "above" "from" (.rule.open | default false)) (toJson $low) -}}
-{{- $to := printf " %s %s" (ternary "and below" "to" (.rule.open | default false)) (toJson $high) -}}
-{{ .text | quote }} is not allowed; allowed: {{ $numbers }} {{ $from }}{{ if hasKey .rule "high" }}{{ $to }}{{ end }}
+{{- $fits = not (or $tooLow $tooHigh (and .rule.whole (ne $value (floor $value)))) -}}
 {{- end -}}
+{{- if not $fits -}}
+"{{ .text }}" is not allowed; allowed: {{ .rule.allowed }}
 {{- end -}}
 {{- end -}}
 
@@ -185,9 +184,9 @@ experiment.parameters: is empty; allowed: at least one parameter; only the built
 {{- end }}
 {{- $names = append $names $name }}
 {{- if $space.list }}
-{{- include "atelier.check.list" (dict "where" (printf "%s.feasibleSpace" $where) "list" $space.list "type" $parameter.parameterType) }}
+{{- include "atelier.check.list" (dict "where" (printf "%s.feasibleSpace" $where) "list" $space.list "facts" $.facts "type" $parameter.parameterType) }}
 {{- else }}
-{{- include "atelier.check.range" (dict "where" (printf "%s.feasibleSpace" $where) "space" $space "type" $parameter.parameterType) }}
+{{- include "atelier.check.range" (dict "where" (printf "%s.feasibleSpace" $where) "space" $space "facts" $.facts "type" $parameter.parameterType) }}
 {{- end }}
 {{- end }}
 {{- end -}}
@@ -196,17 +195,27 @@ experiment.parameters: is empty; allowed: at least one parameter; only the built
 {{- range $index, $name := .in }}{{ if eq $name $.of }}{{ $index }}{{ end }}{{ end -}}
 {{- end -}}
 
+{{/*
+"true" if a value of a parameter is of its type's kind of text: one that is not is named once.
+Takes (dict "facts" FACTS "type" TYPE "value" VALUE).
+*/}}
+{{- define "atelier.of.type" -}}
+{{- $kind := index (dict "int" "whole" "double" "number" "discrete" "number" "categorical" "choice") .type -}}
+{{- if regexMatch (index .facts.texts $kind).pattern (include "atelier.text" .value) }}true{{ end -}}
+{{- end -}}
+
 {{- define "atelier.check.range" -}}
 {{- $where := .where -}}
 {{- $space := dict -}}
 {{- range $key := list "min" "max" "step" }}
 {{- $value := index $.space $key }}
-{{- if include "atelier.finite" (include "atelier.text" $value) }}
+{{- $text := include "atelier.text" $value }}
+{{- if or (kindIs "invalid" $value) (not (regexMatch $.facts.texts.number.pattern $text)) }}
+{{- else if not (include "atelier.of.type" (dict "facts" $.facts "type" $.type "value" $value)) }}
+{{ $where }}.{{ $key }}: {{ $value | quote }} is not allowed; allowed: {{ $.facts.texts.whole.words }} where parameterType is int
+{{- else if include "atelier.finite" (dict "facts" $.facts "text" $text) }}
 {{- $_ := set $space $key (float64 $value) }}
-{{- if and (eq $.type "int") (kindIs "string" $value) (not (regexMatch "^[+-]?[0-9]+$" $value)) }}
-{{ $where }}.{{ $key }}: {{ $value | quote }} is not allowed; allowed: whole numbers, also as text
-{{- end }}
-{{- else if not (kindIs "invalid" $value) }}
+{{- else }}
 {{ $where }}.{{ $key }}: {{ $value }} is not a finite number
 {{- end }}
 {{- end }}
@@ -231,12 +240,17 @@ experiment.parameters: is empty; allowed: at least one parameter; only the built
 {{- range $index, $value := .list }}
 {{- $text := include "atelier.text" $value }}
 {{- $meant := $text }}
-{{- if and (eq $.type "discrete") (include "atelier.finite" $text) }}{{ $meant = float64 $text | toJson }}{{ end }}
+{{- $isFinite := include "atelier.finite" (dict "facts" $.facts "text" $text) }}
+{{- if and (eq $.type "discrete") $isFinite }}{{ $meant = float64 $text | toJson }}{{ end }}
 {{- if has $meant $seen }}
 {{ $where }}.list[{{ $index }}]: {{ $text }} is there twice
 {{- end }}
-{{- if and (eq $.type "discrete") (not (include "atelier.finite" $text)) }}
-{{ $where }}.list[{{ $index }}]: {{ $text | quote }} is not allowed; allowed: numbers, also as text such as "1e-3"
+{{- if not (include "atelier.of.type" (dict "facts" $.facts "type" $.type "value" $value)) }}
+{{- if eq $.type "discrete" }}
+{{ $where }}.list[{{ $index }}]: {{ $text | quote }} is not allowed; allowed: {{ $.facts.texts.number.words }} where parameterType is discrete
+{{- end }}
+{{- else if and (eq $.type "discrete") (not $isFinite) }}
+{{ $where }}.list[{{ $index }}]: {{ $text }} is not a finite number
 {{- end }}
 {{- $seen = append $seen $meant }}
 {{- end }}
@@ -252,10 +266,11 @@ experiment.parameters: is empty; allowed: at least one parameter; only the built
 {{- $space := $parameter.feasibleSpace }}
 {{- $isDouble := eq $parameter.parameterType "double" }}
 {{- if has $parameter.parameterType (list "int" "double") }}{{ $numeric = add1 $numeric }}{{ end }}
-{{- if and (eq $name "bayesianoptimization") $isDouble (le (float64 $space.min) 0.0) }}
+{{- $isSound := include "atelier.of.type" (dict "facts" $.facts "type" "double" "value" $space.min) }}
+{{- if and (eq $name "bayesianoptimization") $isDouble $isSound (le (float64 $space.min) 0.0) }}
 {{ $where }}.min: {{ include "atelier.text" $space.min }} is not allowed: bayesianoptimization draws a double from its logarithm; allowed: more than 0
 {{- end }}
-{{- $points = mul $points (include "atelier.points" $parameter | int64) }}
+{{- $points = mul $points (include "atelier.points" (dict "facts" $.facts "of" $parameter) | int64) }}
 {{- end }}
 {{- if and (eq $name "cmaes") (lt ($numeric | int64) 2) }}
 experiment.algorithm.algorithmName: cmaes needs at least 2 int or double parameters; there are {{ $numeric }}
@@ -267,14 +282,14 @@ experiment.maxTrialCount: {{ $experiment.maxTrialCount }} is more than the {{ $p
 
 {{/* How many values a grid has of a parameter; 0 if the parameter is wrong in itself. */}}
 {{- define "atelier.points" -}}
-{{- $space := .feasibleSpace -}}
+{{- $space := .of.feasibleSpace -}}
 {{- if $space.list -}}
 {{- len $space.list -}}
 {{- else -}}
 {{- $step := $space.step | default 1 -}}
 {{- $sound := list -}}
 {{- range $value := list $space.min $space.max $step -}}
-{{- with include "atelier.finite" (include "atelier.text" $value) }}{{ $sound = append $sound . }}{{ end -}}
+{{- with include "atelier.finite" (dict "facts" $.facts "text" (include "atelier.text" $value)) }}{{ $sound = append $sound . }}{{ end -}}
 {{- end -}}
 {{- if and (eq (len $sound) 3) (gt (float64 $step) 0.0) (le (float64 $space.min) (float64 $space.max)) -}}
 {{- add1 (floor (addf (divf (subf (float64 $space.max) (float64 $space.min)) (float64 $step)) 1e-9)) -}}
@@ -291,7 +306,8 @@ experiment.maxTrialCount: {{ $experiment.maxTrialCount }} is more than the {{ $p
 {{- $where := printf "experiment.parameters[%d]" $index }}
 {{- $space := $parameter.feasibleSpace }}
 {{- $domain := index $domains (toString $parameter.name) }}
-{{- if not $domain }}
+{{- if not (kindIs "string" $parameter.name) }}
+{{- else if not $domain }}
 {{- $names := keys $domains | sortAlpha | join ", " }}
 {{ $where }}.name: {{ $parameter.name }}: unknown parameter for {{ $kind }}; allowed: {{ $names }}
 {{- else }}
@@ -299,8 +315,10 @@ experiment.maxTrialCount: {{ $experiment.maxTrialCount }} is more than the {{ $p
 {{- range $at, $value := $space.list }}{{ $_ := set $values (printf "list[%d]" $at) $value }}{{ end }}
 {{- if not $space.list }}{{ $values = pick $space "min" "max" }}{{ end }}
 {{- range $key, $value := $values }}
-{{- with include "atelier.refused" (dict "rule" $domain "text" (include "atelier.text" $value)) }}
+{{- if include "atelier.of.type" (dict "facts" $.facts "type" $parameter.parameterType "value" $value) }}
+{{- with include "atelier.refused" (dict "facts" $.facts "rule" $domain "text" (include "atelier.text" $value)) }}
 {{ $where }}.feasibleSpace.{{ $key }}: {{ $parameter.name }}: {{ . }}
+{{- end }}
 {{- end }}
 {{- end }}
 {{- end }}

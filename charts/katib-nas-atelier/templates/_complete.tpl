@@ -10,7 +10,7 @@ Makes .Values complete, in place: null is the default of its key, though Helm ta
 {{- include "atelier.complete.fill" (dict "values" .Values "defaults" .Facts.defaults "kept" .Facts.keptNulls "at" "") -}}
 {{- range .Facts.places -}}
 {{- if eq .kind "decimal" -}}
-{{- include "atelier.complete.number" (dict "block" $.Values "steps" .at) -}}
+{{- include "atelier.complete.number" (dict "facts" $.Facts "block" $.Values "steps" .at) -}}
 {{- end -}}
 {{- end -}}
 {{- if and (not .Values.experiment.parameters) (eq .Values.trainer.network "atelier") -}}
@@ -25,8 +25,8 @@ Makes .Values complete, in place: null is the default of its key, though Helm ta
 {{- range $key := eq (first .steps) "*" | ternary (keys .block) (list (first .steps)) -}}
 {{- $value := index $.block $key -}}
 {{- if rest $.steps -}}
-{{- include "atelier.complete.number" (dict "block" $value "steps" (rest $.steps)) -}}
-{{- else if and (kindIs "string" $value) (include "atelier.finite" $value) -}}
+{{- include "atelier.complete.number" (dict "facts" $.facts "block" $value "steps" (rest $.steps)) -}}
+{{- else if and (kindIs "string" $value) (include "atelier.finite" (dict "facts" $.facts "text" $value)) -}}
 {{- $_ := set $.block $key (float64 $value) -}}
 {{- end -}}
 {{- end -}}
@@ -46,9 +46,9 @@ Makes .Values complete, in place: null is the default of its key, though Helm ta
 {{- end -}}
 {{- end -}}
 
-{{/* "true" if a text is a number that 64 bits of floating point hold. */}}
+{{/* "true" if a text is a number that 64 bits of floating point hold. Takes (dict "facts" FACTS "text" TEXT). */}}
 {{- define "atelier.finite" -}}
-{{- if regexMatch "^[+-]?([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][+-]?[0-9]+)?$" . -}}
-{{- if has (kindOf (printf "{v: %s}" . | fromYaml).v) (list "float64" "int64") }}true{{ end -}}
+{{- if regexMatch .facts.texts.number.pattern .text -}}
+{{- if has (kindOf (printf "{v: %s}" .text | fromYaml).v) (list "float64" "int64") }}true{{ end -}}
 {{- end -}}
 {{- end -}}

@@ -1,28 +1,21 @@
 {{/*
 What Kubernetes would refuse of pods, hours later: of trials nothing is checked when they are installed.
-The command has the same rules, in pods.py.
+The command has the same rules, in pods.py, and writes the table of what is the chart's own in a pod into facts.json.
 */}}
 {{- define "atelier.check.pods" -}}
 {{- $values := .root.Values -}}
-{{- $token := ternary (list "token") list (ne $values.server.token.existingSecret "") -}}
-{{- $seen := ternary (list "token") list (ne $values.board.token.existingSecret "") -}}
-{{- $keys := ternary (list "signed-by") list (ne (include "atelier.has.keys" $values.server.signedBy) "") -}}
-{{- $sign := ternary (list "sign") list (ne $values.promotion.sign.existingSecret "") -}}
-{{- $spec := ternary (list "spec") list (ne (include "atelier.finishes" .root) "") -}}
-{{- $training := list -}}
-{{- if $values.trainer.modules -}}{{- $training = append $training "modules" -}}{{- end -}}
-{{- if $values.trustedCA.configMap -}}{{- $training = append $training "trusted-ca" -}}{{- end -}}
-{{- $folders := list -}}
-{{- range $training -}}{{- $folders = append $folders (ternary "/etc/atelier-modules" "/etc/atelier-ca" (eq . "modules")) -}}{{- end -}}
-{{- $alike := ternary $training list (not (empty $spec)) -}}
-{{- $own := dict
-  "trainer" (dict "volumes" (concat (list "store" "tmp" "spec" "metrics-volume") $training) "mounts" (concat (list "/store" "/tmp" "/etc/atelier" "/var/log/katib") $folders))
-  "extractor" (dict "volumes" (concat (list "store" "tmp" "search") $spec $alike $sign) "mounts" (concat (list "/store" "/tmp" "/etc/atelier-search") (ternary (list "/etc/atelier-sign") list (not (empty $sign))) (ternary (concat (list "/etc/atelier") $folders) list (not (empty $spec)))))
-  "server" (dict "volumes" (concat (list "store" "tmp") $token $keys) "mounts" (concat (list "/store" "/tmp") (ternary (list "/etc/atelier") list (not (empty $token))) (ternary (list "/etc/atelier-signed-by") list (not (empty $keys)))))
-  "board" (dict "volumes" (concat (list "store" "tmp") $seen) "mounts" (concat (list "/store" "/tmp") (ternary (list "/etc/atelier") list (not (empty $seen)))))
-  "inspector" (dict "volumes" (list "store" "tmp") "mounts" (list "/store" "/tmp"))
-}}
-{{- range $who, $known := $own }}
+{{- $facts := .facts -}}
+{{- range $who := list "trainer" "extractor" "server" "board" "inspector" }}
+{{- $volumes := list }}
+{{- $mounts := list }}
+{{- $there := list }}
+{{- range $facts.own }}
+{{- if and (eq .pod $who) (include "atelier.holds" (dict "values" $values "when" .when)) }}
+{{- $volumes = append $volumes .volume }}
+{{- with .mount }}{{ $mounts = append $mounts . }}{{ end }}
+{{- if not .beside }}{{ $there = append $there .volume }}{{ end }}
+{{- end }}
+{{- end }}
 {{- $pod := (index $values $who).pod }}
 {{- $at := printf "%s.pod" $who }}
 {{- $names := list }}
@@ -31,10 +24,10 @@ The command has the same rules, in pods.py.
 {{- range $pod.volumeMounts }}{{ $paths = append $paths (clean .mountPath) }}{{ end }}
 {{- $variables := list }}
 {{- range $pod.env }}{{ $variables = append $variables .name }}{{ end }}
-{{- include "atelier.check.taken" (dict "at" (printf "%s.volumes" $at) "key" "name" "names" $names "own" $known.volumes) }}
-{{- include "atelier.check.taken" (dict "at" (printf "%s.volumeMounts" $at) "key" "mountPath" "names" $paths "own" $known.mounts) }}
+{{- include "atelier.check.taken" (dict "at" (printf "%s.volumes" $at) "key" "name" "names" $names "own" $volumes) }}
+{{- include "atelier.check.taken" (dict "at" (printf "%s.volumeMounts" $at) "key" "mountPath" "names" $paths "own" $mounts) }}
 {{- include "atelier.check.taken" (dict "at" (printf "%s.env" $at) "key" "name" "names" $variables "own" list) }}
-{{- $all := concat $names $known.volumes }}
+{{- $all := concat $names $there }}
 {{- range $index, $mount := $pod.volumeMounts }}
 {{- if not (has $mount.name $all) }}
 {{ $at }}.volumeMounts[{{ $index }}].name: {{ $mount.name }} is no volume of this pod; allowed: {{ join ", " $all }}
@@ -44,7 +37,7 @@ The command has the same rules, in pods.py.
 {{- $variables := list }}
 {{- range $values.env }}{{ $variables = append $variables .name }}{{ end }}
 {{- include "atelier.check.taken" (dict "at" "env" "key" "name" "names" $variables "own" list) }}
-{{- if $spec }}
+{{- if include "atelier.finishes" .root }}
 {{- range $key, $name := dict "volumes" "name" "volumeMounts" "mountPath" }}
 {{- range $index, $ours := index $values.extractor.pod $key }}
 {{- range $theirs := index $values.trainer.pod $key }}
@@ -57,12 +50,31 @@ extractor.pod.{{ $key }}[{{ $index }}].{{ $name }}: {{ index $ours $name }} is a
 {{- $arguments := dict "requests" $values.extractor.resources.requests "limits" $values.trainer.resources.limits }}
 {{- include "atelier.check.bounds" (merge $arguments (dict "at" "extractor.resources.requests" "named" "trainer.resources.limits")) }}
 {{- end }}
-{{- range $who := list "trainer" "extractor" "server" "board" "inspector" "test" }}
-{{- with index $values $who }}
-{{- include "atelier.check.resources" (dict "at" (printf "%s.resources" $who) "resources" (.resources | default dict)) }}
+{{- range $who, $block := $facts.defaults }}
+{{- if and (kindIs "map" $block) (hasKey $block "resources") }}
+{{- include "atelier.check.resources" (dict "at" (printf "%s.resources" $who) "resources" ((index $values $who).resources | default dict)) }}
 {{- end }}
 {{- end }}
 {{- include "atelier.check.resources" (dict "at" "quota.containerDefaults" "resources" $values.quota.containerDefaults) }}
+{{- end -}}
+
+{{/*
+"true" if all of these conditions hold: one of its values is set, or is what follows its "=". A map is set if it says
+anything. Takes (dict "values" .Values "when" CONDITIONS).
+*/}}
+{{- define "atelier.holds" -}}
+{{- $holds := true -}}
+{{- range .when -}}
+{{- $any := false -}}
+{{- range . -}}
+{{- $value := $.values -}}
+{{- range splitList "." (first (splitList "=" .)) }}{{ $value = index ($value | default dict) . }}{{ end -}}
+{{- if kindIs "map" $value }}{{ $value = include "atelier.said" $value | fromJson }}{{ end -}}
+{{- if ternary (eq (toString $value) (last (splitList "=" .))) (not (empty $value)) (contains "=" .) }}{{ $any = true }}{{ end -}}
+{{- end -}}
+{{- if not $any }}{{ $holds = false }}{{ end -}}
+{{- end -}}
+{{- if $holds }}true{{ end -}}
 {{- end -}}
 
 {{/* Names that are there twice, or that are the chart's own. */}}

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 from atelier_cli.doctor.diagnosis import Diagnosis
-from atelier_cli.doctor.pods import Container
+from atelier_cli.doctor.pods import Container, pods
+from atelier_cli.profile.loading import chart_defaults
+from atelier_cli.profile.merging import merge
 
 from tests.support.clusters import (
     CONFIG,
@@ -60,6 +62,20 @@ def test_a_quota_of_a_limit_that_containers_do_not_have_names_them_and_their_key
 def test_a_limit_is_the_request_where_there_is_none() -> None:
     container = Container.of("trial", {"limits": {"cpu": "2", "memory": "1Gi"}, "requests": {"cpu": "500m"}})
     assert container.requests == {"cpu": Decimal("0.5"), "memory": Decimal(1024**3)}
+
+
+@pytest.mark.parametrize(("asked", "first"), [({}, ["wait"]), ({"retrain": "always"}, ["wait", "finish"])])
+def test_whatever_is_tried_at_the_end_trains_in_the_extractors_pod(asked: dict[str, str], first: list[str]) -> None:
+    profile = {"experiment": {"earlyStopping": {"algorithmName": "none"}}, "trainer": {"finish": asked}}
+    (extractor,) = [pod for pod in pods(merge(chart_defaults(), profile), None) if pod.component == "extractor"]
+    assert [container.name for container in extractor.first] == first
+
+
+@pytest.mark.parametrize(("most", "at_once"), [(2, 2), (30, 3)])
+def test_no_more_trials_are_counted_than_there_are(most: int, at_once: int) -> None:
+    values = merge(chart_defaults(), {"experiment": {"maxTrialCount": most}})
+    (trial,) = [pod for pod in pods(values, None) if pod.component == "trial"]
+    assert trial.count == at_once
 
 
 def test_the_inspector_has_no_key_so_that_only_a_limit_range_helps(

@@ -454,7 +454,7 @@ def test_what_has_no_space_by_default_needs_a_list(tmp_path: Path, data: str) ->
         (
             "max: 0.01",
             "max: 7",
-            "x.yaml:10: experiment.parameters[0].feasibleSpace.max: lr: 7 is outside of what a builder accepts",
+            'x.yaml:10: experiment.parameters[0].feasibleSpace.max: lr: "7" is not allowed; allowed: numbers',
         ),
         (
             "{min: 1, max: 3}",
@@ -562,7 +562,7 @@ def test_only_pictures_become_something(tmp_path: Path) -> None:
         ),
         (
             space_of({"name": "head", "parameterType": "categorical", "feasibleSpace": {"list": ["avg", "mean"]}}),
-            "experiment.parameters[0].feasibleSpace.list[1]: head: 'mean' is not allowed; allowed: avg, max, avgmax",
+            'experiment.parameters[0].feasibleSpace.list[1]: head: "mean" is not allowed; allowed: avg, max, avgmax',
         ),
         (
             space_of({"name": "head", "parameterType": "categorical", "feasibleSpace": {"list": ["avg; rm"]}}),
@@ -582,7 +582,7 @@ def test_only_pictures_become_something(tmp_path: Path) -> None:
         ),
         (
             "experiment.algorithm={algorithmName: tpe, algorithmSettings: [{name: gamma, value: 2}]}",
-            "experiment.algorithm.algorithmSettings[0].value: gamma: '2' is not allowed; allowed: numbers above 0 and",
+            'experiment.algorithm.algorithmSettings[0].value: gamma: "2" is not allowed; allowed: numbers above 0 and',
         ),
         (
             "experiment.algorithm.algorithmSettings=[{name: random_state, value: 1}, {name: random_state, value: 2}]",
@@ -590,15 +590,15 @@ def test_only_pictures_become_something(tmp_path: Path) -> None:
         ),
         (
             "experiment.earlyStopping.algorithmSettings=[{name: eta, value: 2.5}]",
-            "experiment.earlyStopping.algorithmSettings[0].value: eta: '2.5' is not allowed; allowed: whole numbers",
+            'experiment.earlyStopping.algorithmSettings[0].value: eta: "2.5" is not allowed; allowed: whole numbers',
         ),
         (
             "experiment.earlyStopping.algorithmSettings=[{name: eta, value: 1}]",
-            "experiment.earlyStopping.algorithmSettings[0].value: eta: '1'",
+            'experiment.earlyStopping.algorithmSettings[0].value: eta: "1"',
         ),
         (
             "experiment.earlyStopping.algorithmSettings=[{name: min_epochs, value: 0}]",
-            "experiment.earlyStopping.algorithmSettings[0].value: min_epochs: '0'",
+            'experiment.earlyStopping.algorithmSettings[0].value: min_epochs: "0"',
         ),
         (
             "experiment.objectives=[{metric: latency}]",

@@ -21,8 +21,8 @@ from atelier_server.promotion.promote import choose, run
 from atelier_store.audit import audit
 from atelier_store.files import sha256_file
 from atelier_store.layout import Store
-from atelier_store.promotion import NothingToPromote
 from atelier_store.records import Current, Decision, Leaderboard, Manifest, Parity, Policy, Search, Tensor
+from atelier_store.winners import NothingToPromote
 from sklearn import metrics
 
 from tests.support.current import applied_last

@@ -68,11 +68,11 @@ Experiment. Both take (dict "root" $ "name" NAME); the hash in the name is that 
 {{- include "atelier.said" $spec -}}
 {{- end -}}
 
-{{/* Number of parallel trials. auto is Katib's default of 3, since the chart does not know the nodes. */}}
+{{/* Number of parallel trials. auto is Katib's default, since the chart does not know the nodes. */}}
 {{- define "atelier.search.parallel" -}}
 {{- $experiment := .Values.experiment -}}
 {{- if eq (toString $experiment.parallelTrialCount) "auto" -}}
-{{- min 3 ($experiment.maxTrialCount | int64) -}}
+{{- min (.Facts.parallelTrials | int64) ($experiment.maxTrialCount | int64) -}}
 {{- else -}}
 {{- $experiment.parallelTrialCount | int64 -}}
 {{- end -}}

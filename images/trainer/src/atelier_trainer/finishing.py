@@ -12,11 +12,10 @@ import logging
 from dataclasses import replace
 
 from atelier_store import halving
-from atelier_store.current import successor
-from atelier_store.finish import configuration as average
-from atelier_store.ranking import average_members, trial_records, unfinished_winner
+from atelier_store.current_search import successor
+from atelier_store.ranking import trial_records
 from atelier_store.records import Card, TrialRecord
-from atelier_trial.request import BEST, Request, StopRequest, average_name, retrainings
+from atelier_trial.request import BEST, Request, StopRequest, averages, retrainings, unfinished_winners
 from atelier_trial.target import rung_values
 
 from atelier_trainer.trial import run_trial
@@ -46,15 +45,15 @@ def finish(request: Request, stop: StopRequest) -> Card | None:
         resumed.add((key, rung))
         log.info("%s is among the best at epoch %d by now and goes on", record.trial, rung)
         card = run_trial(_of(request, record), stop)
-    finished: set[str] = set()
-    while not stop() and (best := unfinished_winner(request.store, request.spec)) and best.trial not in finished:
-        finished.add(best.trial)
-        log.info("%s is the best and is trained to epoch %d", best.trial, request.spec.trainer.max_epochs)
-        card = run_trial(replace(_of(request, best), bars={}), stop)
+    for winner in () if stop() else unfinished_winners(request):
+        log.info("%s is the best and is trained to epoch %d", winner.trial, request.spec.trainer.max_epochs)
+        card = run_trial(winner, stop)
+        if stop():
+            break
     if request.spec.trainer.tail_epochs and not stop():
         card = run_trial(replace(request, trial=TAIL, params={}, number=None, tail_of=BEST), stop)
     averaged = _average(request, stop)
-    for step in [] if stop() else retrainings(request):
+    for step in () if stop() else retrainings(request):
         log.info("%s: the best is trained again, on the validation rows too", step.trial)
         if (again := run_trial(step, stop)).status != "succeeded":
             log.warning("it was not retrained: %s: %s", again.status, again.reason)
@@ -68,14 +67,11 @@ def _average(request: Request, stop: StopRequest) -> Card | None:
     None if it failed: the best trial is promoted without it.
     """
     card: Card | None = None
-    tried: set[str] = set()
-    while not stop() and (members := average_members(request.store, request.spec)):
-        key = average(request.store, members).key
-        if key in tried:
+    for step in () if stop() else averages(request):
+        log.info("the average of %s is tried", ", ".join(step.average_of))
+        card = run_trial(step, stop)
+        if stop():
             break
-        tried.add(key)
-        log.info("the average of %s is tried", ", ".join(members))
-        card = run_trial(replace(request, trial=average_name(key), params={}, number=None, average_of=members), stop)
     if card is not None and card.status == "failed":
         log.warning("the average failed: %s", card.reason)
         return None

@@ -10,10 +10,9 @@ from collections.abc import Sequence
 from statistics import quantiles
 from typing import Any
 
-from atelier_store import words
+from atelier_store import names, words
 
 NUMBERED = re.compile(r"(.*?)([0-9]{1,9})", re.DOTALL)
-KEY = re.compile(r"[0-9a-f]{16}")
 NONE = 2**16 - 1
 """The step of what has no value."""
 
@@ -63,7 +62,7 @@ def _numbered(values: Sequence[Any]) -> dict[str, Any] | None:
 
 def _keys(values: Sequence[Any]) -> dict[str, Any] | None:
     """Keys of trials, as bytes."""
-    found = [isinstance(value, str) and KEY.fullmatch(value) for value in values]
+    found = [isinstance(value, str) and names.KEY.accepts(value) for value in values]
     others = {place: values[place] for place, is_key in enumerate(found) if not is_key}
     if len(others) > FEW * len(values):
         return None

@@ -13,7 +13,7 @@ from atelier_store.arrays import TEST_WEIGHT
 from atelier_store.files import sha256_file
 from atelier_store.layout import DataPaths, Store
 from atelier_store.records import Comparison, Manifest, Outcome, Promotion
-from atelier_store.spec import Objective
+from atelier_store.spec import Objective, at_test
 
 Scores = Callable[[], dict[str, float] | None]
 """Test metrics of the served version, computed when they are asked for; None if it cannot be tested."""
@@ -49,7 +49,7 @@ def judge(
         if name in served.metrics:
             why_not = f"the served version's {name} is of other code"
     tested = promotion.test_metrics or {}
-    test_name = f"test_{name.removeprefix('val_')}"
+    test_name = at_test(name)
     if test_name not in tested:
         lack = f"the test rows give no {test_name}" if tested else "there is no test set"
         return Verdict("not_comparable", f"{why_not}, and {lack}", on_validation)

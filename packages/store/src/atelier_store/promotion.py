@@ -8,87 +8,33 @@ everything that the first one saw.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import Any, Protocol, get_args
+from dataclasses import dataclass
 
-from atelier_store import answers, bundle, comparison, finish, history, names, pointer, provenance, sealed, thresholds
+from atelier_store import answers, comparison, history, names, pointer, sealed
 from atelier_store.answers import Answer
 from atelier_store.clock import now
 from atelier_store.comparison import Verdict
 from atelier_store.errors import InvalidInput
-from atelier_store.files import publish_folder, sha256_file, write_bytes
-from atelier_store.layout import BundlePaths, ModelPaths, Store, VersionPaths
+from atelier_store.layout import ModelPaths, Store
 from atelier_store.lease import Holder, Lease
 from atelier_store.pointer import Version
-from atelier_store.ranking import leaderboard, rank, trial_records, verified
 from atelier_store.records import (
     DEFAULT_POLICY,
     Comparison,
     Decision,
     Leaderboard,
-    LeaderboardEntry,
     Manifest,
-    Part,
     Policy,
     Promotion,
-    Quality,
-    Report,
     TornRecord,
     TrialConfig,
 )
-from atelier_store.report import report
 from atelier_store.scores import OwnMetrics
 from atelier_store.spec import Spec
-
-Verify = Callable[[BundlePaths, Manifest], list[str]]
-"""Everything that is wrong with a bundle."""
-
-
-MOST_NAMED = 20
-"""Trials or versions named in a message about one that does not exist."""
-
-
-class Signs(Protocol):
-    """Signs versions with somebody's key: `signing.models.Signer`."""
-
-    def sign(self, files: VersionPaths, version: str) -> None:
-        """Sign the files in a folder, which are or will be this version."""
-
-    def has_signed(self, files: VersionPaths) -> bool:
-        """Whether the version is signed, as it is."""
-
-
-class NothingToPromote(RuntimeError):
-    """Nothing can be promoted; reasons holds one reason for each trial or version."""
-
-    def __init__(self, reasons: list[str]) -> None:
-        super().__init__("; ".join(reasons))
-        self.reasons = reasons
-
-
-@dataclass(frozen=True)
-class Winner:
-    """A trial whose bundle is verified; content is that of its manifest, with the thresholds that were chosen.
-
-    original is the manifest of what was retrained to it. looked: test rows have said whether that takes its place.
-    """
-
-    spec: Spec
-    entry: LeaderboardEntry
-    bundle: BundlePaths
-    manifest: Manifest
-    content: bytes
-    leaderboard: Leaderboard
-    original: Manifest | None = None
-    looked: bool = False
-
-    @property
-    def digest(self) -> str:
-        """The sha256 of the manifest, which names the version."""
-        return hashlib.sha256(self.content).hexdigest()
+from atelier_store.versions import Signs, Versions
+from atelier_store.winners import NothingToPromote, Verify, Winner, Winners, some
 
 
 @dataclass(frozen=True)
@@ -140,9 +86,9 @@ class Promoter:
         """
         spec = _spec(self.paths.store, experiment)
         with self._alone() as lease:
-            winner = self._winner(spec)
+            winner = self._winners.best(spec)
             attempt = _promotion(winner, self.by)
-            promotion = attempt if policy == "none" else self._published(winner, attempt)
+            promotion = attempt if policy == "none" else self._versions.publish(winner, attempt)
             tested = {"test_metrics": promotion.test_metrics, "test_rows": promotion.test_rows}
             attempt = attempt.model_copy(update=tested)  # another search may have made the version
             served, last = pointer.served(self.paths), Decision.read_if_whole(self.paths.decision)
@@ -161,8 +107,8 @@ class Promoter:
         """Serve a trial of the experiment, by its name or key, as a person has chosen."""
         spec = _spec(self.paths.store, experiment)
         with self._alone() as lease:
-            winner = self._chosen(spec, trial)
-            promotion = self._published(winner, _promotion(winner, self.by))
+            winner = self._winners.named(spec, trial)
+            promotion = self._versions.publish(winner, _promotion(winner, self.by))
             return self._serve(promotion, winner.manifest, winner.digest, _because(f"trial {trial}", why), lease)
 
     def version(self, version: str, why: str = "") -> Promoted:
@@ -179,6 +125,14 @@ class Promoter:
                 raise NothingToPromote([f"{self.paths.name} has served no version before"])
             return self._serve_version(lines[-1].previous, _because("the version before", why), lease)
 
+    @property
+    def _winners(self) -> Winners:
+        return Winners(self.paths.store, self.verify, self.answer, self.metrics)
+
+    @property
+    def _versions(self) -> Versions:
+        return Versions(self.paths, self.answer, self.metrics, self.signer)
+
     @contextmanager
     def _alone(self) -> Iterator[Lease]:
         """The model's lease, after what a killed promotion left is put in order."""
@@ -186,111 +140,6 @@ class Promoter:
         with Lease.acquire(self.paths.lease, what, keep_waiting=lambda: True, on_wait=self.on_wait) as lease:
             pointer.recover(self.paths)
             yield lease
-
-    # which trial
-
-    def _winner(self, spec: Spec) -> Winner:
-        """The best trial whose bundle is verified; better ones are rejected on the leaderboard, with the reason."""
-        store = self.paths.store
-        candidates = verified(store, spec)
-        rejected: dict[str, str] = {}
-        while True:
-            board = leaderboard(store, spec, candidates, rejected)
-            best = board.entries[0] if board.entries else None
-            if best is None or best.rank is None or best.key is None:
-                board.write(store.experiment(spec.experiment_name).leaderboard)
-                raise NothingToPromote(
-                    [f"{e.trial}: {e.reason or e.status}" for e in board.entries] or ["no trial has run"]
-                )
-            winner, problems = self._examined(spec, board, best)
-            if not problems:
-                winner = self._retrained(winner)
-                winner.leaderboard.write(store.experiment(spec.experiment_name).leaderboard)
-                return winner
-            rejected[best.key] = "; ".join(problems)
-
-    def _retrained(self, winner: Winner) -> Winner:
-        """The winner; or what it was retrained to, if the spec's rule puts that in its place. The leaderboard says so.
-
-        Its thresholds are the winner's: it has learnt from the rows that they are chosen on.
-        """
-        entry = finish.retrained(self.paths.store, winner.spec, winner.leaderboard.entries)
-        if entry is None or entry.key is None:
-            return winner
-        files = self.paths.store.trial(entry.key).bundle
-        content = files.manifest.read_bytes()
-        manifest = Manifest.parse(content, files.manifest)
-        looked = winner.spec.trainer.finish.retrain == "neverWorse"
-        problems = self.verify(files, manifest)
-        why = (
-            Verdict("not_comparable", "; ".join(problems))
-            if problems
-            else self._beside_original(winner, files, manifest)
-        )
-        kept = why.outcome == "promoted"
-        judged = replace(
-            winner,
-            leaderboard=finish.with_verdict(winner.leaderboard, kept, why.reason),
-            looked=looked and not problems,
-        )
-        if not kept:
-            return judged
-        if winner.manifest.thresholds is not None:
-            manifest = manifest.model_copy(update={"thresholds": winner.manifest.thresholds})
-            content = manifest.document.encode()
-        return replace(judged, entry=entry, bundle=files, manifest=manifest, content=content, original=winner.manifest)
-
-    def _beside_original(self, winner: Winner, files: BundlePaths, manifest: Manifest) -> Verdict:
-        """Whether what was retrained takes the winner's place: always, or if it is not worse on the test rows."""
-        if winner.spec.trainer.finish.retrain == "always":
-            return Verdict("promoted", "trainer.finish.retrain is always")
-        objective = winner.spec.experiment.objective
-        name = f"test_{objective.objective_metric_name.removeprefix('val_')}"
-        own = self.metrics(winner.spec, winner.manifest.config)
-        values = []
-        for of, its in ((files, manifest), (winner.bundle, winner.manifest)):
-            tested = self.answer(of, its, "test")
-            values.append(answers.test_scores(its, tested, own).get(name) if tested else None)
-        value, before = values
-        if value is None or before is None:
-            return Verdict("not_comparable", f"the test rows give no {name} to compare it by")
-        is_worse = objective.better(before, value)
-        words = f"{name} {value:.6g}, {winner.entry.trial} {before:.6g}: {'worse' if is_worse else 'not worse'}"
-        return Verdict("worse" if is_worse else "promoted", words)
-
-    def _chosen(self, spec: Spec, trial: str) -> Winner:
-        """The trial of this name or key, if it can be promoted."""
-        store = self.paths.store
-        records = trial_records(store.experiment(spec.experiment_name))
-        record = next((record for record in records if trial in (record.trial, record.key)), None)
-        if record is None:
-            known = _some(record.trial for record in records)
-            raise InvalidInput([f"trial: {spec.experiment_name} has no trial {trial!r}; it has: {known}"])
-        board = rank(store, spec)
-        entry = next(e for e in board.entries if e.trial == record.trial or (e.key and e.key == record.key))
-        if entry.rank is None:
-            raise NothingToPromote([f"{trial}: {entry.reason or entry.status}"])
-        winner, problems = self._examined(spec, board, entry)
-        if problems:
-            raise NothingToPromote([f"{trial}: {'; '.join(problems)}"])
-        return winner
-
-    def _examined(self, spec: Spec, board: Leaderboard, entry: LeaderboardEntry) -> tuple[Winner, list[str]]:
-        """A ranked trial with its bundle, and what is wrong with that."""
-        assert entry.key is not None  # it has a rank
-        files = self.paths.store.trial(entry.key).bundle
-        content = files.manifest.read_bytes()
-        manifest = Manifest.parse(content, files.manifest)
-        problems = self.verify(files, manifest)
-        rule = spec.trainer.threshold
-        if rule is not None and not problems:
-            try:
-                found = answers.chosen_thresholds(rule, manifest, self.answer(files, manifest, "validation"))
-                manifest = manifest.model_copy(update={"thresholds": found})
-            except thresholds.NoThreshold as error:
-                problems = [f"trainer.threshold: {rule}: {error}"]
-            content = manifest.document.encode()
-        return Winner(spec, entry, files, manifest, content, board), problems
 
     # what becomes of it
 
@@ -349,45 +198,6 @@ class Promoter:
         tested = self.answer(served.files, served.manifest, "test")
         return answers.test_scores(served.manifest, tested, own) if tested else None
 
-    def _published(self, winner: Winner, attempt: Promotion) -> Promotion:
-        """The promotion of the winner's version: of the one that is there, if it is whole, or of a new one."""
-        version = self.paths.version(attempt.version)
-        stored = Promotion.read_if_whole(version.promotion)
-        if stored is not None and _is_whole(version, stored, winner):
-            self._sign_once(version)
-            return stored
-        origin = winner.original or winner.manifest
-        summary = report(self.paths.store, winner.spec, winner.leaderboard, winner.manifest, origin)
-        with publish_folder(version.folder) as folder:
-            staged = VersionPaths(folder)
-            for path in winner.bundle.contents:
-                write_bytes(folder / path.name, path.read_bytes())
-            write_bytes(staged.manifest, winner.content)
-            if changed := _changed(staged, winner):
-                raise OSError(f"{winner.bundle.folder}: changed while it was copied: {'; '.join(changed)}")
-            found, quality = self._judged(staged, winner)
-            promotion = attempt.model_copy(update=found)
-            promotion.write(staged.promotion)
-            summary.model_copy(update={"quality": quality}).write(staged.report)
-            provenance.make(self.paths.store, staged).write(staged.provenance)
-            if self.signer is not None:
-                self.signer.sign(staged, version.version)
-        return promotion
-
-    def _judged(self, files: BundlePaths, winner: Winner) -> tuple[dict[str, Any], dict[Part, Quality]]:
-        """What the promotion says of the test rows, and where the bundle errs, by part."""
-        manifest, own = winner.manifest, self.metrics(winner.spec, winner.manifest.config)
-        answered = {part: self.answer(files, manifest, part) for part in get_args(Part)}
-        judged = {part: answers.mistakes(manifest, found) for part, found in answered.items() if found is not None}
-        tested = answered["test"]
-        of_the_test = answers.of_the_test(manifest, tested, own) if tested is not None else {}
-        return of_the_test, {part: one for part, one in judged.items() if one is not None}
-
-    def _sign_once(self, version: VersionPaths) -> None:
-        """Sign a version from before there was a key, or that was signed with another."""
-        if self.signer is not None and not self.signer.has_signed(version):
-            self.signer.sign(version, version.version)
-
     # where the pointer goes
 
     def _follow(self, decision: Decision, promotion: Promotion, digest: str, lease: Lease) -> bool:
@@ -426,7 +236,7 @@ class Promoter:
     def _serve_version(self, name: str, reason: str, lease: Lease) -> Promoted:
         files = self.paths.version(name)
         if not files.folder.is_dir():
-            known = _some(sorted(path.name for path in self.paths.versions.glob("[!.]*")))
+            known = some(sorted(path.name for path in self.paths.versions.glob("[!.]*")))
             raise InvalidInput([f"version: {self.paths.name} has no version {name!r}; it has: {known}"])
         version, promotion = pointer.read_version(files), Promotion.read_if_whole(files.promotion)
         if version is None or promotion is None:
@@ -434,7 +244,7 @@ class Promoter:
             raise NothingToPromote([f"version {name}: its {damaged} is missing or damaged; promote its trial again"])
         if problems := self.verify(files, version.manifest):
             raise NothingToPromote([f"version {name}: {'; '.join(problems)}"])
-        self._sign_once(files)
+        self._versions.sign_once(files)
         return self._serve(promotion, version.manifest, version.digest, reason, lease)
 
     def _serve(self, promotion: Promotion, manifest: Manifest, digest: str, reason: str, lease: Lease) -> Promoted:
@@ -502,22 +312,3 @@ def _with_scores(reason: str, scores: Comparison | None) -> str:
     """The reason and both scores, unless it has them already."""
     words = comparison.in_words(scores) if scores else ""
     return reason if words in reason else f"{reason}; {words}"
-
-
-def _some(known: Iterator[str] | list[str]) -> str:
-    every = list(known)
-    return ", ".join(every[:MOST_NAMED]) + (", …" if len(every) > MOST_NAMED else "") or "none"
-
-
-def _is_whole(version: VersionPaths, stored: Promotion, winner: Winner) -> bool:
-    """Whether a version need not be made again; an older one has no report or no statement, and stays so."""
-    others = ((Report, version.report), (provenance.Statement, version.provenance))
-    is_torn = any(path.exists() and record.read_if_whole(path) is None for record, path in others)
-    return stored.version == version.version and not is_torn and not _changed(version, winner)
-
-
-def _changed(files: BundlePaths, winner: Winner) -> list[str]:
-    """What in a bundle is not what was verified."""
-    if not files.manifest.exists() or sha256_file(files.manifest) != winner.digest:
-        return [files.manifest.name]
-    return bundle.problems(files, winner.manifest)

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 from pydantic.alias_generators import to_camel
 
-from atelier_store import sealed
+from atelier_store import names, sealed
 from atelier_store.files import write_text
 
 AlgorithmName = Literal[
@@ -33,7 +33,8 @@ Proxy = Literal["synflow", "naswot", "params", "macs"]
 """A score of an untrained network; atelier_trainer/proxies.py says what each is."""
 
 SourceName = Literal["sklearn", "npz", "idx", "images", "csv", "table"]
-OwnFunction = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*$")]
+OWN_FUNCTION = "[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*"
+OwnFunction = Annotated[str, Field(pattern=f"^{OWN_FUNCTION}$")]
 """A function of the user's own, as module:function."""
 
 Kind = Literal["images", "signals", "rows"]
@@ -46,7 +47,9 @@ KeepWeights = Literal["last", "best"]
 ClassWeights = Literal["none", "balanced"] | dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]]
 """How much a row of each class weighs in the loss of training; by label, 1 where nothing is said."""
 
-THRESHOLD_RULE = r"f1|balanced_accuracy|(recall|precision)>=(0?\.[0-9]*[1-9][0-9]*|1(\.0*)?)"
+SHARE = r"0?\.[0-9]*[1-9][0-9]*"
+"""A number above 0 and below 1, as text."""
+THRESHOLD_RULE = rf"f1|balanced_accuracy|(recall|precision)>=({SHARE}|1(\.0*)?)"
 ThresholdRule = Annotated[float, Field(gt=0, lt=1)] | Annotated[str, Field(pattern=rf"^({THRESHOLD_RULE})$")]
 """How the threshold of a classifier of two classes is chosen, or the threshold itself; thresholds.py says more."""
 
@@ -100,6 +103,11 @@ class Aim(SpecModel):
     def worst(self) -> float:
         """A value than which none is worse."""
         return -math.inf if self.type == "maximize" else math.inf
+
+
+def at_test(metric: str) -> str:
+    """The name of a metric of the validation rows where it is of the test rows: `test_accuracy` of `val_accuracy`."""
+    return f"test_{metric.removeprefix('val_')}"
 
 
 class Objective(Aim):
@@ -359,7 +367,7 @@ class Spec(SpecModel):
     """
 
     schema_version: Literal[1] = 1
-    name: str = Field(default="", pattern=r"^([a-z]([-a-z0-9]{0,38}[a-z0-9])?)?$")
+    name: str = Field(default="", pattern=f"^({names.EXPERIMENT.pattern})?$")
     experiment: Experiment
     trainer: Trainer
     decisions: Decisions = Field(default="by-jobs", exclude_if=lambda kind: kind == "by-jobs")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import signal
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from atelier_store import finish, names
 from atelier_store.errors import InvalidInput
 from atelier_store.layout import ExperimentPaths, Store, TrialPaths
-from atelier_store.ranking import best_parent, to_retrain
+from atelier_store.ranking import average_members, best_parent, to_retrain, unfinished_winner
 from atelier_store.records import Card, DataDescription, Manifest, TornRecord, TrialConfig, TrialRecord
 from atelier_store.spec import Spec
 
@@ -22,11 +23,6 @@ log = logging.getLogger("atelier.trial")
 
 BEST = "best"
 """In the place of a key: the best trial of the experiment."""
-
-
-def average_name(key: str) -> str:
-    """The name of the trial that is the average with this key."""
-    return f"average-{key}"
 
 
 @dataclass(frozen=True)
@@ -94,6 +90,31 @@ def configuration(request: Request, description: DataDescription) -> TrialConfig
     parent = request.store.trial(parent_of(request, request.tail_of))
     card = Card.read(parent.card)
     return identity.tail_config(TrialConfig.read(parent.config), card.epochs, request.spec.trainer.tail_epochs)
+
+
+def unfinished_winners(request: Request) -> Iterator[Request]:
+    """What trains the best trial to its end, if halving paused it; then the next, should another be the best by now.
+
+    Each is to be run before the next is taken.
+    """
+    finished: set[str] = set()
+    while (best := unfinished_winner(request.store, request.spec)) and best.trial not in finished:
+        finished.add(best.trial)
+        yield replace(request, trial=best.trial, params=best.params, number=best.number, bars={})
+
+
+def averages(request: Request) -> Iterator[Request]:
+    """What averages the best trials, if the spec asks for it; then fewer, while that is measured over the budget.
+
+    Each is to be run before the next is taken.
+    """
+    tried: set[str] = set()
+    while members := average_members(request.store, request.spec):
+        key = finish.configuration(request.store, members).key
+        if key in tried:
+            return
+        tried.add(key)
+        yield replace(request, trial=f"average-{key}", params={}, number=None, average_of=members)
 
 
 def retrainings(request: Request) -> list[Request]:

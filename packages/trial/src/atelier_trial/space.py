@@ -49,19 +49,27 @@ class Domain:
     def parse(self, text: str) -> Any:
         """The value of a text. ValueError, which says what is allowed, if it has none."""
         if isinstance(self.default, bool):
-            return _one_of({"true": True, "false": False}, text.lower(), text)
+            return self._chosen({"true": True, "false": False}, text.lower(), text)
         if self.choices:
-            return _one_of({str(choice): choice for choice in self.choices}, text, text)
+            return self._chosen({str(choice): choice for choice in self.choices}, text, text)
         if isinstance(self.default, str):
             return text
         try:
             value = float(text)
         except ValueError:
-            raise ValueError(f"{text!r} is not a number; allowed: {self.allowed}") from None
+            value = math.nan
         whole = isinstance(self.default, int)
         if not self.low <= value <= self.high or (whole and not value.is_integer()):
-            raise ValueError(f"{text} is outside of what a builder accepts: {self.allowed}")
+            raise ValueError(self._refusal(text))
         return int(value) if whole else value
+
+    def _chosen(self, choices: dict[str, Any], word: str, text: str) -> Any:
+        if word not in choices:
+            raise ValueError(self._refusal(text))
+        return choices[word]
+
+    def _refusal(self, text: str) -> str:
+        return f'"{text}" is not allowed; allowed: {self.allowed}'
 
     @property
     def allowed(self) -> str:
@@ -72,12 +80,6 @@ class Domain:
             return ", ".join(map(str, self.choices))
         kind = "whole numbers" if isinstance(self.default, int) else "numbers"
         return f"{kind} from {self.low:g} to {self.high:g}"
-
-
-def _one_of(choices: dict[str, Any], text: str, shown: str) -> Any:
-    if text not in choices:
-        raise ValueError(f"{shown!r} is not allowed; allowed: {', '.join(choices)}")
-    return choices[text]
 
 
 def training_domains(kind: Kind, task: Task) -> dict[str, Domain]:

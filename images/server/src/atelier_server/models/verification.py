@@ -30,23 +30,25 @@ def open_verified(files: BundlePaths, manifest: Manifest, threads: int | None = 
     """A session of the bundle's network with this many threads. Raises BadBundle if it must not be served.
 
     Checks digests, parity as trained, the signature against the network's real inputs and outputs, the statistics and
-    columns against both, and recomputes reference.npz.
+    columns against both, and recomputes the reference outputs.
     """
     if broken := bundle.problems(files, manifest):
         raise BadBundle(files.folder, broken)  # before any of its files is opened
     try:
         session = runtime.open_session(files.network, threads)
     except Exception as error:  # ONNX Runtime's exceptions share no base class
-        raise BadBundle(files.folder, [f"model.onnx: ONNX Runtime cannot load it: {error}"]) from error
+        raise BadBundle(files.folder, [f"{files.network.name}: ONNX Runtime cannot load it: {error}"]) from error
     mismatches = [*_parity(manifest), *_signature(session, manifest), *_statistics(manifest), *_columns(manifest)]
-    if wrong := mismatches or _reference(session, files, manifest):
-        raise BadBundle(files.folder, wrong)
+    if mismatches:
+        raise BadBundle(files.folder, [f"{files.manifest.name}: {mismatch}" for mismatch in mismatches])
+    if wrong := _reference(session, files, manifest):
+        raise BadBundle(files.folder, [f"{files.reference.name}: {one}" for one in wrong])
     return session
 
 
 def _parity(manifest: Manifest) -> list[str]:
     if manifest.parity.argmax_equal is False:
-        return ["manifest.json: parity: ONNX and torch did not choose the same class on every validation row"]
+        return ["parity: ONNX and torch did not choose the same class on every validation row"]
     return []
 
 
@@ -55,13 +57,13 @@ def _signature(session: ort.InferenceSession, manifest: Manifest) -> list[str]:
     wrong = [*_differences("input", manifest.inputs, inputs), *_differences("output", manifest.outputs, outputs)]
     classes = manifest.outputs[0].shape[-1] if manifest.outputs else 0
     if manifest.task != "regression" and len(manifest.labels or ()) != classes:
-        wrong.append(f"manifest.json: {len(manifest.labels or ())} labels for {classes} outputs")
+        wrong.append(f"{len(manifest.labels or ())} labels for {classes} outputs")
     if manifest.target_names is not None and len(manifest.target_names) != classes:
-        wrong.append(f"manifest.json: {len(manifest.target_names)} target_names for {classes} outputs")
+        wrong.append(f"{len(manifest.target_names)} target_names for {classes} outputs")
     of = [threshold.label for threshold in manifest.thresholds or ()]
     with_one = [*(manifest.labels or ())] if manifest.task == "multilabel" else [*(manifest.labels or ())][1:2]
     if manifest.thresholds is not None and (of != with_one or (manifest.task == "classification" and classes != 2)):
-        wrong.append("manifest.json: thresholds: are not that of the second of two classes, or those of the labels")
+        wrong.append("thresholds: are not that of the second of two classes, or those of the labels")
     return wrong
 
 
@@ -70,7 +72,7 @@ def _statistics(manifest: Manifest) -> list[str]:
     if statistics is None or len(statistics.mean) == len(statistics.std) == drift.features(manifest):
         return []
     numbers = f"{len(statistics.mean)} means and {len(statistics.std)} deviations for {drift.features(manifest)}"
-    return [f"manifest.json: input_statistics: {numbers} features or channels"]
+    return [f"input_statistics: {numbers} features or channels"]
 
 
 def _columns(manifest: Manifest) -> list[str]:
@@ -78,23 +80,23 @@ def _columns(manifest: Manifest) -> list[str]:
     columns, statistics = manifest.columns, manifest.column_statistics
     if columns is None:
         texts = [tensor.name for tensor in manifest.inputs if tensor.datatype == "BYTES"]
-        return [f"manifest.json: inputs: {', '.join(texts)}: only a table's columns are BYTES"] if texts else []
+        return [f"inputs: {', '.join(texts)}: only a table's columns are BYTES"] if texts else []
     wrong = []
     if manifest.inputs != (real := table.tensors(columns)):
-        wrong.append(f"manifest.json: the columns have the inputs {_words(real)}, not {_words(manifest.inputs)}")
+        wrong.append(f"the columns have the inputs {_words(real)}, not {_words(manifest.inputs)}")
     if manifest.feature_names != tuple(column.name for column in columns):
-        wrong.append("manifest.json: feature_names: are not the names of the columns")
+        wrong.append("feature_names: are not the names of the columns")
     if statistics is not None and [len(one.shares) for one in statistics] != [
         len(column.levels) + table.FIRST_LEVEL if column.kind == "category" else 0 for column in columns
     ]:
-        wrong.append("manifest.json: column_statistics: are not those of the columns and their levels")
+        wrong.append("column_statistics: are not those of the columns and their levels")
     return wrong
 
 
 def _differences(what: str, listed: tuple[Tensor, ...], real: tuple[Tensor, ...]) -> list[str]:
     if listed == real:
         return []
-    return [f"manifest.json: {what}s are said to be {_words(listed)}, the network's are {_words(real)}"]
+    return [f"{what}s are said to be {_words(listed)}, the network's are {_words(real)}"]
 
 
 def _words(tensors: tuple[Tensor, ...]) -> str:
@@ -106,8 +108,8 @@ def _reference(session: ort.InferenceSession, files: BundlePaths, manifest: Mani
         inputs, expected = bundle.reference(files, manifest)
         outputs = runtime.run(session, inputs, [manifest.outputs[0].name])[0]
     except Exception as error:  # numpy and ONNX Runtime raise a dozen types here; each means the same
-        return [f"reference.npz: cannot be run through the network: {error}"]
-    return [f"reference.npz: {wrong}" for wrong in differences(outputs, expected, manifest.task)]
+        return [f"cannot be run through the network: {error}"]
+    return differences(outputs, expected, manifest.task)
 
 
 def differences(outputs: np.ndarray, expected: np.ndarray, task: Task) -> list[str]:

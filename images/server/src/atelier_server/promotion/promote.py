@@ -12,14 +12,16 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from atelier_store.current import present, successor
+from atelier_store.current_search import present, successor
 from atelier_store.layout import ExperimentPaths, ModelPaths, Store
 from atelier_store.lease import LeaseLost
-from atelier_store.promotion import NothingToPromote, Promoted, Promoter, Signs
+from atelier_store.promotion import Promoted, Promoter
 from atelier_store.records import DEFAULT_POLICY, KatibPick, Policy, SearchState, TrialConfig
 from atelier_store.report import shortfall
 from atelier_store.scores import OwnMetrics
 from atelier_store.spec import Spec
+from atelier_store.versions import Signs
+from atelier_store.winners import NothingToPromote
 
 from atelier_server.models.verification import verify
 from atelier_server.promotion import search_record

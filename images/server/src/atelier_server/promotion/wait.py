@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from atelier_store.current import successor
+from atelier_store.current_search import successor
 from atelier_store.layout import Store
 from lightkube import Client
 

@@ -41,7 +41,7 @@ def messages() -> Iterator[None]:
     from atelier_store.errors import InvalidInput
     from atelier_store.exit_codes import ExitCode
     from atelier_store.lease import LeaseHeld, LeaseLost
-    from atelier_store.promotion import NothingToPromote
+    from atelier_store.winners import NothingToPromote
 
     from atelier_cli.errors import CannotExport, CannotReplay, CannotServe
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from atelier_cli.doctor.cluster import Quantities, amounts
 from atelier_cli.doctor.katib import Configuration, Entry
-from atelier_cli.profile.facts import ON_A_CLUSTER
+from atelier_cli.profile.facts import ON_A_CLUSTER, PARALLEL_ON_A_CLUSTER
 from atelier_cli.profile.merging import Values, find
+from atelier_cli.profile.pods import FINISHES, holds
 
 KATIB_REQUESTS = {"cpu": "50m", "memory": "10Mi", "ephemeral-storage": "500Mi"}
 KATIB_LIMITS = {"cpu": "500m", "memory": "100Mi", "ephemeral-storage": "5Gi"}
 """What Katib gives its containers where katib-config says nothing; a negative amount there means none."""
-PARALLEL = 3
-"""Trials at once on a cluster where parallelTrialCount is auto."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,8 @@ def _trial(values: Values, known: Configuration | None) -> Pod:
     if collector:
         containers.append(_of_katib("metrics-logger-and-collector", collector, "runtime.metricsCollectors, StdOut"))
     parallel = find(values, "experiment.parallelTrialCount")
-    count = PARALLEL if parallel in ("auto", None) else int(parallel)
+    at_once = min(PARALLEL_ON_A_CLUSTER, int(find(values, "experiment.maxTrialCount") or PARALLEL_ON_A_CLUSTER))
+    count = at_once if parallel in ("auto", None) else int(parallel)
     return Pod("trial", tuple(containers), count=count, priority=_priority(values, "trainer"))
 
 
@@ -113,8 +114,7 @@ def _extractor(values: Values) -> Pod:
     resources = find(values, "extractor.resources") or {}
     wait, promote = (Container.of(name, resources, "extractor.resources") for name in ("wait", "promote"))
     first = [wait]
-    more = find(values, "trainer.tailEpochs") or find(values, "trainer.finish.average")
-    finishes = find(values, "experiment.earlyStopping.algorithmName") == "halving" or more
+    finishes = holds(FINISHES, partial(find, values))
     if finishes:
         # it trains, so it may use what a trial may, and it reserves no more than the others
         of_trial = {"requests": resources.get("requests"), "limits": find(values, "trainer.resources.limits")}

@@ -16,6 +16,7 @@ from atelier_trial.space import BUILT_IN
 
 from atelier_cli.profile.findings import allowed
 from atelier_cli.profile.merging import Values
+from atelier_cli.profile.texts import TEXTS
 
 METRICS: dict[Task, dict[str, str]] = {
     "classification": {
@@ -60,19 +61,19 @@ class Number:
     whole: bool = True
     is_open: bool = False
 
-    def refuse(self, text: str) -> str | None:
-        """Why the text is not allowed, or None."""
-        try:
-            value = float(text)
-        except ValueError:
-            value = math.nan
-        inside = self.low < value < self.high if self.is_open else self.low <= value <= self.high
-        # the store reads whole settings with int(), which takes no "3.0"
-        if inside and (not self.whole or text.strip().lstrip("+-").isdigit()):
-            return None
+    @property
+    def allowed(self) -> str:
+        """The allowed numbers, in words."""
         low, high = ("above", " and below") if self.is_open else ("from", " to")
         bound = f"{low} {self.low:g}" + (f"{high} {self.high:g}" if self.high < math.inf else "")
-        return f"{text!r} is not allowed; allowed: {'whole numbers' if self.whole else 'numbers'} {bound}"
+        return f"{'whole numbers' if self.whole else 'numbers'} {bound}"
+
+    def refuse(self, text: str) -> str | None:
+        """Why the text is not allowed, or None. The store reads whole settings with int(), which takes no "3.0"."""
+        is_number = TEXTS["whole" if self.whole else "number"].refuse(text) is None
+        value = float(text) if is_number else math.nan
+        inside = self.low < value < self.high if self.is_open else self.low <= value <= self.high
+        return None if inside else f'"{text}" is not allowed; allowed: {self.allowed}'
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class Choice:
 
     def refuse(self, text: str) -> str | None:
         """Why the text is not allowed, or None."""
-        return None if text in self.words else f"{text!r} is not allowed; {allowed(self.words, text)}"
+        return None if text in self.words else f'"{text}" is not allowed; {allowed(self.words, text)}'
 
 
 SEED = Number(0, 2**32 - 1)
@@ -123,6 +124,9 @@ EARLY_STOPPING_SETTINGS: dict[EarlyStoppingName, dict[str, Number | Choice]] = {
 ON_ONE_MACHINE: AlgorithmName = "atelier"
 ON_A_CLUSTER: AlgorithmName = "multivariate-tpe"
 """What algorithmName: auto is. Katib has multivariate-tpe in every cluster; ours would have to be registered first."""
+
+PARALLEL_ON_A_CLUSTER = 3
+"""What parallelTrialCount: auto is on a cluster, unless there are fewer trials: Katib's default."""
 
 OF_BUILT_IN: dict[str, Any] = {"candidates": 200, "proxies": ["params", "macs"]}
 OF_OWN: dict[str, Any] = {"candidates": 500, "proxies": ["synflow", "params", "macs"]}

@@ -1,15 +1,17 @@
 """What Kubernetes would refuse of a profile's pods, hours later: of trials nothing is checked when they are installed.
 
-templates/_pods.tpl has the same rules.
+templates/_pods.tpl has the same rules over the same table; a test compares what both say.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import posixpath
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from atelier_cli.profile import schema
 from atelier_cli.profile.findings import Finding, Where, at
 from atelier_cli.profile.merging import Values, lookup
 
@@ -20,13 +22,69 @@ UNITS = {
 }
 
 
-@dataclass(frozen=True)
-class Pod:
-    """A pod of ours: its block of values, and the names and paths that the chart itself gives to volumes."""
+FINISHES = (
+    "experiment.earlyStopping.algorithmName=halving",
+    "trainer.tailEpochs",
+    "trainer.finish",
+)
+"""One of them holds if the extractor may have something left to train, or to put together, after the Experiment."""
 
-    at: str
-    volumes: tuple[str, ...]
-    mounts: tuple[str, ...]
+
+@dataclass(frozen=True)
+class Own:
+    """What the chart itself gives to a pod: a volume, and where it is mounted.
+
+    when has conditions that all hold: one of its values is set, or is what follows its "=". A map is set if it says
+    anything. is_beside: it is of the extractor's pod, which has trainer.pod's volumes and mounts too if it may train.
+    """
+
+    pod: str
+    volume: str
+    mount: str | None
+    when: tuple[tuple[str, ...], ...] = ()
+    is_beside: bool = False
+
+
+MODULES, AUTHORITIES = ("trainer.modules",), ("trustedCA.configMap",)
+SIGN = ("promotion.sign.existingSecret",)
+KEYS = ("server.signedBy.publicKey", "server.signedBy.existingConfigMap", "server.signedBy.existingSecret")
+OWN = (
+    *(Own(pod, "store", "/store") for pod in ("trainer", "extractor", "server", "board", "inspector")),
+    *(Own(pod, "tmp", "/tmp") for pod in ("trainer", "extractor", "server", "board", "inspector")),  # noqa: S108
+    Own("trainer", "spec", "/etc/atelier"),
+    Own("trainer", "metrics-volume", "/var/log/katib"),
+    Own("trainer", "modules", "/etc/atelier-modules", (MODULES,)),
+    Own("trainer", "trusted-ca", "/etc/atelier-ca", (AUTHORITIES,)),
+    Own("trainer", "search", "/etc/atelier-search", (FINISHES,), is_beside=True),
+    Own("trainer", "access", None, (FINISHES,), is_beside=True),
+    Own("trainer", "sign", None, (FINISHES, SIGN), is_beside=True),
+    Own("extractor", "search", "/etc/atelier-search"),
+    Own("extractor", "access", "/var/run/secrets/kubernetes.io/serviceaccount"),
+    Own("extractor", "spec", "/etc/atelier", (FINISHES,)),
+    Own("extractor", "modules", "/etc/atelier-modules", (FINISHES, MODULES)),
+    Own("extractor", "trusted-ca", "/etc/atelier-ca", (FINISHES, AUTHORITIES)),
+    Own("extractor", "sign", "/etc/atelier-sign", (SIGN,)),
+    Own("server", "token", "/etc/atelier", (("server.token.existingSecret",),)),
+    Own("server", "signed-by", "/etc/atelier-signed-by", (KEYS,)),
+    Own("board", "token", "/etc/atelier", (("board.token.existingSecret",),)),
+)
+"""Written into files/facts.json for the chart. metrics-volume is Katib's, which puts it into the pods of trials."""
+
+
+def own(value_at: Callable[[str], Any]) -> list[Own]:
+    """What the chart gives to pods with these values, each by its dotted path."""
+    return [one for one in OWN if all(holds(keys, value_at) for keys in one.when)]
+
+
+def holds(keys: Sequence[str], value_at: Callable[[str], Any]) -> bool:
+    """Whether one of these keys is set, or is what follows its "="."""
+    for path, equals, wanted in (key.partition("=") for key in keys):
+        value = value_at(path)
+        if isinstance(value, dict):
+            value = any(inner is not None for inner in value.values())
+        if str(value) == wanted if equals else value:
+            return True
+    return False
 
 
 def quantity(value: str | float) -> Decimal:
@@ -50,66 +108,41 @@ def check(values: Values, broken: Sequence[Where]) -> Iterator[Finding]:
         except KeyError:
             return None
 
-    has_token = bool(sound("server.token.existingSecret"))
-    more = bool(sound("trainer.tailEpochs")) or bool(sound("trainer.finish.average"))
-    finishes = sound("experiment.earlyStopping.algorithmName") == "halving" or more
-    own = (("store", "tmp"), ("/store", "/tmp"))  # noqa: S108 (a path in a pod)
-    file = "/etc/atelier"
-    training = {"modules": sound("trainer.modules"), "trusted-ca": sound("trustedCA.configMap")}
-    names = tuple(name for name, is_used in training.items() if is_used)
-    folders = tuple({"modules": "/etc/atelier-modules", "trusted-ca": "/etc/atelier-ca"}[name] for name in names)
-    finish = (("spec", *names), (file, *folders)) if finishes else ((), ())
-    token = (("token",), (file,)) if has_token else ((), ())
-    seen = (("token",), (file,)) if sound("board.token.existingSecret") else ((), ())
-    sources = ("publicKey", "existingConfigMap", "existingSecret")
-    has_keys = any(sound(f"server.signedBy.{source}") for source in sources)
-    keys = (("signed-by",), ("/etc/atelier-signed-by",)) if has_keys else ((), ())
-    sign = (("sign",), ("/etc/atelier-sign",)) if sound("promotion.sign.existingSecret") else ((), ())
-    pods = [
-        Pod("trainer.pod", (*own[0], "spec", "metrics-volume", *names), (*own[1], file, "/var/log/katib", *folders)),
-        Pod(
-            "extractor.pod",
-            (*own[0], "search", *finish[0], *sign[0]),
-            (*own[1], "/etc/atelier-search", *sign[1], *finish[1]),
-        ),
-        Pod("server.pod", (*own[0], *token[0], *keys[0]), (*own[1], *token[1], *keys[1])),
-        Pod("board.pod", (*own[0], *seen[0]), (*own[1], *seen[1])),
-        Pod("inspector.pod", *own),
-    ]
-    for pod in pods:
-        volumes, mounts = sound(f"{pod.at}.volumes"), sound(f"{pod.at}.volumeMounts")
-        yield from check_volumes(pod, volumes or [], mounts or [], is_known=volumes is not None)
-        yield from check_env(at(f"{pod.at}.env"), sound(f"{pod.at}.env") or [])
+    given = own(sound)
+    for pod in dict.fromkeys(one.pod for one in OWN):
+        volumes, mounts = sound(f"{pod}.pod.volumes"), sound(f"{pod}.pod.volumeMounts")
+        of_pod = [one for one in given if one.pod == pod]
+        yield from check_volumes(at(f"{pod}.pod"), of_pod, volumes or [], mounts or [], is_known=volumes is not None)
+        yield from check_env(at(f"{pod}.pod.env"), sound(f"{pod}.pod.env") or [])
     yield from check_env(at("env"), sound("env") or [])
-    if finishes:
+    if holds(FINISHES, sound):
         for key, name in (("volumes", "name"), ("volumeMounts", "mountPath")):
             ours, theirs = sound(f"extractor.pod.{key}") or [], sound(f"trainer.pod.{key}") or []
             yield from check_shared(at(f"extractor.pod.{key}"), ours, theirs, name)
-    for path in ("trainer", "extractor", "server", "board", "inspector", "test"):
-        yield from check_resources(at(f"{path}.resources"), sound(f"{path}.resources") or {})
-    yield from check_resources(at("quota.containerDefaults"), sound("quota.containerDefaults") or {})
-    requests, limits = sound("extractor.resources.requests") or {}, sound("trainer.resources.limits") or {}
-    if finishes:
+        requests, limits = sound("extractor.resources.requests") or {}, sound("trainer.resources.limits") or {}
         yield from check_bounds(at("extractor.resources.requests"), requests, limits, "trainer.resources.limits")
+    for block, part in schema.schema()["properties"].items():
+        if "resources" in part.get("properties", {}):
+            yield from check_resources(at(f"{block}.resources"), sound(f"{block}.resources") or {})
+    yield from check_resources(at("quota.containerDefaults"), sound("quota.containerDefaults") or {})
 
 
 def check_volumes(
-    pod: Pod, volumes: Sequence[Values], mounts: Sequence[Values], is_known: bool = True
+    where: Where, own: Sequence[Own], volumes: Sequence[Values], mounts: Sequence[Values], is_known: bool = True
 ) -> Iterator[Finding]:
-    """Names and paths that are there twice or are the chart's, and mounts of no volume."""
-    names = [volume["name"] for volume in volumes]
-    yield from _taken(at(f"{pod.at}.volumes"), "name", names, pod.volumes)
-    yield from _taken(
-        at(f"{pod.at}.volumeMounts"), "mountPath", [_path(one["mountPath"]) for one in mounts], pod.mounts
-    )
+    """Names and paths that are there twice or are the chart's, and mounts of no volume, in the values of a pod."""
+    names, paths = [volume["name"] for volume in volumes], [_path(mount["mountPath"]) for mount in mounts]
+    yield from _taken((*where, "volumes"), "name", names, [one.volume for one in own])
+    yield from _taken((*where, "volumeMounts"), "mountPath", paths, [one.mount for one in own if one.mount])
+    there = [*names, *(one.volume for one in own if not one.is_beside)]
     for index, mount in enumerate(mounts):
-        if is_known and mount["name"] not in (*names, *pod.volumes):
-            reason = f"{mount['name']} is no volume of this pod; allowed: {', '.join([*names, *pod.volumes])}"
-            yield Finding((*at(f"{pod.at}.volumeMounts"), index, "name"), reason)
+        if is_known and mount["name"] not in there:
+            reason = f"{mount['name']} is no volume of this pod; allowed: {', '.join(there)}"
+            yield Finding((*where, "volumeMounts", index, "name"), reason)
 
 
 def _path(path: str) -> str:
-    return "/" + "/".join(part for part in path.split("/") if part not in ("", "."))
+    return posixpath.normpath("/" + path.lstrip("/"))
 
 
 def _taken(where: Where, key: str, names: Sequence[str], own: Sequence[str]) -> Iterator[Finding]:

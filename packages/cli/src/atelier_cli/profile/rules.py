@@ -1,4 +1,7 @@
-"""What is wrong with a profile beyond its schema: rules that compare values or read numbers in text."""
+"""What is wrong with a profile beyond its schema: rules that compare values or read numbers in text.
+
+The chart's _checks.tpl has those of a cluster once more, since Helm runs no Python: a test compares what both say.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +47,10 @@ def check(
         (lambda: check_searcher(experiment, laptop), ("experiment.stopWhen", "experiment.tolerance")),
         (lambda: check_experience(experiment, laptop), ("experiment.experience",)),
         (lambda: check_objectives(experiment, laptop), ("experiment.objectives", "experiment.objective")),
-        (lambda: check_several(experiment), ("experiment.objectives", "experiment.algorithm", "experiment.tolerance")),
+        (
+            lambda: check_several(experiment, laptop),
+            ("experiment.objectives", "experiment.algorithm", "experiment.tolerance"),
+        ),
         (lambda: check_parallel(experiment), ("experiment.parallelTrialCount", "experiment.maxTrialCount")),
         (lambda: check_failed(experiment), ("experiment.maxFailedTrialCount", "experiment.maxTrialCount")),
         (lambda: check_files(trainer.data), ("trainer.data.source", "trainer.data.files")),
@@ -55,7 +61,9 @@ def check(
         data = ("source", "name", "kind", "task")
         reads = (*(f"trainer.data.{key}" for key in data), "trainer.network")
         checks.append((lambda: check_builders(spec, kind, parameters), reads))
-    yield from check_parameters(parameters, any(_overlap(at("experiment.parameters"), other) for other in broken))
+    yield from check_parameters(
+        parameters, laptop, any(_overlap(at("experiment.parameters"), other) for other in broken)
+    )
     for run, paths in checks:
         if not any(_overlap(at(path), other) for path in paths for other in broken):
             yield from run()
@@ -69,8 +77,8 @@ def _overlap(a: Where, b: Where) -> bool:
 # the search space
 
 
-def check_parameters(parameters: Sequence[tuple[int, Parameter]], broken: bool) -> Iterator[Finding]:
-    """No parameters, names that repeat, and values of a parameter that contradict each other."""
+def check_parameters(parameters: Sequence[tuple[int, Parameter]], laptop: bool, broken: bool) -> Iterator[Finding]:
+    """No parameters, names that repeat or are Katib's, and values of a parameter that contradict each other."""
     where = (*EXPERIMENT, "parameters")
     if not parameters and not broken:
         by_default = "only the built-in networks for rows have a space by default"
@@ -81,6 +89,10 @@ def check_parameters(parameters: Sequence[tuple[int, Parameter]], broken: bool) 
             yield Finding(
                 (*where, index, "name"),
                 f"{parameter.name} is there twice; the first is experiment.parameters[{first[parameter.name]}]",
+            )
+        if parameter.name == "trialName" and not laptop:
+            yield Finding(
+                (*where, index, "name"), "trialName is what Katib calls the trial itself; choose another name"
             )
         check_one = _check_range if parameter.parameter_type in ("int", "double") else _check_list
         yield from check_one((*where, index, "feasibleSpace"), parameter)
@@ -246,7 +258,7 @@ def check_early_stopping(experiment: Experiment, laptop: bool) -> Iterator[Findi
 
 
 def check_searcher(experiment: Experiment, laptop: bool) -> Iterator[Finding]:
-    """What only the searcher of one machine can do; the chart's _checks.tpl says the same."""
+    """What only the searcher of one machine can do."""
     gain, tolerance = experiment.stop_when.expected_gain_below, experiment.tolerance
     if not laptop and tolerance:
         yield Finding((*EXPERIMENT, "tolerance"), f"{tolerance:g} is {ONE_OBJECTIVE}")
@@ -258,7 +270,7 @@ def check_searcher(experiment: Experiment, laptop: bool) -> Iterator[Finding]:
 
 
 def check_experience(experiment: Experiment, laptop: bool) -> Iterator[Finding]:
-    """What a searcher without a store cannot learn from; the chart's _checks.tpl says the same."""
+    """What a searcher without a store cannot learn from."""
     if not laptop and experiment.experience.enabled:
         yield Finding(
             (*EXPERIMENT, "experience", "enabled"),
@@ -313,11 +325,11 @@ def check_objectives(experiment: Experiment, laptop: bool) -> Iterator[Finding]:
         names.append(other.metric)
 
 
-def check_several(experiment: Experiment) -> Iterator[Finding]:
+def check_several(experiment: Experiment, laptop: bool) -> Iterator[Finding]:
     """What goes only with several objectives, or only with one."""
-    if experiment.tolerance and not experiment.objectives:
+    if laptop and experiment.tolerance and not experiment.objectives:
         yield Finding((*EXPERIMENT, "tolerance"), f"{experiment.tolerance:g} needs experiment.objectives, to choose by")
-    if experiment.objectives and experiment.algorithm.algorithm_name == "cmaes":
+    if laptop and experiment.objectives and experiment.algorithm.algorithm_name == "cmaes":
         yield Finding(
             (*EXPERIMENT, "algorithm", "algorithmName"),
             "cmaes has one objective; allowed with experiment.objectives: all others",

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from atelier_store.spec import THRESHOLD_RULE
+from atelier_store import names
+from atelier_store.spec import OWN_FUNCTION, SHARE, THRESHOLD_RULE
 from atelier_trial.data.files import REQUIRED
 
 
@@ -32,15 +33,13 @@ def or_empty(text: Text) -> Text:
     return Text(f"({text.pattern})?", f"{text.words}; or empty")
 
 
-LABEL = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+LABEL = names.NAMESPACE.pattern
 DOMAIN = rf"{LABEL}(\.{LABEL})*"
 WORD = "[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 SEGMENT = r"\.{0,2}[A-Za-z0-9_~%!$&'()*+,;=:@-][A-Za-z0-9._~%!$&'()*+,;=:@-]*"
 REGISTRY = r"([A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?|\[[0-9A-Fa-f:]+\])(:[0-9]+)?"
 PARTS = r"[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*"
 FIELD = "[0-9A-Za-z*,/?-]+"
-OWN = "[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*"
-"""A function of the user's own."""
 INNER = r"([^/.][^/]*|\.[^/.][^/]*|\.\.[^/]+)"
 """A folder or file in a path that does not lead out of where it begins."""
 OCTET = "(25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])"
@@ -76,28 +75,25 @@ TEXTS: dict[str, Text] = {
     "prefix": or_empty(
         Text("[a-z]([-a-z0-9]{0,43}[a-z0-9])?", 'at most 45 lower case letters, digits and "-", from a letter on')
     ),
-    "model": or_empty(
-        Text(
-            "[a-z0-9]([-a-z0-9._]{0,61}[a-z0-9])?",
-            'at most 63 lower case letters, digits, ".", "_" and "-", beginning and ending with a letter or digit',
-        )
-    ),
+    "model": or_empty(Text(names.MODEL.pattern, names.MODEL.allowed)),
     "parameter": Text("[A-Za-z][A-Za-z0-9_]*", 'letters, digits and "_", beginning with a letter'),
     "choice": Text(
         "[A-Za-z0-9_.:+-]+",
         'letters, digits, "_", ".", ":", "+" and "-", which a shell takes as they are',
         may_be_number=True,
     ),
-    "network": Text(f"atelier|{OWN}", "atelier, or a function of yours as module:function"),
+    "network": Text(f"atelier|{OWN_FUNCTION}", "atelier, or a function of yours as module:function"),
     "metric": Text("[a-z][a-z0-9_]{0,39}", 'at most 40 lower case letters, digits and "_", from a letter on'),
-    "function": Text(OWN, "a function of yours as module:function"),
+    "function": Text(OWN_FUNCTION, "a function of yours as module:function"),
     "class weights": Text("none|balanced", "none, balanced, or a weight for each label"),
     "threshold": Text(
-        rf"{THRESHOLD_RULE}|0?\.[0-9]*[1-9][0-9]*",
+        rf"{THRESHOLD_RULE}|{SHARE}",
         "f1, balanced_accuracy, recall>=0.9, precision>=0.9, or a number above 0 and below 1",
         may_be_number=True,
     ),
-    "source": Text(f"{'|'.join(REQUIRED)}|{OWN}", f"{', '.join(REQUIRED)}, or a function of yours as module:function"),
+    "source": Text(
+        f"{'|'.join(REQUIRED)}|{OWN_FUNCTION}", f"{', '.join(REQUIRED)}, or a function of yours as module:function"
+    ),
     "url": Text("(https?|s3)://.+", "addresses that begin with https://, http:// or s3://"),
     "optional url": or_empty(Text("https?://.+", "addresses that begin with https:// or http://")),
     "header": Text("[A-Za-z0-9!#$%&'*+.^_`|~-]+", "names of HTTP headers, such as Authorization"),
@@ -125,7 +121,7 @@ TEXTS: dict[str, Text] = {
     "label key": LABEL_KEY,
     "optional label key": or_empty(LABEL_KEY),
     "label value": LABEL_VALUE,
-    "version": or_empty(Text("[0-9a-f]{12}", "12 hexadecimal digits, in quotes")),
+    "version": or_empty(Text(names.VERSION.pattern, "12 hexadecimal digits, in quotes")),
     "key": Text("[-._a-zA-Z0-9]{1,253}", 'letters, digits, "-", "_" and "."'),
     "variable": Text("[-._a-zA-Z][-._a-zA-Z0-9]*", 'letters, digits, "_", "-" and ".", not beginning with a digit'),
     "mount": Text("/[^:]*", 'absolute paths without ":"'),

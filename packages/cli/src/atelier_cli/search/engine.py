@@ -2,49 +2,38 @@
 
 from __future__ import annotations
 
-import errno
-import os
-import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import FrameType
-from typing import Any, Protocol
+from typing import Protocol
 
 from atelier_searcher.decision import Networks
 from atelier_store import machine, objectives
 from atelier_store.curve import read_curve
-from atelier_store.exit_codes import ExitCode
-from atelier_store.files import write_text
 from atelier_store.layout import ExperimentPaths, Store, TrialPaths
 from atelier_store.lease import Lease
-from atelier_store.ranking import average_members, best_parent, trial_records, unfinished_winner
+from atelier_store.ranking import best_parent, trial_records
 from atelier_store.records import Card, DataDescription, TrialRecord
 from atelier_store.spec import Spec
 from atelier_store.trial_rows import bundle_row
 from atelier_trial import data, fitness, identity
-from atelier_trial.request import Request, average_name, configuration, record, retrainings
+from atelier_trial.request import Request, averages, configuration, record, retrainings, unfinished_winners
 from atelier_trial.target import Target
 
 from atelier_cli.profile import InvalidProfile, rules
-from atelier_cli.search import experience, shortlisting
+from atelier_cli.search import experience, failing, shortlisting, stop_requests
 from atelier_cli.search.appraising import Appraisers
 from atelier_cli.search.children import STOP_TIMEOUT, Children, Exited, start_fork_server
 from atelier_cli.search.command_line import command_line
 from atelier_cli.search.schedule import Job, Result, Schedule
+from atelier_cli.search.stop_requests import StopRequests
 
 MEMORY_PER_TRIAL = 1.5 * 2**30
 """Bytes that a trial with torch may take beside its share of the data; decides how many `auto` is."""
 
-DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
-"""They end the search: whatever it trained next would be lost."""
-
 TRIES = 3
 """How often a trial whose process was killed is started in one search."""
-
-GOES_ON = "the same command goes on from here"
 
 
 class Watcher(Protocol):
@@ -126,7 +115,7 @@ class Engine:
         self._found: set[str] = set()
         self._running: dict[str, _Running] = {}
         self._queued: list[Assignment] = []
-        self._stop_requests = 0
+        self._stops = StopRequests()
 
     def prepare(self, progress: Callable[[str], object] = lambda _: None) -> data.Prepared:
         """Prepare the data in the store, and check the search space against the kind that they turn out to be.
@@ -136,10 +125,8 @@ class Engine:
         trainer = self.spec.trainer
         if not self.experiment.spec.exists():
             start_fork_server()  # a new search needs it, and it imports torch while the data are prepared
-        with self._signals(self._interrupt):
+        with self._stops.interrupting():
             description = data.prepare(trainer.data, self.store, Path.cwd(), self.data_dir, trainer.seed, progress)
-        if self._stop_requests:
-            raise KeyboardInterrupt  # Python drops one that is raised while it cleans up after an import
         violations = fitness.violations(trainer, description)
         violations += [str(finding) for finding in rules.check_builders(self.spec, description.kind)]
         violations += experience.violations(self.spec, self.store)
@@ -152,7 +139,7 @@ class Engine:
         started = time.monotonic()
         with (
             Lease.acquire(self.experiment.lease, f"search {self.spec.experiment_name}"),
-            self._signals(self._request_stop),
+            self._stops.counted(),
         ):
             self.spec.write(self.experiment.spec)
             try:
@@ -164,7 +151,9 @@ class Engine:
                     self._retrain(description)
             except KeyboardInterrupt:
                 running = self._assignments()
-                raise KeyboardInterrupt(_left(running, killed=self._stop_trials())) from None
+                killed = self._stop_trials()
+                anew = [run.name for run in running if not run.paths.checkpoint.exists()]
+                raise KeyboardInterrupt(stop_requests.in_words([run.name for run in running], killed, anew)) from None
             finally:
                 running = self._assignments()
                 self._stop_trials()
@@ -186,12 +175,12 @@ class Engine:
         """End the trials that run; the names of those that wrote no checkpoint because they had to be killed."""
         if self._running:
             names = ", ".join(self._running)
-            again = "Ctrl-C again" if self._stop_requests else "Ctrl-C"
+            again = "Ctrl-C again" if self._stops.count else "Ctrl-C"
             wait = f"waiting for the batch under way of {names}, {STOP_TIMEOUT:.0f} s at most"
             self.watcher.note(f"Stopping: {wait}; {again} ends it now")
             self._running.clear()
-        patient = 1 if self._stop_requests else 0
-        return self._children.stop(at_once=lambda: self._stop_requests > patient)
+        patient = 1 if self._stops.count else 0
+        return self._children.stop(at_once=lambda: self._stops.count > patient)
 
     def _search(self, description: DataDescription) -> None:
         records = [record for record in trial_records(self.experiment) if record.number is not None]
@@ -208,7 +197,7 @@ class Engine:
             self._schedule = schedule = Schedule(self.spec, networks, self.parallel, made, shortlist, known)
             while not schedule.gave_up and (not schedule.is_done or self._queued or self._running):
                 while schedule.ready and not schedule.is_done:
-                    self._raise_if_stopped()
+                    self._stops.raise_if_any()
                     job = schedule.decide()
                     if job is not None:
                         self._take(self._assignment_of(job, description), is_new=job.suggestion.number not in made)
@@ -221,7 +210,7 @@ class Engine:
 
     def _scoring_goes_on(self, text: str | None) -> None:
         """Say how far the scoring of untrained networks is; KeyboardInterrupt if the search is to stop."""
-        self._raise_if_stopped()
+        self._stops.raise_if_any()
         if text is not None:
             self.watcher.note(text)
 
@@ -311,15 +300,11 @@ class Engine:
     def _handle_event(self) -> None:
         """Wait for an event of a child, half a second at most, and handle it."""
         event = self._children.event(timeout=0.5)
-        self._raise_if_stopped()  # first: a trial that was stopped with the search has no result
+        self._stops.raise_if_any()  # first: a trial that was stopped with the search has no result
         if isinstance(event, Exited):
             self._handle_exit(self._running.pop(event.name), event.code)
         elif event is not None:
             self._handle_line(self._running[event.name], event.line)
-
-    def _raise_if_stopped(self) -> None:
-        if self._stop_requests:
-            raise KeyboardInterrupt
 
     def _handle_line(self, run: _Running, line: str) -> None:
         metric, _, value = line.partition(" ")[2].strip().partition("=")
@@ -337,35 +322,13 @@ class Engine:
         card = assignment.target.finished(assignment.paths)
         if card is not None:
             self._report(assignment, self._result(assignment.target, card), trained, card.reason)
-        elif (code <= 0 or code == ExitCode.STOPPED) and run.tries < TRIES:
+        elif failing.was_ended(code) and run.tries < TRIES:
             self._start(assignment, run.tries + 1)
         else:
-            reason = self._reason(run, code)
-            self._raise_if_disk_failed(assignment, reason)
+            messages = self.experiment.messages(assignment.name)
+            reason = failing.reason(code, run.tries, assignment.paths.card, messages)
+            failing.raise_if_of_the_disk(assignment.name, reason, self.store)
             self._report(assignment, Result("failed"), trained, reason)
-
-    def _raise_if_disk_failed(self, assignment: Assignment, reason: str) -> None:
-        """Raise OSError if the trial failed by an error of the disk: every other trial would fail as well."""
-        for number in DISK_ERRORS:
-            if os.strerror(number) in reason:
-                raise OSError(number, f"{reason} ({assignment.name})", str(self.store.root))
-
-    def _reason(self, run: _Running, code: int) -> str:
-        """Why a trial failed: the reason on its card, or the last line of its messages.
-
-        OSError on a full disk, which may have kept the trial from saying so.
-        """
-        if code < 0:
-            return f"its process was killed by signal {-code}, {run.tries} times"
-        if code == ExitCode.STOPPED:
-            return f"its process was asked to stop, {run.tries} times"
-        card = Card.read_if_whole(run.assignment.paths.card)
-        if card is not None and card.status == "failed" and card.reason is not None:
-            return card.reason
-        messages = self.experiment.messages(run.assignment.name)
-        said = messages.read_text(errors="replace").strip() or f"exit code {code}"
-        write_text(messages, f"{said}\n")
-        return said.splitlines()[-1]
 
     def _report(self, assignment: Assignment, result: Result, trained: int, reason: str | None) -> None:
         if result.outcome == "failed":
@@ -395,10 +358,7 @@ class Engine:
 
     def _finish_winner(self, description: DataDescription) -> None:
         """Train the best trial to its end, if halving paused it; again, should another be the best then."""
-        finished: set[str] = set()
-        while (best := unfinished_winner(self.store, self.spec)) and best.trial not in finished:
-            finished.add(best.trial)
-            request = self._request(best.trial, best.params, best.number, bars={})
+        for request in unfinished_winners(self._request("", {}, None, bars={})):
             self._train(self._assignment(request, description, job=None))
 
     def _tail(self, description: DataDescription) -> None:
@@ -406,45 +366,26 @@ class Engine:
         parent = best_parent(self.store, self.spec) if self.spec.trainer.tail_epochs else None
         if parent is None:
             return
-        request = Request(
-            spec=self.spec,
-            store=self.store,
-            trial=f"tail-{parent}",
-            params={},
-            tail_of=parent,
-            threads=machine.cores(),
-            data_dir=self.data_dir,
-        )
+        request = replace(self._alone(), trial=f"tail-{parent}", tail_of=parent)
         self._train(self._assignment(request, description, job=None))
 
     def _average(self, description: DataDescription) -> None:
         """Try the average of the best trials, if the spec asks for one; of fewer while it is measured over budget."""
-        tried: set[str] = set()
-        while members := average_members(self.store, self.spec):
-            request = Request(
-                spec=self.spec,
-                store=self.store,
-                trial="",
-                params={},
-                average_of=members,
-                threads=machine.cores(),
-                data_dir=self.data_dir,
-            )
-            key = configuration(request, description).key
-            if key in tried:
-                return
-            tried.add(key)
-            self._train(self._assignment(replace(request, trial=average_name(key)), description, job=None))
+        for request in averages(self._alone()):
+            self._train(self._assignment(request, description, job=None))
 
     def _retrain(self, description: DataDescription) -> None:
         """Retrain the winner on training and validation rows, if the spec asks for it."""
-        base = Request(self.spec, self.store, "", {}, threads=machine.cores(), data_dir=self.data_dir)
-        for request in retrainings(base):
+        for request in retrainings(self._alone()):
             assignment = self._assignment(request, description, job=None)
             self._train(assignment)
             card = assignment.target.finished(assignment.paths)
             if card is None or card.status != "succeeded":
                 return
+
+    def _alone(self) -> Request:
+        """A request that nothing runs beside; it still says of no trial which one."""
+        return Request(self.spec, self.store, "", {}, threads=machine.cores(), data_dir=self.data_dir)
 
     def _train(self, assignment: Assignment) -> None:
         """Run one assignment to its end, unless its result is in the store."""
@@ -452,37 +393,6 @@ class Engine:
         self._start_queued()
         while self._running:
             self._handle_event()
-
-    def _request_stop(self, *_: object) -> None:
-        self._stop_requests += 1
-
-    def _interrupt(self, *_: object) -> None:
-        self._request_stop()
-        raise KeyboardInterrupt
-
-    @contextmanager
-    def _signals(self, handler: Callable[[int, FrameType | None], object]) -> Iterator[None]:
-        """Handle SIGINT and SIGTERM with handler during the block."""
-        before: dict[signal.Signals, Any] = {
-            number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)
-        }
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-
-def _left(running: Sequence[Assignment], killed: Sequence[str]) -> str:
-    """What a search that was stopped says of the trials that ran."""
-    anew = [run.name for run in running if not run.paths.checkpoint.exists()]
-    behind = [run.name for run in running if run.name in killed and run.name not in anew]
-    if not anew and not behind:
-        return f"Stopped. Every trial is checkpointed; {GOES_ON}."
-    parts = [f"{', '.join(behind)} from the last whole epoch"] if behind else []
-    parts += [f"{', '.join(anew)} anew, without a checkpoint"] if anew else []
-    others = ", the others from their checkpoints" if len(anew) + len(behind) < len(running) else ""
-    return f"Stopped; {GOES_ON}: {'; '.join(parts)}{others}."
 
 
 def parallel_trials(spec: Spec) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from atelier_store import pointer
 from atelier_store.layout import ModelPaths, VersionPaths
 from atelier_store.records import Decision, HistoryLine, Promotion
+from atelier_store.spec import at_test
 from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -73,7 +74,7 @@ def _read(files: VersionPaths) -> Promotion | str:
 
 def _scores(promotion: Promotion) -> str:
     name = promotion.objective_metric_name
-    tested = (promotion.test_metrics or {}).get(f"test_{name.removeprefix('val_')}")
+    tested = (promotion.test_metrics or {}).get(at_test(name))
     value = promotion.value if promotion.metric is None else f"{name} {score(promotion.metric)}"
     return value + ("" if tested is None else f", test {score(tested)}")
 
