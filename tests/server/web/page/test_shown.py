@@ -175,7 +175,7 @@ def test_where_the_model_errs_is_shown_of_classes(page: Page, store: Store) -> N
     random, bundle = np.random.default_rng(1), image_bundle(1)
     with_test_rows(store, bundle, random.integers(0, 255, (90, 8, 8), np.uint8), random.integers(0, 3, 90))
     searched(store, "digits", bundle)
-    with serving(store, "digits", "--workers", "1") as server:
+    with serving(store, "digits") as server:
         errs = opened(page, server).locator("#quality-section")
         told = server.client.get("/model/report").json()["report"]["quality"]["test"]
         right, first = sum(told["confusion"][label][label] for label in range(3)), told["worst"][0]
@@ -195,7 +195,7 @@ def test_where_the_model_errs_is_shown_of_targets(page: Page, store: Store) -> N
     random, bundle = np.random.default_rng(1), rows_bundle(1)
     with_test_rows(store, bundle, random.normal(size=(70, 3)).astype(np.float32), random.normal(size=(70, 1)))
     searched(store, "house", bundle)
-    with serving(store, "house", "--workers", "1") as server:
+    with serving(store, "house") as server:
         errs = opened(page, server).locator("#quality-section")
         expect(errs.get_by_role("img", name="Residuals: half are between")).to_be_visible()
         expect(errs.get_by_role("region", name="The worst mistakes").get_by_role("row")).to_have_count(13)
