@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from atelier_store.layout import Store
@@ -16,8 +17,15 @@ from tests.support.server_process import Server, serving
 pytestmark = pytest.mark.process
 
 
-@pytest.fixture
-def guarded(store: Store) -> Iterator[Server]:
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that asks for the token `right`, for tests that only ask."""
+    with guarding(Store(tmp_path_factory.mktemp("guarded") / "store")) as server:
+        yield server
+
+
+@contextmanager
+def guarding(store: Store) -> Iterator[Server]:
     """A server that asks for the token `right`; the file is beside the store."""
     publish(store, rows_bundle())
     (store.root.parent / "token").write_text("right")
@@ -67,16 +75,17 @@ def test_whoever_gave_the_token_can_try_the_model_until_the_tab_is_closed(page: 
     expect(other.get_by_label("Token")).to_be_visible()
 
 
-def test_a_token_that_is_exchanged_is_asked_for_and_what_was_written_stays(page: Page, guarded: Server) -> None:
-    page.goto(guarded.url)
-    give(page, "right")
-    page.get_by_label("age").fill("41")
-    (guarded.store.root.parent / "token").write_text("next")
-    expect(page.locator("#token-wrong")).to_have_text("The server does not accept this token.", timeout=15_000)
-    expect(page.locator("#served")).to_be_hidden()
-    give(page, "next")
-    expect(page.locator("#served")).to_be_visible()
-    assert page.get_by_label("age").input_value() == "41"
+def test_a_token_that_is_exchanged_is_asked_for_and_what_was_written_stays(page: Page, store: Store) -> None:
+    with guarding(store) as server:
+        page.goto(server.url)
+        give(page, "right")
+        page.get_by_label("age").fill("41")
+        (store.root.parent / "token").write_text("next")
+        expect(page.locator("#token-wrong")).to_have_text("The server does not accept this token.", timeout=15_000)
+        expect(page.locator("#served")).to_be_hidden()
+        give(page, "next")
+        expect(page.locator("#served")).to_be_visible()
+        assert page.get_by_label("age").input_value() == "41"
 
 
 def test_while_nobody_gives_a_token_the_server_is_not_asked_again(page: Page, guarded: Server) -> None:
