@@ -32,6 +32,8 @@ from tests.support.browser import faultless
 pytestmark = pytest.mark.process
 
 MANY = "many-4789a5b1"
+EVERY = 5000
+"""Milliseconds after which the page asks again."""
 
 
 @pytest.fixture
@@ -301,11 +303,13 @@ def test_the_audit_tells_of_promotions_and_checks_when_it_is_asked_to(page: Page
 
 def test_what_changes_appears_by_itself_and_what_was_chosen_stays(page: Page, store: Store) -> None:
     store.experiment(ONE).spec.write_text("{")
+    page.clock.install()
     with board(store.root) as shown:
         opened(page, shown, f"#/s/{THIRTY}")
         page.get_by_label("Find trials").fill("trial-00")
         record = TrialRecord(trial="trial-0030", number=30, params={"lr": "9"}, key=None, error="lr: 9 is too much")
         record.write(store.experiment(THIRTY).trial("trial-0030"))
+        page.clock.run_for(EVERY)
         expect(page.locator("#state")).to_contain_text("31 trials", timeout=30_000)
         expect(page.get_by_label("Find trials")).to_be_focused()
         expect(page.get_by_label("Find trials")).to_have_value("trial-00")
@@ -314,6 +318,7 @@ def test_what_changes_appears_by_itself_and_what_was_chosen_stays(page: Page, st
         assert best.key is not None
         card = store.trial(best.key).card
         card.write_bytes(card.read_bytes()[:100])
+        page.clock.run_for(EVERY)
         expect(page.locator("#state")).to_contain_text("1 damaged", timeout=30_000)
         opened(page, shown, f"#/s/{THIRTY}/t/{best.trial}")
         expect(page.locator("#problems")).to_contain_text("card.json: not a whole Card")
@@ -325,6 +330,7 @@ def test_what_changes_appears_by_itself_and_what_was_chosen_stays(page: Page, st
         assert page.locator("select:visible, section:visible").count() == 1  # the table of its trials
         assert Axe().run(page).violations_count == 0
         assert shown.stop() == 0
+        page.clock.run_for(EVERY)
         expect(page.locator("#notice")).to_contain_text("The board does not answer", timeout=30_000)
 
 
@@ -356,7 +362,7 @@ def test_a_question_that_is_not_answered_is_said_and_asked_again(browser: Browse
             page.clock.run_for(60_000)
         expect(page.get_by_role("alert")).to_contain_text(words)
         expect(page.locator("#state")).to_have_text("Reading the store…")
-        page.clock.run_for(5000)
+        page.clock.run_for(EVERY)
     expect(page.locator("#state")).to_contain_text("searches in the store")
     expect(page.locator("#notice")).to_be_hidden()
     assert asked == [None] * 7  # the tag of what could not be shown was not kept

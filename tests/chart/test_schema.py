@@ -38,6 +38,7 @@ from jsonschema import Draft7Validator
 from pydantic_core import PydanticUndefined
 
 from tests.support import ROOT
+from tools import chart_facts
 
 CHART = ROOT / "charts" / "katib-nas-atelier"
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
@@ -299,3 +300,11 @@ def test_alerts_that_can_be_left_out_are_the_alerts_there_are() -> None:
     rule = SCHEMA["properties"]["monitoring"]["properties"]["prometheusRule"]["properties"]
     named = re.findall(r"(?m)^- alert: (\w+)$", (CHART / "files" / "alerts.yaml").read_text())
     assert named and sorted(rule["disabledAlerts"]["items"]["enum"]) == sorted(named)
+
+
+def test_generated_files_are_those_of_the_code() -> None:
+    schema = (CHART / "values.schema.json").read_text()
+    assert (CHART / "files" / "facts.json").read_text() == chart_facts.text(chart_facts.facts()) + "\n", (
+        "make chart-docs"
+    )
+    assert schema == chart_facts.text(chart_facts.conditioned(json.loads(schema))) + "\n", "make chart-docs"

@@ -47,7 +47,7 @@ def test_test_rows_of_a_table_are_asked_for_as_a_client_would(tmp_path: Path) ->
         np.save(data.array(f"{part}_y"), np.zeros(8, np.int64))
     assert not isinstance(bundle.network, bytes)
     expected = outputs_of(bundle.network.SerializeToString(), table.inputs(rows, PASSENGER))
-    with serving(store, "passenger", "--workers", "1") as server:
+    with serving(store, "passenger") as server:
         samples = predict_samples(server.url, store, description)
     assert [sample.prediction for sample in samples] == [LABELS[chosen] for chosen in expected.argmax(1)]
     assert [sample.probability for sample in samples] == pytest.approx(expected.max(1).tolist(), abs=1e-5)

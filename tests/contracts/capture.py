@@ -96,7 +96,7 @@ def openapi(served: str) -> Any:
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder) / "store")
         version = publish(store, bundle(), model) if bundle else None
-        with serving(store, model, "--workers", "1") as server:
+        with serving(store, model) as server:
             return comparable(server.client.get("/openapi.json").raise_for_status().json(), version)
 
 
@@ -133,7 +133,7 @@ def metrics(with_a_search: bool) -> Any:
         publish(store, bundle)
         if with_a_search:
             _search_for(store, "digits")
-        with serving(store, "digits", "--workers", "1") as server:
+        with serving(store, "digits") as server:
             server.client.post("/predict", json={"instances": bundle.inputs[:2].tolist()}).raise_for_status()
             return families(server)
 

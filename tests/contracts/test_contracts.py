@@ -255,7 +255,7 @@ def test_the_model_of_an_old_store_is_served_and_answers_as_it_did(old: Path) ->
     version = Current.read(model.current).version
     with np.load(model.versions / version / "reference.npz") as arrays:
         inputs, outputs = arrays["input"], arrays["output"]
-    with serving(Store(old), MODEL, "--workers", "1") as server:
+    with serving(Store(old), MODEL) as server:
         assert server.version() == version
         answer = server.client.post("/predict", json={"instances": inputs.tolist()}).raise_for_status().json()
     labels = Manifest.read(model.versions / version / "manifest.json").labels

@@ -71,7 +71,7 @@ def addresses(trained: Reader, tmp_path_factory: pytest.TempPathFactory) -> Iter
     publish(tables, table_bundle(columns=PENGUIN, labels=("Adelie", "Chinstrap", "Gentoo")), "penguins")
     token.write_text(TOKEN)
     shutil.copytree(trained.store.root / "models", elsewhere.root / "models")
-    small = ("--max-body-mib", "1", "--workers", "1")
+    small = ("--max-body-mib", "1")
     with ExitStack() as servers:
         started = {
             "8000": serving(trained.store, "digits", *small),

@@ -2,42 +2,26 @@
 
 import shutil
 import subprocess
-import sys
 
 import httpx
 import pytest
 from atelier_store.layout import Store
 
-from tests.support.onnx_bundles import Bundle, image_bundle, place, publish, rows_bundle
-from tests.support.server_process import serving
-from tests.support.table_bundles import table_bundle
+from tests.support.called import called
+from tests.support.onnx_bundles import image_bundle, place, publish
+from tests.support.server_process import Server, free_port, serving
 
 pytestmark = pytest.mark.process
 
 
 def check(store: Store, url: str, model: str = "digits", *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [
-        sys.executable,
-        "-m",
-        "atelier_server",
-        "check",
-        "--store",
-        str(store.root),
-        "--model",
-        model,
-        "--url",
-        url,
-    ]
-    return subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=60)
+    return called("check", "--store", str(store.root), "--model", model, "--url", url, *arguments)
 
 
-@pytest.mark.parametrize(
-    ("bundle", "model"), [(image_bundle(), "digits"), (rows_bundle(), "house"), (table_bundle(), "passenger")]
-)
-def test_a_server_that_answers_its_reference_inputs_is_right(store: Store, bundle: Bundle, model: str) -> None:
-    publish(store, bundle, model)
-    with serving(store, model) as server:
-        found = check(store, server.url, model)
+@pytest.mark.parametrize("kind", ["images", "rows", "passengers"])
+def test_a_server_that_answers_its_reference_inputs_is_right(request: pytest.FixtureRequest, kind: str) -> None:
+    server: Server = request.getfixturevalue(kind)
+    found = check(server.store, server.url, server.model)
     assert found.returncode == 0, found.stderr
     assert "reference inputs give their reference outputs" in found.stderr
 
@@ -64,31 +48,26 @@ def test_a_server_that_asks_for_a_token_is_asked_with_the_one_in_the_file(store:
     assert str(store.root / "none") in missing.stderr
 
 
-def test_answers_of_another_model_are_found_out(store: Store) -> None:
+def test_answers_of_another_model_are_found_out(images: Server, store: Store) -> None:
     """The store that the check reads is not the one that is served."""
-    version = publish(store, image_bundle(seed=1))
-    other = Store(store.root.parent / "other")
-    place(other, image_bundle(seed=2))
-    with serving(store) as server:
-        folder = other.model("digits").versions
-        next(folder.iterdir()).rename(folder / version)
-        found = check(other, server.url)
+    version = images.version()
+    assert version is not None
+    place(store, image_bundle(seed=2))
+    folder = store.model("digits").versions
+    next(folder.iterdir()).rename(folder / version)
+    found = check(store, images.url)
     assert found.returncode == 1
     assert f"digits version {version}: recomputed outputs differ by up to" in found.stderr
 
 
-def test_a_version_that_is_not_in_the_store_is_named(store: Store) -> None:
-    version = publish(store, image_bundle())
-    with serving(store) as server:
-        empty = Store(store.root.parent / "empty")
-        found = check(empty, server.url)
+def test_a_version_that_is_not_in_the_store_is_named(images: Server, store: Store) -> None:
+    found = check(store, images.url)
     assert found.returncode == 1
-    assert version in found.stderr
+    assert str(images.version()) in found.stderr
 
 
 def test_a_server_that_is_not_there_is_said(store: Store) -> None:
-    with serving(store) as server:
-        url = server.url
+    url = f"http://127.0.0.1:{free_port()}"
     found = check(store, url)
     assert found.returncode == 1
     assert url in found.stderr

@@ -16,6 +16,8 @@ from typing import Any
 
 from atelier_store.layout import Store
 
+from tests.support.called import called
+
 NAME, NAMESPACE = "digits-nas-0123abcd", "research"
 PATH = f"/apis/kubeflow.org/v1beta1/namespaces/{NAMESPACE}/experiments/{NAME}"
 EVENTS = f"/api/v1/namespaces/{NAMESPACE}/events"
@@ -174,8 +176,8 @@ class Api:
         return [sys.executable, "-m", "atelier_server", *arguments, *given], environment
 
     def run(self, *arguments: str, store: Store) -> subprocess.CompletedProcess[str]:
-        command, environment = self.command(*arguments, store=store)
-        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+        (_, _, _, *command), environment = self.command(*arguments, store=store)
+        return called(*command, environment=environment)
 
 
 @contextmanager

@@ -35,15 +35,19 @@ def free_port() -> int:
 
 
 class Server:
-    """A server process and a client for it; its log is a file beside the store."""
+    """A server process and a client for it; its log is a file beside the store.
+
+    It has one worker on every machine, unless the arguments say otherwise.
+    """
 
     def __init__(self, store: Store, model: str = "digits", *arguments: str) -> None:
         store.root.parent.mkdir(parents=True, exist_ok=True)
-        self.store = store
+        self.store, self.model = store, model
         self._log = store.root.parent / f"server-{os.urandom(3).hex()}.log"
         command = [sys.executable, "-m", "atelier_server", "serve", "--store", str(store.root), "--model", model]
+        command += ["--port", "0", "--workers", "1", *arguments]
         with self._log.open("wb") as log:
-            self.process = subprocess.Popen([*command, "--port", "0", *arguments], stdout=log, stderr=log)
+            self.process = subprocess.Popen(command, stdout=log, stderr=log)
         try:
             self.url = eventually(self._address, 60)
             self.client = httpx.Client(base_url=self.url, timeout=30, verify=False)  # it reads no certificates

@@ -51,23 +51,21 @@ def waits(act: Callable[[], None]) -> threading.Thread:
 def test_a_trial_waits_for_a_collector_that_has_yet_to_start(pod: Path) -> None:
     waiting = waits(lambda: wait_until_seen(never, pod))
     process(pod, 30, 0, SETTLED)
-    waiting.join(5)
+    waiting.join(60)
     assert not waiting.is_alive()
 
 
 def test_a_collector_gets_time_to_look(pod: Path) -> None:
+    begun = time.clock_gettime(time.CLOCK_BOOTTIME) - (SETTLED - 1)
     process(pod, 30, 0, SETTLED - 1)
-    waiting = waits(lambda: wait_until_seen(never, pod))
-    waiting.join(5)
-    assert not waiting.is_alive()
+    wait_until_seen(never, pod)
+    assert time.clock_gettime(time.CLOCK_BOOTTIME) - begun >= SETTLED - 1 / TICKS
 
 
 def test_a_long_trial_waits_for_nothing(pod: Path, caplog: pytest.LogCaptureFixture) -> None:
     process(pod, 30, 0, 80)
-    started = time.monotonic()
     wait_until_seen(never, pod, patience=30)
-    assert time.monotonic() - started < 15  # else it waited until its patience ended
-    assert caplog.text == ""
+    assert caplog.text == ""  # else it waited until its patience ended
 
 
 def test_processes_of_the_trials_own_container_are_no_collector(pod: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -35,7 +35,7 @@ def test_every_version_of_every_model_answers_for_itself(store: Store) -> None:
     old, other = publish(store, image_bundle(1)), publish(store, image_bundle(3), "letters")
     new = publish(store, image_bundle(2))
     houses = publish(store, rows_bundle(), "house")
-    with serving(store, "digits", "--workers", "1") as server:
+    with serving(store, "digits") as server:
         for path, model, version in [
             ("digits", "digits", new),
             (f"digits/versions/{old}", "digits", old),
@@ -60,7 +60,7 @@ def test_every_version_of_every_model_answers_for_itself(store: Store) -> None:
 def test_the_pointer_of_another_model_is_followed_too(store: Store) -> None:
     publish(store, image_bundle())
     first = publish(store, image_bundle(1), "letters")
-    with serving(store, "digits", "--workers", "1", "--poll-interval", "0.05") as server:
+    with serving(store, "digits", "--poll-interval", "0.05") as server:
         assert infer(server, "letters").json()["model_version"] == first
         second = publish(store, image_bundle(2), "letters")
         eventually(lambda: infer(server, "letters").json()["model_version"] == second)
@@ -69,7 +69,7 @@ def test_the_pointer_of_another_model_is_followed_too(store: Store) -> None:
 def test_a_version_that_was_asked_for_is_not_loaded_again_when_it_is_promoted(store: Store) -> None:
     publish(store, image_bundle(1))
     new, digest = place(store, image_bundle(2))
-    with serving(store, "digits", "--workers", "1", "--poll-interval", "0.05") as server:
+    with serving(store, "digits", "--poll-interval", "0.05") as server:
         assert infer(server, f"digits/versions/{new}").json()["model_version"] == new
         point(store, "digits", new, digest)
         eventually(lambda: infer(server, "digits").json()["model_version"] == new)
@@ -80,7 +80,7 @@ def test_a_version_that_was_asked_for_is_not_loaded_again_when_it_is_promoted(st
 def test_what_was_asked_for_longest_ago_goes_when_there_is_no_room(store: Store) -> None:
     publish(store, image_bundle())
     versions = [publish(store, image_bundle(seed), "letters") for seed in (1, 2, 3)]
-    with serving(store, "digits", "--workers", "1", "--cache-mib", "9") as server:  # for two of them
+    with serving(store, "digits", "--cache-mib", "9") as server:  # for two of them
 
         def loads() -> int:
             return server.log.count("loaded letters version")
@@ -95,7 +95,7 @@ def test_what_was_asked_for_longest_ago_goes_when_there_is_no_room(store: Store)
 def test_a_model_larger_than_the_room_is_served_all_the_same(store: Store) -> None:
     publish(store, image_bundle())
     publish(store, image_bundle(1), "letters")
-    with serving(store, "digits", "--workers", "1", "--cache-mib", "0") as server:
+    with serving(store, "digits", "--cache-mib", "0") as server:
         assert infer(server, "letters").status_code == infer(server, "letters").status_code == 200
         assert server.log.count("loaded letters") == 1
 
@@ -107,7 +107,7 @@ def test_a_damaged_version_is_refused_and_the_others_go_on(store: Store, name: s
     path = store.model("letters").versions / version / name
     whole = path.read_bytes()
     path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
-    with serving(store, "digits", "--workers", "1") as server:
+    with serving(store, "digits") as server:
         for asked in ("letters", f"letters/versions/{version}"):
             refused = infer(server, asked)
             body = problem(refused, 503)
@@ -121,7 +121,7 @@ def test_a_damaged_version_is_refused_and_the_others_go_on(store: Store, name: s
 def test_a_folder_that_is_named_as_another_version_is_refused(store: Store) -> None:
     version = publish(store, image_bundle())
     shutil.copytree(store.model("digits").versions / version, store.model("digits").versions / ("0" * 12))
-    with serving(store, "digits", "--workers", "1") as server:
+    with serving(store, "digits") as server:
         assert (
             "not the one that names this version"
             in problem(infer(server, f"digits/versions/{'0' * 12}"), 503)["detail"]
@@ -138,7 +138,7 @@ def test_names_that_no_model_and_no_version_has_are_not_found(images: Server, pa
 def test_a_model_that_is_searched_and_not_promoted_yet_says_so(store: Store) -> None:
     publish(store, image_bundle())
     version, digest = place(store, image_bundle(1), "letters")
-    with serving(store, "digits", "--workers", "1") as server:
+    with serving(store, "digits") as server:
         waiting = problem(infer(server, "letters"), 503)
         assert waiting["title"] == "No model promoted yet" and waiting["ready"] is False
         point(store, "letters", version, digest)

@@ -111,7 +111,7 @@ def test_a_server_counts_what_clients_send_however_they_send_it(store: Store) ->
     publish(store, table_bundle(), "passenger")
     row = {column.name: None for column in PASSENGER}
     table = "sex,age,fare,alone,boarded,port of call\nmale,,,,,\nnobody,,,,,\n"
-    with serving(store, "passenger", "--workers", "1") as server:
+    with serving(store, "passenger") as server:
         server.client.post("/predict", json={"instances": [row, row | {"sex": "female"}]}).raise_for_status()
         server.client.post("/predict", content=table, headers={"Content-Type": "text/csv"}).raise_for_status()
         eventually(lambda: server.metric("atelier_input_rows_total", model="passenger") == 4)

@@ -88,7 +88,7 @@ def test_a_damaged_version_is_refused_while_no_request_fails(
     house = publish(store, rows_bundle(), "house")
     others = {file.name: file.read_bytes() for file in (store.model("house").versions / house).iterdir()}
     with (
-        serving(store, "digits", "--workers", "1", "--poll-interval", "0.02") as server,
+        serving(store, "digits", "--poll-interval", "0.02") as server,
         asked_without_a_pause(server, versions) as load,
     ):
 
@@ -121,7 +121,7 @@ def test_a_damaged_version_is_refused_while_no_request_fails(
 def test_a_damaged_record_of_the_promotion_changes_no_answer(store: Store) -> None:
     versions = Versions(store, len(damages(4)))
     with (
-        serving(store, "digits", "--workers", "1", "--poll-interval", "0.02") as server,
+        serving(store, "digits", "--poll-interval", "0.02") as server,
         asked_without_a_pause(server, versions) as load,
     ):
 
@@ -151,7 +151,7 @@ def test_a_server_with_nothing_but_a_damaged_version_starts_and_says_why_it_cann
     file = store.model("digits").versions / version / name
     whole = file.read_bytes()
     apply(damages(3)[what], file)
-    with serving(store, "digits", "--workers", "1", "--poll-interval", "0.02") as server:
+    with serving(store, "digits", "--poll-interval", "0.02") as server:
         answer = server.client.get("/v2/health/ready").raise_for_status().json()
         assert answer["ready"] is True and name in answer["refused"] and version in answer["refused"]
         for refused in (

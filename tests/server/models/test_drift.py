@@ -159,7 +159,7 @@ def test_inputs_are_compared_however_they_come_and_of_many_a_part(store: Store) 
     expected = (dark.mean() - bundle.inputs.mean()) / bundle.inputs.std()
     tensor = {"name": "input", "datatype": "UINT8", "shape": list(dark.shape)}
     text = json.dumps({"inputs": [tensor | {"parameters": {"binary_data_size": dark.nbytes}}]}).encode()
-    with serving(store, "digits", "--workers", "1") as server:
+    with serving(store, "digits") as server:
 
         def rows() -> float:
             return server.metric("atelier_input_rows_total", model="digits")
@@ -183,7 +183,7 @@ def test_inputs_are_compared_however_they_come_and_of_many_a_part(store: Store) 
 @pytest.mark.process
 def test_a_bundle_from_before_statistics_were_kept_is_served_without_drift(store: Store) -> None:
     publish(store, rows_bundle(), "house")
-    with serving(store, "house", "--workers", "1") as server:
+    with serving(store, "house") as server:
         assert server.client.get("/model").json()["manifest"]["input_statistics"] is None
         server.client.post("/predict", json={"instances": [[1, 2, 3]]}).raise_for_status()
         eventually(lambda: server.metric("atelier_predictions_total", model="house") == 1)
@@ -196,7 +196,7 @@ def test_the_newest_version_is_what_inputs_are_compared_with(store: Store) -> No
     near, far = trained_on_its_inputs(rows_bundle(1)), rows_bundle(2)
     statistics = InputStatistics(mean=(100.0,) * 3, std=(50.0,) * 3, count=64)
     publish(store, near, "house")
-    with serving(store, "house", "--workers", "1", "--poll-interval", "0.05") as server:
+    with serving(store, "house", "--poll-interval", "0.05") as server:
         server.client.post("/predict", json={"instances": near.inputs.tolist()}).raise_for_status()
         eventually(lambda: server.metric("atelier_input_rows_total", model="house") == len(near.inputs))
         assert counted(server, "house", "age") == pytest.approx(0, abs=1e-6)

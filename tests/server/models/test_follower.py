@@ -138,9 +138,7 @@ def clear(store: Store, keep: str | None = None) -> None:
 @pytest.fixture(scope="module")
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server that never gets a version that it can serve."""
-    with serving(
-        Store(tmp_path_factory.mktemp("empty")), "digits", "--workers", "1", "--poll-interval", "0.05"
-    ) as server:
+    with serving(Store(tmp_path_factory.mktemp("empty")), "digits", "--poll-interval", "0.05") as server:
         yield server
 
 
@@ -149,7 +147,7 @@ def followed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server of one good version, which tests try to replace."""
     store = Store(tmp_path_factory.mktemp("followed"))
     publish(store, image_bundle())
-    with serving(store, "digits", "--workers", "1", "--poll-interval", "0.05") as server:
+    with serving(store, "digits", "--poll-interval", "0.05") as server:
         yield server
 
 
@@ -208,7 +206,7 @@ def test_a_pointer_that_is_gone_does_not_end_the_service(followed: Server) -> No
 
 
 def test_the_first_version_and_the_next_are_picked_up_without_a_restart(store: Store) -> None:
-    with serving(store, "digits", "--workers", "1", "--poll-interval", "0.05") as server:
+    with serving(store, "digits", "--poll-interval", "0.05") as server:
 
         def serves(version: str) -> bool:
             return server.version() == version
@@ -231,7 +229,7 @@ def test_a_version_that_comes_after_its_pointer_is_tried_again(store: Store) -> 
     paths = store.model("digits")
     away = store.root / "not-here-yet"
     (paths.versions / version).rename(away)
-    with serving(store, "digits", "--workers", "1", "--poll-interval", "0.05") as server:
+    with serving(store, "digits", "--poll-interval", "0.05") as server:
         problem(predict(server, GOOD.inputs), 503)
         away.rename(paths.versions / version)
         eventually(lambda: server.version() == version)
@@ -240,7 +238,7 @@ def test_a_version_that_comes_after_its_pointer_is_tried_again(store: Store) -> 
 def test_a_new_pointer_is_served_while_requests_run_and_none_fails(store: Store) -> None:
     versions = [publish(store, image_bundle(seed)) for seed in (1, 2)]
     digests = {v: sha256_file(store.model("digits").versions / v / "manifest.json") for v in versions}
-    with serving(store, "digits", "--workers", "1", "--poll-interval", "0.05") as server:
+    with serving(store, "digits", "--poll-interval", "0.05") as server:
         body, seen, statuses = {"instances": GOOD.inputs[:1].tolist()}, [], set()
         for flip in range(6):
             version = versions[flip % 2]

@@ -39,7 +39,7 @@ def test_only_signed_versions_are_served_and_a_changed_byte_is_refused(store: St
     changed = model.version(second[0]).reference
     by_stranger = signed(store, 4, stranger)
     point(store, "digits", *unsigned)
-    with serving(store, "digits", "--workers", "1", "--poll-interval", "0.02", "--signed-by", str(trusted)) as server:
+    with serving(store, "digits", "--poll-interval", "0.02", "--signed-by", str(trusted)) as server:
         not_ready = problem(server.client.get("/v2/health/ready"), 503)  # an upgrade keeps the pods that serve
         assert f"signatures/{unsigned[0]}.sig: there is no signature" in not_ready["detail"]
         assert (

@@ -35,7 +35,7 @@ def half_sent(server: Server) -> Iterator[socket.socket]:
 
 def test_more_requests_than_may_be_under_way_are_told_to_come_again_and_the_others_are_answered(store: Store) -> None:
     publish(store, image_bundle())
-    with serving(store, "digits", "--workers", "1", "--max-requests", "3") as server, ExitStack() as clients:
+    with serving(store, "digits", "--max-requests", "3") as server, ExitStack() as clients:
         under_way = [clients.enter_context(half_sent(server)) for _ in range(3)]
         for path, body in [("/predict", BODY), ("/v2/models/digits/infer", b"{}")]:
             refused = server.client.post(path, content=body)
@@ -57,7 +57,7 @@ def test_of_requests_that_come_at_once_only_those_are_refused_that_are_too_many(
     """A busy worker finds them all in one turn of its event loop. What takes the long way is counted as well."""
     publish(store, image_bundle())
     request = HEAD.replace(b"/predict", path.encode())
-    with serving(store, "digits", "--workers", "1", "--max-requests", "3") as server, ExitStack() as clients:
+    with serving(store, "digits", "--max-requests", "3") as server, ExitStack() as clients:
         together = [
             clients.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=30)) for _ in range(5)
         ]
@@ -87,7 +87,7 @@ def test_a_model_that_does_not_load_in_time_is_given_up_and_the_others_go_on(sto
     network = store.model("letters").versions / version / "model.onnx"
     network.unlink()
     os.mkfifo(network)  # whoever opens it waits for a writer, who never comes
-    with serving(store, "digits", "--deadline", "0.2", "--workers", "1") as server:
+    with serving(store, "digits", "--deadline", "0.2") as server:
         refused = server.client.post(f"/v2/models/letters/versions/{version}/infer", json={"inputs": []})
         assert "no answer within 0.2 s" in problem(refused, 504)["detail"] and refused.headers["retry-after"]
         assert server.client.post("/predict", content=BODY).status_code == 200

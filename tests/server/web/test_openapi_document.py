@@ -112,7 +112,7 @@ def test_the_protocols_example_is_answered_as_shown_at_the_path_shown(
 
 
 def test_without_a_model_the_document_is_valid_and_after_a_promotion_it_is_the_new_ones(store: Store) -> None:
-    with serving(store, "digits", "--poll-interval", "0.05", "--workers", "1") as server:
+    with serving(store, "digits", "--poll-interval", "0.05") as server:
         takes, answer = predicting(document(server))
         assert takes.keys() == {"application/json", "text/csv", "multipart/form-data", "image/png"} and answer is None
         assert parameters(document(server)).keys() == {"invert", "top_k"}

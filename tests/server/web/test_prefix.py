@@ -14,12 +14,12 @@ import httpx
 import pytest
 from atelier_server.web import prefix
 from atelier_store.layout import Store
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
-from tests.support.browser import CHROMIUM
+from tests.support.called import called
 from tests.support.harm import GOOD, infer_path, inference
 from tests.support.onnx_bundles import image_bundle, publish
-from tests.support.server_process import Server, problem, run, serving
+from tests.support.server_process import Server, problem, serving
 
 pytestmark = pytest.mark.process
 
@@ -64,7 +64,7 @@ def below(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server that knows its prefix."""
     store = Store(tmp_path_factory.mktemp("below") / "store")
     publish(store, image_bundle())
-    with serving(store, "digits", "--root-path", f"{BELOW}/", "--workers", "1") as server:
+    with serving(store, "digits", "--root-path", f"{BELOW}/") as server:
         yield server
 
 
@@ -116,10 +116,8 @@ def test_the_document_describes_what_lies_beside_it(shown: str) -> None:
     assert urljoin(str(document.url), server["url"]) == f"{shown}/"
 
 
-def test_the_browser_shows_the_model_and_tries_the_api(shown: str) -> None:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM)
-        page = browser.new_page()
+def test_the_browser_shows_the_model_and_tries_the_api(browser: Browser, shown: str) -> None:
+    with browser.new_page() as page:
         lost: list[str] = []
         page.on("response", lambda answer: lost.append(answer.url) if answer.status == 404 else None)
         page.goto(f"{shown}/")
@@ -130,7 +128,6 @@ def test_the_browser_shows_the_model_and_tries_the_api(shown: str) -> None:
         page.get_by_role("button", name="Execute").click()
         expect(page.locator(".request-url pre")).to_have_text(f"{shown}/model")
         expect(page.locator(".live-responses-table .response-col_status").last).to_contain_text("200")
-        browser.close()
     assert lost == []
 
 
@@ -163,7 +160,7 @@ def test_a_server_that_is_told_its_prefix_answers_below_it_and_beside_it(below: 
 def test_a_token_is_asked_for_below_the_prefix_as_elsewhere(tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("token")
     (folder / "token").write_text("secret")
-    arguments = ["--root-path", BELOW, "--token-file", str(folder / "token"), "--workers", "1"]
+    arguments = ["--root-path", BELOW, "--token-file", str(folder / "token")]
     with serving(Store(folder / "store"), "digits", *arguments) as server:
         opened = {path: server.client.get(BELOW + path).status_code for path in ("", "/", "/model")}
     assert opened == {"": 200, "/": 200, "/model": 401}
@@ -178,7 +175,9 @@ def test_a_header_that_is_no_path_is_not_believed(images: Server, header: str) -
 
 
 def test_a_prefix_is_a_path(tmp_path_factory: pytest.TempPathFactory) -> None:
-    done = run("serve", "--store", str(tmp_path_factory.mktemp("none")), "--model", "digits", "--root-path", "digits")
+    done = called(
+        "serve", "--store", str(tmp_path_factory.mktemp("none")), "--model", "digits", "--root-path", "digits"
+    )
     assert done.returncode == 2
     assert "--root-path: 'digits': must be a path such as /digits" in done.stderr
 

@@ -12,6 +12,7 @@ import pytest
 from atelier_store import addresses
 from atelier_store.layout import Store
 
+from tests.support.called import called
 from tests.support.onnx_bundles import image_bundle, publish
 from tests.support.server_process import Server, eventually, free_port, in_flight, problem, run, serving
 
@@ -57,7 +58,7 @@ def test_requests_under_way_are_answered_before_the_server_ends(store: Store) ->
 
 def test_a_request_on_a_connection_that_was_kept_is_answered_while_the_server_ends(store: Store) -> None:
     publish(store, image_bundle())
-    with serving(store, "digits", "--workers", "1") as server, httpx.Client(base_url=server.url) as client:
+    with serving(store, "digits") as server, httpx.Client(base_url=server.url) as client:
         assert "connection" not in client.get("/model").headers
         server.process.terminate()
         eventually(lambda: refuses_connections(server))
@@ -69,7 +70,7 @@ def test_a_request_on_a_connection_that_was_kept_is_answered_while_the_server_en
 def test_a_connection_without_a_request_does_not_keep_the_server(store: Store) -> None:
     publish(store, image_bundle())
     with (
-        serving(store, "digits", "--workers", "1") as server,
+        serving(store, "digits") as server,
         socket.create_connection(("127.0.0.1", server.port), timeout=30) as client,
     ):
         httpx.get(f"{server.url}/model").raise_for_status()  # the connection before this one is accepted
@@ -153,7 +154,7 @@ def test_an_address_that_is_not_this_machines_is_one_message_and_exit_code_2(sto
     ],
 )
 def test_wrong_arguments_are_named(arguments: list[str], said: str) -> None:
-    done = run("serve", *arguments)
+    done = called("serve", *arguments)
     assert done.returncode == 2
     assert said in done.stderr
 
@@ -222,7 +223,7 @@ def test_an_ipv6_address_is_served_as_127_0_0_1_is(store: Store, host: str, answ
         for answer in answers:
             url = addresses.url(answer, server.port)
             assert httpx.post(f"{url}/predict", content=BODY, headers={"Content-Type": "application/json"}).is_success
-            checked = run("check", "--store", str(store.root), "--model", "digits", "--url", url)
+            checked = called("check", "--store", str(store.root), "--model", "digits", "--url", url)
             assert checked.returncode == 0, checked.stderr
             assert f'"client":"{answer}"' in server.log
 
@@ -233,5 +234,5 @@ def test_a_check_asks_the_server_and_no_proxy(
     images: Server, monkeypatch: pytest.MonkeyPatch, proxy: str, address: str
 ) -> None:
     monkeypatch.setenv(proxy, address)
-    checked = run("check", "--store", str(images.store.root), "--model", "digits", "--url", images.url)
+    checked = called("check", "--store", str(images.store.root), "--model", "digits", "--url", images.url)
     assert checked.returncode == 0, checked.stderr

@@ -45,16 +45,26 @@ def _space(trainer: Any) -> list[Values]:
 
 def kept_nulls(defaults: Values) -> Collection[Where]:
     """Keys with a default whose null means something else: none at all."""
-    return {at for at, part in schema.places(schema.schema(), schema.schema()) if _keeps_null(part, at, defaults)}
+    return {at for at, is_free, may_be_null in _nullable() if _keeps_null(at, is_free, may_be_null, defaults)}
 
 
-def _keeps_null(part: Values, at: Where, defaults: Values) -> bool:
+@cache
+def _nullable() -> tuple[tuple[Where, bool, bool], ...]:
+    """The keys that hold entries with names of the user's own, or may be null; and which of both they are."""
+    parts = [
+        (at, isinstance(part.get("additionalProperties"), dict), "null" in part.get("type", ()))
+        for at, part in schema.places(schema.schema(), schema.schema())
+    ]
+    return tuple((at, is_free, may_be_null) for at, is_free, may_be_null in parts if is_free or may_be_null)
+
+
+def _keeps_null(at: Where, is_free: bool, may_be_null: bool, defaults: Values) -> bool:
     try:
         default = lookup(defaults, at)
     except KeyError:
         return False
-    is_free = isinstance(default, dict) and bool(default) and isinstance(part.get("additionalProperties"), dict)
-    return is_free or (default is not None and "null" in part.get("type", ()))
+    has_entries = isinstance(default, dict) and bool(default)
+    return (is_free and has_entries) or (may_be_null and default is not None)
 
 
 def _fill(values: Values, defaults: Values, kept: Collection[Where], at: Where) -> None:
