@@ -62,10 +62,15 @@ Experiment. Both take (dict "root" $ "name" NAME); the hash in the name is that 
 {{- $trainer := omit .root.Values.trainer "resources" "image" "pod" "modules" -}}
 {{- if eq (toString $trainer.classWeights) "none" -}}{{- $trainer = omit $trainer "classWeights" -}}{{- end -}}
 {{- if ne (toString $trainer.keepWeights) "best" -}}{{- $trainer = omit $trainer "keepWeights" -}}{{- end -}}
-{{- if not (or $trainer.finish.average $trainer.finish.retrain) -}}{{- $trainer = omit $trainer "finish" -}}{{- end -}}
+{{- if not (include "atelier.search.tries" .root) -}}{{- $trainer = omit $trainer "finish" -}}{{- end -}}
 {{- $spec := dict "schemaVersion" 1 "experiment" $experiment "trainer" $trainer -}}
 {{- with .name -}}{{- $_ := set $spec "name" . -}}{{- end -}}
 {{- include "atelier.said" $spec -}}
+{{- end -}}
+
+{{/* "true" if trainer.finish asks for anything; int8: 0 does. */}}
+{{- define "atelier.search.tries" -}}
+{{- range $_, $asked := .Values.trainer.finish -}}{{- if not (kindIs "invalid" $asked) -}}true{{- end -}}{{- end -}}
 {{- end -}}
 
 {{/* Number of parallel trials. auto is Katib's default of 3, since the chart does not know the nodes. */}}

@@ -232,6 +232,5 @@ template:
 {{/* "true" if there may be something left to train, or to put together, after the Experiment has ended. */}}
 {{- define "atelier.finishes" -}}
 {{- $isHalving := eq .Values.experiment.earlyStopping.algorithmName "halving" -}}
-{{- $finish := .Values.trainer.finish -}}
-{{- if or $isHalving (gt (.Values.trainer.tailEpochs | int64) 0) $finish.average $finish.retrain }}true{{ end -}}
+{{- if or $isHalving (gt (.Values.trainer.tailEpochs | int64) 0) (include "atelier.search.tries" .) }}true{{ end -}}
 {{- end -}}

@@ -113,8 +113,9 @@ def _extractor(values: Values) -> Pod:
     resources = find(values, "extractor.resources") or {}
     wait, promote = (Container.of(name, resources, "extractor.resources") for name in ("wait", "promote"))
     first = [wait]
-    more = find(values, "trainer.tailEpochs") or find(values, "trainer.finish.average")
-    finishes = find(values, "experiment.earlyStopping.algorithmName") == "halving" or more
+    more = any(find(values, f"trainer.finish.{what}") is not None for what in ("average", "retrain", "int8"))
+    is_halving = find(values, "experiment.earlyStopping.algorithmName") == "halving"
+    finishes = is_halving or find(values, "trainer.tailEpochs") or more
     if finishes:
         # it trains, so it may use what a trial may, and it reserves no more than the others
         of_trial = {"requests": resources.get("requests"), "limits": find(values, "trainer.resources.limits")}

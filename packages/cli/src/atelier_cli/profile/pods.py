@@ -51,8 +51,9 @@ def check(values: Values, broken: Sequence[Where]) -> Iterator[Finding]:
             return None
 
     has_token = bool(sound("server.token.existingSecret"))
-    more = bool(sound("trainer.tailEpochs")) or bool(sound("trainer.finish.average"))
-    finishes = sound("experiment.earlyStopping.algorithmName") == "halving" or more
+    more = any(sound(f"trainer.finish.{what}") is not None for what in ("average", "retrain", "int8"))
+    is_halving = sound("experiment.earlyStopping.algorithmName") == "halving"
+    finishes = is_halving or bool(sound("trainer.tailEpochs")) or more
     own = (("store", "tmp"), ("/store", "/tmp"))  # noqa: S108 (a path in a pod)
     file = "/etc/atelier"
     training = {"modules": sound("trainer.modules"), "trusted-ca": sound("trustedCA.configMap")}

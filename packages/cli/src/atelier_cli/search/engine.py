@@ -25,7 +25,7 @@ from atelier_store.records import Card, DataDescription, TrialRecord
 from atelier_store.spec import Spec
 from atelier_store.trial_rows import bundle_row
 from atelier_trial import data, fitness, identity
-from atelier_trial.request import Request, average_name, configuration, record, retrainings
+from atelier_trial.request import Request, average_name, configuration, in_int8, record, retrainings
 from atelier_trial.target import Target
 
 from atelier_cli.profile import InvalidProfile, rules
@@ -148,7 +148,10 @@ class Engine:
         return description
 
     def search(self, description: DataDescription) -> None:
-        """Search, train the best trial to its end, then try tail and average and retrain it, as the spec says."""
+        """Search, train the best trial to its end, then try its tail, an average, it retrained, and it in int8.
+
+        Each of these only if the spec says so.
+        """
         started = time.monotonic()
         with (
             Lease.acquire(self.experiment.lease, f"search {self.spec.experiment_name}"),
@@ -162,6 +165,7 @@ class Engine:
                     self._tail(description)
                     self._average(description)
                     self._retrain(description)
+                    self._in_int8(description)
             except KeyboardInterrupt:
                 running = self._assignments()
                 raise KeyboardInterrupt(_left(running, killed=self._stop_trials())) from None
@@ -385,7 +389,7 @@ class Engine:
         metric = self.spec.experiment.objective.objective_metric_name
         paths = self.store.trial(card.key)
         curve = read_curve(paths.metrics)
-        if target.is_average:
+        if not target.is_trained:
             return Result("succeeded", (card.metrics[metric],))
         end = target.end(target.values(curve))
         assert end is not None  # a finished trial has an end
@@ -445,6 +449,12 @@ class Engine:
             card = assignment.target.finished(assignment.paths)
             if card is None or card.status != "succeeded":
                 return
+
+    def _in_int8(self, description: DataDescription) -> None:
+        """Bring the winner to int8, if the spec asks for it."""
+        request = in_int8(Request(self.spec, self.store, "", {}, threads=machine.cores(), data_dir=self.data_dir))
+        if request is not None:
+            self._train(self._assignment(request, description, job=None))
 
     def _train(self, assignment: Assignment) -> None:
         """Run one assignment to its end, unless its result is in the store."""

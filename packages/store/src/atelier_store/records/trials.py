@@ -17,7 +17,7 @@ Folds = Annotated[int | None, Field(exclude_if=lambda folds: folds is None)]
 
 
 class Member(Record):
-    """A network that an average is of: the key of its trial, that of its epochs, and the sha256 of its ONNX file."""
+    """A network that another is made from: its trial's key, for how many epochs it was trained, its ONNX's sha256."""
 
     key: str
     epochs: int
@@ -42,7 +42,8 @@ class TrialConfig(Record):
     learning rate that falls to zero. An average has members, the best first, and is not trained: it has no params, and
     what else it has is that of its best member. With keep_weights a trial keeps those of the best epoch by that, else
     of the last one. With retrained_epochs it is another trial retrained, for so many epochs (of a tail, its parent), on
-    training and validation rows, so that none is left to score it on.
+    training and validation rows, so that none is left to score it on. With int8_of it is that network in int8, and what
+    else it has is of that.
 
     class_weights are written with the labels whose weight is not 1; they, keep_weights, loss_digest and metric_digests,
     of a loss and metrics of the user's own, only if they are not none, as before they were there.
@@ -65,6 +66,12 @@ class TrialConfig(Record):
     tail_epochs: int | None = None
     retrained_epochs: int | None = Field(default=None, exclude_if=lambda epochs: epochs is None)
     members: tuple[Member, ...] | None = Field(default=None, exclude_if=lambda members: members is None)
+    int8_of: Member | None = Field(default=None, exclude_if=lambda member: member is None)
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether it is trained, and not made from networks that are."""
+        return self.members is None and self.int8_of is None
 
     @property
     def key(self) -> str:
@@ -86,6 +93,22 @@ class Latency(Record):
 
     p50_ms: float
     p95_ms: float
+
+
+class Int8(Record):
+    """An int8 variant beside the network that it was made from.
+
+    change is its score of the validation rows minus the other's, by metric. latency is by how many times as long it
+    takes for one example, both measured in turns; size is that of its ONNX file.
+    """
+
+    change: dict[str, float]
+    latency: float
+    size: float
+
+
+OptionalInt8 = Annotated[Int8 | None, Field(exclude_if=lambda int8: int8 is None)]
+"""Not written of anything else."""
 
 
 class Environment(Record):
@@ -126,6 +149,7 @@ class Card(Record):
     params: int | None = None
     macs: int | None = None
     latency: Latency | None = None
+    int8: OptionalInt8 = None
     peak_memory_bytes: int | None = Field(default=None, exclude_if=lambda count: count is None)
     weights_sha256: str | None = None
     environment: Environment | None = None
