@@ -107,6 +107,7 @@ class Attempt(ABC):
             params=cost.params if cost else None,
             macs=cost.macs if cost else None,
             latency=cost.latency if cost else None,
+            operations=cost.operations if cost else None,
             int8=exported.int8,
             peak_memory_bytes=max(machine.peak_memory(), (before and before.peak_memory_bytes) or 0),
             weights_sha256=exported.weights_sha256,

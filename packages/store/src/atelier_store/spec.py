@@ -394,6 +394,12 @@ class Spec(SpecModel):
         return self.name or f"{self.experiment.name[:31].rstrip('-')}-{self.search_digest[:8]}"
 
     @property
+    def asks_for_latency(self) -> bool:
+        """Whether it bounds the latency of a network, or has it as an objective."""
+        metrics = [other.metric for other in self.experiment.objectives]
+        return self.trainer.budget.latency_ms is not None or "latencyMs" in metrics
+
+    @property
     def search_digest(self) -> str:
         """sha256 of everything that makes it another search.
 

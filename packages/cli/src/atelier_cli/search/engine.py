@@ -14,6 +14,7 @@ from types import FrameType
 from typing import Any, Protocol
 
 from atelier_searcher.decision import Networks
+from atelier_searcher.latency import Measured
 from atelier_store import machine, objectives
 from atelier_store.curve import read_curve
 from atelier_store.exit_codes import ExitCode
@@ -206,6 +207,7 @@ class Engine:
             networks = Networks(
                 key=lambda params: identity.trial_config(self.spec, description, params).key,
                 refusal=appraisers.refusal,
+                operations=appraisers.operations,
             )
             known = experience.ensure(self.spec, self.store, description, self.watcher.note)
             shortlist = shortlisting.ensure(self.spec, self.store, description, self._scoring_goes_on)
@@ -381,7 +383,7 @@ class Engine:
 
     def _result(self, target: Target, card: Card) -> Result:
         if card.status == "over_budget":
-            return Result("over_budget")
+            return Result("over_budget", measured=_measured(card))
         if card.status == "failed":
             return Result("failed")
         if not target.is_measured:
@@ -395,7 +397,8 @@ class Engine:
         assert end is not None  # a finished trial has an end
         kept = target.kept(curve)[: end[0]]
         others = objectives.others(self.spec.experiment, bundle_row(paths), kept[-1].metrics)
-        return Result(end[1], tuple(epoch.metrics[metric] for epoch in kept), others=others)
+        values = tuple(epoch.metrics[metric] for epoch in kept)
+        return Result(end[1], values, others=others, measured=_measured(card))
 
     def _finish_winner(self, description: DataDescription) -> None:
         """Train the best trial to its end, if halving paused it; again, should another be the best then."""
@@ -481,6 +484,14 @@ class Engine:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def _measured(card: Card) -> Measured | None:
+    """The latency of a trial's network, where its search asks for it."""
+    if card.operations is None or card.latency is None or card.environment is None:
+        return None
+    machine = f"{card.environment.cpu}, ONNX Runtime {card.environment.onnxruntime}"
+    return Measured(tuple(sorted(card.operations.items())), card.latency.p50_ms, machine)
 
 
 def _left(running: Sequence[Assignment], killed: Sequence[str]) -> str:

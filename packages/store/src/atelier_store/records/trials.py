@@ -132,6 +132,7 @@ class Card(Record):
     metric is the objective of the weights that the trial keeps, which are those in the bundle: of the last epoch, or of
     the best one if the config says so; metrics are all that was measured of them. best_epoch is where the curve was
     best; cards of 0.1.0 have its value as metric.
+    operations counts what the network computes, by kind, where the search asks for latency: it is foretold from these.
     files maps a path below the trial's folder to its sha256; weights_sha256 is over the EMA weights. peak_memory_bytes
     is the most that a process of the trial has had in memory, preparation of the data included if it made them; cards
     of older releases have none.
@@ -149,6 +150,7 @@ class Card(Record):
     params: int | None = None
     macs: int | None = None
     latency: Latency | None = None
+    operations: dict[str, float] | None = Field(default=None, exclude_if=lambda counts: counts is None)
     int8: OptionalInt8 = None
     peak_memory_bytes: int | None = Field(default=None, exclude_if=lambda count: count is None)
     weights_sha256: str | None = None
