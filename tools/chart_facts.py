@@ -212,6 +212,12 @@ def conditions() -> dict[str, list[Json]]:
                 within("data.folds", {"type": "integer"}, required=True),
                 within("finish.average", NULL),
                 within("finish.retrain", NULL),
+                within("finish.int8", NULL),
+            ),
+            condition(
+                "finish.retrain is given: no example is left to measure on what int8 loses",
+                within("finish.retrain", {"type": "string"}, required=True),
+                within("finish.int8", NULL),
             ),
             condition(
                 "a metric has that name already",

@@ -62,7 +62,7 @@ LEFT_OUT = {
         "split",
     },
     "trainer": {"modules", "loss", "metrics", "threshold"},  # of another network, and of two classes
-    "trainer.finish": {"average", "retrain"},  # it has folds
+    "trainer.finish": {"average", "retrain", "int8"},  # it has folds
     "experiment": {"objectives"},  # one machine's
     "experiment.experience": {"stores"},
     "experiment.stopWhen": {"expectedGainBelow"},

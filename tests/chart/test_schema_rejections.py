@@ -87,6 +87,12 @@ SCHEMA: dict[str, tuple[list[tuple[str, Any]], str]] = {
         [("trainer.data.folds", 5), ("trainer.finish.retrain", "always")],
         "trainer.finish.retrain",
     ),
+    "int8 of folds": ([("trainer.data.folds", 5), ("trainer.finish.int8", 0.01)], "trainer.finish.int8"),
+    "int8 of what is retrained": (
+        [("trainer.finish.retrain", "always"), ("trainer.finish.int8", 0.01)],
+        "trainer.finish.int8",
+    ),
+    "int8 that is better": ([("trainer.finish.int8", -0.01)], "trainer.finish.int8"),
     "an average of one": ([("trainer.finish.average", 1)], "trainer.finish.average"),
     "a metric that there is": ([("trainer.metrics", {"accuracy": "prices:cost"})], "trainer.metrics.accuracy"),
     "a class that weighs nothing": ([("trainer.classWeights", {"1": 0})], "trainer.classWeights.1"),

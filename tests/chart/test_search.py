@@ -69,6 +69,13 @@ def test_class_weights_are_in_the_spec_of_both_engines_and_make_it_another_searc
     assert of.search_digest != load(QUICKSTART, laptop=False).spec.search_digest
 
 
+def test_a_winner_in_int8_that_may_lose_nothing_is_asked_for_on_both_engines() -> None:
+    set_ = ["trainer.finish.int8=0"]
+    of = Spec.model_validate_json(search(QUICKSTART, set=set_)[1]["data"]["spec.json"])
+    assert of.model_copy(update={"name": ""}) == load(QUICKSTART, set_, laptop=False).spec
+    assert of.trainer.finish.int8 == 0
+
+
 def test_which_weights_are_kept_is_in_the_spec_of_both_engines_and_makes_it_another_search() -> None:
     set_ = ["trainer.keepWeights=best", "trainer.finish.retrain=always"]
     experiment, config = search(QUICKSTART, set=set_)

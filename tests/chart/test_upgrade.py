@@ -200,6 +200,7 @@ def test_what_is_promoted_does_not_make_another_search() -> None:
         ({"tailEpochs": 2}, "none", True),
         ({"tailEpochs": 0, "finish": {"average": 2}}, "none", True),
         ({"tailEpochs": 0, "finish": {"retrain": "always"}}, "none", True),
+        ({"tailEpochs": 0, "finish": {"int8": 0}}, "none", True),
     ],
 )
 def test_a_trainer_is_pulled_only_where_something_may_be_left_to_train(

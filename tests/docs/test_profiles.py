@@ -87,6 +87,7 @@ CHANGES: dict[str, Any] = {
     "trainer.tailEpochs": 4,
     "trainer.finish.average": 3,
     "trainer.finish.retrain": "always",
+    "trainer.finish.int8": 0.01,
     "trainer.keepWeights": "best",
     "server.port": 9000,
     "experiment.name": "other",

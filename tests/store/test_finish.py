@@ -155,5 +155,5 @@ def test_everything_that_cannot_be_averaged_is_named(store: Store) -> None:
     with pytest.raises(InvalidInput, match=f"{folded[1]}: has folds"):
         configuration(store, folded)
     made = average(store, of, 0.6)
-    with pytest.raises(InvalidInput, match=f"{made}: is an average itself"):
+    with pytest.raises(InvalidInput, match=f"{made}: is made from other networks itself"):
         configuration(store, (keys["t3"], made))

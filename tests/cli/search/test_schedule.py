@@ -3,7 +3,7 @@
 import hashlib
 import json
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, get_args
 
@@ -11,10 +11,11 @@ import pytest
 from atelier_cli.search.schedule import Job, Result, Schedule, expected_epochs, virtual_workers
 from atelier_searcher.decision import NO_EXPERIENCE, Networks
 from atelier_searcher.experience import Experience
+from atelier_searcher.latency import Measured
 from atelier_searcher.rank_model import taught
 from atelier_store import halving
 from atelier_store.records import EarlierSearch, EarlierTrial
-from atelier_store.spec import Decisions, Spec
+from atelier_store.spec import Budget, Decisions, Spec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -79,9 +80,10 @@ def search(
     reply: Callable[[Job, Spec], Result] = answer,
     made: dict[int, dict[str, str]] | None = None,
     known: Experience = NO_EXPERIENCE,
+    networks: Networks | None = None,
 ) -> Jobs:
     """All jobs with their results; shuffle draws which waiting result is reported next, made is what was suggested."""
-    schedule = Schedule(of, Networks(key_of), parallel, made, experience=known)
+    schedule = Schedule(of, networks or Networks(key_of), parallel, made, experience=known)
     jobs: Jobs = []
     waiting: Jobs = []
     while not schedule.is_done or waiting:
@@ -97,6 +99,32 @@ def search(
                     schedule.progress(job, shuffle.randint(job.resumed_at + 1, len(result.values)))
             schedule.report(*ended)
     return jobs
+
+
+def measured(params: Mapping[str, str]) -> Measured:
+    width = float(params["stem_width"])
+    return Measured((("matrix.macs", width), ("matrix.nodes", 2.0)), 0.1 + width / 1000, "a")
+
+
+def of_latency(parallel: int, shuffle: random.Random | None = None) -> Jobs:
+    """A search where a network over 0.2 ms is found over budget when it is measured."""
+    of = spec(20, early="none", algorithm="random", decisions="by-epochs")
+    bounded = of.trainer.model_copy(update={"budget": Budget(latency_ms=0.2)})
+
+    def reply(job: Job, of: Spec) -> Result:
+        found = measured(job.suggestion.params)
+        return Result("over_budget", measured=found) if found.ms > 0.2 else replace(answer(job, of), measured=found)
+
+    networks = Networks(key_of, operations=lambda params: dict(measured(params).operations))
+    return search(of.model_copy(update={"trainer": bounded}), parallel, shuffle, reply, networks=networks)
+
+
+@pytest.mark.parametrize("parallel", [1, 3])
+def test_latencies_that_were_measured_lead_later_decisions_whatever_ends_first(parallel: int) -> None:
+    jobs = of_latency(parallel)
+    late = [result.outcome for job, result in jobs if job.number >= 30]
+    assert [result.outcome for _, result in jobs].count("over_budget") > 5 and late == ["succeeded"] * len(late)
+    assert of_latency(parallel, random.Random(1)) == jobs
 
 
 def test_with_several_objectives_a_trial_pauses_at_each_rung_until_what_it_costs_is_known() -> None:

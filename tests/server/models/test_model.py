@@ -9,7 +9,9 @@ import pytest
 from atelier_server.models import runtime
 from atelier_server.models.errors import BadBundle
 from atelier_server.models.model import load
+from atelier_server.models.verification import differences
 from atelier_store.layout import Store
+from atelier_store.records import Manifest, Member
 
 from tests.support.onnx_bundles import image_bundle, publish
 from tests.support.table_bundles import PASSENGER, table_bundle
@@ -80,6 +82,38 @@ def test_a_table_whose_columns_are_not_those_of_its_network_is_refused(
     version = publish(store, replace(TABLE, fields=TABLE.fields | changes))
     with pytest.raises(BadBundle, match=words):
         load(store.model("digits"), version)
+
+
+def in_int8(store: Store) -> Manifest:
+    bundle = image_bundle(0)
+    of = Member(key="0" * 16, epochs=1, onnx_sha256="0" * 64)
+    config = bundle.fields["config"].model_copy(update={"int8_of": of})
+    bundle.fields |= {"config": config}
+    return bundle.write(store.root / "int8")
+
+
+@pytest.mark.parametrize(
+    ("outputs", "of_float", "of_int8"),
+    [
+        ([[0.6995, 0.2005, 0.1]], ["recomputed outputs differ by up to 0.0005"], []),
+        ([[0.5, 0.4, 0.1]], ["recomputed outputs differ by up to 0.2"], ["recomputed outputs differ by up to 0.2"]),
+    ],
+)
+def test_int8_may_be_off_by_a_step_and_no_more(
+    store: Store, outputs: list[list[float]], of_float: list[str], of_int8: list[str]
+) -> None:
+    manifest, expected = in_int8(store), np.array([[0.7, 0.2, 0.1]], np.float32)
+    as_float = manifest.model_copy(update={"config": manifest.config.model_copy(update={"int8_of": None})})
+    assert differences(np.array(outputs, np.float32), expected, as_float) == of_float
+    assert differences(np.array(outputs, np.float32), expected, manifest) == of_int8
+
+
+def test_int8_may_choose_another_class_only_where_two_are_nearly_equal(store: Store) -> None:
+    manifest = in_int8(store)
+    expected = np.array([[0.5, 0.495, 0.005], [0.6, 0.3, 0.1]], np.float32)
+    near, far = expected[:, [1, 0, 2]][:1], expected[:, [1, 0, 2]][1:]
+    assert differences(near * 0.5 + expected[:1] * 0.5 + [[0, 1e-5, 0]], expected[:1], manifest) == []
+    assert "another class is chosen on 1 of 1 rows" in differences(far, expected[1:], manifest)
 
 
 def test_a_table_whose_reference_lacks_a_column_or_has_another_answer_is_refused(store: Store) -> None:

@@ -71,7 +71,7 @@ def _compare(client: httpx.Client, name: str, manifest: Manifest, inputs: Inputs
         return [f"POST /v2/models/{name}/infer: {answer.status_code} {answer.text}"]
     output = next(tensor for tensor in answer.json()["outputs"] if tensor["name"] == manifest.outputs[0].name)
     outputs = np.asarray(output["data"], expected.dtype).reshape(output["shape"])
-    wrong = differences(outputs, expected, manifest.task)
+    wrong = differences(outputs, expected, manifest)
     if not wrong:
         log.info("%s: %d reference inputs give their reference outputs", name, len(expected))
     return wrong

@@ -74,7 +74,7 @@ def parser() -> argparse.ArgumentParser:
         "--finish",
         action="store_true",
         help="resume the paused trials that are among the best by now, train the tail of the best, average the best, "
-        "retrain it",
+        "retrain it, bring it to int8",
     )
     command.add_argument("--number", type=int, help="the order of suggestion, from 0")
     command.add_argument(
@@ -103,6 +103,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="KEY",
         help="train this trial again, or the parent of this tail, on the validation rows too",
     )
+    command.add_argument("--int8-of", metavar="KEY", help="bring the network of this trial to int8")
     command.add_argument("--threads", type=int, default=cores(), help="default: the CPU quota")
     command.add_argument("--data-dir", type=Path, help="files already downloaded; also where downloads go")
     command.add_argument("params", nargs="*", metavar="name=value", help="the suggested parameters")
@@ -146,6 +147,7 @@ def request_of(arguments: argparse.Namespace) -> Request:
         tail_of=arguments.tail_of,
         average_of=tuple(arguments.average_of or ()),
         retrain_of=arguments.retrain_of,
+        int8_of=arguments.int8_of,
         threads=arguments.threads,
         data_dir=arguments.data_dir,
     )

@@ -57,6 +57,11 @@ class Appraiser:
         cost = self.cost(params)
         return "; ".join(cost.over(self._spec.trainer.budget)) or None if cost is not None else None
 
+    def operations(self, params: dict[str, str]) -> dict[str, float] | None:
+        """What the network computes, by kind, where the search asks for latency; None if it cannot be built."""
+        cost = self.cost(params)
+        return cost.operations if cost is not None else None
+
     def architecture(self, params: dict[str, str]) -> dict[str, Any]:
         """The parameters that build the network, in the form that equal networks share."""
         return space.architecture(params, self._description.kind, self._description.task, self._spec.trainer.network)
@@ -97,7 +102,8 @@ class Appraiser:
         """On the meta device, which has no memory and computes nothing; what does not run there is built for real."""
         for device in ("meta", "cpu"):
             with suppress(Exception):  # whatever a user's network raises
-                return cost_of(self.build(architecture, device), self._description)
+                built = self.build(architecture, device)
+                return cost_of(built, self._description, has_operations=self._spec.asks_for_latency)
         return None
 
     def _columns_on(self, device: str) -> Columns | None:
@@ -133,7 +139,11 @@ def serve(connection: Connection, spec: Spec, store: Store, description: DataDes
     sys.path.append(str(Path.cwd()))  # where a network of one's own is
     torch.set_num_threads(1)
     appraiser = Appraiser(spec, store, description)
-    answers: dict[str, Callable[..., Any]] = {"refusal": appraiser.refusal, "candidate": appraiser.candidate}
+    answers: dict[str, Callable[..., Any]] = {
+        "refusal": appraiser.refusal,
+        "operations": appraiser.operations,
+        "candidate": appraiser.candidate,
+    }
     while True:
         try:
             name, *arguments = connection.recv()

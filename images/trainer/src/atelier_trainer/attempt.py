@@ -13,7 +13,7 @@ from atelier_store import machine
 from atelier_store.clock import now
 from atelier_store.files import sha256_file
 from atelier_store.lease import Lease, LeaseLost
-from atelier_store.records import Card, Environment, Status
+from atelier_store.records import Card, Environment, Int8, Status
 from atelier_trial import own_code
 from atelier_trial.request import StopRequest, Trial
 from atelier_trial.target import DIVERGED, Target
@@ -43,6 +43,7 @@ class Exported:
     weights_sha256: str | None = None
     metrics: dict[str, float] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
+    int8: Int8 | None = None
 
 
 class Attempt(ABC):
@@ -106,6 +107,8 @@ class Attempt(ABC):
             params=cost.params if cost else None,
             macs=cost.macs if cost else None,
             latency=cost.latency if cost else None,
+            operations=cost.operations if cost else None,
+            int8=exported.int8,
             peak_memory_bytes=max(machine.peak_memory(), (before and before.peak_memory_bytes) or 0),
             weights_sha256=exported.weights_sha256,
             environment=self.environment,

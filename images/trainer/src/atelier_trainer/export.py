@@ -25,6 +25,7 @@ from atelier_trainer.tracing import trace
 INPUT = table.INPUT
 REFERENCE_ROWS = 64
 LATENCY_RUNS = 50
+IN_A_ROW = 10
 DATATYPES = {np.dtype(np.uint8): "UINT8", np.dtype(np.float32): "FP32"}
 
 
@@ -67,14 +68,25 @@ def session(onnx: bytes, threads: int) -> onnxruntime.InferenceSession:
 
 def measure_latency(onnx: bytes, example: table.Inputs) -> Latency:
     """Milliseconds for the inputs of one example, one thread, after a warm-up."""
-    running = session(onnx, threads=1)
-    milliseconds = []
-    for _ in range(LATENCY_RUNS + 10):
-        start = time.perf_counter()
-        running.run(None, example)
-        milliseconds.append((time.perf_counter() - start) * 1000)
-    cuts = statistics.quantiles(milliseconds[10:], n=20)
-    return Latency(p50_ms=statistics.median(milliseconds[10:]), p95_ms=cuts[-1])
+    return measure_latencies([onnx], example)[0]
+
+
+def measure_latencies(networks: Sequence[bytes], example: table.Inputs) -> list[Latency]:
+    """Those of several networks, in turns, so that whatever else the CPU does slows all of them."""
+    running = [session(onnx, threads=1) for onnx in networks]
+    milliseconds: list[list[float]] = [[] for _ in networks]
+    for _ in range(1 + LATENCY_RUNS // IN_A_ROW):  # the first to warm up
+        for one, times in zip(running, milliseconds, strict=True):
+            for _ in range(IN_A_ROW):
+                start = time.perf_counter()
+                one.run(None, example)
+                times.append((time.perf_counter() - start) * 1000)
+    return [_latency(times[IN_A_ROW:]) for times in milliseconds]
+
+
+def _latency(milliseconds: Sequence[float]) -> Latency:
+    cuts = statistics.quantiles(milliseconds, n=20)
+    return Latency(p50_ms=statistics.median(milliseconds), p95_ms=cuts[-1])
 
 
 def parity(

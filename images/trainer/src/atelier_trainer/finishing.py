@@ -1,6 +1,6 @@
 """The end of a search whose trials something else has started: resume what paused too early, train winner and tail.
 
-After them comes the average of the best trials, and the winner retrained, if the spec asks for it.
+After them come the average of the best trials, and the winner retrained, or in int8, if the spec asks for it.
 
 Halving (Li et al. 2020) resumes a paused trial once it is among the best of its rung. The laptop engine does so between
 trials; Katib starts each trial once and never resumes one. So this runs after the last trial on a cluster.
@@ -15,7 +15,7 @@ from atelier_store import halving
 from atelier_store.current_search import successor
 from atelier_store.ranking import trial_records
 from atelier_store.records import Card, TrialRecord
-from atelier_trial.request import BEST, Request, StopRequest, averages, retrainings, unfinished_winners
+from atelier_trial.request import BEST, Request, StopRequest, averages, in_int8, retrainings, unfinished_winners
 from atelier_trial.target import rung_values
 
 from atelier_trainer.trial import run_trial
@@ -29,8 +29,8 @@ TAIL = "tail"
 def finish(request: Request, stop: StopRequest) -> Card | None:
     """Resume every paused trial that may go on, best first, train the winner to its end, then its tail; the last card.
 
-    There is a tail, an average, and the winner retrained, if the spec asks for it. Nothing is trained if another search
-    has taken this one's place in its release.
+    There is a tail, an average, and the winner retrained or in int8, if the spec asks for it. Nothing is trained if
+    another search has taken this one's place in its release.
 
     Trial and parameters of the request are not read. Safe to run again: what is trained already is not trained again.
     """
@@ -58,6 +58,10 @@ def finish(request: Request, stop: StopRequest) -> Card | None:
         if (again := run_trial(step, stop)).status != "succeeded":
             log.warning("it was not retrained: %s: %s", again.status, again.reason)
             break
+    if not stop() and (last := in_int8(request)) is not None:
+        log.info("%s: the best is brought to int8", last.trial)
+        if (small := run_trial(last, stop)).status != "succeeded":
+            log.warning("it is not in int8: %s: %s", small.status, small.reason)
     return card if card is not None and card.status == "failed" else averaged or card
 
 

@@ -56,8 +56,9 @@ class Run(Attempt):
         setup = set_up(self.trial, device)
         training = setup.training
         self.environment = setup.environment
-        budget = self.target.spec.trainer.budget
-        cost = cost_of(training.model, self.trial.description, has_latency=budget.latency_ms is not None)
+        spec = self.target.spec
+        has_latency, has_operations = spec.trainer.budget.latency_ms is not None, spec.asks_for_latency
+        cost = cost_of(training.model, self.trial.description, has_latency, has_operations)
         if (over := self.over_budget(cost)) is not None:
             self.lines.print({self.target.objective.objective_metric_name: self.target.worst()})
             return over

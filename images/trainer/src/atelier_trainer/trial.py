@@ -46,7 +46,11 @@ def run_trial(request: Request, stop: StopRequest) -> Card:
             if finished is not None:
                 target.print_stored(paths, finished)
                 return finished
-            if target.is_average:
+            if trial.config.int8_of is not None:
+                from atelier_trainer.int8 import Quantizing  # imports torch
+
+                return Quantizing(trial, target, lease, stop).finish()
+            if trial.config.members is not None:
                 from atelier_trainer.average import Averaging  # imports torch
 
                 return Averaging(trial, target, lease, stop).finish()

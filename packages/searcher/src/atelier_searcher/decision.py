@@ -13,7 +13,7 @@ from itertools import chain, islice
 from atelier_store import halving
 from atelier_store.spec import Spec
 
-from atelier_searcher import experience, sampling, several, stopping
+from atelier_searcher import experience, latency, sampling, several, stopping
 from atelier_searcher.experience import Experience
 from atelier_searcher.history import History, by_key
 from atelier_searcher.shortlist import Features, Shortlist, points
@@ -30,6 +30,12 @@ SMALL_SPACE = 10_000
 
 MOST_DRAWN = 2_000
 """Random points of a larger space that are tried before it is called exhausted."""
+
+ENOUGH_SLOW = 3
+"""Trials in a row that are measured over budget, after which a search ends where all others are foretold to be."""
+
+MOST_SLOW = 500
+"""Networks in one decision that are foretold to be over budget, after which no other is looked for."""
 
 MOST_REFUSED = 100
 """Trials in a row that their process found over budget, after which a search ends."""
@@ -67,13 +73,15 @@ Decision = Resume | Suggestion | Nothing
 
 @dataclass(frozen=True)
 class Networks:
-    """What can be known of a network before it is trained. Both are functions of params.
+    """What can be known of a network before it is trained. All are functions of params.
 
     key: equal networks have equal ones. refusal: why it is not to be trained, or None; it is asked for new keys only.
+    operations counts what it computes, by kind; it is asked where a latency is foretold.
     """
 
     key: Callable[[dict[str, str]], str]
     refusal: Callable[[dict[str, str]], str | None] = lambda _: None
+    operations: Callable[[dict[str, str]], Mapping[str, float] | None] = lambda _: None
 
 
 def decide(
@@ -132,7 +140,9 @@ def _suggest(
     """The first point of those that come into question whose network is new and not refused."""
     space = Space(spec.experiment.parameters)
     known = {trial.key for trial in history}
+    bound, line = spec.trainer.budget.latency_ms, latency.line([t.measured for t in history if t.measured is not None])
     refused: dict[str, str] = {}
+    slow: list[tuple[float, Suggestion]] = []
     proposed = chain(
         experience.points(spec, space, history, earlier),
         points(spec, space, history, shortlist),
@@ -144,9 +154,19 @@ def _suggest(
         if key in known or key in refused:
             continue
         reason = networks.refusal(params)
+        foretold = line.foretell(networks.operations(params)) if reason is None and line is not None else None
+        if foretold is not None:
+            why = f"{why}; latencyMs {foretold.words}"
+            reason = foretold.over(bound) if bound is not None else None
+        if reason is not None and foretold is not None:
+            slow.append((foretold.ms, Suggestion(len(history), params, key, f"{why}: the fastest that is left")))
         if reason is None:
             return Suggestion(len(history), params, key, why)
+        if len(slow) == MOST_SLOW:
+            break
         refused[key] = reason
+    if slow and any(trial.status != "over_budget" for trial in history[-ENOUGH_SLOW:]):
+        return min(slow, key=lambda one: one[0])[1]
     return Nothing(_exhausted(space, len(known), refused))
 
 

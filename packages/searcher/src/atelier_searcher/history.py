@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from atelier_searcher.latency import Measured
+
 Status = Literal["running", "paused", "succeeded", "over_budget", "failed"]
 
 
@@ -15,7 +17,8 @@ class Trial:
 
     params are texts, as Katib would pass them to a trial. values are the objective after each epoch, of its last run
     that ended; a trial that runs again has those from before. others are those of the other objectives at the end of
-    that run, in the order of the spec. found: the store had its result before this search suggested it.
+    that run, in the order of the spec. found: the store had its result before this search suggested it. measured is the
+    latency of its network, if the search asks for it.
     """
 
     params: dict[str, str]
@@ -24,6 +27,7 @@ class Trial:
     values: tuple[float, ...] = ()
     others: tuple[float, ...] = ()
     found: bool = False
+    measured: Measured | None = None
 
     @property
     def counts(self) -> bool:

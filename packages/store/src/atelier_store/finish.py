@@ -6,16 +6,16 @@ ranked like a trial, by its own score on the validation rows. Of equal values fe
 be better than the best of its members.
 
 What is retrained on the validation rows too has no score that could be compared. It has no rank; a promotion puts it in
-the place of the winner, by the rule that the spec names.
+the place of the winner, by the rule that the spec names. The winner in int8 is a module of its own (int8).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, Literal
 
-from atelier_store import budget, names
+from atelier_store import budget, int8, names
 from atelier_store.errors import InvalidInput
 from atelier_store.layout import NETWORK, Store
 from atelier_store.records import (
@@ -74,7 +74,9 @@ def configuration(store: Store, keys: Sequence[str]) -> TrialConfig:
             for manifest in manifests[1:]
             if _learnt_from(manifest.config) != _learnt_from(first.config)
         ]
-        violations += [f"{one.config.key}: is an average itself" for one in manifests if one.config.members]
+        violations += [
+            f"{one.config.key}: is made from other networks itself" for one in manifests if not one.config.is_trained
+        ]
         violations += [
             f"{one.config.key}: has folds, and no row is left that all have not learnt from"
             for one in manifests
@@ -82,7 +84,7 @@ def configuration(store: Store, keys: Sequence[str]) -> TrialConfig:
         ]
     if violations:
         raise InvalidInput([f"--average-of: {violation}" for violation in violations])
-    of = tuple(Member(key=one.config.key, epochs=trained(one), onnx_sha256=one.files[NETWORK]) for one in manifests)
+    of = tuple(one.as_member(NETWORK) for one in manifests)
     other: dict[str, Any] = {
         "params": {},
         "network_digest": sha256_of([one.config.network_digest for one in manifests]),
@@ -143,21 +145,16 @@ def _again(manifest: Manifest, entries: Sequence[LeaderboardEntry]) -> Leaderboa
     return next((entry for entry in entries if entry.key == key), None)
 
 
-def with_verdict(board: Leaderboard, kept: bool, reason: str) -> Leaderboard:
-    """The leaderboard that says whether what was retrained takes the winner's place, and why."""
+def with_verdict(board: Leaderboard, what: Literal["retraining", "int8"], kept: bool, reason: str) -> Leaderboard:
+    """The leaderboard that says whether what was made of the winner takes its place, and why."""
     verdict = {"kept": kept, "reason": reason}
-    lines = [line.model_copy(update=verdict) if line.what == "retraining" else line for line in board.finish]
+    lines = [line.model_copy(update=verdict) if line.what == what else line for line in board.finish]
     return board.model_copy(update={"finish": tuple(lines)})
-
-
-def trained(manifest: Manifest) -> int:
-    """For how many epochs a network was trained, those of a tail's parent among them."""
-    return (manifest.config.parent_epochs or 0) + manifest.provenance.epochs
 
 
 def lines(store: Store, spec: Spec, entries: Sequence[LeaderboardEntry]) -> tuple[FinishLine, ...]:
     """What was tried at the end of this search, in the order of the leaderboard, and what came of it."""
-    return (*_averages(store, spec, entries), *_retrainings(store, spec, entries))
+    return (*_averages(store, spec, entries), *_retrainings(store, spec, entries), *int8.lines(store, spec, entries))
 
 
 def _retrainings(store: Store, spec: Spec, entries: Sequence[LeaderboardEntry]) -> Iterator[FinishLine]:
@@ -275,7 +272,7 @@ def _distinct(store: Store, entries: Sequence[LeaderboardEntry]) -> Iterator[Lea
         if entry.rank is None or entry.key is None or entry.status not in ("paused", "succeeded"):
             continue
         config = TrialConfig.read_if_whole(store.trial(entry.key).config)
-        if config is None or config.members is not None:
+        if config is None or not config.is_trained:
             continue
         rows, origin = rows or _learnt_from(config), config.parent or config.key
         if origin not in seen and _learnt_from(config) == rows:
@@ -285,7 +282,7 @@ def _distinct(store: Store, entries: Sequence[LeaderboardEntry]) -> Iterator[Lea
 
 def _members_of(store: Store, entry: LeaderboardEntry) -> tuple[Member, ...] | None:
     config = TrialConfig.read_if_whole(store.trial(entry.key).config) if entry.key is not None else None
-    return config.members if config is not None else None
+    return config.members if config is not None and config.int8_of is None else None
 
 
 def _is_as_it_was(store: Store, member: Member) -> bool:

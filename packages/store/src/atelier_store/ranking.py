@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from atelier_store import baselines, budget, bundle, finish, objectives
+from atelier_store import baselines, budget, bundle, finish, int8, objectives
 from atelier_store.clock import now
 from atelier_store.index import read_rows
 from atelier_store.layout import ExperimentPaths, Store
@@ -130,6 +130,11 @@ def to_retrain(store: Store, spec: Spec) -> Manifest | None:
     return finish.to_retrain(store, spec, rank(store, spec).entries)
 
 
+def to_quantize(store: Store, spec: Spec) -> str | None:
+    """The key of the winner, if the spec asks for it in int8 and it can be; None else."""
+    return int8.to_quantize(store, spec, rank(store, spec).entries)
+
+
 def unfinished_winner(store: Store, spec: Spec) -> TrialRecord | None:
     """The best trial, if halving paused it before maxEpochs: to be trained on, for it would be promoted half-trained.
 
@@ -201,6 +206,8 @@ def _reason(spec: Spec, row: TrialRow) -> str | None:
         return f"its bundle is of trial {bundle.key}"
     if bundle.retrained_epochs is not None:
         return "not measurable: it was retrained on the validation rows too"
+    if bundle.int8_of is not None:
+        return f"the network of {bundle.int8_of} in int8, which may take its place at a promotion"
     objective = spec.experiment.objective.objective_metric_name
     return None if objective in bundle.metrics else f"its bundle has no {objective}"
 

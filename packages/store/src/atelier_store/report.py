@@ -12,7 +12,7 @@ from atelier_store.spec import Spec
 def report(store: Store, spec: Spec, leaderboard: Leaderboard, winner: Manifest, origin: Manifest) -> Report:
     """The search space, the trials on the leaderboard, and the winner's learning curve.
 
-    origin is the winner itself, or what was retrained to it.
+    origin is the winner itself, or what was retrained to it, or brought to int8.
     """
     experiment, trainer = spec.experiment, spec.trainer
     data = DataDescription.read_if_whole(store.data(winner.provenance.data_digest).description)
@@ -34,7 +34,7 @@ def report(store: Store, spec: Spec, leaderboard: Leaderboard, winner: Manifest,
         trials=tuple(map(_tried, leaderboard.entries)),
         baselines=leaderboard.baselines,
         finish=leaderboard.finish,
-        curve=_curve(store, winner),
+        curve=_curve(store, origin if winner.config.int8_of else winner),
         shortfall=shortfall(spec, origin),
     )
 

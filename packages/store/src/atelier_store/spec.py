@@ -331,11 +331,13 @@ class Finish(SpecModel):
     """What is tried at the end of a search, beside a tail; None is nothing. average: of so many of the best trials.
 
     retrain: the winner on training and validation rows, and when that takes its place: always, or if it is not worse on
-    the test rows (neverWorse).
+    the test rows (neverWorse). int8: the winner in int8, and by how much worse it may be by the objective to take its
+    place, if it is faster.
     """
 
     average: int | None = Field(default=None, ge=2)
     retrain: Literal["always", "neverWorse"] | None = Field(default=None, exclude_if=_unset)
+    int8: float | None = Field(default=None, ge=0, exclude_if=_unset)
 
 
 class Trainer(SpecModel):
@@ -398,6 +400,12 @@ class Spec(SpecModel):
     def experiment_name(self) -> str:
         """The name if it is set, else the profile's name and part of the search digest; Katib allows 40 characters."""
         return self.name or f"{self.experiment.name[:31].rstrip('-')}-{self.search_digest[:8]}"
+
+    @property
+    def asks_for_latency(self) -> bool:
+        """Whether it bounds the latency of a network, or has it as an objective."""
+        metrics = [other.metric for other in self.experiment.objectives]
+        return self.trainer.budget.latency_ms is not None or "latencyMs" in metrics
 
     @property
     def search_digest(self) -> str:

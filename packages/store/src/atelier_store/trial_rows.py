@@ -29,7 +29,10 @@ class CardRow(NamedTuple):
 
 
 class BundleRow(NamedTuple):
-    """What a manifest says. key and parent are of the trial that it is of; onnx_bytes is the size of its network."""
+    """What a manifest says. key and parent are of the trial that it is of; onnx_bytes is the size of its network.
+
+    int8_of is the key of the trial whose network it is in int8.
+    """
 
     key: str
     parent: str | None
@@ -44,6 +47,7 @@ class BundleRow(NamedTuple):
     onnx_bytes: int | None
     best_epoch: int | None = None
     retrained_epochs: int | None = None
+    int8_of: str | None = None
 
 
 class TrialRow(NamedTuple):
@@ -131,6 +135,7 @@ def bundle_row(paths: TrialPaths) -> BundleRow | str | None:
         onnx_bytes=_size(files.network),
         best_epoch=manifest.provenance.best_epoch,
         retrained_epochs=manifest.config.retrained_epochs,
+        int8_of=manifest.config.int8_of.key if manifest.config.int8_of else None,
     )
 
 

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from atelier_store import answers, finish, thresholds
+from atelier_store import answers, finish, int8, thresholds
 from atelier_store.answers import Answer
 from atelier_store.comparison import Verdict
 from atelier_store.errors import InvalidInput
@@ -35,7 +35,8 @@ class NothingToPromote(RuntimeError):
 class Winner:
     """A trial whose bundle is verified; content is that of its manifest, with the thresholds that were chosen.
 
-    original is the manifest of what was retrained to it. looked: test rows have said whether that takes its place.
+    original is the manifest of what it was made from: retrained, or brought to int8. looked: test rows have said
+    whether what was retrained takes its place.
     """
 
     spec: Spec
@@ -82,7 +83,7 @@ class Winners:
                 )
             winner, problems = self._examined(spec, board, best)
             if not problems:
-                winner = self._retrained(winner)
+                winner = self._in_int8(self._retrained(winner))
                 winner.leaderboard.write(self.store.experiment(spec.experiment_name).leaderboard)
                 return winner
             rejected[best.key] = "; ".join(problems)
@@ -124,7 +125,7 @@ class Winners:
         kept = why.outcome == "promoted"
         judged = replace(
             winner,
-            leaderboard=finish.with_verdict(winner.leaderboard, kept, why.reason),
+            leaderboard=finish.with_verdict(winner.leaderboard, "retraining", kept, why.reason),
             looked=looked and not problems,
         )
         if not kept:
@@ -133,6 +134,17 @@ class Winners:
             manifest = manifest.model_copy(update={"thresholds": winner.manifest.thresholds})
             content = manifest.document.encode()
         return replace(judged, entry=entry, bundle=files, manifest=manifest, content=content, original=winner.manifest)
+
+    def _in_int8(self, winner: Winner) -> Winner:
+        """The winner; or that in int8, if it takes its place and can be served. The leaderboard says so."""
+        entry = int8.in_its_place(self.store, winner.spec, winner.leaderboard.entries)
+        if entry is None:
+            return winner
+        found, problems = self._examined(winner.spec, winner.leaderboard, entry)
+        if problems:
+            board = finish.with_verdict(winner.leaderboard, "int8", False, "; ".join(problems))
+            return replace(winner, leaderboard=board)
+        return replace(found, original=winner.manifest)
 
     def _beside_original(self, winner: Winner, files: BundlePaths, manifest: Manifest) -> Verdict:
         """Whether what was retrained takes the winner's place: always, or if it is not worse on the test rows."""
@@ -153,8 +165,8 @@ class Winners:
         return Verdict("worse" if is_worse else "promoted", words)
 
     def _examined(self, spec: Spec, board: Leaderboard, entry: LeaderboardEntry) -> tuple[Winner, list[str]]:
-        """A ranked trial with its bundle, and what is wrong with that."""
-        assert entry.key is not None  # it has a rank
+        """A trial that can be promoted with its bundle, and what is wrong with that."""
+        assert entry.key is not None  # it has a bundle
         files = self.store.trial(entry.key).bundle
         content = files.manifest.read_bytes()
         manifest = Manifest.parse(content, files.manifest)

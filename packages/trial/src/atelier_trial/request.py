@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from atelier_store import finish, names
+from atelier_store import finish, int8, names
 from atelier_store.errors import InvalidInput
 from atelier_store.layout import ExperimentPaths, Store, TrialPaths
-from atelier_store.ranking import average_members, best_parent, to_retrain, unfinished_winner
+from atelier_store.ranking import average_members, best_parent, to_quantize, to_retrain, unfinished_winner
 from atelier_store.records import Card, DataDescription, Manifest, TornRecord, TrialConfig, TrialRecord
 from atelier_store.spec import Spec
 
@@ -30,7 +30,8 @@ class Request:
     """What the command line says. If bars is None, the trial takes them from the store; tail_of is a key, or BEST.
 
     average_of are the keys of trials whose average is asked for, the best first. retrain_of is the key of a trial that
-    is to be trained again on training and validation rows, or of the tail whose parent is.
+    is to be trained again on training and validation rows, or of the tail whose parent is. int8_of is the key of a
+    trial whose network is asked for in int8.
 
     resumed_at is the rung at which the trial was paused and goes on, whatever the bars there and below; 0 if it is new.
     """
@@ -45,6 +46,7 @@ class Request:
     tail_of: str | None = None
     average_of: tuple[str, ...] = ()
     retrain_of: str | None = None
+    int8_of: str | None = None
     threads: int = 1
     data_dir: Path | None = None
 
@@ -83,6 +85,8 @@ def configuration(request: Request, description: DataDescription) -> TrialConfig
         raise InvalidInput(wrong)
     if request.average_of:
         return finish.configuration(request.store, request.average_of)
+    if request.int8_of is not None:
+        return int8.configuration(request.store, request.int8_of)
     if request.retrain_of is not None:
         return finish.retraining(_trained(request.store, request.retrain_of))[0]
     if request.tail_of is None:
@@ -126,6 +130,12 @@ def retrainings(request: Request) -> list[Request]:
     first, *tails = finish.retraining(manifest)
     tail = [replace(base, trial=f"tail-{first.key}", tail_of=first.key) for _ in tails]
     return [replace(base, trial=f"retrained-{key}", retrain_of=key), *tail]
+
+
+def in_int8(request: Request) -> Request | None:
+    """What brings the winner to int8, if the spec asks for it."""
+    key = to_quantize(request.store, request.spec)
+    return None if key is None else replace(request, trial=f"int8-{key}", params={}, number=None, int8_of=key)
 
 
 def _trained(store: Store, key: str) -> Manifest:

@@ -38,8 +38,8 @@ class Target:
 
     @classmethod
     def of(cls, request: Request, experiment: ExperimentPaths, config: TrialConfig) -> Target:
-        """The target of a request; a tail and what is retrained have no rungs, and an average no epochs."""
-        if config.members is not None:
+        """The target of a request; a tail and what is retrained have no rungs, and what is not trained no epochs."""
+        if not config.is_trained:
             return cls(request.spec, experiment, config.key, 0, (), {})
         spec = request.spec if config.retrained_epochs is None else _unmeasured(request.spec)
         if (epochs := config.tail_epochs or config.retrained_epochs) is not None:
@@ -55,9 +55,9 @@ class Target:
         return self.spec.experiment.objective
 
     @property
-    def is_average(self) -> bool:
-        """Whether nothing is trained: networks that were are put together."""
-        return self.max_epochs == 0
+    def is_trained(self) -> bool:
+        """Whether anything is: an average and an int8 variant are made from networks that were."""
+        return self.max_epochs > 0
 
     def bar(self, epoch: int) -> float | None:
         """The value that the trial needs at a rung to go on: as requested, or by the values in the store now."""
@@ -86,7 +86,7 @@ class Target:
             return card.model_copy(update={"status": "over_budget"})
         curve = read_curve(paths.metrics)
         if self.lacks_objective(curve) or (
-            self.is_average and self.objective.objective_metric_name not in card.metrics
+            not self.is_trained and self.objective.objective_metric_name not in card.metrics
         ):
             return None
         if card.status == "failed":

@@ -105,7 +105,7 @@ def report(store: Store, spec: Spec, trials: Sequence[Trial], audited: audit.Aud
         spec_sha256=sha256_file(store.experiment(name).spec),
         search_digest=spec.search_digest,
         data=tuple(one for digest in digests if (one := DataDescription.read_if_whole(store.data(digest).description))),
-        network_digests=tuple(sorted({config.network_digest for config in configs if config.members is None})),
+        network_digests=tuple(sorted({config.network_digest for config in configs if config.is_trained})),
         trials=tuple(_trial(store, trial) for trial in trials),
         winner=_winner(spec, trials),
         test_readings=tuple(reading for model in models for reading in promotions.readings(model, name)),

@@ -144,7 +144,7 @@ def _trial(store: Store, spec: Spec, trial: Trial, parent: str) -> Run:
     entry, paths = trial.entry, trial.paths
     started = trial.started_at or trial.ended_at or trial.suggested_at
     curve = [(epoch.epoch, datetime.fromisoformat(epoch.finished_at), epoch.metrics) for epoch in trial.curve]
-    if trial.is_average and trial.card is not None and trial.card.metrics:
+    if trial.is_made and trial.card is not None and trial.card.metrics:
         curve = [(0, started, trial.card.metrics)]
     tags = {
         PARENT: parent,

@@ -58,7 +58,7 @@ def journal(spec: Spec, trials: Sequence[Trial]) -> str:
         study.set_metric_names([objective.objective_metric_name])
     space = {parameter.name: _distribution(parameter) for parameter in spec.experiment.parameters}
     for trial in trials:
-        if trial.is_average or trial.is_retrained:
+        if trial.is_made or trial.is_retrained:
             continue  # a sampler would learn from it that no parameters are good
         study.add_trial(_frozen(trial, spec, space))
     return "".join(f"{line}\n" for line in memory.lines)

@@ -37,9 +37,9 @@ class Trial:
         return self.config.parent if self.config else None
 
     @property
-    def is_average(self) -> bool:
-        """Whether it was put together from other trials: it has no parameters and no epochs."""
-        return self.config is not None and self.config.members is not None
+    def is_made(self) -> bool:
+        """Whether it was made from other trials, as an average is, and in int8: it has no suggestion and no curve."""
+        return self.config is not None and not self.config.is_trained
 
     @property
     def is_retrained(self) -> bool:

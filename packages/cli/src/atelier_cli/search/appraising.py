@@ -35,6 +35,11 @@ class Appraisers(AbstractContextManager["Appraisers"]):
         answer: str | None = self._ask("refusal", params)
         return answer
 
+    def operations(self, params: dict[str, str]) -> dict[str, float] | None:
+        """What the network computes, by kind; None if that is not known."""
+        answer: dict[str, float] | None = self._ask("operations", params)
+        return answer
+
     def candidate(self, params: dict[str, str], proxies: tuple[Proxy, ...]) -> Candidate | None:
         """The network's scores before it is trained; None if it is over the budget."""
         answer: Candidate | None = self._ask("candidate", params, proxies)

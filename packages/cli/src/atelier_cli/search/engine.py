@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from atelier_searcher.decision import Networks
+from atelier_searcher.latency import Measured
 from atelier_store import machine, objectives
 from atelier_store.curve import read_curve
 from atelier_store.layout import ExperimentPaths, Store, TrialPaths
@@ -18,7 +19,7 @@ from atelier_store.records import Card, DataDescription, TrialRecord
 from atelier_store.spec import Spec
 from atelier_store.trial_rows import bundle_row
 from atelier_trial import data, fitness, identity
-from atelier_trial.request import Request, averages, configuration, record, retrainings, unfinished_winners
+from atelier_trial.request import Request, averages, configuration, in_int8, record, retrainings, unfinished_winners
 from atelier_trial.target import Target
 
 from atelier_cli.profile import InvalidProfile, rules
@@ -135,7 +136,10 @@ class Engine:
         return description
 
     def search(self, description: DataDescription) -> None:
-        """Search, train the best trial to its end, then try tail and average and retrain it, as the spec says."""
+        """Search, train the best trial to its end, then try its tail, an average, it retrained, and it in int8.
+
+        Each of these only if the spec says so.
+        """
         started = time.monotonic()
         with (
             Lease.acquire(self.experiment.lease, f"search {self.spec.experiment_name}"),
@@ -149,6 +153,7 @@ class Engine:
                     self._tail(description)
                     self._average(description)
                     self._retrain(description)
+                    self._in_int8(description)
             except KeyboardInterrupt:
                 running = self._assignments()
                 killed = self._stop_trials()
@@ -191,6 +196,7 @@ class Engine:
             networks = Networks(
                 key=lambda params: identity.trial_config(self.spec, description, params).key,
                 refusal=appraisers.refusal,
+                operations=appraisers.operations,
             )
             known = experience.ensure(self.spec, self.store, description, self.watcher.note)
             shortlist = shortlisting.ensure(self.spec, self.store, description, self._scoring_goes_on)
@@ -340,7 +346,7 @@ class Engine:
 
     def _result(self, target: Target, card: Card) -> Result:
         if card.status == "over_budget":
-            return Result("over_budget")
+            return Result("over_budget", measured=_measured(card))
         if card.status == "failed":
             return Result("failed")
         if not target.is_measured:
@@ -348,13 +354,14 @@ class Engine:
         metric = self.spec.experiment.objective.objective_metric_name
         paths = self.store.trial(card.key)
         curve = read_curve(paths.metrics)
-        if target.is_average:
+        if not target.is_trained:
             return Result("succeeded", (card.metrics[metric],))
         end = target.end(target.values(curve))
         assert end is not None  # a finished trial has an end
         kept = target.kept(curve)[: end[0]]
         others = objectives.others(self.spec.experiment, bundle_row(paths), kept[-1].metrics)
-        return Result(end[1], tuple(epoch.metrics[metric] for epoch in kept), others=others)
+        values = tuple(epoch.metrics[metric] for epoch in kept)
+        return Result(end[1], values, others=others, measured=_measured(card))
 
     def _finish_winner(self, description: DataDescription) -> None:
         """Train the best trial to its end, if halving paused it; again, should another be the best then."""
@@ -383,6 +390,12 @@ class Engine:
             if card is None or card.status != "succeeded":
                 return
 
+    def _in_int8(self, description: DataDescription) -> None:
+        """Bring the winner to int8, if the spec asks for it."""
+        request = in_int8(self._alone())
+        if request is not None:
+            self._train(self._assignment(request, description, job=None))
+
     def _alone(self) -> Request:
         """A request that nothing runs beside; it still says of no trial which one."""
         return Request(self.spec, self.store, "", {}, threads=machine.cores(), data_dir=self.data_dir)
@@ -393,6 +406,14 @@ class Engine:
         self._start_queued()
         while self._running:
             self._handle_event()
+
+
+def _measured(card: Card) -> Measured | None:
+    """The latency of a trial's network, where its search asks for it."""
+    if card.operations is None or card.latency is None or card.environment is None:
+        return None
+    machine = f"{card.environment.cpu}, ONNX Runtime {card.environment.onnxruntime}"
+    return Measured(tuple(sorted(card.operations.items())), card.latency.p50_ms, machine)
 
 
 def parallel_trials(spec: Spec) -> int:

@@ -5,18 +5,17 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from atelier_store.clock import now
 from atelier_store.files import write_bytes
-from atelier_store.finish import configuration
 from atelier_store.layout import BundlePaths, Store
 from atelier_store.ranking import trial_records
-from atelier_store.records import Card, Environment, Manifest, Replay, TrialConfig, TrialRecord
+from atelier_store.records import Card, DataDescription, Environment, Manifest, Replay, TrialConfig, TrialRecord
 from atelier_store.spec import Budget, Spec
-from atelier_trial.request import Request
+from atelier_trial.request import Request, configuration
 
 from atelier_cli.errors import CannotReplay
 from atelier_cli.search.command_line import command_line
@@ -49,15 +48,12 @@ class Replayed:
 
 def replay(store: Store, key: str, scratch: Store) -> Replayed:
     """Train the trial with this key again in scratch. CannotReplay says what is missing or went wrong."""
-    bundle, bundle_again = store.trial(key).bundle, scratch.trial(key).bundle
+    bundle = store.trial(key).bundle
     if not bundle.manifest.exists():
         raise CannotReplay(f"{key}: no trial with a bundle has this key in {store.root}; it has: {_known(store)}")
     manifest = Manifest.read(bundle.manifest)
     _link_data(store, scratch, manifest.provenance.data_digest)
-    if manifest.config.members is None:
-        _train(store, scratch, key, manifest.provenance.epochs)
-    else:
-        bundle_again = _average(store, scratch, manifest)
+    bundle_again = _again(store, scratch, key, manifest.provenance.epochs)
     again = Manifest.read(bundle_again.manifest)
     return Replayed(
         key=key,
@@ -123,32 +119,38 @@ def _origin(store: Store, key: str) -> tuple[Spec, TrialRecord]:
     raise CannotReplay(f"{key}: no experiment in {store.root} says how it was suggested")
 
 
-def _average(store: Store, scratch: Store, manifest: Manifest) -> BundlePaths:
-    """Train the members of an average in scratch as far as they were when it was made, and put them together there.
+def _again(store: Store, scratch: Store, key: str, epochs: int) -> BundlePaths:
+    """The bundle of a trial that is trained in scratch up to this epoch, or made there from others that are.
 
-    Its bundle; where the weights of its members are others, so is the key of their average.
+    As far as these were trained when it was made; where their weights are others, so is the key of what is made.
     """
-    members = manifest.config.members or ()
-    for member in members:
-        _train(store, scratch, member.key, member.epochs)
-    spec, record = _origin(store, manifest.config.key)
+    config = TrialConfig.read(store.trial(key).config)
+    if config.is_trained:
+        _train(store, scratch, key, config, epochs)
+        return scratch.trial(key).bundle
+    spec, record = _origin(store, key)
     trainer = spec.trainer.model_copy(update={"budget": Budget()})  # a latency is another each time
     request = Request(
         spec.model_copy(update={"trainer": trainer}),
         scratch,
         record.trial,
         {},
-        average_of=tuple(member.key for member in members),
-        threads=manifest.provenance.environment.threads,
+        threads=Manifest.read(store.trial(key).bundle.manifest).provenance.environment.threads,
     )
-    _run(request, configuration(scratch, request.average_of).key)
-    return scratch.trial(configuration(scratch, request.average_of).key).bundle
+    if config.int8_of is not None:
+        of = _again(store, scratch, config.int8_of.key, config.int8_of.epochs)
+        request = replace(request, int8_of=Manifest.read(of.manifest).config.key)
+    else:
+        members = [_again(store, scratch, member.key, member.epochs) for member in config.members or ()]
+        request = replace(request, average_of=tuple(Manifest.read(one.manifest).config.key for one in members))
+    made = configuration(request, DataDescription.read(scratch.data(config.data_digest).description)).key
+    _run(request, made)
+    return scratch.trial(made).bundle
 
 
-def _train(store: Store, scratch: Store, key: str, epochs: int) -> None:
+def _train(store: Store, scratch: Store, key: str, config: TrialConfig, epochs: int) -> None:
     """Train one trial in scratch up to an epoch, with as many threads as before; of a tail, the parent first."""
     spec, record = _origin(store, key)
-    config = TrialConfig.read(store.trial(key).config)
     threads = Manifest.read(store.trial(key).bundle.manifest).provenance.environment.threads
     retrain_of = None
     if config.retrained_epochs is not None and config.parent is None:
@@ -158,7 +160,7 @@ def _train(store: Store, scratch: Store, key: str, epochs: int) -> None:
         trainer = spec.trainer
     elif config.parent is not None:
         assert config.parent_epochs is not None
-        _train(store, scratch, config.parent, config.parent_epochs)
+        _again(store, scratch, config.parent, config.parent_epochs)
         trainer = spec.trainer.model_copy(update={"tail_epochs": config.tail_epochs})
     else:
         trainer = spec.trainer.model_copy(update={"max_epochs": epochs})

@@ -26,6 +26,7 @@ from atelier_searcher.decision import (
 )
 from atelier_searcher.experience import Experience, early_rung
 from atelier_searcher.history import Trial
+from atelier_searcher.latency import Measured
 from atelier_searcher.shortlist import Shortlist
 from atelier_store import halving
 from atelier_store.spec import EarlyStopping, Objective, Spec
@@ -59,13 +60,14 @@ class Job:
 class Result:
     """How a job ended; values are the objective after each epoch, others the other objectives at its end.
 
-    found: the store had them before it was suggested.
+    found: the store had them before it was suggested. measured is the latency of its network, if that is asked for.
     """
 
     outcome: halving.Outcome | Literal["over_budget", "failed"]
     values: tuple[float, ...] = ()
     found: bool = False
     others: tuple[float, ...] = ()
+    measured: Measured | None = None
 
 
 class Clock:
@@ -238,7 +240,8 @@ class Schedule:
         before = self._trials[job.suggestion.number]
         if len(result.values) >= len(before.values):
             before = replace(before, values=result.values, others=result.others)
-        self._trials[job.suggestion.number] = replace(before, status=result.outcome)
+        measured = result.measured or before.measured
+        self._trials[job.suggestion.number] = replace(before, status=result.outcome, measured=measured)
 
     def _has_ended(self) -> bool:
         """Whether the goal is reached, or too many trials failed."""

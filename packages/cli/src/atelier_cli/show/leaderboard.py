@@ -64,7 +64,7 @@ def to_beat(baselines: Sequence[BaselineScore]) -> Iterator[Text]:
 def finish_lines(lines: Sequence[FinishLine]) -> Iterator[Text]:
     """What was tried at the end of the search, of what, and what came of it."""
     for line in lines:
-        trials = [line.best_trial] if line.what == "retraining" else [member.trial for member in line.members]
+        trials = [member.trial for member in line.members] if line.what == "average" else [line.best_trial]
         of = f" of {', '.join(filter(None, trials))}" if trials else ""
         yield Text(f"{line.what}{of}: {'kept' if line.kept else 'not kept'}: {line.reason}", "cyan")
 

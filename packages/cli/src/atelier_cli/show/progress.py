@@ -21,6 +21,9 @@ from atelier_cli.show.numbers import score
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 WIDEST_CURVE = 30
+
+AT_THE_END = ("tail", "average", "retrained", "int8")
+"""What trials are called that come after the search, each with a key."""
 COLOURS = {"succeeded": "green", "paused": "blue", "over_budget": "yellow", "failed": "red"}
 
 
@@ -83,7 +86,7 @@ class SearchDisplay(AbstractContextManager["SearchDisplay"]):
         trained = (
             epochs
             for name, epochs in self._last_epochs.items()
-            if not name.startswith(("tail-", "average-", "retrained-"))
+            if not name.startswith(tuple(f"{of}-" for of in AT_THE_END))
         )
         return sum(max(0, most - epochs) for epochs in trained)
 
@@ -136,7 +139,7 @@ class SearchDisplay(AbstractContextManager["SearchDisplay"]):
         table = Table.grid(padding=(0, 2))
         for name, curve in self._curves.items():
             latest = score(curve[-1]) if curve else "…"
-            kind = next((of for of in ("tail", "average", "retrained") if name.startswith(f"{of}-")), None)
+            kind = next((of for of in AT_THE_END if name.startswith(f"{of}-")), None)
             kind = kind or ("goes on" if self._epochs_before[name] else "new")
             table.add_row(short_name(name), kind, f"epoch {len(curve)}", latest, sparkline(curve))
         return table

@@ -131,7 +131,7 @@ def _described(search: _Search) -> dict[str, Any]:
 
 def _code(search: _Search) -> dict[str, Any]:
     begun = [(config, search.cards[key]) for key, config in search.configs.items() if key in search.cards]
-    of_trials = [(config, card) for config, card in begun if config.members is None]  # an average is of some of them
+    of_trials = [(config, card) for config, card in begun if config.is_trained]  # the others are made from some of them
     return _each_value(trials.code(config, card, config.network_digest) for config, card in of_trials)
 
 

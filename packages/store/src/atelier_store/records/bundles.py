@@ -8,7 +8,7 @@ from pydantic import Field
 
 from atelier_store.records.data import OptionalColumns, OptionalFit, OptionalTexts
 from atelier_store.records.record import Record
-from atelier_store.records.trials import BestEpoch, Environment, Latency, TrialConfig
+from atelier_store.records.trials import BestEpoch, Environment, Latency, Member, OptionalInt8, TrialConfig
 from atelier_store.spec import Kind, Task
 
 
@@ -44,6 +44,8 @@ class Parity(Record):
     """ONNX Runtime against torch on every validation row. argmax_equal is None for regression.
 
     Of an average: against the mean of what its members' networks answer one by one, which were compared with torch.
+    Of an int8 variant: against the network that it was made from. It may choose other classes, so that argmax_equal is
+    None, and its score says whether it should have.
     """
 
     rows: int
@@ -134,7 +136,13 @@ class Manifest(Record):
     params: int
     macs: int
     latency: Latency
+    int8: OptionalInt8 = None
     parity: Parity
     weights_sha256: str
     provenance: Provenance
     files: dict[str, str]
+
+    def as_member(self, onnx: str) -> Member:
+        """This network, as another that is made from it names it; onnx is the name of its file."""
+        epochs = (self.config.parent_epochs or 0) + self.provenance.epochs  # those of a tail's parent among them
+        return Member(key=self.config.key, epochs=epochs, onnx_sha256=self.files[onnx])

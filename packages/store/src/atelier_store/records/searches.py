@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from atelier_store.records.record import Record
-from atelier_store.records.trials import BestEpoch, Member, Status
+from atelier_store.records.trials import BestEpoch, Member, OptionalInt8, Status
 from atelier_store.spec import Proxy
 
 
@@ -132,18 +132,19 @@ class AveragedTrial(Member):
 class FinishLine(Record):
     """One thing that was tried at the end of a search, and what came of it.
 
-    trial and key are None where there was nothing to try. Of an average, metric is its value of the objective. best is
-    that of the best trial, best_trial. kept: an average ranks before that one; what was retrained, which has no value,
-    takes the place of the best at a promotion. reason says why, or why not.
+    trial and key are None where there was nothing to try. Of an average and of an int8 variant, metric is its value of
+    the objective. best is that of the best trial, best_trial. kept: an average ranks before that one; an int8 variant,
+    and what was retrained, which has no value, take the place of the best at a promotion. reason says why, or why not.
     """
 
-    what: Literal["average", "retraining"]
+    what: Literal["average", "retraining", "int8"]
     trial: str | None
     key: str | None
     members: tuple[AveragedTrial, ...]
     metric: float | None
     best: float | None
     best_trial: str | None
+    int8: OptionalInt8 = None
     kept: bool
     reason: str
 

@@ -17,7 +17,7 @@ Folds = Annotated[int | None, Field(exclude_if=lambda folds: folds is None)]
 
 
 class Member(Record):
-    """A network that an average is of: the key of its trial, that of its epochs, and the sha256 of its ONNX file."""
+    """A network that another is made from: its trial's key, for how many epochs it was trained, its ONNX's sha256."""
 
     key: str
     epochs: int
@@ -42,7 +42,8 @@ class TrialConfig(Record):
     learning rate that falls to zero. An average has members, the best first, and is not trained: it has no params, and
     what else it has is that of its best member. With keep_weights a trial keeps those of the best epoch by that, else
     of the last one. With retrained_epochs it is another trial retrained, for so many epochs (of a tail, its parent), on
-    training and validation rows, so that none is left to score it on.
+    training and validation rows, so that none is left to score it on. With int8_of it is that network in int8, and what
+    else it has is of that.
 
     class_weights are written with the labels whose weight is not 1; they, keep_weights, loss_digest and metric_digests,
     of a loss and metrics of the user's own, only if they are not none, as before they were there.
@@ -65,6 +66,12 @@ class TrialConfig(Record):
     tail_epochs: int | None = None
     retrained_epochs: int | None = Field(default=None, exclude_if=lambda epochs: epochs is None)
     members: tuple[Member, ...] | None = Field(default=None, exclude_if=lambda members: members is None)
+    int8_of: Member | None = Field(default=None, exclude_if=lambda member: member is None)
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether it is trained, and not made from networks that are."""
+        return self.members is None and self.int8_of is None
 
     @property
     def key(self) -> str:
@@ -88,6 +95,22 @@ class Latency(Record):
     p95_ms: float
 
 
+class Int8(Record):
+    """An int8 variant beside the network that it was made from.
+
+    change is its score of the validation rows minus the other's, by metric. latency is by how many times as long it
+    takes for one example, both measured in turns; size is that of its ONNX file.
+    """
+
+    change: dict[str, float]
+    latency: float
+    size: float
+
+
+OptionalInt8 = Annotated[Int8 | None, Field(exclude_if=lambda int8: int8 is None)]
+"""Not written of anything else."""
+
+
 class Environment(Record):
     """What has to be equal for a replay to be bit-identical."""
 
@@ -109,6 +132,7 @@ class Card(Record):
     metric is the objective of the weights that the trial keeps, which are those in the bundle: of the last epoch, or of
     the best one if the config says so; metrics are all that was measured of them. best_epoch is where the curve was
     best; cards of 0.1.0 have its value as metric.
+    operations counts what the network computes, by kind, where the search asks for latency: it is foretold from these.
     files maps a path below the trial's folder to its sha256; weights_sha256 is over the EMA weights. peak_memory_bytes
     is the most that a process of the trial has had in memory, preparation of the data included if it made them; cards
     of older releases have none.
@@ -126,6 +150,8 @@ class Card(Record):
     params: int | None = None
     macs: int | None = None
     latency: Latency | None = None
+    operations: dict[str, float] | None = Field(default=None, exclude_if=lambda counts: counts is None)
+    int8: OptionalInt8 = None
     peak_memory_bytes: int | None = Field(default=None, exclude_if=lambda count: count is None)
     weights_sha256: str | None = None
     environment: Environment | None = None

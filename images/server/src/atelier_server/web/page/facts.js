@@ -115,7 +115,7 @@ export function showProvenance({ version, manifest, promotion, signed_by }, repo
     ...Object.entries(manifest.files).map(([name, sha256]) => [`${name} sha256`, digest(sha256)]),
     ["Code", `atelier ${environment.code_version}, recipe ${provenance.recipe_version}, torch ${environment.torch}, numpy ${environment.numpy}, ONNX Runtime ${environment.onnxruntime}, Python ${environment.python}`],
     ["Trained on", `${environment.cpu} (${environment.cpu_capability}), ${environment.device}, ${count(environment.threads, "thread")}, ${environment.precision}`],
-    ["ONNX against torch", parityInWords(parity)],
+    [manifest.config.int8_of ? "Against the network before int8" : "ONNX against torch", parityInWords(parity)],
   ]));
 }
 
