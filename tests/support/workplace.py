@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -76,13 +77,19 @@ class Workplace:
             text=True,
         )
 
-    def run(self, spec: Spec, *arguments: str, name: str | None = "t") -> Ended:
-        """Run the program as a search does: forked from a process that has imported torch, which takes seconds."""
+    def run(
+        self, spec: Spec, *arguments: str, name: str | None = "t", before: Callable[[], object] | None = None
+    ) -> Ended:
+        """Run the program as a search does: forked from a process that has imported torch, which takes seconds.
+
+        before is a module's function; it is called in the forked process.
+        """
         with tempfile.TemporaryDirectory() as folder:
             printed = Path(folder, "out"), Path(folder, "err")
             start_fork_server()
             process = CONTEXT.Process(
-                target=_run, args=(self._arguments(spec, name, arguments), self.folder, dict(os.environ), printed)
+                target=_run,
+                args=(self._arguments(spec, name, arguments), self.folder, dict(os.environ), printed, before),
             )
             process.start()
             process.join(TIMEOUT)
@@ -95,7 +102,13 @@ class Workplace:
         return ["--spec", "spec.json", "--store", str(self.store.root), *trial, "--threads", "1", *arguments]
 
 
-def _run(arguments: list[str], folder: Path, environment: dict[str, str], printed: tuple[Path, Path]) -> NoReturn:
+def _run(
+    arguments: list[str],
+    folder: Path,
+    environment: dict[str, str],
+    printed: tuple[Path, Path],
+    before: Callable[[], object] | None,
+) -> NoReturn:
     """The program in the forked process, with its output in two files."""
     from atelier_trainer import __main__ as trainer
 
@@ -106,6 +119,8 @@ def _run(arguments: list[str], folder: Path, environment: dict[str, str], printe
         with path.open("w") as file:
             os.dup2(file.fileno(), number)
     sys.stdout, sys.stderr = (open(number, "w", closefd=False, buffering=1) for number in (1, 2))  # noqa: SIM115
+    if before is not None:
+        before()
     trainer.leave(trainer.main(arguments))
 
 

@@ -14,7 +14,9 @@ from atelier_server.promotion import promote
 from atelier_store.records import Manifest
 from atelier_trial.data import DataError, load, prepare
 from PIL import Image
+from playwright.sync_api import Browser
 
+from tests.support.browser import faultless
 from tests.support.encoding import encoded
 from tests.support.server_process import serving
 from tests.support.workplace import Workplace, profile
@@ -113,7 +115,7 @@ def data(work: Workplace, photos: dict[str, bytes]) -> dict[str, Any]:
 
 
 def test_photos_of_every_kind_are_trained_on_and_served_as_they_were_seen(
-    work: Workplace, data: dict[str, Any], photos: dict[str, bytes]
+    work: Workplace, data: dict[str, Any], photos: dict[str, bytes], browser: Browser
 ) -> None:
     spec = profile(1, data)
     with pytest.raises(DataError) as refused:
@@ -149,3 +151,14 @@ def test_photos_of_every_kind_are_trained_on_and_served_as_they_were_seen(
         predicted = server.client.post("/predict", files=files).raise_for_status().json()["predictions"]
         instances = {"instances": asked[: len(some)].tolist()}
         assert predicted == server.client.post("/predict", json=instances).raise_for_status().json()["predictions"]
+
+        one_of_each = {Path(name).name.partition(" ")[2]: content for name, content in readable.items()}
+        assert one_of_each.keys() == KINDS.keys()
+        with faultless(browser) as page:
+            page.goto(server.url)
+            for name, content in one_of_each.items():
+                chosen = {"name": name, "mimeType": "application/octet-stream", "buffer": content}
+                with page.expect_response("**/predict*") as answered:
+                    page.get_by_label("or a file").set_input_files(chosen)  # type: ignore[arg-type]
+                alone = server.client.post("/predict", files={"file": (name, content)}).raise_for_status()
+                assert answered.value.json()["predictions"] == alone.json()["predictions"], name

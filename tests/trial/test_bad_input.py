@@ -91,3 +91,33 @@ def test_a_long_text_whose_last_line_does_not_end_may_be_cut_off(place: Place) -
 
     assert "cut.csv: its last line does not end; if the file was cut off there, get it whole" in cut.notes
     assert not any("does not end" in note for note in whole.notes)
+
+
+def test_what_is_wrong_with_target_columns_and_test_file_is_said_at_once(place: Place) -> None:
+    rows = [
+        [str(number % 7), str(number / 4), str(number * 7 % 31), "no" if number % 3 else "yes"] for number in range(60)
+    ]
+    rows[4][3], rows[10][0], rows[11][1], rows[12][1] = "", "old", "inf", str(2**53 + 1)
+    held = [[str(number % 7), "1.5", str(number), "no"] for number in range(9)]
+    held[2][2] = "many"
+    files = {name: {"path": f"{name}.csv"} for name in ("train", "test")}
+    for name, of in (("train", rows), ("test", held)):
+        (place.folder / f"{name}.csv").write_text("a,b,c,y\n" + "".join(",".join(row) + "\n" for row in of))
+
+    violations = place.refused("table", files=files, target="y")
+
+    assert [violation.partition(";")[0].partition(", where")[0] for violation in violations] == [
+        "train.csv: target 'y' has 1 gaps: line 6",
+        "train.csv, column 'a': 1 cell 'old' at line 12 among 59 numbers",
+        "train.csv, column 'b': 1 cell 'inf' at line 13: infinite",
+        f"train.csv, column 'b': 1 cell '{2**53 + 1}' at line 14: from 2^53 on",
+        "test.csv, column 'c': 1 cell 'many' at line 4: not a number",
+    ]
+
+
+def test_the_rows_of_a_class_with_too_few_are_named(place: Place) -> None:
+    (violation,) = place.refused("table", **place.csv("a,y\n" + ROWS + "1,ye\n2,ye\n"))
+
+    assert violation == (
+        "t.csv: class 'ye' has 2 examples; at least 3 are needed (training, validation, test): line 62, line 63"
+    )

@@ -50,6 +50,7 @@ def test_a_failed_download_is_told_without_secrets(place: Place) -> None:
     (violation,) = place.refused("npz", files={"train": {"url": url, "sha256": "0" * 64}})
     assert "http://127.0.0.1:9/a/set.npz could not be fetched" in violation
     assert "hunter2" not in violation and "c0ffee" not in violation
+    assert not place.store.root.exists()
 
 
 @pytest.mark.parametrize(

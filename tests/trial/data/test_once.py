@@ -14,7 +14,7 @@ from atelier_store import arrays
 from atelier_store.lease import LeaseHeld
 from atelier_store.spec import Data
 from atelier_trial.ahead import ahead
-from atelier_trial.data import Prepared, load, prepare
+from atelier_trial.data import Prepared, load, prepare, progress
 from PIL import Image
 
 from tests.trial.place import Place
@@ -100,6 +100,20 @@ def test_pictures_are_never_in_memory_together(place: Place, monkeypatch: pytest
     shades = np.concatenate([held.train_x, held.test_x])[:, 5, 5]
     assert {tuple(shade) for shade in shades.tolist()} == {(number, 0, number % 7) for number in range(count)}
     assert (held.train_x[:, 0, 0, 0] % 2 == held.train_y).all()
+
+
+def test_every_pass_over_many_pictures_says_how_far_it_is(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "EVERY", -1.0)
+    told: list[str] = []
+    for number in range(20):
+        path = place.folder / "pics" / f"c{number % 2}" / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (4, 4), number).save(path)
+
+    place.prepare("images", told.append, files={"train": {"path": "pics"}})
+
+    wanted = ("hashed 20 files of pics", "looked at 20 pictures of pics", "decoded 16 of 16 pictures of pics")
+    assert {f"{words} …" for words in wanted} <= set(told)
 
 
 def test_what_is_read_ahead_comes_in_order_and_ends_with_its_error(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import glob
 import hashlib
 import os
 import shutil
@@ -72,8 +73,28 @@ def write_text(path: Path, text: str) -> None:
 
 
 @contextmanager
+def made_folder(folder: Path) -> Iterator[None]:
+    """Make a folder and those above it. If the block raises, those of them that are new and empty go again."""
+    new = [one for one in (folder, *folder.parents) if not one.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        for one in new:
+            with contextlib.suppress(OSError):  # it is not empty
+                one.rmdir()
+        raise
+
+
+@contextmanager
 def scratch_folder(beside: Path) -> Iterator[Path]:
-    """A new folder beside a path, for files on their way into their place; whatever is still in it is then removed."""
+    """A new folder beside a path, for files on their way into their place; whatever is still in it is then removed.
+
+    The caller sees to it that only one process at a time has a folder beside this path: others are of processes that
+    were killed, and are removed.
+    """
+    for left in beside.parent.glob(f"{TEMPORARY}{glob.escape(beside.name)}-*"):
+        shutil.rmtree(left, ignore_errors=True)
     folder = temporary_beside(beside)
     try:
         folder.mkdir(parents=True)

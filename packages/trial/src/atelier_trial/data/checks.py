@@ -79,7 +79,7 @@ def check(data: Data, raw: RawData, seed: int) -> Checked:
     needed = "training" if raw.validation else "training, validation"
     if raw.test is None:
         if labels and data.task == "classification":
-            check_classes(raw.train.where, y["training"], labels, f"{needed}, test")
+            check_classes(raw.train.where, y["training"], labels, f"{needed}, test", raw.train)
         _enough_ranks(data, raw.train, order, f"{needed}, test")
         train_rows, test_rows = split(y["training"], data.test_fraction, seed, TEST, by, order)
         for of in of_rows:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from atelier_store.files import sha256_file
+from atelier_store.files import made_folder, sha256_file
 from atelier_store.lease import Lease
 from atelier_store.spec import public_url
 
 from atelier_trial.data.errors import DataError
+from atelier_trial.data.progress import Tell
 
 PIECE = 2**16
 """Bytes that are read at once; so many are lost at most where a connection breaks."""
@@ -30,8 +31,6 @@ REDIRECTS = 10
 BEYOND = 416
 """The status where there is nothing from the asked byte on: what is there is whole, or of something else."""
 
-Progress = Callable[[str], object]
-
 
 class Answer(NamedTuple):
     """What a server sends: the first byte's place in the whole content, the size of that, and the pieces from there."""
@@ -41,9 +40,7 @@ class Answer(NamedTuple):
     pieces: Iterator[bytes]
 
 
-def download(
-    field: str, url: str, sha256: str, path: Path, headers_from: Mapping[str, str], progress: Progress
-) -> None:
+def download(field: str, url: str, sha256: str, path: Path, headers_from: Mapping[str, str], progress: Tell) -> None:
     """Fetch url to path, unless another process does so first. DataError, in which no secret of the url is told.
 
     headers_from names the variable of the environment that holds a header's value. What an earlier download of this
@@ -51,12 +48,14 @@ def download(
     """
     part = path.with_name(f".{path.name}.{sha256[:16]}.part")
     headers = _headers(field, headers_from)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with Lease.acquire(
-        part.with_suffix(".lease"),
-        f"download of {path.name}",
-        keep_waiting=lambda: True,
-        on_wait=lambda holder: progress(f"waiting for {holder}"),
+    with (
+        made_folder(path.parent),
+        Lease.acquire(
+            part.with_suffix(".lease"),
+            f"download of {path.name}",
+            keep_waiting=lambda: True,
+            on_wait=lambda holder: progress(f"waiting for {holder}"),
+        ),
     ):
         while not path.exists():
             is_resumed = part.exists()
@@ -86,7 +85,7 @@ def _headers(field: str, headers_from: Mapping[str, str]) -> dict[str, str]:
     return {header: os.environ[variable].strip() for header, variable in headers_from.items()}
 
 
-def _fetch(url: str, headers: Mapping[str, str], part: Path, name: str, progress: Progress) -> None:
+def _fetch(url: str, headers: Mapping[str, str], part: Path, name: str, progress: Tell) -> None:
     """Append to part until it is whole. A connection that breaks is made again, as long as each brings something."""
     while True:
         before = _size(part)
@@ -99,7 +98,7 @@ def _fetch(url: str, headers: Mapping[str, str], part: Path, name: str, progress
                 raise
 
 
-def _write(answer: Answer, part: Path, name: str, progress: Progress) -> None:
+def _write(answer: Answer, part: Path, name: str, progress: Tell) -> None:
     """Write an answer into part. EOFError if there is less than was promised."""
     with part.open("r+b" if answer.start else "wb") as file:
         file.truncate(answer.start)

@@ -66,6 +66,26 @@ def gather(function: Callable[[Item], Result], items: Mapping[str, Item]) -> dic
     return results
 
 
+class Violations:
+    """What is wrong with several steps of which none needs the others, to be raised at once."""
+
+    def __init__(self) -> None:
+        self._found: list[str] = []
+
+    @contextmanager
+    def collected(self) -> Iterator[None]:
+        """Keep the violations of a DataError, whose block ends there."""
+        try:
+            yield
+        except DataError as error:
+            self._found += error.violations
+
+    def check(self) -> None:
+        """DataError if there are any."""
+        if self._found:
+            raise DataError(self._found)
+
+
 @contextmanager
 def reading(path: Path, what: str, *formats: str) -> Iterator[None]:
     """Turn whatever is raised while path is read as `what` into a DataError of one line with its name and why.

@@ -14,8 +14,9 @@ from urllib.parse import urlsplit
 from atelier_store.files import sha256_file
 from atelier_store.spec import Data, DataFile, public_url
 
-from atelier_trial.data.downloads import Progress, download
+from atelier_trial.data.downloads import download
 from atelier_trial.data.errors import DataError, reading
+from atelier_trial.data.progress import Progress, Tell
 
 SCHEMES = ("https", "http", "s3")
 """Of urls that can be downloaded."""
@@ -91,7 +92,7 @@ class Located:
                     digest.update(os.fsencode(f"{path}\0{stat.st_size} {stat.st_mtime_ns}\n"))
         return Stamp(size, digest.hexdigest())
 
-    def fetch(self, progress: Progress = lambda _: None) -> Path:
+    def fetch(self, progress: Tell = lambda _: None) -> Path:
         """The path on disk, with the declared content, downloaded if need be. DataError if that fails."""
         if self.url is not None and self.sha256 is not None and not self.path.exists():
             if self.here.is_file():
@@ -123,15 +124,15 @@ class Located:
             raise DataError([f"{self.field}: {self.path} matches several files; sha256 is for a file, leave it out"])
         return self.path
 
-    def content(self) -> str:
+    def content(self, progress: Tell = lambda _: None) -> str:
         """sha256 of the content: as declared, else of the file, or of the names and contents of several files."""
         if self.sha256 is not None:
             return self.sha256
         path = self.fetch()
         with reading(path, "a file or folder"):
             if self.is_pattern:
-                return _sha256_files(expand(path), path.parent)
-            return sha256_file(path) if path.is_file() else _sha256_files(walk(path), path)
+                return _sha256_files(expand(path), path.parent, progress)
+            return sha256_file(path) if path.is_file() else _sha256_files(walk(path), path, progress)
 
 
 def expand(path: Path) -> list[Path]:
@@ -151,12 +152,13 @@ def words_of_size(count: float) -> str:
     return f"{count:.1f} GB"
 
 
-def _sha256_files(paths: Iterable[Path], folder: Path) -> str:
+def _sha256_files(paths: Iterable[Path], folder: Path, tell: Tell) -> str:
     """Of the names, below the folder, and the contents of the files among paths."""
-    digest = hashlib.sha256()
+    digest, progress = hashlib.sha256(), Progress(tell, "hashed", f"files of {folder.name}")
     for file in paths:
         if file.is_file() and not file.name.startswith("."):
             digest.update(os.fsencode(f"{os.path.relpath(file, folder)}\0{sha256_file(file)}\n"))
+            progress.step()
     return digest.hexdigest()
 
 
@@ -167,7 +169,7 @@ def walk(folder: Path, above: tuple[Path, ...] = ()) -> Iterator[Path]:
     folder that it lies in.
     """
     above = (*above, folder.resolve())
-    for path in sorted(folder.iterdir()):
+    for path in sorted(folder.iterdir(), key=lambda path: path.name):  # paths themselves are slow to compare
         yield path
         if path.is_dir() and not path.name.startswith("."):
             if path.resolve() in above:

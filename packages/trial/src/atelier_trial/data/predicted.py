@@ -216,20 +216,31 @@ def _numbered(part: Part, texts: Array, number: Mapping[str, int], violations: l
     return numbers
 
 
-def check_classes(where: str, y: Array, labels: Sequence[str], purposes: str) -> None:
-    """DataError unless every class can be in every part that is needed."""
+def check_classes(where: str, y: Array, labels: Sequence[str], purposes: str, part: Part | None = None) -> None:
+    """DataError unless every class can be in every part that is needed. part is that of which y are all rows."""
     least = LEAST[purposes]
     counts = np.bincount(y, minlength=len(labels))
     if np.count_nonzero(counts) < 2:
         raise DataError(
             [f"{where}: every example is of class {labels[int(counts.argmax())]!r}; at least two classes are needed"]
         )
-    scarce = [(label, int(count)) for label, count in zip(labels, counts, strict=True) if count < least]
+    scarce = {label: int(count) for label, count in zip(labels, counts, strict=True) if count < least}
     needs = f"at least {least} are needed ({purposes})"
     if len(scarce) > 20:
         found = f"{len(scarce):,} of {len(labels):,} classes have too few examples"
-        examples = few([f"{label!r} ({count})" for label, count in scarce])
+        examples = few([f"{label!r} ({count})" for label, count in scarce.items()])
         remedy = "numbers to predict need trainer.data.task: regression"
         raise DataError([f"{where}: {found}: {examples}; {needs}; {remedy}"])
     if scarce:
-        raise DataError([f"{where}: class {label!r} has {count} examples; {needs}" for label, count in scarce])
+        places = {label: _places(part, np.flatnonzero(y == labels.index(label))) for label in scarce}
+        raise DataError(
+            [
+                f"{where}: class {label!r} has {count} examples; {needs}{places[label]}"
+                for label, count in scarce.items()
+            ]
+        )
+
+
+def _places(part: Part | None, rows: Array) -> str:
+    """Where a few rows of a part are, in words that follow others; nothing if that is not known."""
+    return f": {', '.join(part.short(row) for row in rows)}" if part is not None and len(rows) else ""

@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from atelier_store.arrays import data_digest, open_arrays, stored_arrays
-from atelier_store.files import named_in_errors, publish_folder, scratch_folder, write_with
+from atelier_store.files import made_folder, named_in_errors, publish_folder, scratch_folder, write_with
 from atelier_store.layout import DataPaths, Store
 from atelier_store.lease import Lease
 from atelier_store.records import DataDescription, DataSource
@@ -31,6 +31,7 @@ from atelier_trial.data.checks import (
 )
 from atelier_trial.data.errors import DataError, gather
 from atelier_trial.data.files import Located, Stamp, locate, words_of_size
+from atelier_trial.data.progress import Tell
 from atelier_trial.data.raw import Array, Readable
 
 log = logging.getLogger("atelier.data")
@@ -69,7 +70,7 @@ def prepare(
     base: Path,
     downloads: Path | None,
     seed: int,
-    progress: Callable[[str], object] = log.info,
+    progress: Tell = log.info,
     stop: Callable[[], bool] = lambda: False,
 ) -> Prepared:
     """Make the prepared arrays of data, unless the store has them already or another process is making them.
@@ -81,13 +82,14 @@ def prepare(
     """
     files = locate(data, base, downloads or store.downloads)
     stamps = {role: file.stamp() for role, file in files.items() if file.url is None}
-    known = store.data_sources / f"{sha256_of(_identity(data, files, seed, progress))}.json"
+    known = store.data_sources / f"{sha256_of(_identity(data, files, stamps, seed, progress))}.json"
     found = _found(store, known)
     if found is None:
         with _alone(store, known.with_suffix(".lease"), data, progress, stop):
             found = _found(store, known)  # by whoever was waited for
             if found is None:
-                description, notes = _make(data, store, files, stamps, seed, progress)
+                scratch = store.data(known.stem).folder  # what is left in it by a process that was killed is removed
+                description, notes = _make(data, store, files, stamps, seed, progress, scratch)
                 found = DataSource(digest=description.digest, notes=notes), description
                 found[0].write(known)
     record, description = found
@@ -105,24 +107,18 @@ def _found(store: Store, known: Path) -> tuple[DataSource, DataDescription] | No
 
 
 @contextmanager
-def _alone(
-    store: Store, lease: Path, data: Data, progress: Callable[[str], object], stop: Callable[[], bool]
-) -> Iterator[None]:
+def _alone(store: Store, lease: Path, data: Data, progress: Tell, stop: Callable[[], bool]) -> Iterator[None]:
     """Be the only one that makes the prepared data of a source. Of data that are refused no folder stays."""
-    new = [folder for folder in (store.root, store.data_sources.parent, store.data_sources) if not folder.exists()]
-    try:
-        with Lease.acquire(
+    with (
+        made_folder(store.data_sources),
+        Lease.acquire(
             lease,
             f"preparation of {data.words}",
             keep_waiting=lambda: not stop(),
             on_wait=lambda holder: progress(f"waiting for {holder}"),
-        ):
-            yield
-    except BaseException:
-        for folder in reversed(new):
-            with suppress(OSError):  # it is not empty
-                folder.rmdir()
-        raise
+        ),
+    ):
+        yield
 
 
 def load(store: Store, description: DataDescription) -> Arrays:
@@ -165,10 +161,16 @@ def _check_search(data: Data, description: DataDescription, arrays: Arrays, seed
             check_weights(data, data.words, dict(zip(purposes, weights, strict=True)))
 
 
-def _identity(data: Data, files: Mapping[str, Located], seed: int, progress: Callable[[str], object]) -> dict[str, Any]:
+def _identity(
+    data: Data,
+    files: Mapping[str, Located],
+    stamps: Mapping[str, Stamp],
+    seed: int,
+    progress: Tell,
+) -> dict[str, Any]:
     """Everything that the prepared arrays depend on."""
     source = data.model_dump(mode="json", exclude={"files", *PARTS}, exclude_none=True)
-    source |= {"preparation": PREPARATION, "files": _contents(files, progress)}
+    source |= {"preparation": PREPARATION, "files": _contents(files, stamps, progress)}
     if data.function is not None or not {"test", "testImages"} & set(files):  # whose files have any names
         source |= {"test_fraction": data.test_fraction, "seed": seed}
     if data.source == "sklearn":
@@ -178,12 +180,12 @@ def _identity(data: Data, files: Mapping[str, Located], seed: int, progress: Cal
     return source
 
 
-def _contents(files: Mapping[str, Located], progress: Callable[[str], object]) -> dict[str, str]:
-    for file in files.values():
-        if file.sha256 is None and file.size > LONG:
-            progress(f"hashing {file.path} ({words_of_size(file.size)}) …")
+def _contents(files: Mapping[str, Located], stamps: Mapping[str, Stamp], progress: Tell) -> dict[str, str]:
+    for role, stamp in stamps.items():
+        if files[role].sha256 is None and stamp.size > LONG:
+            progress(f"hashing {files[role].path} ({words_of_size(stamp.size)}) …")
     try:
-        return gather(Located.content, files)
+        return gather(lambda file: file.content(progress), files)
     except DataError:
         gather(Located.fetch, files)  # every file that is missing or has another sha256 than declared, at once
         raise
@@ -195,17 +197,18 @@ def _make(
     files: Mapping[str, Located],
     stamps: Mapping[str, Stamp],
     seed: int,
-    progress: Callable[[str], object],
+    progress: Tell,
+    scratch: Path,
 ) -> tuple[DataDescription, tuple[str, ...]]:
     """The prepared data, and notes of what was left out. stamps are of the files before they were hashed."""
-    for file in files.values():
+    for role, file in files.items():
         if file.url is not None and not file.here.exists():
             progress(f"downloading {file.path.name} to {file.path.parent} …")
-        elif file.size > LONG:
-            progress(f"reading {file.here} ({words_of_size(file.size)}) …")
+        elif (size := stamps[role].size if role in stamps else file.size) > LONG:
+            progress(f"reading {file.here} ({words_of_size(size)}) …")
     if data.function is not None:
         progress(f"calling {data.function} …")
-    with scratch_folder(store.data("new").folder) as folder:
+    with scratch_folder(scratch) as folder:
         raw = sources.read(data, gather(lambda file: file.fetch(progress), files), folder, progress)
         _unchanged(files, stamps)
         checked = check(data, raw, seed)

@@ -8,11 +8,14 @@ from collections.abc import Callable
 EVERY = 10.0
 """Seconds between two messages."""
 
+Tell = Callable[[str], object]
+"""Is given each message."""
+
 
 class Progress:
     """Counts what is done, and says it every few seconds: `decoded 1,200 of 60,000 pictures …`."""
 
-    def __init__(self, tell: Callable[[str], object], done: str, of: str, total: int | None = None) -> None:
+    def __init__(self, tell: Tell, done: str, of: str, total: int | None = None) -> None:
         self._tell, self._done, self._of, self._total = tell, done, of, total
         self._count, self._told = 0, time.monotonic()
 

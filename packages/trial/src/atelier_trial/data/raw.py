@@ -245,16 +245,16 @@ class Part:
 
     def place(self, row: int | np.intp) -> str:
         """The place of a row, in words."""
-        return f"{self.where}, {self._short(row)}"
+        return f"{self.where}, {self.short(row)}"
 
     def such(self, rows: Sequence[int] | NDArray[np.intp]) -> str:
         """How many such rows there are, and which, in words."""
         if len(rows) == 1:
             return "there are 1 such"
         more = f" and {len(rows) - 5} more" if len(rows) > 5 else ""
-        return f"there are {len(rows)} such ({', '.join(self._short(row) for row in rows[:5])}{more})"
+        return f"there are {len(rows)} such ({', '.join(self.short(row) for row in rows[:5])}{more})"
 
-    def _short(self, row: int | np.intp) -> str:
+    def short(self, row: int | np.intp) -> str:
         return self.places[int(row)] if self.places else f"row {row}"
 
 

@@ -119,23 +119,22 @@ def _numbers(cells: pl.Series, form: numbers.Form, where: Where) -> NDArray[np.f
         raise DataError([f"{where.name}, column {cells.name!r}: holds dates; allowed for a number: numbers"])
     texts = cells.dtype == pl.String
     found = _all_read(numbers.values(cells, form) if texts else cells.cast(pl.Float64), cells, where, "not a number")
+    violations = []
     infinite = np.flatnonzero(np.isinf(found))
     if infinite.size:
         gap = f"[{cells[int(infinite[0])]}]"
-        raise DataError(
-            [
-                f"{where.cells(cells.name, infinite, cells)}: infinite; correct it, or if that means a gap, write "
-                f"trainer.data.table.missing: {gap}"
-            ]
+        violations.append(
+            f"{where.cells(cells.name, infinite, cells)}: infinite; correct it, or if that means a gap, write "
+            f"trainer.data.table.missing: {gap}"
         )
-    large = np.flatnonzero(np.abs(found) >= EXACT)
+    large = np.flatnonzero((np.abs(found) >= EXACT) & np.isfinite(found))
     if large.size and (cells.dtype.is_integer() or (texts and cells.gather(large).str.contains(r"^[+-]?\d+$").any())):
-        raise DataError(
-            [
-                f"{where.cells(cells.name, large, cells)}: from 2^53 on, where whole numbers are no longer told apart; "
-                f"write trainer.data.columns: {{{cells.name}: category}}, or drop if it identifies the row"
-            ]
+        violations.append(
+            f"{where.cells(cells.name, large, cells)}: from 2^53 on, where whole numbers are no longer told apart; "
+            f"write trainer.data.columns: {{{cells.name}: category}}, or drop if it identifies the row"
         )
+    if violations:
+        raise DataError(violations)
     return found
 
 

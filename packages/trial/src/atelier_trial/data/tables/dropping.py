@@ -28,16 +28,21 @@ def useless(cells: pl.Series) -> str | None:
     return None
 
 
-def misleading(cells: pl.Series, column: Column, target: pl.Series) -> str | None:
-    """Why a column that the profile does not name is left out: it identifies the row, or tells the target."""
+def identifying(cells: pl.Series, column: Column) -> str | None:
+    """Why a column that the profile does not name is left out: it identifies the row."""
     if column.kind == "category" and (most := _most_frequent(cells)) < RARE:
         hint = f" ({unit})" if (unit := measured(cells)) else ""
         return f"has {len(column.levels):,} different words, of which none is in more than {most} rows{hint}"
-    if len(cells) < ENOUGH or cells.null_count():
+    if len(cells) < ENOUGH or cells.null_count() or column.kind != "number":
         return None
-    if column.kind == "number" and counts_up(cells.cast(pl.Float64, strict=False).to_numpy()):
-        return "numbers the rows"
-    return "tells the target: each of its values goes with one value of it" if _equals(cells, target) else None
+    return "numbers the rows" if counts_up(cells.cast(pl.Float64, strict=False).to_numpy()) else None
+
+
+def telling(cells: pl.Series, target: pl.Series) -> str | None:
+    """Why a column that the profile does not name is left out: it tells the target."""
+    if len(cells) < ENOUGH or cells.null_count() or not _equals(cells, target):
+        return None
+    return "tells the target: each of its values goes with one value of it"
 
 
 def doubtful(cells: pl.Series, column: Column) -> str | None:

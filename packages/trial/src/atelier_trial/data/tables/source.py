@@ -15,7 +15,7 @@ from atelier_store.spec import ColumnChoice, Data, Split, TableFormat, Task
 from atelier_store.tables import GAPS, spelling
 from numpy.typing import NDArray
 
-from atelier_trial.data.errors import DataError, gather
+from atelier_trial.data.errors import DataError, Violations, gather
 from atelier_trial.data.raw import Array, InColumns, Part, RawData, few, names_of
 from atelier_trial.data.tables import dropping, numbers, reading
 from atelier_trial.data.tables.cells import given
@@ -87,14 +87,27 @@ def read(data: Data, files: Mapping[str, Path], folder: Path) -> RawData:
     train = tables["train"]
     texts = (cells for name, cells in train.cells.items() if _may_be_number(name, cells, data, choices))
     form = numbers.find(texts, declared, train.where.name)
-    targets = gather(lambda table: _targets(table, names_of_targets, data.task, form), tables)
-    weights = gather(lambda table: _weight(table, data, form), tables)
-    order = _order(train, by, data.split, choices, form) if data.split and by is not None else None
-    kept, notes = _kept(train, targets["train"], choices, form, folder)
+    wrong = Violations()
+    targets: dict[str, list[pl.Series]] = {}
+    for role, table in tables.items():
+        with wrong.collected():
+            targets[role] = _targets(table, names_of_targets, data.task, form)
+    weights: dict[str, Array | None] = {}
+    with wrong.collected():
+        weights = gather(lambda table: _weight(table, data, form), tables)
+    order = None
+    if data.split and by is not None:
+        with wrong.collected():
+            order = _order(train, by, data.split, choices, form)
+    kept, notes = _kept(train, targets.get("train", []), choices, form, folder, wrong)
     readers = [one.reader for one in kept]
-    parts = {"train": _part(train, [one.features for one in kept], targets["train"], notes, order)}
-    held = {role: role for role in tables if role != "train"}
-    parts |= gather(lambda role: _held(tables[role], readers, targets[role], folder / role), held)
+    held: dict[str, Features] = {}
+    with wrong.collected():
+        others = {role: role for role in tables if role != "train"}
+        held = gather(lambda role: _held(tables[role], readers, folder / role), others)
+    wrong.check()
+    parts = {"train": _part(train, Features([one.features for one in kept], notes), targets["train"], order)}
+    parts |= {role: _part(tables[role], held[role], targets[role]) for role in held}
     parts = {role: replace(part, weight=weights[role]) for role, part in parts.items()}
     columns = tuple(one.column for one in readers)
     return RawData.of(
@@ -241,6 +254,14 @@ class Kept:
     features: Stored
 
 
+@dataclass(frozen=True)
+class Features:
+    """The features (N, F) of each column of a file that is learnt from, and notes of the columns."""
+
+    columns: Sequence[Stored]
+    notes: Sequence[str]
+
+
 def _stored(features: Array, path: Path) -> Stored:
     """Features (N, F), in a file if they are many."""
     if features.nbytes <= HELD:
@@ -257,39 +278,35 @@ def _kept(
     choices: Mapping[str, ColumnChoice],
     form: numbers.Form,
     folder: Path,
+    wrong: Violations,
 ) -> tuple[list[Kept], tuple[str, ...]]:
     """The columns that are kept, and notes of the others and of what looks doubtful. train.cells is emptied."""
     kept: list[Kept] = []
-    violations: list[str] = []
     left_out: list[str] = []
     doubts: list[str] = []
     for name in list(train.cells):
         cells, said = train.cells.pop(name), choices.get(name)
         assert said != "drop"
         reason = dropping.useless(cells)
-        try:
+        with wrong.collected():
             found = None if reason else reader(cells, said, form, train.where)
             if found and said is None:
-                reasons = (dropping.misleading(cells, found.column, target) for target in targets)
-                reason = next(filter(None, reasons), None)
+                reasons = (dropping.telling(cells, target) for target in targets)
+                reason = dropping.identifying(cells, found.column) or next(filter(None, reasons), None)
             if found and not reason:
                 kept.append(Kept(found, _stored(found.features(cells, train.where), folder / f"{len(kept)}.npy")))
-        except DataError as error:
-            violations += error.violations
-            continue
-        if reason:
-            left_out.append(f"column {name!r} is left out: it {reason}")
-        elif found and said is None and (doubt := dropping.doubtful(cells, found.column)):
-            doubts.append(f"column {name!r} {doubt}")
-    if violations:
-        raise DataError(violations)
+            if reason:
+                left_out.append(f"column {name!r} is left out: it {reason}")
+            elif found and said is None and (doubt := dropping.doubtful(cells, found.column)):
+                doubts.append(f"column {name!r} {doubt}")
     if not kept:
+        wrong.check()
         raise DataError([f"{train.where.name}: no column is left to learn from", *left_out])
     return kept, (*left_out, *doubts)
 
 
-def _held(table: Table, readers: Sequence[Reader], targets: Sequence[pl.Series], folder: Path) -> Part:
-    """The rows of a file beside the training's."""
+def _held(table: Table, readers: Sequence[Reader], folder: Path) -> Features:
+    """The columns of a file beside the training's."""
     notes = [
         f"{table.where.name}: {note}"
         for one in readers
@@ -302,15 +319,11 @@ def _held(table: Table, readers: Sequence[Reader], targets: Sequence[pl.Series],
         return _stored(found, folder / f"{places[one.column.name]}.npy")
 
     found = gather(features, {one.column.name: one for one in readers})
-    return _part(table, list(found.values()), targets, notes)
+    return Features(tuple(found.values()), tuple(notes))
 
 
 def _part(
-    table: Table,
-    features: Sequence[Stored],
-    targets: Sequence[pl.Series],
-    notes: Sequence[str],
-    order: NDArray[np.int64] | None = None,
+    table: Table, features: Features, targets: Sequence[pl.Series], order: NDArray[np.int64] | None = None
 ) -> Part:
     if targets[0].dtype == pl.String:
         distinct = targets[0].unique(maintain_order=True)
@@ -318,4 +331,5 @@ def _part(
         y: Array = np.array(distinct.to_list(), dtype=str)[number.to_numpy()]
     else:
         y = np.column_stack([target.to_numpy() for target in targets])
-    return Part(table.where.name, InColumns(features), y, table.where.places, (*table.notes, *notes), order)
+    notes = (*table.notes, *features.notes)
+    return Part(table.where.name, InColumns(features.columns), y, table.where.places, notes, order)
