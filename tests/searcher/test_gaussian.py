@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from atelier_searcher import gaussian
+from atelier_searcher import gaussian, sampling
 from atelier_searcher.decision import Networks, Suggestion, decide
 from atelier_searcher.history import Trial
 from atelier_searcher.sampling import proposals
@@ -118,6 +118,38 @@ def test_values_of_different_epochs_are_not_compared() -> None:
         ]
 
     assert proposed(of(0)) == proposed(of(1000)) == proposed(of(-1000))
+
+
+def test_with_halving_the_end_teaches_as_soon_as_four_trials_reached_it_and_the_rung_until_then() -> None:
+    """At a rung what learns fast is ahead, which need not be what is best in the end."""
+
+    def of(sign: int, finished: int) -> list[Trial]:
+        return [
+            trial if number < finished else replace(trial, status="paused", values=(sign * quality(trial.params),) * 3)
+            for number, trial in enumerate(known())
+        ]
+
+    assert proposed(of(1, finished=4)) == proposed(of(-1, finished=4))
+    assert proposed(of(1, finished=3)) != proposed(of(-1, finished=3))
+
+
+def test_of_trials_that_are_not_learnt_from_the_last_are_believed_however_many_there_are() -> None:
+    rungs = [replace(trial, status="paused", values=trial.values[:3]) for trial in known(40)]
+    many = [replace(trial, key=f"{number}") for number, trial in enumerate(rungs * 25)]
+    ended = known(4)
+    seen = list[int]()
+
+    class Seeing:
+        """A feature that sees how many points the model is asked of and learns from."""
+
+        count = 1
+
+        def __call__(self, points: Sequence[Point]) -> gaussian.Array:
+            seen.append(len(points))
+            return np.zeros((len(points), 1))
+
+    next(proposals(spec(), Space(PARAMETERS_AS_SPEC), [*many, *ended], Seeing()))
+    assert seen[:2] == [4, sampling.MOST_BELIEVED]
 
 
 def test_a_trial_that_runs_is_not_proposed_again_nor_its_neighbours_first() -> None:

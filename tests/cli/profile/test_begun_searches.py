@@ -47,12 +47,15 @@ def test_a_new_search_is_led_by_what_networks_cost_where_the_algorithm_takes_it(
         return None if chosen is None else chosen.proxies
 
     assert shortlist() == ("params", "macs")
-    own = facts.shortlist({"algorithm": {"algorithmName": "atelier"}}, "cells:cell")
+    own = facts.shortlist({"algorithm": {"algorithmName": "atelier"}}, "cells:cell", ["edge1", "lr"])
     assert own is not None and own["proxies"] == ["synflow", "params", "macs"]
     assert shortlist("experiment.shortlist.candidates=50") == ("synflow", "naswot")
     assert shortlist("experiment.shortlist=none") is None
     assert shortlist("experiment.algorithm.algorithmName=multivariate-tpe") is None
     assert shortlist(laptop=False) is None
+    of_training = SOUND.replace("stage1_depth", "weight_decay")
+    assert load(written(tmp_path, of_training)).spec.experiment.shortlist is None
+    assert load(written(tmp_path, of_training), ["experiment.shortlist.candidates=50"]).spec.experiment.shortlist
 
 
 def test_a_search_that_began_without_a_shortlist_goes_on_without(tmp_path: Path) -> None:

@@ -59,6 +59,31 @@ def test_networks_are_scored_once_and_a_scoring_that_was_stopped_goes_on(
     assert said[-1] and said[-1].endswith(", which are all there are within the budget")
 
 
+@pytest.mark.process
+def test_slow_networks_are_scored_up_to_a_number_of_multiply_adds_and_not_of_seconds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shortlisting, "BATCH", 5)
+    monkeypatch.setattr(shortlisting, "LEAST_SCORED", 2)
+    store, of, said = Store(tmp_path / "store"), spec(20), list[str | None]()
+    description = prepared(store, of)
+    (first,) = shortlisting.ensure(of, store, description, said.append).candidates[:1]
+    assert first.macs
+    (path,) = (store.root / "shortlists").iterdir()
+    every = ScoredNetworks.read(path).networks
+    work = [3 * (network.macs or 0) for network in every]
+    monkeypatch.setattr(shortlisting, "MOST_WORK", sum(work[:6]) + 1)
+    path.unlink()
+    said.clear()
+    assert shortlisting.ensure(of, store, description, said.append).candidates == every[:7]
+    assert said[-1] and "7 networks scored" in said[-1] and " of 20: they are slow" in said[-1]
+    said.clear()
+    assert shortlisting.ensure(of, store, description, said.append).candidates == every[:7] and not said
+    assert len(shortlisting.ensure(spec(21), store, description, said.append).candidates) == 7
+    monkeypatch.setattr(shortlisting, "MOST_WORK", 1)
+    assert shortlisting.ensure(of, store, description, said.append).candidates == every[:2]
+
+
 def test_a_space_of_training_parameters_has_no_shortlist_and_says_so(tmp_path: Path) -> None:
     store = Store(tmp_path / "store")
     said = list[str | None]()

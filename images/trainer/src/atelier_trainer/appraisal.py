@@ -77,7 +77,8 @@ class Appraiser:
                 scores[proxy] = self._score(proxy, params)
             except (Exception, SystemExit) as error:  # whatever a user's network raises
                 unscored[proxy] = own_code.reason(error)
-        return Candidate(params=params, scores=scores, unscored=unscored)
+        cost = self.cost(params)
+        return Candidate(params=params, scores=scores, unscored=unscored, macs=cost and cost.macs)
 
     def _score(self, proxy: Proxy, params: dict[str, str]) -> float:
         if proxy in ("params", "macs"):

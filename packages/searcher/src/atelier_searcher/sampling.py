@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import optuna
+from atelier_store import halving
 from atelier_store.spec import Aim, AlgorithmName, Objective, Spec
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
@@ -37,6 +38,12 @@ LEAST = 10
 
 LEAST_WITH_FEATURES = 8
 """The same of a Gaussian process that is told features; with fewer, it suggests what they promise."""
+
+LEAST_AT_A_RUNG = 4
+"""Results at a rung of halving, or at the end, from which on the Gaussian process learns from no lower rung."""
+
+MOST_BELIEVED = 50
+"""Trials that ended and are not learnt from, of which it is believed what the model expects: the last ones."""
 
 
 def proposals(spec: Spec, space: Space, history: History, features: gaussian.Features | None = None) -> Iterator[Point]:
@@ -69,17 +76,17 @@ def _modelled(
 ) -> Iterator[Point]:
     """What the Gaussian process proposes. It learns from how trials stand; one over budget stands behind all others.
 
-    Until it learns, trials are believed to be what features promise: the first few results would tell too little.
+    Trials that are not learnt from are believed to be what the model expects. Until it learns those are all, and
+    features say what is expected: the first few results would tell too little.
     """
-    stands = standing(spec, history)
-    stands |= {n: -1.0 for n, trial in enumerate(history) if trial.status == "over_budget" and n not in stands}
-    running = {n for n, trial in enumerate(history) if trial.status == "running"}
+    stands = standing_at_a_rung(spec, history)
+    stands |= {n: -1.0 for n, trial in enumerate(history) if trial.status == "over_budget" and not trial.values}
     known = set(stands) if learns(spec, history, features is not None) else set[int]()
+    running = {n for n, trial in enumerate(history) if trial.status == "running"}
+    ended = {n for n, trial in enumerate(history) if trial.status == "over_budget" or trial.values}
+    others = (running | set(sorted(ended - known)[-MOST_BELIEVED:])) - known
     scores = np.array([stands[n] for n in sorted(known)])
-    points, believed = (
-        [space.point(history[n].params) for n in sorted(numbers)]
-        for numbers in (known, (running | set(stands)) - known)
-    )
+    points, believed = ([space.point(history[n].params) for n in sorted(numbers)] for numbers in (known, others))
     yield from gaussian.proposals(space, points, scores, believed, seed, features)
 
 
@@ -89,7 +96,26 @@ def standing(spec: Spec, history: History) -> dict[int, float]:
     So with early stopping no values of different epochs are compared.
     """
     objective = spec.experiment.objective
-    stands = {n: (len(t.values), -objective.rank_key(t.values[-1])) for n, t in enumerate(history) if t.values}
+    return _places({n: (len(t.values), -objective.rank_key(t.values[-1])) for n, t in enumerate(history) if t.values})
+
+
+def standing_at_a_rung(spec: Spec, history: History) -> dict[int, float]:
+    """How those trials stand that reached the highest rung, or the end, that LEAST_AT_A_RUNG did: by the value there.
+
+    As in BOHB (Falkner et al. 2018). At a rung what learns fast is ahead: who learns from all trials goes on to suggest
+    it, and those that are better in the end never get past the rung. Without halving, all trials stand.
+    """
+    objective, last = spec.experiment.objective, spec.trainer.max_epochs
+    rungs = halving.rungs(spec.experiment.early_stopping, last)
+    for epoch in reversed([*rungs, last] if rungs else []):
+        reached = {n: trial.values[epoch - 1] for n, trial in enumerate(history) if len(trial.values) >= epoch}
+        if len(reached) >= LEAST_AT_A_RUNG:
+            return _places({n: -objective.rank_key(value) for n, value in reached.items()})
+    return standing(spec, history)
+
+
+def _places(stands: Mapping[int, Any]) -> dict[int, float]:
+    """The place of each in ascending order, from 0; equal ones have the same."""
     places = {stand: float(place) for place, stand in enumerate(sorted(set(stands.values())))}
     return {n: places[stand] for n, stand in stands.items()}
 

@@ -45,9 +45,6 @@ RIDGE = 1.0
 SAME = 1e-9
 """Squared distance of networks, below which they are the same."""
 
-UNSEEN = ("dropout",)
-"""Parameters of networks that no proxy sees; like those of the training they are the sampler's."""
-
 
 @dataclass(frozen=True)
 class Shortlist:

@@ -95,6 +95,15 @@ def training_domains(kind: Kind, task: Task) -> dict[str, Domain]:
     return domains | photo_domains(kind)
 
 
+UNSEEN = ("dropout",)
+"""Parameters of networks that no score of an untrained one sees."""
+
+
+def is_scored(name: str, kind: Kind, task: Task) -> bool:
+    """Whether a parameter builds the network, as far as a score of the untrained network can tell."""
+    return name not in UNSEEN and name not in training_domains(kind, task)
+
+
 def photo_domains(kind: Kind) -> dict[str, Domain]:
     """Parameters of the training on pictures that came later: at its default each changes nothing."""
     if kind != "images":

@@ -7,12 +7,13 @@ and as files/facts.json.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from atelier_store.spec import AlgorithmName, Data, EarlyStoppingName, Kind, Task
 from atelier_trial.data.sources import BUNDLED
-from atelier_trial.space import BUILT_IN
+from atelier_trial.space import BUILT_IN, is_scored
 
 from atelier_cli.profile.findings import allowed
 from atelier_cli.profile.merging import Values
@@ -134,9 +135,14 @@ OF_OWN: dict[str, Any] = {"candidates": 500, "proxies": ["synflow", "params", "m
 built-in ones parameters and multiply-adds tell as much as other scores do."""
 
 
-def shortlist(experiment: Values, network: str) -> Values | None:
-    """What shortlist: auto is in an experiment whose algorithm is known. Others than atelier suggest without."""
+def shortlist(experiment: Values, network: str, names: Sequence[str]) -> Values | None:
+    """What shortlist: auto is in an experiment whose algorithm is known, and that searches parameters of these names.
+
+    It is none for other algorithms than atelier, and where no parameter builds the network.
+    """
     if experiment["algorithm"]["algorithmName"] != "atelier" or experiment.get("objectives"):
+        return None
+    if names and not any(is_scored(name, "images", "classification") for name in names):  # has those of all kinds
         return None
     return OF_BUILT_IN if network == BUILT_IN else OF_OWN
 

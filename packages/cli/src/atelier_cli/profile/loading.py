@@ -241,7 +241,8 @@ def _spec(layers: _Layers, broken: Sequence[Where], parameters: Sequence[Paramet
         experiment["algorithm"] = experiment["algorithm"] | {"algorithmName": name}
     if isinstance(chosen := experiment.get("shortlist"), str):
         is_wanted = chosen == "auto" and laptop
-        experiment["shortlist"] = shortlist(experiment, trainer["network"]) if is_wanted else None
+        names = [parameter.name for parameter in parameters]
+        experiment["shortlist"] = shortlist(experiment, trainer["network"], names) if is_wanted else None
     for chooser in ("algorithm", "earlyStopping"):
         if "algorithmSettings" in experiment.get(chooser, {}):
             settings = [_as_text(setting) for setting in experiment[chooser]["algorithmSettings"]]

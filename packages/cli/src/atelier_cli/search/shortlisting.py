@@ -7,18 +7,18 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from itertools import islice
+from itertools import accumulate, islice
 from queue import SimpleQueue
 from typing import Any
 
 from atelier_searcher import sampling
 from atelier_searcher.decision import NO_SHORTLIST, SMALL_SPACE
-from atelier_searcher.shortlist import UNSEEN, Shortlist
+from atelier_searcher.shortlist import Shortlist
 from atelier_searcher.space import Space
 from atelier_store import machine
 from atelier_store.layout import Store
 from atelier_store.records import Candidate, DataDescription, ScoredNetworks
-from atelier_store.spec import Parameter, Spec, canonical_json, sha256_of
+from atelier_store.spec import Parameter, Proxy, Spec, canonical_json, sha256_of
 from atelier_trial import identity, space
 
 from atelier_cli.search.appraising import Appraisers
@@ -29,8 +29,18 @@ RECIPE_VERSION = 1
 MOST_DRAWN = 3
 """Times the candidates that are wanted: so many are drawn, if the budget refuses some."""
 
-BATCH = 50
+BATCH = 20
 """Networks after which the store has what was scored, and a person hears of it."""
+
+EXAMPLES: dict[Proxy, int] = {"synflow": 3, "naswot": 32}
+"""Examples whose predictions take as long as a score; forwards and backwards are three."""
+
+MOST_WORK = 200e9
+"""Multiply-adds of these predictions, after which no more networks are scored: about two minutes of two cores. It is no
+time, so that every machine has the same shortlist."""
+
+LEAST_SCORED = 20
+"""Networks that are scored whatever it takes: those that a profile may ask for at least."""
 
 Progress = Callable[[str | None], object]
 """Called with a line for people or with None, now and then; what it raises ends the scoring."""
@@ -59,8 +69,8 @@ def ensure(spec: Spec, store: Store, description: DataDescription, progress: Pro
 
 def scored_parameters(spec: Spec, description: DataDescription) -> list[Parameter]:
     """The parameters of the search space that build the network, as far as a score can tell."""
-    others = {*space.training_domains(description.kind, description.task), *UNSEEN}
-    return [parameter for parameter in spec.experiment.parameters if parameter.name not in others]
+    kind, task = description.kind, description.task
+    return [parameter for parameter in spec.experiment.parameters if space.is_scored(parameter.name, kind, task)]
 
 
 def unscored(networks: Sequence[Candidate]) -> Iterator[str]:
@@ -87,10 +97,10 @@ class _Scoring:
 
     def known(self, wanted: int) -> tuple[Candidate, ...] | None:
         """The first networks, if the store has as many as are wanted, or all that there are."""
-        record = self._record
-        if len(record.networks) < wanted and next(self._drawn(wanted, record.drawn), None) is not None:
+        record, enough = self._record, self._enough(wanted)
+        if len(record.networks) < enough and next(self._drawn(wanted, record.drawn), None) is not None:
             return None
-        return record.networks[:wanted]
+        return record.networks[:enough]
 
     def complete(self, wanted: int, progress: Progress) -> tuple[Candidate, ...]:
         """The first networks, after what is missing was scored."""
@@ -104,13 +114,23 @@ class _Scoring:
                 idle.put(stack.enter_context(Appraisers(self._spec, self._store, self._description, log)))
             threads = stack.enter_context(ThreadPoolExecutor(cores))
             drawn = self._drawn(wanted, self._record.drawn)
-            while len(self._record.networks) < wanted and (batch := list(islice(drawn, BATCH))):
+            while len(self._record.networks) < self._enough(wanted) and (batch := list(islice(drawn, BATCH))):
                 self._add(list(threads.map(lambda params: self._candidate(idle, params), batch)))
                 progress(f"Shortlist: {min(len(self._record.networks), wanted)} of {wanted} networks scored")
-        networks = self._record.networks[:wanted]
+        enough = self._enough(wanted)
+        networks = self._record.networks[:enough]
         less = "" if len(networks) == wanted else ", which are all there are within the budget"
+        if len(networks) == enough < wanted:
+            less = f" of {wanted}: they are slow, and {MOST_WORK / 1e9:.0f} thousand million multiply-adds are enough"
         progress(f"Shortlist: {len(networks)} networks scored in {time.monotonic() - started:.0f} s{less}")
         return networks
+
+    def _enough(self, wanted: int) -> int:
+        """How many networks are enough: as many as are wanted, or after how many of them scoring takes too long."""
+        examples = sum(EXAMPLES.get(proxy, 0) for proxy in self._proxies)
+        totals = accumulate((network.macs or 0) * examples for network in self._record.networks)
+        slow = next((count for count, total in enumerate(totals, 1) if total >= MOST_WORK), wanted)
+        return min(wanted, max(slow, LEAST_SCORED))
 
     def _candidate(self, idle: SimpleQueue[Appraisers], params: dict[str, str]) -> Candidate | None:
         appraisers = idle.get()

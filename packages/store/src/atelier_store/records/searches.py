@@ -39,11 +39,15 @@ class TrialRecord(Record):
 
 
 class Candidate(Record):
-    """An untrained network: the parameters that build it, and its scores. unscored says why it has no score."""
+    """An untrained network: the parameters that build it, and its scores. unscored says why it has no score.
+
+    macs are the multiply-adds of a prediction; None where they are not known, or a release before wrote it.
+    """
 
     params: dict[str, str]
     scores: dict[Proxy, float]
     unscored: dict[Proxy, str] = Field(default={}, exclude_if=lambda reasons: not reasons)
+    macs: int | None = Field(default=None, exclude_if=lambda macs: macs is None)
 
 
 class ScoredNetworks(Record):
