@@ -1,4 +1,4 @@
-"""docs/profiles.md: the code of one's own that it shows is trained with, from where a pod finds it."""
+"""The code of one's own that docs/data.md and docs/networks.md show is trained with, from where a pod finds it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from atelier_store.curve import read_curve
 from atelier_store.records import Manifest
 
-from tests.support.pages import PROFILES, named
+from tests.support.pages import named
 from tests.support.workplace import Workplace, profile
 
 pytestmark = pytest.mark.process
@@ -21,7 +21,7 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workplace:
     """A place for a trial, and every shown module in another folder, as a ConfigMap of `trainer.modules` brings it."""
     modules = tmp_path / "modules"
     modules.mkdir()
-    for name, text in named(PROFILES, "python").items():
+    for name, text in named("python").items():
         (modules / name).write_text(text)
     monkeypatch.setenv("ATELIER_MODULES", str(modules))
     (tmp_path / "work").mkdir()
