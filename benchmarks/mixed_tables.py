@@ -5,8 +5,9 @@
 FOLDER holds CSV files of https://github.com/mwaskom/seaborn-data (titanic, penguins, taxis, mpg, diamonds, tips), and
 two of more than 20,000 rows: adult.csv, the census income of UCI with the target "class", and housing.csv, California's
 housing with ocean_proximity. The search space is that of rows by default. For each: the search's winner and boosted
-trees on the same test rows, and how many of the validation rows the service answers as training did, by JSON, CSV and
-the Open Inference Protocol.
+trees on the same test rows, and how many rows the service answers as the training does, by JSON, CSV and the Open
+Inference Protocol. The rows are those of the validation, each a second time with a gap in one of the columns, by turns,
+and a third time with a word that training has not seen.
 """
 
 from __future__ import annotations
@@ -25,27 +26,42 @@ from typing import Any
 
 import httpx
 import numpy as np
+import torch
 import yaml
 from atelier_cli.profile import load
 from atelier_store import columns as table
 from atelier_store.columns import Inputs
 from atelier_store.instances import instances
 from atelier_store.layout import Store
-from atelier_store.records import Current, DataDescription, Manifest
+from atelier_store.records import Column, Current, DataDescription, Manifest
 from atelier_store.scores import scores
-from atelier_store.spec import Task
+from atelier_store.spec import Spec, Task
+from atelier_trainer import checkpoint
 from atelier_trainer.export import session
+from atelier_trainer.setup import set_up
 from atelier_trial import baselines, data
+from atelier_trial.request import Request, Trial
 from numpy.typing import NDArray
 
 from benchmarks.tables import tree
 from tests.support.server_process import eventually, serving
 
 LARGE = 3_000
-"""Rows from which on a trial needs fewer epochs."""
+"""Rows from which on a trial has fewer epochs."""
+
+MOST, FEWEST = 24, 6
+"""Epochs of a trial of a large table."""
+
+LEARNT_FROM = 200_000
+"""Rows that a trial of a large table learns from in all its epochs together, about."""
 
 CLOSE = 1e-5
-"""How far an answer may be from training's; more is another answer."""
+"""How far a probability may be from training's, or a number, in standard deviations of the target; more is another."""
+
+AT_ONCE = 1_000
+"""Rows of a request."""
+
+WORD = "a word of nobody"
 
 
 @dataclass(frozen=True)
@@ -75,6 +91,7 @@ def main() -> None:
     parser.add_argument("--tables", type=Path, required=True, help="where the CSV files are")
     parser.add_argument("--only", action="append", help="the name of a table; may be given several times")
     parser.add_argument("--trials", type=int, default=12)
+    parser.add_argument("--parallel", type=int, default=2, help="trials at a time")
     parser.add_argument("--seed", type=int, default=0, help="trainer.seed, which also draws the test rows")
     options = parser.parse_args()
     print("| table | rows to train on | metric | search | HistGradientBoosting | LightGBM | XGBoost | as trained | s |")
@@ -112,10 +129,14 @@ def line(one: Table, folder: Path, options: argparse.Namespace) -> str:
         found: NDArray[np.float32] = running.run(None, table.inputs(np.asarray(of), manifest.columns or ()))[0]
         return found
 
+    columns = manifest.columns or ()
+    asked = with_gaps_and_unseen_words(arrays.train_x[validation], columns)
+    close = CLOSE * float(y.std()) if one.task == "regression" else CLOSE
     value = scores(one.task, answers(arrays.test_x), arrays.test_y, "test")[metric]
     boosted = hist_gradient_boosting(description, one.task, x, y, arrays)[metric]
     others = [tree(name, one.task, x, y, arrays.test_x, arrays.test_y)[metric] for name in ("LightGBM", "XGBoost")]
-    rows_served = served(store, spec.experiment.name, manifest, arrays.train_x[validation], answers)
+    expected = answers_of_training(spec, store, description, manifest, asked)
+    rows_served = served(store, spec.experiment.name, columns, asked, expected, close)
     numbers = " | ".join(f"{number:.4g}" for number in (value, boosted, *others))
     return f"| {one.name} | {len(x):,} | {metric} | {numbers} | {rows_served} | {seconds:.0f} |"
 
@@ -128,17 +149,18 @@ def profile(one: Table, file: Path, rows: int, options: argparse.Namespace) -> d
         if one.task == "regression"
         else {"type": "maximize", "objectiveMetricName": "val_accuracy"}
     )
-    epochs = 24 if large else 60
+    epochs = max(FEWEST, min(MOST, LEARNT_FROM // rows)) if large else 60
     source = {"source": "table", "task": one.task, "target": one.target, "files": {"train": {"path": str(file)}}}
     return {
         "experiment": {
             "name": one.name,
             "objective": objective,
             "algorithm": {"algorithmSettings": [{"name": "random_state", "value": 1}]},
-            "earlyStopping": {"algorithmSettings": [{"name": "min_epochs", "value": 3 if large else 6}]},
+            "earlyStopping": {"algorithmSettings": [{"name": "min_epochs", "value": min(6, max(2, epochs // 8))}]},
             "maxTrialCount": options.trials,
+            "parallelTrialCount": options.parallel,
         },
-        "trainer": {"data": source, "maxEpochs": epochs, "tailEpochs": epochs // 3, "seed": options.seed},
+        "trainer": {"data": source, "maxEpochs": epochs, "tailEpochs": max(3, epochs // 3), "seed": options.seed},
     }
 
 
@@ -156,24 +178,63 @@ def hist_gradient_boosting(
     return scores(task, baselines.answers(model, np.asarray(arrays.test_x), classes), arrays.test_y, "test")
 
 
-def served(store: Store, model: str, manifest: Manifest, rows: NDArray[np.float32], answers: Any) -> str:
-    """How many rows each way of asking answers as training did."""
-    columns = manifest.columns or ()
-    given, expected = table.inputs(np.asarray(rows), columns), answers(rows)
+def with_gaps_and_unseen_words(rows: NDArray[np.float32], columns: Sequence[Column]) -> NDArray[np.float32]:
+    """These features (N, F), then each row with a gap in one column, then, if there are words, each with an unseen one.
+
+    The columns take turns.
+    """
+    gaps, unseen = np.array(rows), np.array(rows)
+    of_column = table.places(columns)
+    words = [number for number, column in enumerate(columns) if column.kind == "category"]
+    for row in range(len(rows)):
+        gap = row % len(columns)
+        gaps[row, of_column[gap]] = table.MISSING if gap in words else np.nan
+        if words:
+            unseen[row, of_column[words[row % len(words)]]] = table.UNSEEN
+    return np.concatenate([rows, gaps, unseen] if words else [rows, gaps])
+
+
+def answers_of_training(
+    spec: Spec, store: Store, description: DataDescription, manifest: Manifest, rows: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """What torch answers to features (N, F) with the weights of the checkpoint that the training ended with."""
+    config, device = manifest.config, torch.device("cpu")
+    request = Request(spec, store, manifest.provenance.trial, {})
+    training = set_up(Trial(request, description, config), device).training
+    training.load_state_dict(checkpoint.load(store.trial(config.key).checkpoint, device)["training"])
+    return training.answers(torch.from_numpy(rows))
+
+
+def served(
+    store: Store,
+    model: str,
+    columns: Sequence[Column],
+    rows: NDArray[np.float32],
+    expected: NDArray[np.float32],
+    close: float,
+) -> str:
+    """How many rows each way of asking answers as training does."""
+    given = table.inputs(rows, columns)
+    for column in columns:
+        if column.kind == "category":
+            words = given[column.name]
+            words[words == table.UNSEEN_TEXT] = WORD
+    parts = [{name: a[at : at + AT_ONCE] for name, a in given.items()} for at in range(0, len(rows), AT_ONCE)]
+    counts = []
     with serving(store, model) as server:
         eventually(server.is_ready)
-        ways = {"JSON": by_json(server.client, given, columns), "CSV": by_csv(server.client, given, columns)}
-        ways["v2"] = by_v2(server.client, model, given)
-    counts = [f"{way} {(np.abs(found - expected).max(1) <= CLOSE).sum()}" for way, found in ways.items()]
+        for way, ask in (("JSON", by_json), ("CSV", by_csv), ("v2", by_v2)):
+            found = np.concatenate([ask(server.client, model, part, columns) for part in parts])
+            counts.append(f"{way} {(np.abs(found - expected).max(1) <= close).sum()}")
     return f"{', '.join(counts)} of {len(rows)}"
 
 
-def by_json(client: httpx.Client, given: Inputs, columns: Sequence[Any]) -> NDArray[np.float32]:
+def by_json(client: httpx.Client, _: str, given: Inputs, columns: Sequence[Column]) -> NDArray[np.float32]:
     """The answers to rows by the names of columns."""
     return outputs(client.post("/predict", json={"instances": instances(given, columns)}))
 
 
-def by_csv(client: httpx.Client, given: Inputs, columns: Sequence[Any]) -> NDArray[np.float32]:
+def by_csv(client: httpx.Client, _: str, given: Inputs, columns: Sequence[Column]) -> NDArray[np.float32]:
     """The answers to the same rows as CSV."""
     text = io.StringIO()
     writer = csv.DictWriter(text, [column.name for column in columns])
@@ -183,7 +244,7 @@ def by_csv(client: httpx.Client, given: Inputs, columns: Sequence[Any]) -> NDArr
     return outputs(client.post("/predict", content=text.getvalue().encode(), headers=headers))
 
 
-def by_v2(client: httpx.Client, model: str, given: Inputs) -> NDArray[np.float32]:
+def by_v2(client: httpx.Client, model: str, given: Inputs, _: Sequence[Column]) -> NDArray[np.float32]:
     """The answers to tensors of the Open Inference Protocol."""
     tensors = list(_tensors(given))
     answer = client.post(f"/v2/models/{model}/infer", json={"inputs": tensors}).raise_for_status().json()

@@ -102,7 +102,9 @@ PIECEWISE = {"embedding": "piecewise", "members": 4}
 
 
 @pytest.mark.parametrize(
-    "params", [{}, PIECEWISE, PIECEWISE | {"scaling": "linear"}], ids=["dense", "ensemble", "linear"]
+    "params",
+    [{}, PIECEWISE, PIECEWISE | {"scaling": "linear"}, {"embedding": "piecewise_auto"}],
+    ids=["dense", "ensemble", "linear", "bins by the rows"],
 )
 @pytest.mark.parametrize("columns", [TABLE, TABLE[:1], (WORDS,), TABLE[2:3]])
 def test_a_bundle_answers_rows_with_gaps_and_unseen_words_as_torch_does(

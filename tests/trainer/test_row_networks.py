@@ -28,6 +28,8 @@ CHOICES = {
     "robust": {"scaling": "robust"},
     "linear, piecewise": {"scaling": "linear", "embedding": "piecewise", "embedding_bins": "5"},
     "piecewise": {"embedding": "piecewise", "embedding_bins": "5"},
+    "piecewise_auto": {"embedding": "piecewise_auto", "embedding_width": "3"},
+    "linear, piecewise_auto": {"scaling": "linear", "embedding": "piecewise_auto", "parametrisation": "ntk"},
     "periodic": {"embedding": "periodic", "embedding_frequencies": "3"},
     "pbld": {"embedding": "pbld", "embedding_width": "3"},
     "no norm": {"norm": "none"},

@@ -64,6 +64,15 @@ def test_linear_scaling_has_the_digest_of_its_own_files_too_and_changes_no_other
     assert network_digest("atelier", linear, of_table=True) == sha256_of(of_table)
 
 
+def test_bins_by_the_rows_have_the_digest_of_their_own_file_too_and_those_of_a_number_do_not() -> None:
+    params = ({"embedding": name} for name in ("piecewise", "piecewise_auto"))
+    of_a_number, by_the_rows = (network_digest("atelier", canonicalise(one, "rows", "regression")) for one in params)
+    files = (Path(atelier_trainer.__path__[0], f"{name}.py") for name in ("networks", "row_networks", "auto_bins"))
+    digests = {file.stem: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+    assert by_the_rows == sha256_of(digests)
+    assert of_a_number == sha256_of({name: digests[name] for name in ("networks", "row_networks")})
+
+
 def test_two_functions_of_a_module_are_two_networks(write: Write) -> None:
     write("nets_of_test.py", NETS)
     assert network_digest("nets_of_test:build", {}) != network_digest("nets_of_test:other", {})

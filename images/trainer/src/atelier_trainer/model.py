@@ -13,7 +13,7 @@ from atelier_trial.space import BUILT_IN, user_function
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from atelier_trainer import networks, row_networks
+from atelier_trainer import auto_bins, networks, row_networks
 from atelier_trainer.columns import Columns
 from atelier_trainer.linear_scaling import LinearColumns, LinearScaling
 
@@ -126,7 +126,8 @@ def _of_rows(
         scaling = LinearScaling(given.numpy()) if is_linear and front is None else None
         scaled = given if scaling is None else scaling(given)
     numbers = None if front is None else front.numbers
-    body: nn.Module = row_networks.build(params, inputs, outputs, scaled.numpy(), numbers)
+    builder = auto_bins if params.get("embedding") == "piecewise_auto" else row_networks
+    body: nn.Module = builder.build(params, inputs, outputs, scaled.numpy(), numbers)
     return Model(body if scaling is None else nn.Sequential(scaling, body), "rows", False, statistics, front)
 
 

@@ -72,6 +72,8 @@ def _own(params: dict[str, Any]) -> str:
     files = {"networks": first, "row_networks": _source_digest("row_networks")}
     if params.get("scaling") == "linear":
         files |= {name: _source_digest(name) for name in ("columns", "linear_scaling")}
+    if params.get("embedding") == "piecewise_auto":
+        files["auto_bins"] = _source_digest("auto_bins")
     return sha256_of(files)
 
 

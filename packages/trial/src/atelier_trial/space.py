@@ -22,6 +22,7 @@ CONVOLUTIONS = ("conv3", "conv5", "res3", "sep3", "sep5", "mbconv3", "mbconv5")
 LAYERS = ("dense", "residual", "gated")
 EMBEDDINGS: dict[str, tuple[str, ...]] = {
     "piecewise": ("embedding_width", "embedding_bins"),
+    "piecewise_auto": ("embedding_width",),
     "periodic": ("embedding_width", "embedding_frequencies", "embedding_sigma"),
     "pbld": ("embedding_width", "embedding_frequencies", "embedding_sigma"),
 }
