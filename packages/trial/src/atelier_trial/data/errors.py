@@ -53,19 +53,6 @@ class DataError(InvalidInput):
     """Data that cannot be used."""
 
 
-def gather(function: Callable[[Item], Result], items: Mapping[str, Item]) -> dict[str, Result]:
-    """function(item) of every item; DataError with the violations of all of them."""
-    results, violations = {}, []
-    for name, item in items.items():
-        try:
-            results[name] = function(item)
-        except DataError as error:
-            violations += error.violations
-    if violations:
-        raise DataError(violations)
-    return results
-
-
 class Violations:
     """What is wrong with several steps of which none needs the others, to be raised at once."""
 
@@ -84,6 +71,17 @@ class Violations:
         """DataError if there are any."""
         if self._found:
             raise DataError(self._found)
+
+
+def gather(function: Callable[[Item], Result], items: Mapping[str, Item]) -> dict[str, Result]:
+    """function(item) of every item; DataError with the violations of all of them."""
+    results: dict[str, Result] = {}
+    wrong = Violations()
+    for name, item in items.items():
+        with wrong.collected():
+            results[name] = function(item)
+    wrong.check()
+    return results
 
 
 @contextmanager
