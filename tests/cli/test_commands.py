@@ -316,6 +316,18 @@ def test_a_wrong_profile_is_refused_with_every_violation_at_its_line(edited: Edi
     assert not (tmp_path / "store").exists()
 
 
+@pytest.mark.parametrize("command", ["up", "search", "data"])
+def test_a_store_to_learn_from_that_is_none_is_refused_before_anything_is_prepared(
+    command: str, searches: Searches, tmp_path: Path
+) -> None:
+    named = "experiment.experience.stores[0]"
+    chosen = f"experiment.experience.enabled=true,{named}={tmp_path}/nowhere"
+    refused = searches.run(tmp_path / "store", "--set", chosen, name=command)
+    assert refused.returncode == 2
+    assert f"{named}: {tmp_path}/nowhere does not exist; allowed: the folder of a store" in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1 and not (tmp_path / "store").exists()
+
+
 def test_a_store_whose_path_looks_like_markup_is_shown_as_it_is(
     searches: Searches, finished: Finished, tmp_path: Path
 ) -> None:

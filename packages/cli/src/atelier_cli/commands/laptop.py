@@ -80,7 +80,7 @@ def up(
         from atelier_cli.show.predictions import predictions
 
         place = Store(store.absolute())
-        profile = load(values, set_).begun_in(place)
+        profile = load(values, set_, store=place)
         port = port or profile.values["server"]["port"]
         check_free(host, port)  # now rather than after an hour of search
         promotes, promotion = promoter(place.model(profile.model), sign, for_promotion), profile.values["promotion"]
@@ -121,7 +121,7 @@ def search(
         from atelier_cli.profile import load
 
         place = Store(store.absolute())
-        _search(load(values, set_).begun_in(place), place, data_dir)
+        _search(load(values, set_, store=place), place, data_dir)
 
 
 def data(
@@ -144,7 +144,8 @@ def data(
         from atelier_cli.profile import load
         from atelier_cli.show.data import report, tables
 
-        trainer, place = load(values, set_).spec.trainer, Store(store.absolute())
+        place = Store(store.absolute())
+        trainer = load(values, set_, store=place).spec.trainer
         description = prepare(
             trainer.data, place, Path.cwd(), data_dir, trainer.seed, lambda step: err.print(step, markup=False)
         )

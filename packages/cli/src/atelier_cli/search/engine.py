@@ -130,7 +130,6 @@ class Engine:
             description = data.prepare(trainer.data, self.store, Path.cwd(), self.data_dir, trainer.seed, progress)
         violations = fitness.violations(trainer, description)
         violations += [str(finding) for finding in rules.check_builders(self.spec, description.kind)]
-        violations += experience.violations(self.spec, self.store)
         if violations:
             raise InvalidProfile(violations)
         return description

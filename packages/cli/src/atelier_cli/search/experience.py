@@ -32,23 +32,6 @@ ENDED = ("paused", "stopped", "succeeded")
 FIELD = "experiment.experience"
 
 
-def violations(spec: Spec, store: Store) -> Iterator[str]:
-    """Folders in the spec that are no store, unless the search has begun and needs them no more."""
-    if not spec.experiment.experience.enabled or store.experiment(spec.experiment_name).experience.exists():
-        return
-    for index, folder in enumerate(spec.experiment.experience.stores):
-        if not (Path(folder) / "experiments").is_dir():
-            yield f"{FIELD}.stores[{index}]: {folder} {_no_store(Path(folder))}"
-
-
-def _no_store(folder: Path) -> str:
-    if not folder.exists():
-        return "does not exist; allowed: the folder of a store"
-    if not folder.is_dir():
-        return "is no folder; allowed: the folder of a store"
-    return "is no store with searches: it has no folder experiments"
-
-
 def ensure(spec: Spec, store: Store, description: DataDescription, say: Callable[[str], object]) -> Experience:
     """What a search knows of earlier ones: as it was when it began. Nothing, if its spec does not ask for it.
 
