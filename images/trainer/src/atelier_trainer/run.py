@@ -25,6 +25,7 @@ from atelier_trial.target import TRAIN_LOSS, Target
 from atelier_trainer import checkpoint, describe, environment, export, exportable
 from atelier_trainer.attempt import Attempt, Diverged, Exported, Progress
 from atelier_trainer.cost import Cost, cost_of
+from atelier_trainer.epoch_progress import EpochProgress
 from atelier_trainer.examples import in_order
 from atelier_trainer.setup import Setup, outputs_of, set_up
 from atelier_trainer.training import Stopped, Training
@@ -119,7 +120,8 @@ class Run(Attempt):
     def _epoch(self, setup: Setup) -> None:
         training = setup.training
         started = time.monotonic()
-        loss = training.train_epoch(lambda: self._must_stop(training))
+        progress = EpochProgress(training.epoch + 1, training.batches_done, training.batches_of_epoch)
+        loss = training.train_epoch(lambda: self._must_stop(training, progress))
         metrics = {**setup.evaluate(), TRAIN_LOSS: loss}
         if not all(map(math.isfinite, metrics.values())):
             values = ", ".join(f"{name} {value}" for name, value in metrics.items())
@@ -137,10 +139,11 @@ class Run(Attempt):
         self.target.tell(self.lines, epoch.epoch, kept)
         log.info("epoch %d: %s", training.epoch, ", ".join(f"{name} {value:.4g}" for name, value in metrics.items()))
 
-    def _must_stop(self, training: Training) -> bool:
+    def _must_stop(self, training: Training, progress: EpochProgress) -> bool:
         """Whether to stop after the batch just done. The trial's first batch is logged: its start-up is over then."""
         if training.steps == 1:
             log.info("%s", FIRST_STEP)
+        progress.at(training.batches_done)
         return self.stop()
 
     def _checkpoint(self, training: Training) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from atelier_store.in_words import duration
 from rich.markup import escape
 
 from atelier_cli.commands.messages import err, fail, messages, out, print_json
@@ -271,7 +272,7 @@ def _search(profile: Profile, store: Store, data_dir: Path | None) -> DataDescri
     from atelier_cli.search.engine import Engine, Totals
     from atelier_cli.show.data import data_lines
     from atelier_cli.show.leaderboard import leaderboard, to_beat
-    from atelier_cli.show.progress import SearchDisplay, duration
+    from atelier_cli.show.progress import SearchDisplay
 
     spec, experiment, totals = profile.spec, profile.spec.experiment, Totals()
     with SearchDisplay(spec, totals, out) as display:
