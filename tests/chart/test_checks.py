@@ -212,6 +212,14 @@ BOTH: dict[str, tuple[list[tuple[str, Any]], str]] = {
         [parameter("lr", "double", min=0, max=1, distribution="logUniform")],
         "min: 0 is not allowed with logUniform",
     ),
+    **{
+        f"{text} for a number": (
+            [parameter(name, "categorical", list=[text])],
+            f'parameters[0].feasibleSpace.list[0]: {name}: "{text}" is not allowed; allowed: ',
+        )
+        for name in ("batch", "dropout")
+        for text in ("1_0", "1_000", "infinity", "nan", "0x10", "1e999")
+    },
     "value no builder takes": (
         [parameter("batch", "discrete", list=[1])],
         "parameters[0].feasibleSpace.list[0]: batch: ",

@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from atelier_store import tables
 from atelier_store.errors import InvalidInput
 from atelier_store.spec import Kind, Task
 
@@ -55,12 +56,10 @@ class Domain:
             return self._chosen({str(choice): choice for choice in self.choices}, text, text)
         if isinstance(self.default, str):
             return text
-        try:
-            value = float(text)
-        except ValueError:
-            value = math.nan
+        value = float(text) if tables.NUMBER.fullmatch(text) else math.nan
         whole = isinstance(self.default, int)
-        if not self.low <= value <= self.high or (whole and not value.is_integer()):
+        is_within = math.isfinite(value) and self.low <= value <= self.high
+        if not is_within or (whole and not value.is_integer()):
             raise ValueError(self._refusal(text))
         return int(value) if whole else value
 
