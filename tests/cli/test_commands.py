@@ -79,7 +79,7 @@ def test_data_that_cannot_be_used_are_refused_as_a_search_would(
     (tmp_path / "cars.csv").write_text("age,price\n1,2\n3,many\n")
     (tmp_path / "cars.yaml").write_text(ROWS)
     refused = atelier("data", "-f", "cars.yaml", "--store", "store")
-    assert refused.returncode == 2 and "column 'price' is not numeric: 1 cells, the first is 'many'" in refused.stderr
+    assert refused.returncode == 2 and "column 'price' is not numeric: 1 cell, the first is 'many'" in refused.stderr
 
 
 TABLE = ROWS.replace("source: csv", "source: table")

@@ -53,7 +53,7 @@ def winner(store: Path) -> str | None:
 
 def counted(text: str) -> dict[str, int]:
     """The numbers in a search's last line but the leaderboard."""
-    line = re.search(r"(\d+) trials in .*?: (\d+) found trained, (\d+) failed; (\d+) epochs trained", text)
+    line = re.search(r"(\d+) trials? in .*?: (\d+) found trained, (\d+) failed; (\d+) epochs? trained", text)
     assert line, text
     return dict(zip(("trials", "reused", "failed", "epochs"), map(int, line.groups()), strict=True))
 

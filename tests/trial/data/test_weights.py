@@ -60,7 +60,7 @@ def test_other_weights_are_other_data_and_none_are_as_before(place: Place) -> No
 def test_a_weight_that_is_none_is_named_with_its_line(place: Place, source: str, weight: str) -> None:
     [violation] = place.refused(**given(place, source, (3, f"3,3,b,{weight}")))
     assert violation.startswith("t.csv, line 5, weight 'importance': ")
-    assert violation.endswith("; there are 1 such; allowed: finite numbers from 0")
+    assert violation.endswith("; there is 1 such; allowed: finite numbers from 0")
 
 
 @pytest.mark.parametrize("source", ["csv", "table"])

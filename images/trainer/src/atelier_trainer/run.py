@@ -13,6 +13,7 @@ import torch
 from atelier_store import machine, out_of_fold
 from atelier_store.clock import now
 from atelier_store.curve import append_epoch, read_curve, truncate
+from atelier_store.in_words import counted
 from atelier_store.lease import Lease
 from atelier_store.out_of_fold import OutOfFold
 from atelier_store.records import Card, Epoch, Manifest, Provenance
@@ -112,7 +113,9 @@ class Run(Attempt):
         truncate(self.paths.metrics, training.epoch)
         curve = read_curve(self.paths.metrics)
         if len(curve) < training.epoch:
-            held = f"holds {len(curve)} of {training.epoch} epochs; remove the trial's folder to train it again"
+            held = (
+                f"holds {len(curve)} of {counted(training.epoch, 'epoch')}; remove the trial's folder to train it again"
+            )
             raise ValueError(f"{self.paths.metrics}: {held}")
         self.curve = curve
         self.target.print_again(self.lines, curve)

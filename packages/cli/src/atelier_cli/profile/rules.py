@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from atelier_store.errors import InvalidInput
+from atelier_store.in_words import counted
 from atelier_store.layout import Store
 from atelier_store.spec import Data, Experiment, Kind, Parameter, Setting, Spec, Trainer
 from atelier_trial import own_code, own_metrics, space
@@ -230,7 +231,7 @@ def check_grid(experiment: Experiment) -> Iterator[Finding]:
     if all(sizes) and math.prod(sizes) < experiment.max_trial_count:
         yield Finding(
             (*EXPERIMENT, "maxTrialCount"),
-            f"{experiment.max_trial_count} is more than the {math.prod(sizes)} points of the grid",
+            f"{experiment.max_trial_count} is more than the {counted(math.prod(sizes), 'point')} of the grid",
         )
 
 

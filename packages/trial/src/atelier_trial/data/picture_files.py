@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
+from atelier_store.in_words import counted
 from atelier_store import machine, tables
 from atelier_store.spec import Data, Fit, PictureShape
 from numpy.typing import NDArray
@@ -212,7 +213,7 @@ def _changes(looks: Collection[Look], shape: PictureShape, taken: Taken) -> Iter
 
 
 def _count(some: Sized, all_: Sized) -> str:
-    return f"{len(some):,} of {len(all_):,} pictures"
+    return f"{len(some):,} of {counted(len(all_), 'picture')}"
 
 
 def _words(size: tuple[int, int]) -> str:
@@ -307,7 +308,7 @@ class _Found:
         if len(lines) <= MOST_SKIPPED * count:
             return []
         bound = f"at most {MOST_SKIPPED:.0%} where trainer.data.onUnreadable is skip"
-        return [*lines, f"{self.path}: {len(lines)} of {count} pictures cannot be read; allowed: {bound}"]
+        return [*lines, f"{self.path}: {len(lines)} of {counted(count, 'picture')} cannot be read; allowed: {bound}"]
 
     def notes(self) -> tuple[str, ...]:
         """What is left out, and why."""
