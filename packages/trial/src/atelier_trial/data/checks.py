@@ -134,10 +134,13 @@ def _weights(part: Part, name: str, violations: list[str]) -> Array:
         return np.ones(len(part.x), np.float32)
     with np.errstate(over="ignore", invalid="ignore"):  # what is beyond float32 becomes infinite, and is reported
         weights = given.astype(np.float32)
-    wrong = np.flatnonzero(~((weights >= 0) & np.isfinite(weights)))
-    if wrong.size:
-        value = f"{part.place(wrong[0])}, weight {name!r}: {given[wrong[0]]}"
-        violations.append(f"{value}; {part.such(wrong)}; allowed: finite numbers from 0")
+    is_wrong = ~((weights >= 0) & np.isfinite(weights))
+    is_empty = np.isnan(weights) & (part.places is not None)  # of a table: an array has no empty cells
+    for of, words in ((is_wrong & is_empty, "is empty"), (is_wrong & ~is_empty, None)):
+        rows = np.flatnonzero(of)
+        if rows.size:
+            value = f"{part.place(rows[0])}, weight {name!r}: {words or given[rows[0]]}"
+            violations.append(f"{value}; {part.such(rows)}; allowed: finite numbers from 0")
     return weights
 
 
