@@ -99,3 +99,16 @@ def test_a_network_that_cannot_be_imported_is_rejected_with_what_is_missing(netw
         space.domains("images", "classification", network)
     (violation,) = error.value.violations
     assert violation.startswith("trainer.network:")
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        *(("stage1_width", True), ("embedding", True), ("edge1", True)),
+        *(("lr", False), ("augment_mixup", False), ("label_smoothing", False), ("dropout", False)),
+    ],
+)
+def test_a_parameter_of_the_training_of_any_data_builds_no_network(name: str, expected: bool) -> None:
+    assert space.is_scored_in_all(name) is expected
+    assert space.is_scored(name, "images", "classification") is expected
+    assert space.is_scored(name, "rows", "regression") or not expected

@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from atelier_store import tables
 from atelier_store.errors import InvalidInput
@@ -102,6 +102,11 @@ UNSEEN = ("dropout",)
 def is_scored(name: str, kind: Kind, task: Task) -> bool:
     """Whether a parameter builds the network, as far as a score of the untrained network can tell."""
     return name not in UNSEEN and name not in training_domains(kind, task)
+
+
+def is_scored_in_all(name: str) -> bool:
+    """Whether is_scored says so of data of every kind and task: what they are may not be known yet."""
+    return all(is_scored(name, kind, task) for kind in get_args(Kind) for task in get_args(Task))
 
 
 def photo_domains(kind: Kind) -> dict[str, Domain]:
