@@ -19,11 +19,14 @@ from atelier_store.ranking import rank, trial_records
 from atelier_store.records import Card
 from atelier_store.spec import Spec
 
+from benchmarks.children import with_parent
+
 
 def search(values: Path, overrides: list[str], store: Path) -> None:
     """One search by the command."""
     command = [sys.executable, "-m", "atelier_cli", "search", "--values", str(values), "--store", str(store)]
-    subprocess.run([*command, *(f"--set={override}" for override in overrides)], check=True, stdout=subprocess.DEVNULL)
+    command += [f"--set={override}" for override in overrides]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, preexec_fn=with_parent())
 
 
 def outcome(store: Store, spec: Spec) -> dict[str, object]:

@@ -43,6 +43,9 @@ class Quiet:
         if result.outcome == "failed":
             raise SystemExit(f"{name}: {reason}")
 
+    def under_way(self, name: str, text: str) -> None:
+        """Nothing."""
+
     def note(self, text: str) -> None:
         """Something that a person should know."""
 

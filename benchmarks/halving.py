@@ -44,6 +44,9 @@ class Ends:
         if trained:
             print(f"  {name}: {trained} epochs, {result.values[-1] if result.values else reason}", flush=True)
 
+    def under_way(self, name: str, text: str) -> None:
+        """Nothing."""
+
     def note(self, text: str) -> None:
         """Nothing to keep."""
 

@@ -25,6 +25,7 @@ from pathlib import Path
 from atelier_store.layout import Store
 from playwright.sync_api import Browser, sync_playwright
 
+from benchmarks.children import with_parent
 from benchmarks.made_up_store import make, spec
 from tools.machine import chromium
 
@@ -46,7 +47,7 @@ def free_port() -> int:
 @contextmanager
 def running(command: Sequence[str], url: str) -> Iterator[int]:
     """The command, from when it answers at this address, as the number of its process."""
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=with_parent())
     deadline = time.monotonic() + PATIENCE
     try:
         while True:

@@ -30,6 +30,8 @@ from atelier_store.records import Card
 from atelier_store.spec import Spec
 from PIL import Image
 
+from benchmarks.children import with_parent
+
 SIDE = 128
 CLASSES = 4
 DIFFERENT = 256
@@ -103,7 +105,9 @@ def measure(pictures: Path, folder: Path, limit: int) -> None:
     started = time.monotonic()
     with limited(limit) as group:
         enter = None if group is None else partial((group / "cgroup.procs").write_text, "0")
-        run = subprocess.run([*command, *NETWORK], stdout=subprocess.DEVNULL, preexec_fn=enter, check=False)
+        run = subprocess.run(
+            [*command, *NETWORK], stdout=subprocess.DEVNULL, preexec_fn=with_parent(enter), check=False
+        )
         seconds = time.monotonic() - started
         with_files = None if group is None else charged(group)
     if run.returncode:

@@ -25,6 +25,7 @@ import polars as pl
 import yaml
 from atelier_store.layout import Store
 
+from benchmarks.children import with_parent
 from tests.support.server_process import Server, eventually, serving, workers
 
 COLUMNS, NUMBERS, WORDS = 30, 15, 12
@@ -62,7 +63,7 @@ def trained(folder: Path, name: str, of: pl.DataFrame) -> Store:
     }
     (folder / f"{name}.yaml").write_text(yaml.safe_dump(profile))
     command = [sys.executable, "-m", "atelier_cli", "up", "-f", f"{name}.yaml", "--store", name, "--no-serve"]
-    subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL, preexec_fn=with_parent())
     return Store(folder / name)
 
 
@@ -95,7 +96,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         frames = {"numbers": frame(False), "mixed": frame(True)}
         servers: dict[str, Server] = {}
         for of, table in frames.items():
-            servers[of] = stack.enter_context(serving(trained(folder, of, table), of, "--workers", "1"))
+            store = trained(folder, of, table)
+            servers[of] = stack.enter_context(serving(store, of, "--workers", "1", preexec_fn=with_parent()))
         for server in servers.values():
             eventually(server.is_ready)
         for rows in (1, 100):

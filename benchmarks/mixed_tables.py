@@ -43,6 +43,7 @@ from atelier_trial import baselines, data
 from atelier_trial.request import Request, Trial
 from numpy.typing import NDArray
 
+from benchmarks.children import with_parent
 from benchmarks.tables import tree
 from tests.support.server_process import eventually, serving
 
@@ -111,7 +112,7 @@ def line(one: Table, folder: Path, options: argparse.Namespace) -> str:
     spec, store = load(folder / "profile.yaml").spec, Store(folder / "store")
     started = time.monotonic()
     command = [sys.executable, "-m", "atelier_cli", "up", "-f", "profile.yaml", "--store", "store", "--no-serve"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, preexec_fn=with_parent())
     if done.returncode:
         raise SystemExit(done.stdout + done.stderr)
     seconds = time.monotonic() - started
@@ -221,7 +222,7 @@ def served(
             words[words == table.UNSEEN_TEXT] = WORD
     parts = [{name: a[at : at + AT_ONCE] for name, a in given.items()} for at in range(0, len(rows), AT_ONCE)]
     counts = []
-    with serving(store, model) as server:
+    with serving(store, model, preexec_fn=with_parent()) as server:
         eventually(server.is_ready)
         for way, ask in (("JSON", by_json), ("CSV", by_csv), ("v2", by_v2)):
             found = np.concatenate([ask(server.client, model, part, columns) for part in parts])

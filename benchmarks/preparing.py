@@ -18,6 +18,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from benchmarks.children import with_parent
+
 ROWS = (20_000, 2_000_000)
 MEASURED = """
 import json, sys, time
@@ -81,7 +83,11 @@ def measure(code: str, path: Path) -> dict[str, float]:
     """Seconds, of them those of the CPU, and MiB of the peak and before."""
     with tempfile.TemporaryDirectory() as folder:
         run = subprocess.run(
-            [sys.executable, "-c", code, str(path), folder], check=True, capture_output=True, text=True
+            [sys.executable, "-c", code, str(path), folder],
+            check=True,
+            capture_output=True,
+            text=True,
+            preexec_fn=with_parent(),
         )
     found: dict[str, float] = json.loads(run.stdout)
     return found

@@ -35,6 +35,7 @@ from atelier_store.files import sha256_file
 from atelier_store.layout import ModelPaths, Store
 from atelier_store.records import Current
 
+from benchmarks.children import with_parent
 from benchmarks.trials import PARAMS, digits, start_trial
 
 MODEL = "digits"
@@ -103,7 +104,7 @@ def server(store: Store) -> Iterator[str]:
         "0",
     ]
     with log.open("wb") as file:
-        process = subprocess.Popen(command, stdout=file, stderr=file)
+        process = subprocess.Popen(command, stdout=file, stderr=file, preexec_fn=with_parent())
     try:
         while not (found := re.search(r" on (http://\S+)", log.read_text())):
             if process.poll() is not None:

@@ -31,6 +31,8 @@ from atelier_trainer.export import session
 from atelier_trial import data
 from numpy.typing import NDArray
 
+from benchmarks.children import with_parent
+
 MOST_ROWS = 12_000
 LARGE = 3_000
 """Rows from which on a trial needs fewer epochs."""
@@ -84,7 +86,7 @@ def line(table: Table, folder: Path, options: argparse.Namespace) -> str:
     description = data.prepare(spec.trainer.data, store, folder, None, spec.trainer.seed)
     started = time.monotonic()
     command = [sys.executable, "-m", "atelier_cli", "search", "-f", "profile.yaml", "--store", "store"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, preexec_fn=with_parent())
     if done.returncode:
         raise SystemExit(done.stdout + done.stderr)
     seconds = time.monotonic() - started

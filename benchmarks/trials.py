@@ -12,6 +12,8 @@ from atelier_store.layout import Store, TrialPaths
 from atelier_store.spec import Spec
 from atelier_trial.data import prepare
 
+from benchmarks.children import with_parent
+
 PARAMS = ("stem_width=8", "stage1_width=24", "stage2_depth=1", "batch=32", "augment=shift", "dropout=0.1")
 
 
@@ -53,7 +55,12 @@ def start_trial(
     ]
     command += ["--threads", str(threads), *params]
     return subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=stderr, text=True, env=os.environ | (environment or {})
+        command,
+        stdout=subprocess.DEVNULL,
+        stderr=stderr,
+        text=True,
+        env=os.environ | (environment or {}),
+        preexec_fn=with_parent(),
     )
 
 

@@ -73,6 +73,9 @@ def facts() -> Json:
         },
         "finishes": list(pods.FINISHES),
         "own": [of_own(one) for one in pods.OWN],
+        "ownVariables": [
+            {"pod": one.pod, "name": one.name, "when": [list(keys) for keys in one.when]} for one in pods.OWN_VARIABLES
+        ],
         "places": list(of_texts(json.loads((CHART / "values.schema.json").read_text()))),
     }
 

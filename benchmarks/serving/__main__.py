@@ -35,6 +35,7 @@ import httpx
 import numpy as np
 from atelier_store import machine
 
+from benchmarks.children import with_parent
 from benchmarks.serving.subject import LENGTH, MODEL, Payload, Subject, make, serve_command
 
 HERE = Path(__file__).parent
@@ -119,7 +120,12 @@ def running(contender: Contender, log: Path) -> Iterator[None]:
     """The server, ready, and all its processes ended afterwards."""
     with log.open("wb") as file:
         process = subprocess.Popen(
-            contender.command, cwd=contender.folder, stdout=file, stderr=file, start_new_session=True
+            contender.command,
+            cwd=contender.folder,
+            stdout=file,
+            stderr=file,
+            start_new_session=True,
+            preexec_fn=with_parent(),
         )
     try:
         deadline = time.monotonic() + 600  # uv may have an environment to make

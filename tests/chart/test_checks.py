@@ -130,6 +130,22 @@ BOTH: dict[str, tuple[list[tuple[str, Any]], str]] = {
         [("trainer.pod.env", [{"name": "A", "value": "1"}, {"name": "A", "value": "2"}])],
         "trainer.pod.env[1].name: A is there twice",
     ),
+    "variable of the extractor's own": (
+        [("extractor.pod.env", [{"name": "ATELIER_CURRENT_SEARCH", "value": "1"}])],
+        "extractor.pod.env[0].name: ATELIER_CURRENT_SEARCH is the chart's own; choose another",
+    ),
+    "variable of a trial that the extractor's container has too": (
+        [("trainer.pod.env", [{"name": "ATELIER_CURRENT_SEARCH", "value": "1"}])],
+        "trainer.pod.env[0].name: ATELIER_CURRENT_SEARCH is the chart's own",
+    ),
+    "variable of a trial that our algorithm resumes": (
+        [*algorithm("atelier"), ("trainer.pod.env", [{"name": "A", "value": "1"}, {"name": "RESUMED_AT"}])],
+        "trainer.pod.env[1].name: RESUMED_AT is the chart's own",
+    ),
+    "variable of all containers that some have": (
+        [*algorithm("atelier"), ("env", [{"name": "ATELIER_CURRENT_SEARCH"}, {"name": "RESUMED_AT"}])],
+        "env[1].name: RESUMED_AT is the chart's own",
+    ),
     "one name for two in the extractor": (
         [
             ("trainer.pod.volumes", [{"name": "a", "emptyDir": {}}]),
@@ -212,6 +228,14 @@ BOTH: dict[str, tuple[list[tuple[str, Any]], str]] = {
         [parameter("lr", "double", min=0, max=1, distribution="logUniform")],
         "min: 0 is not allowed with logUniform",
     ),
+    **{
+        f"{text} for a number": (
+            [parameter(name, "categorical", list=[text])],
+            f'parameters[0].feasibleSpace.list[0]: {name}: "{text}" is not allowed; allowed: ',
+        )
+        for name in ("batch", "dropout")
+        for text in ("1_0", "1_000", "infinity", "nan", "0x10", "1e999")
+    },
     "value no builder takes": (
         [parameter("batch", "discrete", list=[1])],
         "parameters[0].feasibleSpace.list[0]: batch: ",

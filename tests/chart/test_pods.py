@@ -8,7 +8,7 @@ import pytest
 import yaml
 from atelier_cli.profile import pods as profile_pods
 from atelier_cli.profile.loading import chart_defaults
-from atelier_cli.profile.merging import find, merge
+from atelier_cli.profile.merging import find, merge, with_value
 
 from tests.chart.rendering import API_VERSIONS, BARE, HELMS, by_kind, only, render
 from tests.chart.schemas import violations
@@ -125,7 +125,8 @@ def test_what_is_said_to_be_the_charts_own_is_what_its_pods_have(what: str) -> N
     """Both engines refuse volumes and mounts of these names by one table: a profile would lose its own to them."""
     given = WITH_VOLUMES[what] | {"inspector": {"enabled": True}}
     values = merge(merge(chart_defaults(), yaml.safe_load(QUICKSTART.read_text())), given)
-    own = [one for one in profile_pods.own(lambda path: find(values, path)) if one.volume != "metrics-volume"]
+    every = profile_pods.own(profile_pods.OWN, lambda path: find(values, path))
+    own = [one for one in every if one.volume != "metrics-volume"]
     objects = render(QUICKSTART, values=given)
     for block in ("trainer", "extractor", "server", "board", "inspector"):
         _, spec = pod(objects, "trial" if block == "trainer" else block)
@@ -137,6 +138,27 @@ def test_what_is_said_to_be_the_charts_own_is_what_its_pods_have(what: str) -> N
     beside = {one.volume for one in own if one.is_beside}
     of_trials, of_extractor = ({one.volume for one in own if one.pod == block} for block in ("trainer", "extractor"))
     assert beside == (of_extractor - (of_trials - beside) if "spec" in of_extractor else set())
+
+
+@pytest.mark.parametrize("what", [{}, {"experiment": {"algorithm": {"algorithmName": "atelier"}}}])
+def test_a_variable_gives_way_to_ones_own_or_is_said_to_be_the_charts_own(what: dict[str, Any]) -> None:
+    values = merge(merge(chart_defaults(), yaml.safe_load(QUICKSTART.read_text())), WITH_VOLUMES["everything"] | what)
+    of_chart = {one.name for one in profile_pods.own(profile_pods.OWN_VARIABLES, lambda path: find(values, path))}
+    given = WITH_VOLUMES["everything"] | what
+
+    def named(objects: list[dict[str, Any]]) -> list[list[str]]:
+        return [[one["name"] for one in c["env"]] for _, _, spec in pods(objects) for c in containers_of(spec)]
+
+    there = {name for names in named(render(QUICKSTART, values=given)) for name in names}
+    assert of_chart <= there
+    mine = [{"name": name, "value": "mine"} for name in sorted(there - of_chart)]
+    for place in ("env", "trainer.pod.env", "extractor.pod.env", "server.pod.env"):
+        for names in named(render(QUICKSTART, values=merge(given, with_value({}, tuple(place.split(".")), mine)))):
+            assert len(set(names)) == len(names)
+
+
+def containers_of(spec: dict[str, Any]) -> list[dict[str, Any]]:
+    return [*spec.get("initContainers", ()), *spec["containers"]]
 
 
 def test_trials_and_what_ends_them_trust_the_authorities_said(objects: list[dict[str, Any]]) -> None:

@@ -79,7 +79,7 @@ def test_data_that_cannot_be_used_are_refused_as_a_search_would(
     (tmp_path / "cars.csv").write_text("age,price\n1,2\n3,many\n")
     (tmp_path / "cars.yaml").write_text(ROWS)
     refused = atelier("data", "-f", "cars.yaml", "--store", "store")
-    assert refused.returncode == 2 and "column 'price' is not numeric: 1 cells, the first is 'many'" in refused.stderr
+    assert refused.returncode == 2 and "column 'price' is not numeric: 1 cell, the first is 'many'" in refused.stderr
 
 
 TABLE = ROWS.replace("source: csv", "source: table")
@@ -314,6 +314,18 @@ def test_a_wrong_profile_is_refused_with_every_violation_at_its_line(edited: Edi
     assert "tiny.yaml:4: experiment.maxTrialCount: 0" in completed.stderr
     assert "tiny.yaml:5: experiment.trials: unknown key" in completed.stderr
     assert not (tmp_path / "store").exists()
+
+
+@pytest.mark.parametrize("command", ["up", "search", "data"])
+def test_a_store_to_learn_from_that_is_none_is_refused_before_anything_is_prepared(
+    command: str, searches: Searches, tmp_path: Path
+) -> None:
+    named = "experiment.experience.stores[0]"
+    chosen = f"experiment.experience.enabled=true,{named}={tmp_path}/nowhere"
+    refused = searches.run(tmp_path / "store", "--set", chosen, name=command)
+    assert refused.returncode == 2
+    assert f"{named}: {tmp_path}/nowhere does not exist; allowed: the folder of a store" in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1 and not (tmp_path / "store").exists()
 
 
 def test_a_store_whose_path_looks_like_markup_is_shown_as_it_is(

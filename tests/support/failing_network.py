@@ -1,4 +1,4 @@
-"""A user's network that at some widths cannot be built, finds the disk full, fills it, or never ends a batch."""
+"""A user's network that at some widths cannot be built, finds the disk full, fills it, never ends a batch, is slow."""
 
 import contextlib
 import errno
@@ -6,6 +6,7 @@ import os
 import time
 
 import torch
+from atelier_trainer import epoch_progress
 
 
 class Asleep(torch.nn.Module):
@@ -29,6 +30,8 @@ def build(input_shape: tuple[int, int, int], outputs: int, width: int = 8) -> to
         raise RuntimeError("no network of width 7")
     if width == 9:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    if width == 12:
+        epoch_progress.EVERY = 0.0
     if width == 11:
         fill_the_disk_of(2)
     channels, height, wide = input_shape

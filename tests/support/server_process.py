@@ -40,14 +40,20 @@ class Server:
     It has one worker on every machine, unless the arguments say otherwise.
     """
 
-    def __init__(self, store: Store, model: str = "digits", *arguments: str) -> None:
+    def __init__(
+        self,
+        store: Store,
+        model: str = "digits",
+        *arguments: str,
+        preexec_fn: Callable[[], object] | None = None,
+    ) -> None:
         store.root.parent.mkdir(parents=True, exist_ok=True)
         self.store, self.model = store, model
         self._log = store.root.parent / f"server-{os.urandom(3).hex()}.log"
         command = [sys.executable, "-m", "atelier_server", "serve", "--store", str(store.root), "--model", model]
         command += ["--port", "0", "--workers", "1", *arguments]
         with self._log.open("wb") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, preexec_fn=preexec_fn)
         try:
             self.url = eventually(self._address, 60)
             self.client = httpx.Client(base_url=self.url, timeout=30, verify=False)  # it reads no certificates
@@ -124,8 +130,10 @@ def status_field(pid: int, name: str) -> int:
 
 
 @contextmanager
-def serving(store: Store, model: str = "digits", *arguments: str) -> Iterator[Server]:
-    server = Server(store, model, *arguments)
+def serving(
+    store: Store, model: str = "digits", *arguments: str, preexec_fn: Callable[[], object] | None = None
+) -> Iterator[Server]:
+    server = Server(store, model, *arguments, preexec_fn=preexec_fn)
     try:
         yield server
     finally:

@@ -17,7 +17,7 @@ TABLES = "trainer.data.source: table reads words, dates and gaps too"
     [
         ("csv", "a,y\n", {}, "t.csv: has no rows; allowed: a header and rows of the target and at least one number"),
         ("csv", "y\nno\nyes\n", {}, "t.csv: has no column beside 'y'; allowed: a header and rows of the target and"),
-        ("csv", "a,y\n,no\n" + ROWS, {}, f"column 'a': 1 empty cells, the first at line 2; allowed: none; {TABLES}"),
+        ("csv", "a,y\n,no\n" + ROWS, {}, f"column 'a': 1 empty cell, the first at line 2; allowed: none; {TABLES}"),
         (
             "csv",
             "a,y\nx,no\n" + ROWS,
@@ -107,7 +107,7 @@ def test_what_is_wrong_with_target_columns_and_test_file_is_said_at_once(place: 
     violations = place.refused("table", files=files, target="y")
 
     assert [violation.partition(";")[0].partition(", where")[0] for violation in violations] == [
-        "train.csv: target 'y' has 1 gaps: line 6",
+        "train.csv: target 'y' has 1 gap: line 6",
         "train.csv, column 'a': 1 cell 'old' at line 12 among 59 numbers",
         "train.csv, column 'b': 1 cell 'inf' at line 13: infinite",
         f"train.csv, column 'b': 1 cell '{2**53 + 1}' at line 14: from 2^53 on",

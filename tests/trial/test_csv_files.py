@@ -63,7 +63,7 @@ def test_a_column_that_numbers_the_rows_is_pointed_at(place: Place, first: int, 
 
 def test_a_target_of_a_regression_is_a_number_as_a_feature_is(place: Place) -> None:
     (violation,) = place.refused("csv", **place.csv("a,y\n1,1_0\n2,\n"), task="regression")
-    assert "column 'y' is not numeric: 1 cells, the first is '1_0' at line 2" in violation
+    assert "column 'y' is not numeric: 1 cell, the first is '1_0' at line 2" in violation
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,34 @@ def test_what_is_not_used_is_named_even_if_the_data_are_prepared_already(place: 
     }
 
 
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        (("a.png", "b.png"), "no pictures in sub-folders by class; allowed: a sub-folder of pictures (.png "),
+        (
+            ("all/a.png", "all/b.png"),
+            "every picture is in the folder 'all', so of one class; at least two are needed; ",
+        ),
+        (("x/cat/a.png", "y/dog/b.png"), "classes lie below several folders: x, y; allowed: one folder with a sub-"),
+    ],
+)
+def test_where_folders_name_no_classes_the_table_of_labels_is_named(
+    place: Place, names: tuple[str, ...], found: str
+) -> None:
+    write(place.folder / "photos", {name: encoded() for name in names})
+    (violation,) = place.refused("images", files={"train": {"path": "photos"}})
+    assert violation.startswith(f"{place.folder}/photos: {found}")
+    assert violation.endswith(", or pictures anywhere and a table of their labels, trainer.data.files.trainLabels")
+
+
+def test_a_test_folder_without_classes_has_a_table_of_its_own(place: Place) -> None:
+    write(place.folder / "train", entries())
+    write(place.folder / "test", {"a.bmp": encoded("BMP")})
+    (violation,) = place.refused("images", files={role: {"path": role} for role in ("train", "test")})
+    assert violation.startswith(f"{place.folder}/test: no pictures in sub-folders by class; ")
+    assert violation.endswith(", trainer.data.files.testLabels")
+
+
 def test_a_broken_picture_is_refused_whatever_its_ending(place: Place) -> None:
     wrong = {"cat/torn.jfif": encoded("JPEG")[:-200], "dog/no.PNG": b"x", "dog/of a phone.HEIC": b"ftypheic"}
     write(place.folder / "pics", entries("PNG") | wrong)

@@ -26,6 +26,14 @@ params_for = {
 }
 
 
+@pytest.mark.parametrize("default", [8, 0.5])
+@pytest.mark.parametrize("text", ["1_0", " 1 ", "\uff11", "1_000", "infinity", "-inf", "nan", "0x10", "1e999", ""])
+def test_a_number_is_what_every_part_reads_as_one(default: float, text: str) -> None:
+    with pytest.raises(ValueError, match="is not allowed; allowed: "):
+        space.Domain(default).parse(text)
+    assert space.Domain(default).parse("+1") == 1
+
+
 @given(params_for["images"])
 def test_every_value_that_a_domain_allows_is_accepted_and_typed(params: dict[str, str]) -> None:
     canonical = space.canonicalise(params, "images", "classification")
@@ -91,3 +99,16 @@ def test_a_network_that_cannot_be_imported_is_rejected_with_what_is_missing(netw
         space.domains("images", "classification", network)
     (violation,) = error.value.violations
     assert violation.startswith("trainer.network:")
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        *(("stage1_width", True), ("embedding", True), ("edge1", True)),
+        *(("lr", False), ("augment_mixup", False), ("label_smoothing", False), ("dropout", False)),
+    ],
+)
+def test_a_parameter_of_the_training_of_any_data_builds_no_network(name: str, expected: bool) -> None:
+    assert space.is_scored_in_all(name) is expected
+    assert space.is_scored(name, "images", "classification") is expected
+    assert space.is_scored(name, "rows", "regression") or not expected

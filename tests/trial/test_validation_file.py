@@ -109,8 +109,8 @@ def test_everything_wrong_with_the_files_beside_the_training_file_is_said_at_onc
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
-        ("1,maybe\n", "validation.csv, line 2: label 'maybe' is unknown; there are 1 such; allowed: no, yes"),
-        ("x,no\n", "validation.csv: column 'a' is not numeric: 1 cells, the first is 'x' at line 2"),
+        ("1,maybe\n", "validation.csv, line 2: label 'maybe' is unknown; there is 1 such; allowed: no, yes"),
+        ("x,no\n", "validation.csv: column 'a' is not numeric: 1 cell, the first is 'x' at line 2"),
         ("", "validation.csv: has no rows; allowed: a header and rows of the target and at least one number"),
     ],
 )
@@ -170,7 +170,7 @@ def test_pictures_to_validate_with_of_an_unknown_class_or_that_cannot_be_read_ar
 
     (violation,) = place.refused("images", files=files)
 
-    said = "validation, odd/0.png: label 'odd' is unknown; there are 1 such; allowed: dark, light"
+    said = "validation, odd/0.png: label 'odd' is unknown; there is 1 such; allowed: dark, light"
     assert violation == said
     (place.folder / "validation/odd/1.png").write_bytes(b"torn")
     (violation,) = place.refused("images", files=files)

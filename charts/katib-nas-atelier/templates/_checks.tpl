@@ -153,7 +153,7 @@ experiment.stopWhen.expectedGainBelow: {{ toJson . }} is for one machine only: K
 {{- $fits := false -}}
 {{- if hasKey .rule "choices" -}}
 {{- $fits = has (ternary (lower .text) .text (.rule.anyCase | default false)) .rule.choices -}}
-{{- else if regexMatch (ternary .facts.texts.whole .facts.texts.number (.rule.digits | default false)).pattern .text -}}
+{{- else if and (regexMatch (ternary .facts.texts.whole .facts.texts.number (.rule.digits | default false)).pattern .text) (include "atelier.finite" (dict "facts" .facts "text" .text)) -}}
 {{- $value := float64 .text -}}
 {{- $low := float64 (.rule.low | default 0) -}}
 {{- $tooLow := and (hasKey .rule "low") (or (lt $value $low) (and .rule.open (eq $value $low))) -}}

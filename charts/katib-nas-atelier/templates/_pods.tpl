@@ -5,6 +5,7 @@ The command has the same rules, in pods.py, and writes the table of what is the 
 {{- define "atelier.check.pods" -}}
 {{- $values := .root.Values -}}
 {{- $facts := .facts -}}
+{{- $ours := list }}
 {{- range $who := list "trainer" "extractor" "server" "board" "inspector" }}
 {{- $volumes := list }}
 {{- $mounts := list }}
@@ -24,9 +25,16 @@ The command has the same rules, in pods.py, and writes the table of what is the 
 {{- range $pod.volumeMounts }}{{ $paths = append $paths (clean .mountPath) }}{{ end }}
 {{- $variables := list }}
 {{- range $pod.env }}{{ $variables = append $variables .name }}{{ end }}
+{{- $given := list }}
+{{- range $facts.ownVariables }}
+{{- if and (eq .pod $who) (include "atelier.holds" (dict "values" $values "when" .when)) }}
+{{- $given = append $given .name }}
+{{- end }}
+{{- end }}
+{{- $ours = concat $ours $given }}
 {{- include "atelier.check.taken" (dict "at" (printf "%s.volumes" $at) "key" "name" "names" $names "own" $volumes) }}
 {{- include "atelier.check.taken" (dict "at" (printf "%s.volumeMounts" $at) "key" "mountPath" "names" $paths "own" $mounts) }}
-{{- include "atelier.check.taken" (dict "at" (printf "%s.env" $at) "key" "name" "names" $variables "own" list) }}
+{{- include "atelier.check.taken" (dict "at" (printf "%s.env" $at) "key" "name" "names" $variables "own" $given) }}
 {{- $all := concat $names $there }}
 {{- range $index, $mount := $pod.volumeMounts }}
 {{- if not (has $mount.name $all) }}
@@ -36,7 +44,7 @@ The command has the same rules, in pods.py, and writes the table of what is the 
 {{- end }}
 {{- $variables := list }}
 {{- range $values.env }}{{ $variables = append $variables .name }}{{ end }}
-{{- include "atelier.check.taken" (dict "at" "env" "key" "name" "names" $variables "own" list) }}
+{{- include "atelier.check.taken" (dict "at" "env" "key" "name" "names" $variables "own" $ours) }}
 {{- if include "atelier.finishes" .root }}
 {{- range $key, $name := dict "volumes" "name" "volumeMounts" "mountPath" }}
 {{- range $index, $ours := index $values.extractor.pod $key }}

@@ -78,14 +78,27 @@ def test_no_more_trials_are_counted_than_there_are(most: int, at_once: int) -> N
     assert trial.count == at_once
 
 
-def test_the_inspector_has_no_key_so_that_only_a_limit_range_helps(
-    api: ApiServer, kubeconfig: Path, profile: Path
+@pytest.mark.parametrize("part", ["inspector", "board"])
+def test_a_pod_beside_the_search_is_named_with_its_key(
+    api: ApiServer, kubeconfig: Path, profile: Path, part: str
 ) -> None:
     api.objects[QUOTAS] = listed(quota("small", limits__cpu="40"))
-    limits = ("server.resources.limits.cpu=1", "extractor.resources.limits.cpu=1", "inspector.enabled=true")
+    limits = ("server.resources.limits.cpu=1", "extractor.resources.limits.cpu=1", f"{part}.enabled=true")
     (found,) = wrong(examined(kubeconfig, profile, *limits))
-    assert "for: inspector (inspector);" in found.message
-    assert found.fix == "# have a LimitRange in team that gives cpu a default"
+    assert f"for: {part} ({part});" in found.message
+    assert found.fix == f"# set {part}.resources.limits.cpu, or have a LimitRange in team that gives cpu a default"
+    assert wrong(examined(kubeconfig, profile, *limits, f"{part}.resources.limits.cpu=1")) == []
+    api.objects[QUOTAS] = listed(quota("small", requests__cpu="40"))
+    (found,) = wrong(examined(kubeconfig, profile, f"{part}.enabled=true", f"{part}.resources.requests.cpu=41"))
+    assert found.fix == f"# lower {part}.resources.requests.cpu, or raise the quota"
+
+
+def test_an_extractor_that_trains_is_named_with_the_key_of_a_trials_limit(
+    api: ApiServer, kubeconfig: Path, profile: Path
+) -> None:
+    api.objects[QUOTAS] = listed(quota("small", limits__memory="1500Mi"))
+    (found,) = [one for one in wrong(examined(kubeconfig, profile)) if "one extractor pod needs" in one.message]
+    assert found.fix == f"# lower {TRAINED}.memory, or raise the quota"
 
 
 @pytest.mark.parametrize(

@@ -112,7 +112,7 @@ def found(kubeconfig: Path, name: str | None = None) -> list[Any]:
 def test_a_release_at_work_is_ok(installed: ApiServer, kubeconfig: Path) -> None:
     (release,) = found(kubeconfig)
     assert release.result == "ok"
-    assert release.message == f"digits: search {SEARCH} (Running), 2 pods, none of them in trouble"
+    assert release.message == f"digits: search {SEARCH} (Running), 2 pods, none in trouble"
 
 
 def test_without_a_release_there_is_nothing_to_examine(kubeconfig: Path) -> None:

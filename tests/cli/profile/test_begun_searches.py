@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from atelier_cli.profile import Profile, facts, load
+import pytest
+from atelier_cli.profile import InvalidProfile, Profile, facts, load
 from atelier_cli.profile.facts import ON_A_CLUSTER, ON_ONE_MACHINE
 from atelier_store.layout import Store
 
@@ -68,3 +69,24 @@ def test_a_search_that_began_without_a_shortlist_goes_on_without(tmp_path: Path)
 def test_how_decisions_are_made_is_no_part_of_a_searchs_name(tmp_path: Path) -> None:
     spec = load(written(tmp_path, SOUND)).spec
     assert spec.model_copy(update={"decisions": "by-epochs"}).experiment_name == spec.experiment_name
+
+
+def test_stores_to_learn_from_that_are_none_are_said_with_all_else_that_is_wrong(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "there" / "experiments").mkdir(parents=True)
+    folders = "".join(f"      - {tmp_path / name}\n" for name in ("there", "nowhere", "file", "folder"))
+    learns = f"  experience:\n    enabled: true\n    stores:\n{folders}  parameters:\n"
+    path = written(tmp_path, SOUND.replace("  parameters:\n", learns).replace("min: 1, max: 3", "min: 4, max: 3"))
+    with pytest.raises(InvalidProfile) as caught:
+        load(path, store=Store(tmp_path / "store"))
+    at = "experiment.experience.stores"
+    assert caught.value.violations == [
+        f"{path}:9: {at}[1]: {tmp_path}/nowhere does not exist; allowed: the folder of a store",
+        f"{path}:10: {at}[2]: {tmp_path}/file is no folder; allowed: the folder of a store",
+        f"{path}:11: {at}[3]: {tmp_path}/folder is no store with searches: it has no folder experiments",
+        f"{path}:20: experiment.parameters[1].feasibleSpace.min: 4 is more than max 3",
+    ]
+    assert not (tmp_path / "store").exists()
+    unused = ["experiment.experience.enabled=false", "experiment.parameters[1].feasibleSpace.min=1"]
+    assert load(path, unused, store=Store(tmp_path / "store")).spec.experiment.experience.stores

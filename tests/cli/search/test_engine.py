@@ -53,7 +53,7 @@ def winner(store: Path) -> str | None:
 
 def counted(text: str) -> dict[str, int]:
     """The numbers in a search's last line but the leaderboard."""
-    line = re.search(r"(\d+) trials in .*?: (\d+) found trained, (\d+) failed; (\d+) epochs trained", text)
+    line = re.search(r"(\d+) trials? in .*?: (\d+) found trained, (\d+) failed; (\d+) epochs? trained", text)
     assert line, text
     return dict(zip(("trials", "reused", "failed", "epochs"), map(int, line.groups()), strict=True))
 
@@ -344,6 +344,17 @@ def test_a_trial_that_fails_fails_alone_with_its_reason(own_network: Searches, t
     assert "RuntimeError: no network of width 7" in completed.stdout
     assert counted(completed.stdout)["trials"] == 5
     assert counted(completed.stdout)["failed"] > 0
+
+
+def test_how_far_a_long_epoch_is_is_said_and_logged(own_network: Searches, tmp_path: Path) -> None:
+    own_network.profile.write_text(own_network.profile.read_text().replace("list: [6, 7]", "list: [12]"))
+    one = "experiment.maxTrialCount=1,experiment.parallelTrialCount=1"
+    completed = own_network.run(tmp_path / "store", "--set", one)
+    assert completed.returncode == 0, completed.stderr
+    said = re.findall(r"^trial-0000: (epoch 1: 1 of \d+ batches, \d+%, about .* left)$", completed.stdout, re.MULTILINE)
+    assert len(said) == 1, completed.stdout
+    (key,) = {*suggested(tmp_path / "store")}
+    assert said[0] in Store(tmp_path / "store").trial(key).log.read_text()
 
 
 def test_a_trial_that_the_full_disk_keeps_from_saying_so_ends_the_search_as_the_disk_does(

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from atelier_cli.profile import rules
 from atelier_cli.search import experience
 from atelier_store.audit import audit
 from atelier_store.clock import now
@@ -111,21 +112,14 @@ def test_the_search_says_what_it_starts_from(tmp_path: Path) -> None:
     ]
 
 
-def test_other_stores_count_too_and_a_folder_that_is_none_is_refused_by_name(tmp_path: Path) -> None:
+def test_other_stores_count_too_until_the_search_has_begun_and_needs_them_no_more(tmp_path: Path) -> None:
     store, other = Store(tmp_path / "store"), Store(tmp_path / "other")
     name = searched(other, spec("there", SPACE), (0.1,))
-    of = learning(other.root, store.root)
-    field = "experiment.experience.stores[1]"
-    assert list(experience.violations(of, store)) == [
-        f"{field}: {store.root} does not exist; allowed: the folder of a store"
-    ]
-    store.root.mkdir()
-    assert list(experience.violations(of, store)) == [
-        f"{field}: {store.root} is no store with searches: it has no folder experiments"
-    ]
+    of = learning(other.root)
+    assert not list(rules.check_stores(of, store))
     assert ensured(of, store)[0] == [(name, 1)]
     shutil.rmtree(other.root)
-    assert not list(experience.violations(of, store)), "the search has begun, and needs it no more"
+    assert not list(rules.check_stores(of, store))
     assert ensured(of, store)[0] == [(name, 1)]
 
 

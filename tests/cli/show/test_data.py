@@ -133,7 +133,7 @@ def test_columns_are_shown_to_people_with_what_they_become() -> None:
     shown = [" ".join(line.split()) for line in file.getvalue().splitlines()]
     assert "csv a.csv: rows of 3 columns (1 numeric, 1 of categories, 1 of dates)" in shown
     assert "age number 10.0% 0 to 8, median 4 scaled; gaps filled and marked" in shown
-    assert "[port] category 20.0% S (6), C (1); 1 rows rare 2 levels, unseen and missing" in shown
+    assert "[port] category 20.0% S (6), C (1); 1 row rare 2 levels, unseen and missing" in shown
     assert any(
         line.startswith("day date 80.0% 2019-12-31 00:00 to 2020-02-29 13:00 year, month, day,") for line in shown
     )

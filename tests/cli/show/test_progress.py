@@ -11,7 +11,7 @@ import pytest
 from atelier_cli.profile import load
 from atelier_cli.search.engine import Totals
 from atelier_cli.search.schedule import Result
-from atelier_cli.show.progress import SearchDisplay, duration, sparkline
+from atelier_cli.show.progress import SearchDisplay, sparkline
 from rich.console import Console
 
 from tests.support.searches import Searches, environment
@@ -37,6 +37,9 @@ def test_the_picture_fits_its_terminal_and_says_how_far_it_is(searches: Searches
     display.started("trial-0001", 0)
     display.epoch("trial-0001", 1, 0.25)
     display.started("tail-0123456789abcdef", 5)
+    display.under_way("trial-0001", "epoch 2: 240 of 900 batches, 27%, about 2 min 45 s left")
+    display.under_way("tail-0123456789abcdef", "epoch 1: 1 of 2 batches, 50%, about 9 s left")
+    display.epoch("tail-0123456789abcdef", 1, 0.5)
     console.file = StringIO()
     console.print(display._picture())
     lines = written(console)
@@ -44,7 +47,9 @@ def test_the_picture_fits_its_terminal_and_says_how_far_it_is(searches: Searches
     assert re.search(r"━╸? +\d+% +about \d+ s left", lines[0])
     assert lines[1] == "trials 4 of 5, 1 found trained; best 0.6000 (trial-0000)"
     assert lines[2] == "epochs 4 spent, 2 saved by stopping early"
-    assert [line.split()[:2] for line in lines[3:]] == [["trial-0001", "new"], ["tail-0123456…", "tail"]]
+    assert [line.split()[:2] for line in lines[3:5]] == [["trial-0001", "new"], ["tail-0123456…", "tail"]]
+    assert "trial-0001: epoch 2: 240 of 900 batches, 27%, about 2 min 45 s left".startswith(lines[5].rstrip("…"))
+    assert len(lines) == 6
 
 
 def test_a_trial_that_ends_leaves_a_line_with_its_value_or_its_reason(searches: Searches) -> None:
@@ -104,14 +109,7 @@ def test_a_terminal_shows_progress_and_is_left_clean(searches: Searches, copied:
     assert "6 trials in" in after and "by val_accuracy" in after and "━" not in after
 
 
-def test_words_for_durations_and_blocks_for_curves() -> None:
-    assert [duration(seconds) for seconds in (0.4, 59, 60, 3599, 3720)] == [
-        "0 s",
-        "59 s",
-        "1 min 0 s",
-        "59 min 59 s",
-        "1 h 2 min",
-    ]
+def test_a_curve_is_a_row_of_blocks() -> None:
     assert sparkline([]) == ""
     assert sparkline([0.5]) == "▁"
     assert sparkline([0, 1, 0.5]) == "▁█▅"

@@ -113,7 +113,7 @@ def test_int8_may_choose_another_class_only_where_two_are_nearly_equal(store: St
     expected = np.array([[0.5, 0.495, 0.005], [0.6, 0.3, 0.1]], np.float32)
     near, far = expected[:, [1, 0, 2]][:1], expected[:, [1, 0, 2]][1:]
     assert differences(near * 0.5 + expected[:1] * 0.5 + [[0, 1e-5, 0]], expected[:1], manifest) == []
-    assert "another class is chosen on 1 of 1 rows" in differences(far, expected[1:], manifest)
+    assert "another class is chosen on 1 of 1 row" in differences(far, expected[1:], manifest)
 
 
 def test_a_table_whose_reference_lacks_a_column_or_has_another_answer_is_refused(store: Store) -> None:

@@ -46,7 +46,7 @@ def test_labels_of_an_array_have_numbers_or_the_names_that_the_profile_gives(pla
 def test_anything_but_0_and_1_is_named_with_its_line(place: Place, source: str) -> None:
     lines = [*LINES[:3], "3,2,0,0", *LINES[4:]]
     assert place.refused(**given(place, source, lines)) == [
-        "t.csv, line 5, label 'red': 2.0; there are 1 such; allowed: 0 and 1"
+        "t.csv, line 5, label 'red': 2.0; there is 1 such; allowed: 0 and 1"
     ]
 
 

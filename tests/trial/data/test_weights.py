@@ -56,11 +56,21 @@ def test_other_weights_are_other_data_and_none_are_as_before(place: Place) -> No
 
 
 @pytest.mark.parametrize("source", ["csv", "table"])
-@pytest.mark.parametrize("weight", ["-1", "", "1e39"])
-def test_a_weight_that_is_none_is_named_with_its_line(place: Place, source: str, weight: str) -> None:
-    [violation] = place.refused(**given(place, source, (3, f"3,3,b,{weight}")))
-    assert violation.startswith("t.csv, line 5, weight 'importance': ")
-    assert violation.endswith("; there are 1 such; allowed: finite numbers from 0")
+@pytest.mark.parametrize(("weight", "shown"), [("-1", "-1.0"), ("", "is empty"), ("1e39", "1e+39")])
+def test_a_weight_that_is_none_is_named_with_its_line(place: Place, source: str, weight: str, shown: str) -> None:
+    assert place.refused(**given(place, source, (3, f"3,3,b,{weight}"))) == [
+        f"t.csv, line 5, weight 'importance': {shown}; there is 1 such; allowed: finite numbers from 0"
+    ]
+
+
+@pytest.mark.parametrize("source", ["csv", "table"])
+def test_empty_weights_and_others_that_are_none_are_said_apart(place: Place, source: str) -> None:
+    wrong = [(3, "3,3,b,"), (5, "5,0,b,-2"), (8, "8,3,a,")]
+    assert place.refused(**given(place, source, *wrong)) == [
+        "t.csv, line 5, weight 'importance': is empty; there are 2 such (line 5, line 10); allowed: finite numbers "
+        "from 0",
+        "t.csv, line 7, weight 'importance': -2.0; there is 1 such; allowed: finite numbers from 0",
+    ]
 
 
 @pytest.mark.parametrize("source", ["csv", "table"])

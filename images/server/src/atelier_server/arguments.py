@@ -6,6 +6,7 @@ from argparse import ArgumentTypeError
 from collections.abc import Callable
 
 from atelier_store.names import Rule
+from atelier_store.tables import NUMBER
 
 
 def named(rule: Rule) -> Callable[[str], str]:
@@ -21,10 +22,7 @@ def named(rule: Rule) -> Callable[[str], str]:
 
 def seconds(text: str) -> float:
     """A duration."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
+    value = float(text) if NUMBER.fullmatch(text) else 0.0
     if not 0.01 <= value <= 3600:
         raise ArgumentTypeError(f"{text!r}: must be a number of seconds, 0.01 to 3600")
     return value
@@ -34,7 +32,7 @@ def number(least: int, most: int) -> Callable[[str], int]:
     """A parser of whole numbers within these limits."""
 
     def parse(text: str) -> int:
-        if not text.isdecimal() or not least <= int(text) <= most:
+        if not (text.isascii() and text.isdecimal()) or not least <= int(text) <= most:
             raise ArgumentTypeError(f"{text!r}: must be a whole number, {least} to {most}")
         return int(text)
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from atelier_store.in_words import counted
 from atelier_store.spec import Task
 from numpy.typing import NDArray
 from torch import Tensor
@@ -43,7 +44,7 @@ def check(model: Model, task: Task, rows: Tensor, outputs: int) -> None:
             if _differ(together, single[:size]):
                 raise CannotExport(f"a row's answer depends on the other rows of its batch, or on chance{said}")
             if _differ(_served(onnx, rows[:size].numpy(), said), together):
-                raise CannotExport(f"exported, it answers {len(together)} rows otherwise than torch{said}")
+                raise CannotExport(f"exported, it answers {counted(len(together), 'row')} otherwise than torch{said}")
 
 
 def _check_shapes(model: Model, rows: Tensor, outputs: int) -> None:
@@ -51,7 +52,9 @@ def _check_shapes(model: Model, rows: Tensor, outputs: int) -> None:
         for size in (1, 3):
             given, wanted = tuple(model(rows[:size]).shape), (len(rows[:size]), outputs)
             if given != wanted:
-                raise CannotExport(f"it gives {given} for {wanted[0]} rows; allowed: {wanted}, rows by outputs")
+                raise CannotExport(
+                    f"it gives {given} for {counted(wanted[0], 'row')}; allowed: {wanted}, rows by outputs"
+                )
 
 
 def _depends_on_values(answer: Answer, rows: Tensor) -> bool:
@@ -68,7 +71,7 @@ def _served(onnx: bytes, rows: NDArray[Any], said: str) -> NDArray[Any]:
     try:
         answers: NDArray[Any] = export.session(onnx, threads=1).run(None, {export.INPUT: rows})[0]
     except Exception as error:
-        raise CannotExport(f"exported, it does not answer {len(rows)} rows{said}: {error}") from error
+        raise CannotExport(f"exported, it does not answer {counted(len(rows), 'row')}{said}: {error}") from error
     return answers
 
 

@@ -49,6 +49,15 @@ class FoldedTraining(Training):
         return super().steps + sum(training.steps for training, _ in self.folds)
 
     @property
+    def batches_of_epoch(self) -> int:
+        return super().batches_of_epoch + sum(training.batches for training, _ in self.folds)
+
+    @property
+    def batches_done(self) -> int:
+        done = sum(training.batches for training, _ in self.folds[: len(self.losses)])
+        return super().batches_done + done + sum(training.position for training, _ in self.folds)
+
+    @property
     def has_begun(self) -> bool:
         return super().has_begun or any(training.has_begun for training, _ in self.folds)
 

@@ -13,6 +13,7 @@ import torch
 from atelier_store import machine, out_of_fold
 from atelier_store.clock import now
 from atelier_store.curve import append_epoch, read_curve, truncate
+from atelier_store.in_words import counted
 from atelier_store.lease import Lease
 from atelier_store.out_of_fold import OutOfFold
 from atelier_store.records import Card, Epoch, Manifest, Provenance
@@ -25,6 +26,7 @@ from atelier_trial.target import TRAIN_LOSS, Target
 from atelier_trainer import checkpoint, describe, environment, export, exportable
 from atelier_trainer.attempt import Attempt, Diverged, Exported, Progress
 from atelier_trainer.cost import Cost, cost_of
+from atelier_trainer.epoch_progress import EpochProgress
 from atelier_trainer.examples import in_order
 from atelier_trainer.setup import Setup, outputs_of, set_up
 from atelier_trainer.training import Stopped, Training
@@ -111,7 +113,9 @@ class Run(Attempt):
         truncate(self.paths.metrics, training.epoch)
         curve = read_curve(self.paths.metrics)
         if len(curve) < training.epoch:
-            held = f"holds {len(curve)} of {training.epoch} epochs; remove the trial's folder to train it again"
+            held = (
+                f"holds {len(curve)} of {counted(training.epoch, 'epoch')}; remove the trial's folder to train it again"
+            )
             raise ValueError(f"{self.paths.metrics}: {held}")
         self.curve = curve
         self.target.print_again(self.lines, curve)
@@ -119,7 +123,8 @@ class Run(Attempt):
     def _epoch(self, setup: Setup) -> None:
         training = setup.training
         started = time.monotonic()
-        loss = training.train_epoch(lambda: self._must_stop(training))
+        progress = EpochProgress(training.epoch + 1, training.batches_done, training.batches_of_epoch)
+        loss = training.train_epoch(lambda: self._must_stop(training, progress))
         metrics = {**setup.evaluate(), TRAIN_LOSS: loss}
         if not all(map(math.isfinite, metrics.values())):
             values = ", ".join(f"{name} {value}" for name, value in metrics.items())
@@ -137,10 +142,11 @@ class Run(Attempt):
         self.target.tell(self.lines, epoch.epoch, kept)
         log.info("epoch %d: %s", training.epoch, ", ".join(f"{name} {value:.4g}" for name, value in metrics.items()))
 
-    def _must_stop(self, training: Training) -> bool:
+    def _must_stop(self, training: Training, progress: EpochProgress) -> bool:
         """Whether to stop after the batch just done. The trial's first batch is logged: its start-up is over then."""
         if training.steps == 1:
             log.info("%s", FIRST_STEP)
+        progress.at(training.batches_done)
         return self.stop()
 
     def _checkpoint(self, training: Training) -> None:
@@ -169,6 +175,8 @@ class Run(Attempt):
         weights = checkpoint.weights_sha256(training.averaged)
         onnx = export.to_onnx(training.averaged, task, validation[:1], columns)
         latency = export.measure_latency(onnx, export.inputs(x[:1], columns))
+        if cost.latency is not None:  # the same operations, by which it was found to be within the budget
+            latency = min(cost.latency, latency, key=lambda one: one.p50_ms)
         metrics = self.target.kept(self.curve)[-1].metrics
         self.lease.check()
         manifest = Manifest(

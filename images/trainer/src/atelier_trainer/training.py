@@ -251,6 +251,16 @@ class Training:
         return self.optimizer.steps
 
     @property
+    def batches_of_epoch(self) -> int:
+        """Batches of every epoch."""
+        return self.batches
+
+    @property
+    def batches_done(self) -> int:
+        """Those of the epoch under way that have been trained on."""
+        return self.position
+
+    @property
     def has_begun(self) -> bool:
         """Whether a batch has been trained on, of a tail after its parent's."""
         return self.epoch > 0 or self.position > 0

@@ -10,6 +10,7 @@ from html import escape
 from itertools import accumulate
 from typing import Any
 
+from atelier_store.in_words import counted
 from atelier_store.spec import Objective
 
 from atelier_board.looks import Look
@@ -74,9 +75,8 @@ def _progress(look: Look, objective: Objective) -> str:
         if best[index] != best[index - 1] or index == len(best) - 1:
             steps += [place(index, best[index - 1]), place(index, best[index])]
     dots = dict.fromkeys(place(index, value) for index, value in enumerate(values))  # those at one place are one
-    says = (
-        f"{objective.objective_metric_name} of {len(values):,} trials in the order of their ends; best {best[-1]:.6g}"
-    )
+    trials = f"{counted(len(values), 'trial')} in the order of their ends"
+    says = f"{objective.objective_metric_name} of {trials}; best {best[-1]:.6g}"
     bottom = HEIGHT - BOTTOM
     size = f'viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}"'
     return (

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from atelier_store.files import write_text
+from atelier_store.in_words import counted
 from atelier_store.layout import ExperimentPaths, Store
 
 from atelier_board import comparison_view, plain, search_view, trial_view
@@ -43,7 +44,7 @@ def of_search(store: Store, name: str) -> str:
         found = trial_view.whole(store, look, trial, others)
         assert found is not None
         answers[f"{address}/trials/{_part(trial)}"] = found | {"log": "", "messages": ""}
-    state = f"{told['state']}; {told['trials']:,} trials; last active {told['last_active']}"
+    state = f"{told['state']}; {counted(told['trials'], 'trial')}; last active {told['last_active']}"
     return file(look.name, state, plain.search(look), f"#/s/{_part(look.name)}", answers)
 
 
@@ -52,7 +53,7 @@ def of_comparison(store: Store, a: str, b: str) -> str:
     told = comparison_view.whole(store, Looks(store), a, b)
     query = comparison_view.query(a, b)
     differences = told["differences"]
-    state = f"{len(differences)} differences" if differences else "nothing differs"
+    state = counted(len(differences), "difference") if differences else "nothing differs"
     shown = plain.differences(a, b, differences)
     return file(f"{a} and {b}", state, shown, f"#/compare?{query}", {f"api/compare?{query}": told})
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from itertools import chain, islice
 
 from atelier_store import halving
+from atelier_store.in_words import counted
 from atelier_store.spec import Spec
 
 from atelier_searcher import experience, latency, sampling, several, stopping
@@ -199,7 +200,7 @@ def _reason(spec: Spec, history: History, has_features: bool) -> str:
     """Why the algorithm proposes what it does."""
     name = spec.experiment.algorithm.algorithm_name
     if sampling.learns(spec, history, has_features):
-        return f"{name}, from {len(history)} trials"
+        return f"{name}, from {counted(len(history), 'trial')}"
     if sampling.suggests(spec, history, has_features):
         return f"{name}, by scores of untrained networks, until it has results to learn from"
     return name if name in sampling.LEARNS_FROM_NOTHING else f"at random, until {name} has results to learn from"

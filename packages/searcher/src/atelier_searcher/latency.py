@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from atelier_store.in_words import counted
 from numpy.typing import NDArray
 from scipy.optimize import nnls
 
@@ -59,7 +60,9 @@ class Foretold:
 
     @property
     def words(self) -> str:
-        return f"{self.ms:.3g} foretold from {self.networks} networks, at most {self.margin:.2f} times too much"
+        return (
+            f"{self.ms:.3g} foretold from {counted(self.networks, 'network')}, at most {self.margin:.2f} times too much"
+        )
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from atelier_store.in_words import counted
 from atelier_store.records import EarlierSearch
 from atelier_store.spec import Objective, Spec
 from numpy.typing import NDArray
@@ -173,7 +174,7 @@ class RankModel:
     @property
     def words(self) -> str:
         """How right it was, for people."""
-        of = f"of {self.searches} searches, each foretold from the others"
+        of = f"of {counted(self.searches, 'search')}, each foretold from the others"
         return f"rank correlation {self.right:.2f} {of}, that of the values {self.values_right:.2f}"
 
     def places(self, params: Sequence[Params], values: Sequence[Values]) -> list[float]:

@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 from atelier_store import budget, int8, names
 from atelier_store.errors import InvalidInput
+from atelier_store.in_words import counted
 from atelier_store.layout import NETWORK, Store
 from atelier_store.records import (
     AveragedTrial,
@@ -135,7 +136,8 @@ def _why_not_retrained(spec: Spec, manifest: Manifest) -> str | None:
     if config.members is not None:
         return "the best is an average, which is not retrained"
     if config.tail_epochs not in (None, spec.trainer.tail_epochs):
-        return f"the best is a tail of {config.tail_epochs} epochs, and trainer.tailEpochs is another number now"
+        epochs = counted(config.tail_epochs, "epoch")
+        return f"the best is a tail of {epochs}, and trainer.tailEpochs is another number now"
     return None
 
 

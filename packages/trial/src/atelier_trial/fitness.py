@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from atelier_store.in_words import counted
 from atelier_store.records import DataDescription
 from atelier_store.spec import Trainer
 
@@ -14,7 +15,7 @@ def violations(trainer: Trainer, description: DataDescription) -> list[str]:
     labels = description.labels or ()
     if trainer.threshold is not None and description.task == "classification" and len(labels) != 2:
         found.append(
-            f"trainer.threshold: {trainer.threshold}: the data have {len(labels)} classes; "
+            f"trainer.threshold: {trainer.threshold}: the data have {counted(len(labels), 'class')}; "
             "allowed for other than two: null"
         )
     if isinstance(trainer.class_weights, dict):

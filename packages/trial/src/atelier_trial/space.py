@@ -8,8 +8,9 @@ from __future__ import annotations
 import inspect
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
+from atelier_store import tables
 from atelier_store.errors import InvalidInput
 from atelier_store.spec import Kind, Task
 
@@ -55,12 +56,10 @@ class Domain:
             return self._chosen({str(choice): choice for choice in self.choices}, text, text)
         if isinstance(self.default, str):
             return text
-        try:
-            value = float(text)
-        except ValueError:
-            value = math.nan
+        value = float(text) if tables.NUMBER.fullmatch(text) else math.nan
         whole = isinstance(self.default, int)
-        if not self.low <= value <= self.high or (whole and not value.is_integer()):
+        is_within = math.isfinite(value) and self.low <= value <= self.high
+        if not is_within or (whole and not value.is_integer()):
             raise ValueError(self._refusal(text))
         return int(value) if whole else value
 
@@ -103,6 +102,11 @@ UNSEEN = ("dropout",)
 def is_scored(name: str, kind: Kind, task: Task) -> bool:
     """Whether a parameter builds the network, as far as a score of the untrained network can tell."""
     return name not in UNSEEN and name not in training_domains(kind, task)
+
+
+def is_scored_in_all(name: str) -> bool:
+    """Whether is_scored says so of data of every kind and task: what they are may not be known yet."""
+    return all(is_scored(name, kind, task) for kind in get_args(Kind) for task in get_args(Task))
 
 
 def photo_domains(kind: Kind) -> dict[str, Domain]:

@@ -73,7 +73,7 @@ def test_a_dialect_may_be_declared(place: Place, text: str | bytes, declared: di
 def test_another_delimiter_than_the_declared_one_is_refused_with_the_first_line(place: Place) -> None:
     data = place.table(TABLE.replace("\n0.5,", "\n0,5,"), table={"delimiter": ","})
     (violation,) = place.refused("table", **data)
-    assert "1 rows do not have the header's 3 cells; the first: line 3 has 4" in violation
+    assert "1 row without the header's 3 cells; the first: line 3 has 4" in violation
 
 
 def test_rows_without_a_header_have_numbered_columns(place: Place) -> None:

@@ -24,10 +24,10 @@ ROWS = range(30)
         (["same"] * 30, "is 'same' in every row"),
         ([str(row) for row in ROWS], "numbers the rows"),
         ([str(row + 1) for row in ROWS], "numbers the rows"),
-        ([f"w{row}" for row in ROWS], "has 30 different words, of which none is in more than 1 rows"),
+        ([f"w{row}" for row in ROWS], "has 30 different words, of which none is in more than 1 row"),
         (
             [f"{row}.5 %" for row in ROWS],
-            "has 30 different words, of which none is in more than 1 rows (they would be numbers without '%'; "
+            "has 30 different words, of which none is in more than 1 row (they would be numbers without '%'; "
             "write them so, for the network to know their order)",
         ),
         ([str(int(row * 7 % 3 > 0)) for row in ROWS], "tells the target: each of its values goes with one value of it"),

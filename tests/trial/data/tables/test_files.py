@@ -201,7 +201,7 @@ def test_another_file_that_matches_is_other_data(place: Place) -> None:
             "t.csv",
             "t.csv, line 11: the last row has 2 of the header's 3 cells",
         ),
-        ((HEADER + lines(9) + "1,2\n" + lines(3)).encode(), "t.csv", "1 rows do not have the header's 3 cells"),
+        ((HEADER + lines(9) + "1,2\n" + lines(3)).encode(), "t.csv", "1 row without the header's 3 cells"),
         ((HEADER + lines(3) + '1,"red,no\n' + lines(9)).encode(), "t.csv", "t.csv, line 5: a quote is not closed"),
         ((HEADER + lines(9) + '1.5,"re').encode(), "t.csv", "t.csv, line 11: a quote is not closed"),
         (b"a,a,y\n1,2,3\n", "t.csv", "t.csv: column 'a' is there more than once"),

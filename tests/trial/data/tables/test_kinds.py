@@ -100,7 +100,7 @@ def test_the_test_file_is_read_as_the_training_file(place: Place) -> None:
     data["files"]["test"] = {"path": "test.csv"}
     described, arrays = place.arrays("table", **data)
     np.testing.assert_array_equal(arrays.test_x, np.array([[np.nan, 1], [7, 4]], np.float32))
-    assert described.notes == ("test.csv: column 'b': in 1 rows, words that no training row has: 'violet'",)
+    assert described.notes == ("test.csv: column 'b': in 1 row, words that no training row has: 'violet'",)
 
 
 def test_a_target_of_numbers_is_read_as_numbers_are(place: Place) -> None:
@@ -120,7 +120,7 @@ def test_a_target_of_numbers_is_read_as_numbers_are(place: Place) -> None:
         ("inf,red,no\n-Infinity,red,no\n", {}, "2 cells, first 'inf' at line 42: infinite"),
         ("9007199254740993,red,no\n", {}, "'9007199254740993' at line 42: from 2^53 on"),
         ("1,red,\n2,red,NA\n", {}, "t.csv: target 'y' has 2 gaps: line 42, line 43; leave these rows out"),
-        ("1,red,other\n", {}, "class 'other' has 1 examples"),
+        ("1,red,other\n", {}, "class 'other' has 1 example"),
         ("", {"columns": {"zip": "category"}}, "trainer.data.columns: t.csv has no 'zip'; allowed: a, b, y"),
         ("", {"columns": {"y": "number"}}, "trainer.data.columns.y: is the target"),
         ("", {"columns": {"b": "number"}}, "40 cells, first 'red' at line 2: not a number"),

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from atelier_store import tables
+from atelier_store.in_words import counted
 from atelier_store.records import Column, Manifest, Tensor
 from atelier_store.tables import NUMBER, Line
 from python_multipart.multipart import parse_options_header
@@ -163,7 +164,7 @@ def _violations(
     width = len(header.cells) if header else width
     for line in lines:
         if len(line.cells) != width:
-            yield f"#/line/{line.number}", f"must have {width} values, has {len(line.cells)}"
+            yield f"#/line/{line.number}", f"must have {counted(width, 'value')}, has {len(line.cells)}"
         for index, cell in enumerate(line.cells):
             name = of_cell[index] if index < len(of_cell) else None
             if header and name not in places:

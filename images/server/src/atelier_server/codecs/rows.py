@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import numpy as np
 from atelier_store import tables, thresholds
+from atelier_store.in_words import counted
 from atelier_store.records import Manifest, Tensor
 from msgspec.structs import astuple
 
@@ -122,7 +123,7 @@ def _in_table(rows: list[Any], spelt: list[Any], table: Table) -> Iterator[Viola
         elif not isinstance(row, list):
             yield pointer, f"must be an object by column, or a list of {len(table.names)}, is {values.shown(row)}"
         elif len(row) != len(table.names):
-            yield pointer, f"must have {len(table.names)} values, has {len(row)}"
+            yield pointer, f"must have {counted(len(table.names), 'value')}, has {len(row)}"
         else:
             for number, (value, column) in enumerate(zip(row, table.columns, strict=True)):
                 if wrong := columns.check(value, column):

@@ -8,6 +8,7 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
+from atelier_store.in_words import counted
 from atelier_store.records import Tensor
 
 from atelier_server.codecs import json, packing, values
@@ -178,7 +179,7 @@ def _from_bytes(content: bytes, item: dict[str, Any], row: Row, pointer: str) ->
         return array.reshape(item["shape"])
     allowed = {
         "BOOL": "0 and 1",
-        "BYTES": f"{count} texts in UTF-8, each after its length in four bytes, little-endian,",
+        "BYTES": f"{counted(count, 'text')} in UTF-8, each after its length in four bytes, little-endian,",
     }.get(row.datatype, "finite numbers, or NaN for a gap," if row.gap else "finite numbers")
     raise Invalid([(f"{pointer}/parameters/binary_data_size", f"the bytes must be {allowed} only")])
 

@@ -9,6 +9,7 @@ from types import NoneType
 from typing import Any
 
 import numpy as np
+from atelier_store.in_words import counted
 
 from atelier_server.codecs.violations import Violation
 from atelier_server.models.runtime import DATATYPES
@@ -115,7 +116,7 @@ def _walk(value: Any, shape: Sequence[int], datatype: str, pointer: str, gap: st
         yield pointer, f"must be a list of {shape[0]}, is {shown(value)}"
     else:
         if len(value) != shape[0]:
-            yield pointer, f"must have {shape[0]} values, has {len(value)}"
+            yield pointer, f"must have {counted(shape[0], 'value')}, has {len(value)}"
         for index, inner in enumerate(value):
             yield from _walk(inner, shape[1:], datatype, f"{pointer}/{index}", gap)
 

@@ -6,6 +6,7 @@ import numpy as np
 import onnxruntime as ort
 from atelier_store import bundle
 from atelier_store import columns as table
+from atelier_store.in_words import counted
 from atelier_store.layout import BundlePaths
 from atelier_store.records import Manifest, Tensor
 
@@ -59,9 +60,9 @@ def _signature(session: ort.InferenceSession, manifest: Manifest) -> list[str]:
     wrong = [*_differences("input", manifest.inputs, inputs), *_differences("output", manifest.outputs, outputs)]
     classes = manifest.outputs[0].shape[-1] if manifest.outputs else 0
     if manifest.task != "regression" and len(manifest.labels or ()) != classes:
-        wrong.append(f"{len(manifest.labels or ())} labels for {classes} outputs")
+        wrong.append(f"{counted(len(manifest.labels or ()), 'label')} for {counted(classes, 'output')}")
     if manifest.target_names is not None and len(manifest.target_names) != classes:
-        wrong.append(f"{len(manifest.target_names)} target_names for {classes} outputs")
+        wrong.append(f"{len(manifest.target_names)} target_names for {counted(classes, 'output')}")
     of = [threshold.label for threshold in manifest.thresholds or ()]
     with_one = [*(manifest.labels or ())] if manifest.task == "multilabel" else [*(manifest.labels or ())][1:2]
     if manifest.thresholds is not None and (of != with_one or (manifest.task == "classification" and classes != 2)):
@@ -126,5 +127,5 @@ def differences(outputs: np.ndarray, expected: np.ndarray, manifest: Manifest) -
     if manifest.task == "classification":
         chosen = np.take_along_axis(expected, outputs.argmax(-1, keepdims=True), -1)[..., 0]
         rows = int(np.sum(expected.max(-1) - chosen > (2 * absolute if is_int8 else 0)))  # of near ones either may win
-        wrong += [f"another class is chosen on {rows} of {len(expected)} rows"] if rows else []
+        wrong += [f"another class is chosen on {rows} of {counted(len(expected), 'row')}"] if rows else []
     return wrong

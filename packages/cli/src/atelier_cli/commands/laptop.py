@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from atelier_store.in_words import counted, duration
 from rich.markup import escape
 
 from atelier_cli.commands.messages import err, fail, messages, out, print_json
@@ -80,7 +81,7 @@ def up(
         from atelier_cli.show.predictions import predictions
 
         place = Store(store.absolute())
-        profile = load(values, set_).begun_in(place)
+        profile = load(values, set_, store=place)
         port = port or profile.values["server"]["port"]
         check_free(host, port)  # now rather than after an hour of search
         promotes, promotion = promoter(place.model(profile.model), sign, for_promotion), profile.values["promotion"]
@@ -121,7 +122,7 @@ def search(
         from atelier_cli.profile import load
 
         place = Store(store.absolute())
-        _search(load(values, set_).begun_in(place), place, data_dir)
+        _search(load(values, set_, store=place), place, data_dir)
 
 
 def data(
@@ -144,7 +145,8 @@ def data(
         from atelier_cli.profile import load
         from atelier_cli.show.data import report, tables
 
-        trainer, place = load(values, set_).spec.trainer, Store(store.absolute())
+        place = Store(store.absolute())
+        trainer = load(values, set_, store=place).spec.trainer
         description = prepare(
             trainer.data, place, Path.cwd(), data_dir, trainer.seed, lambda step: err.print(step, markup=False)
         )
@@ -254,7 +256,7 @@ def replay(
         for name in replayed.different:
             before, now = (digests.get(name, "missing")[:16] for digests in (replayed.stored, replayed.again))
             out.print(f"{name}: {before} stored, {now} again", markup=False, style="red")
-        out.print(f"{len(replayed.stored)} tensors compared, {len(replayed.different)} differ")
+        out.print(f"{counted(len(replayed.stored), 'tensor')} compared, {len(replayed.different)} different")
         remember(place, replayed)
     raise typer.Exit(ExitCode.FINDINGS if replayed.different else ExitCode.OK)
 
@@ -270,15 +272,15 @@ def _search(profile: Profile, store: Store, data_dir: Path | None) -> DataDescri
     from atelier_cli.search.engine import Engine, Totals
     from atelier_cli.show.data import data_lines
     from atelier_cli.show.leaderboard import leaderboard, to_beat
-    from atelier_cli.show.progress import SearchDisplay, duration
+    from atelier_cli.show.progress import SearchDisplay
 
     spec, experiment, totals = profile.spec, profile.spec.experiment, Totals()
     with SearchDisplay(spec, totals, out) as display:
         engine = Engine(spec, store, display, totals, data_dir)
         with err.status("preparing the data …") if not out.is_terminal else nullcontext():
             description = engine.prepare(lambda step: err.print(step, markup=False))
-        rows = f"{description.train_rows:,} rows to learn from, {description.test_rows:,} to test"
-        trials = f"{experiment.max_trial_count} trials of {escape(description.source)} ({rows})"
+        rows = f"{counted(description.train_rows, 'row')} to learn from, {description.test_rows:,} to test"
+        trials = f"{counted(experiment.max_trial_count, 'trial')} of {escape(description.source)} ({rows})"
         out.print(f"[bold]{spec.experiment_name}[/]: {trials}")
         arrays, of = load(store, description), spec.trainer.data
         of_search = parts(arrays, description, of.validation_fraction, of.folds, spec.trainer.seed)
@@ -290,8 +292,8 @@ def _search(profile: Profile, store: Store, data_dir: Path | None) -> DataDescri
         for summary in to_beat(scores(store, spec, description.digest)):
             out.print(summary)
         engine.search(description)
-    trials = f"{totals.trials} trials in {duration(totals.seconds)}: {totals.reused} found trained"
-    epochs = f"{totals.epochs_trained} epochs trained, {display.saved()} saved by stopping early"
+    trials = f"{counted(totals.trials, 'trial')} in {duration(totals.seconds)}: {totals.reused} found trained"
+    epochs = f"{counted(totals.epochs_trained, 'epoch')} trained, {display.saved()} saved by stopping early"
     out.print(f"{trials}, {len(totals.failed)} failed; {epochs}")
     board = rank(store, spec)
     board.write(store.experiment(spec.experiment_name).leaderboard)
@@ -340,14 +342,16 @@ def _show_promoted(store: Store, promoted: Promoted, model: str) -> None:
     for missed in _missed(store, promoted):
         out.print(f"  misses its goal: {missed}", markup=False, style="bold yellow")
     out.print(f"  {escape(manifest.architecture)}")
-    out.print(f"  {manifest.params:,} parameters, {manifest.macs:,} MACs, {manifest.latency.p50_ms:.2f} ms")
+    cost = f"{counted(manifest.params, 'parameter')}, {counted(manifest.macs, 'MAC')}"
+    out.print(f"  {cost}, {manifest.latency.p50_ms:.2f} ms")
     folds = manifest.config.folds
     retrained = manifest.config.retrained_epochs is not None
     validated = "retrained on these rows too, so not measurable" if retrained else _scores(manifest.metrics)
     out.print(f"  {f'{folds} folds:   ' if folds else 'validation:'} {validated}")
     if promoted.decision is None or promoted.decision.outcome != "none":  # that is no version, and was not tested
         scores = promotion.test_metrics
-        out.print(f"  test:       {f'{_scores(scores)}, {promotion.test_rows:,} rows' if scores else 'no test set'}")
+        tested = f"{_scores(scores)}, {counted(promotion.test_rows, 'row')}" if scores else "no test set"
+        out.print(f"  test:       {tested}")
     of_targets = promotion.test_target_metrics or {}
     for target, metrics in (manifest.target_metrics or {}).items():
         out.print(f"  {target}: {_scores(metrics | of_targets.get(target, {}))}", markup=False)

@@ -67,15 +67,13 @@ class Pod:
 
 def pods(values: Values, known: Configuration | None) -> Iterator[Pod]:
     """The pods of these values; those of Katib as its configuration says, if it is known."""
-    server = Container.of("server", find(values, "server.resources"), "server.resources")
     scales = find(values, "server.autoscaling.enabled")
     count = find(values, "server.autoscaling.minReplicas" if scales else "server.replicas")
-    yield Pod("server", (server,), count=int(count or 1), priority=_priority(values, "server"))
+    yield replace(_of_one(values, "server"), count=int(count or 1))
     if find(values, "board.enabled"):
-        yield Pod("board", (Container.of("board", find(values, "board.resources"), "board.resources"),))
+        yield _of_one(values, "board")
     if find(values, "inspector.enabled"):
-        fixed = {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "512Mi"}}
-        yield Pod("inspector", (Container.of("inspector", find(values, "inspector.resources") or fixed),))
+        yield _of_one(values, "inspector")
     if find(values, "experiment.enabled") is False:
         return
     yield _trial(values, known)
@@ -83,6 +81,12 @@ def pods(values: Values, known: Configuration | None) -> Iterator[Pod]:
         yield from _suggestion(values, known)
     if find(values, "extractor.mode") != "none":
         yield _extractor(values)
+
+
+def _of_one(values: Values, part: str) -> Pod:
+    """A pod with one container, whose resources are a key of the values."""
+    at = f"{part}.resources"
+    return Pod(part, (Container.of(part, find(values, at), at),), priority=_priority(values, part))
 
 
 def _trial(values: Values, known: Configuration | None) -> Pod:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
@@ -214,10 +214,11 @@ def _beyond(
     scopes = quota.spec and (quota.spec.scopes or quota.spec.scopeSelector)
     for key, most in hard.items():
         each = {pod.component: _usage(pod).get(key, Decimal(0)) for pod in counted}
+        keys = {pod.component: _key_of(pod, key) for pod in counted}
         alone = {component: much for component, much in each.items() if much > most}
         for component, much in alone.items():
             message = f"{_quota(quota)}: one {component} pod needs {key} {quantity(much)}, and {quantity(most)} is all"
-            yield missing(CHECK, message, f"# lower {_key_of(component, key)}, or raise the quota")
+            yield missing(CHECK, message, f"# {_lower([component], keys, key)}raise the quota")
         once = Decimal(0) if scopes else claim.get(key, Decimal(0))
         least = once + sum(each[pod.component] * (1 if pod.component == "trial" else pod.count) for pod in counted)
         whole = once + sum(each[pod.component] * pod.count for pod in counted)
@@ -227,7 +228,8 @@ def _beyond(
         remains = f"{quantity(left)} of {quantity(most)} is left"
         if least > left:
             message = f"{_quota(quota)}: this needs {key} {quantity(least)} with one trial at a time, and {remains}"
-            yield missing(CHECK, message, f"# {_lower(each, key)}raise the quota")
+            ours = [component for component, much in each.items() if much and component != "suggestion"]
+            yield missing(CHECK, message, f"# {_lower(ours, keys, key)}raise the quota")
         else:
             message = f"{_quota(quota)}: all trials at once need {key} {quantity(whole)}, and {remains}: fewer will run"
             yield warning(CHECK, message, "# lower experiment.parallelTrialCount, or raise the quota")
@@ -280,25 +282,20 @@ def _places(pod: Pod, part: str) -> str:
     return _place(pod, pod.containers[0], part)
 
 
-def _key_of(component: str, counted: str) -> str:
-    """The key that decides what a quota counts of a component."""
+def _key_of(pod: Pod, counted: str) -> str:
+    """The key of the container that takes most of what a quota counts of a pod."""
     part, resource = _part_of(counted)
-    blocks = {"trial": "trainer", "server": "server", "extractor": "extractor"}
-    return (
-        f"{blocks[component]}.resources.{part}.{resource}"
-        if component in blocks
-        else f"the {component} pod's {counted}"
-    )
+    most = max(pod.every, key=lambda one: (one.limits if part == "limits" else one.requests).get(resource, Decimal(0)))
+    return f"{_place(pod, most, part)}.{resource}"
 
 
-def _lower(each: Quantities, counted: str) -> str:
-    """What may be lowered instead of raising a quota."""
+def _lower(components: Sequence[str], keys: Mapping[str, str], counted: str) -> str:
+    """What may be lowered of these components instead of raising a quota."""
     if counted.endswith("requests.storage"):
         return "lower storage.size, or "
     if not counted.startswith(("requests.", "limits.")) and counted not in ("cpu", "memory", "ephemeral-storage"):
         return ""
-    keys = [_key_of(component, counted) for component, much in each.items() if much and component != "suggestion"]
-    return f"lower {', '.join(keys)}, or "
+    return f"lower {', '.join(keys[component] for component in components)}, or "
 
 
 def _or_none(much: Decimal) -> str:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from atelier_store.in_words import counted
 from lightkube.models.core_v1 import ContainerStatus
 from lightkube.resources.core_v1 import Pod
 
@@ -67,7 +68,9 @@ def check_release(cluster: Cluster, name: str | None, katib_namespace: str) -> I
         message = f"{ailment.what} {', '.join(names[:SHOWN])}{more}: {ailment.cause}"
         yield missing(CHECK, message, ailment.fix) if ailment.is_fatal else warning(CHECK, message, ailment.fix)
     if not found:
-        yield ok(CHECK, f"{release.name}: {_state(release.search)}, {len(release.pods)} pods, none of them in trouble")
+        yield ok(
+            CHECK, f"{release.name}: {_state(release.search)}, {counted(len(release.pods), 'pod')}, none in trouble"
+        )
 
 
 Found = Iterator[tuple[str, Ailment]]

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from atelier_store.spec import AlgorithmName, Data, EarlyStoppingName, Kind, Task
 from atelier_trial.data.sources import BUNDLED
-from atelier_trial.space import BUILT_IN, is_scored
+from atelier_trial.space import BUILT_IN, is_scored_in_all
 
 from atelier_cli.profile.findings import allowed
 from atelier_cli.profile.merging import Values
@@ -142,7 +142,7 @@ def shortlist(experiment: Values, network: str, names: Sequence[str]) -> Values 
     """
     if experiment["algorithm"]["algorithmName"] != "atelier" or experiment.get("objectives"):
         return None
-    if names and not any(is_scored(name, "images", "classification") for name in names):  # has those of all kinds
+    if names and not any(map(is_scored_in_all, names)):
         return None
     return OF_BUILT_IN if network == BUILT_IN else OF_OWN
 

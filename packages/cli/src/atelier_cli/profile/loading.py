@@ -83,12 +83,15 @@ def _values_of(path: Path) -> Values:
     return yaml_lines.read(path).values
 
 
-def load(paths: Path | Sequence[Path], overrides: Sequence[str] = (), laptop: bool = True) -> Profile:
+def load(
+    paths: Path | Sequence[Path], overrides: Sequence[str] = (), laptop: bool = True, store: Store | None = None
+) -> Profile:
     """The profile in one or more files, later ones laid over earlier ones as Helm does, over the chart's defaults.
 
     A search without a name is called after the first file: the others only change it.
     overrides are `trainer.maxEpochs=30`, read as Helm reads --set. laptop: reject also what only a cluster can do.
-    Raises InvalidProfile with every violation.
+    store: the profile is as this store knows its search, and what that lacks here is rejected too.
+    Raises InvalidProfile with every violation; ValueError as begun_in does.
     """
     layers = _read([paths] if isinstance(paths, Path) else paths, overrides)
     findings = schema.check(layers.values)
@@ -105,13 +108,18 @@ def load(paths: Path | Sequence[Path], overrides: Sequence[str] = (), laptop: bo
     parameters = _parameters(layers.values, broken)
     try:
         spec = _spec(layers, broken, [parameter for _, parameter in parameters], laptop)
-        if searches:
-            findings += rules.check(spec, parameters, broken, laptop)
     except ValidationError as error:  # what the schema lets through and the spec does not
         findings += [Finding(at("experiment") if not e["loc"] else tuple(e["loc"]), e["msg"]) for e in error.errors()]
+        raise InvalidProfile(layers.located(findings)) from error
+    if searches:
+        findings += rules.check(spec, parameters, broken, laptop)
+    profile = Profile(layers.values, spec, layers.values.get("server", {}).get("model") or spec.experiment.name)
+    if store is not None:
+        profile = profile if findings else profile.begun_in(store)
+        findings += rules.check_stores(profile.spec, store)
     if findings:
         raise InvalidProfile(layers.located(findings))
-    return Profile(layers.values, spec, layers.values.get("server", {}).get("model") or spec.experiment.name)
+    return profile
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,9 @@ import posixpath
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
+
+from atelier_store import current_search
 
 from atelier_cli.profile import schema
 from atelier_cli.profile.findings import Finding, Where, at
@@ -71,9 +73,28 @@ OWN = (
 """Written into files/facts.json for the chart. metrics-volume is Katib's, which puts it into the pods of trials."""
 
 
-def own(value_at: Callable[[str], Any]) -> list[Own]:
-    """What the chart gives to pods with these values, each by its dotted path."""
-    return [one for one in OWN if all(holds(keys, value_at) for keys in one.when)]
+@dataclass(frozen=True)
+class OwnVariable:
+    """A variable that the chart itself gives to containers that have a pod's env; when has conditions, as of Own."""
+
+    pod: str
+    name: str
+    when: tuple[tuple[str, ...], ...] = ()
+
+
+OWN_VARIABLES = (
+    OwnVariable("trainer", "RESUMED_AT", (("experiment.algorithm.algorithmName=atelier",),)),
+    OwnVariable("trainer", current_search.VARIABLE, (FINISHES,)),
+    OwnVariable("extractor", current_search.VARIABLE),
+)
+"""Written into files/facts.json for the chart. Others, such as HOME, give way to those of the values."""
+
+Given = TypeVar("Given", Own, OwnVariable)
+
+
+def own(table: Sequence[Given], value_at: Callable[[str], Any]) -> list[Given]:
+    """What of a table the chart gives to pods with these values, each by its dotted path."""
+    return [one for one in table if all(holds(keys, value_at) for keys in one.when)]
 
 
 def holds(keys: Sequence[str], value_at: Callable[[str], Any]) -> bool:
@@ -108,13 +129,14 @@ def check(values: Values, broken: Sequence[Where]) -> Iterator[Finding]:
         except KeyError:
             return None
 
-    given = own(sound)
+    given, variables = own(OWN, sound), own(OWN_VARIABLES, sound)
     for pod in dict.fromkeys(one.pod for one in OWN):
         volumes, mounts = sound(f"{pod}.pod.volumes"), sound(f"{pod}.pod.volumeMounts")
         of_pod = [one for one in given if one.pod == pod]
         yield from check_volumes(at(f"{pod}.pod"), of_pod, volumes or [], mounts or [], is_known=volumes is not None)
-        yield from check_env(at(f"{pod}.pod.env"), sound(f"{pod}.pod.env") or [])
-    yield from check_env(at("env"), sound("env") or [])
+        names = [one.name for one in variables if one.pod == pod]
+        yield from check_env(at(f"{pod}.pod.env"), sound(f"{pod}.pod.env") or [], names)
+    yield from check_env(at("env"), sound("env") or [], [one.name for one in variables])
     if holds(FINISHES, sound):
         for key, name in (("volumes", "name"), ("volumeMounts", "mountPath")):
             ours, theirs = sound(f"extractor.pod.{key}") or [], sound(f"trainer.pod.{key}") or []
@@ -153,9 +175,9 @@ def _taken(where: Where, key: str, names: Sequence[str], own: Sequence[str]) -> 
             yield Finding((*where, index, key), f"{name} is there twice")
 
 
-def check_env(where: Where, env: Sequence[Values]) -> Iterator[Finding]:
-    """Variables that are there twice."""
-    yield from _taken(where, "name", [variable["name"] for variable in env], ())
+def check_env(where: Where, env: Sequence[Values], own: Sequence[str]) -> Iterator[Finding]:
+    """Variables that are there twice or are the chart's."""
+    yield from _taken(where, "name", [variable["name"] for variable in env], own)
 
 
 def check_shared(where: Where, ours: Sequence[Values], theirs: Sequence[Values], name: str) -> Iterator[Finding]:

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from atelier_store.errors import InvalidInput
+from atelier_store.in_words import counted
+from atelier_store.layout import Store
 from atelier_store.spec import Data, Experiment, Kind, Parameter, Setting, Spec, Trainer
 from atelier_trial import own_code, own_metrics, space
 from atelier_trial.data.errors import DataError
@@ -229,7 +231,7 @@ def check_grid(experiment: Experiment) -> Iterator[Finding]:
     if all(sizes) and math.prod(sizes) < experiment.max_trial_count:
         yield Finding(
             (*EXPERIMENT, "maxTrialCount"),
-            f"{experiment.max_trial_count} is more than the {math.prod(sizes)} points of the grid",
+            f"{experiment.max_trial_count} is more than the {counted(math.prod(sizes), 'point')} of the grid",
         )
 
 
@@ -276,6 +278,24 @@ def check_experience(experiment: Experiment, laptop: bool) -> Iterator[Finding]:
             (*EXPERIMENT, "experience", "enabled"),
             "true is for one machine only: a cluster's searcher has no store to learn from; leave it out",
         )
+
+
+def check_stores(spec: Spec, store: Store) -> Iterator[Finding]:
+    """Folders of other stores that are none, unless the search has begun in this store and needs them no more."""
+    experience = spec.experiment.experience
+    if not experience.enabled or store.experiment(spec.experiment_name).experience.exists():
+        return
+    for index, folder in enumerate(experience.stores):
+        if not (Path(folder) / "experiments").is_dir():
+            yield Finding((*EXPERIMENT, "experience", "stores", index), f"{folder} {_no_store(Path(folder))}")
+
+
+def _no_store(folder: Path) -> str:
+    if not folder.exists():
+        return "does not exist; allowed: the folder of a store"
+    if not folder.is_dir():
+        return "is no folder; allowed: the folder of a store"
+    return "is no store with searches: it has no folder experiments"
 
 
 def _check_settings(

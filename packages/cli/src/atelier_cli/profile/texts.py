@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from atelier_store import names
+from atelier_store import names, tables
 from atelier_store.spec import OWN_FUNCTION, SHARE, THRESHOLD_RULE
 from atelier_trial.data.files import REQUIRED
 
@@ -57,9 +57,7 @@ PUBLIC_KEYS = Text(
     r"(\s*-----BEGIN PUBLIC KEY-----[A-Za-z0-9+/=\s]+-----END PUBLIC KEY-----\s*)*",
     "public keys in PEM, as openssl ec -in key.pem -pubout writes one; or empty",
 )
-NUMBER = Text(
-    r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", 'numbers, also as text such as "1e-3"', may_be_number=True
-)
+NUMBER = Text(tables.NUMBER.pattern, 'numbers, also as text such as "1e-3"', may_be_number=True)
 
 TEXTS: dict[str, Text] = {
     "text": Text(r"(?s:.*)", "text"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import multiprocessing
 import os
 import queue
@@ -35,6 +36,9 @@ PRELOADED = [
 STOP_TIMEOUT = 30.0
 """Seconds that trials get to write their checkpoints."""
 
+UNDER_WAY = "under way: "
+"""What a line begins with that a child prints between its metrics, for the engine alone."""
+
 LONGEST_SOCKET = 107
 """Bytes of a socket's path that Linux allows."""
 
@@ -50,6 +54,14 @@ class Printed:
 
 
 @dataclass(frozen=True)
+class UnderWay:
+    """How far a trial's epoch is, in words."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True)
 class Exited:
     """A trial's process is gone; code is its exit code, or the signal that killed it as a negative number."""
 
@@ -57,18 +69,21 @@ class Exited:
     code: int
 
 
+Event = Printed | UnderWay | Exited
+
+
 class Children:
     """The running trial processes, by name. What they print and how they exit arrives as one sequence of events."""
 
     def __init__(self) -> None:
         self._running: dict[str, _Child] = {}
-        self._events: queue.SimpleQueue[Printed | Exited] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
 
     def start(self, name: str, arguments: Sequence[str], messages: Path) -> None:
         """Run the trial program; its standard error goes to the file messages."""
         self._running[name] = _Child(name, arguments, messages, self._events.put)
 
-    def event(self, timeout: float) -> Printed | Exited | None:
+    def event(self, timeout: float) -> Event | None:
         """The next event; None if there is none for timeout seconds."""
         try:
             event = self._events.get(timeout=timeout)
@@ -100,7 +115,7 @@ class _Child:
     """One process. A thread calls on_event with each line that it prints, and with its exit."""
 
     def __init__(
-        self, name: str, arguments: Sequence[str], messages: Path, on_event: Callable[[Printed | Exited], object]
+        self, name: str, arguments: Sequence[str], messages: Path, on_event: Callable[[Event], object]
     ) -> None:
         messages.parent.mkdir(parents=True, exist_ok=True)
         messages.write_bytes(b"")  # if the disk is full, the engine has to report it
@@ -122,11 +137,17 @@ class _Child:
             os.fdopen(self._reader.fileno(), encoding="utf-8", errors="replace", closefd=False) as lines,
         ):
             for line in lines:
-                self._on_event(Printed(self._name, line))
+                self._on_event(_event_of(self._name, line))
         self._process.join()
         self._reader.close()
         self._alive.close()
         self._on_event(Exited(self._name, self._process.exitcode or 0))
+
+
+def _event_of(name: str, line: str) -> Printed | UnderWay:
+    if line.startswith(UNDER_WAY):
+        return UnderWay(name, line.removeprefix(UNDER_WAY).rstrip("\n"))
+    return Printed(name, line)
 
 
 def start_fork_server() -> None:
@@ -165,7 +186,11 @@ def _run(arguments: list[str], messages: str, out: Connection, engine_alive: Con
     sys.stderr = open(2, "w", encoding="utf-8", closefd=False, buffering=1)  # noqa: SIM115
     threading.Thread(target=_stop_with_engine, args=(engine_alive,), daemon=True).start()
     from atelier_trainer import __main__ as trainer
+    from atelier_trainer import epoch_progress
 
+    tells = logging.StreamHandler(sys.stdout)
+    tells.setFormatter(logging.Formatter(f"{UNDER_WAY}%(message)s"))
+    epoch_progress.log.addHandler(tells)
     trainer.leave(trainer.main(arguments))
 
 

@@ -25,7 +25,7 @@ from atelier_trial.target import Target
 from atelier_cli.profile import InvalidProfile, rules
 from atelier_cli.search import experience, failing, shortlisting, stop_requests
 from atelier_cli.search.appraising import Appraisers
-from atelier_cli.search.children import STOP_TIMEOUT, Children, Exited, start_fork_server
+from atelier_cli.search.children import STOP_TIMEOUT, Children, Exited, UnderWay, start_fork_server
 from atelier_cli.search.command_line import command_line
 from atelier_cli.search.schedule import Job, Result, Schedule
 from atelier_cli.search.stop_requests import StopRequests
@@ -45,6 +45,9 @@ class Watcher(Protocol):
 
     def epoch(self, name: str, epoch: int, value: float) -> None:
         """A running trial's objective after an epoch."""
+
+    def under_way(self, name: str, text: str) -> None:
+        """How far a running trial's epoch is, in words, every minute of one that takes longer."""
 
     def ended(self, name: str, result: Result, trained: int, reason: str | None) -> None:
         """A trial's run ended; trained is 0 if its result was in the store."""
@@ -130,7 +133,6 @@ class Engine:
             description = data.prepare(trainer.data, self.store, Path.cwd(), self.data_dir, trainer.seed, progress)
         violations = fitness.violations(trainer, description)
         violations += [str(finding) for finding in rules.check_builders(self.spec, description.kind)]
-        violations += experience.violations(self.spec, self.store)
         if violations:
             raise InvalidProfile(violations)
         return description
@@ -309,6 +311,8 @@ class Engine:
         self._stops.raise_if_any()  # first: a trial that was stopped with the search has no result
         if isinstance(event, Exited):
             self._handle_exit(self._running.pop(event.name), event.code)
+        elif isinstance(event, UnderWay):
+            self.watcher.under_way(event.name, event.text)
         elif event is not None:
             self._handle_line(self._running[event.name], event.line)
 

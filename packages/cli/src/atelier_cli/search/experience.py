@@ -11,6 +11,7 @@ from atelier_searcher.experience import Experience
 from atelier_searcher.rank_model import RankModel, taught
 from atelier_store import keeping
 from atelier_store.curve import read_curve
+from atelier_store.in_words import counted
 from atelier_store.layout import ExperimentPaths, Store
 from atelier_store.ranking import trial_records
 from atelier_store.records import (
@@ -30,23 +31,6 @@ ENDED = ("paused", "stopped", "succeeded")
 """A curve that grows meanwhile would not be what was decided from."""
 
 FIELD = "experiment.experience"
-
-
-def violations(spec: Spec, store: Store) -> Iterator[str]:
-    """Folders in the spec that are no store, unless the search has begun and needs them no more."""
-    if not spec.experiment.experience.enabled or store.experiment(spec.experiment_name).experience.exists():
-        return
-    for index, folder in enumerate(spec.experiment.experience.stores):
-        if not (Path(folder) / "experiments").is_dir():
-            yield f"{FIELD}.stores[{index}]: {folder} {_no_store(Path(folder))}"
-
-
-def _no_store(folder: Path) -> str:
-    if not folder.exists():
-        return "does not exist; allowed: the folder of a store"
-    if not folder.is_dir():
-        return "is no folder; allowed: the folder of a store"
-    return "is no store with searches: it has no folder experiments"
 
 
 def ensure(spec: Spec, store: Store, description: DataDescription, say: Callable[[str], object]) -> Experience:
@@ -86,14 +70,12 @@ def lines(earlier: EarlierSearches, model: RankModel | None, unlike: Counter[str
     searches = earlier.searches
     if not searches:
         why = (
-            f"of {_counted(unlike.total(), 'earlier search')}, {_each(unlike)}"
-            if unlike
-            else "there was none before it"
+            f"of {counted(unlike.total(), 'earlier search')}, {_each(unlike)}" if unlike else "there was none before it"
         )
         yield f"No experience: {why}."
         return
     count, names = sum(len(search.trials) for search in searches), ", ".join(search.name for search in searches)
-    yield f"Learns from {_counted(len(searches), 'search')}, {_counted(count, 'trial')}: {names}"
+    yield f"Learns from {counted(len(searches), 'search')}, {counted(count, 'trial')}: {names}"
     others = [search.name for search in searches if search.data_digest != earlier.data_digest]
     if len(others) == len(searches):
         yield "Their data differ: only their order counts."
@@ -108,11 +90,6 @@ def _each(reasons: Counter[str]) -> str:
     return ", ".join(
         f"{count} {reason}" for reason, count in sorted(reasons.items(), key=lambda one: (-one[1], one[0]))
     )
-
-
-def _counted(count: int, noun: str) -> str:
-    plural = "es" if noun.endswith("ch") else "s"
-    return f"{count} {noun}" if count == 1 else f"{count:,} {noun}{plural}"
 
 
 def _rank(spec: Spec, earlier: EarlierSearches, search: EarlierSearch) -> tuple[bool, int]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from atelier_store.exit_codes import ExitCode
 from atelier_store.files import write_text
+from atelier_store.in_words import counted
 from atelier_store.layout import Store
 from atelier_store.records import Card
 
@@ -26,9 +27,9 @@ def reason(code: int, tries: int, card: Path, messages: Path) -> str:
     OSError on a full disk, which may have kept the trial from saying so.
     """
     if code < 0:
-        return f"its process was killed by signal {-code}, {tries} times"
+        return f"its process was killed by signal {-code}, {counted(tries, 'time')}"
     if code == ExitCode.STOPPED:
-        return f"its process was asked to stop, {tries} times"
+        return f"its process was asked to stop, {counted(tries, 'time')}"
     written = Card.read_if_whole(card)
     if written is not None and written.status == "failed" and written.reason is not None:
         return written.reason

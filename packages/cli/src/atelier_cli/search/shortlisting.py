@@ -16,6 +16,7 @@ from atelier_searcher.decision import NO_SHORTLIST, SMALL_SPACE
 from atelier_searcher.shortlist import Shortlist
 from atelier_searcher.space import Space
 from atelier_store import machine
+from atelier_store.in_words import counted
 from atelier_store.layout import Store
 from atelier_store.records import Candidate, DataDescription, ScoredNetworks
 from atelier_store.spec import Parameter, Proxy, Spec, canonical_json, sha256_of
@@ -79,7 +80,8 @@ def unscored(networks: Sequence[Candidate]) -> Iterator[str]:
     for proxy in dict.fromkeys(proxy for proxy, _ in reasons):
         own = [(count, reason) for (of, reason), count in reasons.items() if of == proxy]
         total = sum(count for count, _ in own)
-        yield f"Shortlist: {proxy} could not score {total} of {len(networks)} networks; most often: {max(own)[1]}"
+        of = f"{total} of {counted(len(networks), 'network')}"
+        yield f"Shortlist: {proxy} could not score {of}; most often: {max(own)[1]}"
 
 
 class _Scoring:
@@ -116,13 +118,13 @@ class _Scoring:
             drawn = self._drawn(wanted, self._record.drawn)
             while len(self._record.networks) < self._enough(wanted) and (batch := list(islice(drawn, BATCH))):
                 self._add(list(threads.map(lambda params: self._candidate(idle, params), batch)))
-                progress(f"Shortlist: {min(len(self._record.networks), wanted)} of {wanted} networks scored")
+                progress(f"Shortlist: {min(len(self._record.networks), wanted)} of {counted(wanted, 'network')} scored")
         enough = self._enough(wanted)
         networks = self._record.networks[:enough]
         less = "" if len(networks) == wanted else ", which are all there are within the budget"
         if len(networks) == enough < wanted:
             less = f" of {wanted}: they are slow, and {MOST_WORK / 1e9:.0f} thousand million multiply-adds are enough"
-        progress(f"Shortlist: {len(networks)} networks scored in {time.monotonic() - started:.0f} s{less}")
+        progress(f"Shortlist: {counted(len(networks), 'network')} scored in {time.monotonic() - started:.0f} s{less}")
         return networks
 
     def _enough(self, wanted: int) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from atelier_store.columns import DATE_FEATURES, FIRST_LEVEL, MISSING, UNSEEN, places
+from atelier_store.in_words import counted
 from atelier_store.records import Column, DataDescription
 from atelier_store.spec import ColumnKind, has_channels
 from atelier_trial.data import Arrays, Parts, Prepared, Repeats, repeats
@@ -180,7 +181,7 @@ def _columns(x: NDArray[Any], columns: Sequence[Column]) -> Iterator[ColumnRepor
 def _category(column: Column, numbers: NDArray[Any]) -> ColumnReport:
     counts = np.bincount(numbers.astype(np.int64), minlength=FIRST_LEVEL + len(column.levels)).tolist()
     levels = tuple(LevelCount(*of) for of in zip(column.levels, counts[FIRST_LEVEL:], strict=True))
-    becomes = f"{len(levels):,} levels, unseen and missing"
+    becomes = f"{counted(len(levels), 'level')}, unseen and missing"
     return ColumnReport(
         column.name, "category", counts[MISSING], counts[UNSEEN], levels, None, None, None, None, becomes
     )
@@ -201,7 +202,7 @@ def tables(found: DataReport) -> RenderableType:
     """The report for people."""
     folds = f", in {found.folds} folds" if found.folds else ""
     validation = f"{found.validation:,} to validate with{folds}"
-    rows = f"{found.training:,} rows to train on, {validation}, {found.test:,} to test with"
+    rows = f"{counted(found.training, 'row')} to train on, {validation}, {found.test:,} to test with"
     parts: list[RenderableType] = [Text(f"{found.source}: {found.example}", "bold"), Text(rows)]
     if found.classes:
         parts.append(_classes(found))
@@ -255,7 +256,7 @@ def _values(one: ColumnReport) -> str:
         return f"{one.min} to {one.max}"
     most = sorted(one.levels, key=lambda level: -level.rows)
     more = f" and {len(most) - MOST_LEVELS:,} more" if len(most) > MOST_LEVELS else ""
-    unseen = f"; {one.unseen:,} rows rare" if one.unseen else ""
+    unseen = f"; {counted(one.unseen, 'row')} rare" if one.unseen else ""
     return ", ".join(f"{level.level} ({level.rows:,})" for level in most[:MOST_LEVELS]) + more + unseen
 
 
@@ -290,9 +291,9 @@ def _shape(description: DataDescription) -> str:
     if description.columns is not None:
         counts = Counter(column.kind for column in description.columns)
         kinds = [f"{counts[kind]:,} {plural}" for kind, plural in KINDS.items() if counts[kind]]
-        return f"rows of {len(description.columns):,} columns ({', '.join(kinds)})"
+        return f"rows of {counted(len(description.columns), 'column')} ({', '.join(kinds)})"
     if kind == "rows":
-        return f"rows of {shape[0]:,} features"
+        return f"rows of {counted(shape[0], 'feature')}"
     *size, channels = shape if has_channels(kind, shape) else (*shape, 1)
     of = f"pictures of {size[0]:,} x {size[1]:,} pixels" if kind == "images" else f"series of {size[0]:,} steps"
     return of if channels == 1 else f"{of} in {channels:,} channels"

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Self
 
+from atelier_store.in_words import duration
 from atelier_store.spec import Spec
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -35,6 +36,7 @@ class SearchDisplay(AbstractContextManager["SearchDisplay"]):
         self._spec, self._totals = spec, totals
         self._objective = spec.experiment.objective
         self._curves: dict[str, list[float]] = {}
+        self._under_way: dict[str, str] = {}
         self._epochs_before: dict[str, int] = {}
         self._last_values: dict[str, float] = {}
         self._last_epochs: dict[str, int] = {}
@@ -58,15 +60,24 @@ class SearchDisplay(AbstractContextManager["SearchDisplay"]):
     def started(self, name: str, epochs_before: int) -> None:
         """Show a trial that runs."""
         self._curves[name], self._epochs_before[name] = [], epochs_before
+        self._under_way.pop(name, None)
 
     def epoch(self, name: str, epoch: int, value: float) -> None:
         """Show one more point of a curve."""
         self._curves[name].append(value)
+        self._under_way.pop(name, None)
         self._trained_now += epoch > self._epochs_before[name]
+
+    def under_way(self, name: str, text: str) -> None:
+        """Show how far an epoch is; where nothing is drawn anew, in a line that stays."""
+        self._under_way[name] = text
+        if not self.console.is_terminal:
+            self.console.print(f"{short_name(name)}: {text}", markup=False, highlight=False)
 
     def ended(self, name: str, result: Result, trained: int, reason: str | None) -> None:
         """Print a line that stays, unless the result was in the store."""
         self._curves.pop(name, None)
+        self._under_way.pop(name, None)
         if result.values:
             self._last_values[name] = result.values[-1]
             self._last_epochs[name] = max(len(result.values), self._last_epochs.get(name, 0))
@@ -112,7 +123,7 @@ class SearchDisplay(AbstractContextManager["SearchDisplay"]):
         return min(self._last_values, key=lambda name: self._objective.rank_key(self._last_values[name]), default=None)
 
     def _picture(self) -> RenderableType:
-        return Group(self._progress(), *self._facts(), self._running())
+        return Group(self._progress(), *self._facts(), self._running(), *self._epochs_under_way())
 
     def _progress(self) -> Table:
         expected = max(1, expected_epochs(self._spec) + self._spec.trainer.tail_epochs)
@@ -144,6 +155,10 @@ class SearchDisplay(AbstractContextManager["SearchDisplay"]):
             table.add_row(short_name(name), kind, f"epoch {len(curve)}", latest, sparkline(curve))
         return table
 
+    def _epochs_under_way(self) -> list[Text]:
+        lines = (f"{short_name(name)}: {text}" for name, text in list(self._under_way.items()))
+        return [Text(line, no_wrap=True, overflow="ellipsis") for line in lines]
+
 
 def sparkline(curve: list[float]) -> str:
     """A curve as a row of blocks; of a long one, the last part."""
@@ -153,13 +168,3 @@ def sparkline(curve: list[float]) -> str:
     low, high = min(shown), max(shown)
     scale = (len(BLOCKS) - 1) / (high - low) if high > low else 0.0
     return "".join(BLOCKS[round((value - low) * scale)] for value in shown)
-
-
-def duration(seconds: float) -> str:
-    """Seconds in words: 42 s, 3 min 5 s, 1 h 2 min."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from atelier_store.arrays import ORDER, TEST_WEIGHT, TRAIN_WEIGHT
+from atelier_store.in_words import counted
 from atelier_store.records import Column, DataDescription
 from atelier_store.spec import Data, Kind
 from atelier_store.split import TEST, share, split
@@ -67,7 +68,7 @@ def check(data: Data, raw: RawData, seed: int) -> Checked:
             violations.append("trainer.data.labels: only classes have labels; allowed for regression: none")
     weight = {} if data.weight is None else {role: _weights(of, data.weight, violations) for role, of in parts.items()}
     violations += [
-        f"{part.where}: {len(x)} examples but {len(y)} labels or targets"
+        f"{part.where}: {counted(len(x), 'example')} but {len(y):,} labels or targets"
         for part, x, y in zip(parts.values(), x.values(), ys, strict=True)
         if len(x) != len(y)
     ]
@@ -88,7 +89,9 @@ def check(data: Data, raw: RawData, seed: int) -> Checked:
     notes = [note for part in parts.values() for note in part.notes]
     notes += note_of_series(kind, x["training"]) + notes_of_labels(labels or ()) + note_of_names(raw)
     if data.limit is not None and len(x["training"]) > data.limit:
-        left_out = f"left out: {len(x['training']) - data.limit:,} training examples (beyond trainer.data.limit)"
+        left_out = (
+            f"left out: {counted(len(x['training']) - data.limit, 'training example')} (beyond trainer.data.limit)"
+        )
         notes.append(f"{raw.train.where}: {left_out}")
     for of in of_rows:
         of["training"] = of["training"][: data.limit]
@@ -131,10 +134,13 @@ def _weights(part: Part, name: str, violations: list[str]) -> Array:
         return np.ones(len(part.x), np.float32)
     with np.errstate(over="ignore", invalid="ignore"):  # what is beyond float32 becomes infinite, and is reported
         weights = given.astype(np.float32)
-    wrong = np.flatnonzero(~((weights >= 0) & np.isfinite(weights)))
-    if wrong.size:
-        value = f"{part.place(wrong[0])}, weight {name!r}: {given[wrong[0]]}"
-        violations.append(f"{value}; {part.such(wrong)}; allowed: finite numbers from 0")
+    is_wrong = ~((weights >= 0) & np.isfinite(weights))
+    is_empty = np.isnan(weights) & (part.places is not None)  # of a table: an array has no empty cells
+    for of, words in ((is_wrong & is_empty, "is empty"), (is_wrong & ~is_empty, None)):
+        rows = np.flatnonzero(of)
+        if rows.size:
+            value = f"{part.place(rows[0])}, weight {name!r}: {words or given[rows[0]]}"
+            violations.append(f"{value}; {part.such(rows)}; allowed: finite numbers from 0")
     return weights
 
 
@@ -150,11 +156,11 @@ def _enough_ranks(data: Data, part: Part, order: Array | None, purposes: str) ->
     least = purposes.count(",") + 1
     if data.split is None or order is None or len(np.unique(order)) >= least:
         return
-    found = len(np.unique(order))
+    found = counted(len(np.unique(order)), "different value")
     raise DataError(
         [
-            f"{part.where}: trainer.data.split.column: {data.split.column!r} has {found} different values in these "
-            f"rows; at least {least} are needed ({purposes})"
+            f"{part.where}: trainer.data.split.column: {data.split.column!r} has {found} in these rows; at least "
+            f"{least} are needed ({purposes})"
         ]
     )
 
@@ -179,14 +185,16 @@ def check_folds(data: Data, description: DataDescription, y: Array, order: Array
     if description.split is not None and order is not None:
         found, is_time = len(np.unique(order)), description.split.by == "time"
         least = count + is_time
-        reasons = [f"column {description.split.column!r} has {found} different values"] if found < least else []
+        reasons = (
+            [f"column {description.split.column!r} has {counted(found, 'different value')}"] if found < least else []
+        )
     elif labels and (description.split is None or description.split.by == "stratified"):
         least = count
         counts = zip(labels, np.bincount(y, minlength=len(labels)).tolist(), strict=True)
-        reasons = [f"class {label!r} has {number} examples" for label, number in counts if number < least]
+        reasons = [f"class {label!r} has {counted(number, 'example')}" for label, number in counts if number < least]
     else:
         least = LEAST_TRAINED_ON * count
-        reasons = [f"there are {len(y)} examples"] if len(y) < least else []
+        reasons = [f"there are {len(y):,} examples"] if len(y) < least else []
     if reasons:
         raise DataError([f"{field}: in {where}, {few(reasons)}; at least {least} are needed"])
 

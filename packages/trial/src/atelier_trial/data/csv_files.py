@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from atelier_store import tables
+from atelier_store.in_words import counted
 from atelier_store.spec import Data
 
 from atelier_trial.data.errors import DataError, begins_as, gather, reading
@@ -106,7 +107,7 @@ def _ragged(path: Path, header: Sequence[str], rows: Sequence[tables.Line]) -> l
         return []
     number, cells = ragged[0]
     return [
-        f"{path}: {len(ragged)} rows do not have the header's {len(header)} cells; "
+        f"{path}: {counted(len(ragged), 'row')} without the header's {counted(len(header), 'cell')}; "
         f"the first: line {number} has {len(cells)}"
     ]
 
@@ -141,7 +142,7 @@ def _gaps(path: Path, name: str, values: Array, lines: Sequence[str], remedy: st
     empty = np.flatnonzero(np.isnan(values))
     if not empty.size:
         return []
-    where = f"{path}: column {name!r}: {len(empty)} empty cells, the first at {lines[int(empty[0])]}"
+    where = f"{path}: column {name!r}: {counted(len(empty), 'empty cell')}, the first at {lines[int(empty[0])]}"
     return [f"{where}; allowed: none; {remedy}"]
 
 
@@ -151,7 +152,7 @@ def _not_numeric(path: Path, name: str, cells: Sequence[str], lines: Sequence[st
     ]
     cell, line = wrong[0]
     return (
-        f"{path}: column {name!r} is not numeric: {len(wrong)} cells, the first is {cell!r} at {line}; "
+        f"{path}: column {name!r} is not numeric: {counted(len(wrong), 'cell')}, the first is {cell!r} at {line}; "
         f"allowed: numbers such as 12, -0.5 or 1e5; {TABLES}"
     )
 

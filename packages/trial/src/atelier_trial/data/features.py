@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from atelier_store import tables
+from atelier_store.in_words import counted
 from atelier_store.records import Column
 from atelier_store.spec import Data, Kind, has_channels
 
@@ -108,7 +109,7 @@ def float32s(part: Part, values: Array, column: Callable[..., str], violations: 
         first = tuple(int(i) for i in np.unravel_index(int(wrong.argmax()), wrong.shape))
         value = f"{part.place(first[0])}, {column(*first[1:])}: {values[first]}"
         violations.append(
-            f"{value} is not a finite float32 number; there are {int(wrong.sum())} such values; allowed: none"
+            f"{value} is not a finite float32 number; {counted(int(wrong.sum()), 'such value')}; allowed: none"
         )
     elif not np.can_cast(values.dtype, np.float32):
         violations += [

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from atelier_store.arrays import Stored, StoredArray
 from atelier_store.errors import InvalidInput
+from atelier_store.in_words import counted
 
 from atelier_trial import own_code
 from atelier_trial.data.errors import DataError
@@ -76,7 +77,7 @@ def _by_name(returned: Any, folder: Path) -> dict[str, Any]:
     for number, batch in enumerate(returned):
         parts = () if isinstance(batch, Mapping) else tuple(batch)
         if len(parts) != 2:
-            what = _words(batch) if isinstance(batch, Mapping) else f"of {len(parts)} parts"
+            what = _words(batch) if isinstance(batch, Mapping) else f"of {counted(len(parts), 'part')}"
             raise DataError([f"{FIELD}: batch {number} is {what}; {WANTED}"])
         xs.append(_kept(_array(parts[0], "x"), folder / f"batch-{number}.npy"))
         ys.append(_array(parts[1], "y"))
@@ -135,7 +136,7 @@ def _array(values: Any, name: str) -> Array:
     """The values as an array; texts that are objects of Python, as pandas has them, as texts. DataError if masked."""
     if np.ma.is_masked(values):
         count = int(np.ma.getmaskarray(values).sum())
-        raise DataError([f"{FIELD}: {name} has {count:,} masked values; allowed: none"])
+        raise DataError([f"{FIELD}: {name} has {counted(count, 'masked value')}; allowed: none"])
     array: Array = np.asarray(values)
     if array.dtype.kind not in ("O", "T") or not array.size or not all(isinstance(value, str) for value in array.flat):
         return array

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 from atelier_store import machine, tables
+from atelier_store.in_words import counted
 from atelier_store.spec import Data, Fit, PictureShape
 from numpy.typing import NDArray
 
@@ -53,7 +54,7 @@ def read(data: Data, files: Mapping[str, Path], progress: Callable[[str], object
     roles = {role: role for role in ROLES if role in files}
 
     def find(is_whole: bool) -> dict[str, _Found]:
-        return gather(lambda role: _Found(files[role], labels.get(role), progress, is_whole), roles)
+        return gather(lambda role: _Found(role, files[role], labels.get(role), progress, is_whole), roles)
 
     found = find(is_whole=may_skip)
     if not may_skip and any(each.unreadable for each in found.values()):  # whoever mends one wants to know of all
@@ -212,7 +213,7 @@ def _changes(looks: Collection[Look], shape: PictureShape, taken: Taken) -> Iter
 
 
 def _count(some: Sized, all_: Sized) -> str:
-    return f"{len(some):,} of {len(all_):,} pictures"
+    return f"{len(some):,} of {counted(len(all_), 'picture')}"
 
 
 def _words(size: tuple[int, int]) -> str:
@@ -231,11 +232,11 @@ class _Found:
     """
 
     def __init__(
-        self, path: Path, labels: Mapping[str, str] | None, progress: Callable[[str], object], is_whole: bool
+        self, role: str, path: Path, labels: Mapping[str, str] | None, progress: Callable[[str], object], is_whole: bool
     ) -> None:
         from atelier_store import pictures  # imports Pillow, which no other source needs
 
-        self.path, self._labels = path, labels
+        self.role, self.path, self._labels = role, path, labels
         self.looks: dict[str, Look] = {}
         self.unreadable: dict[str, str] = {}
         self._folders: set[str] = set()
@@ -292,7 +293,7 @@ class _Found:
     def misplaced(self) -> list[str]:
         """A line for what is wrong with the places of the pictures."""
         if self._labels is None:
-            return _of_folders(self.path, list(self.looks))
+            return _of_folders(self.path, list(self.looks), self.role)
         lacks = sorted(self._labels.keys() - {comparable(name) for name in (*self.looks, *self.unreadable)})
         if not lacks:
             return []
@@ -307,7 +308,7 @@ class _Found:
         if len(lines) <= MOST_SKIPPED * count:
             return []
         bound = f"at most {MOST_SKIPPED:.0%} where trainer.data.onUnreadable is skip"
-        return [*lines, f"{self.path}: {len(lines)} of {count} pictures cannot be read; allowed: {bound}"]
+        return [*lines, f"{self.path}: {len(lines)} of {counted(count, 'picture')} cannot be read; allowed: {bound}"]
 
     def notes(self) -> tuple[str, ...]:
         """What is left out, and why."""
@@ -324,16 +325,21 @@ class _Found:
         )
 
 
-def _of_folders(path: Path, names: Sequence[str]) -> list[str]:
+def _of_folders(path: Path, names: Sequence[str], role: str) -> list[str]:
+    """What is wrong with folders that are to name the classes, where no table of labels is given."""
+    instead = f"or pictures anywhere and a table of their labels, trainer.data.files.{role}Labels"
     if not names:
-        return [f"{path}: no pictures in sub-folders by class; allowed: {' '.join(PICTURES)}"]
+        wanted = f"a sub-folder of pictures ({' '.join(PICTURES)}) for each class"
+        return [f"{path}: no pictures in sub-folders by class; allowed: {wanted}, {instead}"]
     roots = sorted({str(PurePosixPath(name).parent.parent) for name in names})
-    if len(roots) == 1:
-        return []
-    return [
-        f"{path}: classes lie below several folders: {few([_shown(root) for root in roots])}; "
-        "allowed: one folder with a sub-folder for each class"
-    ]
+    folders = {PurePosixPath(name).parent.name for name in names}
+    if len(roots) > 1:
+        found = f"classes lie below several folders: {few([_shown(root) for root in roots])}"
+        return [f"{path}: {found}; allowed: one folder with a sub-folder for each class, {instead}"]
+    if len(folders) == 1 and role == "train":
+        found = f"every picture is in the folder {_shown(*folders)!r}, so of one class; at least two are needed"
+        return [f"{path}: {found}; allowed: a sub-folder for each class, {instead}"]
+    return []
 
 
 @cache

@@ -9,6 +9,7 @@ from decimal import Decimal
 
 import numpy as np
 from atelier_store import tables
+from atelier_store.in_words import counted
 from atelier_store.spec import Data
 
 from atelier_trial.data.errors import DataError
@@ -95,7 +96,9 @@ def labels_of(
     own = raw.target_names or (raw.target_name and (raw.target_name,)) or tuple(map(str, range(width)))
     labels = tuple(map(tables.spelling, data.labels)) if data.labels is not None else own
     if len(labels) != width:
-        violations.append(f"trainer.data.labels: {len(labels)} names for {width} labels; allowed: one for each")
+        violations.append(
+            f"trainer.data.labels: {counted(len(labels), 'name')} for {counted(width, 'label')}; allowed: one for each"
+        )
     for part, y in zip(parts, ys, strict=True):
         if y.dtype.kind not in "fiub" or y.ndim != 2 or 0 in y.shape or y.shape[1] != width:
             found = f"{y.dtype} of shape {part.y.shape}"
@@ -235,7 +238,7 @@ def check_classes(where: str, y: Array, labels: Sequence[str], purposes: str, pa
         places = {label: _places(part, np.flatnonzero(y == labels.index(label))) for label in scarce}
         raise DataError(
             [
-                f"{where}: class {label!r} has {count} examples; {needs}{places[label]}"
+                f"{where}: class {label!r} has {counted(count, 'example')}; {needs}{places[label]}"
                 for label, count in scarce.items()
             ]
         )

@@ -250,7 +250,7 @@ class Part:
     def such(self, rows: Sequence[int] | NDArray[np.intp]) -> str:
         """How many such rows there are, and which, in words."""
         if len(rows) == 1:
-            return "there are 1 such"
+            return "there is 1 such"
         more = f" and {len(rows) - 5} more" if len(rows) > 5 else ""
         return f"there are {len(rows)} such ({', '.join(self.short(row) for row in rows[:5])}{more})"
 

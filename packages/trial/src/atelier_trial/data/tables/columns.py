@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 from atelier_store.columns import FIRST_LEVEL, MISSING, UNSEEN, date_features, level
+from atelier_store.in_words import counted
 from atelier_store.records import Column
 from atelier_store.spec import ColumnKind
 from atelier_store.tables import EXACT
@@ -106,8 +107,9 @@ def _is_mixed(cells: pl.Series, values: pl.Series, words: pl.Series) -> bool:
 def _mixed(cells: pl.Series, words: pl.Series, where: Where) -> str:
     rows = np.flatnonzero(words.to_numpy())
     texts = [text for text, _ in Counter(cells.filter(words).to_list()).most_common(5)]
+    others = counted(len(cells) - cells.null_count() - len(rows), "number")
     return (
-        f"{where.cells(cells.name, rows, cells)} among {len(cells) - cells.null_count() - len(rows):,} numbers; "
+        f"{where.cells(cells.name, rows, cells)} among {others}; "
         f"if that means a gap, write trainer.data.table.missing: [{', '.join(texts)}]; else "
         f"trainer.data.columns: {{{cells.name}: category}}, or drop"
     )
@@ -213,4 +215,4 @@ def unseen(cells: pl.Series, column: Column) -> str | None:
     if not new:
         return None
     words = few(sorted(map(repr, new)))
-    return f"column {column.name!r}: in {sum(new.values()):,} rows, words that no training row has: {words}"
+    return f"column {column.name!r}: in {counted(sum(new.values()), 'row')}, words that no training row has: {words}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import polars as pl
+from atelier_store.in_words import counted
 from atelier_store.records import Column
 
 from atelier_trial.data.raw import ENOUGH, counts_up
@@ -32,7 +33,7 @@ def identifying(cells: pl.Series, column: Column) -> str | None:
     """Why a column that the profile does not name is left out: it identifies the row."""
     if column.kind == "category" and (most := _most_frequent(cells)) < RARE:
         hint = f" ({unit})" if (unit := measured(cells)) else ""
-        return f"has {len(column.levels):,} different words, of which none is in more than {most} rows{hint}"
+        return f"has {len(column.levels):,} different words, of which none is in more than {counted(most, 'row')}{hint}"
     if len(cells) < ENOUGH or cells.null_count() or column.kind != "number":
         return None
     return "numbers the rows" if counts_up(cells.cast(pl.Float64, strict=False).to_numpy()) else None

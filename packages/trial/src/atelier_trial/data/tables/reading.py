@@ -16,6 +16,7 @@ from typing import IO, Any, overload
 import numpy as np
 import polars as pl
 from atelier_store.files import named_in_errors
+from atelier_store.in_words import counted
 from atelier_store.spec import TableFormat
 from atelier_store.tables import name as name_of
 from numpy.typing import NDArray
@@ -322,7 +323,7 @@ def _delimited(
     body, records, is_quoted = _regular(body, found, name)
     frame = _cells(body, found.delimiter, len(found.names), is_quoted, name)
     if frame.height != len(records.ends):
-        raise DataError([f"{name}: {len(records.ends)} rows by its lines, but {frame.height} by its cells"])
+        raise DataError([f"{name}: {counted(len(records.ends), 'row')} by its lines, but {frame.height} by its cells"])
     lines = records.lines + found.line
     blank = _blank(body, records)
     if blank.any():
@@ -396,11 +397,12 @@ def _check_width(body: bytes, records: Records, found: dialect.Dialect, name: st
     line = int(records.lines[first]) + found.line
     has = f"has {records.cells[first]}"
     if first == last and records.cells[last] < len(found.names) and not body.endswith(b"\n"):
-        reason = f"{has} of the header's {len(found.names)} cells: the file is cut off there; get it whole"
+        reason = f"{has} of the header's {counted(len(found.names), 'cell')}: the file is cut off there; get it whole"
         raise DataError([f"{name}, line {line}: the last row {reason}"])
     raise DataError(
         [
-            f"{name}: {len(ragged)} rows do not have the header's {len(found.names)} cells; the first: line {line} "
+            f"{name}: {counted(len(ragged), 'row')} without the header's {counted(len(found.names), 'cell')}; "
+            f"the first: line {line} "
             f"{has}; if cells are not separated by {_named(found.delimiter)!r}, write trainer.data.table.delimiter"
         ]
     )

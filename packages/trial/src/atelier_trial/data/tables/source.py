@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 from atelier_store.arrays import Stored, StoredArray
 from atelier_store.files import named_in_errors
+from atelier_store.in_words import counted
 from atelier_store.records import Column
 from atelier_store.spec import ColumnChoice, Data, Split, TableFormat, Task
 from atelier_store.tables import GAPS, spelling
@@ -200,7 +201,7 @@ def _order(
     if missing.size:
         places = few([table.where.places[row] for row in missing[:6].tolist()])
         raise DataError(
-            [f"{table.where.name}: column {by!r}, which splits the rows, has {len(missing):,} gaps: {places}"]
+            [f"{table.where.name}: column {by!r}, which splits the rows, has {counted(len(missing), 'gap')}: {places}"]
         )
     values = spelt(cells).to_numpy() if split.by == "group" else moments(cells, form, table.where)
     ranks: NDArray[np.int64] = np.unique(values, return_inverse=True)[1].astype(np.int64)
@@ -223,9 +224,8 @@ def _target(table: Table, name: str, task: Task, form: numbers.Form) -> pl.Serie
     if missing.size:
         rows = few([table.where.places[row] for row in missing[:6].tolist()][:5])
         more = f" and {len(missing) - 5:,} more" if len(missing) > 5 else ""
-        raise DataError(
-            [f"{table.where.name}: target {name!r} has {len(missing):,} gaps: {rows}{more}; leave these rows out"]
-        )
+        gaps = counted(len(missing), "gap")
+        raise DataError([f"{table.where.name}: target {name!r} has {gaps}: {rows}{more}; leave these rows out"])
     if task == "classification":
         return spelt(cells)
     try:
