@@ -10,6 +10,7 @@ from atelier_store.ranking import (
     average_members,
     best_parent,
     rank,
+    rule,
     to_mirror,
     to_quantize,
     to_retrain,
@@ -71,6 +72,7 @@ def test_it_is_promoted_only_if_it_is_better_than_what_it_is_made_from(
     report = Report.read(store.model("digits").version(done.promotion.version).report)
     assert report.chosen == {"width": "t2"}
     assert [epoch.metrics["val_accuracy"] for epoch in report.curve] == [0.7, 0.8, 0.9]
+    assert "of equal ones fewer parameters, not mirrored, lower val_loss" in rule(of)
     assert (said, report.shortfall) in [(one, None) for one in report.finish]
 
 

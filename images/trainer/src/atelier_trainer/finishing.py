@@ -66,7 +66,7 @@ def finish(request: Request, stop: StopRequest) -> Card | None:
         log.info("%s: the best sees mirror images as well", both.trial)
         _run(both, stop, "mirrored")
     for step in () if stop() else retrainings(request):
-        log.info("%s: the best is trained again, on the validation rows too", step.trial)
+        log.info("%s: the best is made again, trained on the validation rows too", step.trial)
         if not _run(step, stop, "retrained"):
             break
     if not stop() and (last := in_int8(request)) is not None:

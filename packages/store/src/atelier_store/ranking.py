@@ -38,7 +38,8 @@ def rule(spec: Spec) -> str:
     if experiment.tolerance:
         others = ", ".join(f"{other.type} {other.metric}" for other in experiment.objectives)
         first.append(f"of those within {experiment.tolerance:g} of the best {name}, {others}")
-    rest = f"{best} {name} of the {which} epoch's weights; of equal ones fewer parameters, lower val_loss, then the key"
+    equal = ["fewer parameters", *(["not mirrored"] if spec.trainer.finish.mirror else []), "lower val_loss"]
+    rest = f"{best} {name} of the {which} epoch's weights; of equal ones {', '.join(equal)}, then the key"
     return "; ".join([*first, rest])
 
 
