@@ -214,6 +214,7 @@ def conditions() -> dict[str, list[Json]]:
                 "data.folds is given: the network learns from every example, and none is left to score an average on",
                 within("data.folds", {"type": "integer"}, required=True),
                 within("finish.average", NULL),
+                within("finish.mirror", one_of([False])),
                 within("finish.retrain", NULL),
                 within("finish.int8", NULL),
             ),

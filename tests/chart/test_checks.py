@@ -44,6 +44,20 @@ BOTH: dict[str, tuple[list[tuple[str, Any]], str]] = {
         'trainer.threshold: "recall>0.9" is not allowed; allowed: f1, balanced_accuracy, recall>=0.9, precision>=0.9, '
         "or a number above 0 and below 1",
     ),
+    "a mirror image of rows": (
+        [("trainer.data.name", "wine"), ("trainer.finish.mirror", True)],
+        "trainer.finish.mirror: true is for images, which have a mirror image, not for rows; allowed: false",
+    ),
+    "a mirror image of signals": (
+        [
+            (
+                "trainer.data",
+                {"source": "npz", "name": None, "kind": "signals", "files": {"train": {"path": "/a.npz"}}},
+            ),
+            ("trainer.finish.mirror", True),
+        ],
+        "trainer.finish.mirror: true is for images, which have a mirror image, not for signals; allowed: false",
+    ),
     "a rule of one machine's searcher": (
         [("experiment.stopWhen", {"expectedGainBelow": 0.002})],
         "experiment.stopWhen.expectedGainBelow: 0.002 is for one machine only: Katib ends a search by its counts",

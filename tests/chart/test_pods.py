@@ -109,6 +109,8 @@ ENDS_AT_ONCE = {
 }
 WITH_VOLUMES: dict[str, dict[str, Any]] = {
     "nothing is to be finished": ENDS_AT_ONCE,
+    "no picture is mirrored": ENDS_AT_ONCE | {"trainer": {"finish": {"mirror": False}}},
+    "pictures are mirrored": ENDS_AT_ONCE | {"trainer": {"finish": {"mirror": True}}},
     "the winner is retrained": ENDS_AT_ONCE | {"trainer": {"finish": {"retrain": "always"}}},
     "everything": {
         "trainer": {"modules": {"mynets.py": ""}},

@@ -87,6 +87,7 @@ SCHEMA: dict[str, tuple[list[tuple[str, Any]], str]] = {
         [("trainer.data.folds", 5), ("trainer.finish.retrain", "always")],
         "trainer.finish.retrain",
     ),
+    "mirror images of folds": ([("trainer.data.folds", 5), ("trainer.finish.mirror", True)], "trainer.finish.mirror"),
     "int8 of folds": ([("trainer.data.folds", 5), ("trainer.finish.int8", 0.01)], "trainer.finish.int8"),
     "int8 of what is retrained": (
         [("trainer.finish.retrain", "always"), ("trainer.finish.int8", 0.01)],

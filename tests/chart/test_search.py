@@ -76,6 +76,14 @@ def test_a_winner_in_int8_that_may_lose_nothing_is_asked_for_on_both_engines() -
     assert of.trainer.finish.int8 == 0
 
 
+@pytest.mark.parametrize("asked", [True, False])
+def test_a_mirrored_winner_is_in_the_spec_of_both_engines_if_it_is_asked_for(asked: bool) -> None:
+    set_ = [f"trainer.finish.mirror={str(asked).lower()}"]
+    text = search(QUICKSTART, set=set_)[1]["data"]["spec.json"]
+    assert Spec.model_validate_json(text).model_copy(update={"name": ""}) == load(QUICKSTART, set_, laptop=False).spec
+    assert json.loads(text)["trainer"].get("finish") == ({"mirror": True} if asked else None)
+
+
 def test_which_weights_are_kept_is_in_the_spec_of_both_engines_and_makes_it_another_search() -> None:
     set_ = ["trainer.keepWeights=best", "trainer.finish.retrain=always"]
     experiment, config = search(QUICKSTART, set=set_)

@@ -201,6 +201,8 @@ def test_what_is_promoted_does_not_make_another_search() -> None:
         ({"tailEpochs": 0, "finish": {"average": 2}}, "none", True),
         ({"tailEpochs": 0, "finish": {"retrain": "always"}}, "none", True),
         ({"tailEpochs": 0, "finish": {"int8": 0}}, "none", True),
+        ({"tailEpochs": 0, "finish": {"mirror": True}}, "none", True),
+        ({"tailEpochs": 0, "finish": {"mirror": False}}, "none", False),
     ],
 )
 def test_a_trainer_is_pulled_only_where_something_may_be_left_to_train(

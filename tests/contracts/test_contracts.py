@@ -96,7 +96,7 @@ ADDED_FLAGS = {
     "atelier_cli up": ["--sign"],
     "atelier_server promote": ["--sign"],
     "atelier_server serve": ["--board-url", "--signed-by"],
-    "atelier_trainer": ["--average-of", "--int8-of", "--resumed-at", "--retrain-of"],
+    "atelier_trainer": ["--average-of", "--int8-of", "--mirror-of", "--resumed-at", "--retrain-of"],
 }
 ADDED_ARGUMENTS = {"atelier_cli audit": ["experiment"]}
 """What came since 0.1.0, by program and command."""

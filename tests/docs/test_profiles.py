@@ -86,6 +86,7 @@ CHANGES: dict[str, Any] = {
     "trainer.maxEpochs": 50,
     "trainer.tailEpochs": 4,
     "trainer.finish.average": 3,
+    "trainer.finish.mirror": True,
     "trainer.finish.retrain": "always",
     "trainer.finish.int8": 0.01,
     "trainer.keepWeights": "best",
@@ -107,6 +108,18 @@ CHANGES: dict[str, Any] = {
 }
 
 
+BESIDE: dict[str, dict[str, Any]] = {
+    "trainer.finish.mirror": {
+        "trainer.data": {"source": "sklearn", "name": "digits"},
+        "experiment.objective": {"objectiveMetricName": "val_accuracy"},
+        "experiment.parameters": [
+            {"name": "stage1_width", "parameterType": "discrete", "feasibleSpace": {"list": [16, 32]}}
+        ],
+    }
+}
+"""What these are changed beside: a table has no mirror image."""
+
+
 def test_what_makes_another_search_and_what_trains_anew_is_as_listed(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -115,9 +128,10 @@ def test_what_makes_another_search_and_what_trains_anew_is_as_listed(
         key: (search, trained) for key, search, trained in table(SEARCHING, "changed", "the search", "trained networks")
     }
     assert rows.keys() == CHANGES.keys()
-    before = identities(folder, {})
     for key, (search, trained) in rows.items():
-        name, trial = identities(folder, {key: CHANGES[key]})
+        beside = BESIDE.get(key, {})
+        before = identities(folder, beside)
+        name, trial = identities(folder, beside | {key: CHANGES[key]})
         assert (name == before[0]) == (search == "continues"), key
         assert (trial == before[1]) == trained.startswith("reused"), key
 

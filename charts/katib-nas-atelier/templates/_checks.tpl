@@ -326,6 +326,13 @@ experiment.maxTrialCount: {{ $experiment.maxTrialCount }} is more than the {{ $p
 {{- end }}
 {{- end -}}
 
+{{- define "atelier.check.mirror" -}}
+{{- $kind := include "atelier.kind" .root -}}
+{{- if and (eq (toString .root.Values.trainer.finish.mirror) "true") $kind (ne $kind "images") }}
+trainer.finish.mirror: true is for images, which have a mirror image, not for {{ $kind }}; allowed: false
+{{- end }}
+{{- end -}}
+
 {{/* What one example is, as far as that is known before the data are opened; takes the root. */}}
 {{- define "atelier.kind" -}}
 {{- $data := .Values.trainer.data -}}

@@ -67,8 +67,8 @@ extractor.pod.{{ $key }}[{{ $index }}].{{ $name }}: {{ index $ours $name }} is a
 {{- end -}}
 
 {{/*
-"true" if all of these conditions hold: one of its values is set, or is what follows its "=". A map is set if it says
-anything. Takes (dict "values" .Values "when" CONDITIONS).
+"true" if all of these conditions hold: one of its values is set, or is what follows its "=". A map is set if one
+of its values is neither null nor false. Takes (dict "values" .Values "when" CONDITIONS).
 */}}
 {{- define "atelier.holds" -}}
 {{- $holds := true -}}
@@ -77,7 +77,11 @@ anything. Takes (dict "values" .Values "when" CONDITIONS).
 {{- range . -}}
 {{- $value := $.values -}}
 {{- range splitList "." (first (splitList "=" .)) }}{{ $value = index ($value | default dict) . }}{{ end -}}
-{{- if kindIs "map" $value }}{{ $value = include "atelier.said" $value | fromJson }}{{ end -}}
+{{- if kindIs "map" $value -}}
+{{- $said := include "atelier.said" $value | fromJson -}}
+{{- range $key, $inner := $said }}{{ if eq (toJson $inner) "false" }}{{ $said = omit $said $key }}{{ end }}{{ end -}}
+{{- $value = $said -}}
+{{- end -}}
 {{- if ternary (eq (toString $value) (last (splitList "=" .))) (not (empty $value)) (contains "=" .) }}{{ $any = true }}{{ end -}}
 {{- end -}}
 {{- if not $any }}{{ $holds = false }}{{ end -}}

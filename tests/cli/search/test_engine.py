@@ -207,6 +207,20 @@ def test_the_winner_in_int8_is_made_at_the_end_found_again_and_replayed(
     assert re.search(r"\d+ tensors compared, 0 differ", replayed.stdout)
 
 
+def test_the_winner_is_mirrored_at_the_end_found_again_and_replayed(
+    searches: Searches, finished: Finished, copied: Path
+) -> None:
+    first, again = (searches.run(copied, "--set", "trainer.finish.mirror=true") for _ in range(2))
+    assert counted(first.stdout)["epochs"] == counted(again.stdout)["epochs"] == 0
+    (made,) = [path for path in Store(copied).trials() if TrialConfig.read(path.config).mirror_of]
+    assert first.stdout.count("mirror of ") == again.stdout.count("mirror of ") == 1
+    assert weights(copied).keys() == {*weights(finished[0]), made.key}
+    assert audit(Store(copied)).mismatches == []
+    replayed = atelier("replay", made.key, "--store", str(copied))
+    assert replayed.returncode == 0, replayed.stdout + replayed.stderr
+    assert re.search(r"\d+ tensors compared, 0 differ", replayed.stdout)
+
+
 def test_another_number_at_a_time_goes_on_with_the_trials_there_are(
     searches: Searches, finished: Finished, copied: Path
 ) -> None:

@@ -62,6 +62,7 @@ Experiment. Both take (dict "root" $ "name" NAME); the hash in the name is that 
 {{- $trainer := omit .root.Values.trainer "resources" "image" "pod" "modules" -}}
 {{- if eq (toString $trainer.classWeights) "none" -}}{{- $trainer = omit $trainer "classWeights" -}}{{- end -}}
 {{- if ne (toString $trainer.keepWeights) "best" -}}{{- $trainer = omit $trainer "keepWeights" -}}{{- end -}}
+{{- if ne (toString $trainer.finish.mirror) "true" -}}{{- $_ := set $trainer "finish" (omit $trainer.finish "mirror") -}}{{- end -}}
 {{- if empty (include "atelier.said" $trainer.finish | fromJson) -}}{{- $trainer = omit $trainer "finish" -}}{{- end -}}
 {{- $spec := dict "schemaVersion" 1 "experiment" $experiment "trainer" $trainer -}}
 {{- with .name -}}{{- $_ := set $spec "name" . -}}{{- end -}}

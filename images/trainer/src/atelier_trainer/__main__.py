@@ -74,7 +74,7 @@ def parser() -> argparse.ArgumentParser:
         "--finish",
         action="store_true",
         help="resume the paused trials that are among the best by now, train the tail of the best, average the best, "
-        "retrain it, bring it to int8",
+        "mirror it, retrain it, bring it to int8",
     )
     command.add_argument("--number", type=int, help="the order of suggestion, from 0")
     command.add_argument(
@@ -103,6 +103,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="KEY",
         help="train this trial again, or the parent of this tail, on the validation rows too",
     )
+    command.add_argument("--mirror-of", metavar="KEY", help="let the network of this trial see mirror images as well")
     command.add_argument("--int8-of", metavar="KEY", help="bring the network of this trial to int8")
     command.add_argument("--threads", type=int, default=cores(), help="default: the CPU quota")
     command.add_argument("--data-dir", type=Path, help="files already downloaded; also where downloads go")
@@ -147,6 +148,7 @@ def request_of(arguments: argparse.Namespace) -> Request:
         tail_of=arguments.tail_of,
         average_of=tuple(arguments.average_of or ()),
         retrain_of=arguments.retrain_of,
+        mirror_of=arguments.mirror_of,
         int8_of=arguments.int8_of,
         threads=arguments.threads,
         data_dir=arguments.data_dir,

@@ -1,6 +1,6 @@
 """The end of a search whose trials something else has started: resume what paused too early, train winner and tail.
 
-After them come the average of the best trials, and the winner retrained, or in int8, if the spec asks for it.
+After them come the average of the best trials, and the winner mirrored, retrained, or in int8, if the spec asks for it.
 
 Halving (Li et al. 2020) resumes a paused trial once it is among the best of its rung. The laptop engine does so between
 trials; Katib starts each trial once and never resumes one. So this runs after the last trial on a cluster.
@@ -15,7 +15,16 @@ from atelier_store import halving
 from atelier_store.current_search import successor
 from atelier_store.ranking import trial_records
 from atelier_store.records import Card, TrialRecord
-from atelier_trial.request import BEST, Request, StopRequest, averages, in_int8, retrainings, unfinished_winners
+from atelier_trial.request import (
+    BEST,
+    Request,
+    StopRequest,
+    averages,
+    in_int8,
+    mirrored,
+    retrainings,
+    unfinished_winners,
+)
 from atelier_trial.target import rung_values
 
 from atelier_trainer.trial import run_trial
@@ -29,8 +38,8 @@ TAIL = "tail"
 def finish(request: Request, stop: StopRequest) -> Card | None:
     """Resume every paused trial that may go on, best first, train the winner to its end, then its tail; the last card.
 
-    There is a tail, an average, and the winner retrained or in int8, if the spec asks for it. Nothing is trained if
-    another search has taken this one's place in its release.
+    There is a tail, an average, and the winner mirrored, retrained or in int8, if the spec asks for it. Nothing is
+    trained if another search has taken this one's place in its release.
 
     Trial and parameters of the request are not read. Safe to run again: what is trained already is not trained again.
     """
@@ -53,16 +62,25 @@ def finish(request: Request, stop: StopRequest) -> Card | None:
     if request.spec.trainer.tail_epochs and not stop():
         card = run_trial(replace(request, trial=TAIL, params={}, number=None, tail_of=BEST), stop)
     averaged = _average(request, stop)
+    if not stop() and (both := mirrored(request)) is not None:
+        log.info("%s: the best sees mirror images as well", both.trial)
+        _run(both, stop, "mirrored")
     for step in () if stop() else retrainings(request):
-        log.info("%s: the best is trained again, on the validation rows too", step.trial)
-        if (again := run_trial(step, stop)).status != "succeeded":
-            log.warning("it was not retrained: %s: %s", again.status, again.reason)
+        log.info("%s: the best is made again, trained on the validation rows too", step.trial)
+        if not _run(step, stop, "retrained"):
             break
     if not stop() and (last := in_int8(request)) is not None:
         log.info("%s: the best is brought to int8", last.trial)
-        if (small := run_trial(last, stop)).status != "succeeded":
-            log.warning("it is not in int8: %s: %s", small.status, small.reason)
+        _run(last, stop, "in int8")
     return card if card is not None and card.status == "failed" else averaged or card
+
+
+def _run(step: Request, stop: StopRequest, what: str) -> bool:
+    """Make something of the winner, which is promoted without it if that does not succeed; whether it did."""
+    card = run_trial(step, stop)
+    if card.status != "succeeded":
+        log.warning("it is not %s: %s: %s", what, card.status, card.reason)
+    return card.status == "succeeded"
 
 
 def _average(request: Request, stop: StopRequest) -> Card | None:

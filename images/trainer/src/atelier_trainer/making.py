@@ -118,6 +118,10 @@ class Making(Attempt):
             found.append(total / np.float32(len(sessions)))
         return np.concatenate(found)
 
+    def expected(self, source: Source, batches: Iterable[table.Inputs]) -> NDArray[np.float32]:
+        """What it has to answer to these batches, by the networks that it is made from: their mean."""
+        return self.answers(source.networks, batches)
+
     def scores(self, answers: NDArray[np.float32], source: Source) -> dict[str, float]:
         """The scores of answers to the validation rows. Diverged if one is not finite."""
         own, arrays, rows = own_metrics.functions(self.target.spec.trainer), source.arrays, source.validation
@@ -133,17 +137,18 @@ class Making(Attempt):
         assert self.cost is not None and self.cost.latency is not None and self.environment is not None
         x, threads = self.examples(source, source.validation), self.trial.request.threads
         answers = self.answers([made.onnx], self.inputs(x))
-        metrics = self.scores(answers, source)
-        parity = export.parity(made.onnx, self.inputs(x), self.answers(source.networks, self.inputs(x)), task, threads)
+        is_measured = self.target.is_measured  # what was retrained is not, and keeps its loss of training
+        metrics = self.scores(answers, source) if is_measured else first.metrics
+        parity = export.parity(made.onnx, self.inputs(x), self.expected(source, self.inputs(x)), task, threads)
         given = export.inputs(export.reference_rows(x[: export.REFERENCE_ROWS].numpy(), columns), columns)
-        referred = self.answers(source.networks, [given])
+        referred = self.expected(source, [given])
         if made.int8 is not None:  # it is not what it was made from, and its score says how far
             parity, referred = parity.model_copy(update={"argmax_equal": None}), self.answers([made.onnx], [given])
         manifest = first.model_copy(
             update={
                 "objective_metric_name": self.target.objective.objective_metric_name,
                 "metrics": metrics,
-                "target_metrics": self._of_targets(answers, source),
+                "target_metrics": self._of_targets(answers, source) if is_measured else None,
                 "architecture": made.architecture,
                 "config": self.trial.config,
                 "params": self.cost.params,
@@ -172,7 +177,7 @@ class Making(Attempt):
         return of_targets(answers, arrays.train_y[rows], "val", names, weight)
 
     def _provenance(self, first: Provenance, made: Made) -> Provenance:
-        config, spec = self.trial.config, self.target.spec
+        config, spec = self.trial.config, self.trial.request.spec
         return first.model_copy(
             update={
                 "experiment": spec.experiment_name,

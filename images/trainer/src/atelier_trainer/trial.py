@@ -50,6 +50,10 @@ def run_trial(request: Request, stop: StopRequest) -> Card:
                 from atelier_trainer.int8 import Quantizing  # imports torch
 
                 return Quantizing(trial, target, lease, stop).finish()
+            if trial.config.mirror_of is not None:
+                from atelier_trainer.mirror import Mirroring  # imports torch
+
+                return Mirroring(trial, target, lease, stop).finish()
             if trial.config.members is not None:
                 from atelier_trainer.average import Averaging  # imports torch
 

@@ -6,7 +6,8 @@ ranked like a trial, by its own score on the validation rows. Of equal values fe
 be better than the best of its members.
 
 What is retrained on the validation rows too has no score that could be compared. It has no rank; a promotion puts it in
-the place of the winner, by the rule that the spec names. The winner in int8 is a module of its own (int8).
+the place of the winner, by the rule that the spec names; of a winner that is mirrored, what is retrained is mirrored
+too. Mirroring and the winner in int8 are modules of their own (mirror, int8).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Literal
 
-from atelier_store import budget, int8, names
+from atelier_store import budget, int8, judging, mirror, names
 from atelier_store.errors import InvalidInput
 from atelier_store.in_words import counted
 from atelier_store.layout import NETWORK, Store
@@ -34,6 +35,7 @@ from atelier_store.spec import Spec, sha256_of
 
 FEWEST = 2
 """Networks of an average."""
+EQUAL = "equal, and of equal networks the one with fewer parameters is taken"
 
 
 def members(store: Store, spec: Spec, entries: Sequence[LeaderboardEntry]) -> tuple[str, ...]:
@@ -99,10 +101,10 @@ def retraining(manifest: Manifest) -> tuple[TrialConfig, ...]:
     """The configurations that retrain a network on training and validation rows, the last of them the network's.
 
     It has the parameters, the seed, the epochs and the schedule of what won: of a tail the parent is retrained before
-    it. The epochs are those of the weights that were kept.
+    it. The epochs are those of the weights that were kept. Of a mirrored network it is what that is made from.
     """
     config, epochs = manifest.config, manifest.provenance.best_epoch or manifest.provenance.epochs
-    update: dict[str, Any] = dict.fromkeys(("parent", "parent_epochs", "tail_epochs", "keep_weights"))
+    update: dict[str, Any] = dict.fromkeys(("parent", "parent_epochs", "tail_epochs", "keep_weights", "mirror_of"))
     first = config.model_copy(update={**update, "retrained_epochs": config.parent_epochs or epochs})
     if config.tail_epochs is None:
         return (first,)
@@ -117,9 +119,9 @@ def to_retrain(store: Store, spec: Spec, entries: Sequence[LeaderboardEntry]) ->
 
 
 def retrained(store: Store, spec: Spec, entries: Sequence[LeaderboardEntry]) -> LeaderboardEntry | None:
-    """The winner, retrained, if that has a bundle and is within the budget."""
+    """The winner, retrained, and mirrored if it is, if that has a bundle and is within the budget."""
     manifest = to_retrain(store, spec, entries)
-    entry = _again(manifest, entries) if manifest else None
+    entry = _again(store, manifest, entries) if manifest else None
     return entry if entry is not None and entry.status == "succeeded" else None
 
 
@@ -141,10 +143,15 @@ def _why_not_retrained(spec: Spec, manifest: Manifest) -> str | None:
     return None
 
 
-def _again(manifest: Manifest, entries: Sequence[LeaderboardEntry]) -> LeaderboardEntry | None:
-    """The trial that is this one retrained, if it has begun."""
+def _again(store: Store, manifest: Manifest, entries: Sequence[LeaderboardEntry]) -> LeaderboardEntry | None:
+    """The trial that is this one retrained, and then mirrored if this one is, as far as that has begun."""
+    known = {entry.key: entry for entry in entries}
     key = retraining(manifest)[-1].key
-    return next((entry for entry in entries if entry.key == key), None)
+    entry = known.get(key)
+    if entry is None or entry.status != "succeeded" or manifest.config.mirror_of is None:
+        return entry
+    again = Manifest.read_if_whole(store.trial(key).bundle.manifest)
+    return None if again is None else known.get(mirror.variant(again).key)
 
 
 def with_verdict(board: Leaderboard, what: Literal["retraining", "int8"], kept: bool, reason: str) -> Leaderboard:
@@ -156,7 +163,12 @@ def with_verdict(board: Leaderboard, what: Literal["retraining", "int8"], kept: 
 
 def lines(store: Store, spec: Spec, entries: Sequence[LeaderboardEntry]) -> tuple[FinishLine, ...]:
     """What was tried at the end of this search, in the order of the leaderboard, and what came of it."""
-    return (*_averages(store, spec, entries), *_retrainings(store, spec, entries), *int8.lines(store, spec, entries))
+    return (
+        *_averages(store, spec, entries),
+        *mirror.lines(store, spec, entries),
+        *_retrainings(store, spec, entries),
+        *int8.lines(store, spec, entries),
+    )
 
 
 def _retrainings(store: Store, spec: Spec, entries: Sequence[LeaderboardEntry]) -> Iterator[FinishLine]:
@@ -165,7 +177,7 @@ def _retrainings(store: Store, spec: Spec, entries: Sequence[LeaderboardEntry]) 
     if manifest is None:
         return
     why_not = _why_not_retrained(spec, manifest)
-    entry = _again(manifest, entries) if why_not is None else None
+    entry = _again(store, manifest, entries) if why_not is None else None
     if entry is None:
         reason = why_not or "not tried yet"
     elif entry.status == "succeeded":
@@ -231,8 +243,7 @@ def _line(
     best: LeaderboardEntry | None,
     trials: Mapping[str, str],
 ) -> FinishLine:
-    kept = entry.rank is not None and best is not None and best.rank is not None and entry.rank < best.rank
-    reason = _why(spec, entry, best, kept)
+    kept, reason = judging.beside(spec, entry, best, EQUAL)
     if not all(_is_as_it_was(store, member) for member in of):
         reason += "; of these networks as they were before they were trained on"
     return FinishLine(
@@ -246,21 +257,6 @@ def _line(
         kept=kept,
         reason=reason,
     )
-
-
-def _why(spec: Spec, entry: LeaderboardEntry, best: LeaderboardEntry | None, kept: bool) -> str:
-    if entry.status == "over_budget":
-        return entry.reason or "over budget"
-    if entry.rank is None or entry.metric is None or best is None or best.metric is None:
-        return f"{entry.status}; the leaderboard says why"
-    objective = spec.experiment.objective
-    values = f"{objective.objective_metric_name} {entry.metric:.6g}, {best.trial} {best.metric:.6g}"
-    if entry.metric == best.metric:
-        return f"{values}: equal, and of equal networks the one with fewer parameters is taken"
-    is_better = objective.better(entry.metric, best.metric)
-    if kept == is_better:
-        return f"{values}: {'better' if kept else 'worse'}"
-    return f"{values}: {'before' if kept else 'after'} it by all objectives"
 
 
 def _distinct(store: Store, entries: Sequence[LeaderboardEntry]) -> Iterator[LeaderboardEntry]:
@@ -284,7 +280,7 @@ def _distinct(store: Store, entries: Sequence[LeaderboardEntry]) -> Iterator[Lea
 
 def _members_of(store: Store, entry: LeaderboardEntry) -> tuple[Member, ...] | None:
     config = TrialConfig.read_if_whole(store.trial(entry.key).config) if entry.key is not None else None
-    return config.members if config is not None and config.int8_of is None else None
+    return config.members if config is not None and config.mirror_of is None and config.int8_of is None else None
 
 
 def _is_as_it_was(store: Store, member: Member) -> bool:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from atelier_store import baselines, budget, bundle, finish, int8, objectives
+from atelier_store import baselines, budget, bundle, finish, int8, mirror, objectives
 from atelier_store.clock import now
 from atelier_store.index import read_rows
 from atelier_store.layout import ExperimentPaths, Store
@@ -38,7 +38,8 @@ def rule(spec: Spec) -> str:
     if experiment.tolerance:
         others = ", ".join(f"{other.type} {other.metric}" for other in experiment.objectives)
         first.append(f"of those within {experiment.tolerance:g} of the best {name}, {others}")
-    rest = f"{best} {name} of the {which} epoch's weights; of equal ones fewer parameters, lower val_loss, then the key"
+    equal = ["fewer parameters", *(["not mirrored"] if spec.trainer.finish.mirror else []), "lower val_loss"]
+    rest = f"{best} {name} of the {which} epoch's weights; of equal ones {', '.join(equal)}, then the key"
     return "; ".join([*first, rest])
 
 
@@ -96,6 +97,7 @@ def entries(
             chosen(ranked[1].key),
             objective.rank_key(ranked[1].metrics[objective.objective_metric_name]),
             ranked[1].params,
+            ranked[1].mirror_of is not None,  # which costs twice as much
             ranked[1].metrics.get("val_loss", math.inf),
             ranked[1].key,
         )
@@ -115,7 +117,7 @@ def _with_objectives(
 
 
 def best_parent(store: Store, spec: Spec) -> str | None:
-    """The key of the best trial that is paused or succeeded and neither tail nor average: the one that gets a tail."""
+    """The key of the best trial that is paused or succeeded and neither tail nor made from others: it gets a tail."""
     best = _best_trial(store, spec)
     return best.key if best else None
 
@@ -128,6 +130,11 @@ def average_members(store: Store, spec: Spec) -> tuple[str, ...]:
 def to_retrain(store: Store, spec: Spec) -> Manifest | None:
     """The manifest of the winner, if the spec asks for it to be retrained and it can be; None else."""
     return finish.to_retrain(store, spec, rank(store, spec).entries)
+
+
+def to_mirror(store: Store, spec: Spec) -> str | None:
+    """The key of what would be promoted, if the spec asks for it mirrored and it can be; None else."""
+    return mirror.to_mirror(store, spec, rank(store, spec).entries)
 
 
 def to_quantize(store: Store, spec: Spec) -> str | None:
@@ -151,12 +158,12 @@ def unfinished_winner(store: Store, spec: Spec) -> TrialRecord | None:
 
 
 def _best_trial(store: Store, spec: Spec) -> LeaderboardEntry | None:
-    """The first on the leaderboard that is paused or succeeded and neither tail nor average."""
+    """The first on the leaderboard that is paused or succeeded and neither tail nor made from others."""
     for entry in rank(store, spec).entries:
         if entry.rank is None or entry.key is None or entry.status not in ("paused", "succeeded"):
             continue
         config = TrialConfig.read_if_whole(store.trial(entry.key).config)
-        if config is not None and config.parent is None and config.members is None:
+        if config is not None and config.parent is None and config.is_trained:
             return entry
     return None
 

@@ -34,7 +34,7 @@ def report(store: Store, spec: Spec, leaderboard: Leaderboard, winner: Manifest,
         trials=tuple(map(_tried, leaderboard.entries)),
         baselines=leaderboard.baselines,
         finish=leaderboard.finish,
-        curve=_curve(store, origin if winner.config.int8_of else winner),
+        curve=_curve(store, winner),
         shortfall=shortfall(spec, origin),
     )
 
@@ -55,7 +55,7 @@ def shortfall(spec: Spec, winner: Manifest) -> str | None:
 
 
 def _chosen(store: Store, spec: Spec, winner: Manifest) -> dict[str, str]:
-    key = winner.config.parent or winner.config.key
+    key = winner.config.parent or winner.config.origin
     records = trial_records(store.experiment(spec.experiment_name))
     return next((record.params for record in records if record.key == key), {})
 
@@ -67,7 +67,7 @@ def _tried(entry: LeaderboardEntry) -> TriedTrial:
 
 def _curve(store: Store, winner: Manifest) -> tuple[Epoch, ...]:
     """The epochs that were trained for the bundle: the trial may have gone on since."""
-    own = read_curve(store.trial(winner.config.key).metrics)[: winner.provenance.epochs]
+    own = read_curve(store.trial(winner.config.origin).metrics)[: winner.provenance.epochs]
     if winner.config.parent is None:
         return tuple(own)
     before = winner.config.parent_epochs or 0

@@ -330,12 +330,14 @@ class Budget(SpecModel):
 class Finish(SpecModel):
     """What is tried at the end of a search, beside a tail; None is nothing. average: of so many of the best trials.
 
-    retrain: the winner on training and validation rows, and when that takes its place: always, or if it is not worse on
-    the test rows (neverWorse). int8: the winner in int8, and by how much worse it may be by the objective to take its
+    mirror: of pictures, what would be promoted, answering the mean over a picture and its mirror image. retrain: the
+    winner on training and validation rows, and when that takes its place: always, or if it is not worse on the test
+    rows (neverWorse). int8: the winner in int8, and by how much worse it may be by the objective to take its
     place, if it is faster.
     """
 
     average: int | None = Field(default=None, ge=2)
+    mirror: bool = Field(default=False, exclude_if=lambda mirror: not mirror)
     retrain: Literal["always", "neverWorse"] | None = Field(default=None, exclude_if=_unset)
     int8: float | None = Field(default=None, ge=0, exclude_if=_unset)
 

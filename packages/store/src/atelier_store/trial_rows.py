@@ -31,7 +31,7 @@ class CardRow(NamedTuple):
 class BundleRow(NamedTuple):
     """What a manifest says. key and parent are of the trial that it is of; onnx_bytes is the size of its network.
 
-    int8_of is the key of the trial whose network it is in int8.
+    int8_of is the key of the trial whose network it is in int8, and mirror_of of which it is the mirrored one.
     """
 
     key: str
@@ -48,6 +48,7 @@ class BundleRow(NamedTuple):
     best_epoch: int | None = None
     retrained_epochs: int | None = None
     int8_of: str | None = None
+    mirror_of: str | None = None
 
 
 class TrialRow(NamedTuple):
@@ -136,6 +137,7 @@ def bundle_row(paths: TrialPaths) -> BundleRow | str | None:
         best_epoch=manifest.provenance.best_epoch,
         retrained_epochs=manifest.config.retrained_epochs,
         int8_of=manifest.config.int8_of.key if manifest.config.int8_of else None,
+        mirror_of=manifest.config.mirror_of.key if manifest.config.mirror_of else None,
     )
 
 

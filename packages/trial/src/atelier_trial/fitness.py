@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from atelier_store import mirror
 from atelier_store.in_words import counted
 from atelier_store.records import DataDescription
 from atelier_store.spec import Trainer
@@ -18,6 +19,8 @@ def violations(trainer: Trainer, description: DataDescription) -> list[str]:
             f"trainer.threshold: {trainer.threshold}: the data have {counted(len(labels), 'class')}; "
             "allowed for other than two: null"
         )
+    if trainer.finish.mirror and (why_not := mirror.refusal(description.kind)) is not None:
+        found.append(f"trainer.finish.mirror: {why_not}")
     if isinstance(trainer.class_weights, dict):
         found += [
             f"trainer.classWeights: {label!r} is no class; allowed: {few(labels, 20)}"

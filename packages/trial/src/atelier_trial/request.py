@@ -9,10 +9,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from atelier_store import finish, int8, names
+from atelier_store import finish, int8, mirror, names
 from atelier_store.errors import InvalidInput
 from atelier_store.layout import ExperimentPaths, Store, TrialPaths
-from atelier_store.ranking import average_members, best_parent, to_quantize, to_retrain, unfinished_winner
+from atelier_store.ranking import (
+    average_members,
+    best_parent,
+    to_mirror,
+    to_quantize,
+    to_retrain,
+    unfinished_winner,
+)
 from atelier_store.records import Card, DataDescription, Manifest, TornRecord, TrialConfig, TrialRecord
 from atelier_store.spec import Spec
 
@@ -30,8 +37,8 @@ class Request:
     """What the command line says. If bars is None, the trial takes them from the store; tail_of is a key, or BEST.
 
     average_of are the keys of trials whose average is asked for, the best first. retrain_of is the key of a trial that
-    is to be trained again on training and validation rows, or of the tail whose parent is. int8_of is the key of a
-    trial whose network is asked for in int8.
+    is to be trained again on training and validation rows, or of the tail whose parent is. mirror_of is the key of a
+    trial whose network is asked for mirrored, int8_of of one whose network is asked for in int8.
 
     resumed_at is the rung at which the trial was paused and goes on, whatever the bars there and below; 0 if it is new.
     """
@@ -46,6 +53,7 @@ class Request:
     tail_of: str | None = None
     average_of: tuple[str, ...] = ()
     retrain_of: str | None = None
+    mirror_of: str | None = None
     int8_of: str | None = None
     threads: int = 1
     data_dir: Path | None = None
@@ -85,6 +93,8 @@ def configuration(request: Request, description: DataDescription) -> TrialConfig
         raise InvalidInput(wrong)
     if request.average_of:
         return finish.configuration(request.store, request.average_of)
+    if request.mirror_of is not None:
+        return mirror.configuration(request.store, request.mirror_of)
     if request.int8_of is not None:
         return int8.configuration(request.store, request.int8_of)
     if request.retrain_of is not None:
@@ -121,15 +131,29 @@ def averages(request: Request) -> Iterator[Request]:
         yield replace(request, trial=f"average-{key}", params={}, number=None, average_of=members)
 
 
+def mirrored(request: Request) -> Request | None:
+    """What mirrors the network that would be promoted, if the spec asks for it."""
+    key = to_mirror(request.store, request.spec)
+    return None if key is None else _mirroring(request, key)
+
+
+def _mirroring(request: Request, key: str) -> Request:
+    return replace(request, trial=f"mirror-{key}", params={}, number=None, mirror_of=key)
+
+
 def retrainings(request: Request) -> list[Request]:
-    """What retrains the winner on the validation rows too, if the spec asks for it: of a tail, the parent first."""
+    """What retrains the winner on the validation rows too, if the spec asks for it: of a tail, the parent first.
+
+    A winner that is mirrored is retrained as it is without, and that is mirrored then.
+    """
     manifest = to_retrain(request.store, request.spec)
     if manifest is None:
         return []
-    base, key = replace(request, params={}, number=None), manifest.config.key
-    first, *tails = finish.retraining(manifest)
-    tail = [replace(base, trial=f"tail-{first.key}", tail_of=first.key) for _ in tails]
-    return [replace(base, trial=f"retrained-{key}", retrain_of=key), *tail]
+    base, key = replace(request, params={}, number=None), manifest.config.origin
+    configs = finish.retraining(manifest)
+    steps = [replace(base, trial=f"retrained-{key}", retrain_of=key)]
+    steps += [replace(base, trial=f"tail-{configs[0].key}", tail_of=configs[0].key) for _ in configs[1:]]
+    return steps if manifest.config.mirror_of is None else [*steps, _mirroring(request, configs[-1].key)]
 
 
 def in_int8(request: Request) -> Request | None:

@@ -39,9 +39,9 @@ class Target:
     @classmethod
     def of(cls, request: Request, experiment: ExperimentPaths, config: TrialConfig) -> Target:
         """The target of a request; a tail and what is retrained have no rungs, and what is not trained no epochs."""
-        if not config.is_trained:
-            return cls(request.spec, experiment, config.key, 0, (), {})
         spec = request.spec if config.retrained_epochs is None else _unmeasured(request.spec)
+        if not config.is_trained:
+            return cls(spec, experiment, config.key, 0, (), {}, config.retrained_epochs is None)
         if (epochs := config.tail_epochs or config.retrained_epochs) is not None:
             return cls(spec, experiment, config.key, epochs, (), {}, config.retrained_epochs is None)
         max_epochs = request.spec.trainer.max_epochs
@@ -56,7 +56,7 @@ class Target:
 
     @property
     def is_trained(self) -> bool:
-        """Whether anything is: an average and an int8 variant are made from networks that were."""
+        """Whether anything is: an average, a mirrored and an int8 variant are made from networks that were."""
         return self.max_epochs > 0
 
     def bar(self, epoch: int) -> float | None:

@@ -34,6 +34,7 @@ def katibs_pick(store: Store, done: Promoted, namespace: str) -> KatibPick | Non
         config = done.manifest.config
         of = ", which is in this average" if config.members else ", whose tail this is"
         of = ", which was retrained" if config.retrained_epochs is not None else of
+        of = ", which sees mirror images as well here" if config.mirror_of is not None else of
         of = ", which was brought to int8" if config.int8_of is not None else of
         log.info("Katib's pick agrees: %s%s", experiment.pick, "" if key == done.promotion.key else of)
     else:

@@ -36,8 +36,9 @@ FINISHES = (
 class Own:
     """What the chart itself gives to a pod: a volume, and where it is mounted.
 
-    when has conditions that all hold: one of its values is set, or is what follows its "=". A map is set if it says
-    anything. is_beside: it is of the extractor's pod, which has trainer.pod's volumes and mounts too if it may train.
+    when has conditions that all hold: one of its values is set, or is what follows its "=". A map is set if
+    one of its values is neither null nor false. is_beside: it is of the extractor's pod, which has trainer.pod's
+    volumes and mounts too if it may train.
     """
 
     pod: str
@@ -102,7 +103,7 @@ def holds(keys: Sequence[str], value_at: Callable[[str], Any]) -> bool:
     for path, equals, wanted in (key.partition("=") for key in keys):
         value = value_at(path)
         if isinstance(value, dict):
-            value = any(inner is not None for inner in value.values())
+            value = any(inner is not None and inner is not False for inner in value.values())
         if str(value) == wanted if equals else value:
             return True
     return False

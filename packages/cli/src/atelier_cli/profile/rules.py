@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from atelier_store import mirror
 from atelier_store.errors import InvalidInput
 from atelier_store.in_words import counted
 from atelier_store.layout import Store
@@ -60,9 +61,10 @@ def check(
         (lambda: check_metrics(trainer), ("trainer.metrics",)),
     ]
     if kind is not None:
-        data = ("source", "name", "kind", "task")
-        reads = (*(f"trainer.data.{key}" for key in data), "trainer.network")
+        decides = tuple(f"trainer.data.{key}" for key in ("source", "name", "kind"))
+        reads = (*decides, "trainer.data.task", "trainer.network")
         checks.append((lambda: check_builders(spec, kind, parameters), reads))
+        checks.append((lambda: check_mirror(trainer, kind), (*decides, "trainer.finish")))
     yield from check_parameters(
         parameters, laptop, any(_overlap(at("experiment.parameters"), other) for other in broken)
     )
@@ -185,6 +187,12 @@ def _values(parameter: Parameter) -> Iterator[tuple[Where, str]]:
         )
     else:
         yield from ((("list", index), text) for index, text in enumerate(feasible.list or ()))
+
+
+def check_mirror(trainer: Trainer, kind: Kind) -> Iterator[Finding]:
+    """A mirror image of what is no picture."""
+    if trainer.finish.mirror and (why_not := mirror.refusal(kind)) is not None:
+        yield Finding(at("trainer.finish.mirror"), why_not)
 
 
 # who suggests, and when a trial ends

@@ -19,6 +19,8 @@ def command_line(request: Request, spec: Path) -> list[str]:
         return [*arguments, *(f"--average-of={key}" for key in request.average_of)]
     if request.retrain_of is not None:
         return [*arguments, "--retrain-of", request.retrain_of]
+    if request.mirror_of is not None:
+        return [*arguments, "--mirror-of", request.mirror_of]
     if request.int8_of is not None:
         return [*arguments, "--int8-of", request.int8_of]
     if request.tail_of is not None:

@@ -19,7 +19,16 @@ from atelier_store.records import Card, DataDescription, TrialRecord
 from atelier_store.spec import Spec
 from atelier_store.trial_rows import bundle_row
 from atelier_trial import data, fitness, identity
-from atelier_trial.request import Request, averages, configuration, in_int8, record, retrainings, unfinished_winners
+from atelier_trial.request import (
+    Request,
+    averages,
+    configuration,
+    in_int8,
+    mirrored,
+    record,
+    retrainings,
+    unfinished_winners,
+)
 from atelier_trial.target import Target
 
 from atelier_cli.profile import InvalidProfile, rules
@@ -138,7 +147,7 @@ class Engine:
         return description
 
     def search(self, description: DataDescription) -> None:
-        """Search, train the best trial to its end, then try its tail, an average, it retrained, and it in int8.
+        """Search, train the best trial to its end, then try its tail, an average, it mirrored, retrained, and in int8.
 
         Each of these only if the spec says so.
         """
@@ -154,6 +163,7 @@ class Engine:
                     self._finish_winner(description)
                     self._tail(description)
                     self._average(description)
+                    self._mirror(description)
                     self._retrain(description)
                     self._in_int8(description)
             except KeyboardInterrupt:
@@ -383,6 +393,12 @@ class Engine:
     def _average(self, description: DataDescription) -> None:
         """Try the average of the best trials, if the spec asks for one; of fewer while it is measured over budget."""
         for request in averages(self._alone()):
+            self._train(self._assignment(request, description, job=None))
+
+    def _mirror(self, description: DataDescription) -> None:
+        """Mirror what would be promoted, if the spec asks for it."""
+        request = mirrored(self._alone())
+        if request is not None:
             self._train(self._assignment(request, description, job=None))
 
     def _retrain(self, description: DataDescription) -> None:

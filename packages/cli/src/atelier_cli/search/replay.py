@@ -140,6 +140,9 @@ def _again(store: Store, scratch: Store, key: str, epochs: int) -> BundlePaths:
     if config.int8_of is not None:
         of = _again(store, scratch, config.int8_of.key, config.int8_of.epochs)
         request = replace(request, int8_of=Manifest.read(of.manifest).config.key)
+    elif config.mirror_of is not None:
+        of = _again(store, scratch, config.mirror_of.key, config.mirror_of.epochs)
+        request = replace(request, mirror_of=Manifest.read(of.manifest).config.key)
     else:
         members = [_again(store, scratch, member.key, member.epochs) for member in config.members or ()]
         request = replace(request, average_of=tuple(Manifest.read(one.manifest).config.key for one in members))

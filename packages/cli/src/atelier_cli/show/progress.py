@@ -23,7 +23,7 @@ from atelier_cli.show.numbers import score
 BLOCKS = "▁▂▃▄▅▆▇█"
 WIDEST_CURVE = 30
 
-AT_THE_END = ("tail", "average", "retrained", "int8")
+AT_THE_END = ("tail", "average", "mirror", "retrained", "int8")
 """What trials are called that come after the search, each with a key."""
 COLOURS = {"succeeded": "green", "paused": "blue", "over_budget": "yellow", "failed": "red"}
 

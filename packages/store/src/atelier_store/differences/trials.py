@@ -78,6 +78,7 @@ def _asked(config: TrialConfig) -> dict[str, Any]:
         "trainer.keepWeights": f"best by {config.keep_weights.metric}" if config.keep_weights else "last",
         "retrained_epochs": config.retrained_epochs,
         "members": [member.key for member in config.members] if config.members else None,
+        "mirror_of": config.mirror_of.key if config.mirror_of else None,
         "int8_of": config.int8_of.key if config.int8_of else None,
         "parent": config.parent,
         "parent_epochs": config.parent_epochs,

@@ -44,6 +44,7 @@ class Parity(Record):
     """ONNX Runtime against torch on every validation row. argmax_equal is None for regression.
 
     Of an average: against the mean of what its members' networks answer one by one, which were compared with torch.
+    Of a mirrored one: against the mean of what its network answers to pictures, and to their mirror images.
     Of an int8 variant: against the network that it was made from. It may choose other classes, so that argmax_equal is
     None, and its score says whether it should have.
     """

@@ -136,12 +136,13 @@ class AveragedTrial(Member):
 class FinishLine(Record):
     """One thing that was tried at the end of a search, and what came of it.
 
-    trial and key are None where there was nothing to try. Of an average and of an int8 variant, metric is its value of
-    the objective. best is that of the best trial, best_trial. kept: an average ranks before that one; an int8 variant,
-    and what was retrained, which has no value, take the place of the best at a promotion. reason says why, or why not.
+    trial and key are None where there was nothing to try. Of what was made of trained networks, metric is its value of
+    the objective. best is that of the best trial, best_trial; of a mirrored network it is what that is made from. kept:
+    an average or a mirrored network ranks before that one; an int8 variant, and what was retrained, which has no value,
+    take the place of the best at a promotion. reason says why, or why not.
     """
 
-    what: Literal["average", "retraining", "int8"]
+    what: Literal["average", "mirror", "retraining", "int8"]
     trial: str | None
     key: str | None
     members: tuple[AveragedTrial, ...]

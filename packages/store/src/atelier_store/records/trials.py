@@ -42,8 +42,9 @@ class TrialConfig(Record):
     learning rate that falls to zero. An average has members, the best first, and is not trained: it has no params, and
     what else it has is that of its best member. With keep_weights a trial keeps those of the best epoch by that, else
     of the last one. With retrained_epochs it is another trial retrained, for so many epochs (of a tail, its parent), on
-    training and validation rows, so that none is left to score it on. With int8_of it is that network in int8, and what
-    else it has is of that.
+    training and validation rows, so that none is left to score it on. With mirror_of it answers the mean of what that
+    network answers to a picture and to its mirror image; with int8_of it is that network in int8, made last. What else
+    they have is of that.
 
     class_weights are written with the labels whose weight is not 1; they, keep_weights, loss_digest and metric_digests,
     of a loss and metrics of the user's own, only if they are not none, as before they were there.
@@ -66,12 +67,19 @@ class TrialConfig(Record):
     tail_epochs: int | None = None
     retrained_epochs: int | None = Field(default=None, exclude_if=lambda epochs: epochs is None)
     members: tuple[Member, ...] | None = Field(default=None, exclude_if=lambda members: members is None)
+    mirror_of: Member | None = Field(default=None, exclude_if=lambda member: member is None)
     int8_of: Member | None = Field(default=None, exclude_if=lambda member: member is None)
 
     @property
     def is_trained(self) -> bool:
         """Whether it is trained, and not made from networks that are."""
-        return self.members is None and self.int8_of is None
+        return self.members is None and self.mirror_of is None and self.int8_of is None
+
+    @property
+    def origin(self) -> str:
+        """The key of the trial whose weights it has: its own, or that of which it is the mirrored or int8 variant."""
+        first = self.mirror_of or self.int8_of
+        return self.key if first is None else first.key
 
     @property
     def key(self) -> str:

@@ -121,7 +121,7 @@ export function showProvenance({ version, manifest, promotion, signed_by }, repo
 
 const forWhat = ({ metric, objective_metric_name: name }) => metric === null ? "retrained from the best, which leaves no row to score it on" : `for ${lower(metricName(name))} ${score(name, metric)}`;
 
-const howTrained = ({ config, provenance }) => config.members ? `the mean of ${count(config.members.length, "network")}` : `${count(provenance.epochs, "epoch")}${afterParent(config)}${ofTheBest(provenance)}${config.retrained_epochs ? ", on training and validation rows" : ""}`;
+const howTrained = ({ config, provenance }) => `${config.members ? `the mean of ${count(config.members.length, "network")}` : `${count(provenance.epochs, "epoch")}${afterParent(config)}${ofTheBest(provenance)}${config.retrained_epochs ? ", on training and validation rows" : ""}`}${config.mirror_of ? ", the mean of a picture and its mirror image" : ""}`;
 
 const ofTheBest = ({ best_epoch }) => best_epoch ? `, weights of epoch ${best_epoch}, the best` : "";
 

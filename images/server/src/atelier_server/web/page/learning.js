@@ -77,7 +77,7 @@ function toBeat({ baselines = [], objective }) {
 
 /** What was tried at the end of the search, and what came of it; most searches, and older reports, have nothing. */
 function atTheEnd({ finish = [] }) {
-  const of = { average: "an average", retraining: "the best, retrained on the validation rows too", int8: "the best in int8" };
+  const of = { average: "an average", mirror: "the best on a picture and its mirror image", retraining: "the best, retrained on the validation rows too", int8: "the best in int8" };
   return finish.map(({ what, members, kept, reason }) => make("p", { class: "finish" }, `At the end, ${of[what]}${members.length ? ` of ${members.map(({ trial }) => trial).join(", ")}` : ""}: ${kept ? "kept" : "not kept"}: ${reason}.`));
 }
 

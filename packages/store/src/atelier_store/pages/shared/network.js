@@ -26,9 +26,9 @@ const MOST_DRAWN = 6;  // layers of one stage; the words say how many there are
 
 /** The parts of a drawing. other: a manifest, of which what differs is marked. */
 export function networkParts(manifest, report, other) {
-  const { params } = manifest.config;
-  if (manifest.config.members) return averaged(manifest);
-  return [...(params.stages ? builtIn(manifest, other) : own(manifest, report)), training(params)];
+  const { params, members, mirror_of } = manifest.config, mirrored = mirror_of ? [make("p", {}, "The mean of what this network answers to a picture and to its mirror image:")] : [];
+  if (members) return [...mirrored, ...averaged(manifest)];
+  return [...mirrored, ...(params.stages ? builtIn(manifest, other) : own(manifest, report)), training(params)];
 }
 
 function averaged({ config: { members } }) {
