@@ -48,7 +48,11 @@ from benchmarks.tables import tree
 from tests.support.server_process import eventually, serving
 
 LARGE = 3_000
-"""Rows from which on a trial has fewer epochs."""
+"""Rows from which on a trial has fewer epochs.
+
+With fewer rows costs do not lead the search, since large networks overfit, and it ends with an average of the best
+five, since the best of so few validation rows is partly luck.
+"""
 
 MOST, FEWEST = 24, 6
 """Epochs of a trial of a large table."""
@@ -93,25 +97,49 @@ def main() -> None:
     parser.add_argument("--only", action="append", help="the name of a table; may be given several times")
     parser.add_argument("--trials", type=int, default=12)
     parser.add_argument("--parallel", type=int, default=2, help="trials at a time")
-    parser.add_argument("--seed", type=int, default=0, help="trainer.seed, which also draws the test rows")
+    parser.add_argument("--seed", type=int, action="append", help="trainer.seed, which also draws the test rows")
+    parser.add_argument("--set", action="append", default=[], help="a value of the profile, as in atelier up")
     options = parser.parse_args()
-    print("| table | rows to train on | metric | search | HistGradientBoosting | LightGBM | XGBoost | as trained | s |")
+    print("| table, seed | rows | metric | search | HistGradientBoosting | LightGBM | XGBoost | as trained | s |")
     print("|---|---|---|---|---|---|---|---|---|")
     for one in TABLES:
         if not options.only or one.name in options.only:
-            with tempfile.TemporaryDirectory() as folder:
-                print(line(one, Path(folder), options), flush=True)
+            measured = [measure_in_a_folder(one, seed, options) for seed in options.seed or [0]]
+            if len(measured) > 1:
+                print(mean_line(one, measured), flush=True)
 
 
-def line(one: Table, folder: Path, options: argparse.Namespace) -> str:
-    """What the models came to on the test rows, and how many validation rows are served as they were trained."""
+@dataclass(frozen=True)
+class Measured:
+    """The test scores of the search and of the boosted trees, in the order of the columns."""
+
+    metric: str
+    numbers: Sequence[float]
+
+
+def measure_in_a_folder(one: Table, seed: int, options: argparse.Namespace) -> Measured:
+    """Measure one table with one seed, and print its line."""
+    with tempfile.TemporaryDirectory() as folder:
+        return measure(one, seed, Path(folder), options)
+
+
+def mean_line(one: Table, measured: Sequence[Measured]) -> str:
+    """The means of the seeds."""
+    means = np.mean([of_seed.numbers for of_seed in measured], axis=0)
+    numbers = " | ".join(f"{number:.4g}" for number in means)
+    return f"| {one.name}, mean of {len(measured)} | | {measured[0].metric} | {numbers} | | |"
+
+
+def measure(one: Table, seed: int, folder: Path, options: argparse.Namespace) -> Measured:
+    """What the models came to on the test rows; its line says how many validation rows are served as trained too."""
     file = (options.tables / f"{one.name}.csv").resolve()
     with file.open("rb") as rows:
         count = sum(1 for _ in rows)
-    (folder / "profile.yaml").write_text(yaml.safe_dump(profile(one, file, count, options)))
-    spec, store = load(folder / "profile.yaml").spec, Store(folder / "store")
+    (folder / "profile.yaml").write_text(yaml.safe_dump(profile(one, file, count, seed, options)))
+    spec, store = load(folder / "profile.yaml", options.set).spec, Store(folder / "store")
     started = time.monotonic()
     command = [sys.executable, "-m", "atelier_cli", "up", "-f", "profile.yaml", "--store", "store", "--no-serve"]
+    command += [part for value in options.set for part in ("--set", value)]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, preexec_fn=with_parent())
     if done.returncode:
         raise SystemExit(done.stdout + done.stderr)
@@ -133,16 +161,18 @@ def line(one: Table, folder: Path, options: argparse.Namespace) -> str:
     columns = manifest.columns or ()
     asked = with_gaps_and_unseen_words(arrays.train_x[validation], columns)
     close = CLOSE * float(y.std()) if one.task == "regression" else CLOSE
-    value = scores(one.task, answers(arrays.test_x), arrays.test_y, "test")[metric]
+    chosen = scores(one.task, answers(arrays.test_x), arrays.test_y, "test")[metric]
     boosted = hist_gradient_boosting(description, one.task, x, y, arrays)[metric]
     others = [tree(name, one.task, x, y, arrays.test_x, arrays.test_y)[metric] for name in ("LightGBM", "XGBoost")]
     expected = answers_of_training(spec, store, description, manifest, asked)
     rows_served = served(store, spec.experiment.name, columns, asked, expected, close)
-    numbers = " | ".join(f"{number:.4g}" for number in (value, boosted, *others))
-    return f"| {one.name} | {len(x):,} | {metric} | {numbers} | {rows_served} | {seconds:.0f} |"
+    measured = Measured(metric, (chosen, boosted, *others))
+    numbers = " | ".join(f"{number:.4g}" for number in measured.numbers)
+    print(f"| {one.name}, {seed} | {len(x):,} | {metric} | {numbers} | {rows_served} | {seconds:.0f} |", flush=True)
+    return measured
 
 
-def profile(one: Table, file: Path, rows: int, options: argparse.Namespace) -> dict[str, Any]:
+def profile(one: Table, file: Path, rows: int, seed: int, options: argparse.Namespace) -> dict[str, Any]:
     """A search of a few minutes, whose data are a file and its target."""
     large = rows > LARGE
     objective = (
@@ -152,16 +182,18 @@ def profile(one: Table, file: Path, rows: int, options: argparse.Namespace) -> d
     )
     epochs = max(FEWEST, min(MOST, LEARNT_FROM // rows)) if large else 60
     source = {"source": "table", "task": one.task, "target": one.target, "files": {"train": {"path": str(file)}}}
+    of_few_rows = {} if large else {"finish": {"average": 5}}
     return {
         "experiment": {
             "name": one.name,
+            "shortlist": "auto" if large else "none",
             "objective": objective,
             "algorithm": {"algorithmSettings": [{"name": "random_state", "value": 1}]},
             "earlyStopping": {"algorithmSettings": [{"name": "min_epochs", "value": min(6, max(2, epochs // 8))}]},
             "maxTrialCount": options.trials,
             "parallelTrialCount": options.parallel,
         },
-        "trainer": {"data": source, "maxEpochs": epochs, "tailEpochs": max(3, epochs // 3), "seed": options.seed},
+        "trainer": {"data": source, "maxEpochs": epochs, "tailEpochs": max(3, epochs // 3), "seed": seed} | of_few_rows,
     }
 
 
@@ -198,8 +230,16 @@ def with_gaps_and_unseen_words(rows: NDArray[np.float32], columns: Sequence[Colu
 def answers_of_training(
     spec: Spec, store: Store, description: DataDescription, manifest: Manifest, rows: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """What torch answers to features (N, F) with the weights of the checkpoint that the training ended with."""
+    """What torch answers to features (N, F) with the weights of the checkpoint that the training ended with.
+
+    Of an average, the mean of what its members answer.
+    """
     config, device = manifest.config, torch.device("cpu")
+    if config.members:
+        of_members = [Manifest.read(store.trial(member.key).bundle.manifest) for member in config.members]
+        answers = [answers_of_training(spec, store, description, member, rows) for member in of_members]
+        found: NDArray[np.float32] = np.mean(answers, axis=0)
+        return found
     request = Request(spec, store, manifest.provenance.trial, {})
     training = set_up(Trial(request, description, config), device).training
     training.load_state_dict(checkpoint.load(store.trial(config.key).checkpoint, device)["training"])
