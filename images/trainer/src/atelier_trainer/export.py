@@ -70,15 +70,18 @@ def session(onnx: bytes, threads: int) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
 
 
-def measure_latency(onnx: bytes, example: table.Inputs) -> Latency:
-    """Milliseconds for the inputs of one example, with one thread: as it is while little else slows this CPU."""
-    return measure_latencies([onnx], example)[0]
+def measure_latency(onnx: bytes, example: table.Inputs, decides: bool = True) -> Latency:
+    """Milliseconds for the inputs of one example, with one thread: as it is while little else slows this CPU.
+
+    Where nothing is decided by it, it takes no longer than its runs.
+    """
+    return measure_latencies([onnx], example, APART if decides else 0.0)[0]
 
 
-def measure_latencies(networks: Sequence[bytes], example: table.Inputs) -> list[Latency]:
+def measure_latencies(networks: Sequence[bytes], example: table.Inputs, apart: float = APART) -> list[Latency]:
     """Those of several networks, in turns, so that whatever else the CPU does slows all of them.
 
-    They take some tenths of a second, of slow networks longer.
+    They take some tenths of a second, of slow networks longer. apart are the seconds between beginnings of rounds.
     """
     running = [session(onnx, threads=1) for onnx in networks]
     for one in running:
@@ -89,7 +92,7 @@ def measure_latencies(networks: Sequence[bytes], example: table.Inputs) -> list[
         seconds = time.perf_counter() - began
         if number >= FEWEST_ROUNDS and seconds > LONGEST:
             break
-        time.sleep(max(0.0, number * APART - seconds))
+        time.sleep(max(0.0, number * apart - seconds))
         for one, of_one in zip(running, rounds, strict=True):
             of_one.append(_round(one, example))
     return list(map(latency_of, rounds))
