@@ -74,6 +74,7 @@ def main() -> None:
         f"experiment.maxTrialCount={options.trials}",
         f"trainer.maxEpochs={options.max_epochs}",
         "trainer.tailEpochs=0",
+        "trainer.finish.mirror=false",
         *([f"trainer.data.limit={FIRST}"] if options.data == "fashion-mnist" else []),
         *options.set,
     ]
