@@ -128,9 +128,10 @@ def test_what_makes_another_search_and_what_trains_anew_is_as_listed(
         key: (search, trained) for key, search, trained in table(SEARCHING, "changed", "the search", "trained networks")
     }
     assert rows.keys() == CHANGES.keys()
+    of_a_table = identities(folder, {})
     for key, (search, trained) in rows.items():
         beside = BESIDE.get(key, {})
-        before = identities(folder, beside)
+        before = identities(folder, beside) if beside else of_a_table
         name, trial = identities(folder, beside | {key: CHANGES[key]})
         assert (name == before[0]) == (search == "continues"), key
         assert (trial == before[1]) == trained.startswith("reused"), key
