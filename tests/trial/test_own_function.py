@@ -119,7 +119,7 @@ def test_data_that_are_prepared_are_not_asked_for_again(place: Place, module: Pa
         ("return 3, y", "x is a int; allowed: an array of examples"),
         ("return {'x': x, 'y': y, 'feature_names': ['a']}", "1 feature_names for x of shape (40, 3)"),
         ("return iter(())", "it gave no batch"),
-        ("return [(x,)]", "batch 0 is of 1 parts"),
+        ("return [(x,)]", "batch 0 is of 1 part"),
         ("return x[:30], y", "30 examples but 40 labels"),
     ],
 )

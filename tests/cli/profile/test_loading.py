@@ -33,7 +33,7 @@ def test_fashion_mnist_names_every_file_with_its_sha256() -> None:
     assert all(
         file.url and file.url.startswith("https://") and file.sha256 for file in spec.trainer.data.files.values()
     )
-    assert spec.trainer.budget.params == 300_000
+    assert spec.trainer.budget.params == 100_000
 
 
 def test_what_the_profile_does_not_say_is_the_charts_default(tmp_path: Path) -> None:

@@ -340,7 +340,7 @@ def test_bytes_that_are_no_texts_are_refused(damaged: bytes, model: Model) -> No
     text = json.dumps(header).encode()
     tail = body[length:].replace(right, damaged)
     assert violations(lambda: protocol(text + tail, len(text), model)) == {
-        "#/inputs/1/parameters/binary_data_size": "the bytes must be 1 texts in UTF-8, "
+        "#/inputs/1/parameters/binary_data_size": "the bytes must be 1 text in UTF-8, "
         "each after its length in four bytes, little-endian, only"
     }
 

@@ -23,7 +23,7 @@ export function auditView(root) {
     const ruled = [...new Set(told.moves.filter(isOf).map(one => one.experiment))];
     rules.replaceChildren(...facts(ruled.map(name => [link(toSearch(name), name), told.rules[name] || "cannot be read, so its rule is not known"])));
     shown(readings, "Readings of the test rows", ["When", "Model", "Version", "Search", "What for", "Rows", "By"], told.readings.filter(isOf).map(read), "Never.");
-    shown(replays, "Trials that were trained again", ["When", "Trial", "Search", "Tensors", "Came out", "On"], told.replays.filter(isOf).map(replayed), "None. atelier replay trains a trial again from nothing, compares every tensor, and keeps here how that came out.");
+    shown(replays, "Trials that were trained again", ["When", "Trial", "Search", "Tensors", "Came out", "On"], told.replays.filter(isOf).map(replayed), "None. atelier replay trains a trial again, compares every tensor, and keeps the result here.");
   };
   of.addEventListener("change", () => {
     keep("of", of.value);
@@ -60,7 +60,7 @@ const shown = (holder, label, heads, rows, nothing) => holder.replaceChildren(ro
 /** Digests are computed when somebody asks for it; the board says how far it is, and keeps what came of it. */
 function matching() {
   const button = make("button", { type: "button", class: "main" }, "Check every digest now"), says = make("p", { role: "status" }), found = make("div");
-  const whole = section("matching", "What matches", quiet("Everything in the store is hashed again, as atelier audit does: trials, data, searches, models. That reads all of it, so it is done when somebody asks."), button, says, found);
+  const whole = section("matching", "What matches", quiet("All trials, data, searches and models are hashed again, as atelier audit does; that takes a while."), button, says, found);
   let due;
   const look = async begin => {
     clearTimeout(due);

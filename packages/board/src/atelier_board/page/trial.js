@@ -72,7 +72,7 @@ function toOther({ search, trial }) {
 /** What a promotion has kept of its answers; one of an older release has kept none. */
 function asPromoted({ model, version, report, ...of }) {
   const found = qualityParts(report, of), named = make("p", { class: "quiet" }, `Promoted as ${model}, version `, make("code", {}, version), ".");
-  return [named, ...(found.length ? found : [make("p", { class: "quiet" }, "Its promotion has kept nothing of it: it is of an older release, or there were no rows to ask.")])];
+  return [named, ...(found.length ? found : [make("p", { class: "quiet" }, "Its promotion kept nothing of it: it is older, or there were no rows to ask.")])];
 }
 
 const asTable = (heads, rows) => make("details", {}, make("summary", {}, "As a table"), scrolled("Metrics by epoch", heads, rows));

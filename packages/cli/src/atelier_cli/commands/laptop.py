@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from atelier_store.in_words import counted, duration
 from rich.markup import escape
 
 from atelier_cli.commands.messages import err, fail, messages, out, print_json
@@ -244,6 +243,7 @@ def replay(
         err.status(f"training {escape(key)} again …"),
     ):
         from atelier_store.exit_codes import ExitCode
+        from atelier_store.in_words import counted
         from atelier_store.layout import Store
 
         from atelier_cli.search.replay import remember
@@ -265,6 +265,7 @@ def _search(profile: Profile, store: Store, data_dir: Path | None) -> DataDescri
     """Run the search and show it; exit if too many trials failed, or if there is nothing to promote."""
     from atelier_store.baselines import scores
     from atelier_store.exit_codes import ExitCode
+    from atelier_store.in_words import counted, duration
     from atelier_store.ranking import rank
     from atelier_trial import baselines
     from atelier_trial.data import load, parts
@@ -325,6 +326,7 @@ def _leaves_report(store: Store, experiment: str) -> bool:
 
 def _show_promoted(store: Store, promoted: Promoted, model: str) -> None:
     from atelier_server.promotion.promote import outcome
+    from atelier_store.in_words import counted
     from atelier_store.report import shortfall
     from atelier_store.spec import Spec
 

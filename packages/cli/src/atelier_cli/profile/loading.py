@@ -113,11 +113,13 @@ def load(
         raise InvalidProfile(layers.located(findings)) from error
     if searches:
         findings += rules.check(spec, parameters, broken, laptop)
-    profile = Profile(layers.values, spec, layers.values.get("server", {}).get("model") or spec.experiment.name)
+    profile = None
+    if not findings:
+        profile = Profile(layers.values, spec, layers.values.get("server", {}).get("model") or spec.experiment.name)
     if store is not None:
-        profile = profile if findings else profile.begun_in(store)
-        findings += rules.check_stores(profile.spec, store)
-    if findings:
+        profile = profile and profile.begun_in(store)
+        findings += rules.check_stores(profile.spec if profile else spec, store)
+    if profile is None or findings:
         raise InvalidProfile(layers.located(findings))
     return profile
 

@@ -26,9 +26,9 @@ const MOST_DRAWN = 6;  // layers of one stage; the words say how many there are
 
 /** The parts of a drawing. other: a manifest, of which what differs is marked. */
 export function networkParts(manifest, report, other) {
-  const { params, members, mirror_of } = manifest.config, mirrored = mirror_of ? [make("p", {}, "The mean of what this network answers to a picture and to its mirror image:")] : [];
-  if (members) return [...mirrored, ...averaged(manifest)];
-  return [...mirrored, ...(params.stages ? builtIn(manifest, other) : own(manifest, report)), training(params)];
+  const { params, members, mirror_of } = manifest.config;
+  const drawn = members ? averaged(manifest) : [...(params.stages ? builtIn(manifest, other) : own(manifest, report)), training(params)];
+  return mirror_of ? [make("p", {}, "The mean of a picture and its mirror image:"), ...drawn] : drawn;
 }
 
 function averaged({ config: { members } }) {
@@ -40,10 +40,11 @@ function builtIn(manifest, other) {
   const { params } = manifest.config, before = other?.config.params.stages ? steps(other) : undefined;
   const differs = step => before && !before.some(one => one.title === step.title && String(one.words) === String(step.words));
   const list = make("ol", { class: "network", tabindex: 0, "aria-label": "From input to output" }, ...steps(manifest).map(step => shownStep(step, differs(step))));
-  const notes = [make("span", { class: "chip" }, activationCurve(params.activation), `${params.activation} as activation`)];
-  if (params.se) notes.push(make("span", { class: "chip" }, "squeeze-and-excitation in every block"));
-  if (params.dropout) notes.push(make("span", { class: "chip" }, `dropout ${number(params.dropout)}`));
-  for (const [name, words] of Object.entries(OF_ROWS)) if (params[name] !== undefined) notes.push(make("span", { class: "chip" }, words(params[name])));
+  const chip = (...parts) => make("span", { class: "chip" }, ...parts);
+  const notes = [chip(activationCurve(params.activation), `${params.activation} as activation`)];
+  if (params.se) notes.push(chip("squeeze-and-excitation in every block"));
+  if (params.dropout) notes.push(chip(`dropout ${number(params.dropout)}`));
+  for (const [name, words] of Object.entries(OF_ROWS)) if (params[name] !== undefined) notes.push(chip(words(params[name])));
   return [make("p", { class: "chips" }, ...notes), list];
 }
 
@@ -51,7 +52,7 @@ function own(manifest, report) {
   const from = report && report.network.includes(":") ? make("code", {}, report.network) : "a function of the user's own";
   const chosen = Object.entries(manifest.config.params).filter(([name]) => !TRAINING.includes(name));
   return [
-    make("p", {}, "Built by ", from, ". Its layers are not known here; these are the parameters it was built with."),
+    make("p", {}, "Built by ", from, ". Its layers are not known here; its parameters are:"),
     make("dl", { class: "facts" }, ...facts(chosen.map(([name, value]) => [name, shownValue(value)]))),
   ];
 }
