@@ -75,6 +75,7 @@ def main() -> None:
         f"trainer.maxEpochs={options.max_epochs}",
         "trainer.tailEpochs=0",
         "trainer.finish.mirror=false",
+        "trainer.finish.retrain=null",
         *([f"trainer.data.limit={FIRST}"] if options.data == "fashion-mnist" else []),
         *options.set,
     ]
