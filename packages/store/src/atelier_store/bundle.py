@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from atelier_store import names
 from atelier_store.columns import Inputs, referred
+from atelier_store.errors import InvalidInput
 from atelier_store.files import sha256_file
-from atelier_store.layout import BundlePaths
+from atelier_store.layout import BundlePaths, Store
 from atelier_store.records import Manifest, TornRecord
 
 
@@ -47,3 +49,13 @@ def reference(bundle: BundlePaths, manifest: Manifest) -> tuple[Inputs, NDArray[
     """The reference inputs by name, and the outputs as trained. Raises OSError, ValueError or KeyError if torn."""
     with np.load(bundle.reference, allow_pickle=False) as kept:
         return referred(kept, [tensor.name for tensor in manifest.inputs]), kept["output"]
+
+
+def manifest_of(store: Store, key: str, option: str) -> Manifest:
+    """The manifest of the trial whose key is given by an option. InvalidInput if none has it, or no whole bundle."""
+    if not names.KEY.accepts(key):
+        raise InvalidInput([f"{option}: {key}: {names.KEY.refusal(key)}"])
+    try:
+        return Manifest.read(store.trial(key).bundle.manifest)
+    except (FileNotFoundError, TornRecord) as error:
+        raise InvalidInput([f"{option}: {key}: no trial with a whole bundle has this key: {error}"]) from error

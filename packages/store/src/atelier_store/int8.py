@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from atelier_store import names
+from atelier_store import bundle
 from atelier_store.errors import InvalidInput
 from atelier_store.layout import NETWORK, Store
-from atelier_store.records import Card, FinishLine, Int8, LeaderboardEntry, Manifest, TornRecord, TrialConfig
+from atelier_store.records import Card, FinishLine, Int8, LeaderboardEntry, Manifest, TrialConfig
 from atelier_store.spec import Objective, Spec
 
 FASTER = 0.9
@@ -23,12 +23,7 @@ ROUNDING = 1e-9
 
 def configuration(store: Store, key: str) -> TrialConfig:
     """The configuration of the int8 variant of the trial with this key, as its bundle is now. InvalidInput."""
-    if not names.KEY.accepts(key):
-        raise InvalidInput([f"--int8-of: {key}: {names.KEY.refusal(key)}"])
-    try:
-        manifest = Manifest.read(store.trial(key).bundle.manifest)
-    except (FileNotFoundError, TornRecord) as error:
-        raise InvalidInput([f"--int8-of: {key}: no trial with a whole bundle has this key: {error}"]) from error
+    manifest = bundle.manifest_of(store, key, "--int8-of")
     if (why_not := _why_not(manifest.config)) is not None:
         raise InvalidInput([f"--int8-of: {key}: {why_not}"])
     return _variant(manifest)

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from atelier_store import judging, names
+from atelier_store import bundle, judging
 from atelier_store.errors import InvalidInput
 from atelier_store.layout import NETWORK, Store
-from atelier_store.records import FinishLine, LeaderboardEntry, Manifest, TornRecord, TrialConfig
+from atelier_store.records import FinishLine, LeaderboardEntry, Manifest, TrialConfig
 from atelier_store.spec import Kind, Spec
 
 EQUAL = "equal, and it costs twice as many multiply-adds"
@@ -20,10 +20,7 @@ EQUAL = "equal, and it costs twice as many multiply-adds"
 
 def configuration(store: Store, key: str) -> TrialConfig:
     """The configuration of the trial with this key mirrored, as its bundle is now. InvalidInput."""
-    try:
-        manifest = Manifest.read(store.trial(names.KEY.checked(key)).bundle.manifest)
-    except (FileNotFoundError, TornRecord) as error:
-        raise InvalidInput([f"--mirror-of: {key}: no trial with a whole bundle has this key: {error}"]) from error
+    manifest = bundle.manifest_of(store, key, "--mirror-of")
     if (why_not := _why_not(manifest)) is not None:
         raise InvalidInput([f"--mirror-of: {key}: {why_not}"])
     return variant(manifest)

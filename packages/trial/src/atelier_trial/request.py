@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from atelier_store import finish, int8, mirror, names
+from atelier_store import bundle, finish, int8, mirror, names
 from atelier_store.errors import InvalidInput
 from atelier_store.layout import ExperimentPaths, Store, TrialPaths
 from atelier_store.ranking import (
@@ -20,7 +20,7 @@ from atelier_store.ranking import (
     to_retrain,
     unfinished_winner,
 )
-from atelier_store.records import Card, DataDescription, Manifest, TornRecord, TrialConfig, TrialRecord
+from atelier_store.records import Card, DataDescription, TrialConfig, TrialRecord
 from atelier_store.spec import Spec
 
 from atelier_trial import fitness, identity
@@ -98,7 +98,7 @@ def configuration(request: Request, description: DataDescription) -> TrialConfig
     if request.int8_of is not None:
         return int8.configuration(request.store, request.int8_of)
     if request.retrain_of is not None:
-        return finish.retraining(_trained(request.store, request.retrain_of))[0]
+        return finish.retraining(bundle.manifest_of(request.store, request.retrain_of, "--retrain-of"))[0]
     if request.tail_of is None:
         return identity.trial_config(request.spec, description, request.params)
     parent = request.store.trial(parent_of(request, request.tail_of))
@@ -160,14 +160,6 @@ def in_int8(request: Request) -> Request | None:
     """What brings the winner to int8, if the spec asks for it."""
     key = to_quantize(request.store, request.spec)
     return None if key is None else replace(request, trial=f"int8-{key}", params={}, number=None, int8_of=key)
-
-
-def _trained(store: Store, key: str) -> Manifest:
-    """The manifest of a trained trial. InvalidParams."""
-    try:
-        return Manifest.read(store.trial(names.KEY.checked(key)).bundle.manifest)
-    except (FileNotFoundError, TornRecord) as error:
-        raise InvalidParams([f"--retrain-of: {key}: no trial with a whole bundle has this key: {error}"]) from error
 
 
 def parent_of(request: Request, tail_of: str) -> str:
