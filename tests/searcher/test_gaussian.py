@@ -88,6 +88,14 @@ def test_it_may_begin_with_the_first_result() -> None:
     assert len(proposed([], of)) == 1
 
 
+def test_until_it_learns_it_suggests_sobol_points_and_says_so() -> None:
+    made = searched(spec(), sampling.LEAST + 1)
+    assert [trial.key for trial in made[:-1]] == [trial.key for trial in searched(spec("sobol"), sampling.LEAST)]
+    first = decide(spec(), [], NETWORKS)
+    assert isinstance(first, Suggestion)
+    assert first.reason == "a Sobol point, until atelier has results to learn from"
+
+
 def test_proposals_are_points_of_the_space_each_with_a_value_for_every_parameter() -> None:
     space = Space(PARAMETERS_AS_SPEC)
     points = proposed(known())
@@ -142,7 +150,7 @@ def test_of_trials_that_are_not_learnt_from_the_last_are_believed_however_many_t
     class Seeing:
         """A feature that sees how many points the model is asked of and learns from."""
 
-        count = 1
+        count, names = 1, ()
 
         def __call__(self, points: Sequence[Point]) -> gaussian.Array:
             seen.append(len(points))
@@ -179,7 +187,7 @@ def test_of_many_trials_the_best_and_the_last_are_learnt_from() -> None:
 class Told:
     """A feature that says which operation is good."""
 
-    count = 1
+    count, names = 1, ("stage1_op",)
 
     def __call__(self, points: Sequence[Point]) -> gaussian.Array:
         return np.array([[2.0 if point["stage1_op"] == "res3" else -0.5] for point in points])

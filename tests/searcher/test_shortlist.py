@@ -134,6 +134,13 @@ def test_parameters_without_a_score_are_the_algorithms() -> None:
     assert width(with_rate.params) == 96 and list(with_rate.params) == [*WIDTHS, "lr"]
 
 
+def test_before_it_learns_the_gaussian_process_takes_them_from_all_of_their_range() -> None:
+    """What it is least certain of lies at the ends, and the best of a learning rate seldom does."""
+    rates = [float(one.params["lr"]) for one in searched(spec(RATE, algorithm="atelier"), shortlist(), 9)[1]]
+    inside = np.histogram(rates[:LEAST_WITH_FEATURES], bins=4, range=(0.1, 0.9))[0]
+    assert min(inside) > 0
+
+
 def test_equal_histories_and_shortlists_give_equal_suggestions() -> None:
     history, made = searched(spec(RATE), shortlist(), OPENING + 4)
     for count, suggestion in enumerate(made):

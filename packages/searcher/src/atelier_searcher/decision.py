@@ -203,7 +203,10 @@ def _reason(spec: Spec, history: History, has_features: bool) -> str:
         return f"{name}, from {counted(len(history), 'trial')}"
     if sampling.suggests(spec, history, has_features):
         return f"{name}, by scores of untrained networks, until it has results to learn from"
-    return name if name in sampling.LEARNS_FROM_NOTHING else f"at random, until {name} has results to learn from"
+    if name in sampling.LEARNS_FROM_NOTHING:
+        return name
+    drawn = "at random" if sampling.opening(spec) == "random" else "a Sobol point"
+    return f"{drawn}, until {name} has results to learn from"
 
 
 def _exhausted(space: Space, known: int, refused: Mapping[str, str]) -> str:

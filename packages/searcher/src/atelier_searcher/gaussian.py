@@ -18,6 +18,7 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import numpy as np
@@ -69,6 +70,8 @@ LEVEL = 1.0
 SLOPE = (1.0, 0.5)
 """What a feature is expected to be worth: the slope of the mean of all features, and the deviation by each of them."""
 
+NOTHING_FIXED: Mapping[str, Any] = MappingProxyType({})
+
 
 class Features(Protocol):
     """What else is known of points: `count` numbers for each, about normal, of which more is expected to be better."""
@@ -76,6 +79,10 @@ class Features(Protocol):
     @property
     def count(self) -> int:
         """How many numbers a point has."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The parameters that they depend on."""
 
     def __call__(self, points: Sequence[Point]) -> Array:
         """The numbers of points (n, count)."""
@@ -88,14 +95,16 @@ def proposals(
     running: Sequence[Point],
     seed: int,
     features: Features | None = None,
+    fixed: Mapping[str, Any] = NOTHING_FIXED,
 ) -> list[Point]:
     """Points of the space, the best first. Scores (n,) are of the known points: more is better, and their order counts.
 
-    Where nothing is known, those are the best that features promise, if there are any, and that are not alike.
-    Equal arguments give equal points: one thread computes, for so small matrices faster than several.
+    Where nothing is known, those are the best that features promise, if there are any, and that are not alike. fixed:
+    values that all of them have. Equal arguments give equal points: one thread computes, for so small matrices faster
+    than several.
     """
     with _threads().limit(limits=1, user_api="blas"):
-        return _proposals(space, known, scores, running, seed, features)
+        return _proposals(space, known, scores, running, seed, features, fixed)
 
 
 @lru_cache(maxsize=1)
@@ -110,6 +119,7 @@ def _proposals(
     running: Sequence[Point],
     seed: int,
     features: Features | None,
+    fixed: Mapping[str, Any],
 ) -> list[Point]:
     chosen = modelled(scores)
     points, results = [known[n] for n in chosen], normal_scores(scores)[chosen]
@@ -120,6 +130,7 @@ def _proposals(
     draw = random.Random(seed)  # noqa: S311  # no secret
     best = [points[n] for n in np.argsort(-results, kind="stable")[:BEST]]
     found = [_drawn(space, draw) for _ in range(DRAWN)] + [near for point in best for near in _near(space, point, draw)]
+    found = [{**point, **fixed} for point in found]
     gains = model.gains(encoding(found))
     return [found[n] for n in np.argsort(-gains, kind="stable")]
 

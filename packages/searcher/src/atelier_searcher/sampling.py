@@ -34,7 +34,7 @@ LEARNS_FROM_NOTHING: tuple[AlgorithmName, ...] = ("random", "sobol", "grid")
 MAXIMIZE = Objective()
 
 LEAST = 10
-"""Results that are learnt from; with fewer, suggestions are at random."""
+"""Results that are learnt from; with fewer, suggestions are at random, those of the Gaussian process Sobol points."""
 
 LEAST_WITH_FEATURES = 8
 """The same of a Gaussian process that is told features; with fewer, it suggests what they promise."""
@@ -56,8 +56,7 @@ def proposals(spec: Spec, space: Space, history: History, features: gaussian.Fea
     if name == "grid":
         yield from space.points(seed)
     elif not suggests(spec, history, features is not None):
-        stream = _stream(name if name in LEARNS_FROM_NOTHING else "random", seed, tuple(space.distributions.items()))
-        yield stream.point(number)
+        yield _stream(opening(spec), seed, tuple(space.distributions.items())).point(number)
     elif is_modelled(spec):
         yield from _modelled(spec, space, history, _seed_of(seed, number), features)
     else:
@@ -87,7 +86,17 @@ def _modelled(
     others = (running | set(sorted(ended - known)[-MOST_BELIEVED:])) - known
     scores = np.array([stands[n] for n in sorted(known)])
     points, believed = ([space.point(history[n].params) for n in sorted(numbers)] for numbers in (known, others))
-    yield from gaussian.proposals(space, points, scores, believed, seed, features)
+    fixed = {} if known or features is None else _unscored(spec, space, features, len(history))
+    yield from gaussian.proposals(space, points, scores, believed, seed, features, fixed)
+
+
+def _unscored(spec: Spec, space: Space, features: gaussian.Features, number: int) -> Point:
+    """Values of the parameters that features say nothing of, such as a learning rate, evenly over their ranges.
+
+    The Gaussian process would take their ends, of which it is least certain; the best is seldom there.
+    """
+    others = tuple((name, of) for name, of in space.distributions.items() if name not in features.names)
+    return _stream(opening(spec), seed_of(spec), others).point(number) if others else {}
 
 
 def standing(spec: Spec, history: History) -> dict[int, float]:
@@ -143,6 +152,12 @@ def learns(spec: Spec, history: History, has_features: bool = False) -> bool:
 def suggests(spec: Spec, history: History, has_features: bool = False) -> bool:
     """Whether the algorithm suggests; else points are drawn at random. Features lead before anything is learnt."""
     return (has_features and is_modelled(spec)) or learns(spec, history, has_features)
+
+
+def opening(spec: Spec) -> AlgorithmName:
+    """What suggests until the algorithm has results to learn from; itself, if it learns from none."""
+    name = spec.experiment.algorithm.algorithm_name
+    return name if name in LEARNS_FROM_NOTHING else "sobol" if is_modelled(spec) else "random"
 
 
 def is_modelled(spec: Spec) -> bool:

@@ -116,7 +116,7 @@ class Features:
         scores = [candidate.scores for candidate in shortlist.candidates]
         proxies = sorted({proxy for of in scores for proxy in of})
         by_proxy = [ranked(np.array([of.get(proxy, -np.inf) for of in scores])) for proxy in proxies]
-        self.count = len(proxies)
+        self.count, self.names = len(proxies), shortlist.names
         self._encoding = gaussian.Encoding({name: space.distributions[name] for name in shortlist.names})
         self._scored = self._encoding([space.point(candidate.params) for candidate in shortlist.candidates]).values
         quantiles = ndtri((np.stack(by_proxy, axis=1) - 0.5) / len(scores))
