@@ -6,6 +6,7 @@ An audit hook would see the same, but it costs a microsecond for each of Python'
 
 from __future__ import annotations
 
+import ctypes.util
 import functools
 import multiprocessing.util
 import os
@@ -43,6 +44,18 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
         _unmarked = None
 
 
+def _find_library(name: str) -> str | None:
+    """The same as without the guard: the first import of torch asks ldconfig, in whatever test that is."""
+    global _unmarked
+    held, _unmarked = _unmarked, None
+    try:
+        return _found(name)
+    finally:
+        _unmarked = held
+
+
+_found = ctypes.util.find_library
+ctypes.util.find_library = _find_library
 for _name in ("execv", "execve", "fork", "forkpty", "posix_spawn", "posix_spawnp", "system"):
     _guard(os, _name, f"os.{_name}")
 _guard(subprocess.Popen, "__init__", "subprocess.Popen")
