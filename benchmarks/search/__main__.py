@@ -165,7 +165,7 @@ def count(search: Search, table: Table, seeds: int, workers: int) -> Counts:
     for seed in range(seeds):
         left = dict(bounds)
         for number, key in zip(range(1, MOST + 1), search(table, seed, workers), strict=False):
-            for share in [share for share, bound in left.items() if table.values(key)[-1] <= bound]:
+            for share in [share for share, bound in left.items() if table.quality(key) <= bound]:
                 counts.trainings[share].append(number)
                 del left[share]
             if not left:

@@ -1,8 +1,9 @@
-"""Train every network of a table once, score it untrained, and keep both in the table.
+"""Score every network of a table untrained, and train it by several seeds; keep all of it in the table.
 
     uv run python -m benchmarks.search.record images
 
-Networks come in random order, and what the table has is not trained again: it may be stopped at any time, and go on.
+First all networks are trained by the first seed, which is what a search sees, and then by the others. Networks come in
+random order, and what the table has is not trained again: it may be stopped at any time, and go on.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -38,18 +40,31 @@ class Recorder:
         self._appraiser = Appraiser(spec, store, self._description)
 
     def record(self, place: int) -> None:
-        """Put a network's curves and scores into the table."""
-        params = tables.FIXED[self._table.name] | self._table.points[place]
-        for proxy, score in self._scores(params).items():
+        """Put a network's scores into the table, and its curves by the first seed."""
+        for proxy, score in self._scores(self._params(place)).items():
             self._table.columns[proxy][place] = score
-        request = Request(self._spec, self._store, "table", params)
-        trial = Trial(request, self._description, configuration(request, self._description))
-        setup = set_up(trial, self._device)
-        for epoch in range(tables.EPOCHS):
-            setup.training.train_epoch(lambda: False)
-            scores = setup.training.evaluate(setup.validation)
+        for epoch, scores in enumerate(self._trained(place, 0)):
             for metric in tables.METRICS:
                 self._table.columns[metric][place, epoch] = scores[metric]
+
+    def record_again(self, place: int) -> None:
+        """Put what a network comes to by the other seeds into the table."""
+        for seed in range(1, tables.SEEDS):
+            *_, last = self._trained(place, seed)
+            self._table.columns["again"][place, seed - 1] = last["val_loss"]
+
+    def _trained(self, place: int, seed: int) -> Iterator[dict[str, float]]:
+        """Train a network; its scores after each epoch."""
+        trainer = self._spec.trainer.model_copy(update={"seed": seed})
+        spec = self._spec.model_copy(update={"trainer": trainer})
+        request = Request(spec, self._store, "table", self._params(place))
+        setup = set_up(Trial(request, self._description, configuration(request, self._description)), self._device)
+        for _ in range(tables.EPOCHS):
+            setup.training.train_epoch(lambda: False)
+            yield setup.training.evaluate(setup.validation)
+
+    def _params(self, place: int) -> dict[str, str]:
+        return tables.FIXED[self._table.name] | self._table.points[place]
 
     def _scores(self, params: dict[str, str]) -> dict[str, float]:
         candidate = self._appraiser.candidate(params, tables.PROXIES)
@@ -62,20 +77,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
     parser.add_argument("table", choices=list(tables.SPACES))
     table = Table.read(parser.parse_args().table)
-    order = np.random.default_rng(0).permutation(len(table.points))
-    missing = order[~np.isin(order, table.recorded)].tolist()
+    order = np.random.default_rng(0).permutation(len(table.points)).tolist()
     started, cpu = time.monotonic(), time.process_time()
     with tempfile.TemporaryDirectory() as folder:
         recorder = Recorder(table, Store(Path(folder)), environment.configure(1))
-        try:
-            for number, place in enumerate(missing, 1):
-                recorder.record(place)
-                if number % EVERY == 0:
-                    table.write()
-                    seconds = f"{time.monotonic() - started:.0f} s, {time.process_time() - cpu:.0f} s of CPU"
-                    print(f"{number} of {len(missing)} networks: {seconds}", flush=True)
-        finally:
-            table.write()
+        for name, record in (("val_loss", recorder.record), ("again", recorder.record_again)):
+            missing = [place for place in order if np.isnan(table.columns[name][place, -1])]
+            try:
+                for number, place in enumerate(missing, 1):
+                    record(place)
+                    if number % EVERY == 0 or number == len(missing):
+                        table.write()
+                        seconds = f"{time.monotonic() - started:.0f} s, {time.process_time() - cpu:.0f} s of CPU"
+                        print(f"{name}: {number} of {len(missing)} networks: {seconds}", flush=True)
+            finally:
+                table.write()
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from sklearn.datasets import load_breast_cancer, load_wine
 from benchmarks.search import digits, tables
 from benchmarks.search.tables import EPOCHS, FOLDER, Table
 
-NETWORKS = 150
+NETWORKS = 400
 """Networks that are trained on each, drawn at random of those of the table."""
 
 EVERY = 10

@@ -1,9 +1,10 @@
-"""The tables: two small spaces of the built-in networks whose networks were trained once each, with their curves.
+"""The tables: two small spaces of the built-in networks, whose networks were all trained, with their curves.
 
 Two public benchmarks can stand beside them.
 
-A table is one npz file, in the order of `points`: val_loss and val_accuracy (points, epochs), scores by each proxy
-(points,); NaN where a network is not recorded.
+A table is one npz file, in the order of `points`: val_loss and val_accuracy (points, epochs) of a training by seed 0,
+which is what a search sees; again (points, seeds - 1), the last val_loss of trainings by other seeds; scores by each
+proxy (points,). NaN where a network is not recorded.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ from numpy.typing import NDArray
 FOLDER = Path(__file__).parent / "tables"
 METRICS = ("val_loss", "val_accuracy")
 PROXIES: tuple[Proxy, ...] = ("synflow", "naswot", "params", "macs")
-EPOCHS = 9
+EPOCHS = 27
+SEEDS = 3
+"""Trainings of a network, by which it is judged: by one, the best of a space would be those with luck."""
 
 FREE: dict[str, Any] = {**OF_BUILT_IN, "proxies": tuple(OF_BUILT_IN["proxies"])}
 """The shortlist of a search whose profile says nothing of it."""
@@ -129,6 +132,7 @@ class Table:
         columns: dict[str, NDArray[np.float32]] = {}
         for metric in METRICS:
             columns[metric] = np.full((count, EPOCHS), np.nan, np.float32)
+        columns["again"] = np.full((count, SEEDS - 1), np.nan, np.float32)
         for proxy in PROXIES:
             columns[proxy] = np.full(count, np.nan, np.float32)
         if path.exists():
@@ -170,10 +174,21 @@ class Table:
         """The objective after each epoch."""
         return tuple(self.columns["val_loss"][int(key)].tolist())
 
+    @cached_property
+    def qualities(self) -> NDArray[np.float32]:
+        """What each network is worth (points,): the mean over its seeds of the objective after the last epoch."""
+        once = self.columns["val_loss"][:, -1:]
+        every: NDArray[np.float32] = np.concatenate([once, self.columns.get("again", once[:, :0])], axis=1)
+        return np.asarray(every.mean(axis=1))
+
+    def quality(self, key: str) -> float:
+        """What a network is worth."""
+        return float(self.qualities[int(key)])
+
     def bound(self, share: float) -> float:
-        """The last epoch's objective that the best of this share of the networks reach; of three at least."""
-        final = np.sort(self.columns["val_loss"][self.recorded, -1])
-        return float(final[max(3, round(share * len(final))) - 1])
+        """The quality that the best of this share of the networks reach; of three at least."""
+        best = np.sort(self.qualities[self.recorded])
+        return float(best[max(3, round(share * len(best))) - 1])
 
     def shortlist(
         self, seed: int, proxies: tuple[Proxy, ...], candidates: int, believed: Believed = "as they are"

@@ -1,12 +1,14 @@
-"""How good is what a search of few trials with halving finds, replayed on a recorded table?
+"""How good is what a search of few trials with halving finds, and after how many epochs, replayed on recorded tables?
 
     uv run python -m benchmarks.search.with_halving --seeds 20
-    uv run python -m benchmarks.search.with_halving --table noisy cancer --trials 25
+    uv run python -m benchmarks.search.with_halving --tables noisy cancer --trials 25
 
-Trials pause at the third of nine epochs. Printed are the place of the best network that was trained to its end among
-all of the table, the epochs trained, and the multiply-adds of all epochs in units of the mean network's, each with its
-95 % interval. The relatives of the table of rows are tables
-of 150 networks each.
+Trials pause at the third and the ninth of 27 epochs, or where --rungs says: the first of them, and the eta by which it
+is multiplied. Printed are the winner's place among all of the table, by how much its quality is above the best, in how
+many searches it was the best of all that were suggested, the epochs trained, to the end of the winner, and the
+multiply-adds of all epochs in units of the mean network's, each with its 95 % interval; then the epochs after which
+the mean regret is that of the whole first search, as a share of that search's, which always has rungs at 3 and 9. The
+relatives of the table of rows are tables of some of its networks each.
 """
 
 from __future__ import annotations
@@ -15,75 +17,78 @@ import argparse
 from collections.abc import Sequence
 
 import numpy as np
-from atelier_cli.search.schedule import Result, Schedule
 from atelier_searcher.decision import NO_SHORTLIST
-from atelier_store import halving
-from atelier_store.spec import AlgorithmName, EarlyStopping, Spec
+from atelier_store.spec import AlgorithmName, Decisions, EarlyStopping
 
-from benchmarks.search import relatives, tables
+from benchmarks.search import halved, relatives, tables
+from benchmarks.search.halved import Replay
 from benchmarks.search.tables import Table
 
-SEARCHES: dict[str, tuple[AlgorithmName, bool]] = {
-    "atelier (the default)": ("atelier", True),
-    "atelier, no shortlist": ("atelier", False),
-    "multivariate-tpe": ("multivariate-tpe", False),
-    "random": ("random", False),
+SEARCHES: dict[str, tuple[AlgorithmName, bool, Decisions]] = {
+    "multivariate-tpe, decisions by jobs (0.1)": ("multivariate-tpe", False, "by-jobs"),
+    "atelier (the default)": ("atelier", True, "by-epochs"),
+    "atelier, no shortlist": ("atelier", False, "by-epochs"),
+    "multivariate-tpe": ("multivariate-tpe", False, "by-epochs"),
+    "random": ("random", False, "by-epochs"),
 }
-"""By name: the algorithm, and whether it has the default's shortlist."""
+"""By name: the algorithm, whether it has the default's shortlist, and by what its decisions see results."""
 
 
 def read(name: str) -> Table:
     """A table, or a relative of the table of rows: its networks and their costs, with other curves."""
     if name in tables.SPACES:
         return Table.read(name)
-    return Table("rows", Table.read("rows").columns | {"val_loss": relatives.read()[name]})
+    curves = relatives.read()[name]
+    return Table("rows", Table.read("rows").columns | {"val_loss": curves, "again": curves[:, :0]})
 
 
-def spec(name: str, algorithm: AlgorithmName, trials: int, seed: int) -> Spec:
-    """The search of a table, with halving."""
-    of = tables.spec(name, algorithm, trials, seed)
-    return of.model_copy(update={"experiment": of.experiment.model_copy(update={"early_stopping": EarlyStopping()})})
+def halving(first: int, eta: int) -> EarlyStopping:
+    """Halving with its first rung at this epoch."""
+    settings = [{"name": "eta", "value": str(eta)}, {"name": "min_epochs", "value": str(first)}]
+    return EarlyStopping.model_validate({"algorithmName": "halving", "algorithmSettings": settings})
 
 
-def search(table: Table, of: Spec, seed: int, has_shortlist: bool) -> tuple[int, int, float]:
-    """The place of the best network that was trained to its end, from 1; the epochs trained; their multiply-adds."""
+def searched(name: str, table: Table, trials: int, seed: int, workers: int, early: EarlyStopping) -> Replay:
+    """The search of this name, of a table."""
+    algorithm, has_shortlist, decisions = SEARCHES[name]
+    of = halved.spec(table.name, algorithm, trials, seed, decisions, early)
     scored = table.shortlist(seed, **tables.FREE) if has_shortlist else NO_SHORTLIST
-    schedule, best, epochs, work = Schedule(of, table.networks, 1, shortlist=scored), np.inf, 0, 0.0
+    return halved.replay(of, table, workers, scored)
+
+
+def counts(table: Table, one: Replay) -> tuple[float, ...]:
+    """The winner's place from 1, its regret, whether it was the best suggested, epochs, and their multiply-adds."""
     macs = table.columns["macs"] / table.columns["macs"][table.recorded].mean()
-    while not schedule.is_done:
-        job = schedule.decide()
-        if job is None:
-            continue
-        values = table.values(job.key)
-        end = halving.end_of_run(values, job.bars, tables.EPOCHS, of.experiment.objective)
-        assert end is not None
-        schedule.report(job, Result(end[1], values[: end[0]]))
-        trained = end[0] - job.resumed_at
-        epochs, work = epochs + trained, work + trained * float(macs[int(job.key)])
-        if end[0] == tables.EPOCHS:
-            best = min(best, values[-1])
-    final = np.sort(table.columns["val_loss"][table.recorded, -1])
-    return int(np.searchsorted(final, best)) + 1, epochs, work
+    epochs, regret = one.course[-1]
+    trained = one.trained | {one.winner: table.values(one.winner)}
+    work = sum(len(curve) * float(macs[int(key)]) for key, curve in trained.items())
+    place = np.sum(table.qualities[table.recorded] < table.quality(one.winner)) + 1
+    return float(place), regret, float(one.is_hit), epochs, work
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print a line for each table and search."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
-    parser.add_argument("--table", nargs="+", choices=[*tables.SPACES, *relatives.RELATIVES], default=["rows"])
+    parser.add_argument("--tables", nargs="+", choices=[*tables.SPACES, *relatives.RELATIVES], default=["rows"])
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--trials", type=int, default=40)
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--rungs", nargs=2, type=int, default=(3, 3), metavar=("FIRST", "ETA"))
     parser.add_argument("--only", nargs="+", choices=list(SEARCHES), default=list(SEARCHES))
     options = parser.parse_args(arguments)
-    for name in options.table:
-        table = read(name)
-        for searched in options.only:
-            algorithm, has_shortlist = SEARCHES[searched]
-            specs = [spec(table.name, algorithm, options.trials, seed) for seed in range(options.seeds)]
-            found = np.array([search(table, of, seed, has_shortlist) for seed, of in enumerate(specs)])
+    for name in options.tables:
+        table, first = read(name), list[Replay]()
+        print(f"{name}: {len(table.recorded)} networks recorded; {options.seeds} seeds", flush=True)
+        for search in options.only:
+            early = halving(*options.rungs) if first else EarlyStopping()
+            replays = [
+                searched(search, table, options.trials, seed, options.workers, early) for seed in range(options.seeds)
+            ]
+            first = first or replays
+            found = np.array([counts(table, one) for one in replays])
             means, halves = found.mean(axis=0), 1.96 * found.std(axis=0, ddof=1) / np.sqrt(options.seeds)
-            place, epochs, work = (f"{mean:.1f} ± {half:.1f}" for mean, half in zip(means, halves, strict=True))
-            of_all = f"place {place} of {len(table.recorded)}"
-            print(f"| {name} | {searched} | {of_all} | {epochs} epochs | {work} |", flush=True)
+            words = " | ".join(f"{mean:.3g} ± {half:.2g}" for mean, half in zip(means, halves, strict=True))
+            print(f"| {search} | {words} | {halved.epochs_to_its_regret(replays, first)} |", flush=True)
 
 
 if __name__ == "__main__":
