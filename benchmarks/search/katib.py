@@ -5,8 +5,8 @@
         --cells nats_bench.csv --stages nas-bench-macro_cifar10.json --seeds 40
 
 The service's class is asked as its gRPC server asks it: with the trials that have succeeded, for as many new ones as
-workers are idle. What it suggests twice is trained twice, as in Katib. Only whole tables are searched: a network that
-is not recorded could not be refused.
+workers are idle. What it suggests twice is trained twice, as in Katib. All networks of a table have to be recorded: one
+that is not could not be refused.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ def hyperopt(table: Table, seed: int, workers: int, services: SimpleNamespace) -
     listed = services.HyperParameter
     space = services.HyperParameterSearchSpace()
     space.goal = services.MIN_GOAL
-    space.params = [listed.categorical(p["name"], p["feasibleSpace"]["list"]) for p in tables.parameters(table.name)]
+    space.params = [
+        getattr(listed, p["parameterType"])(p["name"], p["feasibleSpace"]["list"]) for p in tables.parameters(table.name)
+    ]
     service = services.BaseHyperoptService("tpe", {"random_state": seed}, space)
     trials: list[Any] = []
     running: list[tuple[str, Any]] = []
@@ -62,13 +64,15 @@ def _services() -> SimpleNamespace:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print a line for each table and number of workers."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
+    parser.add_argument("--tables", nargs="*", choices=list(tables.SPACES), default=list(tables.SPACES))
     parser.add_argument("--cells", type=Path)
     parser.add_argument("--stages", type=Path)
     parser.add_argument("--seeds", type=int, default=40)
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 8])
     options = parser.parse_args(arguments)
     search: Search = partial(hyperopt, services=_services())
-    found = [public.cells(options.cells)] if options.cells else []
+    found = [Table.read(name) for name in options.tables]
+    found += [public.cells(options.cells)] if options.cells else []
     found += [public.stages(options.stages)] if options.stages else []
     for table in found:
         for workers in options.workers:
