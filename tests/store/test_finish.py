@@ -90,6 +90,23 @@ def test_an_average_that_was_measured_to_be_too_slow_is_not_tried_again(store: S
     assert untried.reason == "not tried yet"
 
 
+@pytest.mark.parametrize("status", ["paused", "stopped", "running"])
+def test_a_winner_that_was_interrupted_on_its_way_from_where_it_paused_is_unfinished(store: Store, status: str) -> None:
+    of, _ = searched(store, maxEpochs=9)
+    best = add(store, of, "best", 0.99, 7, status=status)
+    unfinished = unfinished_winner(store, of)
+    assert unfinished is not None and unfinished.key == best
+    assert (best_parent(store, of) == best) == (status == "paused")
+    assert (best in average_members(store, of)) == (status == "paused")
+
+
+def test_trials_that_halving_paused_are_averaged_as_they_are(store: Store) -> None:
+    of, keys = searched(store, 2, maxEpochs=9)
+    paused = add(store, of, "paused", 0.75, 7, status="paused")
+    assert average_members(store, of) == (keys["t3"], paused)
+    assert [member.epochs for member in configuration(store, (keys["t3"], paused)).members or ()] == [3, 3]
+
+
 def test_where_too_few_are_within_the_budget_the_leaderboard_says_so(store: Store) -> None:
     of, _ = searched(store, budget={"params": 19})
     only = line(store, of)

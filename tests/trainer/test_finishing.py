@@ -1,14 +1,17 @@
 """What is left of a search on a cluster: trials that halving paused before others had come, and the tail."""
 
+import signal
 from pathlib import Path
 
 import pytest
 from atelier_store.curve import read_curve
+from atelier_store.exit_codes import ExitCode
 from atelier_store.layout import Store
 from atelier_store.records import Card, TrialRecord
 
 from tests.support.current import applied_last
-from tests.support.workplace import NETWORK, Workplace, profile
+from tests.support.server_process import eventually
+from tests.support.workplace import NETWORK, TIMEOUT, Workplace, profile
 
 pytestmark = pytest.mark.process
 
@@ -87,6 +90,26 @@ def test_the_winner_is_trained_to_its_end_though_too_few_came_for_it_to_pass_a_r
     assert "first is the best and is trained to epoch 3" in end.err
     assert (card(work.store, "first").status, card(work.store, "first").epochs) == ("succeeded", 3)
     assert card(work.store, "second").epochs == 1
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, "stopped"), (signal.SIGKILL, "running")])
+def test_a_winner_that_is_interrupted_on_the_way_to_its_end_goes_on_from_there(
+    work: Workplace, number: signal.Signals, status: str
+) -> None:
+    spec = profile(60, experiment=HALVING)
+    for name, lr in {"first": GOOD, "second": POOR}.items():
+        assert work.run(spec, *NETWORK, lr, name=name).code == 0
+    first = work.store.trial(card(work.store, "first").key)
+    process = work.start(spec, "--finish", name=None)
+    eventually(lambda: len(read_curve(first.metrics)) > 1, TIMEOUT)
+    process.send_signal(number)
+    process.communicate(timeout=TIMEOUT)
+    assert process.returncode == (ExitCode.STOPPED if number == signal.SIGTERM else -number)
+    assert (card(work.store, "first").status, len(read_curve(first.metrics)) < 60) == (status, True)
+    end = work.run(spec, "--finish", name=None)
+    assert end.code == 0, end.err
+    assert "resuming after epoch" in end.err
+    assert [card(work.store, name).epochs for name in ("first", "second")] == [60, 1]
 
 
 def test_a_goal_that_is_reached_leaves_the_winner_where_it_is(work: Workplace) -> None:

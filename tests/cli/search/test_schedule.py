@@ -390,6 +390,11 @@ def test_the_expected_epochs_of_many_trials_are_in_proportion() -> None:
     assert expected_epochs(spec(100)) / 100 == pytest.approx(expected_epochs(spec(3000)) / 3000, rel=0.1)
 
 
+def test_the_expected_epochs_hold_those_of_a_winner_that_too_few_trials_left_paused() -> None:
+    assert expected_epochs(spec(1)) == 27
+    assert expected_epochs(spec(2)) == 3 + 27
+
+
 def learnt(of: Spec, sign: int = 1) -> Experience:
     """What two earlier searches teach, whose curves were these, or the opposite."""
     searches = []

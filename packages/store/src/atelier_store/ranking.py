@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from atelier_store import baselines, budget, bundle, finish, int8, mirror, objectives
 from atelier_store.clock import now
 from atelier_store.index import read_rows
 from atelier_store.layout import ExperimentPaths, Store
-from atelier_store.records import Leaderboard, LeaderboardEntry, Manifest, TornRecord, TrialConfig, TrialRecord
+from atelier_store.records import Leaderboard, LeaderboardEntry, Manifest, Status, TornRecord, TrialConfig, TrialRecord
 from atelier_store.spec import Spec
 from atelier_store.trial_rows import BundleRow, CardRow, TrialRow
+
+ENDED: tuple[Status, ...] = ("paused", "succeeded")
+INTERRUPTED: tuple[Status, ...] = ("running", "stopped")
+"""Of a trial with a rank: it has gone on from where it paused, and nobody knows that it ended."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +122,7 @@ def _with_objectives(
 
 def best_parent(store: Store, spec: Spec) -> str | None:
     """The key of the best trial that is paused or succeeded and neither tail nor made from others: it gets a tail."""
-    best = _best_trial(store, spec)
+    best = _best_trial(store, spec, ENDED)
     return best.key if best else None
 
 
@@ -145,10 +149,11 @@ def to_quantize(store: Store, spec: Spec) -> str | None:
 def unfinished_winner(store: Store, spec: Spec) -> TrialRecord | None:
     """The best trial, if halving paused it before maxEpochs: to be trained on, for it would be promoted half-trained.
 
-    None if its training is over, or if its value reaches the goal, which ends a search wherever its trials are. A trial
-    that is trained on may lose its place to one that is paused, so ask again after it.
+    Also if it was stopped or killed on its way from there. None if its training is over, or if its value reaches the
+    goal, which ends a search wherever its trials are. A trial that is trained on may lose its place to one that is
+    paused, so ask again after it.
     """
-    best = _best_trial(store, spec)
+    best = _best_trial(store, spec, (*ENDED, *INTERRUPTED))
     if best is None or best.metric is None or best.epochs >= spec.trainer.max_epochs:
         return None
     if spec.experiment.objective.reaches(best.metric):
@@ -157,10 +162,10 @@ def unfinished_winner(store: Store, spec: Spec) -> TrialRecord | None:
     return next(record for record in records if record.key == best.key)
 
 
-def _best_trial(store: Store, spec: Spec) -> LeaderboardEntry | None:
-    """The first on the leaderboard that is paused or succeeded and neither tail nor made from others."""
+def _best_trial(store: Store, spec: Spec, statuses: Container[str]) -> LeaderboardEntry | None:
+    """The first on the leaderboard with one of these statuses that is neither tail nor made from others."""
     for entry in rank(store, spec).entries:
-        if entry.rank is None or entry.key is None or entry.status not in ("paused", "succeeded"):
+        if entry.rank is None or entry.key is None or entry.status not in statuses:
             continue
         config = TrialConfig.read_if_whole(store.trial(entry.key).config)
         if config is not None and config.parent is None and config.is_trained:

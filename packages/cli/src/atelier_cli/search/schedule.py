@@ -298,22 +298,24 @@ def expected_epochs(spec: Spec) -> int:
     """Epochs that a search of this many trials trains, if their values come in random order and stay in it.
 
     They are more than the share 1/eta of every rung: of the first trials, which have few to be compared with, more go
-    on than the best of all.
+    on than the best of all. The winner is trained to its end, also if it is still paused when the last trial ends.
     """
     most, stopping = spec.experiment.max_trial_count, spec.experiment.early_stopping
     count = min(most, MOST_SIMULATED)
-    return round(_simulated_epochs(stopping, spec.trainer.max_epochs, count) * most / count)
+    searching, winner = _simulated_epochs(stopping, spec.trainer.max_epochs, count)
+    return round(searching * most / count + winner)
 
 
 @lru_cache(maxsize=8)
-def _simulated_epochs(stopping: EarlyStopping, max_epochs: int, count: int) -> float:
-    """Epochs of so many trials by halving's rule, one at a time; the mean over several orders."""
+def _simulated_epochs(stopping: EarlyStopping, max_epochs: int, count: int) -> tuple[float, float]:
+    """Epochs of so many trials by halving's rule, one at a time, and then of the winner; the means over orders."""
     draw = random.Random(0)  # noqa: S311  # no secret
     orders = [draw.sample(range(count), count) for _ in range(ORDERS)]
-    return sum(_epochs_in_order(stopping, max_epochs, order) for order in orders) / ORDERS
+    searching, winner = zip(*(_epochs_in_order(stopping, max_epochs, order) for order in orders), strict=True)
+    return sum(searching) / ORDERS, sum(winner) / ORDERS
 
 
-def _epochs_in_order(stopping: EarlyStopping, max_epochs: int, order: Sequence[int]) -> int:
+def _epochs_in_order(stopping: EarlyStopping, max_epochs: int, order: Sequence[int]) -> tuple[int, int]:
     objective, rungs = Objective(), halving.rungs(stopping, max_epochs)
     values = {str(trial): float(value) for trial, value in enumerate(order)}
     reached: dict[int, dict[str, float]] = {rung: {} for rung in rungs}
@@ -328,4 +330,5 @@ def _epochs_in_order(stopping: EarlyStopping, max_epochs: int, order: Sequence[i
                 end = paused[key] = rung
                 break
         epochs += end - start
-    return epochs
+    winner = min(values, key=lambda key: objective.rank_key(values[key]))
+    return epochs, max_epochs - paused.get(winner, max_epochs)
