@@ -31,7 +31,8 @@ def hyperopt(table: Table, seed: int, workers: int, services: SimpleNamespace) -
     space = services.HyperParameterSearchSpace()
     space.goal = services.MIN_GOAL
     space.params = [
-        getattr(listed, p["parameterType"])(p["name"], p["feasibleSpace"]["list"]) for p in tables.parameters(table.name)
+        getattr(listed, p["parameterType"])(p["name"], p["feasibleSpace"]["list"])
+        for p in tables.parameters(table.name)
     ]
     service = services.BaseHyperoptService("tpe", {"random_state": seed}, space)
     trials: list[Any] = []
