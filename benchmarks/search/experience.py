@@ -38,9 +38,13 @@ DRAWS = 5
 """Times that the earlier searches are made, each by another seed."""
 
 
-def spec(trials: int, seed: int) -> Spec:
+Rungs = tuple[int, int]
+"""The first rung of halving, and the eta by which it is multiplied."""
+
+
+def spec(trials: int, seed: int, rungs: Rungs) -> Spec:
     """The search of the table of rows, with halving."""
-    return halved.spec("rows", "atelier", trials, seed)
+    return halved.spec("rows", "atelier", trials, seed, early=with_halving.halving(*rungs))
 
 
 def searched(of: Spec, table: Table, seed: int, known: Experience = NO_EXPERIENCE) -> halved.Replay:
@@ -49,11 +53,11 @@ def searched(of: Spec, table: Table, seed: int, known: Experience = NO_EXPERIENC
 
 
 @lru_cache(maxsize=DRAWS)
-def earlier(draw: int) -> tuple[EarlierSearch, ...]:
+def earlier(draw: int, rungs: Rungs) -> tuple[EarlierSearch, ...]:
     """What searches on the relatives came to."""
     found = []
     for name in relatives.RELATIVES:
-        one = searched(spec(EARLIER, 1000 + draw), with_halving.read(name), 1000 + draw)
+        one = searched(spec(EARLIER, 1000 + draw, rungs), with_halving.read(name), 1000 + draw)
         trials = [
             EarlierTrial(trial=f"trial-{place:04}", key=f"{int(key):016x}", params=one.params[key], values=values)
             for place, (key, values) in enumerate(one.trained.items())
@@ -74,7 +78,7 @@ def shuffled(search: EarlierSearch, seed: int) -> EarlierSearch:
 
 def reversed_(search: EarlierSearch) -> EarlierSearch:
     """The search with the parameters of the best trial given to the worst, and so on."""
-    objective = spec(EARLIER, 0).experiment.objective
+    objective = spec(EARLIER, 0, (3, 3)).experiment.objective
     by_value = sorted(search.trials, key=lambda one: (-len(one.values), objective.rank_key(one.values[-1])))
     trials = [
         one.model_copy(update={"params": other.params}) for one, other in zip(by_value, reversed(by_value), strict=True)
@@ -85,11 +89,11 @@ def reversed_(search: EarlierSearch) -> EarlierSearch:
 ARMS = ("off", "on", "suggestions alone", "rung alone", "shuffled", "reversed")
 
 
-def experience(arm: str, of: Spec, seed: int) -> Experience:
+def experience(arm: str, of: Spec, seed: int, rungs: Rungs) -> Experience:
     """What the search with this seed knows."""
     if arm == "off":
         return NO_EXPERIENCE
-    found = earlier(seed % DRAWS)
+    found = earlier(seed % DRAWS, rungs)
     if arm == "shuffled":
         found = tuple(shuffled(one, seed) for one in found)
     elif arm == "reversed":
@@ -105,15 +109,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
     parser.add_argument("--seeds", type=int, default=50)
     parser.add_argument("--only", nargs="+", choices=ARMS, default=ARMS)
+    parser.add_argument("--rungs", nargs=2, type=int, default=(3, 3), metavar=("FIRST", "ETA"))
     options = parser.parse_args(arguments)
-    table = Table.read("rows")
+    table, rungs = Table.read("rows"), (options.rungs[0], options.rungs[1])
     print(f"{TRIALS} trials of {len(table.recorded)} networks; {options.seeds} seeds", flush=True)
     replays: dict[str, list[halved.Replay]] = {}
     for arm in options.only:
         started, trusted, replays[arm] = time.process_time(), 0, []
         for seed in range(options.seeds):
-            of = spec(TRIALS, seed)
-            known = experience(arm, of, seed)
+            of = spec(TRIALS, seed, rungs)
+            known = experience(arm, of, seed, rungs)
             replays[arm].append(searched(of, table, seed, known))
             trusted += known.model is not None and known.model.is_worth_asking
         epochs, regret = (_words(column) for column in np.array([one.course[-1] for one in replays[arm]]).T)
