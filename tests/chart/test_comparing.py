@@ -70,7 +70,7 @@ CHANGES: dict[str, tuple[Edit, Found]] = {
     "other settings": (
         [
             ("{name: eta, value: 3}", "{name: eta, value: 4}"),
-            ("{name: random_state, value: 1}", "{name: random_state, value: 2}"),
+            ("{name: random_state, value: 4}", "{name: random_state, value: 2}"),
         ],
         [
             ("experiment.algorithm.algorithmSettings.random_state", "raised", 1, 2),
