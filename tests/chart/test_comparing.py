@@ -73,7 +73,7 @@ CHANGES: dict[str, tuple[Edit, Found]] = {
             ("{name: random_state, value: 4}", "{name: random_state, value: 2}"),
         ],
         [
-            ("experiment.algorithm.algorithmSettings.random_state", "raised", 1, 2),
+            ("experiment.algorithm.algorithmSettings.random_state", "lowered", 4, 2),
             ("experiment.earlyStopping.algorithmSettings.eta", "raised", 3, 4),
         ],
     ),
