@@ -160,6 +160,10 @@ BOTH: dict[str, tuple[list[tuple[str, Any]], str]] = {
         [*algorithm("atelier"), ("env", [{"name": "ATELIER_CURRENT_SEARCH"}, {"name": "RESUMED_AT"}])],
         "env[1].name: RESUMED_AT is the chart's own",
     ),
+    "variable of the folder of one's own modules": (
+        [("trainer.modules", {"my.py": ""}), ("env", [{"name": "ATELIER_MODULES", "value": "/mine"}])],
+        "env[0].name: ATELIER_MODULES is the chart's own",
+    ),
     "one name for two in the extractor": (
         [
             ("trainer.pod.volumes", [{"name": "a", "emptyDir": {}}]),

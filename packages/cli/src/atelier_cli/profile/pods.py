@@ -86,7 +86,9 @@ class OwnVariable:
 OWN_VARIABLES = (
     OwnVariable("trainer", "RESUMED_AT", (("experiment.algorithm.algorithmName=atelier",),)),
     OwnVariable("trainer", current_search.VARIABLE, (FINISHES,)),
+    OwnVariable("trainer", "ATELIER_MODULES", (MODULES,)),
     OwnVariable("extractor", current_search.VARIABLE),
+    OwnVariable("extractor", "ATELIER_MODULES", (FINISHES, MODULES)),
 )
 """Written into files/facts.json for the chart. Others, such as HOME, give way to those of the values."""
 
