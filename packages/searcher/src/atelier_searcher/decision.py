@@ -177,7 +177,7 @@ def _points(spec: Spec, space: Space, history: History, shortlist: Shortlist) ->
     An algorithm that learns proposes the best region again and again, so what is new there is better than another draw:
     local search is as good as any (White et al. 2021, Exploring the Loss Landscape in Neural Architecture Search).
     """
-    features = Features(shortlist, space) if shortlist.candidates else None
+    features = Features(shortlist, space) if shortlist.is_scored else None
     proposals = sampling.proposals(spec, space, history, features)
     seed, number = sampling.seed_of(spec), len(history)
     name, suggests = spec.experiment.algorithm.algorithm_name, sampling.suggests(spec, history, features is not None)

@@ -53,6 +53,11 @@ class Shortlist:
     candidates: tuple[Candidate, ...]
 
     @cached_property
+    def is_scored(self) -> bool:
+        """Whether there is a score; there is none where no network can be built."""
+        return any(candidate.scores for candidate in self.candidates)
+
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """The parameters that the scores are of."""
         return tuple(self.candidates[0].params) if self.candidates else ()

@@ -88,7 +88,6 @@ OWN_VARIABLES = (
     OwnVariable("trainer", current_search.VARIABLE, (FINISHES,)),
     OwnVariable("trainer", "ATELIER_MODULES", (MODULES,)),
     OwnVariable("extractor", current_search.VARIABLE),
-    OwnVariable("extractor", "ATELIER_MODULES", (FINISHES, MODULES)),
 )
 """Written into files/facts.json for the chart. Others, such as HOME, give way to those of the values."""
 
