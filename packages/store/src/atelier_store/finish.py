@@ -28,10 +28,14 @@ from atelier_store.records import (
     LeaderboardEntry,
     Manifest,
     Member,
+    Status,
     TornRecord,
     TrialConfig,
 )
 from atelier_store.spec import Spec, sha256_of
+
+ENDED: tuple[Status, ...] = ("paused", "succeeded")
+"""Of a trial that can be promoted."""
 
 FEWEST = 2
 """Networks of an average."""
@@ -267,7 +271,7 @@ def _distinct(store: Store, entries: Sequence[LeaderboardEntry]) -> Iterator[Lea
     seen: set[str] = set()
     rows: tuple[object, ...] | None = None
     for entry in entries:
-        if entry.rank is None or entry.key is None or entry.status not in ("paused", "succeeded"):
+        if entry.rank is None or entry.key is None or entry.status not in ENDED:
             continue
         config = TrialConfig.read_if_whole(store.trial(entry.key).config)
         if config is None or not config.is_trained:

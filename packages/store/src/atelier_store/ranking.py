@@ -14,7 +14,6 @@ from atelier_store.records import Leaderboard, LeaderboardEntry, Manifest, Statu
 from atelier_store.spec import Spec
 from atelier_store.trial_rows import BundleRow, CardRow, TrialRow
 
-ENDED: tuple[Status, ...] = ("paused", "succeeded")
 INTERRUPTED: tuple[Status, ...] = ("running", "stopped")
 """Of a trial with a rank: it has gone on from where it paused, and nobody knows that it ended."""
 
@@ -122,7 +121,7 @@ def _with_objectives(
 
 def best_parent(store: Store, spec: Spec) -> str | None:
     """The key of the best trial that is paused or succeeded and neither tail nor made from others: it gets a tail."""
-    best = _best_trial(store, spec, ENDED)
+    best = _best_trial(store, spec, finish.ENDED)
     return best.key if best else None
 
 
@@ -153,7 +152,7 @@ def unfinished_winner(store: Store, spec: Spec) -> TrialRecord | None:
     goal, which ends a search wherever its trials are. A trial that is trained on may lose its place to one that is
     paused, so ask again after it.
     """
-    best = _best_trial(store, spec, (*ENDED, *INTERRUPTED))
+    best = _best_trial(store, spec, (*finish.ENDED, *INTERRUPTED))
     if best is None or best.metric is None or best.epochs >= spec.trainer.max_epochs:
         return None
     if spec.experiment.objective.reaches(best.metric):
