@@ -158,8 +158,10 @@ def test_without_a_shortlist_everything_is_suggested_as_before() -> None:
 @pytest.mark.parametrize("algorithm", ["atelier", "multivariate-tpe"])
 def test_a_shortlist_of_networks_that_cannot_be_built_leaves_the_search_to_the_algorithm(algorithm: str) -> None:
     without = Shortlist(tuple(candidate.model_copy(update={"scores": {}}) for candidate in shortlist().candidates))
-    history = searched(spec(RATE, algorithm=algorithm), without, 12)[0]
-    assert len({trial.key for trial in history}) == 12
+    of = spec(RATE, algorithm=algorithm)
+    made, free = (searched(of, scored, 12)[1] for scored in (without, NO_SHORTLIST))
+    assert len({one.key for one in made}) == 12
+    assert [(one, one.reason) for one in made] == [(one, one.reason) for one in free]
 
 
 def test_who_is_good_by_both_scores_is_ahead_of_the_best_by_one_and_who_has_none_is_last() -> None:

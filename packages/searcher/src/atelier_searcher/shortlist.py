@@ -149,7 +149,7 @@ def points(spec: Spec, space: Space, history: History, shortlist: Shortlist) -> 
     the best trial; neither while the scores mislead. Parameters without a score have the values of the algorithm. An
     algorithm that is told the scores suggests itself.
     """
-    if not shortlist.candidates or sampling.is_modelled(spec):
+    if not shortlist.is_scored or sampling.is_modelled(spec):
         return
     number, ranks = len(history), sampling.standing(spec, history)
     turn, trust = number % EVERY == EVERY - 1, trusted(ranks, history, shortlist)
