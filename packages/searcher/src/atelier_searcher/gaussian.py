@@ -18,7 +18,6 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from types import MappingProxyType
 from typing import Any, Protocol
 
 import numpy as np
@@ -70,8 +69,6 @@ LEVEL = 1.0
 SLOPE = (1.0, 0.5)
 """What a feature is expected to be worth: the slope of the mean of all features, and the deviation by each of them."""
 
-NOTHING_FIXED: Mapping[str, Any] = MappingProxyType({})
-
 
 class Features(Protocol):
     """What else is known of points: `count` numbers for each, about normal, of which more is expected to be better."""
@@ -95,7 +92,7 @@ def proposals(
     running: Sequence[Point],
     seed: int,
     features: Features | None = None,
-    fixed: Mapping[str, Any] = NOTHING_FIXED,
+    fixed: Point | None = None,
 ) -> list[Point]:
     """Points of the space, the best first. Scores (n,) are of the known points: more is better, and their order counts.
 
@@ -119,7 +116,7 @@ def _proposals(
     running: Sequence[Point],
     seed: int,
     features: Features | None,
-    fixed: Mapping[str, Any],
+    fixed: Point | None,
 ) -> list[Point]:
     chosen = modelled(scores)
     points, results = [known[n] for n in chosen], normal_scores(scores)[chosen]
@@ -130,7 +127,8 @@ def _proposals(
     draw = random.Random(seed)  # noqa: S311  # no secret
     best = [points[n] for n in np.argsort(-results, kind="stable")[:BEST]]
     found = [_drawn(space, draw) for _ in range(DRAWN)] + [near for point in best for near in _near(space, point, draw)]
-    found = [{**point, **fixed} for point in found]
+    if fixed:
+        found = [point | fixed for point in found]
     gains = model.gains(encoding(found))
     return [found[n] for n in np.argsort(-gains, kind="stable")]
 

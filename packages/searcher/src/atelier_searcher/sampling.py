@@ -86,17 +86,17 @@ def _modelled(
     others = (running | set(sorted(ended - known)[-MOST_BELIEVED:])) - known
     scores = np.array([stands[n] for n in sorted(known)])
     points, believed = ([space.point(history[n].params) for n in sorted(numbers)] for numbers in (known, others))
-    fixed = {} if known or features is None else _unscored(spec, space, features, len(history))
+    fixed = None if known or features is None else _unscored(spec, space, features, len(history))
     yield from gaussian.proposals(space, points, scores, believed, seed, features, fixed)
 
 
-def _unscored(spec: Spec, space: Space, features: gaussian.Features, number: int) -> Point:
+def _unscored(spec: Spec, space: Space, features: gaussian.Features, number: int) -> Point | None:
     """Values of the parameters that features say nothing of, such as a learning rate, evenly over their ranges.
 
     The Gaussian process would take their ends, of which it is least certain; the best is seldom there.
     """
     others = tuple((name, of) for name, of in space.distributions.items() if name not in features.names)
-    return _stream(opening(spec), seed_of(spec), others).point(number) if others else {}
+    return _stream(opening(spec), seed_of(spec), others).point(number) if others else None
 
 
 def standing(spec: Spec, history: History) -> dict[int, float]:
