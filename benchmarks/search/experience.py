@@ -1,7 +1,7 @@
 """What does a search save that learns from five earlier ones, replayed on recorded tables?
 
     uv run python -m benchmarks.search.experience
-    uv run python -m benchmarks.search.experience --seeds 20 --only off on
+    uv run python -m benchmarks.search.experience --seeds 20 --only off on --rungs 9 3
 
 Nothing is trained. The earlier searches are the product's own, with halving, on the data of benchmarks/search/
 relatives.py; the search that learns from them is on the table of rows, with halving too. Of TRIALS trials it prints the
@@ -20,12 +20,13 @@ from functools import lru_cache
 
 import numpy as np
 from atelier_searcher.decision import NO_EXPERIENCE
-from atelier_searcher.experience import Experience
+from atelier_searcher.experience import Experience, best_first
 from atelier_searcher.rank_model import taught
 from atelier_store.records import EarlierSearch, EarlierTrial
 from atelier_store.spec import Spec
 
 from benchmarks.search import halved, relatives, tables, with_halving
+from benchmarks.search.halved import Rungs, mean_in_words
 from benchmarks.search.tables import Table
 
 EARLIER = 40
@@ -38,13 +39,9 @@ DRAWS = 5
 """Times that the earlier searches are made, each by another seed."""
 
 
-Rungs = tuple[int, int]
-"""The first rung of halving, and the eta by which it is multiplied."""
-
-
 def spec(trials: int, seed: int, rungs: Rungs) -> Spec:
     """The search of the table of rows, with halving."""
-    return halved.spec("rows", "atelier", trials, seed, early=with_halving.halving(*rungs))
+    return halved.spec("rows", "atelier", trials, seed, rungs=rungs)
 
 
 def searched(of: Spec, table: Table, seed: int, known: Experience = NO_EXPERIENCE) -> halved.Replay:
@@ -76,10 +73,9 @@ def shuffled(search: EarlierSearch, seed: int) -> EarlierSearch:
     return search.model_copy(update={"trials": tuple(trials)})
 
 
-def reversed_(search: EarlierSearch) -> EarlierSearch:
+def reversed_(of: Spec, search: EarlierSearch) -> EarlierSearch:
     """The search with the parameters of the best trial given to the worst, and so on."""
-    objective = spec(EARLIER, 0, (3, 3)).experiment.objective
-    by_value = sorted(search.trials, key=lambda one: (-len(one.values), objective.rank_key(one.values[-1])))
+    by_value = best_first(of.experiment.objective, search)
     trials = [
         one.model_copy(update={"params": other.params}) for one, other in zip(by_value, reversed(by_value), strict=True)
     ]
@@ -97,7 +93,7 @@ def experience(arm: str, of: Spec, seed: int, rungs: Rungs) -> Experience:
     if arm == "shuffled":
         found = tuple(shuffled(one, seed) for one in found)
     elif arm == "reversed":
-        found = tuple(map(reversed_, found))
+        found = tuple(reversed_(of, one) for one in found)
     known = Experience("rows", found, taught(of, found))
     if arm == "suggestions alone":
         return replace(known, model=None)
@@ -105,11 +101,11 @@ def experience(arm: str, of: Spec, seed: int, rungs: Rungs) -> Experience:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print a line for each arm: epochs, regret, their ratios to the first arm's, how often the rung was believed."""
+    """Print a line for each arm, at the end of it how often the earlier rung was believed, and the CPU seconds."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
     parser.add_argument("--seeds", type=int, default=50)
     parser.add_argument("--only", nargs="+", choices=ARMS, default=ARMS)
-    parser.add_argument("--rungs", nargs=2, type=int, default=(3, 3), metavar=("FIRST", "ETA"))
+    parser.add_argument("--rungs", nargs=2, type=int, default=halved.DEFAULT, metavar=("FIRST", "ETA"))
     options = parser.parse_args(arguments)
     table, rungs = Table.read("rows"), (options.rungs[0], options.rungs[1])
     print(f"{TRIALS} trials of {len(table.recorded)} networks; {options.seeds} seeds", flush=True)
@@ -121,7 +117,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             known = experience(arm, of, seed, rungs)
             replays[arm].append(searched(of, table, seed, known))
             trusted += known.model is not None and known.model.is_worth_asking
-        epochs, regret = (_words(column) for column in np.array([one.course[-1] for one in replays[arm]]).T)
+        epochs, regret = (mean_in_words(column) for column in np.array([one.course[-1] for one in replays[arm]]).T)
         hits = f"{np.mean([one.is_hit for one in replays[arm]]):.0%}"
         share = halved.epochs_to_its_regret(replays[arm], replays[options.only[0]])
         seconds = time.process_time() - started
@@ -129,11 +125,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
             f"| {arm} | {epochs} | {regret} | {hits} | {share} | {trusted / options.seeds:.0%} | {seconds:.0f} s |",
             flush=True,
         )
-
-
-def _words(counts: halved.Array) -> str:
-    """The mean with its 95 % interval (normal)."""
-    return f"{counts.mean():.4g} ± {1.96 * counts.std(ddof=1) / np.sqrt(len(counts)):.2g}"
 
 
 if __name__ == "__main__":

@@ -18,6 +18,11 @@ from benchmarks.search import tables
 from benchmarks.search.tables import EPOCHS, Table
 
 Array = NDArray[np.float64]
+Rungs = tuple[int, int]
+"""The first rung of halving, and the eta by which it is multiplied."""
+
+DEFAULT: Rungs = (3, 3)
+"""Of a profile that says neither: the third and the ninth of 27 epochs."""
 
 
 def spec(
@@ -26,11 +31,14 @@ def spec(
     trials: int,
     seed: int,
     decisions: Decisions = "by-epochs",
-    early: EarlyStopping | None = None,
+    rungs: Rungs = DEFAULT,
 ) -> Spec:
-    """The search of a table, with halving: by default at the third and the ninth of 27 epochs."""
+    """The search of a table, with halving."""
+    first, eta = rungs
+    settings = [{"name": "eta", "value": str(eta)}, {"name": "min_epochs", "value": str(first)}]
+    early = EarlyStopping.model_validate({"algorithmName": "halving", "algorithmSettings": settings})
     of = tables.spec(name, algorithm, trials, seed)
-    experiment = of.experiment.model_copy(update={"early_stopping": early or EarlyStopping()})
+    experiment = of.experiment.model_copy(update={"early_stopping": early})
     return of.model_copy(update={"experiment": experiment, "decisions": decisions})
 
 
@@ -84,6 +92,11 @@ def replay(
         course.append((epochs + EPOCHS - len(trained[first]), table.quality(first) - least))
     is_hit = table.values(leader(trained))[-1] <= min(table.values(key)[-1] for key in trained)
     return Replay(trained, params, np.array(course), is_hit)
+
+
+def mean_in_words(counts: Array) -> str:
+    """The mean with its 95 % interval (normal)."""
+    return f"{counts.mean():.4g} ± {1.96 * counts.std(ddof=1) / np.sqrt(len(counts)):.2g}"
 
 
 def epochs_to_its_regret(replays: Sequence[Replay], first: Sequence[Replay]) -> str:

@@ -57,11 +57,9 @@ class Recorder:
         """Train a network; its scores after each epoch."""
         trainer = self._spec.trainer.model_copy(update={"seed": seed})
         spec = self._spec.model_copy(update={"trainer": trainer})
-        request = Request(spec, self._store, "table", self._params(place))
-        setup = set_up(Trial(request, self._description, configuration(request, self._description)), self._device)
-        for _ in range(tables.EPOCHS):
-            setup.training.train_epoch(lambda: False)
-            yield setup.training.evaluate(setup.validation)
+        return scores_by_epoch(
+            Request(spec, self._store, "table", self._params(place)), self._description, self._device
+        )
 
     def _params(self, place: int) -> dict[str, str]:
         return tables.FIXED[self._table.name] | self._table.points[place]
@@ -70,6 +68,14 @@ class Recorder:
         candidate = self._appraiser.candidate(params, tables.PROXIES)
         assert candidate is not None and not candidate.unscored, candidate
         return {str(proxy): score for proxy, score in candidate.scores.items()}
+
+
+def scores_by_epoch(request: Request, description: data.Prepared, device: torch.device) -> Iterator[dict[str, float]]:
+    """Train a network; its scores after each epoch of a table."""
+    setup = set_up(Trial(request, description, configuration(request, description)), device)
+    for _ in range(tables.EPOCHS):
+        setup.training.train_epoch(lambda: False)
+        yield setup.evaluate()
 
 
 def main() -> None:

@@ -86,9 +86,10 @@ def record(name: str, curves: dict[str, NDArray[np.float32]]) -> None:
     """Train the networks that the curves of a relative lack."""
     from atelier_store.layout import Store
     from atelier_trainer import environment
-    from atelier_trainer.setup import set_up
     from atelier_trial import data
-    from atelier_trial.request import Request, Trial, configuration
+    from atelier_trial.request import Request
+
+    from benchmarks.search.record import scores_by_epoch
 
     spec = tables.spec("rows")
     source = {"source": f"benchmarks.search.relatives:{name}", "kind": "rows", "validationFraction": 0.4}
@@ -102,10 +103,7 @@ def record(name: str, curves: dict[str, NDArray[np.float32]]) -> None:
         description = data.prepare(of, store, Path.cwd(), None, spec.trainer.seed, print)
         for number, place in enumerate(missing, 1):
             request = Request(spec, store, "relative", tables.FIXED["rows"] | tables.points("rows")[place])
-            setup = set_up(Trial(request, description, configuration(request, description)), device)
-            for epoch in range(EPOCHS):
-                setup.training.train_epoch(lambda: False)
-                curves[name][place, epoch] = setup.evaluate()["val_loss"]
+            curves[name][place] = [scores["val_loss"] for scores in scores_by_epoch(request, description, device)]
             if number % EVERY == 0 or number == len(missing):
                 write(curves)
                 seconds = f"{time.monotonic() - started:.0f} s, {time.process_time() - cpu:.0f} s of CPU"

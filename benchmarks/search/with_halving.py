@@ -18,10 +18,10 @@ from collections.abc import Sequence
 
 import numpy as np
 from atelier_searcher.decision import NO_SHORTLIST
-from atelier_store.spec import AlgorithmName, Decisions, EarlyStopping
+from atelier_store.spec import AlgorithmName, Decisions
 
 from benchmarks.search import halved, relatives, tables
-from benchmarks.search.halved import Replay
+from benchmarks.search.halved import Replay, Rungs
 from benchmarks.search.tables import Table
 
 SEARCHES: dict[str, tuple[AlgorithmName, bool, Decisions]] = {
@@ -42,16 +42,10 @@ def read(name: str) -> Table:
     return Table("rows", Table.read("rows").columns | {"val_loss": curves, "again": curves[:, :0]})
 
 
-def halving(first: int, eta: int) -> EarlyStopping:
-    """Halving with its first rung at this epoch."""
-    settings = [{"name": "eta", "value": str(eta)}, {"name": "min_epochs", "value": str(first)}]
-    return EarlyStopping.model_validate({"algorithmName": "halving", "algorithmSettings": settings})
-
-
-def searched(name: str, table: Table, trials: int, seed: int, workers: int, early: EarlyStopping) -> Replay:
+def searched(name: str, table: Table, trials: int, seed: int, workers: int, rungs: Rungs) -> Replay:
     """The search of this name, of a table."""
     algorithm, has_shortlist, decisions = SEARCHES[name]
-    of = halved.spec(table.name, algorithm, trials, seed, decisions, early)
+    of = halved.spec(table.name, algorithm, trials, seed, decisions, rungs)
     scored = table.shortlist(seed, **tables.FREE) if has_shortlist else NO_SHORTLIST
     return halved.replay(of, table, workers, scored)
 
@@ -73,21 +67,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--trials", type=int, default=40)
     parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--rungs", nargs=2, type=int, default=(3, 3), metavar=("FIRST", "ETA"))
+    parser.add_argument("--rungs", nargs=2, type=int, default=halved.DEFAULT, metavar=("FIRST", "ETA"))
     parser.add_argument("--only", nargs="+", choices=list(SEARCHES), default=list(SEARCHES))
     options = parser.parse_args(arguments)
     for name in options.tables:
         table, first = read(name), list[Replay]()
         print(f"{name}: {len(table.recorded)} networks recorded; {options.seeds} seeds", flush=True)
         for search in options.only:
-            early = halving(*options.rungs) if first else EarlyStopping()
+            rungs = options.rungs if first else halved.DEFAULT
             replays = [
-                searched(search, table, options.trials, seed, options.workers, early) for seed in range(options.seeds)
+                searched(search, table, options.trials, seed, options.workers, rungs) for seed in range(options.seeds)
             ]
             first = first or replays
             found = np.array([counts(table, one) for one in replays])
-            means, halves = found.mean(axis=0), 1.96 * found.std(axis=0, ddof=1) / np.sqrt(options.seeds)
-            words = " | ".join(f"{mean:.3g} ± {half:.2g}" for mean, half in zip(means, halves, strict=True))
+            words = " | ".join(halved.mean_in_words(column) for column in found.T)
             print(f"| {search} | {words} | {halved.epochs_to_its_regret(replays, first)} |", flush=True)
 
 
